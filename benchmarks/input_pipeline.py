@@ -1,0 +1,167 @@
+"""How fast the input pipeline makes batches, next to how fast a training step takes them.
+
+    python benchmarks/input_pipeline.py --step_ms=100
+
+Writes records of random numbers to a temporary directory, reads them with `RecordSplit`, and times
+three ways of feeding a model: region features from memory, region features from the files, and
+pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is timed too.)
+Prints one JSON object: seconds to read the split, and of each way the batches per second, the
+processor time of a batch (all cores), and `batches_per_step`: how many batches come in the time of
+one training step of `--step_ms`. The pipeline is no bottleneck where that is well above 1.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+
+
+def parse_flags(arguments):
+    """Returns the flags; ends the program with one line where they are wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n", maxsplit=1)[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--num_images", type=int, default=1000, help="records to write")
+    parser.add_argument("--num_regions", type=int, default=20, help="regions of an image")
+    parser.add_argument("--feature_size", type=int, default=1280, help="numbers in a feature")
+    parser.add_argument("--image_height", type=int, default=375, help="of a stored JPEG")
+    parser.add_argument("--image_width", type=int, default=500, help="of a stored JPEG")
+    parser.add_argument("--image_size", type=int, default=128, help="side of the model's image")
+    parser.add_argument("--batch_size", type=int, default=100, help="pairs in a batch")
+    parser.add_argument("--num_steps", type=int, default=100, help="batches of features to time")
+    parser.add_argument("--num_pixel_steps", type=int, default=20, help="batches of pixels to time")
+    parser.add_argument("--step_ms", type=float, default=100.0, help="of a training step")
+    parser.add_argument("--seed", type=int, default=0, help="of the records and the batches")
+    parser.error = lambda message: parser.exit(1, f"{message}; see --help\n")
+    flags = parser.parse_args(arguments)
+    wrong = [name for name, value in vars(flags).items() if value < (0 if name == "seed" else 1)]
+    if wrong:
+        parser.error(f"Expected --{wrong[0]} to be positive. Received: {vars(flags)[wrong[0]]}")
+    return flags
+
+
+def write_records(data_dir, flags):
+    """Writes one split, `train`, of random features, images and captions."""
+    import numpy as np
+    import tensorflow as tf
+
+    from vsa_tf.data import schema
+
+    generator = np.random.default_rng(flags.seed)
+    pixels = generator.integers(0, 256, [flags.image_height // 8, flags.image_width // 8, 3])
+    # Enlarged noise: a JPEG of about a photograph's size.
+    image = tf.image.resize(pixels, [flags.image_height, flags.image_width], method="bicubic")
+    jpeg = tf.io.encode_jpeg(tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)).numpy()
+    name = schema.shard_name("train", 0, 1)
+    with tf.io.TFRecordWriter(os.path.join(data_dir, name)) as writer:
+        for index in range(flags.num_images):
+            features = generator.standard_normal([flags.num_regions, flags.feature_size])
+            captions = [
+                " ".join(map(str, generator.integers(4, 3000, length)))
+                for length in generator.integers(5, 25, 5)
+            ]
+            values = {
+                schema.IMAGE_SOURCE_ID: [str(index).encode()],
+                schema.IMAGE_FILENAME: [f"{index}.jpg".encode()],
+                schema.IMAGE_ENCODED: [jpeg],
+                schema.REGION_FEATURE: [features.astype("<f2").tobytes()],
+                schema.CAPTION_RAW: [caption.encode() for caption in captions],
+            }
+            example = tf.train.Example()
+            for key, column in values.items():
+                example.features.feature[key].bytes_list.value.extend(column)
+            for key, side in zip(schema.REGION_BOX, (0.0, 0.0, 1.0, 1.0), strict=True):
+                example.features.feature[key].float_list.value.extend([side] * flags.num_regions)
+            writer.write(example.SerializeToString())
+    split = {
+        "num_images": flags.num_images,
+        "num_sentences": 5 * flags.num_images,
+        "num_phrases": 0,
+        "shards": [{"file": name, "num_records": flags.num_images, "sha256": ""}],
+    }
+    info = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "dataset": "random",
+        "splits": {"train": split},
+        "num_regions": flags.num_regions,
+        "region_feature_size": flags.feature_size,
+        "image_feature_size": 0,
+        "images_stored": True,
+        "encoder": {},
+        "detector": {},
+    }
+    with open(os.path.join(data_dir, schema.DATASET_INFO), "w", encoding="utf-8") as file:
+        json.dump(info, file)
+    return len(jpeg)
+
+
+def seconds_per_batch(dataset, num_warm_up, num_steps):
+    """Returns the seconds, and the processor's seconds, of a batch after the first few."""
+    iterator = iter(dataset)
+    for _ in range(num_warm_up):
+        next(iterator)
+    start, processor_start = time.perf_counter(), time.process_time()
+    for _ in range(num_steps):
+        next(iterator)
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor_start
+    return seconds / num_steps, processor / num_steps
+
+
+def measure(flags):
+    """Writes records, times the pipeline on them, and returns the JSON object."""
+    from vsa_tf.data.batch_plan import BatchPlan
+    from vsa_tf.data.input_pipeline import InputPipeline
+    from vsa_tf.data.record_split import RecordSplit
+    from vsa_tf.data.token_store import TokenStore
+
+    def rate(pipeline, num_steps):
+        dataset = pipeline.training_batches(plan)
+        seconds, processor_seconds = seconds_per_batch(dataset, 2, num_steps)
+        return {
+            "batches_per_second": round(1 / seconds, 2),
+            "processor_ms_per_batch": round(1000 * processor_seconds, 2),
+            "batches_per_step": round(flags.step_ms / 1000 / seconds, 2),
+        }
+
+    with tempfile.TemporaryDirectory() as data_dir:
+        jpeg_bytes = write_records(data_dir, flags)
+        start = time.perf_counter()
+        split = RecordSplit(data_dir, "train", feature_cache_bytes=2**40)
+        read_seconds = time.perf_counter() - start
+        uncached = RecordSplit(data_dir, "train", feature_cache_bytes=0)
+        tokens = TokenStore.from_captions(
+            split.captions, lambda captions: [list(map(int, c.split())) for c in captions], 30
+        )
+        plan = BatchPlan(tokens.lengths, split.image_of_caption, flags.batch_size, seed=flags.seed)
+        pixels = {"image_size": flags.image_size}
+        results = {
+            "features_from_memory": rate(InputPipeline(split, tokens), flags.num_steps),
+            "features_from_files": rate(InputPipeline(uncached, tokens), flags.num_steps),
+            "pixels_decoded_each_time": rate(
+                InputPipeline(split, tokens, image_cache_bytes=0, **pixels), flags.num_pixel_steps
+            ),
+        }
+        cached = InputPipeline(split, tokens, image_cache_bytes=2**40, **pixels)
+        start = time.perf_counter()
+        cached.training_batches(plan)
+        decode_seconds = time.perf_counter() - start
+        results["pixels_decoded_once"] = rate(cached, flags.num_steps)
+        results["pixels_decoded_once"]["decode_seconds"] = round(decode_seconds, 2)
+    return {
+        "settings": vars(flags) | {"jpeg_bytes": jpeg_bytes, "num_cores": os.cpu_count()},
+        "read_split_seconds": round(read_seconds, 2),
+        **results,
+    }
+
+
+def main():
+    flags = parse_flags(sys.argv[1:])
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    print(json.dumps(measure(flags), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data import small_records
+from tests.data.small_records import change_info, write_records
+from vsa_tf.data import schema
+from vsa_tf.data.batch_plan import BatchPlan
+from vsa_tf.data.input_pipeline import InputPipeline
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.token_store import TokenStore
+
+_BATCH_SIZE = 6
+_KEYS = {"region_boxes", "region_mask", "token_ids", "image_id"}
+
+
+def _pipeline(tmp_path, feature_cache_bytes=2**20, **settings):
+    write_records(tmp_path, images_stored=True)
+    split = RecordSplit(tmp_path, "train", feature_cache_bytes)
+    tokens = TokenStore.from_captions(split.captions, small_records.tokenise, max_words=10)
+    # 40 captions: 6 batches of 6, and one of 4.
+    plan = BatchPlan(tokens.lengths, split.image_of_caption, _BATCH_SIZE, (3, 5, 7), seed=2)
+    return InputPipeline(split, tokens, **settings), plan
+
+
+def _arrays(dataset):
+    return list(dataset.as_numpy_iterator())
+
+
+def _assert_same(batches, others):
+    assert len(batches) == len(others)
+    for batch, other in zip(batches, others, strict=True):
+        assert batch.keys() == other.keys()
+        for key in batch:
+            assert batch[key].dtype == other[key].dtype
+            np.testing.assert_array_equal(batch[key], other[key])
+
+
+@pytest.mark.parametrize("feature_cache_bytes", [0, 2**20])
+def test_rows_hold_a_caption_and_the_features_of_its_image(tmp_path, feature_cache_bytes):
+    pipeline, plan = _pipeline(tmp_path, feature_cache_bytes)
+    seen = []
+    for batch in _arrays(pipeline.training_batches(plan, num_steps=7)):
+        assert set(batch) == _KEYS | {"region_features"}
+        assert batch["region_features"].dtype == np.float16
+        for row, image in enumerate(batch["image_id"]):
+            caption = batch["token_ids"][row, 0] - 4
+            seen.append(caption)
+            length = small_records.caption_length(caption)
+            words = [4 + caption + word for word in range(length)]
+            padding = [0] * (batch["token_ids"].shape[1] - length)
+            assert batch["token_ids"][row].tolist() == words + padding
+            assert image == caption // 5
+            count = small_records.region_count(image)
+            assert batch["region_mask"][row].tolist() == [region < count for region in range(3)]
+            np.testing.assert_array_equal(
+                batch["region_features"][row, :count], small_records.region_features(image)
+            )
+            np.testing.assert_array_equal(
+                batch["region_boxes"][row, :count], small_records.region_boxes(image)
+            )
+            assert not batch["region_features"][row, count:].any()
+            assert not batch["region_boxes"][row, count:].any()
+    assert sorted(seen) == list(range(40))
+
+
+def test_batches_are_those_of_the_numpy_assembler(tmp_path):
+    pipeline, plan = _pipeline(tmp_path)
+    expected = [pipeline.assembler.assemble_batch(plan, step) for step in range(16)]
+    _assert_same(_arrays(pipeline.training_batches(plan, num_steps=16)), expected)
+
+
+@pytest.mark.parametrize("start_step", [0, 1, 6, 7, 11])
+def test_starting_at_a_step_equals_skipping_to_it(tmp_path, start_step):
+    pipeline, plan = _pipeline(tmp_path)
+    uninterrupted = pipeline.training_batches(plan, num_steps=18).skip(start_step)
+    resumed = _pipeline(tmp_path)[0].training_batches(plan, start_step, 18 - start_step)
+    _assert_same(_arrays(resumed), _arrays(uninterrupted))
+
+
+def test_more_parallel_calls_keep_the_order(tmp_path):
+    pipeline, plan = _pipeline(tmp_path, num_parallel_calls=1)
+    parallel, _ = _pipeline(tmp_path, num_parallel_calls=8, prefetch=8)
+    _assert_same(
+        _arrays(parallel.training_batches(plan, num_steps=21)),
+        _arrays(pipeline.training_batches(plan, num_steps=21)),
+    )
+
+
+def test_training_goes_on_for_ever_unless_told(tmp_path):
+    pipeline, plan = _pipeline(tmp_path)
+    batches = itertools.islice(pipeline.training_batches(plan, start_step=6), 3)
+    assert [len(batch["image_id"]) for batch in batches] == [4, 6, 6]
+
+
+def test_shapes_are_static_and_few(tmp_path):
+    pipeline, plan = _pipeline(tmp_path)
+    dataset = pipeline.training_batches(plan, num_steps=70)
+    spec = dataset.element_spec
+    assert spec["region_features"] == tf.TensorSpec([None, 3, 4], tf.float16)
+    assert spec["region_boxes"] == tf.TensorSpec([None, 3, 4], tf.float32)
+    assert spec["region_mask"] == tf.TensorSpec([None, 3], tf.bool)
+    assert spec["token_ids"] == tf.TensorSpec([None, None], tf.int32)
+    assert spec["image_id"] == tf.TensorSpec([None], tf.int32)
+    shapes = set()
+    for batch in dataset:
+        assert all(tensor.shape.is_fully_defined() for tensor in batch.values())
+        shapes.add(tuple(batch["token_ids"].shape))
+    assert shapes <= {(6, 3), (6, 5), (6, 7), (4, 7)}
+
+
+def test_the_batch_size_is_in_the_specification_when_it_divides(tmp_path):
+    pipeline, _ = _pipeline(tmp_path)
+    plan = BatchPlan(
+        pipeline.token_store.lengths, pipeline.record_split.image_of_caption, 8, (7,), seed=0
+    )
+    spec = pipeline.training_batches(plan).element_spec
+    assert spec["region_features"].shape == [8, 3, 4]
+    assert spec["token_ids"].shape == [8, 7]
+
+
+@pytest.mark.parametrize("image_cache_bytes", [0, 2**20])
+def test_images_are_decoded_and_resized(tmp_path, image_cache_bytes):
+    pipeline, plan = _pipeline(tmp_path, image_size=5, image_cache_bytes=image_cache_bytes)
+    assert pipeline.images_cached == (image_cache_bytes > 0)
+    dataset = pipeline.training_batches(plan, num_steps=7)
+    assert dataset.element_spec["images"] == tf.TensorSpec([None, 5, 5, 3], tf.uint8)
+    for batch in dataset:
+        assert set(batch) == _KEYS | {"images"}
+        for row, image in enumerate(batch["image_id"].numpy()):
+            # Image i is of one grey level, 10 * i, which resizing keeps.
+            np.testing.assert_array_equal(batch["images"][row], np.full([5, 5, 3], 10 * image))
+
+
+def test_decoding_once_gives_the_pixels_of_decoding_each_time(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, [8, 16, 11, 3], np.uint8)
+
+    def edit(image, values):
+        values[schema.IMAGE_ENCODED] = [tf.io.encode_jpeg(pixels[image]).numpy()]
+
+    write_records(tmp_path, images_stored=True, edit=edit)
+    split = RecordSplit(tmp_path, "train")
+    cached, streamed = (
+        _arrays(InputPipeline(split, image_size=6, image_cache_bytes=size).image_batches(3))
+        for size in (2**20, 0)
+    )
+    _assert_same(cached, streamed)
+
+
+def test_no_batch_holds_strings(tmp_path):
+    for settings in ({}, {"image_size": 5}, {"image_size": 5, "image_cache_bytes": 0}):
+        pipeline, plan = _pipeline(tmp_path, **settings)
+        for dataset in (
+            pipeline.training_batches(plan),
+            pipeline.image_batches(3),
+            pipeline.sentence_batches(3),
+        ):
+            dtypes = {spec.dtype for spec in dataset.element_spec.values()}
+            assert tf.string not in dtypes
+
+
+def test_image_batches_cover_the_split_in_order(tmp_path):
+    pipeline, _ = _pipeline(tmp_path)
+    dataset = pipeline.image_batches(3)
+    assert len(dataset) == 3
+    batches = _arrays(dataset)
+    assert [batch["image_id"].tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    features = np.concatenate([batch["region_features"] for batch in batches])
+    np.testing.assert_array_equal(features[7, :2], small_records.region_features(7))
+    assert "token_ids" not in batches[0]
+
+
+@pytest.mark.parametrize("widths", [None, (4, 10)])
+def test_sentence_batches_cover_the_split_in_order(tmp_path, widths):
+    pipeline, _ = _pipeline(tmp_path)
+    batches = _arrays(pipeline.sentence_batches(16, widths))
+    assert [len(batch["token_ids"]) for batch in batches] == [16, 16, 8]
+    first_words = np.concatenate([batch["token_ids"][:, 0] for batch in batches])
+    assert first_words.tolist() == list(range(4, 44))
+    images = np.concatenate([batch["image_id"] for batch in batches])
+    assert images.tolist() == [caption // 5 for caption in range(40)]
+    if widths:
+        assert {batch["token_ids"].shape[1] for batch in batches} == {10}
+
+
+def test_a_split_without_images_cannot_give_pixels(tmp_path):
+    write_records(tmp_path)
+    with pytest.raises(ValueError, match="Expected records with stored images"):
+        InputPipeline(RecordSplit(tmp_path, "train"), image_size=5)
+
+
+def test_a_split_without_features_cannot_give_features(tmp_path):
+    write_records(tmp_path, images_stored=True)
+    change_info(tmp_path, region_feature_size=0)
+    with pytest.raises(ValueError, match="Set image_size to read the images"):
+        InputPipeline(RecordSplit(tmp_path, "train"))
+
+
+def test_an_image_that_does_not_decode_is_named(tmp_path):
+    def edit(image, values):
+        if image == 6:
+            values[schema.IMAGE_ENCODED] = [b"no image"]
+
+    write_records(tmp_path, images_stored=True, edit=edit)
+    pipeline = InputPipeline(RecordSplit(tmp_path, "train"), image_size=5)
+    with pytest.raises(ValueError, match="'image6.png' in record 3 of .*train-00001"):
+        pipeline.image_batches(2)
+
+
+def test_tokens_and_plan_must_be_of_the_split(tmp_path):
+    pipeline, plan = _pipeline(tmp_path)
+    with pytest.raises(ValueError, match="token store of 1"):
+        InputPipeline(pipeline.record_split, TokenStore([[4]], max_words=2))
+    with pytest.raises(ValueError, match="token store of None"):
+        InputPipeline(pipeline.record_split).training_batches(plan)
+    with pytest.raises(ValueError, match="token store of 40"):
+        pipeline.training_batches(BatchPlan([1], [0], 1))
+
+
+def test_too_small_widths_are_refused(tmp_path):
+    pipeline, _ = _pipeline(tmp_path)
+    with pytest.raises(ValueError, match=r"widths=\(3, 5\)"):
+        pipeline.sentence_batches(4, (3, 5))

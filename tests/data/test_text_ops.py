@@ -1,0 +1,200 @@
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsa_tf.data.text_ops import GraphWordTokenizer, TextToIds
+from vsa_tf.text.make_tokenizer import make_tokenizer
+from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.word_tokenizer import tokenize
+
+FLICKR8K_TEXT = (
+    pathlib.Path(__file__).parents[3] / "shared" / "data" / "flickr8k" / "Flickr8k_text.zip"
+)
+SPEC = [tf.TensorSpec([None], tf.string)]
+FRAGMENTS = (
+    ["a", "dog", "Dogs", "I", "cannot", "gonna", "o", "n't", "'s", "'ll", "u.s", "1", "10", "Zoë"]
+    + ["ß", "İ", "ﬃ", "犬", "개", "собака", "½", "№", "e\u0301", "\u0345", "ﷺ", "👩‍🚀"]
+    + list(" \t\n\r.,:;/'\"`-!?&@$%#+()[]{}<>_~\\^|*=’“—…´™·\x00\x1c\x7f\x85\u00a0\u00ad")
+    + list("\u200b\u200d\u2028\u3000\ud800\udfff\ue000\ufeff\ufffd\uffff\U0010ffff")
+)
+BYTE_FRAGMENTS = [
+    fragment.encode("utf-8", "surrogatepass") for fragment in FRAGMENTS
+] + [bytes([byte]) for byte in range(256)]
+# 'x' begins no piece, 'q' continues none, 'z' is in none.
+PIECES = ["d", "do", "dog", "##o", "##g", "##gs", "##s", "a", "##a", "n", "##'", "##t", "q", "##x"]
+
+ANY_BYTES = (
+    st.binary(max_size=20)
+    | st.lists(st.sampled_from(BYTE_FRAGMENTS), max_size=12).map(b"".join)
+    | st.text(st.characters(exclude_categories=()), max_size=12).map(
+        lambda text: text.encode("utf-8", "surrogatepass")
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def graph_tokens():
+    function = tf.function(GraphWordTokenizer(), input_signature=SPEC)
+
+    def run(strings):
+        return [[t.decode() for t in row] for row in function(tf.constant(strings)).to_list()]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def piece_vocabulary():
+    return Vocabulary.from_sentences([], keep=PIECES)
+
+
+def python_tokens(string):
+    return tokenize(string.decode("utf-8", "replace"))
+
+
+def random_strings(fragments, count):
+    source = random.Random(0)
+    return [b"".join(source.choices(fragments, k=source.randrange(16))) for _ in range(count)]
+
+
+@settings(deadline=None, max_examples=40)
+@given(strings=st.lists(ANY_BYTES, min_size=1, max_size=20))
+def test_graph_and_python_give_the_same_words_on_any_bytes(graph_tokens, strings):
+    assert graph_tokens(strings) == [python_tokens(string) for string in strings]
+
+
+def test_graph_and_python_give_the_same_words_on_many_strings(graph_tokens):
+    strings = random_strings(BYTE_FRAGMENTS[: len(FRAGMENTS)], 5000)
+    strings += random_strings(BYTE_FRAGMENTS, 5000)
+    assert graph_tokens(strings) == [python_tokens(string) for string in strings]
+
+
+def test_lone_surrogates_are_white_space_in_both(graph_tokens):
+    text = "dog\ud800cat \udfff"
+    assert tokenize(text) == ["dog", "cat"]
+    assert graph_tokens([text.encode("utf-8", "surrogatepass")]) == [["dog", "cat"]]
+
+
+def test_graph_and_python_treat_every_character_alike(graph_tokens):
+    # The other planes are empty: test_normalization sees them all become spaces.
+    planes = [*range(0x40000), *range(0xE0000, 0xF0000), 0x40000, 0xDFFFF, 0xF0000, 0x10FFFF]
+    texts = [
+        "".join(f"a{chr(code_point)}b " for code_point in planes[start : start + 1024])
+        for start in range(0, len(planes), 1024)
+    ]
+    strings = [text.encode("utf-8", "surrogatepass") for text in texts]
+    assert graph_tokens(strings) == [tokenize(text) for text in texts]
+
+
+def test_graph_and_python_give_the_same_words_on_flickr8k(graph_tokens):
+    if not FLICKR8K_TEXT.exists():
+        pytest.skip(f"needs the captions of Flickr8K in {FLICKR8K_TEXT}")
+    with zipfile.ZipFile(FLICKR8K_TEXT) as archive:
+        lines = archive.read("Flickr8k.token.txt").splitlines()
+    captions = [line.split(b"\t")[1] for line in lines if b"\t" in line]
+    assert len(captions) == 35000
+    expected = [python_tokens(caption) for caption in captions]
+    assert graph_tokens(captions) == expected
+    # Splitting what is split changes nothing.
+    assert graph_tokens([" ".join(tokens).encode() for tokens in expected]) == expected
+
+
+def test_empty_batches_and_strings_have_no_tokens(graph_tokens):
+    assert graph_tokens(tf.zeros([0], tf.string)) == []
+    assert graph_tokens([b"", b" ", b"...", b"\xff\x00"]) == [[], [], [], []]
+
+
+def test_ids_are_padded_and_counted():
+    vocabulary = Vocabulary.from_sentences([["a", "dog", "'s"]])  # ids 5, 6, 4
+    text_to_ids = TextToIds(vocabulary, max_words=3)
+    ids, lengths, num_dropped = text_to_ids(tf.constant(["A dog's red ball", "", "dog"]))
+    assert ids.numpy().tolist() == [[5, 6, 4], [0, 0, 0], [6, 0, 0]]
+    assert lengths.numpy().tolist() == [3, 0, 1]
+    assert num_dropped.numpy().tolist() == [2, 0, 0]
+    assert {ids.dtype, lengths.dtype, num_dropped.dtype} == {tf.int32}
+    ids, lengths, num_dropped = TextToIds(vocabulary)(tf.constant(["A dog's red ball", ""]))
+    assert ids.numpy().tolist() == [[5, 6, 4, 3, 3], [0, 0, 0, 0, 0]]
+    assert num_dropped.numpy().tolist() == [0, 0]
+
+
+def test_batches_without_words_have_width_zero():
+    ids, lengths, _ = TextToIds(Vocabulary.from_sentences([]))(tf.constant(["", "."]))
+    assert ids.shape == (2, 0) and lengths.numpy().tolist() == [0, 0]
+
+
+def test_ids_run_in_a_data_pipeline():
+    text_to_ids = TextToIds(Vocabulary.from_sentences([["a", "dog"]]))
+    data = tf.data.Dataset.from_tensor_slices(["A dog.", "Dog"]).batch(2).map(text_to_ids)
+    assert next(iter(data))[0].numpy().tolist() == [[4, 5], [5, 0]]
+
+
+def test_bad_arguments_are_refused():
+    vocabulary = Vocabulary.from_sentences([])
+    with pytest.raises(ValueError, match="Received: tokenizer='letters'"):
+        TextToIds(vocabulary, tokenizer="letters")
+    with pytest.raises(ValueError, match="Received: max_words=0"):
+        TextToIds(vocabulary, max_words=0)
+
+
+def save(text_to_ids, path):
+    @tf.function(input_signature=SPEC)
+    def serve(texts):
+        ids, lengths, num_dropped = text_to_ids(texts)
+        return {"ids": ids, "lengths": lengths, "num_dropped": num_dropped}
+
+    module = tf.Module()
+    module.text_to_ids = text_to_ids
+    tf.saved_model.save(module, str(path), signatures=serve)
+
+
+def test_a_saved_model_of_words_needs_tensorflow_alone(tmp_path):
+    vocabulary = Vocabulary.from_sentences([["a", "dog", "'s"]])
+    save(TextToIds(vocabulary, max_words=8), tmp_path / "model")
+    program = """
+import json, sys
+import tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+ids = serve(texts=tf.constant(["A dog\\u2019s Caf\\u00e9", b"\\xff a\\x00dog"]))["ids"]
+assert not {"vsa_tf", "tensorflow_text"} & {name.split(".")[0] for name in sys.modules}
+print(json.dumps(ids.numpy().tolist()))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "model")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == [[5, 6, 4, 3], [5, 6, 0, 0]]
+
+
+def test_graph_and_python_give_the_same_wordpieces(piece_vocabulary):
+    pytest.importorskip("tensorflow_text")
+    text_to_ids = TextToIds(piece_vocabulary, tokenizer="wordpiece")
+    tokenizer = make_tokenizer("wordpiece", piece_vocabulary)
+    strings = random_strings(BYTE_FRAGMENTS, 2000)
+    strings += random_strings([piece.strip("#").encode() for piece in PIECES] + [b" ", b"z"], 2000)
+    strings.append(b"dog" * 2000)
+    expected = [tokenizer.tokenize(string.decode("utf-8", "replace")) for string in strings]
+    tokens = text_to_ids.tokens(tf.constant(strings)).to_list()
+    assert [[token.decode() for token in row] for row in tokens] == expected
+    ids, lengths, _ = tf.function(text_to_ids, input_signature=SPEC)(tf.constant(strings))
+    for row, length, pieces in zip(ids.numpy(), lengths.numpy(), expected):
+        assert row[:length].tolist() == piece_vocabulary.encode(pieces)
+
+
+def test_a_saved_model_of_wordpieces_gives_the_same_ids(tmp_path, piece_vocabulary):
+    pytest.importorskip("tensorflow_text")
+    text_to_ids = TextToIds(piece_vocabulary, tokenizer="wordpiece", max_words=4)
+    save(text_to_ids, tmp_path / "model")
+    texts = tf.constant(["Dogs a dog z", "zdog"])
+    loaded = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"](texts=texts)
+    ids, lengths, num_dropped = text_to_ids(texts)
+    assert loaded["ids"].numpy().tolist() == ids.numpy().tolist()
+    assert lengths.numpy().tolist() == [4, 4] and num_dropped.numpy().tolist() == [1, 0]
+    assert loaded["num_dropped"].numpy().tolist() == [1, 0]

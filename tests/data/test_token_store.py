@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tests.data.small_records import tokenise
+from vsa_tf.data.token_store import TokenStore
+from vsa_tf.text.vocabulary import PAD_ID, UNK_ID
+
+
+def test_captions_are_packed_and_padded():
+    store = TokenStore.from_captions(["w4 w5", "w6", "w7 w8 w9"], tokenise, max_words=5)
+    assert len(store) == 3
+    assert store.lengths.tolist() == [2, 1, 3]
+    assert store.packed_ids.tolist() == [4, 5, 6, 7, 8, 9]
+    assert store.packed_ids.dtype == store.lengths.dtype == np.int32
+    assert store.tokens(2).tolist() == [7, 8, 9]
+    rows = store.padded([2, 0, 2], width=4)
+    assert rows.dtype == np.int32
+    assert rows.tolist() == [[7, 8, 9, PAD_ID], [4, 5, PAD_ID, PAD_ID], [7, 8, 9, PAD_ID]]
+
+
+def test_long_captions_are_cut_and_counted():
+    store = TokenStore([[4] * 500, [5, 6], [7]], max_words=2)
+    assert store.lengths.tolist() == [2, 2, 1]
+    assert store.num_truncated == 1
+
+
+def test_captions_without_known_words_are_counted():
+    store = TokenStore([[UNK_ID, UNK_ID], [UNK_ID, 4], []], max_words=3)
+    assert (store.num_unknown, store.num_empty) == (2, 1)
+    assert store.tokens(2).tolist() == [UNK_ID]
+
+
+def test_too_narrow_rows_are_refused():
+    with pytest.raises(ValueError, match="width=1"):
+        TokenStore([[4, 5]], max_words=2).padded([0], width=1)
+
+
+def test_another_number_of_lists_than_captions_is_refused():
+    with pytest.raises(ValueError, match="each of 2 captions. Received: 1"):
+        TokenStore.from_captions(["w4", "w5"], lambda captions: [[4]], max_words=2)
+
+
+def test_max_words_must_be_positive():
+    with pytest.raises(ValueError, match="max_words=0"):
+        TokenStore([[4]], max_words=0)

@@ -1,0 +1,92 @@
+"""Phrase localization by hand-made boxes and the specification's annotation."""
+
+import numpy as np
+import pytest
+
+from vsa_tf.metrics.phrase_localization import (
+    box_iou, box_iou_inclusive, phrase_localization, union_box)
+
+# spec/fixtures.md, image 1000092795, chain 1: two boxes, as ymin, xmin, ymax, xmax.
+CHAIN = [[125, 159, 335, 219], [110, 197, 373, 261]]
+FAR = [0, 0, 5, 5]
+
+
+def test_union_box_equals_the_specification_fixture():
+    assert union_box(CHAIN).tolist() == [110, 159, 373, 261]
+
+
+def test_maxima_belong_to_pixel_boxes():
+    # 10 x 10 and 10 x 5 pixels: 50 / 100. In continuous coordinates 9 x 9 and 9 x 4: 36 / 81.
+    assert box_iou_inclusive([[0, 0, 9, 9]], [0, 5, 9, 9])[0] == pytest.approx(0.5)
+    assert box_iou([[0, 0, 9, 9]], [0, 5, 9, 9])[0] == pytest.approx(36 / 81)
+
+
+def test_neighbouring_pixels_do_not_overlap():
+    # Columns 0 to 4 and 5 to 9 share none; 0 to 5 and 5 to 9 share one: 10 / (60 + 50 - 10).
+    boxes = [[0, 0, 9, 4], [0, 0, 9, 5]]
+    np.testing.assert_allclose(box_iou_inclusive(boxes, [0, 5, 9, 9]), [0, 0.1])
+
+
+def test_boxes_without_area_have_no_overlap():
+    assert box_iou([[0.5, 0.5, 0.5, 0.5]], [0.5, 0.5, 0.5, 0.5]).tolist() == [0.0]
+    assert box_iou_inclusive([[3, 3, 3, 3]], [3, 3, 3, 3]).tolist() == [1.0]
+
+
+def test_a_proposal_with_half_the_union_is_correct():
+    truth = [[0, 0, 9, 9]]
+    half, less = [0, 0, 9, 4], [0, 0, 8, 4]
+    assert phrase_localization([([half], truth, "people")])["R@1"] == 100.0
+    assert phrase_localization([([less], truth, "people")])["R@1"] == 0.0
+
+
+def test_ground_truth_is_the_union_and_not_one_of_the_boxes():
+    # The first box alone covers 211 x 61 of the union's 264 x 103 pixels, less than half.
+    assert phrase_localization([([CHAIN[0]], CHAIN, "people")])["R@1"] == 0.0
+    assert phrase_localization([([union_box(CHAIN)], CHAIN, "people")])["R@1"] == 100.0
+
+
+def test_recall_upper_bound_and_chance_by_position():
+    box = [10, 10, 30, 30]
+    phrases = [
+        ([box] + [FAR] * 11, [box], "people"),              # position 1
+        ([FAR] * 4 + [box] + [FAR] * 7, [box], "people"),   # position 5
+        ([FAR] * 9 + [box] + [FAR] * 2, [box], "scene"),    # position 10
+        ([FAR] * 11 + [box], [box], "scene"),               # position 12
+        ([FAR] * 3, [box], "scene"),                        # never
+        ([FAR], np.zeros((0, 4)), "other"),                 # no box: dropped
+    ]
+    result = phrase_localization(phrases)
+    by_type = result.pop("by_type")
+    # Chance: four phrases with 1 right of 12, one with none: 4 / 12 / 5.
+    assert result == {
+        "R@1": pytest.approx(20), "R@5": pytest.approx(40), "R@10": pytest.approx(60),
+        "upper_bound": pytest.approx(80), "chance": pytest.approx(100 * 4 / 12 / 5),
+        "num_phrases": 5, "num_dropped": 1}
+    assert list(by_type) == ["people", "scene"]
+    assert by_type["people"]["R@1"] == pytest.approx(50)
+    assert by_type["scene"]["R@10"] == pytest.approx(100 / 3)
+    assert by_type["scene"]["num_phrases"] == 3
+
+
+def test_phrase_without_proposals_is_a_miss():
+    result = phrase_localization([([], [[0, 0, 9, 9]], "people")])
+    assert (result["R@10"], result["upper_bound"], result["chance"]) == (0.0, 0.0, 0.0)
+
+
+def test_no_phrase_at_all_has_no_percentages():
+    result = phrase_localization([([FAR], [], "people")])
+    assert result["R@1"] is None and result["num_phrases"] == 0 and result["num_dropped"] == 1
+    assert result["by_type"] == {}
+
+
+def test_normalised_boxes_are_not_inclusive():
+    # .2 x .2 within .3 x .2: 2 / 3; inclusive by one would be near 1 for boxes far apart as well.
+    truth = [[0.1, 0.1, 0.4, 0.3]]
+    phrases = [([[0.1, 0.1, 0.3, 0.3]], truth, "shape"), ([[0.6, 0.6, 0.9, 0.8]], truth, "shape")]
+    assert phrase_localization(phrases, inclusive_pixels=False)["R@1"] == pytest.approx(50)
+
+
+@pytest.mark.parametrize("box", [[0, 9, 9, 0], [0, 0, np.nan, 9], [0, 0, 9]])
+def test_wrong_boxes_are_errors(box):
+    with pytest.raises(ValueError, match="Expected .* Received: ranked"):
+        phrase_localization([([box], [[0, 0, 9, 9]], "people")])

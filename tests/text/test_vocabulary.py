@@ -1,0 +1,140 @@
+import hashlib
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsa_tf.text.vocabulary import END_ID, PAD_ID, START_ID, UNK_ID, Vocabulary
+
+SENTENCES = [["a", "dog", "a"], ["dog", "cat"], ["bird"], []]
+SPECIAL_LINES = "<pad>\t0\n<start>\t1\n<end>\t1\n<unk>\t0\n"
+
+
+def test_tokens_are_ordered_by_count_then_alphabet():
+    vocabulary = Vocabulary.from_sentences(SENTENCES)
+    assert vocabulary.tokens[4:] == ("a", "dog", "bird", "cat")
+    assert vocabulary.counts[4:] == (2, 2, 1, 1)
+    assert len(vocabulary) == 8
+    assert "cat" in vocabulary and "cow" not in vocabulary
+
+
+def test_special_tokens_have_the_first_ids():
+    assert (PAD_ID, START_ID, END_ID, UNK_ID) == (0, 1, 2, 3)
+    vocabulary = Vocabulary.from_sentences([])
+    assert vocabulary.tokens == ("<pad>", "<start>", "<end>", "<unk>")
+
+
+def test_rare_words_are_counted_as_unknown():
+    vocabulary = Vocabulary.from_sentences(SENTENCES, min_count=2)
+    assert vocabulary.tokens[4:] == ("a", "dog")
+    # cat and bird, once each.
+    assert vocabulary.counts[UNK_ID] == 2
+
+
+def test_sentences_are_counted():
+    vocabulary = Vocabulary.from_sentences(SENTENCES)
+    assert vocabulary.num_sentences == 4
+    assert vocabulary.counts[:3] == (0, 4, 4)
+
+
+def test_kept_tokens_stay_however_rare():
+    vocabulary = Vocabulary.from_sentences(SENTENCES, min_count=2, keep=["cat", "zebra"])
+    assert vocabulary.tokens[4:] == ("a", "dog", "cat", "zebra")
+    assert vocabulary.counts[3:] == (1, 2, 2, 1, 0)
+
+
+def test_encode_and_decode_are_inverse_but_for_unknown_words():
+    vocabulary = Vocabulary.from_sentences(SENTENCES)
+    ids = vocabulary.encode(["dog", "cow", "bird"])
+    assert ids == [5, UNK_ID, 6]
+    assert vocabulary.decode(ids) == ["dog", "<unk>", "bird"]
+    for index in (-1, 8):
+        with pytest.raises(ValueError, match=rf"Expected ids in 0\.\.7\. Received: {index}"):
+            vocabulary.decode([index])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.lists(st.text("abß犬#'", min_size=1, max_size=2), max_size=9), max_size=9),
+    st.integers(1, 3),
+)
+def test_every_token_is_counted_once(sentences, min_count):
+    vocabulary = Vocabulary.from_sentences(sentences, min_count)
+    assert sum(vocabulary.counts[UNK_ID:]) == sum(map(len, sentences))
+    assert all(count >= min_count for count in vocabulary.counts[4:])
+    assert vocabulary.decode(range(len(vocabulary))) == list(vocabulary.tokens)
+
+
+def test_a_saved_vocabulary_loads_as_it_was(tmp_path):
+    vocabulary = Vocabulary.from_sentences([["犬", "dog", "n't", "##é"], ["犬", "a\u200bb"]])
+    path = tmp_path / "vocabulary.txt"
+    vocabulary.save(path)
+    loaded = Vocabulary.load(path)
+    assert loaded == vocabulary and hash(loaded) == hash(vocabulary)
+    assert path.read_text("utf-8").startswith("<pad>\t0\n<start>\t2\n<end>\t2\n<unk>\t0\n犬\t2\n")
+    assert vocabulary.fingerprint() == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert os.listdir(tmp_path) == ["vocabulary.txt"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "vocabulary.txt"
+    old = Vocabulary.from_sentences([["a"]])
+    old.save(path)
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        Vocabulary.from_sentences([["b"]]).save(path)
+    assert Vocabulary.load(path) == old
+    assert os.listdir(tmp_path) == ["vocabulary.txt"]
+
+
+def test_vocabularies_differ_by_tokens_or_counts():
+    one = Vocabulary.from_sentences([["a"]])
+    assert one != Vocabulary.from_sentences([["b"]])
+    assert one != Vocabulary.from_sentences([["a", "a"]])
+    assert one.fingerprint() != Vocabulary.from_sentences([["a", "a"]]).fingerprint()
+    assert one != "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (SPECIAL_LINES.encode() + b"dog\t3", "is cut off"),
+        (SPECIAL_LINES.encode() + b"dog 3\n", "line 5 of .*'dog 3'"),
+        (SPECIAL_LINES.encode() + b"dog\t-3\n", "line 5"),
+        (SPECIAL_LINES.encode() + b"dog\t3\r\n", "line 5"),
+        (SPECIAL_LINES.encode() + b"\n", "line 5"),
+        (SPECIAL_LINES.encode() + b"\xff\t3\n", "in UTF-8"),
+        (SPECIAL_LINES.encode() + b"dog\t3\ndog\t2\n", "each token once. Received: 'dog'"),
+        (SPECIAL_LINES.encode() + b"\t3\n", "token 4 = ''"),
+        (SPECIAL_LINES.encode() + b"a b\t3\n", "token 4 = 'a b'"),
+        (b"dog\t3\n", "to start with"),
+    ],
+)
+def test_malformed_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "vocabulary.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        Vocabulary.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="vocabulary.txt"):
+        Vocabulary.load(tmp_path / "vocabulary.txt")
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="Received: min_count=0"):
+        Vocabulary.from_sentences([], min_count=0)
+    with pytest.raises(ValueError, match="Received: '<end>'"):
+        Vocabulary.from_sentences([["a", "<end>"]])
+    with pytest.raises(ValueError, match="4 tokens, 3 counts"):
+        Vocabulary(["<pad>", "<start>", "<end>", "<unk>"], [0, 0, 0])
+    with pytest.raises(ValueError, match="Received: 'a': 1.5"):
+        Vocabulary(["<pad>", "<start>", "<end>", "<unk>", "a"], [0, 0, 0, 0, 1.5])

@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsa_tf.text.normalization import normalize
+from vsa_tf.text.word_tokenizer import tokenize, tokenize_words
+
+SYMBOLS = "$%#+&@"
+CAPTION_LIKE = st.lists(
+    st.sampled_from(
+        ["a", "dog", "I", "cannot", "gonna", "do", "n't", "'s", "'ll", "u.s", "3", "10", "ß", "犬"]
+        + list(" \t\n.,:;/'\"-!?&@$%#+()[]<>_~\\^|*=’“—…\u00a0\u2028\x00\ud800\U0001f600")
+    ),
+    max_size=30,
+).map("".join)
+ANY_TEXT = CAPTION_LIKE | st.text(st.characters(exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A black dog .", "a black dog"),
+        ("Two dogs, one (old) cat; a bird!", "two dogs one old cat a bird"),
+        ('He says: "jump"', "he says jump"),
+        # Clitics, joined and already split.
+        ("the dog's ball", "the dog 's ball"),
+        ("the dog 's ball", "the dog 's ball"),
+        ("I'm they're we've she'll he'd", "i 'm they 're we 've she 'll he 'd"),
+        ("don't can’t won't.", "do n't ca n't wo n't"),
+        ("does n't", "does n't"),
+        ("cannot cannot gonna gimme gotta", "can not can not gon na gim me got ta"),
+        ("a bird's-eye view, a bird 's-eye view", "a bird 's eye view a bird 's eye view"),
+        # The apostrophe alone says nothing that the plural does not.
+        ("the dogs' bowls", "the dogs bowls"),
+        ("'quoted' words, rock 'n' roll, o'clock", "quoted words rock n roll o'clock"),
+        # Hyphens.
+        ("a t-shirt, merry-go-round", "a t-shirt merry-go-round"),
+        ("black - white -- red—blue four-", "black white red blue four"),
+        # Numbers.
+        ("3,000 10.5 5:30 1/2 1915", "3,000 10.5 5:30 1/2 1915"),
+        ("5, 6: 7. 8/", "5 6 7 8"),
+        # Dots.
+        ("U.S. and U.S and D.C.", "u.s and u.s and d.c"),
+        ("Mr. Smith... and a web site.com", "mr smith and a web site.com"),
+        # Symbols that are read aloud.
+        ("at&t A & B &c", "at&t a & b & c"),
+        ("$5 100% #3 18+", "$ 5 100 % # 3 18 +"),
+        ("me@site.com @home", "me@site.com @ home"),
+        # Separators.
+        ("and/or black/white a.m./p.m.", "and or black white a.m p.m"),
+        ("a_b <br> {x} [y] c*d", "a b br x y c d"),
+        ("собака, 犬。", "собака 犬"),
+        # Nothing left.
+        ("", ""),
+        (" ... ' - \" \x00 ", ""),
+    ],
+)
+def test_captions_are_split_into_words(text, expected):
+    assert tokenize(text) == expected.split()
+
+
+@settings(deadline=None, max_examples=300)
+@given(ANY_TEXT)
+def test_a_caption_has_the_tokens_of_its_words(text):
+    words = text.split()
+    tokens, boundaries = tokenize_words(words)
+    assert tokens == tokenize(text)
+    assert len(boundaries) == len(words) + 1
+    for word, start, end in zip(words, boundaries, boundaries[1:]):
+        assert tokens[start:end] == tokenize(word)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ANY_TEXT)
+def test_tokens_are_words_or_symbols(text):
+    for token in tokenize(text):
+        assert token in SYMBOLS or any(c.isalnum() or not c.isascii() for c in token)
+        assert token == normalize(token)
+        assert not set(token) & set(" \"()[]{}<>!?;*\\^_|~=`")
+
+
+def test_boundaries_point_at_the_tokens_of_each_word():
+    tokens, boundaries = tokenize_words(["The", "dog's", "...", "t-shirt."])
+    assert tokens == ["the", "dog", "'s", "t-shirt"]
+    assert boundaries == [0, 1, 3, 3, 4]

@@ -1,0 +1,68 @@
+"""Detectors and encoders whose results follow from the pixels."""
+
+import numpy as np
+
+FEATURE_SIZE = 5
+
+
+class FakeDetector:
+    """One box a image, its left half, and one that must be clipped."""
+
+    def describe(self):
+        return {"spec": "fake"}
+
+    def detect(self, images, examples):
+        boxes = np.array([[0, 0, 1, 0.5], [-0.5, 0.5, 0.5, 1.5]], np.float32)
+        return [(boxes, np.array([0.9, 0.8], np.float32)) for _ in images]
+
+
+class FakeEncoder:
+    """Mean and extremes of the whole image and the region's index; NaN for images 40 wide."""
+
+    feature_size = FEATURE_SIZE
+
+    def describe(self):
+        return {"spec": "fake", "feature_size": FEATURE_SIZE}
+
+    def encode(self, images, boxes):
+        features = []
+        for image, image_boxes in zip(images, boxes):
+            row = [image.mean(), image.min(), image.max(), image.std()]
+            if image.shape[1] == 40:
+                row[1] = np.nan
+            rows = [[*row, index] for index in range(len(image_boxes))]
+            features.append(np.array(rows, np.float32))
+        return features
+
+
+class NotANumberDetector(FakeDetector):
+    """Fails the way a broken network does."""
+
+    def detect(self, images, examples):
+        return [(np.full((1, 4), np.nan, np.float32), np.ones(1, np.float32)) for _ in images]
+
+
+def make_models(settings):
+    return FakeDetector(), FakeEncoder()
+
+
+def make_pixels(settings):
+    return FakeDetector(), None
+
+
+def make_not_a_number(settings):
+    return NotANumberDetector(), None
+
+
+class DyingDetector(FakeDetector):
+    """Ends its process the way the system does when memory runs out."""
+
+    def detect(self, images, examples):
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def make_dying(settings):
+    return DyingDetector(), None

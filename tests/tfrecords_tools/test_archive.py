@@ -1,0 +1,79 @@
+import pickle
+import zipfile
+
+import pytest
+
+from tfrecords_tools.archive import Archive
+
+FILES = {"x/a.txt": b"one", "x/y/a.txt": b"two", "b.txt": b"three"}
+
+
+@pytest.fixture(params=["directory", "zip"])
+def path(request, tmp_path):
+    if request.param == "directory":
+        for name, data in {**FILES, ".hidden": b"", "x/.DS_Store": b""}.items():
+            file = tmp_path / "files" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        return tmp_path / "files"
+    with zipfile.ZipFile(tmp_path / "files.zip", "w") as file:
+        for name, data in {**FILES, "__MACOSX/x/._a.txt": b"", "x/.DS_Store": b""}.items():
+            file.writestr(name, data)
+    return tmp_path / "files.zip"
+
+
+def test_directory_and_zip_answer_alike(path):
+    archive = Archive(path)
+    assert archive.names() == ["b.txt", "x/a.txt", "x/y/a.txt"]
+    assert {name: archive.read(name) for name in archive.names()} == FILES
+
+
+def test_find_takes_the_least_deep_file_and_matches_whole_path_parts(path):
+    archive = Archive(path)
+    assert archive.find("a.txt") == "x/a.txt"
+    assert archive.find("y/a.txt") == "x/y/a.txt"
+    assert archive.find("/a.txt".lstrip("/")) == "x/a.txt"
+    assert archive.find("ba.txt") is None
+    assert archive.find("other.txt") is None
+
+
+def test_missing_file_is_an_os_error(path):
+    with pytest.raises(OSError):
+        Archive(path).read("absent.txt")
+
+
+def test_archive_survives_pickling(path):
+    assert pickle.loads(pickle.dumps(Archive(path))).read("b.txt") == b"three"
+
+
+def test_missing_path_names_the_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        Archive(tmp_path / "absent")
+
+
+def test_file_that_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "images.zip").write_bytes(b"<html>404</html>")
+    with pytest.raises(OSError, match="not a sound zip"):
+        Archive(tmp_path / "images.zip")
+
+
+def test_truncated_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "files.zip", "w") as file:
+        file.writestr("a.txt", b"x" * 1000)
+    data = (tmp_path / "files.zip").read_bytes()
+    (tmp_path / "files.zip").write_bytes(data[:500])
+    with pytest.raises(OSError, match="not a sound zip"):
+        Archive(tmp_path / "files.zip")
+
+
+def test_damaged_member_is_an_os_error_and_the_others_stay_readable(tmp_path):
+    with zipfile.ZipFile(tmp_path / "files.zip", "w") as file:
+        file.writestr("a.txt", b"x" * 1000)
+        file.writestr("b.txt", b"y" * 1000)
+    data = bytearray((tmp_path / "files.zip").read_bytes())
+    data[data.index(b"xxxx") + 10] = 0
+    (tmp_path / "files.zip").write_bytes(data)
+    archive = Archive(tmp_path / "files.zip")
+    with pytest.raises(OSError, match="a.txt"):
+        archive.read("a.txt")
+    assert archive.read("b.txt") == b"y" * 1000

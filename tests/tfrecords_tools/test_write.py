@@ -1,0 +1,85 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+from mini_flickr8k import files, write_zips
+
+from tfrecords_tools import write
+from vsa_tf.program import ProgramError
+
+
+def run(*arguments):
+    values = flags.FlagValues()
+    write.define_flags(values)
+    values(["write", *arguments])
+    write.main(values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output_dir=x"], "Expected --dataset"),
+        (["--dataset=shape_scenes"], "Expected --output_dir"),
+        (["--dataset=csv", "--output_dir=x", "--images=/"], "Expected --captions"),
+        (["--dataset=csv", "--output_dir=x", "--images=/absent", "--captions=/"],
+         "/absent does not exist"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--images=/"], "Expected no --images"),
+        (["--dataset=shape_scenes", "--output_dir=/dev/null"], "not a directory"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--runner=beam"], "Expected --runner=local"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--num_workers=-1"], "--num_workers"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--num_regions=0"], "--num_regions"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--nms_threshold=nan"], "--nms_threshold"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--nostore_images"], "--store_images=true"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--num_examples=5"], "TRAIN,DEV,TEST"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--num_examples=5,a,5"], "TRAIN,DEV,TEST"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=/absent"], "no saved_model.pb"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=proposals:/absent"], "no file"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
+    ],
+)
+def test_wrong_flags_are_one_clear_error(arguments, message):
+    with pytest.raises(ProgramError, match=message):
+        run(*arguments)
+
+
+def test_program_writes_and_prints_rate_and_counts(tmp_path, capsys):
+    paths = write_zips(tmp_path, files())
+    arguments = [f"--{name}={path}" for name, path in paths.items()]
+    arguments += ["--dataset=flickr8k", f"--output_dir={tmp_path / 'out'}", "--num_workers=0"]
+    run(*arguments, "--detector=grid", "--num_regions=5", "--splits=dev")
+    printed = capsys.readouterr().out
+    assert "dev: 1 images, 2 sentences, 2 phrases in 1 shards" in printed
+    assert "images/s, after a start-up of" in printed
+    info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
+    assert list(info["splits"]) == ["dev"] and info["num_regions"] == 5
+    run(*arguments, "--detector=grid", "--num_regions=5", "--splits=dev")
+    assert "nothing left to do" in capsys.readouterr().out
+
+
+def test_damaged_archive_is_one_clear_error(tmp_path):
+    paths = write_zips(tmp_path, files())
+    with open(paths["captions"], "wb") as file:
+        file.write(b"<html>")
+    arguments = [f"--{name}={path}" for name, path in paths.items()]
+    with pytest.raises(ProgramError, match="captions.zip.*not a sound zip"):
+        run("--dataset=flickr8k", f"--output_dir={tmp_path / 'out'}", *arguments)
+
+
+def test_help_and_wrong_flags_answer_without_tensorflow():
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; import runpy; "
+        "sys.argv = ['write', *sys.argv[1:]]; "
+        "runpy.run_module('tfrecords_tools.write', run_name='__main__', alter_sys=True)"
+    )
+    for arguments, status in ((["--help"], 0), (["--no_such_flag=1"], 1), ([], 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True,
+            env={"PYTHONPATH": ":".join(sys.path)},
+        )
+        assert done.returncode == status, done
+        if status:
+            assert len(done.stderr.splitlines()) == 1 and "tensorflow" not in done.stderr
+        else:
+            assert "--num_regions" in done.stdout + done.stderr

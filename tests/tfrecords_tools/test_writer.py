@@ -1,0 +1,307 @@
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import fake_models
+import numpy as np
+import pytest
+import tensorflow as tf
+from mini_flickr8k import files, jpeg, write_directories, write_zips
+
+from tfrecords_tools.record_checking import check_records
+from tfrecords_tools.sources.csv_captions import CsvCaptions
+from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.write_settings import WriteSettings
+from tfrecords_tools.writer import write_records
+from vsa_tf.data.parsed_record import ParsedRecord
+
+SETTINGS = WriteSettings(detector="fake", image_encoder="fake")
+PIXELS = WriteSettings(num_shards=3)
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in pathlib.Path(directory).iterdir()}
+
+
+def write(source, output_dir, settings=SETTINGS, make_models=fake_models.make_models, **options):
+    return write_records(
+        source, output_dir, settings, make_models=make_models, stream=None, **options
+    )
+
+
+def csv_source(folder, images, captions="A dog runs ."):
+    """A source of `{name: bytes}`, one caption an image."""
+    (folder / "images").mkdir(parents=True)
+    for name, data in images.items():
+        (folder / "images" / name).write_bytes(data)
+    rows = "".join(f"{name},{captions}\n" for name in images)
+    (folder / "captions.csv").write_text(rows)
+    return CsvCaptions(folder / "images", folder / "captions.csv")
+
+
+@pytest.fixture
+def flickr8k(tmp_path):
+    return Flickr8k(**write_directories(tmp_path / "flickr8k", files()))
+
+
+def test_records_are_what_the_source_and_the_models_gave(flickr8k, tmp_path):
+    info = write(flickr8k, tmp_path / "out").info
+    assert info["splits"]["train"]["num_images"] == 3
+    assert info["splits"]["train"]["num_sentences"] == 6
+    assert info["splits"]["train"]["num_phrases"] == sum(
+        len(example.phrases) for example in flickr8k.examples("train")
+    )
+    assert (info["num_regions"], info["region_feature_size"]) == (3, fake_models.FEATURE_SIZE)
+    assert check_records(tmp_path / "out") == []
+    data = tf.data.TFRecordDataset(str(tmp_path / "out" / "train-00000-of-00001.tfrecord"))
+    records = [ParsedRecord.parse(row.numpy(), 3, fake_models.FEATURE_SIZE) for row in data]
+    for record, example in zip(records, flickr8k.examples("train"), strict=True):
+        assert record.source_id == example.source_id and record.captions == example.captions
+        assert record.encoded_image == example.read_image()
+        np.testing.assert_array_equal(
+            record.region_boxes, [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 0.5, 1]]
+        )
+        assert record.region_features[:, 4].tolist() == [0, 1, 2]
+        pixels = tf.io.decode_jpeg(record.encoded_image).numpy()
+        assert record.region_features[0, 0] == pytest.approx(pixels.mean(), rel=1e-2)
+
+
+def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "out")
+    text = (tmp_path / "out" / "dataset_info.json").read_text()
+    assert str(tmp_path) not in text
+    assert set(json.loads(text)) == {
+        "schema_version", "dataset", "splits", "num_regions", "region_feature_size",
+        "image_feature_size", "images_stored", "encoder", "detector", "settings", "sources",
+        "skipped", "num_skipped",
+    }
+
+
+def test_directories_and_zips_give_the_same_bytes(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "a")
+    write(Flickr8k(**write_zips(tmp_path, files())), tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_shards_are_contiguous_and_nothing_else_stays(flickr8k, tmp_path):
+    info = write(flickr8k, tmp_path / "out", dataclasses.replace(SETTINGS, num_shards=2)).info
+    assert [shard["num_records"] for shard in info["splits"]["train"]["shards"]] == [1, 2]
+    assert sorted(contents(tmp_path / "out")) == [
+        "dataset_info.json", "dev-00000-of-00002.tfrecord", "dev-00001-of-00002.tfrecord",
+        "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord",
+    ]
+
+
+def test_splits_can_be_chosen_and_must_exist(flickr8k, tmp_path):
+    assert list(write(flickr8k, tmp_path / "out", splits=["dev"]).info["splits"]) == ["dev"]
+    with pytest.raises(ValueError, match="Received: test"):
+        write(flickr8k, tmp_path / "other", splits=["dev", "test"])
+
+
+def test_unusable_images_are_skipped_with_their_reasons(tmp_path):
+    good = jpeg(seed=1)
+    source = csv_source(tmp_path, {
+        "a_good.jpg": good, "b_empty.jpg": b"", "c_cut.jpg": good[:-200], "d_text.jpg": b"<html>",
+        "e_tiny.jpg": jpeg(1, 1), "f_large.png": large_png(), "g_nan.jpg": jpeg(40, 30),
+        "h_good.jpg": jpeg(seed=2),
+    })
+    info = write(source, tmp_path / "out").info
+    assert info["splits"]["train"]["num_images"] == 2
+    reasons = {item["source_id"]: item["reason"] for item in info["skipped"]}
+    assert list(reasons) == [
+        "b_empty.jpg", "c_cut.jpg", "d_text.jpg", "e_tiny.jpg", "f_large.png", "g_nan.jpg",
+    ] and info["num_skipped"] == 6
+    for name, part in zip(reasons, ("empty", "decoded", "not an image", "1 x 1", "20000", "NaN")):
+        assert part in reasons[name]
+    assert check_records(tmp_path / "out") == []
+
+
+def large_png():
+    data = bytearray(png())
+    data[16:24] = (20000).to_bytes(4, "big") * 2
+    import zlib
+
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+def png():
+    import io
+
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.open(io.BytesIO(jpeg())).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_image_that_vanishes_is_skipped(tmp_path):
+    source = csv_source(tmp_path, {"a.jpg": jpeg(), "b.jpg": jpeg()})
+    os.remove(tmp_path / "images" / "a.jpg")
+    info = write(source, tmp_path / "out").info
+    assert info["skipped"] == [{
+        "split": "train", "source_id": "a.jpg",
+        "reason": "the image cannot be read: No such file or directory",
+    }]
+
+
+def test_detector_that_gives_nan_skips_the_image_and_an_empty_split_is_an_error(tmp_path):
+    source = csv_source(tmp_path, {"a.jpg": jpeg()})
+    with pytest.raises(ValueError, match="No photograph of split 'train'.*detector: .*NaN"):
+        write(source, tmp_path / "out", make_models=fake_models.make_not_a_number)
+    assert "dataset_info.json" not in contents(tmp_path / "out")
+
+
+def test_other_settings_in_the_directory_are_refused_by_name(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    for settings, named in (
+        (dataclasses.replace(SETTINGS, num_regions=7), "num_regions is 20 there and 7 now"),
+        (dataclasses.replace(SETTINGS, num_shards=2), "splits.dev is 1 there and 2 now"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            write(flickr8k, tmp_path / "out", settings)
+    with pytest.raises(ValueError, match="encoder.spec is fake there and pixels now"):
+        write(flickr8k, tmp_path / "out", make_models=fake_models.make_pixels)
+    assert contents(tmp_path / "out") == before
+
+
+def test_other_schema_version_in_the_directory_is_refused(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "out")
+    path = tmp_path / "out" / "dataset_info.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    with pytest.raises(ValueError, match="schema_version is 0 there and 1 now"):
+        write(flickr8k, tmp_path / "out")
+
+
+def test_other_peoples_records_are_left_alone(flickr8k, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "train.tfrecord").write_bytes(b"x")
+    with pytest.raises(ValueError, match="train.tfrecord but no dataset_info.json"):
+        write(flickr8k, tmp_path / "out")
+
+
+def test_finished_directory_is_left_as_it_is(flickr8k, tmp_path):
+    first = write(flickr8k, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    again = write(flickr8k, tmp_path / "out")
+    assert (first.num_images, again.num_images) == (4, 0)
+    assert again.info == json.loads(before["dataset_info.json"])
+    assert contents(tmp_path / "out") == before
+
+
+def test_damaged_shard_of_a_finished_directory_is_written_again(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    shard = tmp_path / "out" / "train-00000-of-00001.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert write(flickr8k, tmp_path / "out").num_images == 3
+    assert contents(tmp_path / "out") == before
+
+
+class FullDisk:
+    """A `TFRecordWriter` whose disk is full after so many records."""
+
+    room = 2
+
+    def __init__(self, path):
+        self.writer = self.original(path)
+        self.written = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.writer.close()
+
+    def write(self, record):
+        self.written += 1
+        if self.written > self.room:
+            raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
+        self.writer.write(record)
+
+
+def test_full_disk_is_one_error_and_leaves_nothing_that_reads_as_whole(
+    flickr8k, tmp_path, monkeypatch
+):
+    write(flickr8k, tmp_path / "expected")
+    FullDisk.original = tf.io.TFRecordWriter
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io, "TFRecordWriter", FullDisk)
+        with pytest.raises(OSError, match="No space left on device"):
+            write(flickr8k, tmp_path / "out")
+    left = contents(tmp_path / "out")
+    assert sorted(left) == [".write_settings.json"]
+    write(flickr8k, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+
+
+def test_full_disk_while_noting_a_shard_is_made_good_by_the_next_run(
+    flickr8k, tmp_path, monkeypatch
+):
+    write(flickr8k, tmp_path / "expected")
+    calls = []
+
+    def replace(source, target, original=os.replace):
+        calls.append(target)
+        # The settings, the first shard; its note is the third.
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device", target)
+        original(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="No space left"):
+            write(flickr8k, tmp_path / "out")
+    write(flickr8k, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+
+
+def test_two_runs_do_not_write_to_one_directory(flickr8k, tmp_path):
+    from tfrecords_tools.record_directory import RecordDirectory
+
+    with RecordDirectory(tmp_path / "out").locked():
+        with pytest.raises(OSError, match="Another run"):
+            write(flickr8k, tmp_path / "out")
+
+
+def test_worker_that_dies_is_reported_with_what_to_do(flickr8k, tmp_path):
+    with pytest.raises(RuntimeError, match="exit code -9.*Run the same command again"):
+        write(flickr8k, tmp_path / "out", make_models=fake_models.make_dying, num_workers=1)
+    assert "dataset_info.json" not in contents(tmp_path / "out")
+
+
+def test_killed_run_goes_on_to_the_bytes_of_the_uninterrupted_run(tmp_path):
+    from tfrecords_tools.sources.shape_scenes import ShapeScenes
+
+    command = [
+        sys.executable, "-m", "tfrecords_tools.write", "--dataset=shape_scenes", "--num_shards=8",
+        "--num_examples=160,40,40", "--seed=5", f"--output_dir={tmp_path / 'killed'}",
+    ]
+    root = pathlib.Path(__file__).parents[2]
+    command_of_one = [*command, "--num_workers=1"]
+    with subprocess.Popen(command_of_one, cwd=root, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 300
+        while not list((tmp_path / "killed").glob(".train-0000[2-7]*.json")):
+            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    left = contents(tmp_path / "killed")
+    assert "dataset_info.json" not in left
+    whole = [name for name in left if name.endswith(".tfrecord")]
+    assert 2 <= len(whole) < 24
+    done = subprocess.run(
+        [*command, "--num_workers=2"], cwd=root, check=True, capture_output=True, text=True
+    )
+    assert "shards are already written" in done.stderr and "images/s" in done.stdout
+    # Uninterrupted, and in one process.
+    source = ShapeScenes(160, 40, 40, seed=5)
+    write_records(
+        source, tmp_path / "whole", WriteSettings(num_shards=8, seed=5), stream=None
+    )
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")

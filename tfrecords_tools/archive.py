@@ -1,0 +1,131 @@
+"""Files of a directory or of a zip, read through the same calls."""
+
+import functools
+import os
+import posixpath
+import zipfile
+import zlib
+
+
+class Archive:
+    """A directory or a zip file whose files are read by name.
+
+    Names are relative and use `/`. Directories, hidden files and what macOS adds to zips
+    (`__MACOSX/`) are left out. An archive is picklable: each process opens the file once.
+
+    Args:
+        path: a directory or a zip file.
+
+    Raises:
+        OSError: when the path is missing, unreadable, or neither a directory nor a sound zip.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "texts"))
+    ...     with open(os.path.join(folder, "texts", "a.txt"), "w") as file:
+    ...         _ = file.write("a dog")
+    ...     archive = Archive(folder)
+    ...     archive.find("a.txt"), archive.read("texts/a.txt")
+    ('texts/a.txt', b'a dog')
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self._zip = None
+        self._by_basename = None
+        if os.path.isdir(self.path):
+            self._names = _directory_names(self.path)
+        elif os.path.isfile(self.path):
+            self._names = _member_names(self._open_zip())
+        else:
+            raise FileNotFoundError(
+                f"Expected a directory or a zip file. Received: {self.path!r}, which does not "
+                "exist."
+            )
+
+    def __reduce__(self):
+        return (_reopen, (self.path,))
+
+    def names(self):
+        """Returns the names of all files, sorted."""
+        return list(self._names)
+
+    def find(self, name):
+        """Returns the full name of the file `name`, wherever it lies, or None.
+
+        Args:
+            name: a file name, or the last parts of a path (`Sentences/36979.txt`).
+
+        Returns:
+            The file's name in this archive; of several the least deep, then the first.
+        """
+        if self._by_basename is None:
+            self._by_basename = {}
+            for full in self._names:
+                self._by_basename.setdefault(posixpath.basename(full), []).append(full)
+        name = posixpath.normpath(name)
+        found = [
+            full
+            for full in self._by_basename.get(posixpath.basename(name), ())
+            if full == name or full.endswith("/" + name)
+        ]
+        return min(found, key=lambda full: (full.count("/"), full), default=None)
+
+    def read(self, name):
+        """Returns the bytes of the file `name`, a name as `names()` lists it.
+
+        Raises:
+            OSError: when there is no such file, or it cannot be read whole.
+        """
+        if os.path.isdir(self.path):
+            with open(os.path.join(self.path, *name.split("/")), "rb") as file:
+                return file.read()
+        try:
+            return self._open_zip().read(name)
+        except KeyError:
+            raise FileNotFoundError(f"No file {name!r} in {self.path!r}.") from None
+        # RuntimeError: encrypted; NotImplementedError: an unknown compression.
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
+                NotImplementedError) as error:
+            raise OSError(f"{name!r} in {self.path!r} cannot be read: {error}") from None
+
+    def _open_zip(self):
+        if self._zip is None:
+            try:
+                self._zip = zipfile.ZipFile(self.path)
+            except (zipfile.BadZipFile, EOFError, ValueError) as error:
+                raise OSError(
+                    f"Expected a directory or a zip file. Received: {self.path!r}, "
+                    f"which is not a sound zip ({error}). Fetch the file again."
+                ) from None
+        return self._zip
+
+
+@functools.lru_cache(maxsize=16)
+def _reopen(path):
+    return Archive(path)
+
+
+def _directory_names(path):
+    def refuse(error):
+        raise error
+
+    names = []
+    for folder, folders, files in os.walk(path, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = os.path.relpath(folder, path)
+        prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
+        names.extend(prefix + name for name in files if not name.startswith("."))
+    return sorted(names)
+
+
+def _member_names(archive):
+    return sorted(
+        info.filename
+        for info in archive.infolist()
+        if not info.is_dir()
+        and not info.filename.startswith("__MACOSX/")
+        and not posixpath.basename(info.filename).startswith(".")
+    )

@@ -1,0 +1,245 @@
+"""Encoders: photographs and boxes to one feature a region.
+
+An encoder has `feature_size`, `describe()` (what it is, for `dataset_info.json`) and
+`encode(images, boxes)`: a list of float32 `[R, D]`, one an image. Region 0 is the whole frame.
+
+Two ways to a region's feature: `crop` resizes each region to the encoder's input, at the cost of
+one pass of the network a region; `pool` runs the network once an image, on a larger frame, and
+averages its last feature map over the region.
+"""
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+# Crops in one call: more of them leave the cache of a core and are slower each.
+CROPS_PER_CALL = 5
+
+
+def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
+    """Returns the encoder that `--image_encoder` names; None for `pixels`.
+
+    Args:
+        spec: a SavedModel directory or TF-Hub handle with the image-feature-vector signature,
+            `keras:NAME` of keras.applications, or `pixels` (no features).
+        region_features: `crop` or `pool`.
+        crop_size: pixels that a crop (`crop`) or the frame (`pool`) is resized to; 0: the
+            encoder's own size, twice that for `pool`.
+        weights: of `keras:NAME`: `imagenet`, or a weights file.
+
+    Raises:
+        ValueError: for a spec that cannot be used.
+    """
+    if spec == "pixels":
+        return None
+    if region_features not in ("crop", "pool"):
+        raise ValueError(
+            f"Expected region_features to be crop or pool. Received: {region_features!r}"
+        )
+    if spec.startswith("keras:"):
+        network = KerasNetwork(spec.removeprefix("keras:"), weights)
+    else:
+        network = SavedModelNetwork(spec)
+    if region_features == "crop":
+        return CropEncoder(network, crop_size or network.own_size)
+    return PoolEncoder(network, crop_size or 2 * network.own_size)
+
+
+class CropEncoder:
+    """One pass of the network for every region, batched across images."""
+
+    def __init__(self, network, size):
+        self.network, self.size = network, size
+        self.feature_size = network.feature_size
+
+    def describe(self):
+        return {**self.network.describe(), "region_features": "crop", "crop_size": self.size}
+
+    def encode(self, images, boxes):
+        crops = np.concatenate([
+            crop_regions(image, image_boxes, self.size) for image, image_boxes in zip(images, boxes)
+        ])
+        features = np.concatenate([
+            self.network.vectors(crops[start:start + CROPS_PER_CALL])
+            for start in range(0, len(crops), CROPS_PER_CALL)
+        ])
+        return np.split(features, np.cumsum([len(b) for b in boxes])[:-1])
+
+
+class PoolEncoder:
+    """One pass of the network for every image; regions are averages of its last feature map.
+
+    The average over a region of the bilinearly interpolated map (RoIAlign with a single bin and
+    dense samples) is separable: one weight vector over rows, one over columns. So a region is
+    `rows . map . columns`, and Model Garden's multi-level RoIAlign, which samples bins that would
+    be averaged away again, is not needed.
+    """
+
+    def __init__(self, network, size):
+        self.network, self.size = network, size
+        self.feature_size = network.feature_size
+
+    def describe(self):
+        return {**self.network.describe(), "region_features": "pool", "frame_size": self.size}
+
+    def encode(self, images, boxes):
+        frame = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
+        features = []
+        for image, image_boxes in zip(images, boxes):
+            feature_map = self.network.maps(crop_regions(image, frame, self.size))[0]
+            rows = average_weights(image_boxes[:, 0], image_boxes[:, 2], feature_map.shape[0])
+            columns = average_weights(image_boxes[:, 1], image_boxes[:, 3], feature_map.shape[1])
+            features.append(
+                np.einsum("ry,rx,yxd->rd", rows, columns, feature_map, optimize=True)
+            )
+        return features
+
+
+def crop_regions(image, boxes, size):
+    """Resamples regions of an image, antialiased.
+
+    Args:
+        image: uint8 `[h, w, 3]`.
+        boxes: float `[R, 4]`, normalised.
+        size: pixels of a crop's sides; the aspect ratio is not kept, as in R-CNN.
+
+    Returns:
+        uint8 `[R, size, size, 3]`.
+    """
+    height, width = image.shape[:2]
+    picture = Image.fromarray(image)
+    crops = np.empty((len(boxes), size, size, 3), np.uint8)
+    for crop, (ymin, xmin, ymax, xmax) in zip(crops, np.asarray(boxes, np.float64)):
+        box = (xmin * width, ymin * height, min(xmax * width, width), min(ymax * height, height))
+        crop[:] = picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return crops
+
+
+def average_weights(start, end, length, samples=16):
+    """Weights over `length` cells that average a linearly interpolated signal over [start, end].
+
+    Args:
+        start, end: float `[R]`, in 0..1; the signal's cells have their centres at (i + 0.5) / length.
+        length: number of cells.
+        samples: points of the interval that are averaged.
+
+    Returns:
+        float32 `[R, length]`, rows sum to 1.
+    """
+    points = start[:, None] + (end - start)[:, None] * ((np.arange(samples) + 0.5) / samples)
+    positions = np.clip(points * length - 0.5, 0, length - 1)
+    weights = np.maximum(0, 1 - np.abs(positions[..., None] - np.arange(length)))
+    return weights.mean(axis=1).astype(np.float32)
+
+
+class SavedModelNetwork:
+    """A network with the TF-Hub image-feature-vector signature: float32 in 0..1 to `[b, D]`."""
+
+    def __init__(self, handle):
+        from tfrecords_tools.saved_model import SavedModel, SavedModelError
+
+        self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
+        outputs = self.model.signature.structured_outputs
+        self.output = "default" if "default" in outputs else next(iter(outputs))
+        shape = outputs[self.output].shape
+        if len(outputs) > 1 and self.output != "default" or len(shape) != 2 or shape[1] is None:
+            raise SavedModelError(
+                f"Expected an image-feature-vector signature with one output [b, D]. Received: "
+                f"{handle!r} with outputs { {k: tuple(v.shape) for k, v in outputs.items()} }"
+            )
+        self.feature_size = shape[1]
+        self.own_size = self.model.input_spec.shape[1] or 224
+        self._map_function = None
+
+    def describe(self):
+        return {"spec": self.name, "sha256": self.model.checksum, "feature_size": self.feature_size}
+
+    def vectors(self, images):
+        """uint8 `[n, s, s, 3]` to float32 `[n, D]`."""
+        return self.model(_unit_range(images))[self.output].numpy()
+
+    def maps(self, images):
+        """uint8 `[n, s, s, 3]` to the feature maps before pooling, float32 `[n, h, w, D]`."""
+        if self._map_function is None:
+            self._map_function = self._find_map()
+        return self._map_function(_unit_range(images)).numpy()
+
+    def _find_map(self):
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        frozen = convert_variables_to_constants_v2(self.model.signature)
+        maps = [
+            operation.outputs[0]
+            for operation in frozen.graph.get_operations()
+            if len(operation.outputs) == 1
+            and operation.outputs[0].shape.rank == 4
+            and operation.outputs[0].shape[3] == self.feature_size
+        ]
+        if not maps:
+            raise ValueError(
+                f"--region_features=pool needs a network with a feature map of {self.feature_size} "
+                f"channels before its output. Received: {self.name}, which has none; use crop"
+            )
+        return frozen.prune(frozen.inputs[0].name, maps[-1].name)
+
+
+class KerasNetwork:
+    """A network of keras.applications."""
+
+    def __init__(self, name, weights="imagenet"):
+        import keras
+
+        module = next(
+            (
+                getattr(keras.applications, module)
+                for module in sorted(dir(keras.applications))
+                if hasattr(getattr(keras.applications, module), "preprocess_input")
+                and hasattr(getattr(keras.applications, module), name)
+            ),
+            None,
+        )
+        if module is None:
+            raise ValueError(
+                f"Expected keras:NAME to name a network of keras.applications, for example "
+                f"keras:EfficientNetB0. Received: keras:{name}"
+            )
+        constructor = getattr(module, name)
+        file = None if weights in ("imagenet", "random") else weights
+        self.network = constructor(
+            include_top=False, weights="imagenet" if weights == "imagenet" else None
+        )
+        if file:
+            self.network.load_weights(file)
+        self.preprocess = module.preprocess_input
+        self.name, self.weights = name, weights
+        self.feature_size = self.network.output_shape[-1]
+        # The default input size is only stated by a network that is built with its top.
+        self.own_size = 299 if name in ("Xception", "InceptionV3", "InceptionResNetV2") else 224
+
+    def describe(self):
+        import hashlib
+
+        digest = hashlib.sha256()
+        for weight in self.network.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
+        return {
+            "spec": f"keras:{self.name}",
+            "sha256": digest.hexdigest(),
+            "feature_size": self.feature_size,
+        }
+
+    def vectors(self, images):
+        return self.maps(images).mean(axis=(1, 2))
+
+    def maps(self, images):
+        batch = self.preprocess(images.astype(np.float32))
+        return np.asarray(self.network(batch, training=False))
+
+
+def _unit_range(images):
+    import tensorflow as tf
+
+    return tf.constant(images.astype(np.float32) / 255.0)

@@ -1,0 +1,58 @@
+"""Progress of a long job on standard error."""
+
+import sys
+import time
+
+
+class Progress:
+    """A bar on a terminal, else a plain line every few seconds.
+
+    Args:
+        total: number of images.
+        stream: where to write; None writes nothing.
+        interval: seconds between plain lines.
+        clock: function that returns seconds.
+    """
+
+    def __init__(self, total, stream=sys.stderr, interval=5.0, clock=time.monotonic):
+        self.total = total
+        self.done = 0
+        self._stream = stream
+        self._clock = clock
+        self._is_terminal = stream is not None and stream.isatty()
+        self._interval = 0.2 if self._is_terminal else interval
+        self._start = self._last = clock()
+
+    def add(self, num_images):
+        """Counts images as done and shows it, if it is time."""
+        self.done += num_images
+        now = self._clock()
+        if now - self._last >= self._interval:
+            self._last = now
+            self._show(now)
+
+    def seconds(self):
+        """Returns the seconds since the start."""
+        return self._clock() - self._start
+
+    def close(self):
+        """Ends the bar's line."""
+        if self._is_terminal:
+            self._show(self._clock())
+            self._stream.write("\n")
+            self._stream.flush()
+
+    def _show(self, now):
+        if self._stream is None:
+            return
+        rate = self.done / max(now - self._start, 1e-9)
+        left = (self.total - self.done) / rate if rate else float("inf")
+        text = f"{self.done}/{self.total} images, {rate:.1f} images/s"
+        if left != float("inf"):
+            text += f", {int(left) // 60}:{int(left) % 60:02d} left"
+        if self._is_terminal:
+            filled = round(30 * self.done / max(self.total, 1))
+            self._stream.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {text}\x1b[K")
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()

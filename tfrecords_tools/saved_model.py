@@ -1,0 +1,72 @@
+"""Networks given as a SavedModel directory or a TF-Hub handle."""
+
+import hashlib
+import pathlib
+
+import tensorflow as tf
+
+
+class SavedModelError(ValueError):
+    """A SavedModel that cannot be used, and why."""
+
+
+class SavedModel:
+    """A loaded SavedModel with one signature.
+
+    Attributes:
+        module: the loaded object; it must stay alive as long as its signature is used.
+        signature: the concrete function of `serving_default` (or `default`).
+        input_name: name of the signature's only input.
+        checksum: sha256 over the names and bytes of the model's files.
+    """
+
+    def __init__(self, handle):
+        """Loads `handle`, a directory or a TF-Hub handle. Raises SavedModelError."""
+        path = pathlib.Path(handle)
+        if not path.is_dir():
+            path = self._resolve(handle)
+        if not (path / "saved_model.pb").is_file():
+            raise SavedModelError(
+                f"Expected a SavedModel: a directory with saved_model.pb. Received: {handle!r}"
+            )
+        self.module = tf.saved_model.load(str(path))
+        signatures = self.module.signatures
+        names = [name for name in ("serving_default", "default") if name in signatures]
+        if not names:
+            raise SavedModelError(
+                f"Expected a signature serving_default or default. Received: {handle!r} with "
+                f"{sorted(signatures)}"
+            )
+        self.signature = signatures[names[0]]
+        inputs = self.signature.structured_input_signature[1]
+        if len(inputs) != 1:
+            raise SavedModelError(
+                f"Expected a signature with one input. Received: {handle!r} with {sorted(inputs)}"
+            )
+        self.input_name, self.input_spec = next(iter(inputs.items()))
+        self.checksum = _checksum(path)
+
+    @staticmethod
+    def _resolve(handle):
+        if "://" not in handle:
+            raise SavedModelError(
+                f"Expected a SavedModel directory, a TF-Hub handle (https://...) or one of the "
+                f"named choices (see --help). Received: {handle!r}, which does not exist"
+            )
+        import tensorflow_hub  # only here: it takes a second to import
+
+        try:
+            return pathlib.Path(tensorflow_hub.resolve(handle))
+        except Exception as error:  # of many types: network, archive, disk
+            raise SavedModelError(f"TF-Hub could not fetch {handle!r}: {error}") from error
+
+    def __call__(self, inputs):
+        return self.signature(**{self.input_name: inputs})
+
+
+def _checksum(path):
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(str(file.relative_to(path)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

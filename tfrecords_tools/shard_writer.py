@@ -1,0 +1,163 @@
+"""Photographs to one file of records: decoding, regions, features, encoding."""
+
+import dataclasses
+import errno
+import os
+
+import tensorflow as tf
+
+from tfrecords_tools.example_encoding import ExampleError, encode_example
+from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
+from tfrecords_tools.regions import select_regions
+
+# Images that go to detector and encoder together: at most so many, and so many pixels.
+IMAGES_PER_BATCH = 16
+PIXELS_PER_BATCH = 32_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class _Photograph:
+    example: object
+    image: object
+    stored: tuple
+
+
+class ShardWriter:
+    """Writes shards with one detector and one encoder.
+
+    Args:
+        settings: a `WriteSettings`.
+        make_models: function of the settings that returns `(detector, encoder)`.
+    """
+
+    def __init__(self, settings, make_models):
+        self._settings = settings
+        self._detector, self._encoder = make_models(settings)
+
+    def describe(self):
+        """Returns `{"encoder", "detector", "feature_size"}`, which records depend on."""
+        if self._encoder is None:
+            encoder, feature_size = {"spec": "pixels"}, 0
+        else:
+            encoder, feature_size = self._encoder.describe(), self._encoder.feature_size
+        detector = self._detector.describe()
+        return {"encoder": encoder, "detector": detector, "feature_size": int(feature_size)}
+
+    def write(self, path, examples, report=lambda num_images: None):
+        """Writes one shard; at no moment does a part of it lie under its name.
+
+        Args:
+            path: the shard.
+            examples: sequence of `SourceExample`.
+            report: called with the number of images after each batch.
+
+        Returns:
+            dict: `num_records`, `num_sentences`, `num_phrases`, `num_regions` (the most of any
+            record), and `skipped`, a list of `[source_id, reason]`.
+
+        Raises:
+            OSError: when the file cannot be written, for example because the disk is full.
+        """
+        folder, name = os.path.split(path)
+        # Two processes never write the same file, even if one outlived its parent.
+        partial = os.path.join(folder, f".{name}.partial-{os.getpid()}")
+        try:
+            try:
+                with tf.io.TFRecordWriter(partial) as writer:
+                    counts = self._write_records(writer, examples, report)
+            except tf.errors.OpError as error:
+                raise _as_os_error(error, path) from error
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            if os.path.exists(partial):
+                os.remove(partial)
+            raise
+        return counts
+
+    def _write_records(self, writer, examples, report):
+        counts = {"num_records": 0, "num_sentences": 0, "num_phrases": 0, "num_regions": 0}
+        skipped = []
+        for num_images, batch in self._batches(examples, skipped):
+            for photograph, boxes, scores, features in self._regions(batch, skipped):
+                example = photograph.example
+                try:
+                    record = encode_example(
+                        example, photograph.stored, boxes, scores, features,
+                        self._settings.store_images,
+                    )
+                except ExampleError as error:
+                    skipped.append([example.source_id, str(error)])
+                    continue
+                writer.write(record)
+                counts["num_records"] += 1
+                counts["num_sentences"] += len(example.captions)
+                counts["num_phrases"] += len(example.phrases)
+                counts["num_regions"] = max(counts["num_regions"], len(boxes))
+            report(num_images)
+        return {**counts, "skipped": skipped}
+
+    def _batches(self, examples, skipped):
+        """Yields `(number of examples passed, photographs)`; what cannot be read is skipped."""
+        batch, num_pixels, num_images = [], 0, 0
+        for example in examples:
+            num_images += 1
+            try:
+                data = example.read_image()
+                image = decode_image(data, self._settings.max_image_pixels)
+                stored = stored_image(
+                    data, self._settings.max_image_side, self._settings.max_image_pixels, image
+                )
+            except (OSError, ImageError) as error:
+                skipped.append([example.source_id, _without_paths(error)])
+                continue
+            batch.append(_Photograph(example, image, stored))
+            num_pixels += image.shape[0] * image.shape[1]
+            if len(batch) == IMAGES_PER_BATCH or num_pixels >= PIXELS_PER_BATCH:
+                yield num_images, batch
+                batch, num_pixels, num_images = [], 0, 0
+        if num_images:
+            yield num_images, batch
+
+    def _regions(self, batch, skipped):
+        """Yields `(photograph, boxes, scores, features or None)`."""
+        found = []
+        detections = self._detector.detect(
+            [item.image for item in batch], [item.example for item in batch]
+        ) if batch else []
+        for photograph, (boxes, scores) in zip(batch, detections, strict=True):
+            try:
+                regions = select_regions(
+                    boxes, scores, self._settings.num_regions, self._settings.nms_threshold
+                )
+            except ValueError as error:
+                skipped.append([photograph.example.source_id, f"detector: {error}"])
+                continue
+            found.append((photograph, *regions))
+        if self._encoder is None or not found:
+            features = [None] * len(found)
+        else:
+            features = self._encoder.encode(
+                [item[0].image for item in found], [item[1] for item in found]
+            )
+        for item, feature in zip(found, features, strict=True):
+            yield *item, feature
+
+
+def _as_os_error(error, path):
+    """TensorFlow reports a full disk as its own error."""
+    if "No space left on device" in str(error) or isinstance(
+        error, tf.errors.ResourceExhaustedError
+    ):
+        return OSError(errno.ENOSPC, "No space left on device", path)
+    return OSError(errno.EIO, error.message, path)
+
+
+def _without_paths(error):
+    """The reason, as it is for everybody: where the files lie differs between machines."""
+    if isinstance(error, ImageError):
+        return str(error)
+    if error.errno is not None:
+        return f"the image cannot be read: {os.strerror(error.errno)}"
+    return "the image cannot be read: damaged in the archive"

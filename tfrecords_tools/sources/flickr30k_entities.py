@@ -1,0 +1,205 @@
+"""Flickr30K Entities: phrases of the sentences, coreference chains and boxes of the photographs.
+
+Source: Plummer et al., "Flickr30k Entities", https://github.com/BryanPlummer/flickr30k_entities
+"""
+
+import dataclasses
+import hashlib
+import re
+import xml.etree.ElementTree as ElementTree
+
+from tfrecords_tools.sources.source_example import AnnotatedBox
+
+# The chain of phrases that name nothing to be seen.
+NOT_VISUAL_CHAIN = "0"
+
+_PHRASE = re.compile(r"\[/EN#([^/\s\]]+)/(\S+) ([^\[\]]*)\]")
+
+
+@dataclasses.dataclass(frozen=True)
+class EntitySentence:
+    """One annotated sentence.
+
+    Attributes:
+        words: the sentence without its brackets.
+        phrases: `(first_word, num_words, chain, type)` of each mention.
+    """
+
+    words: tuple[str, ...]
+    phrases: tuple[tuple[int, int, str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageEntities:
+    """What is annotated of one photograph.
+
+    Attributes:
+        sentences: in the order of the file, which need not be that of other caption files.
+        objects: boxes; a box that belongs to several chains is given once for each.
+        problems: what was left out, one reason each.
+    """
+
+    sentences: tuple[EntitySentence, ...] = ()
+    objects: tuple[AnnotatedBox, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Flickr30kEntities:
+    """Reads `Sentences/ID.txt` and `Annotations/ID.xml`.
+
+    Args:
+        archive: an `Archive` of the released annotations.
+
+    Raises:
+        FileNotFoundError: when the archive holds no such folders.
+    """
+
+    def __init__(self, archive):
+        self.archive = archive
+        names = archive.names()
+        self._files = {
+            (folder, name.rsplit("/", 1)[-1].rsplit(".", 1)[0]): name
+            for name in names
+            for folder in ("Sentences", "Annotations")
+            if f"/{folder}/" in f"/{name}"
+        }
+        for folder in ("Sentences", "Annotations"):
+            if not any(key[0] == folder for key in self._files):
+                raise FileNotFoundError(
+                    f"Expected {folder}/*.{'txt' if folder == 'Sentences' else 'xml'} of Flickr30K "
+                    f"Entities. Received: {archive.path!r}, which has none. Get annotations.zip "
+                    "from https://github.com/BryanPlummer/flickr30k_entities and pass it as "
+                    "--entities."
+                )
+        self._digests = {}
+
+    def read(self, image_id):
+        """Returns the `ImageEntities` of a photograph.
+
+        Args:
+            image_id: the digits of the Flickr photograph.
+        """
+        problems = []
+        sentences, objects = (), ()
+        for folder, parse in (("Sentences", parse_sentences), ("Annotations", parse_annotations)):
+            name = self._files.get((folder, image_id))
+            if name is None:
+                problems.append(f"no {folder} file of Flickr30K Entities for image {image_id}")
+                continue
+            try:
+                data = self.archive.read(name)
+                self._digests[folder, image_id] = hashlib.sha256(data).hexdigest()
+                parsed, found = parse(data)
+            except (OSError, ValueError) as error:
+                problems.append(f"{folder}/{image_id} of Flickr30K Entities: {error}")
+                continue
+            problems.extend(found)
+            if folder == "Sentences":
+                sentences = parsed
+            else:
+                objects = parsed
+        return ImageEntities(sentences, objects, tuple(problems))
+
+    def checksums(self):
+        """Returns one SHA-256 for the files read so far of each folder."""
+        sums = {}
+        for folder in ("Annotations", "Sentences"):
+            lines = sorted(
+                f"{image_id} {digest}\n"
+                for (kind, image_id), digest in self._digests.items()
+                if kind == folder
+            )
+            sums[folder] = hashlib.sha256("".join(lines).encode()).hexdigest()
+        return sums
+
+
+def parse_sentences(data):
+    """Parses a `Sentences` file.
+
+    Args:
+        data: the bytes of the file: one sentence a line, mentions as `[/EN#chain/type words]`.
+
+    Returns:
+        `(sentences, problems)`: a tuple of `EntitySentence` and a list of reasons.
+
+    Raises:
+        ValueError: when the file is not UTF-8.
+    """
+    sentences, problems = [], []
+    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        words, phrases, start = [], [], 0
+        for mention in _PHRASE.finditer(line):
+            words.extend(line[start : mention.start()].split())
+            inside = mention.group(3).split()
+            if inside:
+                phrases.append((len(words), len(inside), mention.group(1), mention.group(2)))
+            words.extend(inside)
+            start = mention.end()
+        words.extend(line[start:].split())
+        if any("/EN#" in word for word in words):
+            problems.append(f"sentence {number} has a mention that cannot be read: {line[:80]!r}")
+            continue
+        sentences.append(EntitySentence(tuple(words), tuple(phrases)))
+    return tuple(sentences), problems
+
+
+def parse_annotations(data):
+    """Parses an `Annotations` file.
+
+    Boxes are 1-based inclusive pixels of the original photograph; they are normalised by its
+    `<size>`, so that the stored photograph may have any other size. Boxes are clipped to the image.
+
+    Args:
+        data: the bytes of the XML file.
+
+    Returns:
+        `(objects, problems)`: a tuple of `AnnotatedBox` and a list of reasons.
+
+    Raises:
+        ValueError: when the file is not such XML.
+    """
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"not XML: {error}") from None
+    width, height = (_number(root, f"size/{side}") for side in ("width", "height"))
+    if width <= 0 or height <= 0:
+        raise ValueError(f"Expected a positive <size>. Received: {width} x {height}")
+    objects, problems = [], []
+    for number, element in enumerate(root.findall("object"), 1):
+        corners = element.find("bndbox")
+        if corners is None:  # a scene, or something without a box
+            continue
+        chains = [(name.text or "").strip() for name in element.findall("name")]
+        xmin, ymin, xmax, ymax = (
+            _number(corners, side) for side in ("xmin", "ymin", "xmax", "ymax")
+        )
+        box = (
+            min(max((ymin - 1) / height, 0.0), 1.0),
+            min(max((xmin - 1) / width, 0.0), 1.0),
+            min(max(ymax / height, 0.0), 1.0),
+            min(max(xmax / width, 0.0), 1.0),
+        )
+        if box[2] <= box[0] or box[3] <= box[1]:
+            problems.append(
+                f"box {number} of chain {'/'.join(chains)} has no area inside the image: "
+                f"{xmin:g},{ymin:g},{xmax:g},{ymax:g} in {width:g} x {height:g}"
+            )
+            continue
+        objects.extend(
+            AnnotatedBox(chain, box) for chain in chains if chain and chain != NOT_VISUAL_CHAIN
+        )
+    return tuple(objects), problems
+
+
+def _number(element, path):
+    text = element.findtext(path)
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        raise ValueError(f"Expected a number in <{path}>. Received: {text!r}") from None
+    if not abs(value) < 1e9:  # also refuses NaN
+        raise ValueError(f"Expected a number of pixels in <{path}>. Received: {text!r}")
+    return value

@@ -1,0 +1,67 @@
+"""What every source yields: one photograph with its sentences and annotations."""
+
+import dataclasses
+from collections.abc import Callable
+
+Box = tuple[float, float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Phrase:
+    """An entity mention: a run of space-separated words of one caption.
+
+    Attributes:
+        caption_index: which caption of the image, from 0.
+        first_word: position of the first word in `caption.split()`.
+        num_words: number of words.
+        chain: coreference chain; boxes of the same chain show what the phrase means.
+        type: entity type(s), joined by `/`, e.g. `people` or `clothing/other`.
+    """
+
+    caption_index: int
+    first_word: int
+    num_words: int
+    chain: str
+    type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedBox:
+    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`."""
+
+    chain: str
+    box: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceExample:
+    """One photograph as a data set describes it.
+
+    Attributes:
+        source_id: unique in the data set, stable between runs.
+        filename: name of the image file, as users know it.
+        captions: the sentences as written.
+        read_image: returns the encoded image; raises `OSError` when it cannot be read.
+        objects: annotated boxes.
+        phrases: entity mentions of the captions.
+        proposals: region proposals that come with the data set (`--detector=proposals`).
+        proposal_scores: one score a proposal.
+    """
+
+    source_id: str
+    filename: str
+    captions: tuple[str, ...]
+    read_image: Callable[[], bytes]
+    objects: tuple[AnnotatedBox, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    proposals: tuple[Box, ...] = ()
+    proposal_scores: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Something that was left out, and why: counted and listed in `dataset_info.json`."""
+
+    split: str
+    source_id: str
+    reason: str

@@ -1,0 +1,196 @@
+"""Writes a data set as TFRecords: photographs, regions, features, sentences, annotations.
+
+    python -m tfrecords_tools.write --dataset=flickr8k --images=Flickr8k_Dataset.zip \\
+        --captions=Flickr8k_text.zip --entities=annotations.zip \\
+        --detector=MODEL_DIR --image_encoder=MODEL_DIR --output_dir=DIR
+
+Directories and zips serve alike. Interrupted, the same command goes on where it was; the files
+depend on the inputs and the seed alone, not on the number of workers.
+"""
+
+import os
+
+from absl import flags
+
+from tfrecords_tools.sources.registry import DATASETS, check_source, make_source
+from tfrecords_tools.write_settings import WriteSettings
+from tfrecords_tools.writer import write_records
+from vsa_tf.program import ProgramError, run
+
+
+def define_flags(flag_values=flags.FLAGS):
+    """Defines the program's flags."""
+    define = {"flag_values": flag_values}
+    default = WriteSettings()
+    flags.DEFINE_enum("dataset", None, DATASETS, "Data set to write.", **define)
+    flags.DEFINE_string("images", None, "Directory or zip of the photographs.", **define)
+    flags.DEFINE_string(
+        "captions", None, "Directory or zip of the captions; for csv the file.", **define
+    )
+    flags.DEFINE_string(
+        "entities", None, "Directory or zip of Flickr30K Entities: phrases and boxes.", **define
+    )
+    flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
+    flags.DEFINE_string(
+        "detector", default.detector,
+        "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, grid or none.",
+        **define,
+    )
+    flags.DEFINE_string(
+        "image_encoder", default.image_encoder,
+        "SavedModel directory or TF-Hub handle, keras:NAME, or pixels (no features).", **define,
+    )
+    flags.DEFINE_integer(
+        "num_regions", default.num_regions, "Most regions of an image, the whole frame included.",
+        **define,
+    )
+    flags.DEFINE_enum(
+        "region_features", default.region_features, ("crop", "pool"),
+        "crop: one pass of the encoder a region; pool: one an image, pooled by region.", **define,
+    )
+    flags.DEFINE_integer(
+        "crop_size", default.crop_size, "Pixels that crops are resized to; 0: the encoder's own.",
+        **define,
+    )
+    flags.DEFINE_float(
+        "nms_threshold", default.nms_threshold, "IoU above which the worse box is dropped.",
+        **define,
+    )
+    flags.DEFINE_bool(
+        "store_images", default.store_images, "Whether records hold the images.", **define
+    )
+    flags.DEFINE_integer(
+        "max_image_side", default.max_image_side,
+        "Longest side of stored images in pixels, larger ones are reduced; 0: any.", **define,
+    )
+    flags.DEFINE_integer(
+        "max_image_pixels", default.max_image_pixels, "Largest image that is decoded.", **define
+    )
+    flags.DEFINE_list("splits", None, "Splits to write; by default all.", **define)
+    flags.DEFINE_integer(
+        "num_shards", default.num_shards, "Files of a split; 0: about 500 images a file.", **define
+    )
+    flags.DEFINE_integer(
+        "num_workers", None, "Processes; by default one a core; 0: this process.", **define
+    )
+    flags.DEFINE_enum("runner", "local", ("local", "beam"), "How work is spread.", **define)
+    flags.DEFINE_list(
+        "num_examples", None, "Sizes of shape_scenes: train,dev,test.", **define
+    )
+    flags.DEFINE_integer("seed", default.seed, "Seed of generated data sets.", **define)
+
+
+def main(flag_values=flags.FLAGS):
+    """Checks the flags, writes the records and prints what was written.
+
+    Raises:
+        ProgramError: for everything that the user can mend.
+    """
+    try:
+        settings, source_arguments = _check(flag_values)
+        source = make_source(**source_arguments)
+        num_workers = flag_values.num_workers
+        if num_workers is None:
+            num_workers = len(os.sched_getaffinity(0))
+        result = write_records(
+            source, flag_values.output_dir, settings,
+            splits=flag_values.splits, num_workers=num_workers,
+        )
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ProgramError(_message(error)) from error
+    _print_result(result, flag_values.output_dir)
+
+
+def _check(flag_values):
+    """Returns the settings and the source's arguments; raises before anything slow is done."""
+    for name in ("dataset", "output_dir"):
+        if not flag_values[name].value:
+            raise ProgramError(f"Expected --{name}. Received: none (see --help)")
+    if flag_values.runner != "local":
+        raise ProgramError("Expected --runner=local, the only one yet. Received: --runner=beam")
+    if flag_values.num_workers is not None and flag_values.num_workers < 0:
+        raise ProgramError(
+            f"Expected --num_workers of at least 0. Received: {flag_values.num_workers}"
+        )
+    fields = WriteSettings.__dataclass_fields__
+    settings = WriteSettings(**{name: flag_values[name].value for name in fields})
+    num_examples = None
+    if flag_values.num_examples:
+        try:
+            num_examples = tuple(int(number) for number in flag_values.num_examples)
+        except ValueError:
+            num_examples = ()
+        if len(num_examples) != 3 or min(num_examples) < 0:
+            raise ProgramError(
+                "Expected --num_examples=TRAIN,DEV,TEST, three counts. "
+                f"Received: {','.join(flag_values.num_examples)}"
+            )
+    arguments = {
+        "dataset": flag_values.dataset,
+        "images": flag_values.images,
+        "captions": flag_values.captions,
+        "entities": flag_values.entities,
+        "num_examples": num_examples,
+    }
+    check_source(**arguments)
+    for flag in ("images", "captions", "entities"):
+        if arguments[flag] and not os.path.exists(arguments[flag]):
+            raise ProgramError(f"--{flag}={arguments[flag]} does not exist")
+    if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
+        raise ProgramError(f"--output_dir={flag_values.output_dir} is not a directory")
+    _check_model("detector", settings.detector, ("none", "grid", "proposals"), "proposals:")
+    _check_model("image_encoder", settings.image_encoder, ("pixels",), "keras:")
+    return settings, {**arguments, "seed": settings.seed}
+
+
+def _check_model(flag, spec, words, prefix):
+    """Tells a mistyped path from a model, before TensorFlow is imported."""
+    if spec in words or "://" in spec:
+        return
+    if spec.startswith(prefix):
+        path = spec.removeprefix(prefix)
+        if prefix == "proposals:" and not os.path.isfile(path):
+            raise ProgramError(f"--{flag}={spec}: there is no file {path!r}")
+        return
+    if not os.path.isfile(os.path.join(spec, "saved_model.pb")):
+        raise ProgramError(
+            f"Expected --{flag} of {', '.join(words)}, {prefix}..., a TF-Hub handle https://... or "
+            f"a SavedModel directory. Received: {spec!r}, which has no saved_model.pb"
+        )
+
+
+def _message(error):
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        advice = ""
+        if error.strerror == "No space left on device":
+            advice = ". Make room and run the same command again: it goes on where it was"
+        return f"{error.strerror}{where}{advice}"
+    return str(error)
+
+
+def _print_result(result, output_dir):
+    info = result.info
+    for name, split in info["splits"].items():
+        print(
+            f"{name}: {split['num_images']} images, {split['num_sentences']} sentences, "
+            f"{split['num_phrases']} phrases in {len(split['shards'])} shards"
+        )
+    listed = os.path.join(output_dir, "dataset_info.json")
+    print(
+        f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "
+        f"skipped: {info['num_skipped']} (listed in {listed})"
+    )
+    if result.num_images:
+        rate = result.num_images / max(result.seconds, 1e-9)
+        print(
+            f"{result.num_images} images in {result.seconds:.1f} s: {rate:.1f} images/s, "
+            f"after a start-up of {result.startup_seconds:.1f} s"
+        )
+    else:
+        print("nothing left to do: the directory is complete")
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main, __doc__)

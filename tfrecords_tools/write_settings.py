@@ -1,0 +1,73 @@
+"""Settings that decide what records hold."""
+
+import dataclasses
+
+from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteSettings:
+    """How photographs become records; the same settings and sources give the same bytes.
+
+    Attributes:
+        detector: spec of the region detector, see `tfrecords_tools.detectors`.
+        image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`.
+        num_regions: most regions of an image, the whole frame included.
+        region_features: `crop` or `pool`.
+        crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
+        nms_threshold: IoU above which the worse of two boxes is dropped.
+        store_images: whether records hold the encoded images.
+        max_image_side: longest side of stored images in pixels; 0: any.
+        max_image_pixels: largest image that is decoded, in pixels.
+        seed: of generated data sets.
+        num_shards: files of a split; 0: about 500 images a file.
+
+    Raises:
+        ValueError: when a setting is out of range or contradicts another.
+    """
+
+    detector: str = "none"
+    image_encoder: str = "pixels"
+    num_regions: int = 20
+    region_features: str = "crop"
+    crop_size: int = 0
+    nms_threshold: float = 0.5
+    store_images: bool = True
+    max_image_side: int = 0
+    max_image_pixels: int = DEFAULT_MAX_PIXELS
+    seed: int = 0
+    num_shards: int = 0
+
+    def __post_init__(self):
+        for name, least in (
+            ("num_regions", 1), ("crop_size", 0), ("max_image_side", 0), ("max_image_pixels", 64),
+            ("num_shards", 0),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"Expected --{name} of at least {least}. Received: {getattr(self, name)}"
+                )
+        if not 0 < self.nms_threshold <= 1:
+            raise ValueError(
+                f"Expected --nms_threshold above 0 and at most 1. Received: {self.nms_threshold}"
+            )
+        if 0 < self.max_image_side < 8:
+            raise ValueError(
+                f"Expected --max_image_side of 0 or at least 8. Received: {self.max_image_side}"
+            )
+        if self.region_features not in ("crop", "pool"):
+            raise ValueError(
+                f"Expected --region_features of crop or pool. Received: {self.region_features!r}"
+            )
+        if self.image_encoder == "pixels" and not self.store_images:
+            raise ValueError(
+                "Expected --store_images=true with --image_encoder=pixels: the model is trained on "
+                "the stored images. Received: --store_images=false"
+            )
+
+    def recorded(self):
+        """Returns what `dataset_info.json` keeps: no paths, nothing told elsewhere in it."""
+        settings = dataclasses.asdict(self)
+        for name in ("detector", "image_encoder", "num_shards"):
+            del settings[name]
+        return settings

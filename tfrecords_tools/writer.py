@@ -1,0 +1,219 @@
+"""From a source to a directory of records."""
+
+import dataclasses
+import math
+import sys
+import time
+
+from tfrecords_tools.progress import Progress
+from tfrecords_tools.record_directory import RecordDirectory
+from tfrecords_tools.shard_task import ShardTask
+from tfrecords_tools.worker_pool import WorkerPool
+from vsa_tf.data import schema
+
+IMAGES_PER_SHARD = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteResult:
+    """What was written.
+
+    Attributes:
+        info: the contents of `dataset_info.json`.
+        num_images: photographs processed by this run; earlier runs' shards are not among them.
+        startup_seconds: until the first photograph: reading the source, loading the models.
+        seconds: from the first photograph to the end.
+    """
+
+    info: dict
+    num_images: int
+    startup_seconds: float
+    seconds: float
+
+
+def write_records(
+    source, output_dir, settings, *, splits=None, num_workers=0, make_models=None, stream=sys.stderr
+):
+    """Writes a data set as sharded records, or goes on where an earlier run was interrupted.
+
+    The files depend on the source and the settings alone: not on the number of workers, nor on
+    interruptions. (`num_workers=0` works in this process with its own TensorFlow threads: features
+    of a network may then differ in their last bits.)
+
+    Args:
+        source: a source, see `tfrecords_tools.sources`.
+        output_dir: directory, made if missing. Records of other settings there are refused.
+        settings: a `WriteSettings`.
+        splits: names of the splits to write; None for all that have photographs.
+        num_workers: number of processes; 0 for this process.
+        make_models: picklable function of the settings that returns `(detector, encoder)`; by
+            default those that the settings name.
+        stream: where progress goes; None for nowhere.
+
+    Returns:
+        A `WriteResult`.
+
+    Raises:
+        ValueError: for settings or sources that cannot be used, or other records in the directory.
+        OSError: when a file cannot be read or written.
+        RuntimeError: when a worker process died.
+    """
+    start = time.monotonic()
+    directory = RecordDirectory(output_dir)
+    with directory.locked():
+        tasks = _plan(source, splits, settings)
+        identity = {
+            "schema_version": schema.SCHEMA_VERSION,
+            "dataset": source.name,
+            "splits": _count_shards(tasks),
+            "settings": settings.recorded(),
+            "sources": source.checksums(),
+        }
+        directory.check(identity)
+        workers = min(num_workers, len(tasks))
+        try:
+            with WorkerPool(workers, settings, make_models or _make_models) as pool:
+                description = pool.description()
+                identity |= {key: description[key] for key in ("encoder", "detector")}
+                fingerprint = directory.open(identity)
+                notes, missing = _resume(directory, tasks, fingerprint, stream)
+                startup_seconds = time.monotonic() - start
+                progress = Progress(sum(len(task.examples) for task in missing), stream)
+                for num_images, note in pool.run(missing, directory, fingerprint):
+                    progress.add(num_images)
+                    if note is not None:
+                        notes[note["file"]] = note
+                progress.close()
+        except BaseException:
+            # Workers that were ended in the middle of a shard.
+            directory.remove_partials()
+            raise
+        info = _finish(directory, source, tasks, notes, identity, description, settings)
+        return WriteResult(info, progress.total, startup_seconds, progress.seconds())
+
+
+def _make_models(settings):
+    from tfrecords_tools.detectors import make_detector
+    from tfrecords_tools.encoders import make_encoder
+
+    encoder = make_encoder(settings.image_encoder, settings.region_features, settings.crop_size)
+    return make_detector(settings.detector), encoder
+
+
+def _plan(source, splits, settings):
+    """Returns the `ShardTask`s of all splits, in order."""
+    available = source.splits()
+    unknown = [split for split in splits or () if split not in available]
+    if unknown:
+        raise ValueError(
+            f"Expected --splits among {', '.join(available)}. Received: {', '.join(unknown)}"
+        )
+    tasks = []
+    for split in splits or available:
+        examples = tuple(source.examples(split))
+        if not examples:
+            if splits:
+                reasons = [skip.reason for skip in source.skipped if skip.split == split]
+                first = f" First reason: {reasons[0]}." if reasons else ""
+                raise ValueError(f"Split {split!r} has no usable photograph.{first}")
+            continue
+        count = settings.num_shards or math.ceil(len(examples) / IMAGES_PER_SHARD)
+        bounds = [index * len(examples) // count for index in range(count + 1)]
+        tasks.extend(
+            ShardTask(split, schema.shard_name(split, index, count), examples[first:last])
+            for index, (first, last) in enumerate(zip(bounds, bounds[1:]))
+        )
+    if not tasks:
+        reasons = [skip.reason for skip in source.skipped]
+        first = f" First reason: {reasons[0]}." if reasons else ""
+        raise ValueError(f"No split has a usable photograph.{first}")
+    return tasks
+
+
+def _count_shards(tasks):
+    counts = {}
+    for task in tasks:
+        counts[task.split] = counts.get(task.split, 0) + 1
+    return counts
+
+
+def _resume(directory, tasks, fingerprint, stream):
+    """Returns the notes of whole shards by file, and the tasks that are left."""
+    info = directory.info()
+    if info is not None:
+        recorded = {
+            shard["file"]: shard for split in info["splits"].values() for shard in split["shards"]
+        }
+        missing = [
+            task
+            for task in tasks
+            if not directory.is_whole(task.file, recorded[task.file]["sha256"])
+        ]
+        notes = {}
+    else:
+        notes = {task.file: directory.note(task.file, fingerprint) for task in tasks}
+        notes = {name: note for name, note in notes.items() if note is not None}
+        missing = [task for task in tasks if task.file not in notes]
+    if stream is not None and len(missing) < len(tasks):
+        stream.write(f"{len(tasks) - len(missing)} of {len(tasks)} shards are already written.\n")
+    return notes, missing
+
+
+def _finish(directory, source, tasks, notes, identity, description, settings):
+    info = directory.info()
+    if info is not None:
+        return _check_repaired(directory, info, notes)
+    notes = [(task, notes[task.file]) for task in tasks]
+    skipped = [
+        dataclasses.asdict(skip)
+        for skip in source.skipped
+        if skip.split in ("", *identity["splits"])
+    ]
+    skipped += [
+        {"split": task.split, "source_id": source_id, "reason": reason}
+        for task, note in notes
+        for source_id, reason in note["skipped"]
+    ]
+    splits = {}
+    for split in identity["splits"]:
+        own = [note for task, note in notes if task.split == split]
+        splits[split] = {
+            "num_images": sum(note["num_records"] for note in own),
+            "num_sentences": sum(note["num_sentences"] for note in own),
+            "num_phrases": sum(note["num_phrases"] for note in own),
+            "shards": [
+                {key: note[key] for key in ("file", "num_records", "sha256")} for note in own
+            ],
+        }
+        if not splits[split]["num_images"]:
+            reason = next(item["reason"] for item in skipped if item["split"] == split)
+            raise ValueError(
+                f"No photograph of split {split!r} could be written. First reason: {reason}"
+            )
+    info = {
+        **identity,
+        "splits": splits,
+        "num_regions": max(note["num_regions"] for _, note in notes),
+        "region_feature_size": description["feature_size"],
+        "image_feature_size": description["feature_size"],
+        "images_stored": settings.store_images,
+        "skipped": skipped,
+        "num_skipped": len(skipped),
+    }
+    directory.finish(info)
+    return info
+
+
+def _check_repaired(directory, info, notes):
+    """A damaged shard of a finished directory was written again: it must be what it was."""
+    for split in info["splits"].values():
+        for shard in split["shards"]:
+            note = notes.get(shard["file"])
+            if note is not None and note["sha256"] != shard["sha256"]:
+                raise ValueError(
+                    f"{directory.path(shard['file'])!r} was damaged, and written again it is not "
+                    "what it was: the photographs or the libraries have changed. Empty the "
+                    "directory and write all of it."
+                )
+    directory.clean()
+    return info

@@ -1,0 +1,335 @@
+"""Settings of the programs: dataclasses that become absl flags. No TensorFlow here.
+
+A field made by `setting` is a flag of the same name. Settings of a model are flags without a
+default, so that a flag that the chosen model does not have can be refused, and each model keeps
+its own defaults.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+from absl import flags
+
+from vsa_tf.program import ProgramError
+
+
+def setting(default, help, choices=None, minimum=None, maximum=None):
+    """Declares one setting: its default, a line of help, and what it may be."""
+    return dataclasses.field(
+        default=default,
+        metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """What is read and how it becomes batches."""
+
+    data_dir: str = setting("", "Directory of records that tfrecords_tools.write has written.")
+    dataset: str = setting(
+        "", "shape_scenes: generate it into data_dir first, if it is not there.",
+        choices=("", "shape_scenes"),
+    )
+    num_examples: str = setting(
+        "2000,200,500", "Scenes of a generated data set: train,dev,test."
+    )
+    tokenizer: str = setting(
+        "word", "Words, or pieces of words learnt on the training captions.",
+        choices=("word", "wordpiece"),
+    )
+    min_count: int = setting(
+        5, "Words seen less often in the training captions become <unk> (papers: 5).", minimum=1
+    )
+    num_wordpieces: int = setting(
+        4000, "Size of the vocabulary of --tokenizer=wordpiece.", minimum=100
+    )
+    max_words: int = setting(
+        40, "Longer sentences are cut here, and counted.", minimum=1
+    )
+    batch_size: int = setting(100, "Image-sentence pairs a step (paper: 100).", minimum=2)
+    num_buckets: int = setting(
+        4, "Sentence lengths that batches are padded to.", minimum=1, maximum=32
+    )
+    num_regions: int = setting(
+        0, "Regions used of each image, the whole frame first; 0: all stored.", minimum=0
+    )
+    image_size: int = setting(
+        96, "Height and width that images are resized to where a CNN is trained.", minimum=8
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerSettings:
+    """How the loss is minimised."""
+
+    optimizer: str = setting(
+        "sgd", "The paper: sgd.",
+        choices=("sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad"),
+    )
+    learning_rate: float = setting(1e-3, "Learning rate at its highest.", minimum=0.0)
+    learning_rate_schedule: str = setting(
+        "constant", "How it falls: not at all, half a cosine to 0, or by 10 at 2/3 of the steps.",
+        choices=("constant", "cosine", "step"),
+    )
+    learning_rate_warmup_steps: int = setting(
+        0, "Steps in which the learning rate grows from 0.", minimum=0
+    )
+    momentum: float = setting(0.9, "For sgd (paper: 0.9).", minimum=0.0, maximum=1.0)
+    weight_decay: float = setting(0.0, "Decoupled weight decay.", minimum=0.0)
+    clip_value: float = setting(
+        0.0, "Clip each gradient element to +-this; 0: do not (paper: element-wise).", minimum=0.0
+    )
+    clip_norm: float = setting(
+        0.0, "Clip the norm of all gradients together; 0: do not.", minimum=0.0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How long training runs, where it leaves its results and what it compiles."""
+
+    model: str = setting("alignment", "The model to train.", choices=("alignment",))
+    model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
+    num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)
+    seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
+    train_split: str = setting("train", "Split to train on.")
+    dev_split: str = setting("dev", "Split that chooses the best checkpoint.")
+    test_split: str = setting(
+        "", "Split of the final evaluation; empty: test where data_dir has it, else dev_split."
+    )
+    jit_compile: str = setting(
+        "auto", "Compile steps with XLA; auto: on an accelerator (slower on a CPU).",
+        choices=("auto", "true", "false"),
+    )
+    mixed_precision: bool = setting(
+        False, "Compute in bfloat16, keep weights in float32."
+    )
+    steps_per_execution: int = setting(1, "Steps in one call of the compiled step.", minimum=1)
+    distribution: str = setting(
+        "none", "mirrored: replicate over the local GPUs.", choices=("none", "mirrored")
+    )
+    steps_per_checkpoint: int = setting(
+        0, "Steps between checkpoints and evaluations on dev; 0: an epoch.", minimum=0
+    )
+    num_pictures: int = setting(
+        8, "Pictures of aligned regions for TensorBoard and model_dir/pictures.", minimum=0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AlignmentSettings:
+    """The alignment model (DVSA)."""
+
+    joint_size: int = setting(1000, "Width of region and word vectors (paper: 1000).", minimum=1)
+    word_embedding_size: int = setting(300, "Width of the word table (paper: 300).", minimum=1)
+    word_vectors: str = setting(
+        "", "Text file of word vectors (word2vec, GloVe or fastText) for the word table."
+    )
+    train_word_vectors: bool = setting(True, "Train the word table.")
+    cell: str = setting(
+        "relu", "Recurrent cell of the sentence side (paper: relu).",
+        choices=("relu", "gru", "lstm"),
+    )
+    word_activation: str = setting(
+        "relu", "f of s_t (paper: relu).", choices=("relu", "linear", "tanh")
+    )
+    similarity: str = setting(
+        "inner", "Of a region and a word (paper: inner).", choices=("inner", "cosine")
+    )
+    length_normalization: bool = setting(
+        False, "Divide a sentence's score by its number of words (paper: no)."
+    )
+    frame_context: bool = setting(
+        False, "Add the whole frame's feature to every region's (paper: no)."
+    )
+    region_geometry: bool = setting(
+        False, "Add the place and size of its box to every region's feature (paper: no)."
+    )
+    feature_normalization: str = setting(
+        "none", "l2: scale region features to one length (paper: none).", choices=("none", "l2")
+    )
+    dropout: float = setting(
+        0.5, "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
+        minimum=0.0, maximum=0.99,
+    )
+    margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
+    negatives: str = setting(
+        "sum", "Negatives of a batch that count (paper: sum).",
+        choices=("sum", "hardest", "top_k"),
+    )
+    num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
+    hardness_warmup_epochs: float = setting(
+        0.0, "Epochs in which the loss goes from sum to the chosen negatives.", minimum=0.0
+    )
+    crop_size: int = setting(
+        32, "Pixels of a region crop where a CNN is trained.", minimum=8
+    )
+    cnn: str = setting(
+        "small", "The CNN that is trained: small, or keras:NAME of keras.applications."
+    )
+    cnn_weights: str = setting(
+        "", "Start of --cnn=keras:NAME: imagenet, a weights file, or empty for random."
+    )
+
+
+MODEL_SETTINGS = {"alignment": AlignmentSettings}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that a training run depends on; kept as `config.json` in model_dir."""
+
+    data: DataSettings
+    optimizer: OptimizerSettings
+    training: TrainingSettings
+    model: AlignmentSettings
+
+    def to_json(self, inputs):
+        """Returns the text of `config.json`; `inputs` are the records' sizes, a dict."""
+        values = {**dataclasses.asdict(self), "inputs": inputs}
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        values = json.loads(text)
+        model = MODEL_SETTINGS[values["training"]["model"]]
+        return cls(
+            DataSettings(**values["data"]),
+            OptimizerSettings(**values["optimizer"]),
+            TrainingSettings(**values["training"]),
+            model(**values["model"]),
+        )
+
+    @classmethod
+    def load(cls, model_dir):
+        """Reads the settings of a trained model. Raises ProgramError if they are not there."""
+        path = pathlib.Path(model_dir) / "config.json"
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise ProgramError(
+                f"Expected a model directory that vsa_tf.train has written. Received: "
+                f"{model_dir!r}, which has no readable config.json"
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProgramError(f"{path} is not a settings file of this version: {error}") from None
+
+    @classmethod
+    def load_inputs(cls, model_dir):
+        """Reads the sizes of the records that a model was trained on, a dict."""
+        return json.loads((pathlib.Path(model_dir) / "config.json").read_text("utf-8"))["inputs"]
+
+    def difference(self, other):
+        """Says in words what differs from `other`, paths aside; empty if nothing does."""
+        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
+        differences = [
+            f"--{name} is {mine[group].get(name)!r} here and {value!r} there"
+            for group in mine
+            for name, value in others[group].items()
+            if mine[group].get(name) != value and name not in ("data_dir", "model_dir")
+        ]
+        return "; ".join(differences)
+
+    def to_flags(self):
+        """Returns the lines of a flagfile that gives these settings again."""
+        lines = []
+        for group in (self.training, self.data, self.optimizer, self.model):
+            for field in dataclasses.fields(group):
+                value = getattr(group, field.name)
+                text = str(value).lower() if isinstance(value, bool) else value
+                lines.append(f"--{field.name}={text}")
+        return "\n".join(lines) + "\n"
+
+
+_GROUPS = (TrainingSettings, DataSettings, OptimizerSettings)
+
+
+def define_flags():
+    """Defines a flag for every setting, as flags of the program that calls."""
+    for group in _GROUPS:
+        for field in dataclasses.fields(group):
+            _define(field, field.default, field.metadata["help"])
+    owners = {}
+    for name, group in MODEL_SETTINGS.items():
+        for field in dataclasses.fields(group):
+            owners.setdefault(field.name, []).append((name, field))
+    for fields in owners.values():
+        defaults = ", ".join(f"{name}: {field.default!r}" for name, field in fields)
+        _define(fields[0][1], None, f"{fields[0][1].metadata['help']} [{defaults}]")
+
+
+def _define(field, default, help):
+    metadata = field.metadata
+    if metadata["choices"]:
+        flags.DEFINE_enum(field.name, default, list(metadata["choices"]), help)
+    elif field.type in (bool, "bool"):
+        flags.DEFINE_bool(field.name, default, help)
+    elif field.type in (int, "int"):
+        flags.DEFINE_integer(
+            field.name, default, help, lower_bound=metadata["minimum"],
+            upper_bound=metadata["maximum"],
+        )
+    elif field.type in (float, "float"):
+        flags.DEFINE_float(
+            field.name, default, help, lower_bound=metadata["minimum"],
+            upper_bound=metadata["maximum"],
+        )
+    else:
+        flags.DEFINE_string(field.name, default, help)
+
+
+def settings_from_flags():
+    """Collects the parsed flags.
+
+    Raises:
+        ProgramError: for a flag that the chosen model does not have, or flags that contradict.
+    """
+    values = flags.FLAGS
+    model_class = MODEL_SETTINGS[values.model]
+    own = {field.name for field in dataclasses.fields(model_class)}
+    for other in MODEL_SETTINGS.values():
+        for field in dataclasses.fields(other):
+            if field.name not in own and values[field.name].value is not None:
+                raise ProgramError(
+                    f"--{field.name} is not a setting of --model={values.model}; leave it out"
+                )
+    groups = [
+        group(**{field.name: values[field.name].value for field in dataclasses.fields(group)})
+        for group in _GROUPS
+    ]
+    model = model_class(**{
+        name: values[name].value for name in own if values[name].value is not None
+    })
+    settings = Settings(groups[1], groups[2], groups[0], model)
+    check(settings)
+    return settings
+
+
+def check(settings):
+    """Refuses settings that contradict one another, before anything slow.
+
+    Raises:
+        ProgramError: says which flags and what to do.
+    """
+    training, data, model = settings.training, settings.data, settings.model
+    if not training.model_dir:
+        raise ProgramError("--model_dir is missing: where checkpoints and metrics are written")
+    if not data.data_dir:
+        raise ProgramError("--data_dir is missing: records written by tfrecords_tools.write")
+    if data.dataset != "shape_scenes" and not pathlib.Path(data.data_dir).is_dir():
+        raise ProgramError(f"--data_dir={data.data_dir} is not a directory")
+    if settings.optimizer.clip_value and settings.optimizer.clip_norm:
+        raise ProgramError("--clip_value and --clip_norm exclude each other; choose one")
+    if model.word_vectors and not pathlib.Path(model.word_vectors).is_file():
+        raise ProgramError(f"--word_vectors={model.word_vectors} is not a file")
+    if not model.train_word_vectors and not model.word_vectors:
+        raise ProgramError("--notrain_word_vectors needs --word_vectors: nothing would be learnt")
+    if model.hardness_warmup_epochs and model.negatives == "sum":
+        raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
+    counts = data.num_examples.split(",")
+    if len(counts) != 3 or not all(count.strip().isdigit() and int(count) for count in counts):
+        raise ProgramError(
+            f"Expected --num_examples to be three counts above 0, train,dev,test. "
+            f"Received: {data.num_examples!r}"
+        )

@@ -1,0 +1,86 @@
+"""Batches as numpy arrays: what the models read, before any framework holds it."""
+
+import numpy as np
+
+
+class BatchAssembler:
+    """Puts together batches of images, of sentences, and of pairs.
+
+    n is the number of rows asked for, R the regions of an image, D the size of a feature, S the
+    side of an image in pixels, W the width of a row of tokens.
+
+    Args:
+        record_split: a `RecordSplit`, or anything with its `region_boxes`, `region_mask` and
+            `image_of_caption`.
+        token_store: the `TokenStore` of its captions; None where only images are read.
+        image_key: name of what `read_images` returns: `region_features` or `images`.
+        read_images: takes image indices int [n], returns region features float16 [n, R, D], or
+            images uint8 [n, S, S, 3].
+
+    Raises:
+        ValueError: the token store is of other captions.
+    """
+
+    def __init__(self, record_split, token_store, image_key, read_images):
+        num_captions = len(record_split.image_of_caption)
+        if token_store is not None and len(token_store) != num_captions:
+            raise ValueError(
+                f"Expected the tokens of {num_captions} captions. Received: a token store of "
+                f"{len(token_store)}. Make it from the captions of the same split."
+            )
+        self.record_split = record_split
+        self.token_store = token_store
+        self.image_key = image_key
+        self.read_images = read_images
+
+    def image_batch(self, image_indices):
+        """Returns a batch of images.
+
+        Args:
+            image_indices: int [n].
+
+        Returns:
+            dict of `image_key` (see `read_images`), region_boxes float32 [n, R, 4], region_mask
+            bool [n, R], image_id int32 [n].
+        """
+        image_indices = np.asarray(image_indices, np.int32)
+        return {
+            self.image_key: self.read_images(image_indices),
+            "region_boxes": self.record_split.region_boxes[image_indices],
+            "region_mask": self.record_split.region_mask[image_indices],
+            "image_id": image_indices,
+        }
+
+    def sentence_batch(self, caption_indices, width):
+        """Returns a batch of sentences.
+
+        Args:
+            caption_indices: int [n].
+            width: W.
+
+        Returns:
+            dict of token_ids int32 [n, W], words only, padded with PAD on the right; image_id
+            int32 [n].
+        """
+        return {
+            "token_ids": self.token_store.padded(caption_indices, width),
+            "image_id": self.record_split.image_of_caption[caption_indices],
+        }
+
+    def pair_batch(self, caption_indices, width):
+        """Returns a batch of sentences and their images: the entries of both batches."""
+        image_indices = self.record_split.image_of_caption[caption_indices]
+        return self.image_batch(image_indices) | self.sentence_batch(caption_indices, width)
+
+    def assemble_batch(self, plan, step):
+        """Returns the batch of a training step.
+
+        Args:
+            plan: the `BatchPlan` of the split's captions.
+            step: from 0, counted through all epochs.
+
+        Returns:
+            dict as of `pair_batch`.
+        """
+        width, caption_indices = plan.batch(step)
+        return self.pair_batch(caption_indices, width)

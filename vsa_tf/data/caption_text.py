@@ -1,0 +1,54 @@
+"""From captions to token ids, by the tokeniser that a model was trained with."""
+
+import collections
+
+from vsa_tf.text import word_tokenizer
+from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.wordpiece_tokenizer import WordpieceTokenizer
+
+
+class CaptionText:
+    """A tokeniser and its vocabulary.
+
+    Attributes:
+        vocabulary: the `Vocabulary`.
+        tokenizer_name: `word` or `wordpiece`.
+    """
+
+    def __init__(self, vocabulary, tokenizer_name):
+        self.vocabulary = vocabulary
+        self.tokenizer_name = tokenizer_name
+        self._tokenizer = (
+            word_tokenizer if tokenizer_name == "word" else WordpieceTokenizer(vocabulary.tokens)
+        )
+
+    @classmethod
+    def learn(cls, captions, settings):
+        """Learns the vocabulary from the captions of the training split.
+
+        Args:
+            captions: list of str.
+            settings: `DataSettings`.
+        """
+        words = [word_tokenizer.tokenize(caption) for caption in captions]
+        if settings.tokenizer == "word":
+            return cls(Vocabulary.from_sentences(words, settings.min_count), "word")
+        from vsa_tf.data.wordpiece_learning import learn_wordpieces  # imports tensorflow_text
+
+        counts = collections.Counter(word for sentence in words for word in sentence)
+        pieces = learn_wordpieces(counts, settings.num_wordpieces)
+        tokenizer = WordpieceTokenizer(pieces)
+        sentences = [tokenizer.tokenize(caption) for caption in captions]
+        return cls(Vocabulary.from_sentences(sentences, keep=pieces), "wordpiece")
+
+    def tokenize(self, caption):
+        """Returns the tokens of a caption, list of str."""
+        return self._tokenizer.tokenize(caption)
+
+    def token_boundaries(self, caption):
+        """Returns `boundaries`: word i of `caption.split()` has tokens boundaries[i] to [i + 1]."""
+        return self._tokenizer.tokenize_words(caption.split())[1]
+
+    def encode(self, captions):
+        """Returns a list of token ids for each caption, without START and END."""
+        return [self.vocabulary.encode(self.tokenize(caption)) for caption in captions]

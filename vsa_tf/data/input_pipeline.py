@@ -1,0 +1,250 @@
+"""Batches of a split as `tf.data.Dataset`s."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from vsa_tf.data.batch_assembler import BatchAssembler
+from vsa_tf.data.bucket_widths import choose_bucket_widths
+from vsa_tf.data.decoded_images import decoded_images
+from vsa_tf.data.resized_image import resized_image
+
+# Stands for the images until they are decoded; never leaves the pipeline.
+_ENCODED_IMAGES = "encoded_images"
+_DTYPES = {
+    "region_features": tf.float16,
+    "images": tf.uint8,
+    _ENCODED_IMAGES: tf.string,
+    "region_boxes": tf.float32,
+    "region_mask": tf.bool,
+    "token_ids": tf.int32,
+    "image_id": tf.int32,
+}
+
+
+class InputPipeline:
+    """Feeds a split to a model, always in the same order, read ahead of the steps.
+
+    Batches are dicts. B is the batch size, R the regions of an image, D the size of a feature, S
+    the side of an image, W one of a few widths:
+
+    | key | |
+    | --- | --- |
+    | region_features | float16 [B, R, D], when `image_size` is 0; padding is 0 |
+    | images | uint8 [B, S, S, 3], when `image_size` is S |
+    | region_boxes | float32 [B, R, 4], normalised `ymin, xmin, ymax, xmax`; padding is 0 |
+    | region_mask | bool [B, R], False is padding |
+    | token_ids | int32 [B, W], words only, padded with PAD on the right |
+    | image_id | int32 [B], position of the image in the split |
+
+    No batch holds strings. Every tensor of a batch has a static shape; the specification of the
+    dataset leaves W open, and B where a last batch is smaller.
+
+    Args:
+        record_split: a `RecordSplit`.
+        token_store: the `TokenStore` of its captions; None where only images are read.
+        image_size: S to read images, 0 to read region features.
+        image_cache_bytes: images are decoded once, when first needed, and kept if all take no more
+            than this (N * S * S * 3 bytes); otherwise each batch decodes its own.
+        num_parallel_calls: batches put together at a time; None chooses.
+        prefetch: batches that may wait for the model.
+        progress: `progress(done, total)` while images are decoded for the cache.
+
+    Raises:
+        ValueError: the records lack the features, or the images, that are asked for.
+    """
+
+    def __init__(
+        self,
+        record_split,
+        token_store=None,
+        image_size=0,
+        image_cache_bytes=2 * 1024**3,
+        num_parallel_calls=None,
+        prefetch=4,
+        progress=None,
+    ):
+        self.record_split = record_split
+        self.token_store = token_store
+        self.image_size = int(image_size)
+        self._check_image_input()
+        num_pixels = record_split.num_images * self.image_size**2
+        self.images_cached = 0 < num_pixels * 3 <= image_cache_bytes
+        decodes = self.image_size > 0 and not self.images_cached
+        # Putting arrays together holds Python's lock; decoding runs on every core.
+        self.num_parallel_calls = num_parallel_calls or (os.cpu_count() if decodes else 2)
+        self.prefetch = prefetch
+        self._progress = progress
+        self._decoded = None
+        self.assembler = BatchAssembler(record_split, token_store, *self._image_input())
+
+    def training_batches(self, plan, start_step=0, num_steps=None):
+        """Returns the batches of training steps.
+
+        Args:
+            plan: the `BatchPlan` of the split's captions.
+            start_step: the first step, counted through all epochs from 0. The batches from there
+                on are those of a run that began at 0.
+            num_steps: number of steps; None goes on for ever.
+
+        Returns:
+            `tf.data.Dataset` of dicts with every key of the class's table.
+
+        Raises:
+            ValueError: the plan is of other captions, or there is no token store.
+        """
+        self._check_captions(plan.num_captions)
+        self._fill_image_cache()
+        stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
+        rows = None if plan.has_smaller_batch else plan.batch_size
+        width = plan.widths[0] if len(plan.widths) == 1 else None
+        return self._dataset(
+            tf.data.Dataset.range(start_step, stop_step),
+            lambda step: self.assembler.assemble_batch(plan, step),
+            self._image_shapes(rows) | {"token_ids": [rows, width], "image_id": [rows]},
+        )
+
+    def image_batches(self, batch_size):
+        """Returns every image of the split once, in order; the last batch may be smaller.
+
+        Args:
+            batch_size: images in a batch.
+
+        Returns:
+            `tf.data.Dataset` of dicts without token_ids.
+        """
+        self._fill_image_cache()
+        num_images = self.record_split.num_images
+        rows = batch_size if num_images % batch_size == 0 else None
+        return self._dataset(
+            tf.data.Dataset.range(0, num_images, batch_size),
+            lambda first: self.assembler.image_batch(
+                np.arange(first, min(first + batch_size, num_images))
+            ),
+            self._image_shapes(rows) | {"image_id": [rows]},
+        )
+
+    def sentence_batches(self, batch_size, widths=None):
+        """Returns every caption of the split once, in order; the last batch may be smaller.
+
+        Args:
+            batch_size: captions in a batch.
+            widths: ascending widths, the last at least the longest caption; a batch has the
+                smallest that holds it. None chooses.
+
+        Returns:
+            `tf.data.Dataset` of dicts of token_ids and image_id.
+
+        Raises:
+            ValueError: there is no token store, or `widths` are too small.
+        """
+        num_captions = self.record_split.num_captions
+        self._check_captions(num_captions)
+        lengths = self.token_store.lengths
+        widths = tuple(widths) if widths else choose_bucket_widths(lengths)
+        if widths[-1] < lengths.max():
+            raise ValueError(
+                f"Expected widths up to at least {lengths.max()}, the longest caption. Received: "
+                f"widths={widths}."
+            )
+
+        def assemble(first):
+            captions = np.arange(first, min(first + batch_size, num_captions))
+            width = widths[np.searchsorted(widths, lengths[captions].max())]
+            return self.assembler.sentence_batch(captions, width)
+
+        rows = batch_size if num_captions % batch_size == 0 else None
+        shapes = {"token_ids": [rows, None], "image_id": [rows]}
+        return self._dataset(tf.data.Dataset.range(0, num_captions, batch_size), assemble, shapes)
+
+    def _dataset(self, positions, assemble, shapes):
+        keys = list(shapes)
+
+        def assemble_values(position):
+            batch = assemble(int(position))
+            return [batch[key] for key in keys]
+
+        def make_batch(position):
+            values = tf.numpy_function(
+                assemble_values, [position], [_DTYPES[key] for key in keys], stateful=False
+            )
+            batch = {
+                key: tf.ensure_shape(value, shapes[key])
+                for key, value in zip(keys, values, strict=True)
+            }
+            if _ENCODED_IMAGES in batch:
+                batch["images"] = self._decode(batch.pop(_ENCODED_IMAGES))
+            return batch
+
+        options = tf.data.Options()
+        options.deterministic = True
+        dataset = positions.map(make_batch, num_parallel_calls=self.num_parallel_calls)
+        return dataset.prefetch(self.prefetch).with_options(options)
+
+    def _decode(self, encoded):
+        size = self.image_size
+        return tf.map_fn(
+            lambda image: resized_image(image, size),
+            encoded,
+            fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
+        )
+
+    def _image_input(self):
+        """Returns the key of the images and the function that reads them."""
+        if self.image_size == 0:
+            return "region_features", self.record_split.read_region_features
+        if self.images_cached:
+            return "images", self._read_decoded
+        return _ENCODED_IMAGES, self._read_encoded
+
+    def _read_decoded(self, image_indices):
+        self._fill_image_cache()
+        return self._decoded[image_indices]
+
+    def _read_encoded(self, image_indices):
+        return np.array(self.record_split.read_encoded_images(image_indices), object)
+
+    def _fill_image_cache(self):
+        if self.images_cached and self._decoded is None:
+            self._decoded = decoded_images(self.record_split, self.image_size, self._progress)
+
+    def _image_shapes(self, rows):
+        info = self.record_split.info
+        image_shapes = {
+            "region_features": [rows, info.num_regions, info.region_feature_size],
+            "images": [rows, self.image_size, self.image_size, 3],
+            _ENCODED_IMAGES: [rows],
+        }
+        return {
+            self.assembler.image_key: image_shapes[self.assembler.image_key],
+            "region_boxes": [rows, info.num_regions, 4],
+            "region_mask": [rows, info.num_regions],
+        }
+
+    def _check_image_input(self):
+        info = self.record_split.info
+        if self.image_size < 0:
+            raise ValueError(
+                "Expected image_size to be 0, for region features, or a side in pixels. Received: "
+                f"image_size={self.image_size}."
+            )
+        if self.image_size > 0 and not info.images_stored:
+            raise ValueError(
+                f"Expected records with stored images. Received: {info.data_dir} without them and "
+                f"image_size={self.image_size}. Write the records again with the images stored."
+            )
+        if self.image_size == 0 and info.region_feature_size == 0:
+            raise ValueError(
+                f"Expected records with region features. Received: {info.data_dir} without them "
+                "and image_size=0. Set image_size to read the images, or write the records again "
+                "with another --image_encoder than pixels."
+            )
+
+    def _check_captions(self, num_captions):
+        stored = None if self.token_store is None else len(self.token_store)
+        if stored != num_captions or num_captions == 0:
+            raise ValueError(
+                f"Expected the tokens of {num_captions} captions, at least one. Received: a token "
+                f"store of {stored}. Make the token store and the plan from the same split."
+            )

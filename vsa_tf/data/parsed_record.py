@@ -1,0 +1,171 @@
+"""One record, decoded and checked."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from vsa_tf.data import schema
+from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
+
+_FEATURE_DTYPE = np.dtype("<f2")
+_EXPONENT_BITS = np.uint16(0x7C00)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ParsedRecord:
+    """The contents of one serialised `tf.train.Example`; r is its number of regions.
+
+    Attributes:
+        source_id: identity of the image.
+        filename: name of the image file.
+        captions: the sentences as written.
+        height: pixels.
+        width: pixels.
+        region_boxes: float32 [r, 4], normalised `ymin, xmin, ymax, xmax`.
+        region_scores: float32 [r].
+        region_features: float16 [r, D], read-only; D = 0 when none are stored.
+        encoded_image: bytes, empty when not stored.
+        objects: tuple of `AnnotatedObject`.
+        phrases: tuple of `AnnotatedPhrase`.
+    """
+
+    source_id: str
+    filename: str
+    captions: tuple[str, ...]
+    height: int
+    width: int
+    region_boxes: np.ndarray
+    region_scores: np.ndarray
+    region_features: np.ndarray
+    encoded_image: bytes
+    objects: tuple[AnnotatedObject, ...]
+    phrases: tuple[AnnotatedPhrase, ...]
+
+    @classmethod
+    def parse(cls, serialized, num_regions, region_feature_size):
+        """Decodes a record and checks it against what the data set says of itself.
+
+        Args:
+            serialized: bytes of a `tf.train.Example`.
+            num_regions: most regions a record may hold.
+            region_feature_size: numbers in a region's feature; 0 when none are stored.
+
+        Returns:
+            A `ParsedRecord`.
+
+        Raises:
+            ValueError: the bytes are no Example, or its parts do not fit together.
+        """
+        try:
+            features = tf.train.Example.FromString(serialized).features.feature
+        except DecodeError as error:
+            raise ValueError("bytes that are not a tf.train.Example") from error
+        captions = _texts(features, schema.CAPTION_RAW)
+        boxes = _boxes(features, schema.REGION_BOX)
+        if not 1 <= len(boxes) <= num_regions:
+            raise ValueError(f"{len(boxes)} regions where 1 to {num_regions} are allowed")
+        scores = np.asarray(_values(features, schema.REGION_SCORE, "float_list"), np.float32)
+        if scores.size == 0:
+            scores = np.zeros([len(boxes)], np.float32)
+        if scores.size != len(boxes):
+            raise ValueError(f"{scores.size} region scores for {len(boxes)} regions")
+        return cls(
+            source_id=_single_text(features, schema.IMAGE_SOURCE_ID),
+            filename=_single_text(features, schema.IMAGE_FILENAME),
+            captions=captions,
+            height=_single(features, schema.IMAGE_HEIGHT, "int64_list", 0),
+            width=_single(features, schema.IMAGE_WIDTH, "int64_list", 0),
+            region_boxes=boxes,
+            region_scores=scores,
+            region_features=_region_features(features, len(boxes), region_feature_size),
+            encoded_image=_single(features, schema.IMAGE_ENCODED, "bytes_list", b""),
+            objects=_objects(features),
+            phrases=_phrases(features, len(captions)),
+        )
+
+
+def _values(features, key, kind):
+    # Reading a missing key of a protocol buffer's map would add it.
+    return getattr(features[key], kind).value if key in features else ()
+
+
+def _single(features, key, kind, default):
+    values = _values(features, key, kind)
+    if len(values) > 1:
+        raise ValueError(f"{len(values)} values of {key} where one is allowed")
+    return values[0] if len(values) else default
+
+
+def _texts(features, key):
+    try:
+        return tuple(value.decode("utf-8") for value in _values(features, key, "bytes_list"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{key} that is not UTF-8") from error
+
+
+def _single_text(features, key):
+    texts = _texts(features, key)
+    if len(texts) != 1:
+        raise ValueError(f"{len(texts)} values of {key} where one is needed")
+    return texts[0]
+
+
+def _boxes(features, keys):
+    columns = [np.asarray(_values(features, key, "float_list"), np.float32) for key in keys]
+    if len({column.size for column in columns}) != 1:
+        raise ValueError(f"{[column.size for column in columns]} values of {list(keys)}")
+    boxes = np.stack(columns, axis=1)
+    if not np.isfinite(boxes).all():
+        raise ValueError(f"a box of {keys[0].rsplit('/', 1)[0]} that is not finite")
+    return boxes
+
+
+def _region_features(features, num_regions, size):
+    if size == 0:
+        return np.zeros([num_regions, 0], _FEATURE_DTYPE)
+    data = _single(features, schema.REGION_FEATURE, "bytes_list", b"")
+    if len(data) != num_regions * size * _FEATURE_DTYPE.itemsize:
+        raise ValueError(
+            f"{len(data)} bytes of {schema.REGION_FEATURE} where {num_regions} regions of {size} "
+            f"float16 take {num_regions * size * _FEATURE_DTYPE.itemsize}"
+        )
+    # Infinities and NaNs are the numbers whose exponent bits are all set.
+    bits = np.frombuffer(data, "<u2")
+    if ((bits & _EXPONENT_BITS) == _EXPONENT_BITS).any():
+        raise ValueError(f"a {schema.REGION_FEATURE} that is not finite")
+    return np.frombuffer(data, _FEATURE_DTYPE).reshape(num_regions, size)
+
+
+def _objects(features):
+    boxes = _boxes(features, schema.OBJECT_BOX)
+    chains = _texts(features, schema.OBJECT_CHAIN)
+    if len(chains) != len(boxes):
+        raise ValueError(f"{len(chains)} values of {schema.OBJECT_CHAIN} for {len(boxes)} boxes")
+    return tuple(
+        AnnotatedObject(chain, tuple(box))
+        for chain, box in zip(chains, boxes.tolist(), strict=True)
+    )
+
+
+def _phrases(features, num_captions):
+    numbers = [
+        list(_values(features, key, "int64_list"))
+        for key in (
+            schema.PHRASE_CAPTION_INDEX,
+            schema.PHRASE_FIRST_WORD,
+            schema.PHRASE_NUM_WORDS,
+        )
+    ]
+    texts = [_texts(features, key) for key in (schema.PHRASE_CHAIN, schema.PHRASE_TYPE)]
+    columns = numbers + texts
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError(f"{[len(column) for column in columns]} values of the caption/phrase keys")
+    phrases = tuple(AnnotatedPhrase(*row) for row in zip(*columns, strict=True))
+    for phrase in phrases:
+        if not 0 <= phrase.caption_index < num_captions:
+            raise ValueError(
+                f"a phrase of caption {phrase.caption_index} where there are {num_captions}"
+            )
+    return phrases

@@ -1,0 +1,54 @@
+"""Names of the record keys and files: the one module that writer, reader and server share.
+
+A record is a `tf.train.Example`. Key names follow the TensorFlow object-detection records where
+such a key exists. Boxes are normalised `ymin, xmin, ymax, xmax` in 0..1; features are
+little-endian float16; text is UTF-8.
+"""
+
+# Raised whenever a reader of the old layout would misread the new one.
+SCHEMA_VERSION = 1
+
+DATASET_INFO = "dataset_info.json"
+
+IMAGE_SOURCE_ID = "image/source_id"
+IMAGE_FILENAME = "image/filename"
+IMAGE_ENCODED = "image/encoded"
+IMAGE_FORMAT = "image/format"
+IMAGE_HEIGHT = "image/height"
+IMAGE_WIDTH = "image/width"
+IMAGE_FEATURE = "image/feature"
+
+# Region 0 is the whole frame; its feature equals `image/feature`.
+REGION_YMIN = "image/region/bbox/ymin"
+REGION_XMIN = "image/region/bbox/xmin"
+REGION_YMAX = "image/region/bbox/ymax"
+REGION_XMAX = "image/region/bbox/xmax"
+REGION_BOX = (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)
+REGION_SCORE = "image/region/score"
+REGION_FEATURE = "image/region/feature"
+
+OBJECT_YMIN = "image/object/bbox/ymin"
+OBJECT_XMIN = "image/object/bbox/xmin"
+OBJECT_YMAX = "image/object/bbox/ymax"
+OBJECT_XMAX = "image/object/bbox/xmax"
+OBJECT_BOX = (OBJECT_YMIN, OBJECT_XMIN, OBJECT_YMAX, OBJECT_XMAX)
+OBJECT_CHAIN = "image/object/chain"
+
+CAPTION_RAW = "caption/raw"
+
+# Word positions count the space-separated words of the raw caption.
+PHRASE_CAPTION_INDEX = "caption/phrase/caption_index"
+PHRASE_FIRST_WORD = "caption/phrase/first_word"
+PHRASE_NUM_WORDS = "caption/phrase/num_words"
+PHRASE_CHAIN = "caption/phrase/chain"
+PHRASE_TYPE = "caption/phrase/type"
+
+DEPENDENCY_CAPTION_INDEX = "caption/dependency/caption_index"
+DEPENDENCY_RELATION = "caption/dependency/relation"
+DEPENDENCY_HEAD = "caption/dependency/head"
+DEPENDENCY_DEPENDENT = "caption/dependency/dependent"
+
+
+def shard_name(split, index, count):
+    """Returns the file name of shard `index` of `count`, e.g. `train-00000-of-00012.tfrecord`."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"

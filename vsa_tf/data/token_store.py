@@ -1,0 +1,108 @@
+"""The token ids of every caption of a split, packed."""
+
+import numpy as np
+
+from vsa_tf.text.vocabulary import PAD_ID, UNK_ID
+
+
+class TokenStore:
+    """Captions as token ids, tokenised once and packed one after another.
+
+    Every caption has at least one token: one without any gets a single UNK, so that no sentence
+    is empty downstream.
+
+    Args:
+        token_ids: M sequences of int, without START and END.
+        max_words: longer captions lose their end.
+
+    Attributes:
+        packed_ids: int32 [number of tokens].
+        lengths: int32 [M], each in 1..max_words.
+        num_truncated: captions that lost their end.
+        num_empty: captions without any token.
+        num_unknown: captions without a known token, the empty ones included.
+
+    Raises:
+        ValueError: max_words is not positive.
+
+    Example:
+
+    >>> store = TokenStore([[4, 5, 6], [7]], max_words=2)
+    >>> store.padded([1, 0], width=3).tolist()
+    [[7, 0, 0], [4, 5, 0]]
+    >>> store.num_truncated
+    1
+    """
+
+    def __init__(self, token_ids, max_words):
+        if max_words < 1:
+            raise ValueError(
+                f"Expected max_words to be at least 1. Received: max_words={max_words}. Set it to "
+                "the most words of a caption that the model shall read."
+            )
+        kept = [tokens[:max_words] if len(tokens) else [UNK_ID] for tokens in token_ids]
+        self.num_truncated = sum(len(tokens) > max_words for tokens in token_ids)
+        self.num_empty = sum(len(tokens) == 0 for tokens in token_ids)
+        self.num_unknown = sum(all(token == UNK_ID for token in tokens) for tokens in token_ids)
+        self.lengths = np.array([len(tokens) for tokens in kept], np.int32)
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])[:-1]
+        self.packed_ids = np.fromiter(
+            (token for tokens in kept for token in tokens), np.int32, int(self.lengths.sum())
+        )
+
+    @classmethod
+    def from_captions(cls, captions, tokenise, max_words):
+        """Tokenises captions and packs them.
+
+        Args:
+            captions: list of M str.
+            tokenise: `tokenise(captions)` returns M lists of token ids.
+            max_words: longer captions lose their end.
+
+        Returns:
+            A `TokenStore`.
+
+        Raises:
+            ValueError: `tokenise` returned another number of lists.
+        """
+        token_ids = tokenise(captions)
+        if len(token_ids) != len(captions):
+            raise ValueError(
+                f"Expected tokenise to return a list for each of {len(captions)} captions. "
+                f"Received: {len(token_ids)}."
+            )
+        return cls(token_ids, max_words)
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def tokens(self, caption_index):
+        """Returns the token ids of one caption, int32 [its length]."""
+        start = self._starts[caption_index]
+        return self.packed_ids[start : start + self.lengths[caption_index]]
+
+    def padded(self, caption_indices, width):
+        """Lays captions out as rows.
+
+        Args:
+            caption_indices: int [n], each in 0..M-1.
+            width: columns (W).
+
+        Returns:
+            int32 [n, W], padded with PAD on the right.
+
+        Raises:
+            ValueError: a caption is longer than `width`.
+        """
+        caption_indices = np.asarray(caption_indices, np.int64)
+        lengths = self.lengths[caption_indices]
+        if lengths.size and lengths.max() > width:
+            raise ValueError(
+                f"Expected captions of at most width={width} tokens. Received: one of "
+                f"{lengths.max()}. Use a width from the plan of the same captions."
+            )
+        columns = np.arange(width)
+        filled = columns < lengths[:, None]
+        rows = np.full([len(caption_indices), width], PAD_ID, np.int32)
+        rows[filled] = self.packed_ids[(self._starts[caption_indices][:, None] + columns)[filled]]
+        return rows

@@ -1,0 +1,181 @@
+"""Words to regions by a chain Markov random field, exact: the snippets of DVSA."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Snippet(NamedTuple):
+    """A run of words aligned to one region.
+
+    Attributes:
+        box: the region's box, a tuple of four floats as given (`ymin, xmin, ymax, xmax`).
+        region: the region's number.
+        first_word: position of the first word.
+        last_word: position of the last word, included.
+        score: sum of v_region . s_t over the words, without the chain's bonus.
+    """
+
+    box: tuple
+    region: int
+    first_word: int
+    last_word: int
+    score: float
+
+
+def segment_alignment(word_region_scores, beta, region_mask=None):
+    """Assigns each word of a sentence to a region so that neighbours like to agree.
+
+        maximise over a:  sum_j v_{a_j} . s_j  +  beta * sum_j [a_j = a_{j+1}]
+
+    by dynamic programming in O(W R): after the best start of the chain, a word either stays with
+    its neighbour's region or takes the best one of all. beta = 0 aligns single words; a beta above
+    the largest difference between scores gives one region to the whole sentence. Among equally good
+    assignments it is the first in lexicographic order: the first word takes the smaller region
+    index, then the second, and so on.
+
+    Args:
+        word_region_scores: float `[W, R]`; v_i . s_t for word t and region i.
+        beta: bonus for two neighbouring words with one region, 0 or more.
+        region_mask: bool `[R]`, True where a region is real; None if all are.
+
+    Returns:
+        int32 `[W]`; the region of each word.
+
+    Raises:
+        ValueError: on a negative beta, a NaN score, wrong shapes, or no real region.
+
+    Example:
+
+    >>> scores = np.array([[3., 0.], [0., 1.], [3., 0.]])
+    >>> segment_alignment(scores, 0.0).tolist(), segment_alignment(scores, 1.0).tolist()
+    ([0, 1, 0], [0, 0, 0])
+
+    Reference: Karpathy and Fei-Fei, 2015, section 3.1.4; spec of this project, models.md 1.
+    """
+    scores = np.asarray(word_region_scores)
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)
+    if scores.ndim != 2 or scores.shape[1] == 0:
+        raise ValueError("Expected scores [words, regions] with at least one region. "
+                         f"Received: word_region_scores of shape {scores.shape}")
+    mask = np.ones(scores.shape[1], bool) if region_mask is None else np.asarray(region_mask, bool)
+    if mask.shape != scores.shape[1:] or not mask.any():
+        raise ValueError(
+            "Expected a mask of one flag per region with at least one real region. Received: "
+            f"region_mask of shape {mask.shape} with {mask.sum()} real regions")
+    if np.isnan(scores[:, mask]).any():
+        raise ValueError("Expected scores without NaN: the model has diverged. "
+                         f"Received: {np.isnan(scores[:, mask]).sum()} NaN scores")
+    if not len(scores):
+        return np.zeros(0, np.int32)
+    assignment = batch_segment_alignment(scores[None], np.array([len(scores)], np.int32), beta,
+                                         mask[None])
+    return keras.ops.convert_to_numpy(assignment)[0]
+
+
+def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None):
+    """`segment_alignment` of a padded batch, in Keras operations: eager, in a graph, or compiled.
+
+    Args:
+        word_region_scores: float tensor `[B, W, R]`, W at least 1; what stands at padded words and
+            masked regions does not matter.
+        lengths: int tensor `[B]`; real words of each sentence.
+        beta: bonus for two neighbouring words with one region, a number, 0 or more.
+        region_mask: bool tensor `[B, R]`, True where a region is real; None if all are.
+
+    Returns:
+        int32 tensor `[B, W]`; the region of each word, -1 at padded words and where an image has no
+        real region.
+
+    Raises:
+        ValueError: on a negative beta.
+    """
+    if not beta >= 0:
+        raise ValueError("Expected a bonus of 0 or more for neighbours with one region. "
+                         f"Received: beta={beta}")
+    scores = ops.convert_to_tensor(word_region_scores)
+    lengths = ops.cast(lengths, "int32")
+    if region_mask is not None:
+        region_mask = ops.convert_to_tensor(region_mask)
+        scores = ops.where(region_mask[:, None, :], scores,
+                           ops.cast(-float("inf"), scores.dtype))
+    beta = ops.cast(beta, scores.dtype)
+    scores = ops.transpose(scores, (1, 0, 2))
+    positions = ops.arange(ops.shape(scores)[0], dtype="int32")
+
+    # Whether a word follows another one: before the first, and after the last, nothing is added.
+    # It travels as a last column, since Keras 3.15's scan in a TensorFlow graph takes a single
+    # tensor of unknown length.
+    follows = ops.logical_and(positions[:, None] > 0, positions[:, None] < lengths[None, :])
+    inputs = ops.concatenate([scores, ops.cast(follows, scores.dtype)[:, :, None]], axis=2)
+
+    def backward(rest, score_and_follows):
+        # rest [B, R]: the best total of the words after this one, by this word's region.
+        total = score_and_follows[:, :-1] + rest
+        best_rest = ops.maximum(total + beta, ops.max(total, axis=1, keepdims=True))
+        rest = ops.where(score_and_follows[:, -1:] > 0, best_rest, ops.zeros_like(rest))
+        return rest, total
+
+    _, totals = ops.scan(backward, ops.zeros_like(scores[0]), inputs, reverse=True)
+
+    regions = ops.arange(ops.shape(scores)[2], dtype="int32")
+
+    def forward(previous, total):
+        stays = regions[None, :] == previous[:, None]
+        # argmax takes the first of equals.
+        best = ops.cast(ops.argmax(ops.where(stays, total + beta, total), axis=1), "int32")
+        return best, best
+
+    # No region is numbered -1: the first word has nobody to stay with.
+    _, assignment = ops.scan(forward, ops.full_like(lengths, -1), totals)
+    assignment = ops.transpose(assignment, (1, 0))
+    real = positions[None, :] < lengths[:, None]
+    if region_mask is not None:
+        real = ops.logical_and(real, ops.any(region_mask, axis=1)[:, None])
+    return ops.where(real, assignment, -1)
+
+
+def snippets(assignment, word_region_scores, boxes):
+    """Merges neighbouring words of one region into snippets.
+
+    Args:
+        assignment: int `[W]`; the region of each word. Negative entries (padding) end the sentence.
+        word_region_scores: float `[W, R]`; v_i . s_t.
+        boxes: float `[R, 4]`.
+
+    Returns:
+        A list of `Snippet`, in the order of the words. Their scores sum to the assignment's score
+        without the chain's bonus.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+
+    Example:
+
+    >>> found = snippets([0, 0, 1], [[2., 0.], [1., 0.], [0., 5.]], [[0, 0, 1, 1], [0, 0, .5, .5]])
+    >>> [(s.region, s.first_word, s.last_word, s.score) for s in found]
+    [(0, 0, 1, 3.0), (1, 2, 2, 5.0)]
+    """
+    assignment, boxes = np.asarray(assignment, np.int64), np.asarray(boxes)
+    scores = np.asarray(word_region_scores)
+    if assignment.ndim != 1 or scores.shape != (len(assignment), len(boxes)) or (
+            boxes.shape[1:] != (4,)) or (assignment >= len(boxes)).any():
+        raise ValueError(
+            "Expected an assignment [W] to regions, scores [W, R] and boxes [R, 4]. Received: "
+            f"assignment of shape {assignment.shape}, scores of shape {scores.shape}, boxes of "
+            f"shape {boxes.shape}, largest region {assignment.max(initial=-1)}")
+    padded = np.flatnonzero(assignment < 0)
+    if padded.size:
+        assignment = assignment[:padded[0]]
+    changes = np.flatnonzero(np.diff(assignment)) + 1
+    found = []
+    for words in np.split(np.arange(len(assignment)), changes):
+        if words.size:
+            region = int(assignment[words[0]])
+            found.append(Snippet(
+                tuple(float(value) for value in boxes[region]), region, int(words[0]),
+                int(words[-1]), float(scores[words, region].astype(np.float64).sum())))
+    return found

@@ -1,0 +1,107 @@
+"""Evaluates an alignment model on a split, by the protocols of the papers."""
+
+import numpy as np
+
+from vsa_tf.evaluation.ceiling import generated_ceiling
+from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.metrics.bootstrap import bootstrap_intervals
+from vsa_tf.metrics.phrase_localization import phrase_localization
+from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
+from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
+
+
+def score_split(model, embedded):
+    """Returns `S` of all images and sentences of a split, float32 `[N, M]`."""
+    return max_sum_scores(
+        embedded.regions, embedded.region_mask, embedded.words, embedded.lengths,
+        length_normalization=model.length_normalization,
+    )
+
+
+def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, seed=0):
+    """Returns recall in both directions, in the layout of `metrics.json`.
+
+    Args:
+        scores: float `[N, M]`.
+        image_of_sentence: int `[M]`.
+        intervals: add bootstrap intervals over images (95 %).
+        fold_size: also give the mean over folds of this many images; 0: do not.
+        seed: of the bootstrap.
+    """
+    ranks = retrieval_ranks(scores, image_of_sentence)
+    queries = {
+        "image_to_sentence": (ranks.image_to_sentence, np.unique(image_of_sentence)),
+        "sentence_to_image": (ranks.sentence_to_image, image_of_sentence),
+    }
+    metrics = {}
+    for direction, (rank, image_of_query) in queries.items():
+        metrics[direction] = recall_summary(rank)
+        if intervals:
+            metrics[direction]["interval_95"] = bootstrap_intervals(
+                rank, image_of_query, seed=seed
+            )
+    if fold_size:
+        metrics["folds"] = {
+            "fold_size": fold_size, **fold_summaries(scores, image_of_sentence, fold_size)
+        }
+    return metrics
+
+
+def localization_metrics(embedded, data):
+    """Scores the best region of every annotated phrase; None where the split has no phrases.
+
+    A region's score for a phrase is the sum over the phrase's words of `v_i . s_t`. Boxes are
+    compared in normalised coordinates whose ends are pixel edges, which gives the same overlap as
+    inclusive pixels of the annotation.
+    """
+    if not any(data.records.phrases):
+        return None
+    return phrase_localization(_ranked_phrases(embedded, data), inclusive_pixels=False)
+
+
+def _ranked_phrases(embedded, data):
+    records, starts = data.records, embedded.starts
+    for image, phrases in enumerate(records.phrases):
+        mask = embedded.region_mask[image]
+        regions, boxes = embedded.regions[image][mask], records.region_boxes[image]
+        boxes = boxes[: len(mask)][mask]
+        chains = {}
+        for annotated in records.objects[image]:
+            chains.setdefault(annotated.chain, []).append(annotated.box)
+        boundaries = {}
+        for phrase in phrases:
+            sentence = records.first_caption[image] + phrase.caption_index
+            if sentence not in boundaries:
+                boundaries[sentence] = data.text.token_boundaries(records.captions[sentence])
+            first, last = (
+                min(boundaries[sentence][word], embedded.lengths[sentence])
+                for word in (phrase.first_word, phrase.first_word + phrase.num_words)
+            )
+            words = embedded.words[starts[sentence] + first:starts[sentence] + last]
+            order = np.argsort(-(regions @ words.sum(axis=0)), kind="stable")
+            yield boxes[order], np.array(chains.get(phrase.chain, ())).reshape(-1, 4), phrase.type
+
+
+def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
+    """Evaluates an alignment model on a split.
+
+    Args:
+        model: an `AlignmentModel`.
+        data: `SplitData`.
+        intervals, fold_size, seed: see `retrieval_metrics`.
+
+    Returns:
+        `(metrics, embedded)`: the metrics of `metrics.json`, and the `EmbeddedSplit`.
+    """
+    embedded = EmbeddedSplit.embed(model, data)
+    scores = score_split(model, embedded)
+    metrics = retrieval_metrics(
+        scores, data.records.image_of_caption, intervals, fold_size, seed
+    )
+    localization = localization_metrics(embedded, data)
+    if localization is not None:
+        metrics["phrase_localization"] = localization
+    ceiling = generated_ceiling(data.records.info, data.records.split) if intervals else None
+    if ceiling is not None:
+        metrics["ceiling"] = ceiling
+    return metrics, embedded

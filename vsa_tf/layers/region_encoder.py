@@ -1,0 +1,94 @@
+"""Image side of the alignment model: region features to the joint space."""
+
+import keras
+from keras import ops
+
+FEATURE_NORMALIZATIONS = ("none", "l2")
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class RegionEncoder(keras.layers.Layer):
+    """`v_i = W_m CNN(I_i) + b_m` (models.md 1), with the options that the paper leaves out.
+
+    Args:
+        units: width H of v.
+        frame_context: add `W_f CNN(I_0)`, the whole frame's feature, to every region: the same as
+            one matrix over the two features put end to end, at the cost of one product an image.
+        geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area]` of the region's box.
+        feature_normalization: `l2` scales each feature to unit length times the root of its size,
+            so that its entries are about 1 whatever the encoder; `none` takes it as it is.
+        dropout: rate of dropout on the features.
+
+    Call arguments:
+        features: float `[B, R, D]`, region 0 the whole frame.
+        boxes: float `[B, R, 4]`, normalised.
+
+    Output shape: `[B, R, units]`.
+    """
+
+    def __init__(
+        self,
+        units,
+        frame_context=False,
+        geometry=False,
+        feature_normalization="none",
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if feature_normalization not in FEATURE_NORMALIZATIONS:
+            raise ValueError(
+                f"Expected feature_normalization to be one of {FEATURE_NORMALIZATIONS}. "
+                f"Received: feature_normalization={feature_normalization!r}"
+            )
+        self.units = units
+        self.frame_context = frame_context
+        self.geometry = geometry
+        self.feature_normalization = feature_normalization
+        self.dropout_rate = dropout
+
+        self.dropout = keras.layers.Dropout(dropout)
+        self.projection = keras.layers.Dense(units, name="W_m")
+        if frame_context:
+            self.frame_projection = keras.layers.Dense(units, use_bias=False, name="W_f")
+        if geometry:
+            self.geometry_projection = keras.layers.Dense(units, use_bias=False, name="W_g")
+
+    def build(self, features_shape, boxes_shape=None):
+        self.projection.build(features_shape)
+        if self.frame_context:
+            self.frame_projection.build(features_shape)
+        if self.geometry:
+            self.geometry_projection.build((*features_shape[:-1], 7))
+
+    def call(self, features, boxes, training=False):
+        features = ops.cast(features, self.compute_dtype)
+        if self.feature_normalization == "l2":
+            size = features.shape[-1]
+            features = ops.normalize(features, axis=-1) * size**0.5
+        features = self.dropout(features, training=training)
+        v = self.projection(features)
+        if self.frame_context:
+            v = v + self.frame_projection(features[:, :1])
+        if self.geometry:
+            v = v + self.geometry_projection(self._geometry(boxes))
+        return v
+
+    def _geometry(self, boxes):
+        boxes = ops.cast(boxes, self.compute_dtype)
+        extent = boxes[..., 2:] - boxes[..., :2]
+        area = ops.prod(extent, axis=-1, keepdims=True)
+        return ops.concatenate([boxes, extent, area], axis=-1)
+
+    def compute_output_shape(self, features_shape, boxes_shape=None):
+        return (*features_shape[:-1], self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "frame_context": self.frame_context,
+            "geometry": self.geometry,
+            "feature_normalization": self.feature_normalization,
+            "dropout": self.dropout_rate,
+        }

@@ -1,0 +1,103 @@
+"""Sentence side of the alignment model: a bidirectional recurrent network over words."""
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
+
+CELLS = ("relu", "gru", "lstm")
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class WordEncoder(keras.layers.Layer):
+    """Gives every word of a sentence a vector that has seen the words around it.
+
+        e_t  = f(W_e x_t + b_e)
+        hf_t = f(e_t + W_f hf_{t-1} + b_f)
+        hb_t = f(e_t + W_b hb_{t+1} + b_b)
+        s_t  = f(W_d (hf_t + hb_t) + b_d)          f = ReLU
+
+    Args:
+        units: width H of e, hf, hb and s.
+        vocabulary_size: number of token ids, PAD = 0 included.
+        embedding_size: width of x.
+        cell: `relu` as above; `gru` and `lstm` put that cell in place of hf and hb.
+        output_activation: f of the last line; `relu` in the paper, `linear` as an option.
+        dropout: rate of dropout on x and on hf + hb; none inside the recurrence.
+        train_embedding: whether the word table x is trained.
+
+    Call arguments: token_ids int `[B, W]`, PAD on the right.
+    Output shape: `[B, W, units]`; positions of PAD hold values that mean nothing.
+    """
+
+    def __init__(
+        self,
+        units,
+        vocabulary_size,
+        embedding_size=300,
+        cell="relu",
+        output_activation="relu",
+        dropout=0.0,
+        train_embedding=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if cell not in CELLS:
+            raise ValueError(f"Expected cell to be one of {CELLS}. Received: cell={cell!r}")
+        self.units = units
+        self.vocabulary_size = vocabulary_size
+        self.embedding_size = embedding_size
+        self.cell = cell
+        self.output_activation = output_activation
+        self.dropout = dropout
+        self.train_embedding = train_embedding
+
+        self.word_table = keras.layers.Embedding(
+            vocabulary_size, embedding_size, trainable=train_embedding, name="word_table"
+        )
+        self.input_dropout = keras.layers.Dropout(dropout)
+        self.input_projection = keras.layers.Dense(units, activation="relu", name="W_e")
+        self.recurrence = keras.layers.Bidirectional(
+            self._recurrent_layer(), merge_mode="sum", name="recurrence"
+        )
+        self.output_dropout = keras.layers.Dropout(dropout)
+        self.output_projection = keras.layers.Dense(
+            units, activation=output_activation, name="W_d"
+        )
+
+    def _recurrent_layer(self):
+        if self.cell == "relu":
+            return keras.layers.RNN(AdditiveRecurrentCell(self.units), return_sequences=True)
+        layer = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[self.cell]
+        # cuDNN's kernels cannot be compiled by XLA, and refuse masks on JAX.
+        return layer(self.units, return_sequences=True, use_cudnn=False)
+
+    def build(self, input_shape):
+        self.word_table.build(input_shape)
+        embedded = (*input_shape, self.embedding_size)
+        hidden = (*input_shape, self.units)
+        self.input_projection.build(embedded)
+        self.recurrence.build(hidden)
+        self.output_projection.build(hidden)
+
+    def call(self, token_ids, training=False):
+        mask = ops.not_equal(token_ids, 0)
+        x = self.input_dropout(self.word_table(token_ids), training=training)
+        e = self.input_projection(x)
+        h = self.recurrence(e, mask=mask, training=training)
+        return self.output_projection(self.output_dropout(h, training=training))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_size": self.embedding_size,
+            "cell": self.cell,
+            "output_activation": self.output_activation,
+            "dropout": self.dropout,
+            "train_embedding": self.train_embedding,
+        }

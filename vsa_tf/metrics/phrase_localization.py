@@ -1,0 +1,130 @@
+"""Phrase localization as on Flickr30K Entities: is the phrase's box among the first proposals?"""
+
+import numpy as np
+
+from vsa_tf.metrics.retrieval import RECALL_AT
+
+IOU_THRESHOLD = 0.5
+
+
+def box_iou(boxes, other):
+    """Intersection over union of boxes with one other box, in continuous (normalised) coordinates.
+
+    Args:
+        boxes: float `[K, 4]`; `ymin, xmin, ymax, xmax`.
+        other: float `[4]`; same order and units.
+
+    Returns:
+        float64 `[K]`; 0 where neither box has an area.
+    """
+    return _iou(boxes, other, 0.0)
+
+
+def box_iou_inclusive(boxes, other):
+    """Intersection over union of pixel boxes whose maxima belong to the box.
+
+    A box from 3 to 5 is 3 pixels wide, as in the annotations of Flickr30K Entities.
+
+    Args:
+        boxes: `[K, 4]`; `ymin, xmin, ymax, xmax` in pixels (or `xmin, ymin, xmax, ymax`, the same
+            order in both arguments).
+        other: `[4]`; same order.
+
+    Returns:
+        float64 `[K]`.
+
+    Example:
+
+    >>> box_iou_inclusive([[0, 0, 9, 9]], [0, 5, 9, 9]).tolist()
+    [0.5]
+    """
+    return _iou(boxes, other, 1.0)
+
+
+def union_box(boxes):
+    """The smallest box around `boxes [n, 4]`, each `ymin, xmin, ymax, xmax`: float64 `[4]`.
+
+    Example:
+
+    >>> union_box([[125, 159, 335, 219], [110, 197, 373, 261]]).tolist()
+    [110.0, 159.0, 373.0, 261.0]
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def phrase_localization(phrases, inclusive_pixels=True):
+    """Recall of ranked proposals for phrases.
+
+    One item per mention of a phrase. Its ground truth is the union of all boxes of its coreference
+    chain; a phrase whose chain has no box is dropped and counted. A proposal is correct if its
+    intersection over union with the ground truth is at least 0.5.
+
+    Args:
+        phrases: iterable of `(ranked_boxes [K, 4], truth_boxes [n, 4], phrase_type)`; boxes best
+            first, `ymin, xmin, ymax, xmax` in the annotation's own pixels. K may be 0 (a miss) and
+            differ between phrases, n may be 0 (dropped).
+        inclusive_pixels: False for normalised or otherwise continuous coordinates.
+
+    Returns:
+        A dict: `"R@1"`, `"R@5"`, `"R@10"`, `"upper_bound"` (some proposal is correct) and
+        `"chance"` (expected R@1 of a proposal drawn at random) in percent, None where no phrase is
+        left; `"num_phrases"` (those scored), `"num_dropped"`, and `"by_type"`: type -> the same
+        percentages and `"num_phrases"`.
+
+    Raises:
+        ValueError: on a box that is not finite, or whose minimum exceeds its maximum.
+
+    Reference: Plummer et al., Flickr30k Entities, 2015; Wang et al., Two-Branch, 2018.
+    """
+    iou = box_iou_inclusive if inclusive_pixels else box_iou
+    rows, types, num_dropped = [], [], 0
+    for index, (ranked_boxes, truth_boxes, phrase_type) in enumerate(phrases):
+        truth_boxes = _checked(truth_boxes, index, "truth")
+        if len(truth_boxes) == 0:
+            num_dropped += 1
+            continue
+        correct = iou(_checked(ranked_boxes, index, "ranked"),
+                      union_box(truth_boxes)) >= IOU_THRESHOLD
+        rows.append([correct[:k].any() for k in RECALL_AT]
+                    + [correct.any(), correct.mean() if correct.size else 0.0])
+        types.append(phrase_type)
+    rows = np.asarray(rows, np.float64).reshape(-1, len(RECALL_AT) + 2)
+    types = np.asarray(types, object)
+    return {
+        **_percentages(rows),
+        "num_dropped": num_dropped,
+        "by_type": {name: _percentages(rows[types == name]) for name in sorted(set(types))}}
+
+
+def _percentages(rows):
+    names = [f"R@{k}" for k in RECALL_AT] + ["upper_bound", "chance"]
+    means = 100.0 * rows.mean(axis=0) if len(rows) else [None] * len(names)
+    values = {name: None if mean is None else float(mean) for name, mean in zip(names, means)}
+    return {**values, "num_phrases": len(rows)}
+
+
+def _iou(boxes, other, extra):
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    other = np.asarray(other, np.float64)
+    overlap = np.prod(np.maximum(
+        0.0, np.minimum(boxes[:, 2:], other[2:]) - np.maximum(boxes[:, :2], other[:2]) + extra),
+        axis=1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
+    union = area + np.prod(other[2:] - other[:2] + extra) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _checked(boxes, index, name):
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.size == 0:
+        return boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError("Expected boxes [n, 4] as ymin, xmin, ymax, xmax. "
+                         f"Received: {name} boxes of shape {boxes.shape} for phrase {index}")
+    wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if wrong.any():
+        raise ValueError(
+            "Expected finite boxes with ymin <= ymax and xmin <= xmax: check the order of the "
+            f"coordinates. Received: {name} box {boxes[wrong][0].tolist()} of phrase {index}")
+    return boxes

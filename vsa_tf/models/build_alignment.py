@@ -1,0 +1,60 @@
+"""The alignment model that the settings describe."""
+
+import keras
+
+from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
+from vsa_tf.layers.crop_network import CropNetwork
+from vsa_tf.models.alignment import AlignmentModel
+
+
+def build_alignment(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
+    """Returns an `AlignmentModel`, not yet built.
+
+    Args:
+        settings: `AlignmentSettings`.
+        vocabulary_size: number of token ids.
+        from_pixels: whether the batches hold images, so that a CNN is trained, not features.
+        steps_per_epoch: turns the epochs of the hardness warm-up into steps.
+    """
+    return AlignmentModel(
+        vocabulary_size=vocabulary_size,
+        joint_size=settings.joint_size,
+        word_encoder={
+            "embedding_size": settings.word_embedding_size,
+            "cell": settings.cell,
+            "output_activation": settings.word_activation,
+            "dropout": settings.dropout,
+            "train_embedding": settings.train_word_vectors,
+        },
+        region_encoder={
+            "frame_context": settings.frame_context,
+            "geometry": settings.region_geometry,
+            "feature_normalization": settings.feature_normalization,
+            "dropout": settings.dropout,
+        },
+        loss={
+            "margin": settings.margin,
+            "negatives": settings.negatives,
+            "top_k": settings.num_hard_negatives,
+        },
+        similarity=settings.similarity,
+        length_normalization=settings.length_normalization,
+        hardness_warmup_steps=round(settings.hardness_warmup_epochs * steps_per_epoch),
+        image_network=CropNetwork(_network(settings), settings.crop_size) if from_pixels else None,
+    )
+
+
+def _network(settings):
+    if settings.cnn == "small":
+        return ConvolutionalEncoder()
+    name = settings.cnn.removeprefix("keras:")
+    constructor = getattr(keras.applications, name, None)
+    if constructor is None:
+        raise ValueError(
+            f"Expected cnn to be small or keras:NAME of keras.applications. "
+            f"Received: cnn={settings.cnn!r}"
+        )
+    shape = (settings.crop_size, settings.crop_size, 3)
+    return constructor(
+        include_top=False, pooling="avg", weights=settings.cnn_weights or None, input_shape=shape
+    )

@@ -1,0 +1,71 @@
+"""Models as settings describe them, built, and with the weights of a model directory."""
+
+import pathlib
+
+import numpy as np
+
+from vsa_tf.config import Settings
+from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.models.build_alignment import build_alignment
+from vsa_tf.program import ProgramError
+from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.training.checkpoint import restore_checkpoint
+
+
+def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
+    """Returns the model of `settings` with all its weights made.
+
+    Args:
+        settings: `Settings`.
+        inputs: `num_regions` and `region_feature_size` (0: pixels) of the records, a dict.
+        vocabulary_size: number of token ids.
+        steps_per_epoch: of the training run.
+    """
+    feature_size = inputs["region_feature_size"]
+    model = build_alignment(
+        settings.model, vocabulary_size, from_pixels=feature_size == 0,
+        steps_per_epoch=steps_per_epoch,
+    )
+    model(example_batch(inputs, settings.data.image_size))
+    return model
+
+
+def example_batch(inputs, image_size):
+    """Returns the smallest batch of the records' layout, all zeros but for the tokens."""
+    num_regions, feature_size = inputs["num_regions"], inputs["region_feature_size"]
+    if feature_size:
+        image = {"region_features": np.zeros((2, num_regions, feature_size), np.float16)}
+    else:
+        image = {"images": np.zeros((2, image_size, image_size, 3), np.uint8)}
+    return {
+        **image,
+        "region_boxes": np.tile(np.float32([0, 0, 1, 1]), (2, num_regions, 1)),
+        "region_mask": np.ones((2, num_regions), bool),
+        "token_ids": np.ones((2, 3), np.int32),
+        "image_id": np.arange(2, dtype=np.int32),
+    }
+
+
+class TrainedModel:
+    """A model directory after training.
+
+    Attributes:
+        settings: the `Settings` of the run.
+        inputs: sizes and encoder of the records it was trained on, a dict.
+        text: the `CaptionText`.
+        model: the model with the best weights.
+        progress: what the checkpoint says of the run.
+    """
+
+    def __init__(self, model_dir):
+        """Loads the best weights of `model_dir`. Raises ProgramError or CheckpointError."""
+        model_dir = pathlib.Path(model_dir)
+        self.settings = Settings.load(model_dir)
+        checkpoint = model_dir / "checkpoint_best.npz"
+        if not checkpoint.is_file():
+            raise ProgramError(f"{model_dir} holds no checkpoint yet: train it first")
+        vocabulary = Vocabulary.load(model_dir / "vocabulary.txt")
+        self.text = CaptionText(vocabulary, self.settings.data.tokenizer)
+        self.inputs = Settings.load_inputs(model_dir)
+        self.model = build_model(self.settings, self.inputs, len(vocabulary))
+        self.progress = restore_checkpoint(checkpoint, self.model.variables)

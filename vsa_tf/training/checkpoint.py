@@ -1,0 +1,95 @@
+"""Checkpoints that are whole or absent, and that say what does not fit."""
+
+import io
+import json
+import os
+import pathlib
+
+import numpy as np
+
+_PROGRESS = "progress.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, or is of another model."""
+
+
+def save_checkpoint(path, variables, progress):
+    """Writes variables and progress to one file, atomically.
+
+    The file is written under another name, flushed to the disk and then renamed, so that a run
+    killed at any moment leaves the old file or the new one, never a part of it.
+
+    Args:
+        path: the file.
+        variables: list of Keras variables; seeds and counters are variables too.
+        progress: a JSON value, such as the number of steps done.
+    """
+    path = pathlib.Path(path)
+    arrays = {
+        f"{index:04d}:{variable.path}": np.asarray(variable.value)
+        for index, variable in enumerate(variables)
+    }
+    content = io.BytesIO()
+    np.savez(content, **{_PROGRESS: np.array(json.dumps(progress))}, **arrays)
+    write_atomically(path, content.getbuffer())
+
+
+def write_atomically(path, content):
+    """Replaces a file by `content` (bytes) in one step; other readers see the old or the new."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def restore_checkpoint(path, variables):
+    """Assigns the values of a checkpoint to variables.
+
+    Args:
+        path: a file of `save_checkpoint`.
+        variables: the variables that were saved, in the same order, built.
+
+    Returns:
+        The progress that was saved.
+
+    Raises:
+        CheckpointError: the file is unreadable, or holds other variables.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+    progress = json.loads(str(arrays.pop(_PROGRESS)))
+    if len(arrays) < len(variables):
+        raise CheckpointError(
+            f"Expected {len(variables)} variables in {path}. Received: {len(arrays)}; it is of "
+            "another model or optimiser. Use another --model_dir."
+        )
+    # The arrays are checked before any is assigned: a refused checkpoint changes nothing.
+    values = []
+    for variable, name in zip(variables, sorted(arrays)):
+        saved_path, value = name.split(":", 1)[1], arrays[name]
+        if _neutral(saved_path) != _neutral(variable.path) or value.shape != tuple(variable.shape):
+            raise CheckpointError(
+                f"Expected {variable.path} of shape {tuple(variable.shape)} in {path}. Received: "
+                f"{saved_path} of shape {value.shape}; it is of another model. Use another "
+                "--model_dir."
+            )
+        values.append(value)
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+    return progress
+
+
+def _neutral(path):
+    """Drops the numbers that Keras appends when a name is used again in one process."""
+    return "/".join(part.rstrip("0123456789").rstrip("_") for part in path.split("/"))

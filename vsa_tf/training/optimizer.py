@@ -1,0 +1,49 @@
+"""The optimiser that the settings describe."""
+
+import keras
+
+
+def make_optimizer(settings, total_steps):
+    """Returns a Keras optimiser.
+
+    Args:
+        settings: `OptimizerSettings`.
+        total_steps: steps of the whole run, for the learning-rate schedule.
+    """
+    options = {
+        "learning_rate": _learning_rate(settings, total_steps),
+        "clipvalue": settings.clip_value or None,
+        "global_clipnorm": settings.clip_norm or None,
+        "weight_decay": settings.weight_decay or None,
+    }
+    optimizers = keras.optimizers
+    if settings.optimizer == "sgd":
+        return optimizers.SGD(momentum=settings.momentum, **options)
+    return {
+        "adam": optimizers.Adam,
+        "adamw": optimizers.AdamW,
+        "rmsprop": optimizers.RMSprop,
+        "adadelta": optimizers.Adadelta,
+        "adagrad": optimizers.Adagrad,
+    }[settings.optimizer](**options)
+
+
+def _learning_rate(settings, total_steps):
+    rate, warmup = settings.learning_rate, settings.learning_rate_warmup_steps
+    schedules = keras.optimizers.schedules
+    if settings.learning_rate_schedule == "cosine":
+        return schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else rate,
+            decay_steps=max(total_steps - warmup, 1),
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    boundaries, values = [], [rate]
+    if settings.learning_rate_schedule == "step":
+        boundaries, values = [total_steps * 2 // 3], [rate, rate / 10]
+    if warmup:
+        # A staircase of ten steps: Keras has no other warm-up for piecewise schedules.
+        stairs = sorted({max(warmup * (i + 1) // 10, i + 1) for i in range(10)})
+        values = [rate * (i + 1) / (len(stairs) + 1) for i in range(len(stairs))] + values
+        boundaries = stairs + [b for b in boundaries if b > stairs[-1]]
+    return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else rate

@@ -1,0 +1,61 @@
+"""A split as a model sees it: records, tokens and batches."""
+
+import dataclasses
+
+from vsa_tf.data.input_pipeline import InputPipeline
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.token_store import TokenStore
+
+
+@dataclasses.dataclass
+class SplitData:
+    """One split, ready to be read in batches.
+
+    Attributes:
+        records: the `RecordSplit`.
+        text: the `CaptionText` of the model.
+        tokens: the `TokenStore` of the split's captions.
+        pipeline: the `InputPipeline` over both.
+        num_regions: regions of each image that are used, the whole frame first.
+    """
+
+    records: RecordSplit
+    text: object
+    tokens: TokenStore
+    pipeline: InputPipeline
+    num_regions: int
+
+    @classmethod
+    def load(cls, records, text, settings):
+        """Tokenises the captions of `records`; `settings` are the `DataSettings`."""
+        tokens = TokenStore.from_captions(records.captions, text.encode, settings.max_words)
+        image_size = settings.image_size if records.info.region_feature_size == 0 else 0
+        pipeline = InputPipeline(records, tokens, image_size=image_size)
+        stored = records.info.num_regions
+        return cls(records, text, tokens, pipeline, min(settings.num_regions or stored, stored))
+
+    @property
+    def from_pixels(self):
+        """Whether batches hold images and a CNN is trained."""
+        return self.pipeline.image_size > 0
+
+    def training_batches(self, plan, start_step):
+        batches = self.pipeline.training_batches(plan, start_step)
+        return batches.map(self._limit_regions) if self._limited else batches
+
+    def image_batches(self, batch_size):
+        batches = self.pipeline.image_batches(batch_size)
+        return batches.map(self._limit_regions) if self._limited else batches
+
+    def sentence_batches(self, batch_size):
+        return self.pipeline.sentence_batches(batch_size)
+
+    @property
+    def _limited(self):
+        return self.num_regions < self.records.info.num_regions
+
+    def _limit_regions(self, batch):
+        return {
+            name: value[:, : self.num_regions] if name.startswith("region_") else value
+            for name, value in batch.items()
+        }

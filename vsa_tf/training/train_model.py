@@ -1,0 +1,196 @@
+"""A training run, from records to metrics."""
+
+import json
+import pathlib
+import sys
+
+import keras
+import numpy as np
+
+from vsa_tf.config import Settings
+from vsa_tf.data.batch_plan import BatchPlan
+from vsa_tf.data.bucket_widths import choose_bucket_widths
+from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
+from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.program import ProgramError
+from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.word_vectors import read_word_vectors
+from vsa_tf.training.aligned_pictures import aligned_pictures
+from vsa_tf.training.built_model import build_model
+from vsa_tf.training.callbacks import EvaluateAndSave
+from vsa_tf.training.checkpoint import restore_checkpoint, write_atomically
+from vsa_tf.training.execution import compile_options, execution_scope
+from vsa_tf.training.optimizer import make_optimizer
+from vsa_tf.training.split_data import SplitData
+from vsa_tf.training.tensorboard_events import TensorBoardEvents
+
+
+def train_model(settings):
+    """Trains, or goes on training, and evaluates the best weights.
+
+    Data order, dropout and schedules are functions of the step, and the state is saved whole at
+    every checkpoint: a run killed at any moment and started again ends with the same weights.
+
+    Args:
+        settings: `Settings`.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        ProgramError: the model directory is of another run.
+    """
+    keras.utils.set_random_seed(settings.training.seed)
+    keras.config.set_dtype_policy(
+        "mixed_bfloat16" if settings.training.mixed_precision else "float32"
+    )
+    model_dir = pathlib.Path(settings.training.model_dir)
+    splits = load_splits(settings, model_dir)
+    train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
+    plan = BatchPlan(
+        train.tokens.lengths,
+        train.records.image_of_caption,
+        settings.data.batch_size,
+        bucket_boundaries=choose_bucket_widths(train.tokens.lengths, settings.data.num_buckets),
+        seed=settings.training.seed,
+    )
+    steps_per_epoch = plan.steps_per_epoch
+    total_steps = settings.training.num_epochs * steps_per_epoch
+    inputs = open_model_dir(settings, model_dir, train)
+    with execution_scope(settings.training):
+        model = build_model(settings, inputs, len(train.text.vocabulary), steps_per_epoch)
+        model.compile(
+            optimizer=make_optimizer(settings.optimizer, total_steps),
+            **compile_options(settings.training),
+        )
+        model.optimizer.build(model.trainable_variables)
+    if settings.model.word_vectors:
+        _assign_word_vectors(model, train.text.vocabulary, settings.model.word_vectors)
+    progress = {"steps": 0, "best": None, "history": []}
+    if (model_dir / "checkpoint_last.npz").is_file():
+        progress = restore_checkpoint(
+            model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
+        )
+        print(f"going on from step {progress['steps']} of {total_steps}", flush=True)
+    fit(model, settings, plan, train, dev, progress)
+    restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
+    return finish(model, settings, splits, model_dir)
+
+
+def fit(model, settings, plan, train, dev, progress):
+    """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
+    interval = settings.training.steps_per_checkpoint or plan.steps_per_epoch
+    total_steps = settings.training.num_epochs * plan.steps_per_epoch
+    num_intervals = -(-total_steps // interval)
+    if progress["steps"] >= num_intervals * interval:
+        return
+    model_dir = pathlib.Path(settings.training.model_dir)
+
+    def evaluate():
+        metrics, embedded = evaluate_alignment(model, dev, intervals=False)
+        return metrics, aligned_pictures(embedded, dev, settings.training.num_pictures)
+
+    callback = EvaluateAndSave(
+        evaluate, model_dir, progress, interval, TensorBoardEvents(model_dir)
+    )
+    model.fit(
+        train.training_batches(plan, progress["steps"]),
+        steps_per_epoch=interval,
+        initial_epoch=progress["steps"] // interval,
+        epochs=num_intervals,
+        callbacks=[callback],
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
+
+
+def finish(model, settings, splits, model_dir):
+    """Evaluates the best weights on the test split; writes metrics.json and pictures."""
+    name = test_split(settings, splits[settings.training.train_split].records.info)
+    data = splits.get(name)
+    if data is None:
+        text = splits[settings.training.train_split].text
+        data = SplitData.load(_records(settings, name), text, settings.data)
+    metrics, embedded = evaluate_alignment(model, data)
+    report = evaluation_report(settings, data, metrics)
+    write_atomically(
+        model_dir / "metrics.json", (json.dumps(report, indent=2) + "\n").encode("utf-8")
+    )
+    print_tables(report)
+    (model_dir / "pictures").mkdir(exist_ok=True)
+    pictures = aligned_pictures(embedded, data, settings.training.num_pictures)
+    for number, (_, picture) in enumerate(pictures.values()):
+        path = model_dir / "pictures" / f"aligned_regions_{number:02d}.png"
+        keras.utils.save_img(path, picture, scale=False)
+    if pictures:
+        print(f"pictures of aligned regions: {model_dir / 'pictures'}")
+    return report
+
+
+def test_split(settings, info):
+    """Returns the split of the final evaluation."""
+    if settings.training.test_split:
+        return settings.training.test_split
+    return "test" if "test" in info.splits else settings.training.dev_split
+
+
+def load_splits(settings, model_dir):
+    """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
+    training = settings.training
+    records = {name: _records(settings, name) for name in (training.train_split, training.dev_split)}
+    path = model_dir / "vocabulary.txt"
+    if path.is_file():
+        text = CaptionText(Vocabulary.load(path), settings.data.tokenizer)
+    else:
+        text = CaptionText.learn(records[training.train_split].captions, settings.data)
+    return {name: SplitData.load(split, text, settings.data) for name, split in records.items()}
+
+
+def _records(settings, split):
+    print(f"reading {split} of {settings.data.data_dir}", flush=True)
+    try:
+        return RecordSplit(settings.data.data_dir, split)
+    except (OSError, ValueError) as error:
+        raise ProgramError(str(error)) from error
+
+
+def open_model_dir(settings, model_dir, train):
+    """Makes the model directory, or checks that it is of the same run. Returns the inputs.
+
+    Raises:
+        ProgramError: it holds a run with other settings, vocabulary or records.
+    """
+    info = train.records.info
+    inputs = {
+        "num_regions": train.num_regions,
+        "region_feature_size": info.region_feature_size,
+        "encoder": info.encoder,
+        "detector": info.detector,
+    }
+    config = model_dir / "config.json"
+    if config.is_file():
+        difference = settings.difference(Settings.load(model_dir))
+        if Settings.load_inputs(model_dir) != inputs:
+            difference = "the records are of another encoder or detector"
+        if difference:
+            raise ProgramError(
+                f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
+                f"that run with --flagfile={model_dir / 'flagfile'}"
+            )
+        return inputs
+    model_dir.mkdir(parents=True, exist_ok=True)
+    train.text.vocabulary.save(model_dir / "vocabulary.txt")
+    write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
+    write_atomically(config, settings.to_json(inputs).encode("utf-8"))
+    return inputs
+
+
+def _assign_word_vectors(model, vocabulary, path):
+    table = model.word_encoder.word_table.embeddings
+    values = np.array(table.value)
+    found = read_word_vectors(path, vocabulary, values.shape[1])
+    for index, vector in found.items():
+        values[index] = vector
+    table.assign(values)
+    print(f"{len(found)} of {len(vocabulary)} words have a vector in {path}", flush=True)
