@@ -17,7 +17,8 @@ def make_detector(spec):
 
     Args:
         spec: a SavedModel directory or TF-Hub handle with the object-detection signature,
-            `proposals:FILE.json`, `proposals` (those that come with the data set), `grid` or `none`.
+            `proposals:FILE.json`, `proposals` (those that come with the data set), `grid` or
+            `none`.
 
     Raises:
         ValueError: for a spec that cannot be used.
@@ -155,5 +156,7 @@ class SavedModelDetector:
 
         outputs = self.model(tf.constant(image[None]))
         boxes = outputs["detection_boxes"].numpy()[0]
-        count = int(outputs["num_detections"].numpy()[0]) if "num_detections" in outputs else len(boxes)
+        count = len(boxes)
+        if "num_detections" in outputs:
+            count = int(outputs["num_detections"].numpy()[0])
         return boxes[:count], outputs["detection_scores"].numpy()[0, :count]

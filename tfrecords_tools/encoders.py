@@ -47,24 +47,41 @@ def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
 
 
 class CropEncoder:
-    """One pass of the network for every region, batched across images."""
+    """One pass of the network for every region, batched across images.
+
+    The whole frame is read at the network's own size whatever that of the other crops: its
+    feature is the image's.
+    """
 
     def __init__(self, network, size):
         self.network, self.size = network, size
         self.feature_size = network.feature_size
 
     def describe(self):
-        return {**self.network.describe(), "region_features": "crop", "crop_size": self.size}
+        return {
+            **self.network.describe(),
+            "region_features": "crop",
+            "frame_size": self.network.own_size,
+            "crop_size": self.size,
+        }
 
     def encode(self, images, boxes):
-        crops = np.concatenate([
-            crop_regions(image, image_boxes, self.size) for image, image_boxes in zip(images, boxes)
-        ])
-        features = np.concatenate([
+        frames = self._vectors(images, [b[:1] for b in boxes], self.network.own_size)
+        others = self._vectors(images, [b[1:] for b in boxes], self.size)
+        ends = np.cumsum([len(b) - 1 for b in boxes])
+        return [
+            np.concatenate([frame[None], other])
+            for frame, other in zip(frames, np.split(others, ends[:-1]))
+        ]
+
+    def _vectors(self, images, boxes, size):
+        crops = np.concatenate([crop_regions(i, b, size) for i, b in zip(images, boxes)])
+        if not len(crops):
+            return np.zeros((0, self.feature_size), np.float32)
+        return np.concatenate([
             self.network.vectors(crops[start:start + CROPS_PER_CALL])
             for start in range(0, len(crops), CROPS_PER_CALL)
         ])
-        return np.split(features, np.cumsum([len(b) for b in boxes])[:-1])
 
 
 class PoolEncoder:
@@ -120,7 +137,8 @@ def average_weights(start, end, length, samples=16):
     """Weights over `length` cells that average a linearly interpolated signal over [start, end].
 
     Args:
-        start, end: float `[R]`, in 0..1; the signal's cells have their centres at (i + 0.5) / length.
+        start, end: float `[R]`, in 0..1; the signal's cells have their centres at
+            (i + 0.5) / length.
         length: number of cells.
         samples: points of the interval that are averaged.
 

@@ -6,10 +6,11 @@ WHOLE_FRAME = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
 
 
 def box_iou(boxes, others):
-    """Returns the intersection over union of normalised boxes, float `[len(boxes), len(others)]`."""
+    """Returns intersection over union of normalised boxes, float `[len(boxes), len(others)]`."""
     boxes, others = boxes[:, None], others[None]
-    extent = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    intersection = np.prod(np.maximum(extent, 0), axis=-1)
+    lowest_end = np.minimum(boxes[..., 2:], others[..., 2:])
+    highest_start = np.maximum(boxes[..., :2], others[..., :2])
+    intersection = np.prod(np.maximum(lowest_end - highest_start, 0), axis=-1)
     union = _area(boxes) + _area(others) - intersection
     return intersection / np.maximum(union, 1e-12)
 

@@ -135,7 +135,8 @@ class AlignmentSettings:
         "relu", "f of s_t (paper: relu).", choices=("relu", "linear", "tanh")
     )
     similarity: str = setting(
-        "inner", "Of a region and a word (paper: inner).", choices=("inner", "cosine")
+        "inner", "Of a region and a word (paper: inner).",
+        choices=("inner", "cosine", "sentence_cosine"),
     )
     length_normalization: bool = setting(
         False, "Divide a sentence's score by its number of words (paper: no)."

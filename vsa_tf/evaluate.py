@@ -3,7 +3,7 @@
     python -m vsa_tf.evaluate --model_dir=DIR --data_dir=DIR --split=test --output=metrics.json
 
 Prints tables laid out as the papers' and writes one JSON value. `--word_magnitudes` and
-`--queries` also write what the DVSA paper's section 1 and 2 show of a model.
+`--query` also write what the DVSA paper's section 1 and 2 show of a model.
 """
 
 from absl import flags
@@ -25,7 +25,7 @@ def define_flags():
         "word_magnitudes", None, "File for the words of smallest and largest magnitude, JSON."
     )
     flags.DEFINE_multi_string(
-        "query", [], "A snippet of text: its best regions of the split are printed. May be repeated."
+        "query", [], "A snippet of text: its best regions in the split are printed; repeatable."
     )
     flags.DEFINE_integer("seed", 0, "Seed of the bootstrap.", lower_bound=0)
 
@@ -33,7 +33,9 @@ def define_flags():
 def main():
     values = flags.FLAGS
     if not values.model_dir:
-        raise program.ProgramError("--model_dir is missing: a directory that vsa_tf.train has written")
+        raise program.ProgramError(
+            "--model_dir is missing: a directory that vsa_tf.train has written"
+        )
     from vsa_tf import config
 
     config.Settings.load(values.model_dir)

@@ -1,5 +1,6 @@
 """How every program starts: flags are read and refused before anything slow is imported."""
 
+import errno
 import os
 import sys
 
@@ -34,5 +35,11 @@ def run(main, usage):
         main()
     except (ProgramError, flags.Error) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: {error}. Make room and run the same command again: it goes on where it was"
+        )
     except KeyboardInterrupt:
         sys.exit("interrupted")

@@ -3,6 +3,7 @@
 import collections
 
 from vsa_tf.text import word_tokenizer
+from vsa_tf.text.make_tokenizer import make_tokenizer
 from vsa_tf.text.vocabulary import Vocabulary
 from vsa_tf.text.wordpiece_tokenizer import WordpieceTokenizer
 
@@ -18,9 +19,7 @@ class CaptionText:
     def __init__(self, vocabulary, tokenizer_name):
         self.vocabulary = vocabulary
         self.tokenizer_name = tokenizer_name
-        self._tokenizer = (
-            word_tokenizer if tokenizer_name == "word" else WordpieceTokenizer(vocabulary.tokens)
-        )
+        self._tokenizer = make_tokenizer(tokenizer_name, vocabulary)
 
     @classmethod
     def learn(cls, captions, settings):

@@ -14,7 +14,7 @@ def score_split(model, embedded):
     """Returns `S` of all images and sentences of a split, float32 `[N, M]`."""
     return max_sum_scores(
         embedded.regions, embedded.region_mask, embedded.words, embedded.lengths,
-        length_normalization=model.length_normalization,
+        normalize_by_length=model.length_normalization,
     )
 
 

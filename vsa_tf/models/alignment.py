@@ -8,7 +8,7 @@ from vsa_tf.layers.region_encoder import RegionEncoder
 from vsa_tf.layers.word_encoder import WordEncoder
 from vsa_tf.losses.ranking_loss import RankingLoss
 
-SIMILARITIES = ("inner", "cosine")
+SIMILARITIES = ("inner", "cosine", "sentence_cosine")
 
 
 @keras.saving.register_keras_serializable("vsa_tf")
@@ -21,7 +21,11 @@ class AlignmentModel(keras.Model):
         word_encoder: `WordEncoder` settings besides units and vocabulary_size, a dict.
         region_encoder: `RegionEncoder` settings besides units, a dict.
         loss: `RankingLoss` settings, a dict.
-        similarity: `inner` as in the paper (magnitudes carry meaning), or `cosine`.
+        similarity: `inner` as in the paper: magnitudes carry meaning. `cosine`: every vector is
+            scaled to length 1. `sentence_cosine`: regions are, and the words of a sentence are
+            scaled together so that their sum has length 1: with the whole frame as the only
+            region the score is the cosine of image and sentence, and magnitudes still tell
+            which words matter.
         length_normalization: divide a sentence's score by its number of words.
         hardness_warmup_steps: steps in which the loss goes linearly from all negatives to the
             mined ones of `loss`; 0: mined from the start.
@@ -80,14 +84,21 @@ class AlignmentModel(keras.Model):
             features = batch["region_features"]
         else:
             features = self.image_network(batch["images"], boxes, training=training)
-        return self._similarity_scaled(self.region_encoder(features, boxes, training=training))
+        v = self.region_encoder(features, boxes, training=training)
+        return v if self.similarity == "inner" else ops.normalize(v, axis=-1)
 
     def embed_sentences(self, batch, training=False):
         """Returns s, float `[B, W, joint_size]`; positions of PAD hold no meaning."""
-        return self._similarity_scaled(self.word_encoder(batch["token_ids"], training=training))
-
-    def _similarity_scaled(self, vectors):
-        return ops.normalize(vectors, axis=-1) if self.similarity == "cosine" else vectors
+        token_ids = batch["token_ids"]
+        s = self.word_encoder(token_ids, training=training)
+        if self.similarity == "cosine":
+            return ops.normalize(s, axis=-1)
+        if self.similarity == "sentence_cosine":
+            mask = ops.expand_dims(ops.cast(ops.not_equal(token_ids, 0), s.dtype), -1)
+            total = ops.sum(s * mask, axis=1, keepdims=True)
+            # Added under the root: the gradient of a sentence of zeros is finite.
+            return s / ops.sqrt(ops.sum(ops.square(total), axis=-1, keepdims=True) + 1e-6)
+        return s
 
     def score(self, regions, region_mask, words, word_mask):
         """Returns `S`, float `[N, M]`, of N embedded images and M embedded sentences."""

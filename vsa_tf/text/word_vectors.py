@@ -1,5 +1,6 @@
 """Word vectors from the text files of word2vec, GloVe and fastText."""
 
+import math
 
 def read_word_vectors(path, vocabulary, size):
     """Reads the vectors of a vocabulary's words.
@@ -37,6 +38,8 @@ def read_word_vectors(path, vocabulary, size):
                 continue
             try:
                 vector = [float(field) for field in fields[-size:]]
+                if not all(map(math.isfinite, vector)):
+                    raise ValueError("not finite")
             except ValueError:
                 raise ValueError(
                     f"Expected {size} numbers after {word!r} in line {number} of {path}. "

@@ -4,13 +4,16 @@ import io
 import json
 import os
 import pathlib
+import zipfile
 
 import numpy as np
+
+from vsa_tf.program import ProgramError
 
 _PROGRESS = "progress.json"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(ProgramError):
     """A checkpoint that cannot be read, or is of another model."""
 
 
@@ -66,8 +69,10 @@ def restore_checkpoint(path, variables):
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+    if _PROGRESS not in arrays:
+        raise CheckpointError(f"{path} is not a checkpoint: it has no {_PROGRESS}")
     progress = json.loads(str(arrays.pop(_PROGRESS)))
     if len(arrays) < len(variables):
         raise CheckpointError(

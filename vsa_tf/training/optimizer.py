@@ -19,6 +19,8 @@ def make_optimizer(settings, total_steps):
     optimizers = keras.optimizers
     if settings.optimizer == "sgd":
         return optimizers.SGD(momentum=settings.momentum, **options)
+    if settings.optimizer == "adamw":
+        options["weight_decay"] = settings.weight_decay  # None is refused
     return {
         "adam": optimizers.Adam,
         "adamw": optimizers.AdamW,
@@ -44,6 +46,7 @@ def _learning_rate(settings, total_steps):
     if warmup:
         # A staircase of ten steps: Keras has no other warm-up for piecewise schedules.
         stairs = sorted({max(warmup * (i + 1) // 10, i + 1) for i in range(10)})
-        values = [rate * (i + 1) / (len(stairs) + 1) for i in range(len(stairs))] + values
-        boundaries = stairs + [b for b in boundaries if b > stairs[-1]]
+        later = [b for b in boundaries if b > stairs[-1]]
+        rises = [rate * (i + 1) / (len(stairs) + 1) for i in range(len(stairs))]
+        boundaries, values = stairs + later, rises + values[: len(later) + 1]
     return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else rate

@@ -1,0 +1,166 @@
+import types
+
+import numpy as np
+import pytest
+
+from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.evaluation.alignment_evaluation import (
+    localization_metrics,
+    retrieval_metrics,
+    score_split,
+)
+from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.text.vocabulary import Vocabulary
+
+# Quarters of the image; the last region of the second image is padding.
+LEFT, RIGHT, TOP, WHOLE = (0, 0, 1, 0.5), (0, 0.5, 1, 1), (0, 0, 0.5, 1), (0, 0, 1, 1)
+CAPTIONS = ["A dog , a ball .", "\" Red ball \" rolls", "the dog"]
+# Tokens: a dog a ball | red ball rolls | the dog; each is worth one region.
+REGION_OF_TOKEN = [0, 1, 0, 2, 0, 2, 0, 0, 1]
+
+
+def _split(phrases, max_words=40):
+    """Two images; the first has the captions 0 and 1, with the boxes WHOLE, LEFT, RIGHT."""
+    text = CaptionText(Vocabulary.from_sentences([["dog"]], 1), "word")
+    tokens = [text.tokenize(caption)[:max_words] for caption in CAPTIONS]
+    assert [len(words) for words in tokens] == [min(n, max_words) for n in (4, 3, 2)]
+    vectors, position = [], 0
+    for caption in CAPTIONS:
+        count = len(text.tokenize(caption))
+        vectors.extend(np.eye(3)[REGION_OF_TOKEN[position:position + count][:max_words]])
+        position += count
+    records = types.SimpleNamespace(
+        phrases=phrases,
+        captions=CAPTIONS,
+        first_caption=np.array([0, 2, 3]),
+        objects=[
+            (
+                AnnotatedObject("dog", LEFT), AnnotatedObject("ball", (0, 0.5, 0.5, 1)),
+                AnnotatedObject("ball", (0.5, 0.5, 1, 1)),
+            ),
+            (AnnotatedObject("dog", TOP),),
+        ],
+        region_boxes=np.float32([[WHOLE, LEFT, RIGHT], [WHOLE, TOP, (0, 0, 0, 0)]]),
+    )
+    embedded = EmbeddedSplit(
+        np.tile(np.eye(3, dtype="float32"), (2, 1, 1)),
+        np.array([[True, True, True], [True, True, False]]),
+        np.array(vectors, "float32"),
+        np.array([len(words) for words in tokens]),
+    )
+    return embedded, types.SimpleNamespace(records=records, text=text)
+
+
+def _phrase(caption, first_word, num_words, chain, kind="other"):
+    return AnnotatedPhrase(caption, first_word, num_words, chain, kind)
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        _phrase(0, 0, 2, "dog"),
+        # Words 3 and 4, behind a comma that is no token.
+        _phrase(0, 3, 2, "ball"),
+        # Words 1 and 2, behind a quotation mark; and with both marks.
+        _phrase(1, 1, 2, "ball"),
+        _phrase(1, 0, 4, "ball"),
+    ],
+)
+def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase):
+    metrics = localization_metrics(*_split([(phrase,), ()]))
+    # "a" and "red" are for the whole frame, as strongly as the noun for its region, except that
+    # the frame comes first where both are equal.
+    assert metrics["num_phrases"] == 1
+    assert metrics["R@5"] == 100
+    assert metrics["R@1"] == 0 or metrics["upper_bound"] == 100
+
+
+@pytest.mark.parametrize(
+    ("phrase", "correct"),
+    [
+        (_phrase(0, 1, 1, "dog"), True),
+        (_phrase(0, 1, 1, "ball"), False),
+        (_phrase(0, 4, 1, "ball"), True),
+        (_phrase(0, 4, 2, "ball"), True),  # with the full stop
+        (_phrase(0, 4, 1, "dog"), False),
+        (_phrase(1, 2, 1, "ball"), True),
+        (_phrase(1, 2, 2, "ball"), True),  # with the quotation mark
+    ],
+)
+def test_the_best_region_of_a_phrase(phrase, correct):
+    metrics = localization_metrics(*_split([(phrase,), ()]))
+    assert metrics["R@1"] == (100 if correct else 0)
+    # Half of the frame is LEFT or RIGHT: an overlap of .5 is enough, so of three regions the
+    # whole frame and the half are right.
+    assert metrics["upper_bound"] == 100
+    np.testing.assert_allclose(metrics["chance"], 100 * 2 / 3)
+
+
+def test_captions_are_counted_through_the_split():
+    metrics = localization_metrics(*_split([(), (_phrase(0, 1, 1, "dog"),)]))
+    assert (metrics["R@1"], metrics["num_phrases"]) == (100, 1)
+    # The padded region is no candidate: both that are left are right.
+    assert metrics["chance"] == 100
+
+
+def test_a_truncated_phrase_is_scored_by_the_words_that_are_left():
+    phrases = [(_phrase(0, 1, 4, "dog"), _phrase(0, 4, 1, "dog")), (_phrase(0, 1, 1, "dog"),)]
+    embedded, data = _split(phrases, max_words=2)
+    metrics = localization_metrics(embedded, data)
+    # "dog" of "dog , a ball" is left. Nothing is left of "ball": regions stay in their order, and
+    # the whole frame, of which LEFT is half, comes first. The second image's words are its own.
+    assert metrics["num_phrases"] == 3
+    assert metrics["R@1"] == 100
+
+
+def test_phrases_without_a_box_are_dropped_and_counted():
+    phrases = [(_phrase(0, 1, 1, "nothing", "scene"), _phrase(0, 1, 1, "dog", "animals")), ()]
+    metrics = localization_metrics(*_split(phrases))
+    assert (metrics["num_phrases"], metrics["num_dropped"]) == (1, 1)
+    assert list(metrics["by_type"]) == ["animals"]
+
+
+def test_a_split_without_phrases_has_no_localization():
+    assert localization_metrics(*_split([(), ()])) is None
+
+
+def test_scores_of_a_split():
+    embedded, _ = _split([(), ()])
+    scores = score_split(types.SimpleNamespace(length_normalization=False), embedded)
+    # A word scores 1 where its region is there. "ball" has none in the second image, twice 0.
+    np.testing.assert_array_equal(scores, [[4, 3, 2], [3, 2, 2]])
+    scores = score_split(types.SimpleNamespace(length_normalization=True), embedded)
+    np.testing.assert_allclose(scores, [[1, 1, 1], [3 / 4, 2 / 3, 1]], rtol=1e-6)
+
+
+def test_words_of_a_sentence():
+    embedded, _ = _split([(), ()])
+    assert embedded.starts.tolist() == [0, 4, 7]
+    np.testing.assert_array_equal(embedded.words_of(1), np.eye(3)[[0, 2, 0]])
+
+
+def test_retrieval_metrics_have_the_layout_of_the_interface():
+    image, sentence = np.arange(6)[:, None], np.arange(30)
+    scores = np.sin(1.3 * image + 2.1 * sentence) + 0.8 * (image == sentence // 5)
+    metrics = retrieval_metrics(scores, sentence // 5, fold_size=3)
+    # spec/fixtures.md, retrieval ranks.
+    assert metrics["image_to_sentence"]["R@1"] == 100
+    assert metrics["image_to_sentence"]["mean_rank"] == 1
+    assert metrics["sentence_to_image"]["R@1"] == 40
+    assert metrics["sentence_to_image"]["R@5"] == 100
+    np.testing.assert_allclose(metrics["sentence_to_image"]["mean_rank"], 2.6)
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        assert metrics[direction].keys() == {
+            "R@1", "R@5", "R@10", "median_rank", "mean_rank", "interval_95"
+        }
+        low, high = metrics[direction]["interval_95"]["R@1"]
+        assert low <= metrics[direction]["R@1"] <= high
+    assert metrics["folds"]["fold_size"] == 3
+    assert metrics["folds"].keys() >= {"image_to_sentence", "sentence_to_image"}
+
+
+def test_intervals_and_folds_may_be_left_out():
+    metrics = retrieval_metrics(np.eye(4), np.arange(4), intervals=False)
+    assert metrics.keys() == {"image_to_sentence", "sentence_to_image"}
+    assert "interval_95" not in metrics["image_to_sentence"]

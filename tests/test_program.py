@@ -1,0 +1,161 @@
+"""Command lines as a user types them, where importing TensorFlow would fail."""
+
+import errno
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.config import Settings
+
+ROOT = pathlib.Path(__file__).parents[1]
+PROGRAMS = (
+    "vsa_tf.train", "vsa_tf.evaluate", "tfrecords_tools.write", "tfrecords_tools.inspect"
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a program in a directory of its own, with a TensorFlow that cannot be imported."""
+    for name in ("tensorflow", "keras"):
+        folder = tmp_path / "without" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+
+    def run(name, *arguments):
+        paths = [tmp_path / "without", ROOT]
+        return subprocess.run(
+            [sys.executable, "-m", name, *arguments], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}, timeout=60,
+        )
+
+    return run
+
+
+def _refused(result):
+    """The one line of a refusal."""
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_answers_without_tensorflow(run, name):
+    result = run(name, "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"python -m {name}" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_unknown_flags_are_refused(run, name):
+    assert "no_such_flag" in _refused(run(name, "--no_such_flag=1"))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_words_that_are_no_flags_are_refused(run, name):
+    assert "Received: data" in _refused(run(name, "data"))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_missing_flags_are_named(run, name):
+    assert re.search("--(model_dir|dataset|data_dir)", _refused(run(name)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_epochs=0"], "num_epochs"),
+        (["--num_epochs=many"], "num_epochs"),
+        (["--dropout=1.5"], "dropout"),
+        (["--negatives=hard"], "negatives.*sum|hardest|top_k"),
+        (["--model=m_rnn"], "model"),
+        (["--jit_compile=yes"], "jit_compile"),
+        (["--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
+        (["--clip_value=1", "--clip_norm=1"], "--clip_value and --clip_norm exclude each other"),
+        (["--flagfile=nowhere.flags"], "nowhere.flags"),
+    ],
+)
+def test_training_refuses_wrong_flags(run, arguments, message):
+    line = _refused(run("vsa_tf.train", "--model_dir=model", "--data_dir=.", *arguments))
+    assert re.search(message, line)
+
+
+def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
+    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}"))
+    assert "no readable config.json" in line
+
+
+def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):
+    # Read in a process of its own: this one keeps its flags.
+    (tmp_path / "read.py").write_text(
+        "from vsa_tf import config, program\n"
+        "config.define_flags()\n"
+        "program.run(lambda: print(config.settings_from_flags().to_json({}), end=''), '')\n"
+    )
+    flagfile = [
+        "--model_dir=model", "--data_dir=.", "--joint_size=7", "--dropout=0.25", "--frame_context",
+        "--optimizer=adam", "--learning_rate=0.01", "--num_epochs=3", "--negatives=hardest",
+        "--hardness_warmup_epochs=1.5", "--cell=gru",
+    ]
+    (tmp_path / "first.flags").write_text("\n".join(flagfile))
+    first = run("read", "--flagfile=first.flags")
+    assert first.returncode == 0, first.stderr
+    settings = Settings.from_json(first.stdout)
+    assert (settings.model.joint_size, settings.model.cell) == (7, "gru")
+    assert settings.model.frame_context is True
+    assert (settings.optimizer.learning_rate, settings.training.num_epochs) == (0.01, 3)
+    (tmp_path / "second.flags").write_text(settings.to_flags())
+    assert run("read", "--flagfile=second.flags").stdout == first.stdout
+    # Flags after the flagfile win.
+    last = run("read", "--flagfile=second.flags", "--joint_size=9", "--noframe_context")
+    settings = Settings.from_json(last.stdout)
+    assert (settings.model.joint_size, settings.model.frame_context) == (9, False)
+
+
+@pytest.mark.parametrize("flagfile", sorted(ROOT.glob("flags/*.flags")), ids=lambda path: path.name)
+def test_every_flagfile_is_read(run, tmp_path, flagfile):
+    (tmp_path / "read.py").write_text(
+        "from vsa_tf import config, program\n"
+        "config.define_flags()\n"
+        "program.run(lambda: config.settings_from_flags(), '')\n"
+    )
+    result = run("read", f"--flagfile={flagfile}", "--data_dir=.", "--model_dir=model")
+    assert result.returncode == 0, result.stderr
+
+
+class TestRun:
+    @pytest.fixture(autouse=True)
+    def _own_flags(self, monkeypatch):
+        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+        monkeypatch.setattr(sys, "argv", ["program"])
+
+    def _raise(self, error):
+        def main():
+            raise error
+
+        with pytest.raises(SystemExit) as exit_:
+            program.run(main, "")
+        return exit_.value.code
+
+    def test_errors_of_the_user_are_one_line(self):
+        assert self._raise(program.ProgramError("two\nlines")) == "error: two lines"
+
+    def test_a_full_disk_is_one_line(self):
+        message = self._raise(OSError(errno.ENOSPC, "No space left on device"))
+        assert message.startswith("error: ") and "\n" not in message
+        assert "No space left on device" in message and "run the same command again" in message
+
+    def test_other_errors_keep_their_traceback(self):
+        def main():
+            raise OSError(errno.EIO, "Input/output error")
+
+        with pytest.raises(OSError, match="Input/output error"):
+            program.run(main, "")

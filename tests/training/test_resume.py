@@ -1,0 +1,226 @@
+"""Trains a tiny model, once undisturbed and once killed again and again."""
+
+import dataclasses
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.data import small_records
+from vsa_tf.config import (
+    AlignmentSettings,
+    DataSettings,
+    OptimizerSettings,
+    Settings,
+    TrainingSettings,
+)
+from vsa_tf.evaluation.evaluate_model import evaluate_model
+from vsa_tf.program import ProgramError
+from vsa_tf.training.generated_data import generate_data
+from vsa_tf.training.train_model import train_model
+
+ROOT = pathlib.Path(__file__).parents[2]
+# 30 scenes have 150 sentences, 5 steps an epoch: a checkpoint falls into the middle of one.
+FLAGS = (
+    "--image_size=32", "--crop_size=16", "--num_regions=4", "--joint_size=8",
+    "--word_embedding_size=8", "--min_count=1", "--batch_size=30", "--num_buckets=2",
+    "--num_epochs=4", "--steps_per_checkpoint=3", "--dropout=0.3", "--negatives=hardest",
+    "--hardness_warmup_epochs=1.0", "--similarity=cosine", "--margin=0.2", "--optimizer=adam",
+    "--learning_rate=0.005", "--learning_rate_schedule=cosine", "--num_pictures=1", "--seed=3",
+)
+NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
+
+
+def _start(data_dir, model_dir):
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "vsa_tf.train", f"--data_dir={data_dir}",
+            f"--model_dir={model_dir}", *FLAGS,
+        ],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+
+
+def _finish(process):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def _kill_after(process, path, delay):
+    """Kills a run when `path` has been written again, and a little later."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    while process.poll() is None:
+        if path.exists() and path.stat().st_mtime_ns != before:
+            time.sleep(delay)
+            break
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """`(data_dir, undisturbed model_dir, killed model_dir, output of the killed run's end)`."""
+    folder = tmp_path_factory.mktemp("resume")
+    data_dir, whole, killed = (folder / name for name in ("data", "whole", "killed"))
+    settings = _settings(data_dir, whole)
+    generate_data(
+        dataclasses.replace(
+            settings, data=dataclasses.replace(settings.data, num_examples="30,6,8")
+        )
+    )
+    undisturbed = _start(data_dir, whole)
+    # The best weights are written just before the state: killed there, the run has only those.
+    _kill_after(_start(data_dir, killed), killed / "checkpoint_best.npz", 0)
+    _kill_after(
+        _start(data_dir, killed), killed / "checkpoint_last.npz", random.Random(0).uniform(0, 0.05)
+    )
+    output = _finish(_start(data_dir, killed))
+    _finish(undisturbed)
+    return data_dir, whole, killed, output
+
+
+def _settings(data_dir, model_dir):
+    """The settings of FLAGS, for calls in this process."""
+    values = dict(flag[2:].split("=") for flag in FLAGS)
+    values |= {"data_dir": str(data_dir), "model_dir": str(model_dir)}
+    groups = []
+    for group in (DataSettings, OptimizerSettings, TrainingSettings, AlignmentSettings):
+        kinds = {field.name: type(field.default) for field in dataclasses.fields(group)}
+        groups.append(group(**{n: kinds[n](v) for n, v in values.items() if n in kinds}))
+    return Settings(*groups)
+
+
+def _arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize("name", ["checkpoint_best.npz", "checkpoint_last.npz"])
+def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(runs, name):
+    _, whole, killed, _ = runs
+    expected, received = _arrays(whole / name), _arrays(killed / name)
+    assert list(expected) == list(received)
+    for key in expected:
+        np.testing.assert_array_equal(received[key], expected[key], err_msg=key)
+        assert received[key].dtype == expected[key].dtype
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "config.json", "vocabulary.txt"])
+def test_a_killed_run_leaves_the_same_files(runs, name):
+    _, whole, killed, _ = runs
+    expected, received = ((folder / name).read_text("utf-8") for folder in (whole, killed))
+    assert received.replace(str(killed), str(whole)) == expected
+
+
+def test_the_killed_run_went_on(runs):
+    output = runs[3]
+    assert "going on from step" in output
+    assert f"of {4 * 5}" in output
+
+
+def test_all_steps_were_done(runs):
+    last = _arrays(runs[2] / "checkpoint_last.npz")
+    progress = json.loads(str(last["progress.json"]))
+    assert progress["steps"] == NUM_STEPS
+    assert len(progress["history"]) == NUM_STEPS // 3
+    assert [int(value) for key, value in last.items() if key.endswith("/steps_trained")] == [
+        NUM_STEPS
+    ]
+
+
+def test_no_half_written_file_is_left(runs):
+    names = sorted(path.name for path in runs[2].iterdir())
+    assert names == [
+        "checkpoint_best.npz", "checkpoint_last.npz", "config.json", "events", "flagfile",
+        "metrics.json", "pictures", "vocabulary.txt",
+    ]
+
+
+def test_the_flagfile_gives_the_same_settings(runs):
+    _, whole, _, _ = runs
+    lines = (whole / "flagfile").read_text("utf-8").splitlines()
+    assert set(FLAGS) <= set(lines)
+    assert Settings.load(whole).to_flags().splitlines() == lines
+
+
+def test_a_model_dir_of_other_settings_is_refused(runs):
+    data_dir, whole, _, _ = runs
+    settings = _settings(data_dir, whole)
+    other = dataclasses.replace(
+        settings, model=dataclasses.replace(settings.model, joint_size=9)
+    )
+    before = (whole / "checkpoint_last.npz").read_bytes()
+    with pytest.raises(ProgramError, match="another run: --joint_size is 9 here and 8 there"):
+        train_model(other)
+    assert (whole / "checkpoint_last.npz").read_bytes() == before
+
+
+def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
+    data_dir, whole, _, _ = runs
+    model_dir = tmp_path / "model"
+    model_dir.mkdir()
+    for name in ("config.json", "vocabulary.txt", "flagfile"):
+        (model_dir / name).write_bytes((whole / name).read_bytes())
+    content = (whole / "checkpoint_last.npz").read_bytes()
+    (model_dir / "checkpoint_last.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ProgramError, match="checkpoint_last.npz cannot be read"):
+        train_model(_settings(data_dir, model_dir))
+    with pytest.raises(ProgramError, match="no checkpoint yet"):
+        evaluate_model(model_dir, data_dir)
+
+
+def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path):
+    data_dir, whole, _, _ = runs
+    evaluate_model(whole, output=tmp_path / "metrics.json", fold_size=4)
+    report = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
+    assert report["metrics"].pop("folds")["fold_size"] == 4
+    assert report == json.loads((whole / "metrics.json").read_text("utf-8"))
+
+
+def test_metrics_have_the_layout_of_the_interface(runs):
+    report = json.loads((runs[1] / "metrics.json").read_text("utf-8"))
+    assert (report["model"], report["split"]) == ("alignment", "test")
+    assert (report["num_images"], report["num_sentences"]) == (8, 40)
+    assert isinstance(report["protocol"], dict)
+    recalls = {"R@1", "R@5", "R@10"}
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        values = report["metrics"][direction]
+        assert values.keys() >= recalls | {"median_rank", "mean_rank"}
+        assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
+    phrases = report["metrics"]["phrase_localization"]
+    assert phrases.keys() >= recalls | {"upper_bound", "num_phrases", "by_type"}
+
+
+def test_magnitudes_and_queries(runs, tmp_path, capsys):
+    evaluate_model(
+        runs[1], split="dev", word_magnitudes=tmp_path / "words.json", queries=["a red circle"]
+    )
+    tables = json.loads((tmp_path / "words.json").read_text("utf-8"))
+    smallest = [row["magnitude"] for row in tables["smallest"]]
+    assert smallest == sorted(smallest)
+    assert all(isinstance(row["word"], str) and row["count"] >= 5 for row in tables["largest"])
+    assert "best regions for 'a red circle'" in capsys.readouterr().out
+
+
+def test_records_of_another_encoder_are_refused(runs, tmp_path):
+    small_records.write_records(tmp_path, split="test")
+    with pytest.raises(ProgramError, match="Expected records with the features.*Received"):
+        evaluate_model(runs[1], data_dir=tmp_path)
+
+
+def test_an_unknown_split_is_refused(runs):
+    with pytest.raises(ProgramError, match="split.*'holdout'"):
+        evaluate_model(runs[1], split="holdout")
+
+
+def test_a_query_without_words_is_refused(runs):
+    with pytest.raises(ProgramError, match="has no words"):
+        evaluate_model(runs[1], queries=["..."])
