@@ -83,6 +83,7 @@ def test_whole_settings_pass(tmp_path):
         ({"clip_value": 1.0, "clip_norm": 1.0}, "--clip_value and --clip_norm"),
         ({"word_vectors": "nowhere.txt"}, "--word_vectors=nowhere.txt is not a file"),
         ({"train_word_vectors": False}, "--notrain_word_vectors needs --word_vectors"),
+        ({"cnn": "ResNet50"}, "Expected --cnn=small or --cnn=keras:NAME.*ResNet50"),
         ({"hardness_warmup_epochs": 1.0}, "no meaning with --negatives=sum"),
         ({"num_examples": "10,5"}, "three counts above 0.*'10,5'"),
         ({"num_examples": "10,5,0"}, "three counts above 0.*'10,5,0'"),

@@ -14,9 +14,13 @@ from vsa_tf import program
 from vsa_tf.config import Settings
 
 ROOT = pathlib.Path(__file__).parents[1]
-PROGRAMS = (
-    "vsa_tf.train", "vsa_tf.evaluate", "tfrecords_tools.write", "tfrecords_tools.inspect"
-)
+FLAGS = {
+    "vsa_tf.train": ("model_dir", "data_dir", "joint_size", "frame_context", "flagfile"),
+    "vsa_tf.evaluate": ("model_dir", "split", "output", "flagfile"),
+    "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
+    "tfrecords_tools.inspect": ("data_dir", "render"),
+}
+PROGRAMS = tuple(FLAGS)
 
 
 @pytest.fixture
@@ -27,10 +31,10 @@ def run(tmp_path):
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
 
-    def run(name, *arguments):
-        paths = [tmp_path / "without", ROOT]
+    def run(name, *arguments, cwd=tmp_path):
+        paths = [tmp_path / "without", ROOT, tmp_path]
         return subprocess.run(
-            [sys.executable, "-m", name, *arguments], cwd=tmp_path, capture_output=True, text=True,
+            [sys.executable, "-m", name, *arguments], cwd=cwd, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}, timeout=60,
         )
 
@@ -52,6 +56,9 @@ def test_help_answers_without_tensorflow(run, name):
     assert result.returncode == 0, result.stderr
     assert f"python -m {name}" in result.stdout
     assert result.stderr == ""
+    # The flags too, each with its help and default.
+    for flag in FLAGS[name]:
+        assert re.search(rf"^  --(\[no\])?{flag}: \S", result.stdout, re.MULTILINE), flag
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -127,7 +134,9 @@ def test_every_flagfile_is_read(run, tmp_path, flagfile):
         "config.define_flags()\n"
         "program.run(lambda: config.settings_from_flags(), '')\n"
     )
-    result = run("read", f"--flagfile={flagfile}", "--data_dir=.", "--model_dir=model")
+    arguments = (f"--flagfile={flagfile}", "--data_dir=.", f"--model_dir={tmp_path}")
+    # Nested flagfiles are named from the root of the checkout, where the README's commands run.
+    result = run("read", *arguments, cwd=ROOT)
     assert result.returncode == 0, result.stderr
 
 

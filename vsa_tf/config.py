@@ -326,6 +326,8 @@ def check(settings):
         raise ProgramError(f"--word_vectors={model.word_vectors} is not a file")
     if not model.train_word_vectors and not model.word_vectors:
         raise ProgramError("--notrain_word_vectors needs --word_vectors: nothing would be learnt")
+    if model.cnn != "small" and not model.cnn.startswith("keras:"):
+        raise ProgramError(f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={model.cnn}")
     if model.hardness_warmup_epochs and model.negatives == "sum":
         raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
     counts = data.num_examples.split(",")

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 
-from absl import app, flags
+from absl import flags
 
 
 class ProgramError(Exception):
@@ -24,9 +24,8 @@ def run(main, usage):
     # TensorFlow prints pages of information when it is imported later.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     flag_values = flags.FLAGS
-    sys.modules["__main__"].__doc__ = usage
     if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in sys.argv[1:]):
-        app.usage(shorthelp=True)
+        _print_help(usage, flag_values)
         sys.exit(0)
     try:
         positional = flag_values(sys.argv)[1:]
@@ -43,3 +42,12 @@ def run(main, usage):
         )
     except KeyboardInterrupt:
         sys.exit("interrupted")
+
+
+def _print_help(usage, flag_values):
+    print(usage)
+    for module in sorted(flag_values.flags_by_module_dict()):
+        if module.partition(".")[0] != "absl":
+            # Without the first line, which names the module.
+            print(flag_values.module_help(module).strip().partition("\n")[2])
+    print("  --flagfile: File of flags, one a line; flags after it win.")

@@ -9,11 +9,11 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32
 
 class TestConvolutionalEncoder(VsaTfTestCase):
     def test_layer(self):
-        # 8 x 8 is halved twice: 2 x 2 places of 5 channels.
-        self.run_layer_test(ConvolutionalEncoder, {"filters": (4, 5)}, [IMAGES], (3, 20))
+        # 4 patches of 4 x 4, halved once: one place of 5 channels.
+        self.run_layer_test(ConvolutionalEncoder, {"filters": (4, 5)}, [IMAGES], (3, 5))
 
     @pytest.mark.parametrize(("size", "places"), [(32, 16), (24, 9), (17, 9)])
-    def test_three_blocks_halve_the_crop_thrice(self, size, places):
+    def test_patches_and_a_convolution_leave_an_eighth_of_the_side(self, size, places):
         encoder = ConvolutionalEncoder()
         assert encoder.compute_output_shape((None, size, size, 3)) == (None, 96 * places)
         assert encoder(np.zeros((1, size, size, 3), np.uint8)).shape == (1, 96 * places)

@@ -7,7 +7,10 @@ from vsa_tf.layers.region_encoder import RegionEncoder
 _RNG = np.random.default_rng(0)
 FEATURES = _RNG.normal(size=(2, 3, 5)).astype("float16")
 BOXES = np.float32(
-    [[[0, 0, 1, 1], [0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0]], [[0, 0, 1, 1], [0.1, 0, 0.2, 1], [0] * 4]]
+    [
+        [[0, 0, 1, 1], [0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0]],
+        [[0, 0, 1, 1], [0.1, 0, 0.2, 1], [0, 0, 0, 0]],
+    ]
 )
 
 

@@ -252,7 +252,8 @@ class TestBuildAlignment:
         assert isinstance(model.image_network, CropNetwork)
         assert model.image_network.size == 16
 
-    def test_unknown_networks_are_refused(self):
-        settings = AlignmentSettings(cnn="keras:NoSuchNet")
-        with pytest.raises(ValueError, match="Expected cnn.*Received: cnn='keras:NoSuchNet'"):
+    @pytest.mark.parametrize("name", ["keras:NoSuchNet", "keras:resnet"])
+    def test_unknown_networks_are_refused(self, name):
+        settings = AlignmentSettings(cnn=name)
+        with pytest.raises(ValueError, match=f"Expected cnn.*Received: cnn='{name}'"):
             build_alignment(settings, 9, from_pixels=True)

@@ -177,6 +177,25 @@ def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
         evaluate_model(model_dir, data_dir)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"cnn": "keras:NoSuchNet"}, "Expected cnn to be small or keras:NAME"),
+        ({"word_vectors": "vectors.txt"}, "--word_vectors: Expected a word and 8 numbers"),
+    ],
+)
+def test_what_shows_only_when_the_model_is_made_is_refused(
+    runs, tmp_path, monkeypatch, setting, message
+):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("vectors.txt").write_text("red 1 2\n", encoding="utf-8")
+    settings = _settings(runs[0], tmp_path / "model")
+    with pytest.raises(ProgramError, match=message):
+        train_model(
+            dataclasses.replace(settings, model=dataclasses.replace(settings.model, **setting))
+        )
+
+
 def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path):
     data_dir, whole, _, _ = runs
     evaluate_model(whole, output=tmp_path / "metrics.json", fold_size=4)

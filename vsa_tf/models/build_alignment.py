@@ -49,7 +49,7 @@ def _network(settings):
         return ConvolutionalEncoder()
     name = settings.cnn.removeprefix("keras:")
     constructor = getattr(keras.applications, name, None)
-    if constructor is None:
+    if not callable(constructor):  # a module, or nothing
         raise ValueError(
             f"Expected cnn to be small or keras:NAME of keras.applications. "
             f"Received: cnn={settings.cnn!r}"

@@ -2,6 +2,7 @@
 
 import math
 
+
 def read_word_vectors(path, vocabulary, size):
     """Reads the vectors of a vocabulary's words.
 

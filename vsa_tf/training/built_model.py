@@ -22,10 +22,13 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
         steps_per_epoch: of the training run.
     """
     feature_size = inputs["region_feature_size"]
-    model = build_alignment(
-        settings.model, vocabulary_size, from_pixels=feature_size == 0,
-        steps_per_epoch=steps_per_epoch,
-    )
+    try:
+        model = build_alignment(
+            settings.model, vocabulary_size, from_pixels=feature_size == 0,
+            steps_per_epoch=steps_per_epoch,
+        )
+    except ValueError as error:  # such as a --cnn that there is not
+        raise ProgramError(str(error)) from error
     model(example_batch(inputs, settings.data.image_size))
     return model
 

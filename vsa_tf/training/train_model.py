@@ -102,6 +102,7 @@ def fit(model, settings, plan, train, dev, progress):
         epochs=num_intervals,
         callbacks=[callback],
         verbose=1 if sys.stdout.isatty() else 0,
+        shuffle=False,
     )
 
 
@@ -189,7 +190,10 @@ def open_model_dir(settings, model_dir, train):
 def _assign_word_vectors(model, vocabulary, path):
     table = model.word_encoder.word_table.embeddings
     values = np.array(table.value)
-    found = read_word_vectors(path, vocabulary, values.shape[1])
+    try:
+        found = read_word_vectors(path, vocabulary, values.shape[1])
+    except ValueError as error:
+        raise ProgramError(f"--word_vectors: {error}") from error
     for index, vector in found.items():
         values[index] = vector
     table.assign(values)

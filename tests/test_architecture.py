@@ -1,0 +1,178 @@
+"""Who may import whom. Data flows one way, and no module reaches back."""
+
+import graphlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.source_imports import ROOT, imported_names, source_files
+
+# What modules may import besides the standard library: a name allows itself and what is below it.
+# The longest matching name rules, for a module or one of its packages.
+_ALLOWED = {
+    # The bottom: programs read their flags with these before TensorFlow is imported.
+    "vsa_tf.text": ("vsa_tf.text",),
+    "vsa_tf.program": ("absl",),
+    "vsa_tf.config": ("absl", "vsa_tf.program"),
+    # Models and what they are made of run on any Keras backend.
+    "vsa_tf.layers": ("keras", "numpy", "vsa_tf.layers"),
+    "vsa_tf.losses": ("keras", "vsa_tf.losses"),
+    "vsa_tf.models": ("keras", "numpy", "vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models"),
+    "vsa_tf.decoding": ("keras", "numpy", "vsa_tf.decoding"),
+    # Numbers and pictures.
+    "vsa_tf.metrics": ("numpy", "vsa_tf.metrics"),
+    "vsa_tf.retrieval": ("keras", "numpy", "vsa_tf.retrieval"),
+    "vsa_tf.visualization": ("PIL", "numpy", "vsa_tf.visualization"),
+    # Records to batches.
+    "vsa_tf.data": ("numpy", "tensorflow", "vsa_tf.data", "vsa_tf.text"),
+    "vsa_tf.data.parsed_record": ("google.protobuf", "numpy", "tensorflow", "vsa_tf.data"),
+    "vsa_tf.data.schema": (),
+    "vsa_tf.data.text_ops": ("numpy", "tensorflow", "tensorflow_text", "vsa_tf.text"),
+    "vsa_tf.data.wordpiece_learning": ("tensorflow_text", "vsa_tf.text"),
+    # Above the model.
+    "vsa_tf.evaluation": (
+        "keras", "numpy", "vsa_tf.data", "vsa_tf.evaluation", "vsa_tf.metrics", "vsa_tf.retrieval",
+        "vsa_tf.text",
+    ),
+    # A generated data set knows how well it can be told apart.
+    "vsa_tf.evaluation.ceiling": ("tfrecords_tools.sources.shape_scenes",),
+    # The body of the program vsa_tf.evaluate, above training.
+    "vsa_tf.evaluation.evaluate_model": (
+        "numpy", "vsa_tf.data", "vsa_tf.evaluation", "vsa_tf.metrics", "vsa_tf.program",
+        "vsa_tf.retrieval", "vsa_tf.training",
+    ),
+    "vsa_tf.training": (
+        "keras", "numpy", "tensorflow", "vsa_tf.config", "vsa_tf.data", "vsa_tf.decoding",
+        "vsa_tf.evaluation.alignment_evaluation", "vsa_tf.evaluation.report", "vsa_tf.layers",
+        "vsa_tf.losses", "vsa_tf.metrics", "vsa_tf.models", "vsa_tf.program", "vsa_tf.retrieval",
+        "vsa_tf.text", "vsa_tf.training", "vsa_tf.visualization",
+    ),
+    # The quickstart writes its own records.
+    "vsa_tf.training.generated_data": (
+        "tfrecords_tools.sources.shape_scenes", "tfrecords_tools.write_settings",
+        "tfrecords_tools.writer", "vsa_tf.program",
+    ),
+    # Programs.
+    "vsa_tf.train": ("absl", "vsa_tf"),
+    "vsa_tf.evaluate": ("absl", "vsa_tf"),
+    # Photographs to records.
+    "tfrecords_tools": (
+        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools", "vsa_tf.data.dataset_info",
+        "vsa_tf.data.parsed_record", "vsa_tf.data.schema", "vsa_tf.text",
+    ),
+    "tfrecords_tools.write": ("absl", "tfrecords_tools", "vsa_tf.program"),
+    "tfrecords_tools.inspect": (
+        "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
+    ),
+    "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
+    # Sources parse only, and know archives and one another.
+    "tfrecords_tools.sources": (
+        "PIL", "numpy", "tfrecords_tools.archive", "tfrecords_tools.sources", "vsa_tf.text",
+    ),
+}
+
+# Packages that only few may import, whatever a longer list above says.
+_ONLY_IN = {
+    "tensorflow_hub": {"tfrecords_tools.saved_model"},
+    "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning"},
+    "official": set(),
+}
+
+_BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
+_PROGRAMS = ("vsa_tf.train", "vsa_tf.evaluate", "tfrecords_tools.write", "tfrecords_tools.inspect")
+_UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+_FILES = source_files()
+_IMPORTS = {module: imported_names(path) for module, path in _FILES.items()}
+
+
+def _is_within(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+def _rule_of(module):
+    names = [name for name in _ALLOWED if _is_within(module, name)]
+    return max(names, key=len, default=None)
+
+
+def _is_package(module):
+    return _FILES[module].name == "__init__.py"
+
+
+@pytest.mark.parametrize("module", _FILES)
+def test_imports_follow_the_direction(module):
+    if _is_package(module):
+        assert not _IMPORTS[module], f"{module}/__init__.py: a package imports nothing by itself"
+        return
+    rule = _rule_of(module)
+    assert rule is not None, f"{module} has no rule here: say what it may import"
+    refused = {
+        name for name in _IMPORTS[module]
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not any(_is_within(name, allowed) for allowed in _ALLOWED[rule])
+    }
+    assert not refused, f"{module} imports {sorted(refused)}; {rule} may not"
+
+
+@pytest.mark.parametrize("package", _BACKEND_NEUTRAL)
+def test_layers_losses_models_and_decoding_never_import_tensorflow(package):
+    modules = [module for module in _FILES if _is_within(module, package)]
+    assert modules
+    for module in modules:
+        assert not any(name.split(".")[0].startswith("tensorflow") for name in _IMPORTS[module])
+
+
+def test_sources_never_import_tensorflow_or_keras():
+    for module in _FILES:
+        if _is_within(module, "tfrecords_tools.sources"):
+            roots = {name.split(".")[0] for name in _IMPORTS[module]}
+            assert not roots & {"tensorflow", "keras"}, module
+
+
+@pytest.mark.parametrize("package", _ONLY_IN)
+def test_heavy_packages_are_imported_in_their_place_alone(package):
+    importers = {
+        module for module, names in _IMPORTS.items()
+        if any(_is_within(name, package) for name in names)
+    }
+    assert importers <= _ONLY_IN[package]
+
+
+def test_every_rule_is_of_a_module_or_package():
+    assert [name for name in _ALLOWED if name not in _FILES] == []
+
+
+def test_imports_of_the_project_exist():
+    for module, names in _IMPORTS.items():
+        for name in names:
+            if name.split(".")[0] in ("vsa_tf", "tfrecords_tools"):
+                assert name in _FILES, f"{module} imports {name}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {
+        module: {name for name in names if name in _FILES} for module, names in _IMPORTS.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def test_module_names_say_what_is_in_them():
+    for module in _FILES:
+        assert not _UNNAMED & set(module.split(".")), module
+
+
+@pytest.mark.parametrize("program", _PROGRAMS)
+def test_programs_start_without_tensorflow(program):
+    # As `python -m` does up to `main()`: flags are defined before they are read.
+    code = (
+        f"import sys, {program} as program\n"
+        "program.__dict__.get('define_flags', lambda: None)()\n"
+        "slow = {'tensorflow', 'keras', 'torch', 'jax', 'tensorflow_hub', 'tensorflow_text'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,106 @@
+"""Detectors that `--detector` names."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrecords_tools.detectors import make_detector
+from tfrecords_tools.sources.source_example import SourceExample
+
+IMAGE = np.zeros((20, 30, 3), np.uint8)
+
+
+def example(name="a.jpg", **fields):
+    return SourceExample(name, name, ("A dog .",), lambda: b"", **fields)
+
+
+class TwoBoxes(tf.Module):
+    """A detector with the common signature; the second of its three boxes' score is a mean pixel."""
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def __call__(self, image):
+        boxes = tf.constant([[[0.0, 0.0, 0.5, 0.5], [0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 0.0, 0.0]]])
+        score = tf.reduce_mean(tf.cast(image, tf.float32)) / 255.0
+        return {
+            "detection_boxes": boxes,
+            "detection_scores": tf.reshape(tf.stack([0.9, score, 0.0]), [1, 3]),
+            "num_detections": tf.constant([2.0]),
+        }
+
+
+def test_none_finds_nothing():
+    (boxes, scores), = make_detector("none").detect([IMAGE], [example()])
+    assert boxes.shape == (0, 4) and scores.shape == (0,)
+
+
+def test_grid_covers_the_frame_with_windows_of_three_sizes():
+    (boxes, scores), = make_detector("grid").detect([IMAGE], [example()])
+    assert len(boxes) == len(scores) == 4 + 9 + 25
+    assert boxes.min() == 0 and np.isclose(boxes.max(), 1)
+    np.testing.assert_allclose(boxes[:4, 2:] - boxes[:4, :2], 2 / 3, rtol=1e-5)
+    # Any point lies in a window of the smallest size.
+    points = np.random.default_rng(0).uniform(size=(100, 2))
+    small = boxes[-25:]
+    inside = (points[:, None] >= small[:, :2]) & (points[:, None] <= small[:, 2:] + 1e-6)
+    assert inside.all(-1).any(-1).all()
+
+
+def test_saved_model_boxes_are_cut_to_the_number_of_detections(tmp_path):
+    tf.saved_model.save(TwoBoxes(), str(tmp_path / "m"), signatures=TwoBoxes().__call__)
+    detector = make_detector(str(tmp_path / "m"))
+    (boxes, scores), = detector.detect([IMAGE + 51], [example()])
+    np.testing.assert_allclose(boxes, [[0, 0, 0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
+    np.testing.assert_allclose(scores, [0.9, 0.2], rtol=1e-6)
+    assert len(detector.describe()["sha256"]) == 64
+
+
+def test_a_missing_saved_model_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="no/such/model"):
+        make_detector("no/such/model")
+
+
+def test_a_network_that_is_no_detector_is_refused(tmp_path):
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x: {"default": x}, input_signature=[tf.TensorSpec([1, 2], tf.float32)]
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.f)
+    with pytest.raises(ValueError, match="detection_boxes"):
+        make_detector(str(tmp_path / "m"))
+
+
+def test_proposals_of_a_file_follow_the_image_name(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"b.jpg": {"boxes": [[0, 0, 1, 0.5], [0, 0, 0.5, 0.5]]}}))
+    detector = make_detector(f"proposals:{path}")
+    (boxes, scores), = detector.detect([IMAGE], [example("b.jpg")])
+    assert boxes.shape == (2, 4) and scores[0] > scores[1]
+    with pytest.raises(ValueError, match="a.jpg"):
+        detector.detect([IMAGE], [example("a.jpg")])
+
+
+@pytest.mark.parametrize("box", [[0, 0, 100, 50], [0.5, 0.5, 0.2, 0.9]])
+def test_proposals_in_pixels_or_with_swapped_ends_are_refused(tmp_path, box):
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"a.jpg": {"boxes": [box]}}))
+    with pytest.raises(ValueError, match="a.jpg"):
+        make_detector(f"proposals:{path}").detect([IMAGE], [example()])
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_file_that_holds_no_proposals_is_refused(tmp_path, content):
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match="p.json"):
+        make_detector(f"proposals:{path}")
+
+
+def test_proposals_of_the_data_set_are_used_and_missing_ones_named():
+    detector = make_detector("proposals")
+    given = example(proposals=((0.0, 0.0, 0.5, 0.5),), proposal_scores=(0.5,))
+    (boxes, scores), = detector.detect([IMAGE], [given])
+    np.testing.assert_allclose(boxes, [[0, 0, 0.5, 0.5]])
+    with pytest.raises(ValueError, match="a.jpg"):
+        detector.detect([IMAGE], [example()])

@@ -1,0 +1,89 @@
+"""Encoders that `--image_encoder` names, and the two ways to a region's feature."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrecords_tools.encoders import average_weights, crop_regions, make_encoder
+
+FRAME = np.float32([[0, 0, 1, 1]])
+HALVES = np.float32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1]])
+
+
+class MeanColour(tf.Module):
+    """An encoder whose feature is the mean colour, by a feature map and global pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = tf.Variable(tf.reshape(tf.eye(3), [1, 1, 3, 3]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="inputs")])
+    def __call__(self, inputs):
+        feature_map = tf.nn.conv2d(inputs, self.kernel, 1, "SAME")
+        return {"default": tf.reduce_mean(feature_map, [1, 2])}
+
+
+@pytest.fixture(scope="module")
+def encoder_dir(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("encoder") / "mean_colour")
+    module = MeanColour()
+    tf.saved_model.save(module, path, signatures=module.__call__)
+    return path
+
+
+def two_colours(height=16, width=16):
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, : width // 2] = (255, 0, 51)
+    image[:, width // 2 :] = (0, 102, 255)
+    return image
+
+
+@pytest.mark.parametrize("mode", ["crop", "pool"])
+def test_features_of_halves_are_their_colours(encoder_dir, mode):
+    encoder = make_encoder(encoder_dir, mode, crop_size=16)
+    (features,) = encoder.encode([two_colours()], [HALVES])
+    assert encoder.feature_size == 3
+    np.testing.assert_allclose(
+        features, [[0.5, 0.2, 0.6], [1, 0, 0.2], [0, 0.4, 1]], atol=0.04
+    )
+
+
+@pytest.mark.parametrize("mode", ["crop", "pool"])
+def test_batching_across_images_changes_no_feature(encoder_dir, mode):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (h, w, 3)).astype(np.uint8) for h, w in ((20, 30), (8, 40))]
+    boxes = [HALVES, FRAME]
+    encoder = make_encoder(encoder_dir, mode, crop_size=16)
+    together = encoder.encode(images, boxes)
+    alone = [encoder.encode([i], [b])[0] for i, b in zip(images, boxes)]
+    for a, b in zip(together, alone):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_crops_of_the_frame_at_its_own_size_are_the_image():
+    image = np.random.default_rng(1).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(crop_regions(image, FRAME, 12)[0], image)
+
+
+def test_average_weights_sum_to_one_and_follow_the_interval():
+    weights = average_weights(np.float32([0, 0, 0.5]), np.float32([1, 0.25, 1]), 8)
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-6)
+    # A linear signal's average over an interval is its value at the middle.
+    centres = (np.arange(8) + 0.5) / 8
+    np.testing.assert_allclose(weights @ centres, [0.5, 0.125, 0.75], atol=0.01)
+
+
+def test_pixels_need_no_encoder_and_unknown_ones_are_errors():
+    assert make_encoder("pixels") is None
+    with pytest.raises(ValueError, match="keras:NoSuchNetwork"):
+        make_encoder("keras:NoSuchNetwork")
+    with pytest.raises(ValueError, match="no/such"):
+        make_encoder("no/such")
+    with pytest.raises(ValueError, match="region_features"):
+        make_encoder("keras:MobileNetV2", "average")
+
+
+def test_keras_application_gives_finite_features():
+    encoder = make_encoder("keras:MobileNetV2", "crop", crop_size=32, weights="random")
+    features = encoder.network.vectors(np.zeros((2, 32, 32, 3), np.uint8))
+    assert features.shape == (2, encoder.feature_size) and np.isfinite(features).all()
