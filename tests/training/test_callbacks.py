@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.training.callbacks import EvaluateAndSave, selection_score
-from vsa_tf.training.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.checkpoint import restore_checkpoint
 
 
 def _metrics(recall):

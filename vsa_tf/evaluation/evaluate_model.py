@@ -10,9 +10,9 @@ from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.metrics.magnitude import WordMagnitudes
 from vsa_tf.program import ProgramError
 from vsa_tf.retrieval.snippet_query import best_regions
-from vsa_tf.training.built_model import TrainedModel
-from vsa_tf.training.checkpoint import write_atomically
-from vsa_tf.training.split_data import SplitData
+from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.checkpoint import write_atomically
+from vsa_tf.data.split_data import SplitData
 
 # The DVSA paper's table shows the 40 smallest and largest; rare words' averages are noise.
 _TABLE_SIZE = 40

@@ -59,7 +59,8 @@ def print_tables(report):
             print(f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)")
     if "phrase_localization" in metrics:
         values = metrics["phrase_localization"]
-        print(f"{'phrases':18}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'bound':>8}{'chance':>8}{'number':>8}")
+        titles = ("R@1", "R@5", "R@10", "bound", "chance", "number")
+        print(f"{'phrases':18}" + "".join(f"{title:>8}" for title in titles))
         for name, row in {"all": values, **values["by_type"]}.items():
             if not row["num_phrases"]:
                 continue

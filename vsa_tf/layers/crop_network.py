@@ -48,5 +48,5 @@ class CropNetwork(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        config["network"] = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**config)
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})

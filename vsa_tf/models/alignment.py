@@ -135,5 +135,5 @@ class AlignmentModel(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config.pop("image_network"))
-        return cls(image_network=network, **config)
+        network = keras.saving.deserialize_keras_object(config["image_network"])
+        return cls(**{**config, "image_network": network})

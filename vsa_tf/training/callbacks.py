@@ -1,10 +1,12 @@
 """What happens at every checkpoint of a training run."""
 
+import math
 import time
 
 import keras
 
-from vsa_tf.training.checkpoint import save_checkpoint
+from vsa_tf.model_dir.checkpoint import save_checkpoint
+from vsa_tf.program import ProgramError
 
 
 class EvaluateAndSave(keras.callbacks.Callback):
@@ -35,6 +37,12 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
+        if not math.isfinite(logs["loss"]):
+            # Nothing is saved: the checkpoints stay those of the last good epoch.
+            raise ProgramError(
+                f"The loss became {logs['loss']} in epoch {epoch + 1}. Lower --learning_rate, or set "
+                "--clip_norm, and use another --model_dir"
+            )
         metrics, pictures = self.evaluate()
         steps = (epoch + 1) * self.steps_per_epoch
         score = selection_score(metrics)
@@ -49,7 +57,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
             direction: metrics[direction]["R@1"]
             for direction in ("image_to_sentence", "sentence_to_image")
         }
-        self.progress["history"].append({"epoch": epoch + 1, "loss": float(logs["loss"]), **recalls})
+        self.progress["history"].append({"epoch": epoch + 1, "loss": logs["loss"], **recalls})
         self.progress["steps"] = steps
         save_checkpoint(
             self.model_dir / "checkpoint_last.npz",

@@ -18,12 +18,12 @@ from vsa_tf.program import ProgramError
 from vsa_tf.text.vocabulary import Vocabulary
 from vsa_tf.text.word_vectors import read_word_vectors
 from vsa_tf.training.aligned_pictures import aligned_pictures
-from vsa_tf.training.built_model import build_model
+from vsa_tf.model_dir.built_model import build_model
 from vsa_tf.training.callbacks import EvaluateAndSave
-from vsa_tf.training.checkpoint import restore_checkpoint, write_atomically
+from vsa_tf.model_dir.checkpoint import restore_checkpoint, write_atomically
 from vsa_tf.training.execution import compile_options, execution_scope
 from vsa_tf.training.optimizer import make_optimizer
-from vsa_tf.training.split_data import SplitData
+from vsa_tf.data.split_data import SplitData
 from vsa_tf.training.tensorboard_events import TensorBoardEvents
 
 
@@ -139,7 +139,8 @@ def test_split(settings, info):
 def load_splits(settings, model_dir):
     """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
     training = settings.training
-    records = {name: _records(settings, name) for name in (training.train_split, training.dev_split)}
+    names = (training.train_split, training.dev_split)
+    records = {name: _records(settings, name) for name in names}
     path = model_dir / "vocabulary.txt"
     if path.is_file():
         text = CaptionText(Vocabulary.load(path), settings.data.tokenizer)

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from vsa_tf.training.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
+from vsa_tf.model_dir.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
 
 
 def _variables(scale=1.0, size=3, name="kernel"):

@@ -9,7 +9,7 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.models.build_alignment import build_alignment
 from vsa_tf.program import ProgramError
 from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.training.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.checkpoint import restore_checkpoint
 
 
 def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
