@@ -60,13 +60,13 @@ class TestRegionEncoder(VsaTfTestCase):
         expected = both @ np.concatenate([kernel, frame_kernel]) + bias
         np.testing.assert_allclose(encoder(FEATURES, BOXES), expected, rtol=1e-5, atol=1e-5)
 
-    def test_geometry_is_box_height_width_and_area(self):
+    def test_geometry_is_box_height_width_area_and_squared_distance_from_the_middle(self):
         encoder = _encoder(geometry=True)
         (kernel,) = encoder.geometry_projection.get_weights()
         plain = encoder.projection(FEATURES.astype("float32"))
         added = np.array(encoder(FEATURES, BOXES) - plain)
-        # Of the box .25 .5 .75 1: height .5, width .5, area .25.
-        expected = np.float32([0.25, 0.5, 0.75, 1.0, 0.5, 0.5, 0.25]) @ kernel
+        # Of the box .25 .5 .75 1: height .5, width .5, area .25; its centre is .5 .75.
+        expected = np.float32([0.25, 0.5, 0.75, 1.0, 0.5, 0.5, 0.25, 0, 0.0625]) @ kernel
         np.testing.assert_allclose(added[0, 1], expected, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(added[0, 2], 0, atol=1e-5)
 

@@ -101,7 +101,8 @@ def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
     localization = localization_metrics(embedded, data)
     if localization is not None:
         metrics["phrase_localization"] = localization
-    ceiling = generated_ceiling(data.records.info, data.records.split) if intervals else None
-    if ceiling is not None:
-        metrics["ceiling"] = ceiling
+    if intervals:
+        ranks = retrieval_ranks(scores, data.records.image_of_caption).sentence_to_image
+        ceiling = generated_ceiling(data.records.info, data.records.split, ranks)
+        metrics |= {"ceiling": ceiling} if ceiling else {}
     return metrics, embedded

@@ -1,18 +1,23 @@
 """What a perfect reader would reach on a generated data set."""
 
+import numpy as np
 
-def generated_ceiling(info, split):
-    """Returns the best sentence-to-image R@1 that the captions of a split allow, or None.
 
-    Captions of generated scenes may be true of several images. A reader who understands each word
-    picks one of them at random: the expected R@1 is the ceiling.
+def generated_ceiling(info, split, ranks):
+    """Compares sentence-to-image ranks with the best that the captions of a split allow.
+
+    A caption of a generated scene may be true of several images of the split. A reader who
+    understands every word picks one of them at random: the expected R@1 is the ceiling.
 
     Args:
         info: `DatasetInfo`; None is returned unless it is of a generated data set.
         split: name of the split.
+        ranks: int `[M]`, 1-based rank of the right image for every sentence.
 
     Returns:
-        A dict: `sentence_to_image`, percent, and `num_identical`, scenes with a twin.
+        A dict: `sentence_to_image`, the ceiling of R@1 in percent; `num_identical`, scenes with a
+        twin; `num_unambiguous`, sentences that are true of one image only, and
+        `unambiguous_R@1`, percent, among them.
     """
     if info.dataset != "shape_scenes":
         return None
@@ -24,7 +29,10 @@ def generated_ceiling(info, split):
     ]
     source = ShapeScenes(*counts, seed=info.contents["settings"]["seed"])
     ceiling = source.sentence_to_image_ceiling(split)
+    unambiguous = np.asarray(ceiling.num_true_scenes) == 1
     return {
         "sentence_to_image": 100.0 * float(ceiling.recall_at_1),
         "num_identical": int(ceiling.num_duplicates),
+        "num_unambiguous": int(unambiguous.sum()),
+        "unambiguous_R@1": 100.0 * float(np.mean(np.asarray(ranks)[unambiguous] == 1)),
     }

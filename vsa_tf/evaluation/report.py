@@ -70,4 +70,9 @@ def print_tables(report):
                 + f"{row['num_phrases']:8d}"
             )
     if "ceiling" in metrics:
-        print(f"a perfect reader's image search R@1: {metrics['ceiling']['sentence_to_image']:.1f}")
+        ceiling = metrics["ceiling"]
+        print(
+            f"image search R@1 of a perfect reader: {ceiling['sentence_to_image']:.1f}; of this "
+            f"model, among the {ceiling['num_unambiguous']} sentences that are true of one image "
+            f"only: {ceiling['unambiguous_R@1']:.1f}"
+        )

@@ -14,7 +14,9 @@ class RegionEncoder(keras.layers.Layer):
         units: width H of v.
         frame_context: add `W_f CNN(I_0)`, the whole frame's feature, to every region: the same as
             one matrix over the two features put end to end, at the cost of one product an image.
-        geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area]` of the region's box.
+        geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the region's
+            box; dy and dx are the squared distances of its centre from the frame's, without which
+            no product could prefer the middle.
         feature_normalization: `l2` scales each feature to unit length times the root of its size,
             so that its entries are about 1 whatever the encoder; `none` takes it as it is.
         dropout: rate of dropout on the features.
@@ -59,7 +61,7 @@ class RegionEncoder(keras.layers.Layer):
         if self.frame_context:
             self.frame_projection.build(features_shape)
         if self.geometry:
-            self.geometry_projection.build((*features_shape[:-1], 7))
+            self.geometry_projection.build((*features_shape[:-1], 9))
 
     def call(self, features, boxes, training=False):
         features = ops.cast(features, self.compute_dtype)
@@ -78,7 +80,8 @@ class RegionEncoder(keras.layers.Layer):
         boxes = ops.cast(boxes, self.compute_dtype)
         extent = boxes[..., 2:] - boxes[..., :2]
         area = ops.prod(extent, axis=-1, keepdims=True)
-        return ops.concatenate([boxes, extent, area], axis=-1)
+        off_center = ops.square((boxes[..., :2] + boxes[..., 2:]) / 2.0 - 0.5)
+        return ops.concatenate([boxes, extent, area, off_center], axis=-1)
 
     def compute_output_shape(self, features_shape, boxes_shape=None):
         return (*features_shape[:-1], self.units)
