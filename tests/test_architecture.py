@@ -40,7 +40,7 @@ _ALLOWED = {
         "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.retrieval", "vsa_tf.text",
     ),
     # A generated data set knows how well it can be told apart.
-    "vsa_tf.evaluation.ceiling": ("tfrecords_tools.sources.shape_scenes",),
+    "vsa_tf.evaluation.ceiling": ("numpy", "tfrecords_tools.sources.shape_scenes"),
     "vsa_tf.training": (
         "keras", "numpy", "tensorflow", "vsa_tf.config", "vsa_tf.data", "vsa_tf.decoding",
         "vsa_tf.evaluation.alignment_evaluation", "vsa_tf.evaluation.report", "vsa_tf.layers",

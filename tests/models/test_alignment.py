@@ -160,10 +160,9 @@ class TestAlignmentModel(VsaTfTestCase):
 
     def test_training_lowers_the_loss(self):
         batch, model = _batch(), _model()
-        model.compile(optimizer=keras.optimizers.SGD(0.001), jit_compile=False)
-        losses = _fit(model, 6, batch)
-        assert losses[1] < losses[0]
-        assert losses[-1] < losses[1]
+        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
+        losses = _fit(model, 40, batch)
+        assert losses[-1] < losses[0] / 2
 
     def test_steps_are_counted(self):
         batch, model = _batch(), _model()
