@@ -12,9 +12,11 @@ from tests.source_imports import ROOT, imported_names, source_files
 # The longest matching name rules, for a module or one of its packages.
 _ALLOWED = {
     # The bottom: programs read their flags with these before TensorFlow is imported.
-    "vsa_tf.text": ("vsa_tf.text",),
+    "vsa_tf.atomic_file": (),
+    "vsa_tf.text": ("vsa_tf.atomic_file", "vsa_tf.text"),
     "vsa_tf.program": ("absl",),
-    "vsa_tf.config": ("absl", "vsa_tf.program"),
+    "vsa_tf.model_settings": ("vsa_tf.program",),
+    "vsa_tf.config": ("absl", "vsa_tf.model_settings", "vsa_tf.program"),
     # Models and what they are made of run on any Keras backend.
     "vsa_tf.layers": ("keras", "numpy", "vsa_tf.layers"),
     "vsa_tf.losses": ("keras", "vsa_tf.losses"),
@@ -22,8 +24,12 @@ _ALLOWED = {
     "vsa_tf.decoding": ("keras", "numpy", "vsa_tf.decoding"),
     # Numbers and pictures.
     "vsa_tf.metrics": ("numpy", "vsa_tf.metrics"),
+    "vsa_tf.metrics.caption_scores": (
+        "numpy", "pycocoevalcap", "vsa_tf.metrics", "vsa_tf.text.ptb_tokenizer",
+    ),
+    "vsa_tf.metrics.caption_similarity": ("numpy", "scipy", "vsa_tf.metrics"),
     "vsa_tf.retrieval": ("keras", "numpy", "vsa_tf.retrieval"),
-    "vsa_tf.visualization": ("PIL", "numpy", "vsa_tf.visualization"),
+    "vsa_tf.visualization": ("PIL", "numpy", "vsa_tf.decoding", "vsa_tf.visualization"),
     # Records to batches.
     "vsa_tf.data": ("numpy", "tensorflow", "vsa_tf.data", "vsa_tf.text"),
     "vsa_tf.data.parsed_record": ("google.protobuf", "numpy", "tensorflow", "vsa_tf.data"),
@@ -32,28 +38,35 @@ _ALLOWED = {
     "vsa_tf.data.wordpiece_learning": ("tensorflow_text", "vsa_tf.text"),
     # Above the model: models as directories keep them, and what they are worth.
     "vsa_tf.model_dir": (
-        "numpy", "vsa_tf.config", "vsa_tf.data", "vsa_tf.model_dir", "vsa_tf.models",
+        "numpy", "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.data", "vsa_tf.model_dir", "vsa_tf.models",
         "vsa_tf.program", "vsa_tf.text",
     ),
     "vsa_tf.evaluation": (
-        "keras", "numpy", "vsa_tf.data", "vsa_tf.evaluation", "vsa_tf.metrics",
-        "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.retrieval", "vsa_tf.text",
+        "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.data", "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers",
+        "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
+        "vsa_tf.retrieval", "vsa_tf.text", "vsa_tf.visualization",
     ),
     # A generated data set knows how well it can be told apart.
     "vsa_tf.evaluation.ceiling": ("numpy", "tfrecords_tools.sources.shape_scenes"),
     "vsa_tf.training": (
-        "keras", "numpy", "tensorflow", "vsa_tf.config", "vsa_tf.data", "vsa_tf.decoding",
-        "vsa_tf.evaluation.alignment_evaluation", "vsa_tf.evaluation.report", "vsa_tf.layers",
-        "vsa_tf.losses", "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
-        "vsa_tf.retrieval",
-        "vsa_tf.text", "vsa_tf.training", "vsa_tf.visualization",
+        "keras", "numpy", "tensorflow", "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.data",
+        "vsa_tf.evaluation",
+        "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.text", "vsa_tf.training",
     ),
     # The quickstart writes its own records.
     "vsa_tf.training.generated_data": (
         "tfrecords_tools.sources.shape_scenes", "tfrecords_tools.write_settings",
         "tfrecords_tools.writer", "vsa_tf.program",
     ),
+    # A trained model and photographs that are in no records.
+    "vsa_tf.photographs": (
+        "numpy", "tensorflow", "tfrecords_tools.detectors", "tfrecords_tools.encoders",
+        "tfrecords_tools.image_decoding", "tfrecords_tools.regions", "vsa_tf.data",
+        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.photographs",
+        "vsa_tf.program",
+    ),
     # Programs.
+    "vsa_tf.caption": ("absl", "vsa_tf"),
     "vsa_tf.train": ("absl", "vsa_tf"),
     "vsa_tf.evaluate": ("absl", "vsa_tf"),
     # Photographs to records.
@@ -80,7 +93,10 @@ _ONLY_IN = {
 }
 
 _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
-_PROGRAMS = ("vsa_tf.train", "vsa_tf.evaluate", "tfrecords_tools.write", "tfrecords_tools.inspect")
+_PROGRAMS = (
+    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "tfrecords_tools.write",
+    "tfrecords_tools.inspect",
+)
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 _FILES = source_files()

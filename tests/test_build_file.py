@@ -16,6 +16,7 @@ _RUNNER = "tests/run_tests.py"
 _PROGRAMS = {
     "train": "vsa_tf/train.py",
     "evaluate": "vsa_tf/evaluate.py",
+    "caption": "vsa_tf/caption.py",
     "write": "tfrecords_tools/write.py",
     "inspect": "tfrecords_tools/inspect.py",
 }

@@ -83,7 +83,7 @@ def test_missing_flags_are_named(run, name):
         (["--num_epochs=many"], "num_epochs"),
         (["--dropout=1.5"], "dropout"),
         (["--negatives=hard"], "negatives.*sum|hardest|top_k"),
-        (["--model=m_rnn"], "model"),
+        (["--model=transformer"], "model"),
         (["--jit_compile=yes"], "jit_compile"),
         (["--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
         (["--clip_value=1", "--clip_norm=1"], "--clip_value and --clip_norm exclude each other"),

@@ -2,24 +2,18 @@
 
 A field made by `setting` is a flag of the same name. Settings of a model are flags without a
 default, so that a flag that the chosen model does not have can be refused, and each model keeps
-its own defaults.
+its own defaults. What a model's paper says of shared flags is in its `shared_defaults`.
 """
 
 import dataclasses
+import itertools
 import json
 import pathlib
 
 from absl import flags
 
+from vsa_tf.model_settings import MODEL_SETTINGS, NetworkSettings, setting
 from vsa_tf.program import ProgramError
-
-
-def setting(default, help, choices=None, minimum=None, maximum=None):
-    """Declares one setting: its default, a line of help, and what it may be."""
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +83,9 @@ class OptimizerSettings:
 class TrainingSettings:
     """How long training runs, where it leaves its results and what it compiles."""
 
-    model: str = setting("alignment", "The model to train.", choices=("alignment",))
+    model: str = setting(
+        "alignment", "The model to train.", choices=("alignment", "dvsa_rnn", "m_rnn")
+    )
     model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
     num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)
     seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
@@ -113,68 +109,8 @@ class TrainingSettings:
         0, "Steps between checkpoints and evaluations on dev; 0: an epoch.", minimum=0
     )
     num_pictures: int = setting(
-        8, "Pictures of aligned regions for TensorBoard and model_dir/pictures.", minimum=0
+        8, "Pictures of results for TensorBoard and model_dir/pictures.", minimum=0
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class AlignmentSettings:
-    """The alignment model (DVSA)."""
-
-    joint_size: int = setting(1000, "Width of region and word vectors (paper: 1000).", minimum=1)
-    word_embedding_size: int = setting(300, "Width of the word table (paper: 300).", minimum=1)
-    word_vectors: str = setting(
-        "", "Text file of word vectors (word2vec, GloVe or fastText) for the word table."
-    )
-    train_word_vectors: bool = setting(True, "Train the word table.")
-    cell: str = setting(
-        "relu", "Recurrent cell of the sentence side (paper: relu).",
-        choices=("relu", "gru", "lstm"),
-    )
-    word_activation: str = setting(
-        "relu", "f of s_t (paper: relu).", choices=("relu", "linear", "tanh")
-    )
-    similarity: str = setting(
-        "inner", "Of a region and a word (paper: inner).",
-        choices=("inner", "cosine", "sentence_cosine"),
-    )
-    length_normalization: bool = setting(
-        False, "Divide a sentence's score by its number of words (paper: no)."
-    )
-    frame_context: bool = setting(
-        False, "Add the whole frame's feature to every region's (paper: no)."
-    )
-    region_geometry: bool = setting(
-        False, "Add the place and size of its box to every region's feature (paper: no)."
-    )
-    feature_normalization: str = setting(
-        "none", "l2: scale region features to one length (paper: none).", choices=("none", "l2")
-    )
-    dropout: float = setting(
-        0.5, "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
-        minimum=0.0, maximum=0.99,
-    )
-    margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
-    negatives: str = setting(
-        "sum", "Negatives of a batch that count (paper: sum).",
-        choices=("sum", "hardest", "top_k"),
-    )
-    num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
-    hardness_warmup_epochs: float = setting(
-        0.0, "Epochs in which the loss goes from sum to the chosen negatives.", minimum=0.0
-    )
-    crop_size: int = setting(
-        32, "Pixels of a region crop where a CNN is trained.", minimum=8
-    )
-    cnn: str = setting(
-        "small", "The CNN that is trained: small, or keras:NAME of keras.applications."
-    )
-    cnn_weights: str = setting(
-        "", "Start of --cnn=keras:NAME: imagenet, a weights file, or empty for random."
-    )
-
-
-MODEL_SETTINGS = {"alignment": AlignmentSettings}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +120,7 @@ class Settings:
     data: DataSettings
     optimizer: OptimizerSettings
     training: TrainingSettings
-    model: AlignmentSettings
+    model: NetworkSettings
 
     def to_json(self, inputs):
         """Returns the text of `config.json`; `inputs` are the records' sizes, a dict."""
@@ -250,20 +186,30 @@ def define_flags():
     """Defines a flag for every setting, as flags of the program that calls."""
     for group in _GROUPS:
         for field in dataclasses.fields(group):
-            _define(field, field.default, field.metadata["help"])
+            others = ", ".join(
+                f"{name}: {settings.shared_defaults[field.name]!r}"
+                for name, settings in MODEL_SETTINGS.items()
+                if field.name in settings.shared_defaults
+            )
+            help = field.metadata["help"]
+            _define(field, field.default, f"{help} [{others}]" if others else help)
     owners = {}
     for name, group in MODEL_SETTINGS.items():
         for field in dataclasses.fields(group):
             owners.setdefault(field.name, []).append((name, field))
     for fields in owners.values():
         defaults = ", ".join(f"{name}: {field.default!r}" for name, field in fields)
-        _define(fields[0][1], None, f"{fields[0][1].metadata['help']} [{defaults}]")
+        help = f"{fields[0][1].metadata['help']} [{defaults}]"
+        choices = [field.metadata["choices"] for _, field in fields]
+        _define(fields[0][1], None, help, choices)
 
 
-def _define(field, default, help):
+def _define(field, default, help, choices=()):
     metadata = field.metadata
     if metadata["choices"]:
-        flags.DEFINE_enum(field.name, default, list(metadata["choices"]), help)
+        # Of all the models that have the flag; settings_from_flags knows the chosen one's.
+        allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
+        flags.DEFINE_enum(field.name, default, list(allowed), help)
     elif field.type in (bool, "bool"):
         flags.DEFINE_bool(field.name, default, help)
     elif field.type in (int, "int"):
@@ -295,13 +241,27 @@ def settings_from_flags():
                 raise ProgramError(
                     f"--{field.name} is not a setting of --model={values.model}; leave it out"
                 )
+    shared = {
+        name: default for name, default in model_class.shared_defaults.items()
+        if values[name].using_default_value
+    }
     groups = [
-        group(**{field.name: values[field.name].value for field in dataclasses.fields(group)})
+        group(**{
+            field.name: shared.get(field.name, values[field.name].value)
+            for field in dataclasses.fields(group)
+        })
         for group in _GROUPS
     ]
     model = model_class(**{
         name: values[name].value for name in own if values[name].value is not None
     })
+    for field in dataclasses.fields(model):
+        choices, value = field.metadata["choices"], getattr(model, field.name)
+        if choices and value not in choices:
+            raise ProgramError(
+                f"Expected --{field.name} of --model={values.model} to be one of "
+                f"{', '.join(choices)}. Received: {value}"
+            )
     settings = Settings(groups[1], groups[2], groups[0], model)
     check(settings)
     return settings
@@ -313,7 +273,7 @@ def check(settings):
     Raises:
         ProgramError: says which flags and what to do.
     """
-    training, data, model = settings.training, settings.data, settings.model
+    training, data = settings.training, settings.data
     if not training.model_dir:
         raise ProgramError("--model_dir is missing: where checkpoints and metrics are written")
     if not data.data_dir:
@@ -322,17 +282,10 @@ def check(settings):
         raise ProgramError(f"--data_dir={data.data_dir} is not a directory")
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
         raise ProgramError("--clip_value and --clip_norm exclude each other; choose one")
-    if model.word_vectors and not pathlib.Path(model.word_vectors).is_file():
-        raise ProgramError(f"--word_vectors={model.word_vectors} is not a file")
-    if not model.train_word_vectors and not model.word_vectors:
-        raise ProgramError("--notrain_word_vectors needs --word_vectors: nothing would be learnt")
-    if model.cnn != "small" and not model.cnn.startswith("keras:"):
-        raise ProgramError(f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={model.cnn}")
-    if model.hardness_warmup_epochs and model.negatives == "sum":
-        raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
     counts = data.num_examples.split(",")
     if len(counts) != 3 or not all(count.strip().isdigit() and int(count) for count in counts):
         raise ProgramError(
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"
         )
+    settings.model.check(data)

@@ -2,13 +2,27 @@
 
     python -m vsa_tf.evaluate --model_dir=DIR --data_dir=DIR --split=test --output=metrics.json
 
-Prints tables laid out as the papers' and writes one JSON value. `--word_magnitudes` and
-`--query` also write what the DVSA paper's section 1 and 2 show of a model.
+Prints tables laid out as the papers' and writes one JSON value; a caption generator's captions go
+into `captions.json` beside it, in the COCO results format. `--word_magnitudes` and `--query` also
+write what the DVSA paper's section 1 and 2 show of an alignment model.
 """
+
+import pathlib
 
 from absl import flags
 
-from vsa_tf import program
+from vsa_tf import config, program
+from vsa_tf.model_settings import CaptionerSettings
+
+CAPTION_METHODS = (
+    "greedy", "beam", "consensus_bleu", "consensus_cider", "oracle_bleu", "oracle_cider",
+    "nearest_bleu", "nearest_cider",
+)
+_CAPTIONER_FLAGS = (
+    "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
+    "retrieval", "shortlist_model", "shortlist_size", "num_normalization_images",
+)
+_ALIGNMENT_FLAGS = ("word_magnitudes", "query")
 
 
 def define_flags():
@@ -27,7 +41,35 @@ def define_flags():
     flags.DEFINE_multi_string(
         "query", [], "A snippet of text: its best regions in the split are printed; repeatable."
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the bootstrap.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Seed of the bootstrap and of samples.", lower_bound=0)
+    flags.DEFINE_integer(
+        "beam_size", None, "Beams of a caption generator; default: that of the training.",
+        lower_bound=1,
+    )
+    flags.DEFINE_multi_enum(
+        "caption_method", [], CAPTION_METHODS,
+        "Also score captions made in this way; repeatable. consensus: of --num_hypotheses beams the "
+        "one most like the captions of similar training images; oracle: most like the true ones; "
+        "nearest: the consensus of those captions themselves.",
+    )
+    flags.DEFINE_integer("num_hypotheses", 10, "Beams that are reranked.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_neighbors", 60, "Similar training images whose captions rerank.", lower_bound=1
+    )
+    flags.DEFINE_enum(
+        "neighbor_features", "encoder", ("encoder", "refined"),
+        "What tells similar images: the encoder's features, or m_rnn's g2(V_I I).",
+    )
+    flags.DEFINE_enum(
+        "retrieval", "none", ("none", "shortlist", "exact"),
+        "Retrieval by the probability of a caption generator: of all pairs, or of those that "
+        "--shortlist_model finds best.",
+    )
+    flags.DEFINE_string("shortlist_model", None, "model_dir of an alignment model.")
+    flags.DEFINE_integer("shortlist_size", 50, "Images of a shortlist.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_normalization_images", 100, "Training images in the mean of M eq. 7.", lower_bound=1
+    )
 
 
 def main():
@@ -36,15 +78,47 @@ def main():
         raise program.ProgramError(
             "--model_dir is missing: a directory that vsa_tf.train has written"
         )
-    from vsa_tf import config
-
-    config.Settings.load(values.model_dir)
+    for name in ("output", "word_magnitudes"):
+        if values[name].value and not pathlib.Path(values[name].value).parent.is_dir():
+            raise program.ProgramError(f"--{name}={values[name].value}: there is no such directory")
+    check(config.Settings.load(values.model_dir))
     from vsa_tf.evaluation.evaluate_model import evaluate_model
+    from vsa_tf.evaluation.evaluation import EvaluationOptions
 
-    evaluate_model(
-        values.model_dir, values.data_dir, values.split, values.output, values.fold_size,
-        values.word_magnitudes, values.query, values.seed,
+    options = EvaluationOptions(
+        fold_size=values.fold_size, seed=values.seed,
+        caption_methods=tuple(values.caption_method), num_hypotheses=values.num_hypotheses,
+        num_neighbors=values.num_neighbors, neighbor_features=values.neighbor_features,
+        retrieval=values.retrieval, shortlist_size=values.shortlist_size,
+        num_normalization_images=values.num_normalization_images, progress=_print_progress,
     )
+    evaluate_model(
+        values.model_dir, values.data_dir, values.split, values.output, options, values.beam_size,
+        values.shortlist_model, values.word_magnitudes, values.query,
+    )
+
+
+def check(settings):
+    """Refuses flags that the model has no use for. Raises ProgramError."""
+    values, model = flags.FLAGS, settings.training.model
+    writes_captions = isinstance(settings.model, CaptionerSettings)
+    for name in _CAPTIONER_FLAGS if not writes_captions else _ALIGNMENT_FLAGS:
+        if not values[name].using_default_value:
+            raise program.ProgramError(f"--{name} is not for a {model} model; leave it out")
+    if writes_captions and values.retrieval == "shortlist" and not values.shortlist_model:
+        raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
+    variant = getattr(settings.model, "variant", None)
+    if variant == "rnn_base" and values.retrieval != "none":
+        raise program.ProgramError("--variant=rnn_base sees no image: it cannot retrieve")
+    if values.neighbor_features == "refined" and variant in (None, "rnn_base", "vis_in_rnn"):
+        raise program.ProgramError(
+            "--neighbor_features=refined needs a model whose multimodal layer sees the image"
+        )
+
+
+def _print_progress(done, total):
+    if done == total or done % 80 == 0:
+        print(f"{done} of {total} images", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ class ProgramError(Exception):
     """Something the user can mend; printed as one line, exit 1, without a traceback."""
 
 
-def run(main, usage):
+def run(main, usage, positional=None):
     """Parses the command line and calls `main()`.
 
     Args:
-        main: called without arguments once the flags are parsed.
+        main: called once the flags are parsed, without arguments or, where there are positional
+            ones, with their list.
         usage: what `--help` prints above the flags, usually the program's docstring.
+        positional: name of the arguments that are no flags; None: there are none.
 
     A wrong, missing or contradictory flag, and every `ProgramError`, is one line on standard
     error and exit 1; `--help` exits 0.
@@ -28,10 +30,13 @@ def run(main, usage):
         _print_help(usage, flag_values)
         sys.exit(0)
     try:
-        positional = flag_values(sys.argv)[1:]
+        arguments = flag_values(sys.argv)[1:]
         if positional:
-            raise ProgramError(f"Expected only flags. Received: {' '.join(positional)}")
-        main()
+            main(arguments)
+        elif arguments:
+            raise ProgramError(f"Expected only flags. Received: {' '.join(arguments)}")
+        else:
+            main()
     except (ProgramError, flags.Error) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except OSError as error:

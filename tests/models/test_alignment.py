@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
-from vsa_tf.config import AlignmentSettings
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
 from vsa_tf.layers.crop_network import CropNetwork
 from vsa_tf.losses.ranking_loss import RankingLoss
+from vsa_tf.model_settings import AlignmentSettings
 from vsa_tf.models.alignment import SIMILARITIES, AlignmentModel
 from vsa_tf.models.build_alignment import build_alignment
 

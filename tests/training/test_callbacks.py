@@ -4,21 +4,28 @@ import keras
 import numpy as np
 import pytest
 
-from vsa_tf.training.callbacks import EvaluateAndSave, selection_score
+from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
+from vsa_tf.program import ProgramError
+from vsa_tf.training.callbacks import EvaluateAndSave
 
 
-def _metrics(recall):
-    recalls = {"R@1": recall, "R@5": recall + 1, "R@10": recall + 2}
-    return {"image_to_sentence": recalls, "sentence_to_image": dict(recalls)}
+class _Evaluator:
+    """Whose metrics are one number."""
+
+    def selection_score(self, metrics):
+        return -metrics["cost"]
+
+    def summary(self, metrics):
+        return {"cost": metrics["cost"]}
 
 
 class _Events:
     def __init__(self):
-        self.steps = []
+        self.points = []
 
     def write(self, step, scalars, metrics, pictures):
-        self.steps.append((step, scalars["loss"]))
+        self.points.append((step, scalars["loss"], metrics["cost"], pictures))
 
 
 @pytest.fixture
@@ -33,17 +40,19 @@ def model():
     return model
 
 
-def _run(model, model_dir, recalls, progress, first_epoch=0):
-    evaluations, events = iter(recalls), _Events()
-    callback = EvaluateAndSave(
-        lambda: (_metrics(next(evaluations)), {}), model_dir, progress, 5, events
-    )
+def _run(model, model_dir, costs, progress, first_epoch=0, losses=None):
+    evaluations, events = iter(costs), _Events()
+
+    def evaluate():
+        return Evaluation({"cost": next(evaluations)}, {"picture": "of it"})
+
+    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, events)
     callback.set_model(model)
-    for epoch in range(first_epoch, first_epoch + len(recalls)):
+    for epoch in range(first_epoch, first_epoch + len(costs)):
         callback.on_epoch_begin(epoch)
         model.weight.assign(epoch + 1.0)
         model.optimizer.variables[0].assign(5 * (epoch + 1))
-        callback.on_epoch_end(epoch, {"loss": 10.0 - epoch})
+        callback.on_epoch_end(epoch, {"loss": losses[epoch] if losses else 10.0 - epoch})
     return events
 
 
@@ -51,13 +60,9 @@ def _progress():
     return {"steps": 0, "best": None, "history": []}
 
 
-def test_selection_is_by_the_sum_of_all_six_recalls():
-    assert selection_score(_metrics(10.0)) == 2 * (10 + 11 + 12)
-
-
 def test_the_best_weights_and_the_last_state_are_kept(model, tmp_path):
     progress = _progress()
-    events = _run(model, tmp_path, [10.0, 30.0, 20.0], progress)
+    events = _run(model, tmp_path, [30.0, 10.0, 20.0], progress)
     weight = keras.Variable(0.0, name="weight")
     iterations = keras.Variable(0, dtype="int32", name="iterations")
     best = restore_checkpoint(tmp_path / "checkpoint_best.npz", [weight])
@@ -67,10 +72,13 @@ def test_the_best_weights_and_the_last_state_are_kept(model, tmp_path):
     assert (float(weight.value), int(iterations.value)) == (3.0, 15)
     assert last == progress
     assert last["steps"] == 15
-    assert last["best"] == {"score": 2 * (30 + 31 + 32), "epoch": 2}
+    assert last["best"] == {"score": -10.0, "epoch": 2}
     assert [row["loss"] for row in last["history"]] == [10.0, 9.0, 8.0]
-    assert [row["image_to_sentence"] for row in last["history"]] == [10.0, 30.0, 20.0]
-    assert events.steps == [(5, 10.0), (10, 9.0), (15, 8.0)]
+    assert [row["cost"] for row in last["history"]] == [30.0, 10.0, 20.0]
+    pictures = {"picture": "of it"}
+    assert events.points == [
+        (5, 10.0, 30.0, pictures), (10, 9.0, 10.0, pictures), (15, 8.0, 20.0, pictures)
+    ]
 
 
 def test_of_equal_scores_the_first_is_kept(model, tmp_path):
@@ -84,7 +92,23 @@ def test_of_equal_scores_the_first_is_kept(model, tmp_path):
 
 def test_a_run_that_goes_on_remembers_its_best(model, tmp_path):
     progress = _progress()
-    _run(model, tmp_path, [30.0], progress)
+    _run(model, tmp_path, [10.0], progress)
     _run(model, tmp_path, [20.0], progress, first_epoch=1)
     assert progress["best"]["epoch"] == 1
     assert [row["epoch"] for row in progress["history"]] == [1, 2]
+
+
+def test_each_epoch_is_a_line(model, tmp_path, capsys):
+    _run(model, tmp_path, [1234.5678], _progress())
+    assert capsys.readouterr().out == "epoch 1: loss 10.000, dev cost 1.23e+03, 0 s\n"
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_run_that_diverges_stops_at_its_last_good_epoch(model, tmp_path, loss):
+    progress = _progress()
+    with pytest.raises(ProgramError, match=f"loss became {loss} in epoch 2. Lower --learning_rate"):
+        _run(model, tmp_path, [20.0, 10.0], progress, losses=[1.0, loss])
+    assert progress["steps"] == 5
+    weight = keras.Variable(0.0, name="weight")
+    assert restore_checkpoint(tmp_path / "checkpoint_last.npz", [weight])["steps"] == 5
+    assert float(weight.value) == 1.0

@@ -4,8 +4,8 @@ import collections
 
 from vsa_tf.text import word_tokenizer
 from vsa_tf.text.make_tokenizer import make_tokenizer
-from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.text.wordpiece_tokenizer import WordpieceTokenizer
+from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
+from vsa_tf.text.wordpiece_tokenizer import CONTINUATION, WordpieceTokenizer
 
 
 class CaptionText:
@@ -51,3 +51,12 @@ class CaptionText:
     def encode(self, captions):
         """Returns a list of token ids for each caption, without START and END."""
         return [self.vocabulary.encode(self.tokenize(caption)) for caption in captions]
+
+    def decode(self, token_ids):
+        """Returns the tokens of one generated sentence, list of str, without END and PAD."""
+        words = [token for token in token_ids if token not in (PAD_ID, END_ID)]
+        return self.vocabulary.decode(words)
+
+    def join(self, tokens):
+        """Returns the sentence of a list of tokens, str."""
+        return " ".join(tokens).replace(f" {CONTINUATION}", "")

@@ -18,7 +18,9 @@ def score_split(model, embedded):
     )
 
 
-def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, seed=0):
+def retrieval_metrics(
+    scores, image_of_sentence, intervals=True, fold_size=0, seed=0, ranks=None
+):
     """Returns recall in both directions, in the layout of `metrics.json`.
 
     Args:
@@ -27,8 +29,9 @@ def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, se
         intervals: add bootstrap intervals over images (95 %).
         fold_size: also give the mean over folds of this many images; 0: do not.
         seed: of the bootstrap.
+        ranks: of `retrieval_ranks`, where they are known already.
     """
-    ranks = retrieval_ranks(scores, image_of_sentence)
+    ranks = ranks or retrieval_ranks(scores, image_of_sentence)
     queries = {
         "image_to_sentence": (ranks.image_to_sentence, np.unique(image_of_sentence)),
         "sentence_to_image": (ranks.sentence_to_image, image_of_sentence),
@@ -95,14 +98,14 @@ def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
     """
     embedded = EmbeddedSplit.embed(model, data)
     scores = score_split(model, embedded)
-    metrics = retrieval_metrics(
-        scores, data.records.image_of_caption, intervals, fold_size, seed
-    )
+    image_of_caption = data.records.image_of_caption
+    ranks = retrieval_ranks(scores, image_of_caption)
+    metrics = retrieval_metrics(scores, image_of_caption, intervals, fold_size, seed, ranks)
     localization = localization_metrics(embedded, data)
     if localization is not None:
         metrics["phrase_localization"] = localization
     if intervals:
-        ranks = retrieval_ranks(scores, data.records.image_of_caption).sentence_to_image
-        ceiling = generated_ceiling(data.records.info, data.records.split, ranks)
+        info, split = data.records.info, data.records.split
+        ceiling = generated_ceiling(info, split, ranks.sentence_to_image)
         metrics |= {"ceiling": ceiling} if ceiling else {}
     return metrics, embedded

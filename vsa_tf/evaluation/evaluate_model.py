@@ -1,17 +1,21 @@
 """The work of `vsa_tf.evaluate`."""
 
+import dataclasses
+import functools
 import json
+import pathlib
 
 import numpy as np
 
-from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
+from vsa_tf.atomic_file import write_atomically
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.load_split import as_model_sees, read_records
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.metrics.magnitude import WordMagnitudes
 from vsa_tf.program import ProgramError
 from vsa_tf.retrieval.snippet_query import best_regions
 from vsa_tf.model_dir.built_model import TrainedModel
-from vsa_tf.model_dir.checkpoint import write_atomically
 from vsa_tf.data.split_data import SplitData
 
 # The DVSA paper's table shows the 40 smallest and largest; rare words' averages are noise.
@@ -20,8 +24,8 @@ _LEAST_OCCURRENCES = 5
 
 
 def evaluate_model(
-    model_dir, data_dir=None, split="test", output=None, fold_size=0, word_magnitudes=None,
-    queries=(), seed=0,
+    model_dir, data_dir=None, split="test", output=None, options=None, beam_size=None,
+    shortlist_model=None, word_magnitudes=None, queries=(),
 ):
     """Evaluates the best weights of a model directory.
 
@@ -29,11 +33,12 @@ def evaluate_model(
         model_dir: directory that training wrote.
         data_dir: directory of records; None for that of the training.
         split: name of the split.
-        output: file for the metrics, or None.
-        fold_size: images of a fold; 0: no folds.
-        word_magnitudes: file for the table of word magnitudes, or None.
-        queries: snippets of text whose best regions are printed.
-        seed: of the bootstrap.
+        output: file for the metrics, or None; what else there is to write goes beside it.
+        options: `EvaluationOptions`.
+        beam_size: of a caption generator, in place of what it was trained with.
+        shortlist_model: model_dir of an alignment model, for `options.retrieval=shortlist`.
+        word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
+        queries: snippets of text whose best regions an alignment model finds and prints.
 
     Returns:
         The content of `output`.
@@ -42,33 +47,44 @@ def evaluate_model(
         ProgramError: records or model cannot be used, or do not belong together.
     """
     trained = TrainedModel(model_dir)
-    data = _load(trained, data_dir or trained.settings.data.data_dir, split)
-    metrics, embedded = evaluate_alignment(trained.model, data, fold_size=fold_size, seed=seed)
-    report = evaluation_report(trained.settings, data, metrics)
+    settings = trained.settings
+    if beam_size is not None:
+        settings = dataclasses.replace(
+            settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
+        )
+    data_dir = data_dir or settings.data.data_dir
+    data = _load(trained, data_dir, split)
+    options = dataclasses.replace(
+        options or EvaluationOptions(),
+        load_training_data=functools.cache(
+            lambda: _load(trained, data_dir, settings.training.train_split)
+        ),
+        load_shortlist_model=lambda records: _load_shortlist_model(shortlist_model, records),
+    )
+    evaluation = make_evaluator(settings).evaluate(trained.model, data, options)
+    report = evaluation_report(settings, data, evaluation.metrics)
     print_tables(report)
     if output:
         _write_json(output, report)
+        for file_name, content in evaluation.files.items():
+            _write_json(pathlib.Path(output).with_name(file_name), content)
     if word_magnitudes:
-        _write_json(word_magnitudes, magnitude_table(embedded, data))
+        _write_json(word_magnitudes, magnitude_table(evaluation.embedded, data))
     for query in queries:
-        _print_query(trained.model, query, embedded, data)
+        _print_query(trained.model, query, evaluation.embedded, data)
     return report
 
 
+def _load_shortlist_model(model_dir, records):
+    trained = TrainedModel(model_dir)
+    trained.check_records(records)
+    return trained.model, SplitData.load(records, trained.text, trained.settings.data)
+
+
 def _load(trained, data_dir, split):
-    try:
-        records = RecordSplit(data_dir, split)
-    except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error
-    expected = trained.inputs["region_feature_size"], trained.inputs["encoder"]
-    received = records.info.region_feature_size, records.info.encoder
-    if expected != received:
-        raise ProgramError(
-            "Expected records with the features the model was trained on, "
-            f"{expected[0]} numbers of {expected[1].get('spec')}. Received: {data_dir} with "
-            f"{received[0]} of {received[1].get('spec')}, settings {received[1]}"
-        )
-    return SplitData.load(records, trained.text, trained.settings.data)
+    records = read_records(data_dir, split)
+    trained.check_records(records)
+    return as_model_sees(records, trained.text, trained.settings)
 
 
 def magnitude_table(embedded, data):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-FEATURE_NORMALIZATIONS = ("none", "l2")
+from vsa_tf.layers.feature_scaling import FEATURE_NORMALIZATIONS, scale_features
 
 
 @keras.saving.register_keras_serializable("vsa_tf")
@@ -17,8 +17,7 @@ class RegionEncoder(keras.layers.Layer):
         geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the region's
             box; dy and dx are the squared distances of its centre from the frame's, without which
             no product could prefer the middle.
-        feature_normalization: `l2` scales each feature to unit length times the root of its size,
-            so that its entries are about 1 whatever the encoder; `none` takes it as it is.
+        feature_normalization: `none` or `l2`, see `scale_features`.
         dropout: rate of dropout on the features.
 
     Call arguments:
@@ -65,9 +64,7 @@ class RegionEncoder(keras.layers.Layer):
 
     def call(self, features, boxes, training=False):
         features = ops.cast(features, self.compute_dtype)
-        if self.feature_normalization == "l2":
-            size = features.shape[-1]
-            features = ops.normalize(features, axis=-1) * size**0.5
+        features = scale_features(features, self.feature_normalization)
         features = self.dropout(features, training=training)
         v = self.projection(features)
         if self.frame_context:

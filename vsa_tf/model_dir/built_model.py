@@ -7,9 +7,16 @@ import numpy as np
 from vsa_tf.config import Settings
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.models.build_alignment import build_alignment
+from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
 from vsa_tf.program import ProgramError
 from vsa_tf.text.vocabulary import Vocabulary
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
+
+_BUILDERS = {
+    "alignment": build_alignment,
+    "dvsa_rnn": build_dvsa_rnn,
+    "m_rnn": build_m_rnn,
+}
 
 
 def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
@@ -23,7 +30,7 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
     """
     feature_size = inputs["region_feature_size"]
     try:
-        model = build_alignment(
+        model = _BUILDERS[settings.training.model](
             settings.model, vocabulary_size, from_pixels=feature_size == 0,
             steps_per_epoch=steps_per_epoch,
         )
@@ -72,3 +79,19 @@ class TrainedModel:
         self.inputs = Settings.load_inputs(model_dir)
         self.model = build_model(self.settings, self.inputs, len(vocabulary))
         self.progress = restore_checkpoint(checkpoint, self.model.variables)
+
+    def check_records(self, records):
+        """Refuses a `RecordSplit` with other features than the model was trained on.
+
+        Raises:
+            ProgramError: names both.
+        """
+        expected = self.inputs["region_feature_size"], self.inputs["encoder"]
+        received = records.info.region_feature_size, records.info.encoder
+        if expected != received:
+            raise ProgramError(
+                "Expected records with the features the model was trained on, "
+                f"{expected[0]} numbers of {expected[1].get('spec')}. Received: "
+                f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
+                f"settings {received[1]}"
+            )

@@ -2,12 +2,12 @@
 
 import io
 import json
-import os
 import pathlib
 import zipfile
 
 import numpy as np
 
+from vsa_tf.atomic_file import write_atomically
 from vsa_tf.program import ProgramError
 
 _PROGRESS = "progress.json"
@@ -20,8 +20,7 @@ class CheckpointError(ProgramError):
 def save_checkpoint(path, variables, progress):
     """Writes variables and progress to one file, atomically.
 
-    The file is written under another name, flushed to the disk and then renamed, so that a run
-    killed at any moment leaves the old file or the new one, never a part of it.
+    A run killed at any moment leaves the old file or the new one, never a part of it.
 
     Args:
         path: the file.
@@ -36,21 +35,6 @@ def save_checkpoint(path, variables, progress):
     content = io.BytesIO()
     np.savez(content, **{_PROGRESS: np.array(json.dumps(progress))}, **arrays)
     write_atomically(path, content.getbuffer())
-
-
-def write_atomically(path, content):
-    """Replaces a file by `content` (bytes) in one step; other readers see the old or the new."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def restore_checkpoint(path, variables):

@@ -77,6 +77,10 @@ class AlignmentModel(keras.Model):
             name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
         )
 
+    @property
+    def word_table(self):
+        return self.word_encoder.word_table
+
     def embed_images(self, batch, training=False):
         """Returns v, float `[B, R, joint_size]`."""
         boxes = batch["region_boxes"]

@@ -1,10 +1,7 @@
 """The alignment model that the settings describe."""
 
-import keras
-
-from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
-from vsa_tf.layers.crop_network import CropNetwork
 from vsa_tf.models.alignment import AlignmentModel
+from vsa_tf.models.image_network import image_network
 
 
 def build_alignment(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
@@ -40,21 +37,5 @@ def build_alignment(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
         similarity=settings.similarity,
         length_normalization=settings.length_normalization,
         hardness_warmup_steps=round(settings.hardness_warmup_epochs * steps_per_epoch),
-        image_network=CropNetwork(_network(settings), settings.crop_size) if from_pixels else None,
-    )
-
-
-def _network(settings):
-    if settings.cnn == "small":
-        return ConvolutionalEncoder()
-    name = settings.cnn.removeprefix("keras:")
-    constructor = getattr(keras.applications, name, None)
-    if not callable(constructor):  # a module, or nothing
-        raise ValueError(
-            f"Expected cnn to be small or keras:NAME of keras.applications. "
-            f"Received: cnn={settings.cnn!r}"
-        )
-    shape = (settings.crop_size, settings.crop_size, 3)
-    return constructor(
-        include_top=False, pooling="avg", weights=settings.cnn_weights or None, input_shape=shape
+        image_network=image_network(settings) if from_pixels else None,
     )

@@ -2,8 +2,9 @@
 
 import collections
 import hashlib
-import os
 import pathlib
+
+from vsa_tf.atomic_file import write_atomically
 
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
 PAD_TOKEN, START_TOKEN, END_TOKEN, UNK_TOKEN = "<pad>", "<start>", "<end>", "<unk>"
@@ -157,17 +158,7 @@ class Vocabulary:
         Raises:
             OSError: when it cannot be written.
         """
-        path = pathlib.Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(self._serialized())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_atomically(path, self._serialized())
 
     def _serialized(self):
         lines = (f"{token}\t{count}\n" for token, count in zip(self.tokens, self.counts))

@@ -16,16 +16,17 @@ class EvaluateAndSave(keras.callbacks.Callback):
     and writes the same weights again.
 
     Args:
-        evaluate: `evaluate()` returns `(metrics, pictures)`, metrics laid out as `metrics.json`
-            and pictures a dict of uint8 arrays.
+        evaluator: of the model, see `make_evaluator`; it says which metrics are best.
+        evaluate: `evaluate()` returns the `Evaluation` on dev.
         model_dir: pathlib.Path.
         progress: the progress dict of the run; `steps`, `best` and `history` are kept up to date.
         steps_per_epoch: steps between two calls.
         events: `TensorBoardEvents`.
     """
 
-    def __init__(self, evaluate, model_dir, progress, steps_per_epoch, events):
+    def __init__(self, evaluator, evaluate, model_dir, progress, steps_per_epoch, events):
         super().__init__()
+        self.evaluator = evaluator
         self.evaluate = evaluate
         self.model_dir = model_dir
         self.progress = progress
@@ -43,9 +44,10 @@ class EvaluateAndSave(keras.callbacks.Callback):
                 f"The loss became {logs['loss']} in epoch {epoch + 1}. Lower --learning_rate, or set "
                 "--clip_norm, and use another --model_dir"
             )
-        metrics, pictures = self.evaluate()
+        evaluation = self.evaluate()
+        metrics = evaluation.metrics
         steps = (epoch + 1) * self.steps_per_epoch
-        score = selection_score(metrics)
+        score = self.evaluator.selection_score(metrics)
         best = self.progress["best"]
         if best is None or score > best["score"]:
             self.progress["best"] = {"score": score, "epoch": epoch + 1}
@@ -53,29 +55,16 @@ class EvaluateAndSave(keras.callbacks.Callback):
                 self.model_dir / "checkpoint_best.npz", self.model.variables,
                 {**self.progress, "steps": steps},
             )
-        recalls = {
-            direction: metrics[direction]["R@1"]
-            for direction in ("image_to_sentence", "sentence_to_image")
-        }
-        self.progress["history"].append({"epoch": epoch + 1, "loss": logs["loss"], **recalls})
+        summary = self.evaluator.summary(metrics)
+        self.progress["history"].append({"epoch": epoch + 1, "loss": logs["loss"], **summary})
         self.progress["steps"] = steps
         save_checkpoint(
             self.model_dir / "checkpoint_last.npz",
             self.model.variables + self.model.optimizer.variables, self.progress,
         )
-        self.events.write(steps, {"loss": logs["loss"]}, metrics, pictures)
+        self.events.write(steps, {"loss": logs["loss"]}, metrics, evaluation.pictures)
+        numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
         print(
-            f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev R@1 image to sentence "
-            f"{recalls['image_to_sentence']:.1f}, sentence to image "
-            f"{recalls['sentence_to_image']:.1f}, {seconds:.0f} s",
+            f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev {numbers}, {seconds:.0f} s",
             flush=True,
         )
-
-
-def selection_score(metrics):
-    """The number by which checkpoints are chosen: the sum of all six recalls, as VSE++ does."""
-    return sum(
-        metrics[direction][f"R@{k}"]
-        for direction in ("image_to_sentence", "sentence_to_image")
-        for k in (1, 5, 10)
-    )

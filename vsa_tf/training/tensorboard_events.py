@@ -24,7 +24,7 @@ class TensorBoardEvents:
             for name, value in _flat("dev", metrics):
                 tf.summary.scalar(name, value)
             for name, (caption, picture) in pictures.items():
-                tf.summary.image(f"aligned_regions/{name}", picture[None])
+                tf.summary.image(f"pictures/{name}", picture[None])
                 tf.summary.text(f"captions/{name}", caption)
         self.writer.flush()
 

@@ -5,25 +5,24 @@ import pathlib
 import sys
 
 import keras
-import numpy as np
 
+from vsa_tf.atomic_file import write_atomically
 from vsa_tf.config import Settings
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.bucket_widths import choose_bucket_widths
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.load_split import as_model_sees, read_records
+from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.program import ProgramError
 from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.text.word_vectors import read_word_vectors
-from vsa_tf.training.aligned_pictures import aligned_pictures
 from vsa_tf.model_dir.built_model import build_model
 from vsa_tf.training.callbacks import EvaluateAndSave
-from vsa_tf.model_dir.checkpoint import restore_checkpoint, write_atomically
+from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.training.execution import compile_options, execution_scope
+from vsa_tf.training.initial_weights import set_initial_weights
 from vsa_tf.training.optimizer import make_optimizer
-from vsa_tf.data.split_data import SplitData
 from vsa_tf.training.tensorboard_events import TensorBoardEvents
 
 
@@ -66,8 +65,7 @@ def train_model(settings):
             **compile_options(settings.training),
         )
         model.optimizer.build(model.trainable_variables)
-    if settings.model.word_vectors:
-        _assign_word_vectors(model, train.text.vocabulary, settings.model.word_vectors)
+    set_initial_weights(model, train.text.vocabulary, settings.model)
     progress = {"steps": 0, "best": None, "history": []}
     if (model_dir / "checkpoint_last.npz").is_file():
         progress = restore_checkpoint(
@@ -88,12 +86,14 @@ def fit(model, settings, plan, train, dev, progress):
         return
     model_dir = pathlib.Path(settings.training.model_dir)
 
-    def evaluate():
-        metrics, embedded = evaluate_alignment(model, dev, intervals=False)
-        return metrics, aligned_pictures(embedded, dev, settings.training.num_pictures)
-
+    evaluator = make_evaluator(settings)
+    options = EvaluationOptions(
+        intervals=False, num_pictures=settings.training.num_pictures,
+        load_training_data=lambda: train,
+    )
     callback = EvaluateAndSave(
-        evaluate, model_dir, progress, interval, TensorBoardEvents(model_dir)
+        evaluator, lambda: evaluator.evaluate(model, dev, options), model_dir, progress, interval,
+        TensorBoardEvents(model_dir),
     )
     model.fit(
         train.training_batches(plan, progress["steps"]),
@@ -112,20 +112,24 @@ def finish(model, settings, splits, model_dir):
     data = splits.get(name)
     if data is None:
         text = splits[settings.training.train_split].text
-        data = SplitData.load(_records(settings, name), text, settings.data)
-    metrics, embedded = evaluate_alignment(model, data)
-    report = evaluation_report(settings, data, metrics)
-    write_atomically(
-        model_dir / "metrics.json", (json.dumps(report, indent=2) + "\n").encode("utf-8")
+        data = as_model_sees(read_records(settings.data.data_dir, name), text, settings)
+    options = EvaluationOptions(
+        num_pictures=settings.training.num_pictures,
+        load_training_data=lambda: splits[settings.training.train_split],
     )
+    evaluation = make_evaluator(settings).evaluate(model, data, options)
+    report = evaluation_report(settings, data, evaluation.metrics)
+    for file_name, content in {"metrics.json": report, **evaluation.files}.items():
+        write_atomically(
+            model_dir / file_name, (json.dumps(content, indent=2) + "\n").encode("utf-8")
+        )
     print_tables(report)
     (model_dir / "pictures").mkdir(exist_ok=True)
-    pictures = aligned_pictures(embedded, data, settings.training.num_pictures)
-    for number, (_, picture) in enumerate(pictures.values()):
-        path = model_dir / "pictures" / f"aligned_regions_{number:02d}.png"
+    for number, (_, picture) in enumerate(evaluation.pictures.values()):
+        path = model_dir / "pictures" / f"{settings.training.model}_{number:02d}.png"
         keras.utils.save_img(path, picture, scale=False)
-    if pictures:
-        print(f"pictures of aligned regions: {model_dir / 'pictures'}")
+    if evaluation.pictures:
+        print(f"pictures: {model_dir / 'pictures'}")
     return report
 
 
@@ -140,21 +144,13 @@ def load_splits(settings, model_dir):
     """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
     training = settings.training
     names = (training.train_split, training.dev_split)
-    records = {name: _records(settings, name) for name in names}
+    records = {name: read_records(settings.data.data_dir, name) for name in names}
     path = model_dir / "vocabulary.txt"
     if path.is_file():
         text = CaptionText(Vocabulary.load(path), settings.data.tokenizer)
     else:
         text = CaptionText.learn(records[training.train_split].captions, settings.data)
-    return {name: SplitData.load(split, text, settings.data) for name, split in records.items()}
-
-
-def _records(settings, split):
-    print(f"reading {split} of {settings.data.data_dir}", flush=True)
-    try:
-        return RecordSplit(settings.data.data_dir, split)
-    except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error
+    return {name: as_model_sees(split, text, settings) for name, split in records.items()}
 
 
 def open_model_dir(settings, model_dir, train):
@@ -187,15 +183,3 @@ def open_model_dir(settings, model_dir, train):
     write_atomically(config, settings.to_json(inputs).encode("utf-8"))
     return inputs
 
-
-def _assign_word_vectors(model, vocabulary, path):
-    table = model.word_encoder.word_table.embeddings
-    values = np.array(table.value)
-    try:
-        found = read_word_vectors(path, vocabulary, values.shape[1])
-    except ValueError as error:
-        raise ProgramError(f"--word_vectors: {error}") from error
-    for index, vector in found.items():
-        values[index] = vector
-    table.assign(values)
-    print(f"{len(found)} of {len(vocabulary)} words have a vector in {path}", flush=True)

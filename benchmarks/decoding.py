@@ -1,0 +1,161 @@
+"""Time to write a caption on one core, greedily and by beam search, image features given.
+
+    python -m benchmarks.decoding
+    python -m benchmarks.decoding --model_dir=DIR --data_dir=RECORDS [--split=dev]
+
+Without `--model_dir` the model is m-RNN as in its paper, with random weights and features. END is
+forbidden there, so that every caption takes all `--max_length` steps: the worst case. A trained
+model's captions end where it ends them, and its features are the records' own.
+
+Both ways are called as evaluation calls them, in alternating runs, by a process that may use one
+core. `cpu_ms` is the time that it computed, `wall_ms` includes waiting for the core while other
+programs have it; both are of one sentence. Prints one JSON line.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _flags():
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default, meaning in (
+            ("batch_size", 64, "images of a batch"), ("num_batches", 2, "batches of a run"),
+            ("beam_size", 10, "beams of an image"),
+            ("max_length", 20, "the most tokens of a caption, END counted"),
+            ("vocabulary_size", 2500, "number of token ids, without --model_dir"),
+            ("feature_size", 1280, "numbers of an image's feature, without --model_dir"),
+            ("repeats", 5, "timed runs of each"), ("seed", 0, "random seed")):
+        parser.add_argument(f"--{name}", type=int, default=default,
+                            help=f"{meaning} (default {default})")
+    parser.add_argument("--model_dir", help="a directory that vsa_tf.train has written")
+    parser.add_argument("--data_dir", help="records of the trained model; default: its own")
+    parser.add_argument("--split", default="dev", help="split of the records (default dev)")
+    flags = parser.parse_args()
+    for name, value in vars(flags).items():
+        if type(value) is int and value < (0 if name == "seed" else 1):
+            parser.error(f"expected --{name} of 1 or more, received {value}")
+    if flags.vocabulary_size < 5:
+        parser.error("expected --vocabulary_size of 5 or more, words beside PAD, START, END and "
+                     f"UNK, received {flags.vocabulary_size}")
+    if flags.data_dir and not flags.model_dir:
+        parser.error("--data_dir is of a trained model: it needs --model_dir")
+    if flags.model_dir and not os.path.isdir(flags.model_dir):
+        parser.error(f"--model_dir={flags.model_dir} is not a directory")
+    return flags
+
+
+def _random_model(flags):
+    """Returns an untrained model, its batches, and what its captions must not hold."""
+    import keras
+    import numpy as np
+
+    from vsa_tf.models.m_rnn import MRnn
+
+    keras.utils.set_random_seed(flags.seed)
+    random = np.random.default_rng(flags.seed)
+    shape = flags.batch_size, 1, flags.feature_size
+    batches = [{"region_features": random.random(shape, np.float32).astype(np.float16)}
+               for _ in range(flags.num_batches)]
+    model = MRnn(flags.vocabulary_size)
+    model({**batches[0], "token_ids": np.ones((flags.batch_size, 3), np.int32)})
+    return model, batches, {"forbidden_ids": (0, 1, 2, 3)}
+
+
+def _trained_model(flags):
+    """Returns the same of `--model_dir` and the first images of `--split`."""
+    from vsa_tf.data.record_split import RecordSplit
+    from vsa_tf.data.split_data import SplitData
+    from vsa_tf.model_dir.built_model import TrainedModel
+    from vsa_tf.models.captioner import Captioner
+    from vsa_tf.program import ProgramError
+
+    trained = TrainedModel(flags.model_dir)
+    if not isinstance(trained.model, Captioner):
+        raise ProgramError(f"{flags.model_dir} holds no caption generator")
+    records = RecordSplit(flags.data_dir or trained.settings.data.data_dir, flags.split)
+    if records.num_images < flags.batch_size:
+        raise ProgramError(f"expected --batch_size of at most the {records.num_images} images of "
+                           f"{flags.split}, received {flags.batch_size}")
+    data = SplitData.load(records, trained.text, trained.settings.data)
+    num_batches = min(flags.num_batches, records.num_images // flags.batch_size)
+    return trained.model, list(data.image_batches(flags.batch_size).take(num_batches)), {}
+
+
+def measure(flags):
+    """Runs both ways alternately; returns times of a sentence and the load as a dict."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from vsa_tf.decoding.beam_search import BeamSearch
+    from vsa_tf.decoding.greedy_search import GreedySearch
+    from vsa_tf.models.caption_generator import CaptionGenerator
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    model, batches, rules = (_trained_model if flags.model_dir else _random_model)(flags)
+    rules["max_length"] = flags.max_length
+    generators = {
+        "greedy": CaptionGenerator(model, GreedySearch(**rules)),
+        f"beam_{flags.beam_size}": CaptionGenerator(model, BeamSearch(flags.beam_size, **rules)),
+    }
+    lengths = {}
+    for name, generator in generators.items():
+        captions = np.concatenate([generator.predict_on_batch(b).token_ids for b in batches])
+        lengths[name] = float(np.count_nonzero(captions, axis=-1).mean())
+    times = {name: {"cpu_ms": [], "wall_ms": []} for name in generators}
+    num_sentences = len(batches) * flags.batch_size
+    for _ in range(flags.repeats):
+        for name, generator in generators.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            for batch in batches:
+                generator.predict_on_batch(batch)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            times[name]["cpu_ms"].append(1000 * cpu / num_sentences)
+            times[name]["wall_ms"].append(1000 * wall / num_sentences)
+    of_each = {name: {key: np.round(values, 3).tolist() for key, values in each.items()}
+               for name, each in times.items()}
+    return {
+        "versions": {module.__name__: module.__version__ for module in (tf, keras, np)},
+        "num_sentences": num_sentences,
+        "vocabulary_size": model.vocabulary_size,
+        "num_cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "mean_tokens": lengths,
+        "least_ms": {name: {key: min(values) for key, values in each.items()}
+                     for name, each in of_each.items()},
+        "median_ms": {name: {key: float(np.median(values)) for key, values in each.items()}
+                      for name, each in of_each.items()},
+        "ms_each": of_each,
+    }
+
+
+def main():
+    flags = _flags()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Before TensorFlow makes its threads, which keep to the same core.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    import keras
+
+    from vsa_tf.program import ProgramError
+
+    if keras.backend.backend() != "tensorflow":
+        sys.exit(f"Expected KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}")
+    try:
+        result = measure(flags)
+    except (ProgramError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

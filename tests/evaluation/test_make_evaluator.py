@@ -1,0 +1,17 @@
+import pytest
+
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.model_settings import MODEL_SETTINGS, CaptionerSettings
+
+
+@pytest.mark.parametrize("name", MODEL_SETTINGS)
+def test_every_model_has_an_evaluator(name):
+    model = MODEL_SETTINGS[name]()
+    settings = Settings(DataSettings(), OptimizerSettings(), TrainingSettings(model=name), model)
+    evaluator = make_evaluator(settings)
+    assert all(hasattr(evaluator, method) for method in ("evaluate", "selection_score", "summary"))
+    writes_captions = isinstance(model, CaptionerSettings)
+    assert hasattr(evaluator, "decoder") == writes_captions
+    if writes_captions:
+        assert evaluator.settings is model

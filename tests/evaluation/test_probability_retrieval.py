@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from tests.evaluation.small_splits import load_split, make_captioner
+from vsa_tf.evaluation import probability_retrieval as module
+from vsa_tf.evaluation.alignment_evaluation import score_split
+from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.probability_retrieval import log_mean_exp, probability_retrieval
+from vsa_tf.evaluation.sentence_probabilities import encode_images
+from vsa_tf.models.alignment import AlignmentModel
+from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods
+
+DIRECTIONS = ("image_to_sentence", "sentence_to_image")
+
+
+class TestLogMeanExp:
+    def test_it_is_the_logarithm_of_the_mean(self):
+        # (1/2 + 1/4) / 2 and (1 + 0) / 2.
+        values = np.log([[1 / 2, 1], [1 / 4, 1e-300]])
+        np.testing.assert_allclose(log_mean_exp(values), np.log([3 / 8, 1 / 2]))
+
+    def test_improbable_sentences_do_not_vanish(self):
+        values = np.float32([[-2000, -2000], [-2000 + np.log(3), -3000]])
+        np.testing.assert_allclose(log_mean_exp(values), [-2000 + np.log(2), -2000 - np.log(2)])
+
+    def test_one_image_is_its_own_mean(self):
+        np.testing.assert_allclose(log_mean_exp([[-3.0, -4.0]]), [-3, -4])
+
+
+class _Numbered:
+    """A model whose images contribute their number in the split."""
+
+    def encode_images(self, batch):
+        return {"image": np.array(batch["image_id"], np.int64)[:, None, None]}
+
+
+class TestHandMadeProbabilities:
+    """Two images with a sentence each; the first sentence is probable whatever the image."""
+
+    GIVEN_IMAGES = [[1 / 2, 1 / 64], [1 / 4, 1 / 8]]
+    # The means are 1/2 and 3/64.
+    GIVEN_TRAINING_IMAGES = [[1 / 2, 1 / 16], [1 / 2, 1 / 32]]
+
+    def _metrics(self, tmp_path, monkeypatch, **options):
+        for name, number in (("data", 2), ("training", 5)):
+            (tmp_path / name).mkdir()
+            captions = [("a dog",), ("two cats",), ("a",), ("b",), ("c",)][:number]
+            setattr(self, name, load_split(tmp_path / name, captions))
+        self.sampled = []
+
+        def all_log_likelihoods(model, images, tokens, progress=None):
+            assert tokens is self.data.tokens
+            if progress == "of all pairs":
+                return np.log(self.GIVEN_IMAGES).astype("float32")
+            self.sampled.append(images["image"].ravel().tolist())
+            return np.log(self.GIVEN_TRAINING_IMAGES)
+
+        monkeypatch.setattr(module, "all_log_likelihoods", all_log_likelihoods)
+        options = EvaluationOptions(
+            **{"intervals": False, "retrieval": "exact", "num_normalization_images": 2, **options},
+            load_training_data=lambda: self.training, progress="of all pairs",
+        )
+        return probability_retrieval(_Numbered(), self.data, {}, options)
+
+    def test_sentences_are_ranked_by_normalized_probability(self, tmp_path, monkeypatch):
+        metrics = self._metrics(tmp_path, monkeypatch)
+        # P(w|I) / P(w) is 1, 1/3 for the first image and 1/2, 8/3 for the second: both are right.
+        # P(w|I) would give the first sentence to both.
+        assert metrics["image_to_sentence"]["R@1"] == 100
+
+    def test_images_are_ranked_by_probability(self, tmp_path, monkeypatch):
+        metrics = self._metrics(tmp_path, monkeypatch)
+        # 1/2 > 1/4 and 1/8 > 1/64.
+        assert metrics["sentence_to_image"]["R@1"] == 100
+        assert metrics.keys() == set(DIRECTIONS)
+
+    def test_training_images_are_sampled_without_repetition(self, tmp_path, monkeypatch):
+        self._metrics(tmp_path, monkeypatch, num_normalization_images=3, seed=1)
+        (first,) = self.sampled
+        assert first == sorted(set(first)) and len(first) == 3 and set(first) < set(range(5))
+
+    def test_there_may_be_fewer_training_images_than_asked_for(self, tmp_path, monkeypatch):
+        self._metrics(tmp_path, monkeypatch, num_normalization_images=100)
+        assert self.sampled == [[0, 1, 2, 3, 4]]
+
+    def test_intervals_are_added(self, tmp_path, monkeypatch):
+        metrics = self._metrics(tmp_path, monkeypatch, intervals=True)
+        for direction in DIRECTIONS:
+            assert metrics[direction]["interval_95"]["R@1"] == [100, 100]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return load_split(tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def alignment(data):
+    model = AlignmentModel(len(data.text.vocabulary), 6, word_encoder={"embedding_size": 4})
+    model({**next(iter(data.image_batches(4))), **next(iter(data.sentence_batches(4)))})
+    return model
+
+
+def _options(data, alignment=None, **options):
+    def load_shortlist_model(records):
+        assert records is data.records
+        return alignment, data
+
+    return EvaluationOptions(
+        intervals=False, num_normalization_images=3, load_training_data=lambda: data,
+        load_shortlist_model=load_shortlist_model, **options,
+    )
+
+
+def test_a_shortlist_of_everything_is_exact(data, alignment):
+    model = make_captioner(data)
+    images = encode_images(model, data)
+    exact = probability_retrieval(model, data, images, _options(data, retrieval="exact"))
+    full = probability_retrieval(
+        model, data, images, _options(data, alignment, retrieval="shortlist", shortlist_size=4)
+    )
+    assert full == exact
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, monkeypatch):
+    model, looked_at = make_captioner(data), set()
+    compute = module.pair_log_likelihoods
+
+    def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
+        looked_at.update(zip(image_index.tolist(), sentence_index.tolist()))
+        return compute(model, images, tokens, image_index, sentence_index)
+
+    monkeypatch.setattr(module, "pair_log_likelihoods", pair_log_likelihoods)
+    images = encode_images(model, data)
+    metrics = probability_retrieval(
+        model, data, images, _options(data, alignment, retrieval="shortlist", shortlist_size=size)
+    )
+    scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
+    best_images = {
+        (image, sentence) for sentence in range(7)
+        for image in np.argsort(-scores[:, sentence])[:size].tolist()
+    }
+    # Seven sentences of four images: 1.75 for each image that is looked at.
+    best_sentences = {
+        (image, sentence) for image in range(4)
+        for sentence in np.argsort(-scores[image])[:{1: 2, 2: 4}[size]].tolist()
+    }
+    assert looked_at == best_images | best_sentences
+    # The ranks by hand, of sentences for which every shortlisted image is scored.
+    likelihood = np.full((4, 7), -np.inf)
+    chosen = tuple(np.array(sorted(looked_at)).T)
+    likelihood[chosen] = all_log_likelihoods(model, images, data.tokens)[chosen]
+    true = data.records.image_of_caption
+    first = likelihood.argmax(axis=0) == true
+    assert metrics["sentence_to_image"]["R@1"] == pytest.approx(100 * first.mean())
+
+
+def test_progress_is_of_all_pairs(data):
+    calls, model = [], make_captioner(data)
+    options = _options(data, retrieval="exact", progress=lambda *call: calls.append(call))
+    probability_retrieval(model, data, encode_images(model, data), options)
+    assert calls == [(4, 4)]

@@ -1,0 +1,204 @@
+import json
+import math
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from vsa_tf.metrics import caption_scores as caption_scores_module
+from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, caption_scores
+
+
+def scores_without_java(candidates, references):
+    return caption_scores(candidates, references, meteor=False)[0]
+
+
+def install_java(directory, monkeypatch, script):
+    """Makes a shell script the only program `java` that is found."""
+    program = directory / "java"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}/bin")
+
+
+def test_a_perfect_caption_of_a_single_image():
+    metrics = scores_without_java(["Two dogs run on grass ."], [["two dogs run on grass"]])
+    for name in (*BLEU_NAMES, "ROUGE_L"):
+        assert metrics[name] == pytest.approx(1.0)
+    # The inverse document frequency of every word is log(1 image / 1 image) = 0.
+    assert metrics["CIDEr"] == 0.0
+
+
+def test_case_and_punctuation_do_not_count_but_clitics_are_words():
+    perfect = scores_without_java(["A dog doesn't run, it sits on it."],
+                                  [["a Dog does n't run it sits on it !"]])
+    assert perfect["Bleu_4"] == pytest.approx(1.0)
+
+
+def test_bleu_clips_counts_and_takes_the_closest_length_and_of_two_the_shorter():
+    # 1-grams: 'the' counts twice as in a reference, 'cat' once: 3 of 5. 2-grams: 'the cat' of 4.
+    # References of 4 and 6 words are as close to 5; the shorter one brings no penalty.
+    references = [["the cat saw the", "some dogs saw some small cats"]]
+    metrics = scores_without_java(["the the the the cat"], references)
+    assert metrics["Bleu_1"] == pytest.approx(3 / 5)
+    assert metrics["Bleu_2"] == pytest.approx(math.sqrt(3 / 5 * 1 / 4))
+
+
+def test_bleu_of_a_corpus_is_not_the_mean_of_its_sentences():
+    # 1 of 1 words and 0 of 3: 1 of 4 in all, 1 word with 1, 3 with 3.
+    metrics = scores_without_java(["dogs", "x y z"], [["dogs"], ["a b c"]])
+    assert metrics["Bleu_1"] == pytest.approx(1 / 4)
+
+
+def test_rouge_takes_the_longest_common_subsequence():
+    # 'a c d' of 4 words and of 5; beta = 1.2 favours recall.
+    precision, recall, beta = 3 / 4, 3 / 5, 1.2
+    expected = (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
+    assert scores_without_java(["a b c d"], [["a x c d y"]])["ROUGE_L"] == pytest.approx(expected)
+
+
+def test_cider_of_perfect_captions_without_common_words_is_ten():
+    candidates = ["two dogs run on grass", "a man sits near water"]
+    assert scores_without_java(candidates, [[c] for c in candidates])["CIDEr"] == pytest.approx(10)
+
+
+def test_cider_ignores_what_every_image_has():
+    # 'dogs' is in both images: weight log(2 / 2). With it a caption of only that word is nothing.
+    scores = CaptionScorer([["dogs run"], ["dogs sit"]]).score_images(["dogs", "sit"])
+    # 'sit' is all of the reference's 1-gram vector; 1 of the 4 lengths agrees, and there is one
+    # 2-gram less than in the reference: exp(-1 / (2 6^2)).
+    np.testing.assert_allclose(scores["CIDEr"], [0.0, 10 / 4 * math.exp(-1 / 72)])
+
+
+def test_images_have_any_number_of_references():
+    references = [["a dog runs"], ["a cat", "the cat sits there", "cats"], ["a man", "men"]]
+    metrics = scores_without_java(["a dog runs", "cats", "men"], references)
+    assert metrics["Bleu_1"] == pytest.approx(1.0)
+    assert metrics["ROUGE_L"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("candidate", ["", " ", ".", "... !", "😀"])
+@pytest.mark.parametrize("references", [["a dog"], [""], ["", "..."], ["a dog", ""]])
+def test_a_caption_without_words_scores_nothing(candidate, references):
+    metrics = scores_without_java([candidate], [references])
+    del metrics["METEOR"]
+    assert metrics == pytest.approx(dict.fromkeys(metrics, 0.0))
+
+
+def test_a_caption_without_words_leaves_the_other_images_alone():
+    scorer = CaptionScorer([["two dogs run on grass"], ["a man sits near water"]])
+    scores = scorer.score_images(["two dogs run on grass", ""])
+    np.testing.assert_allclose(scores["Bleu_4"], [1.0, 0.0], atol=1e-8)
+    np.testing.assert_allclose(scores["ROUGE_L"], [1.0, 0.0])
+    np.testing.assert_allclose(scores["CIDEr"], [10.0, 0.0])
+
+
+def test_scores_are_the_means_over_images():
+    scorer = CaptionScorer([["a dog runs", "dogs run fast"], ["a man sits on a bench"], ["x y"]])
+    candidates = ["the dog runs fast", "a man on a bench", "y x"]
+    metrics, _ = scorer.score(candidates, meteor=False)
+    scores = scorer.score_images(candidates)
+    assert {name: len(array) for name, array in scores.items()} == {
+        "Bleu_4": 3, "ROUGE_L": 3, "CIDEr": 3}
+    assert metrics["ROUGE_L"] == pytest.approx(scores["ROUGE_L"].mean())
+    assert metrics["CIDEr"] == pytest.approx(scores["CIDEr"].mean())
+
+
+def test_a_scorer_may_be_used_again():
+    references = [["a dog runs"], ["a man sits on a bench"]]
+    scorer = CaptionScorer(references)
+    scorer.score(["a man", "x"], meteor=False)
+    candidates = ["a dog", "the man sits"]
+    assert scorer.score(candidates, meteor=False) == caption_scores(
+        candidates, references, meteor=False)
+
+
+def test_metrics_can_be_written_as_json_and_nothing_is_printed(capfd):
+    metrics, skipped = caption_scores(["a dog"], [["a dog"]], meteor=False, spice=True)
+    json.dumps([metrics, skipped], allow_nan=False)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_metrics_that_are_not_asked_for():
+    metrics, skipped = caption_scores(["a dog"], [["a dog"]], meteor=False)
+    assert set(metrics) == {*BLEU_NAMES, "METEOR", "ROUGE_L", "CIDEr"}
+    assert metrics["METEOR"] is None
+    assert skipped == {"METEOR": "not asked for"}
+
+
+def test_without_java_meteor_and_spice_are_none_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    metrics, skipped = caption_scores(["a dog"], [["a dog"]], spice=True)
+    assert metrics["METEOR"] is None and metrics["SPICE"] is None
+    assert skipped == {"METEOR": "java is not installed", "SPICE": "java is not installed"}
+    assert metrics["Bleu_1"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("script", [
+    "echo no memory >&2; exit 1",
+    "read line; echo no memory >&2; exit 1",
+    "read line; echo 1 2 3; read line; echo no memory >&2; exit 1",
+])
+def test_a_java_that_fails_makes_meteor_none_with_its_message(tmp_path, monkeypatch, script):
+    install_java(tmp_path, monkeypatch, script)
+    metrics, skipped = caption_scores(["a dog", "a cat"], [["a dog"], ["a cat"]])
+    assert metrics["METEOR"] is None
+    assert "no memory" in skipped["METEOR"]
+
+
+def test_spice_without_its_parts_says_so_and_downloads_nothing(tmp_path, monkeypatch):
+    def download():
+        raise AssertionError("a download was tried")
+
+    install_java(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setattr("pycocoevalcap.spice.spice.get_stanford_models", download)
+    monkeypatch.setattr(caption_scores_module, "_SPICE_PARTS", ("missing.jar",))
+    metrics, skipped = caption_scores(["a dog"], [["a dog"]], meteor=False, spice=True)
+    assert metrics["SPICE"] is None
+    assert "missing.jar" in skipped["SPICE"]
+
+
+@pytest.mark.parametrize("error", [None, OSError("no memory"), ValueError("no number")])
+def test_spice_runs_where_its_parts_are(tmp_path, monkeypatch, error):
+    class FakeSpice:
+        def compute_score(self, references, candidates):
+            if error:
+                raise error
+            assert (references, candidates) == ({0: ["a dog"]}, {0: ["a cat"]})
+            return np.float64(0.25), [{}]
+
+    install_java(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setattr(caption_scores_module, "_SPICE_PARTS", ())
+    monkeypatch.setattr(caption_scores_module, "Spice", FakeSpice)
+    metrics, skipped = caption_scores(["a cat"], [["A dog."]], meteor=False, spice=True)
+    if error:
+        assert metrics["SPICE"] is None and str(error) in skipped["SPICE"]
+    else:
+        assert metrics["SPICE"] == 0.25 and "SPICE" not in skipped
+
+
+@pytest.mark.skipif(not shutil.which("java"), reason="METEOR needs java")
+def test_meteor_of_perfect_captions_is_one_whatever_they_hold(capfd):
+    # One run of METEOR for all: it takes seconds to start. Nothing said where nothing is to be
+    # said adds no words to count.
+    captions = ["a dog\nruns", "a ||| b", '<a b="|||"> <a b="x\ry"> dog', "naïve 北京", "."]
+    metrics, skipped = caption_scores(captions, [[caption, ""] for caption in captions])
+    assert metrics["METEOR"] == pytest.approx(1.0)
+    assert skipped == {}
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "references", [[], [["a"], []], [["a"], "b"], [["a"], [3]], [["a"], [None]]])
+def test_references_must_be_lists_of_strings(references):
+    with pytest.raises(ValueError, match="Expected .* Received"):
+        CaptionScorer(references)
+
+
+@pytest.mark.parametrize("candidates", [[], ["a"], ["a", "b", "c"], "ab", ["a", None], [b"a", "b"]])
+def test_candidates_must_be_one_string_for_each_image(candidates):
+    scorer = CaptionScorer([["a"], ["b"]])
+    for method in (scorer.score, scorer.score_images):
+        with pytest.raises(ValueError, match="Expected .* Received"):
+            method(candidates)

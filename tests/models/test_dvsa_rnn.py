@@ -1,0 +1,120 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models.small_captioners import make_batch, make_captioner
+from vsa_tf.layers.crop_network import CropNetwork
+from vsa_tf.model_settings import DvsaRnnSettings
+from vsa_tf.models.build_captioner import build_dvsa_rnn
+from vsa_tf.models.dvsa_rnn import CELLS, IMAGE_STEPS, DvsaRnn
+
+
+def _arrays(layer):
+    return [np.array(weight, np.float64) for weight in layer.weights]
+
+
+def _logits(model, feature, words):
+    """models.md 2.1, word by word, of one sentence without padding."""
+    (x,), (w_hx,), (w_hi,), (w_oh, b_o) = (
+        _arrays(layer)
+        for layer in (
+            model.word_table, model.word_projection, model.image_projection, model.softmax
+        )
+    )
+    w_hh, b_h = _arrays(model.recurrence.cell)
+    b_v = feature @ w_hi
+    h, logits = np.zeros(len(b_h)), []
+    for t, token in enumerate([1, *words], 1):
+        shown = b_v if t == 1 or model.image_at == "every" else 0
+        h = np.maximum(0, x[token] @ w_hx + h @ w_hh + b_h + shown)
+        logits.append(h @ w_oh + b_o)
+    return np.array(logits)
+
+
+class TestDvsaRnn:
+    @pytest.mark.parametrize("image_at", IMAGE_STEPS)
+    def test_logits_are_those_of_the_equations(self, image_at):
+        batch = make_batch()
+        model = make_captioner("dvsa_rnn", image_at=image_at)
+        logits = np.array(model(batch))
+        assert logits.shape == (4, 6, 9)
+        for row, token_ids in enumerate(batch["token_ids"]):
+            words = token_ids[token_ids != 0]
+            expected = _logits(model, batch["region_features"][row, 0].astype("float64"), words)
+            np.testing.assert_allclose(
+                logits[row, :len(words) + 1], expected, rtol=1e-4, atol=1e-5
+            )
+
+    def test_a_box_in_its_frame_is_one_long_feature(self):
+        batch = make_batch(num_regions=2)
+        model = make_captioner("dvsa_rnn", batch)
+        assert model.image_projection.kernel.shape == (10, 4)  # both features, end to end
+        words = batch["token_ids"][0]
+        feature = batch["region_features"][0].astype("float64").reshape(-1)
+        np.testing.assert_allclose(
+            model(batch)[0], _logits(model, feature, words), rtol=1e-4, atol=1e-5
+        )
+
+    @pytest.mark.parametrize(("cell", "image_at"), [("gru", "first"), ("lstm", "every")])
+    def test_other_cells_see_the_image_at_the_same_steps(self, cell, image_at):
+        batch = make_batch(size=1)
+        model = make_captioner("dvsa_rnn", cell=cell, image_at=image_at)
+        image = model.encode_images(batch)
+        words = model.embed(batch["token_ids"], image)
+        first = np.float32([[[1], [0], [0], [0], [0]]])
+        shown = np.array(model.recurrent_input(words, image, first)) - words
+        steps = first if image_at == "first" else np.ones_like(first)
+        np.testing.assert_allclose(shown, steps * image, rtol=1e-4, atol=1e-6)
+
+    def test_there_are_as_many_weights_as_in_the_equations(self):
+        model = DvsaRnn(50)
+        model(make_batch())
+        # x, W_hx, W_hi of a feature of 5, W_hh and b_h, W_oh and b_o; all widths are 512.
+        expected = 50 * 512 + 512 * 512 + 5 * 512 + (512 * 512 + 512) + (512 * 50 + 50)
+        assert model.count_params() == expected
+
+    @pytest.mark.parametrize(("cell", "gates"), [("gru", 3), ("lstm", 4)])
+    def test_other_cells_have_gates(self, cell, gates):
+        model = make_captioner("dvsa_rnn", cell=cell)
+        kernel, recurrent_kernel, _ = model.recurrence.cell.weights
+        assert kernel.shape == recurrent_kernel.shape == (4, gates * 4)
+
+    def test_flags_and_model_have_the_same_choices(self):
+        choices = {
+            field.name: field.metadata["choices"] for field in dataclasses.fields(DvsaRnnSettings)
+        }
+        assert (choices["cell"], choices["image_at"]) == (CELLS, IMAGE_STEPS)
+
+    @pytest.mark.parametrize("setting", [{"cell": "relu"}, {"image_at": "last"}])
+    def test_other_settings_are_refused(self, setting):
+        (value,) = setting.values()
+        with pytest.raises(ValueError, match=f"Expected cell to be one of.*Received.*'{value}'"):
+            DvsaRnn(9, **setting)
+
+
+class TestBuildDvsaRnn:
+    def test_settings_reach_the_layers(self):
+        settings = DvsaRnnSettings(
+            hidden_size=6, word_embedding_size=4, cell="gru", image_at="every", dropout=0.25,
+            weight_penalty=0.01, feature_normalization="l2", train_word_vectors=False,
+        )
+        model = build_dvsa_rnn(settings, 9, from_pixels=False)
+        assert model.image_network is None
+        own = model.get_config()
+        assert (own["hidden_size"], own["word_embedding_size"], own["vocabulary_size"]) == (6, 4, 9)
+        assert (own["cell"], own["image_at"], own["dropout"]) == ("gru", "every", 0.25)
+        assert (own["weight_penalty"], own["feature_normalization"]) == (0.01, "l2")
+        assert own["train_word_vectors"] is False
+        assert isinstance(model.recurrence, keras.layers.GRU)
+
+    def test_pixels_bring_a_network(self):
+        model = build_dvsa_rnn(DvsaRnnSettings(crop_size=16), 9, from_pixels=True)
+        assert isinstance(model.image_network, CropNetwork)
+        assert model.image_network.size == 16
+
+    def test_defaults_are_the_papers(self):
+        model = build_dvsa_rnn(DvsaRnnSettings(), 9, from_pixels=False)
+        assert (model.hidden_size, model.cell, model.image_at) == (512, "rnn", "first")
+        assert (model.feature_normalization, model.weight_penalty) == ("none", 0)

@@ -1,0 +1,34 @@
+"""Evaluates alignment models."""
+
+from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
+from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.visualization.aligned_pictures import aligned_pictures
+
+_DIRECTIONS = ("image_to_sentence", "sentence_to_image")
+
+
+class AlignmentEvaluator:
+    """Retrieval, phrase localization, pictures of aligned regions.
+
+    Args:
+        settings: `AlignmentSettings`.
+    """
+
+    def __init__(self, settings):
+        del settings
+
+    def evaluate(self, model, data, options):
+        """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
+        metrics, embedded = evaluate_alignment(
+            model, data, options.intervals, options.fold_size, options.seed
+        )
+        pictures = aligned_pictures(embedded, data, options.num_pictures)
+        return Evaluation(metrics, pictures, embedded=embedded)
+
+    def selection_score(self, metrics):
+        """The number by which checkpoints are chosen: the sum of all six recalls, as VSE++."""
+        return sum(metrics[direction][f"R@{k}"] for direction in _DIRECTIONS for k in (1, 5, 10))
+
+    def summary(self, metrics):
+        """The few numbers that say how training goes, a dict."""
+        return {f"{direction} R@1": metrics[direction]["R@1"] for direction in _DIRECTIONS}

@@ -1,0 +1,121 @@
+"""Evaluates caption generators."""
+
+import numpy as np
+
+from vsa_tf.decoding.beam_search import BeamSearch
+from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.evaluation.caption_methods import CaptionMethods
+from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.generated_captions import caption_split
+from vsa_tf.evaluation.probability_retrieval import probability_retrieval
+from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
+from vsa_tf.metrics.caption_scores import CaptionScorer
+from vsa_tf.metrics.neuraltalk_bleu import neuraltalk_bleu
+from vsa_tf.metrics.novelty import novelty
+from vsa_tf.text.ptb_tokenizer import ptb_tokenize
+
+# With fewer distinct captions an image than this, the model no longer looks at images.
+_COLLAPSED = 0.01
+
+
+class CaptionEvaluator:
+    """Perplexity, scores of generated captions, retrieval by probability.
+
+    Args:
+        settings: `CaptionerSettings`.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+        self._scorers = {}
+
+    def evaluate(self, model, data, options):
+        """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
+        images = encode_images(model, data)
+        captions = caption_split(model, self.decoder(), data).best
+        metrics = {
+            "captions": {
+                **split_perplexities(model, data, images),
+                **self.scores(captions, data, options),
+            }
+        }
+        if options.caption_methods:
+            methods = CaptionMethods(model, data, self.settings, options)
+            metrics["captions_by_method"] = {
+                method: self.scores(methods.captions(method), data, options)
+                for method in options.caption_methods
+            }
+        if options.retrieval != "none":
+            metrics |= probability_retrieval(model, data, images, options)
+        results = [
+            {"image_id": image, "caption": caption, "file_name": data.records.filenames[image]}
+            for image, caption in enumerate(captions)
+        ]
+        pictures = _pictures(captions, data, options.num_pictures)
+        return Evaluation(metrics, pictures, {"captions.json": results})
+
+    def decoder(self):
+        """Returns the decoder of the model's own captions."""
+        length = self.settings.max_caption_words
+        if self.settings.beam_size == 1:
+            return GreedySearch(max_length=length)
+        return BeamSearch(beam_size=self.settings.beam_size, max_length=length)
+
+    def scores(self, captions, data, options):
+        """Returns the scores of one caption for each image, a dict; percent for shares.
+
+        `novel` is the share of captions that are no training caption, `distinct` the number of
+        different ones, `collapsed` whether they are so few that the model ignores its images.
+        """
+        has_captions = np.flatnonzero(np.diff(data.records.first_caption))
+        scorer = self._scorers.get(data.records.split)
+        if scorer is None:
+            scorer = CaptionScorer([references(data, image) for image in has_captions])
+            self._scorers[data.records.split] = scorer
+        candidates = [captions[image] for image in has_captions]
+        metrics, skipped = scorer.score(candidates, meteor=options.intervals)
+        if options.intervals:
+            tokenised = [" ".join(ptb_tokenize(caption)) for caption in candidates]
+            metrics |= neuraltalk_bleu(tokenised, scorer.references)
+        training = []
+        if options.load_training_data is not None:
+            training = options.load_training_data().records.captions
+        counts = novelty(
+            [data.text.tokenize(caption) for caption in captions],
+            [data.text.tokenize(caption) for caption in training],
+        )
+        metrics["novel"] = 100.0 * counts.novel_share if training else None
+        metrics["distinct"] = counts.num_distinct
+        few = max(1, _COLLAPSED * len(captions))
+        metrics["collapsed"] = counts.num_distinct <= few < len(captions)
+        return metrics | ({"skipped": skipped} if skipped else {})
+
+    def selection_score(self, metrics):
+        """The number by which checkpoints are chosen."""
+        value = metrics["captions"][self.settings.selection]
+        return -value if self.settings.selection == "perplexity" else value
+
+    def summary(self, metrics):
+        """The few numbers that say how training goes, a dict."""
+        return {name: metrics["captions"][name] for name in ("perplexity", "Bleu_4", "CIDEr")}
+
+
+def references(data, image):
+    """Returns the captions of an image of `SplitData`, list of str."""
+    first, last = data.records.first_caption[image:image + 2]
+    return data.records.captions[first:last]
+
+
+def _pictures(captions, data, count):
+    """Returns photographs with their captions, as `aligned_pictures` does."""
+    records = data.records
+    if not records.info.contents["images_stored"]:
+        return {}
+    chosen = np.linspace(0, records.num_images - 1, min(count, records.num_images)).astype(int)
+    return {
+        records.filenames[image]: (
+            "  \n".join([f"**{captions[image]}**", *references(data, image)]),
+            records.read_image(image),
+        )
+        for image in chosen
+    }

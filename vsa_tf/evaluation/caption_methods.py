@@ -1,0 +1,108 @@
+"""Other ways to a caption than the model's own decoder."""
+
+import numpy as np
+
+from vsa_tf.decoding.beam_search import BeamSearch
+from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.evaluation.generated_captions import caption_split
+from vsa_tf.evaluation.sentence_probabilities import encode_images
+from vsa_tf.layers.scaled_tanh import scaled_tanh
+from vsa_tf.metrics.caption_similarity import CaptionSimilarity
+from vsa_tf.retrieval.consensus_reranking import consensus_reranking, oracle_reranking
+from vsa_tf.retrieval.nearest_images import nearest_images
+from vsa_tf.retrieval.nearest_neighbor_captions import nearest_neighbor_captions
+
+
+class CaptionMethods:
+    """Captions of a split by any of evaluate's `--caption_method`s; what several need is made once.
+
+    * `greedy`, `beam`: the most probable word each time; the best of `options.num_hypotheses` beams.
+    * `consensus_...`: of these beams, the caption most like those of similar training images.
+    * `oracle_...`: the one most like the true captions; an upper bound, not a method.
+    * `nearest_...`: nothing is generated; the consensus among the similar images' own captions.
+
+    Args:
+        model: a `Captioner`.
+        data: `SplitData` of the images.
+        settings: `CaptionerSettings`.
+        options: `EvaluationOptions`.
+    """
+
+    def __init__(self, model, data, settings, options):
+        self._model = model
+        self._data = data
+        self._settings = settings
+        self._options = options
+        self._hypotheses = None
+        self._neighbors = None
+        self._similarities = {}
+
+    def captions(self, method):
+        """Returns one caption for each image of the split, list of str."""
+        name, _, kind = method.partition("_")
+        if name == "greedy":
+            decoder = GreedySearch(max_length=self._settings.max_caption_words)
+            return caption_split(self._model, decoder, self._data).best
+        if name == "beam":
+            return self.hypotheses.best
+        if name == "nearest":
+            similarity = self._similarity(kind)
+            chosen = nearest_neighbor_captions(self.neighbors, similarity).captions
+            training = self._training.records.captions
+            return [training[caption] for caption in chosen]
+        if name == "consensus":
+            ranking = consensus_reranking(
+                self.hypotheses.tokens, self.neighbors, self._similarity(kind)
+            )
+        else:
+            ranking = oracle_reranking(
+                self.hypotheses.tokens, self._true_captions(), self._similarity(kind)
+            )
+        return [
+            texts[order[0]] for texts, order in zip(self.hypotheses.texts, ranking.order)
+        ]
+
+    @property
+    def hypotheses(self):
+        """The n best captions of each image, `GeneratedCaptions`."""
+        if self._hypotheses is None:
+            count = self._options.num_hypotheses
+            decoder = BeamSearch(
+                beam_size=count, num_captions=count, max_length=self._settings.max_caption_words
+            )
+            self._hypotheses = caption_split(self._model, decoder, self._data)
+        return self._hypotheses
+
+    @property
+    def neighbors(self):
+        """The training images nearest to each image, int `[N, k]`."""
+        if self._neighbors is None:
+            features = [self._features(data) for data in (self._data, self._training)]
+            self._neighbors = nearest_images(*features, self._options.num_neighbors).images
+        return self._neighbors
+
+    @property
+    def _training(self):
+        return self._options.load_training_data()
+
+    def _features(self, data):
+        """Returns the encoder's features of images, or the model's `I_r = g2(V_I I)`."""
+        if self._options.neighbor_features == "refined":
+            return np.asarray(scaled_tanh(encode_images(self._model, data)["multimodal"][:, 0]))
+        images = np.arange(data.records.num_images)
+        return data.records.read_region_features(images)[:, 0]
+
+    def _similarity(self, kind):
+        if kind not in self._similarities:
+            records = self._training.records
+            self._similarities[kind] = CaptionSimilarity(
+                [self._data.text.tokenize(caption) for caption in records.captions],
+                records.image_of_caption, kind,
+            )
+        return self._similarities[kind]
+
+    def _true_captions(self):
+        records = self._data.records
+        tokens = [self._data.text.tokenize(caption) for caption in records.captions]
+        bounds = records.first_caption
+        return [tokens[first:last] for first, last in zip(bounds, bounds[1:])]

@@ -1,0 +1,59 @@
+"""What an evaluation asks and answers, whatever the model."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """How much an evaluation does.
+
+    Attributes:
+        intervals: add bootstrap intervals over images (95 %) and what else takes its time.
+        fold_size: also give retrieval as the mean over folds of this many images; 0: do not.
+        seed: of the bootstrap and of samples.
+        num_pictures: pictures to draw.
+        caption_methods: ways of writing captions besides the model's own, see `CaptionMethods`.
+        num_hypotheses: n, the beams that are reranked.
+        num_neighbors: k, the similar training images whose captions rank them.
+        neighbor_features: `encoder` or `refined`, what tells similar images.
+        retrieval: by probability, for caption generators: `none`, `shortlist` or `exact`.
+        shortlist_size: images looked at for each sentence by `shortlist`.
+        num_normalization_images: training images of the mean in M eq. 7.
+        load_training_data: returns the `SplitData` of the training split, for what needs it.
+        load_shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
+            shortlist, and its `SplitData`.
+        progress: `progress(done, total)` of what takes minutes.
+    """
+
+    intervals: bool = True
+    fold_size: int = 0
+    seed: int = 0
+    num_pictures: int = 0
+    caption_methods: tuple = ()
+    num_hypotheses: int = 10
+    num_neighbors: int = 60
+    neighbor_features: str = "encoder"
+    retrieval: str = "none"
+    shortlist_size: int = 100
+    num_normalization_images: int = 100
+    load_training_data: Callable | None = None
+    load_shortlist_model: Callable | None = None
+    progress: Callable | None = None
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: dict laid out as `metrics` of metrics.json.
+        pictures: dict of name to `(caption, uint8 [h, w, 3])`.
+        files: dict of file name to JSON value, such as `captions.json`.
+        embedded: the `EmbeddedSplit` of an alignment model, else None.
+    """
+
+    metrics: dict
+    pictures: dict = dataclasses.field(default_factory=dict)
+    files: dict = dataclasses.field(default_factory=dict)
+    embedded: object = None

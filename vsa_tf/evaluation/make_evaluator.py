@@ -1,0 +1,15 @@
+"""The evaluator of each model."""
+
+from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
+from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
+
+_EVALUATORS = {
+    "alignment": AlignmentEvaluator,
+    "dvsa_rnn": CaptionEvaluator,
+    "m_rnn": CaptionEvaluator,
+}
+
+
+def make_evaluator(settings):
+    """Returns the evaluator of the model of `settings` (`Settings`)."""
+    return _EVALUATORS[settings.training.model](settings.model)

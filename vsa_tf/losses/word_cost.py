@@ -1,0 +1,43 @@
+"""The cost of a sentence generator (M eq. 5 and 6)."""
+
+import math
+
+from keras import ops
+
+
+def word_log_probs(logits, targets):
+    """`log P(w_t | w_1 .. w_{t-1}, I)`, natural logarithm.
+
+    Args:
+        logits: float `[B, T, V]`, unnormalised.
+        targets: int `[B, T]`, PAD = 0 on the right.
+
+    Returns:
+        float32 `[B, T]`; 0 at PAD.
+    """
+    costs = ops.sparse_categorical_crossentropy(
+        targets, ops.cast(logits, "float32"), from_logits=True
+    )
+    return -costs * ops.cast(ops.not_equal(targets, 0), costs.dtype)
+
+
+def word_cost(logits, targets):
+    """`C = 1/N sum_i L_i log2 PPL(w^i | I^i)`: the mean over words of `-log2 P(word)` (M eq. 6).
+
+    The perplexity of M eq. 5 is 2 to this number. END counts as a word.
+
+    Args:
+        logits: float `[B, T, V]`, unnormalised.
+        targets: int `[B, T]`, the words and END, PAD = 0 on the right.
+
+    Returns:
+        A scalar, in bits a word.
+
+    Example: of four equally probable tokens, each costs two bits.
+
+    >>> import numpy as np
+    >>> round(float(word_cost(np.zeros((1, 3, 4), "float32"), np.array([[3, 2, 0]]))), 6)
+    2.0
+    """
+    num_words = ops.sum(ops.cast(ops.not_equal(targets, 0), "float32"))
+    return -ops.sum(word_log_probs(logits, targets)) / (num_words * math.log(2.0))

@@ -1,0 +1,219 @@
+"""Scores of generated captions against references: those of the COCO tool."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+from pycocoevalcap import spice as spice_package
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.spice.spice import Spice
+
+from vsa_tf.text.ptb_tokenizer import ptb_tokenize
+
+BLEU_NAMES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
+
+_SPICE_PARTS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+
+
+class CaptionScorer:
+    """Scores captions of the same images again and again; references are tokenised once.
+
+    Args:
+        references: a list of N lists of strings, the captions that people wrote for N images, one
+            or more for each.
+
+    Attributes:
+        references: the same, as strings of tokens separated by spaces (`ptb_tokenize`).
+
+    Example:
+
+    >>> scorer = CaptionScorer([["A dog runs on grass.", "Dogs run"], ["Two men sit."]])
+    >>> metrics, skipped = scorer.score(["A dog runs on grass", "A cat"], meteor=False)
+    >>> metrics["ROUGE_L"], round(metrics["Bleu_1"], 3)  # 5/7 exp(1 - 8/7)
+    (0.5, 0.619)
+
+    Raises:
+        ValueError: without images, for an image without references, and for what is no string.
+    """
+
+    def __init__(self, references):
+        if not len(references):
+            raise ValueError("Expected references for one image or more. Received: none")
+        for index, captions in enumerate(references):
+            if isinstance(captions, str) or not len(captions):
+                raise ValueError("Expected a list of one or more references for each image. "
+                                 f"Received: references[{index}]={captions!r}")
+        self.references = [
+            [_tokenised(caption, f"references[{index}][{number}]")
+             for number, caption in enumerate(captions)]
+            for index, captions in enumerate(references)
+        ]
+
+    def score(self, candidates, meteor=True, spice=False):
+        """Scores one caption for each image.
+
+        A caption without a word scores 0. All scores are fractions as the COCO tool's are: BLEU,
+        METEOR, ROUGE-L and SPICE from 0 to 1, CIDEr (CIDEr-D) from 0 to 10, with document
+        frequencies from these references.
+
+        Args:
+            candidates: list of N strings.
+            meteor: whether to compute METEOR, which starts Java and takes seconds.
+            spice: whether to compute SPICE, if its Java parts are there. They are never
+                downloaded.
+
+        Returns:
+            `(metrics, skipped)`. metrics: `Bleu_1` to `Bleu_4` (corpus, closest reference length),
+            `METEOR`, `ROUGE_L`, `CIDEr` and, if asked for, `SPICE`: floats, or None where a metric
+            cannot run. skipped: for each None its name with the reason.
+
+        Raises:
+            ValueError: if there is not one string for each image.
+
+        Reference: Chen et al. (2015), Microsoft COCO captions: data collection and evaluation
+        server; the scorers are pycocoevalcap's.
+        """
+        candidates = self._tokenised_candidates(candidates)
+        bleu, _ = self._bleu(candidates)
+        metrics = dict(zip(BLEU_NAMES, map(float, bleu)))
+        metrics["METEOR"] = None
+        metrics["ROUGE_L"] = float(np.mean(self._rouge(candidates)))
+        metrics["CIDEr"] = float(np.mean(self._cider(candidates)))
+        skipped = {}
+        if not meteor:
+            skipped["METEOR"] = "not asked for"
+        else:
+            metrics["METEOR"], reason = self._meteor(candidates)
+            if reason:
+                skipped["METEOR"] = reason
+        if spice:
+            metrics["SPICE"], reason = self._spice(candidates)
+            if reason:
+                skipped["SPICE"] = reason
+        return metrics, skipped
+
+    def score_images(self, candidates):
+        """Scores each caption on its own.
+
+        Args:
+            candidates: list of N strings.
+
+        Returns:
+            dict of float64 arrays `[N]`: `Bleu_4` (of the one sentence, so about 0 without a
+            common 4-gram; its mean is not the corpus's), `ROUGE_L` and `CIDEr` (whose means are
+            what `score` returns).
+
+        Raises:
+            ValueError: if there is not one string for each image.
+        """
+        candidates = self._tokenised_candidates(candidates)
+        _, bleu = self._bleu(candidates)
+        return {"Bleu_4": np.asarray(bleu[3], np.float64), "ROUGE_L": self._rouge(candidates),
+                "CIDEr": self._cider(candidates)}
+
+    def _tokenised_candidates(self, candidates):
+        if isinstance(candidates, str) or len(candidates) != len(self.references):
+            received = repr(candidates) if isinstance(candidates, str) else len(candidates)
+            raise ValueError(f"Expected one caption for each of {len(self.references)} images. "
+                             f"Received: {received}")
+        return [_tokenised(caption, f"candidates[{index}]")
+                for index, caption in enumerate(candidates)]
+
+    def _bleu(self, candidates):
+        return Bleu(4).compute_score(*_scorer_arguments(self.references, candidates), verbose=0)
+
+    def _rouge(self, candidates):
+        _, scores = Rouge().compute_score(*_scorer_arguments(self.references, candidates))
+        # An empty caption would be a perfect match of an empty reference.
+        return np.where([caption != "" for caption in candidates], scores, 0.0)
+
+    def _cider(self, candidates):
+        # The scorer takes the largest document frequency, of which there must be one.
+        if not any(caption for captions in self.references for caption in captions):
+            return np.zeros(len(candidates))
+        return Cider().compute_score(*_scorer_arguments(self.references, candidates))[1]
+
+    def _meteor(self, candidates):
+        if not shutil.which("java"):
+            return None, "java is not installed"
+        references = [[_single_line(caption) for caption in captions]
+                      for captions in self.references]
+        candidates = [_single_line(caption) for caption in candidates]
+        scorer = Meteor()
+        try:
+            score, _ = scorer.compute_score(*_scorer_arguments(references, candidates))
+        except (OSError, ValueError):
+            # Else its destructor would wait for the lock for ever, or complain of the closed pipe.
+            scorer.lock.release()
+            scorer.meteor_p.kill()
+            with contextlib.suppress(OSError):
+                scorer.meteor_p.stdin.close()
+            message = scorer.meteor_p.stderr.read().decode(errors="replace").strip()
+            return None, f"METEOR's Java program ended early: {message.splitlines()[:1]}"
+        return float(score), None
+
+    def _spice(self, candidates):
+        if not shutil.which("java"):
+            return None, "java is not installed"
+        folder = pathlib.Path(spice_package.__file__).parent / "lib"
+        missing = [name for name in _SPICE_PARTS if not (folder / name).exists()]
+        if missing:
+            return None, f"{' and '.join(missing)} not in the spice/lib folder of pycocoevalcap"
+        try:
+            score, _ = Spice().compute_score(*_scorer_arguments(self.references, candidates))
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            return None, f"SPICE's Java program failed: {error}"
+        return float(score), None
+
+
+def caption_scores(candidates, references, meteor=True, spice=False):
+    """Scores captions once; `CaptionScorer` is for more than once, and says what is computed.
+
+    Example: a perfect caption of a single image. CIDEr weighs words by how few images have them,
+    and all have these.
+
+    >>> metrics, skipped = caption_scores(["A dog runs on grass"], [["a dog runs on grass ."]],
+    ...                                   meteor=False)
+    >>> {name: value if value is None else round(value, 6) for name, value in metrics.items()}
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'Bleu_1': 1.0, 'Bleu_2': 1.0, 'Bleu_3': 1.0, 'Bleu_4': 1.0, 'METEOR': None, 'ROUGE_L': 1.0,
+     'CIDEr': 0.0}
+    >>> skipped
+    {'METEOR': 'not asked for'}
+
+    Args:
+        candidates: list of N strings, one caption for each image.
+        references: list of N lists of one or more strings.
+        meteor: whether to compute METEOR, which starts Java and takes seconds.
+        spice: whether to compute SPICE, if its Java parts are there.
+
+    Returns:
+        `(metrics, skipped)` as from `CaptionScorer.score`.
+
+    Raises:
+        ValueError: as `CaptionScorer` and its `score`.
+    """
+    return CaptionScorer(references).score(candidates, meteor, spice)
+
+
+def _tokenised(caption, name):
+    if not isinstance(caption, str):
+        raise ValueError(f"Expected captions to be strings. Received: {name}={caption!r}")
+    return " ".join(ptb_tokenize(caption))
+
+
+def _scorer_arguments(references, candidates):
+    """References and candidates in the form that pycocoevalcap's scorers take."""
+    return dict(enumerate(references)), {
+        index: [caption] for index, caption in enumerate(candidates)
+    }
+
+
+def _single_line(caption):
+    """METEOR reads a line with `|||` between captions; only a token of markup can hold either."""
+    return " ".join(caption.replace("|||", " ").split())

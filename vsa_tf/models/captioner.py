@@ -1,0 +1,169 @@
+"""What all caption generators share: a sentence, word by word, given an image."""
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
+from vsa_tf.layers.feature_scaling import scale_features
+from vsa_tf.layers.sentence_bounds import with_end, with_start
+from vsa_tf.losses.word_cost import word_cost, word_log_probs
+
+
+class Captioner(keras.Model):
+    """A recurrent network over the words so far, which sees an image and says the next word.
+
+    A subclass writes the equations of one paper, for T words at a time:
+
+        image_terms(feature [B, 1, D])       -> image, a nest of `[B, 1, .]`
+        embed(token_ids [B, T], image)       -> words, a nest of `[B, T, .]`
+        recurrent_input(words, image, first) -> `[B, T, .]`; first `[B, T, 1]` is 1 at t = 1
+        logits(words, hidden, image)         -> `[B, T, vocabulary_size]`
+
+    with the layers `word_table` (`make_word_table`), `recurrence` (`make_recurrence`) and `softmax`,
+    which has a `bias`.
+    Training runs them over whole sentences, decoding over one word after the other (`step`): the
+    same lines do both.
+
+    Args:
+        vocabulary_size: number of token ids, PAD = 0 included.
+        train_word_vectors: whether `word_table` is trained.
+        feature_normalization: `none` (the papers) or `l2`, see `scale_features`.
+        dropout: rate of dropout on the image's features, the words, and the last hidden layer.
+        weight_penalty: lambda of M eq. 6, `lambda ||theta||^2`.
+        image_network: turns `images` into region features, see `AlignmentModel`; None where the
+            batches hold `region_features`.
+
+    Call arguments: a batch, a dict of
+        region_features: `[B, R, D]`; the features of all regions, put end to end, are I. R is 1
+            where a sentence is about the whole frame or one box, 2 for a box in its frame.
+            Or images `[B, S, S, 3]` and region_boxes `[B, R, 4]`.
+        token_ids: int `[B, W]`, words only, PAD on the right.
+
+    Output shape: `[B, W + 1, vocabulary_size]`, the logits of the words and of END.
+    """
+
+    # Whether a sentence's recurrent states differ from image to image.
+    image_in_recurrence = True
+
+    def __init__(
+        self,
+        vocabulary_size,
+        train_word_vectors=True,
+        feature_normalization="none",
+        dropout=0.0,
+        weight_penalty=0.0,
+        image_network=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.train_word_vectors = train_word_vectors
+        self.feature_normalization = feature_normalization
+        self.dropout_rate = dropout
+        self.weight_penalty = weight_penalty
+        self.image_network = image_network
+        self.image_dropout = keras.layers.Dropout(dropout)
+        self.word_dropout = keras.layers.Dropout(dropout)
+        self.output_dropout = keras.layers.Dropout(dropout)
+
+    def encode_images(self, batch, training=False):
+        """Returns what the images of a batch contribute, a nest of `[B, 1, .]`."""
+        if self.image_network is None:
+            features = ops.cast(batch["region_features"], self.compute_dtype)
+        else:
+            features = self.image_network(batch["images"], batch["region_boxes"], training=training)
+        features = scale_features(features, self.feature_normalization)
+        _, num_regions, size = features.shape
+        image = ops.reshape(features, (-1, 1, num_regions * size))
+        return self.image_terms(self.image_dropout(image, training=training))
+
+    def call(self, batch, training=False):
+        return self.sentence_logits(
+            self.encode_images(batch, training), batch["token_ids"], training
+        )
+
+    def sentence_logits(self, image, token_ids, training=False):
+        """Returns the logits of every next token of sentences, `[B, W + 1, vocabulary_size]`.
+
+        Args:
+            image: of `encode_images`.
+            token_ids: int `[B, W]`, words only.
+            training: whether dropout is in force.
+        """
+        inputs = with_start(token_ids)
+        first = ops.zeros_like(inputs[:, 1:], dtype=self.compute_dtype)
+        first = ops.expand_dims(ops.pad(first, [[0, 0], [1, 0]], constant_values=1.0), -1)
+        words = self.embed(inputs, image, training)
+        # No mask: PAD comes after the words, where nothing reads what it leaves.
+        hidden = self.recurrence(self.recurrent_input(words, image, first), training=training)
+        return self.logits(words, hidden, image, training)
+
+    def sentence_log_probs(self, image, token_ids):
+        """Returns `log P` of every word and END of sentences, float32 `[B, W + 1]`, 0 at PAD."""
+        return word_log_probs(self.sentence_logits(image, token_ids), with_end(token_ids))
+
+    def start(self, batch):
+        """Returns the state before the first word, a nest of tensors with a row for each image."""
+        image = self.encode_images(batch)
+        batch_size = ops.shape(keras.tree.flatten(dict(batch))[0])[0]
+        return {
+            "image": image,
+            "recurrent": self.recurrence.cell.get_initial_state(batch_size=batch_size),
+            "first": ops.ones((batch_size, 1, 1), self.compute_dtype),
+        }
+
+    def step(self, token_ids, state):
+        """Reads one token of every row and predicts the next: the step function of decoding.
+
+        Args:
+            token_ids: int `[N]`, START at first.
+            state: of `start`, or of the step before.
+
+        Returns:
+            `(logits, state)`, logits float `[N, vocabulary_size]`.
+        """
+        words = self.embed(ops.expand_dims(token_ids, 1), state["image"])
+        inputs = self.recurrent_input(words, state["image"], state["first"])
+        hidden, recurrent = self.recurrence.cell(inputs[:, 0], state["recurrent"])
+        logits = self.logits(words, ops.expand_dims(hidden, 1), state["image"])
+        state = {**state, "recurrent": recurrent, "first": ops.zeros_like(state["first"])}
+        return logits[:, 0], state
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        cost = word_cost(y_pred, with_end(x["token_ids"]))
+        if self.weight_penalty:
+            squares = [ops.sum(ops.square(weight)) for weight in self.trainable_weights]
+            cost = cost + self.weight_penalty * sum(squares)
+        return cost
+
+    def make_word_table(self, size):
+        """Returns the table of the words' first vectors."""
+        return keras.layers.Embedding(
+            self.vocabulary_size, size, trainable=self.train_word_vectors, name="word_table"
+        )
+
+    def make_recurrence(self, cell, units):
+        """Returns the recurrent layer over sentences; its `cell` takes one word."""
+        if cell in ("relu", "rnn"):
+            return keras.layers.RNN(
+                AdditiveRecurrentCell(units), return_sequences=True, name="recurrence"
+            )
+        layer = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[cell]
+        # cuDNN's kernels cannot be compiled by XLA.
+        return layer(units, return_sequences=True, use_cudnn=False, name="recurrence")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "train_word_vectors": self.train_word_vectors,
+            "feature_normalization": self.feature_normalization,
+            "dropout": self.dropout_rate,
+            "weight_penalty": self.weight_penalty,
+            "image_network": keras.saving.serialize_keras_object(self.image_network),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["image_network"])
+        return cls(**{**config, "image_network": network})

@@ -1,0 +1,77 @@
+"""The caption generator of Karpathy & Fei-Fei (DVSA)."""
+
+import keras
+
+from vsa_tf.models.captioner import Captioner
+
+CELLS = ("rnn", "gru", "lstm")
+IMAGE_STEPS = ("first", "every")
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class DvsaRnn(Captioner):
+    """A recurrent network that is shown the image once.
+
+        b_v = W_hi CNN(I)
+        h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)        f = ReLU
+        y_t = softmax(W_oh h_t + b_o)
+
+    With an image's feature it captions the image; with a region's feature, trained on the snippets
+    that the alignment model infers, it is the region captioner (models.md 2.2).
+
+    Args:
+        hidden_size: width of h.
+        word_embedding_size: width of x.
+        cell: `rnn` as above; `gru` or `lstm` put that cell in place of h, with the same input.
+        image_at: `first` as above; `every` adds b_v at each step.
+        **kwargs: of `Captioner`.
+
+    Reference: models.md 2.1.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        hidden_size=512,
+        word_embedding_size=512,
+        cell="rnn",
+        image_at="first",
+        **kwargs,
+    ):
+        super().__init__(vocabulary_size, **kwargs)
+        if cell not in CELLS or image_at not in IMAGE_STEPS:
+            raise ValueError(
+                f"Expected cell to be one of {CELLS} and image_at one of {IMAGE_STEPS}. "
+                f"Received: cell={cell!r}, image_at={image_at!r}"
+            )
+        self.hidden_size = hidden_size
+        self.word_embedding_size = word_embedding_size
+        self.cell = cell
+        self.image_at = image_at
+        self.word_table = self.make_word_table(word_embedding_size)
+        self.word_projection = keras.layers.Dense(hidden_size, use_bias=False, name="W_hx")
+        self.image_projection = keras.layers.Dense(hidden_size, use_bias=False, name="W_hi")
+        self.recurrence = self.make_recurrence(cell, hidden_size)
+        self.softmax = keras.layers.Dense(vocabulary_size, name="W_oh")
+
+    def image_terms(self, feature):
+        return self.image_projection(feature)
+
+    def embed(self, token_ids, image, training=False):
+        x = self.word_dropout(self.word_table(token_ids), training=training)
+        return self.word_projection(x)
+
+    def recurrent_input(self, words, image, first):
+        return words + (first * image if self.image_at == "first" else image)
+
+    def logits(self, words, hidden, image, training=False):
+        return self.softmax(self.output_dropout(hidden, training=training))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_size": self.hidden_size,
+            "word_embedding_size": self.word_embedding_size,
+            "cell": self.cell,
+            "image_at": self.image_at,
+        }

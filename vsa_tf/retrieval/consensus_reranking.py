@@ -1,0 +1,153 @@
+"""Generated captions in the order of their consensus with captions of similar images."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# m of Mao et al., cross-validated on MS COCO with k = 60 neighbours of five captions.
+DEFAULT_NUM_CAPTIONS = {"cider": 125, "bleu": 175}
+
+# Hypotheses are prepared so many images at a time.
+_BLOCK_IMAGES = 256
+
+
+class Reranking(NamedTuple):
+    """The hypotheses of B images, ranked anew.
+
+    Attributes:
+        order: list of B int64 `[n]`; the hypotheses of an image, best first.
+        scores: list of B float64 `[n]`; in the order in which the hypotheses were given.
+    """
+
+    order: list
+    scores: list
+
+
+def consensus_scores(similarities, num_captions):
+    """Mean of the largest similarities of each hypothesis.
+
+    Args:
+        similarities: float `[H, R]`; similarity of hypothesis and reference, R at least 1.
+        num_captions: m; with fewer references, all count: m = min(m, R).
+
+    Returns:
+        float64 `[H]`. Hypotheses with the same similarities in any order have equal scores.
+
+    Raises:
+        ValueError: if there is no reference, or m is below 1.
+
+    Example:
+
+    >>> consensus_scores([[1.0, 0.0, 5.0]], num_captions=2)
+    array([3.])
+
+    Reference: Devlin et al., Exploring nearest neighbor approaches for image captioning, 2015.
+    """
+    similarities = np.asarray(similarities, np.float64)
+    if similarities.ndim != 2 or not similarities.shape[1] or num_captions < 1:
+        raise ValueError(
+            "Expected similarities [H, R] to at least one reference, and num_captions of 1 or "
+            f"more. Received: similarities of shape {similarities.shape}, "
+            f"num_captions={num_captions}")
+    # Sorted, not partitioned: the order of summation, and so the rounding, is that of the values.
+    return np.sort(similarities, axis=1)[:, :-num_captions - 1:-1].mean(axis=1)
+
+
+def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
+    """Ranks each image's hypotheses by consensus with the captions of its nearest training images.
+
+    The consensus score of a hypothesis is the mean of its m largest similarities to the captions
+    of the image's k neighbours.
+
+    Args:
+        hypotheses: list of B lists of token lists; any number (at least one) for an image.
+        neighbors: int `[B, k]`, or a list of B int `[k_b]`; the nearest training images of each
+            image, as `nearest_images` finds them.
+        similarity: a `CaptionSimilarity` of the training captions.
+        num_captions: m; None for 125 (CIDEr) or 175 (BLEU). Where the neighbours have fewer
+            captions, all count.
+
+    Returns:
+        `Reranking`. Of equal scores the earlier hypothesis stands first: the model's order.
+
+    Raises:
+        ValueError: if an image has no hypotheses or no neighbours, a neighbour is not a training
+            image, or m is below 1.
+
+    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 8.2.
+    """
+    if num_captions is None:
+        num_captions = DEFAULT_NUM_CAPTIONS[similarity.kind]
+    _check_lengths(hypotheses, neighbors, "neighbours")
+
+    def similarities(first, last):
+        rows = _row_ranges(hypotheses[first:last])
+        vectors = similarity.vectors(_flat(hypotheses[first:last]))
+        for own, images in zip(rows, neighbors[first:last], strict=True):
+            yield similarity.compare(vectors, similarity.training, own,
+                                     similarity.captions_of(images))
+
+    return _reranking(len(hypotheses), similarities, num_captions)
+
+
+def oracle_reranking(hypotheses, references, similarity):
+    """Ranks each image's hypotheses by their mean similarity to the image's own captions.
+
+    The upper bound of what reranking can reach, not a method: it looks at the truth. Document
+    frequencies stay those of the training captions. With CIDEr the score is CIDEr-D of the
+    hypothesis with all references of the image; with BLEU it is the mean of single-reference BLEU.
+
+    Args:
+        hypotheses: list of B lists of token lists; any number (at least one) for an image.
+        references: list of B lists of token lists; the true captions, at least one for an image.
+        similarity: a `CaptionSimilarity` of the training captions.
+
+    Returns:
+        `Reranking`.
+
+    Raises:
+        ValueError: if an image has no hypotheses or no references.
+
+    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 8.4.
+    """
+    _check_lengths(hypotheses, references, "true captions")
+
+    def similarities(first, last):
+        rows = _row_ranges(hypotheses[first:last] + references[first:last])
+        vectors = similarity.vectors(_flat(hypotheses[first:last] + references[first:last]))
+        for own, true in zip(rows[:last - first], rows[last - first:], strict=True):
+            yield similarity.compare(vectors, vectors, own, true)
+
+    most_references = max((len(captions) for captions in references), default=1)
+    return _reranking(len(hypotheses), similarities, most_references)
+
+
+def _reranking(num_images, similarities, num_captions):
+    order, scores = [], []
+    for first in range(0, num_images, _BLOCK_IMAGES):
+        for block in similarities(first, min(first + _BLOCK_IMAGES, num_images)):
+            scores.append(consensus_scores(block, num_captions))
+            # A stable sort: of equal scores the earlier hypothesis stands first.
+            order.append(np.argsort(-scores[-1], kind="stable"))
+    return Reranking(order, scores)
+
+
+def _flat(captions_of_image):
+    return [caption for captions in captions_of_image for caption in captions]
+
+
+def _row_ranges(captions_of_image):
+    ends = np.cumsum([len(captions) for captions in captions_of_image])
+    return [np.arange(end - len(captions), end)
+            for captions, end in zip(captions_of_image, ends, strict=True)]
+
+
+def _check_lengths(hypotheses, others, name):
+    if len(hypotheses) != len(others):
+        raise ValueError(f"Expected hypotheses and {name} of the same images. Received: hypotheses "
+                         f"of {len(hypotheses)} images, {name} of {len(others)}")
+    for image, (own, other) in enumerate(zip(hypotheses, others, strict=True)):
+        if not len(own) or not len(other):
+            raise ValueError(f"Expected at least one hypothesis, and {name}, for every image. "
+                             f"Received: {len(own)} hypotheses and {len(other)} {name} for image "
+                             f"{image}")
