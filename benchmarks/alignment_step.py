@@ -15,7 +15,8 @@ import importlib.util
 import json
 import os
 import sys
-import time
+
+from benchmarks.training_steps import compare_steps, import_torch, keras_step
 
 # So small that the sum of thousands of hinges neither explodes nor changes its nature.
 _LEARNING_RATE = 1e-7
@@ -96,29 +97,8 @@ def _keras_model(flags, batch):
     return model
 
 
-def _keras_step(flags, batch, jit_compile):
-    """Returns a function that trains one step and returns the loss."""
-    import keras
-    import tensorflow as tf
-
-    model = _keras_model(flags, batch)
-    optimizer = keras.optimizers.SGD(_LEARNING_RATE, momentum=_MOMENTUM)
-    model.compile(optimizer=optimizer, jit_compile=jit_compile)
-    if model.jit_compile != jit_compile:
-        raise RuntimeError(f"Expected jit_compile={jit_compile}. Received: {model.jit_compile}")
-    optimizer.build(model.trainable_variables)
-    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    model.make_train_function()
-
-    def step():
-        model.reset_metrics()
-        return float(model.train_function(batches)["loss"])
-
-    return step
-
-
 def _torch_step(flags, batch, torch):
-    """Returns the same as `_keras_step`, in PyTorch, from the same weights."""
+    """Returns a function that trains one step in PyTorch, from the same weights."""
     functional = torch.nn.functional
 
     def tensor(variable):
@@ -185,29 +165,6 @@ def _torch_step(flags, batch, torch):
     return step
 
 
-def _checked_losses(steps):
-    """Runs the first steps of each; returns losses, seconds of the first call, difference.
-
-    Raises:
-        RuntimeError: the losses differ, so that the times would not be of the same thing.
-    """
-    import numpy as np
-
-    losses, first_seconds = {}, {}
-    for name, step in steps.items():
-        start = time.perf_counter()
-        losses[name] = [step()]
-        first_seconds[name] = round(time.perf_counter() - start, 2)
-        losses[name] += [step() for _ in range(_CHECKED_STEPS - 1)]
-    values = np.array(list(losses.values()))
-    difference = float(np.max(np.abs(values - values[:1]) / np.abs(values[:1])))
-    if not difference <= _TOLERANCE:
-        raise RuntimeError(
-            f"Expected losses equal to {_TOLERANCE:g} from the same weights. Received: {losses}"
-        )
-    return losses, first_seconds, difference
-
-
 def measure(flags, torch=None):
     """Runs the steps alternately; returns times, ratios and losses as a dict.
 
@@ -224,63 +181,41 @@ def measure(flags, torch=None):
 
     tf.config.threading.set_intra_op_parallelism_threads(flags.num_threads)
     batch = _make_batch(flags)
-    steps = {"graph": _keras_step(flags, batch, jit_compile=False)}
+
+    def ours(jit_compile):
+        optimizer = keras.optimizers.SGD(_LEARNING_RATE, momentum=_MOMENTUM)
+        return keras_step(_keras_model(flags, batch), optimizer, batch, jit_compile)
+
+    steps = {"graph": ours(jit_compile=False)}
     if flags.jit_compile or flags.compare == "jit":
-        steps["xla"] = _keras_step(flags, batch, jit_compile=True)
+        steps["xla"] = ours(jit_compile=True)
+    versions = {module.__name__: module.__version__ for module in (tf, keras, np)}
     if torch is not None:
         torch.set_num_threads(flags.num_threads)
         steps["torch"] = _torch_step(flags, batch, torch)
-    losses, first_seconds, difference = _checked_losses(steps)
-    milliseconds = {name: [] for name in steps}
-    for repeat in range(flags.repeats):
-        # Forwards and backwards in turn: none is always the one after the same other.
-        for name in list(steps) if repeat % 2 == 0 else reversed(steps):
-            start = time.perf_counter()
-            for _ in range(flags.steps):
-                steps[name]()
-            milliseconds[name].append(1000 * (time.perf_counter() - start) / flags.steps)
-    versions = {module.__name__: module.__version__ for module in (tf, keras, np)}
-    if torch is not None:
         versions["torch"] = torch.__version__
-    reference = "torch" if torch is not None else "graph"
-    ratios = {
-        name: float(np.median(np.array(values) / np.array(milliseconds[reference])))
-        for name, values in milliseconds.items() if name != reference
-    }
     return {
         "settings": {name: v for name, v in vars(flags).items() if name != "torch_path"},
         "versions": versions,
-        "num_cores": len(os.sched_getaffinity(0)),
-        "step_ms": {name: round(float(np.median(v)), 1) for name, v in milliseconds.items()},
-        "least_step_ms": {name: round(min(v), 1) for name, v in milliseconds.items()},
-        f"ratio_to_{reference}": {name: round(ratio, 3) for name, ratio in ratios.items()},
-        "first_call_seconds": first_seconds,
-        "first_losses": losses,
-        "largest_relative_loss_difference": difference,
+        **compare_steps(
+            steps, "graph" if torch is None else "torch", _TOLERANCE, _CHECKED_STEPS, flags.steps,
+            flags.repeats,
+        ),
     }
-
-
-def _import_torch(path):
-    if path:
-        sys.path.append(path)
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        sys.exit(f"PyTorch is missing ({error}): install it, name its folder with --torch_path, "
-                 "or use --compare=jit")
 
 
 def main():
     flags = _flags()
     if flags.compare == "torch" and not flags.torch_path and not importlib.util.find_spec("torch"):
-        _import_torch(None)
+        import_torch(None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs do
     # TensorFlow first: its own numpy and threads are set up before PyTorch is found.
     import keras
 
     if keras.backend.backend() != "tensorflow":
         sys.exit(f"Expected KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}")
-    torch = _import_torch(flags.torch_path) if flags.compare == "torch" else None
+    torch = import_torch(flags.torch_path) if flags.compare == "torch" else None
     try:
         result = measure(flags, torch)
     except RuntimeError as error:

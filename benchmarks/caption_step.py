@@ -204,6 +204,7 @@ def main():
     if flags.compare == "torch" and not flags.torch_path and not importlib.util.find_spec("torch"):
         import_torch(None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs do
     # TensorFlow first: its own numpy and threads are set up before PyTorch is found.
     import keras
 

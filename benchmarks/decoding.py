@@ -142,6 +142,7 @@ def measure(flags):
 def main():
     flags = _flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs do
     # Before TensorFlow makes its threads, which keep to the same core.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import keras

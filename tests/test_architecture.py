@@ -62,8 +62,8 @@ _ALLOWED = {
     "vsa_tf.photographs": (
         "numpy", "tensorflow", "tfrecords_tools.detectors", "tfrecords_tools.encoders",
         "tfrecords_tools.image_decoding", "tfrecords_tools.regions", "vsa_tf.data",
-        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.photographs",
-        "vsa_tf.program",
+        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.models",
+        "vsa_tf.photographs", "vsa_tf.program",
     ),
     # Programs.
     "vsa_tf.caption": ("absl", "vsa_tf"),

@@ -1,26 +1,51 @@
 import dataclasses
+import functools
+import types
 
 import pytest
+from absl import flags
 
-from vsa_tf.config import (
+from vsa_tf import config
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
+from vsa_tf.model_settings import (
+    MODEL_SETTINGS,
     AlignmentSettings,
-    DataSettings,
-    OptimizerSettings,
-    Settings,
-    TrainingSettings,
-    check,
+    DvsaRnnSettings,
+    MRnnSettings,
 )
 from vsa_tf.program import ProgramError
 
 
 def _settings(tmp_path, **values):
     values = {"data_dir": str(tmp_path), "model_dir": str(tmp_path / "model"), **values}
+    model = MODEL_SETTINGS[values.get("model", "alignment")]
     groups = []
-    for group in (DataSettings, OptimizerSettings, TrainingSettings, AlignmentSettings):
+    for group in (DataSettings, OptimizerSettings, TrainingSettings, model):
         names = {field.name for field in dataclasses.fields(group)}
         groups.append(group(**{name: values.pop(name) for name in names & values.keys()}))
     assert not values
     return Settings(*groups)
+
+
+@pytest.fixture
+def read_flags(monkeypatch, tmp_path):
+    """Returns the settings of a command line, whose flags are defined anew."""
+    values = flags.FlagValues()
+    define = {
+        name: functools.partial(getattr(flags, name), flag_values=values)
+        for name in (
+            "DEFINE_bool", "DEFINE_enum", "DEFINE_float", "DEFINE_integer", "DEFINE_string"
+        )
+    }
+    monkeypatch.setattr(config, "flags", types.SimpleNamespace(FLAGS=values, **define))
+    config.define_flags()
+
+    def read(*arguments):
+        values.unparse_flags()
+        values(["program", f"--data_dir={tmp_path}", "--model_dir=model", *arguments])
+        return config.settings_from_flags()
+
+    return read
 
 
 def test_json_round_trips(tmp_path):
@@ -30,6 +55,13 @@ def test_json_round_trips(tmp_path):
     (tmp_path / "config.json").write_text(settings.to_json({"num_regions": 5}), encoding="utf-8")
     assert Settings.load(tmp_path) == settings
     assert Settings.load_inputs(tmp_path) == {"num_regions": 5}
+
+
+@pytest.mark.parametrize("model", MODEL_SETTINGS)
+def test_settings_of_every_model_round_trip(tmp_path, model):
+    settings = _settings(tmp_path, model=model, dropout=0.25, num_regions=1)
+    assert type(settings.model) is MODEL_SETTINGS[model]
+    assert Settings.from_json(settings.to_json({})) == settings
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"training": {"model": "other"}}'])
@@ -70,6 +102,18 @@ def test_defaults_are_the_papers():
     assert (DataSettings().batch_size, DataSettings().min_count) == (100, 5)
 
 
+def test_defaults_of_captioners_are_the_papers():
+    dvsa_rnn, m_rnn = DvsaRnnSettings(), MRnnSettings()
+    assert (dvsa_rnn.hidden_size, dvsa_rnn.cell, dvsa_rnn.image_at) == (512, "rnn", "first")
+    assert (dvsa_rnn.beam_size, dvsa_rnn.initialize_bias) == (7, True)
+    assert DvsaRnnSettings.shared_defaults["optimizer"] == "rmsprop"
+    assert (m_rnn.variant, m_rnn.cell, m_rnn.beam_size) == ("m-rnn", "relu", 1)
+    sizes = m_rnn.word_embedding_size, m_rnn.recurrent_size, m_rnn.multimodal_size
+    assert sizes == (128, 256, 512)
+    for each in (dvsa_rnn, m_rnn):
+        assert (each.feature_normalization, each.dropout, each.weight_penalty) == ("none", 0, 0)
+
+
 def test_whole_settings_pass(tmp_path):
     check(_settings(tmp_path))
 
@@ -93,3 +137,100 @@ def test_whole_settings_pass(tmp_path):
 def test_contradictions_are_refused(tmp_path, values, message):
     with pytest.raises(ProgramError, match=message):
         check(_settings(tmp_path, **values))
+
+
+@pytest.mark.parametrize("model", ["dvsa_rnn", "m_rnn"])
+def test_captioners_see_one_region(tmp_path, model):
+    check(_settings(tmp_path, model=model, num_regions=1))
+    for number in (0, 2):
+        with pytest.raises(ProgramError, match=f"one region.*Received: --num_regions={number}"):
+            check(_settings(tmp_path, model=model, num_regions=number))
+
+
+def test_the_region_captioner_needs_an_alignment_model(tmp_path):
+    values = {"model": "dvsa_rnn", "num_regions": 1}
+    with pytest.raises(ProgramError, match="--snippets=nowhere is no model_dir"):
+        check(_settings(tmp_path, **values, snippets="nowhere"))
+    with pytest.raises(ProgramError, match="--whole_frame is for the region captioner"):
+        check(_settings(tmp_path, **values, whole_frame=True))
+    (tmp_path / "config.json").touch()
+    check(_settings(tmp_path, **values, snippets=str(tmp_path), whole_frame=True))
+
+
+class TestSettingsFromFlags:
+    def test_each_model_has_its_own_defaults(self, read_flags):
+        for name, model in MODEL_SETTINGS.items():
+            settings = read_flags(f"--model={name}")
+            assert settings.model == model()
+            assert settings.training.model == name
+
+    @pytest.mark.parametrize(
+        ("model", "expected"),
+        [
+            ("alignment", ("sgd", 0.0, 0)), ("dvsa_rnn", ("rmsprop", 5.0, 1)),
+            ("m_rnn", ("sgd", 0.0, 1)),
+        ],
+    )
+    def test_shared_flags_start_as_the_models_paper_says(self, read_flags, model, expected):
+        settings = read_flags(f"--model={model}")
+        optimizer = settings.optimizer
+        received = optimizer.optimizer, optimizer.clip_value, settings.data.num_regions
+        assert received == expected
+
+    def test_a_shared_flag_that_is_given_wins(self, read_flags):
+        # Even where it says what is the default without the model.
+        settings = read_flags("--model=dvsa_rnn", "--optimizer=sgd", "--clip_value=0")
+        assert (settings.optimizer.optimizer, settings.optimizer.clip_value) == ("sgd", 0)
+        assert settings.data.num_regions == 1
+        with pytest.raises(ProgramError, match="Received: --num_regions=0"):
+            read_flags("--model=dvsa_rnn", "--num_regions=0")
+
+    def test_a_models_flags_reach_its_settings(self, read_flags):
+        model = read_flags(
+            "--model=m_rnn", "--variant=shared", "--cell=lstm", "--beam_size=3",
+            "--initialize_bias", "--weight_penalty=0.01", "--selection=CIDEr",
+            "--multimodal_size=9",
+        ).model
+        assert model == MRnnSettings(
+            variant="shared", cell="lstm", beam_size=3, initialize_bias=True, weight_penalty=0.01,
+            selection="CIDEr", multimodal_size=9,
+        )
+        assert read_flags("--model=dvsa_rnn", "--noinitialize_bias").model.initialize_bias is False
+
+    @pytest.mark.parametrize(
+        ("model", "flag"),
+        [
+            ("m_rnn", "joint_size=8"), ("m_rnn", "hidden_size=8"), ("dvsa_rnn", "variant=shared"),
+            ("dvsa_rnn", "margin=0.5"), ("alignment", "beam_size=7"), ("alignment", "snippets=x"),
+            ("alignment", "initialize_bias"), ("m_rnn", "nowhole_frame"),
+        ],
+    )
+    def test_flags_of_other_models_are_refused(self, read_flags, model, flag):
+        name = flag.split("=")[0].removeprefix("no")
+        with pytest.raises(
+            ProgramError, match=f"--{name} is not a setting of --model={model}; leave it out"
+        ):
+            read_flags(f"--model={model}", f"--{flag}")
+
+    @pytest.mark.parametrize(
+        ("model", "cell"), [("alignment", "rnn"), ("m_rnn", "rnn"), ("dvsa_rnn", "relu")]
+    )
+    def test_choices_of_other_models_are_refused(self, read_flags, model, cell):
+        choices = "rnn, gru, lstm" if model == "dvsa_rnn" else "relu, gru, lstm"
+        with pytest.raises(
+            ProgramError, match=f"--cell of --model={model} to be one of {choices}.*: {cell}$"
+        ):
+            read_flags(f"--model={model}", f"--cell={cell}")
+
+    def test_choices_of_no_model_are_refused(self, read_flags):
+        for flag in ("cell=tanh", "variant=m_rnn", "selection=loss", "model=captioner"):
+            with pytest.raises(flags.IllegalFlagValueError, match=flag.split("=")[0]):
+                read_flags("--model=m_rnn", f"--{flag}")
+
+    @pytest.mark.parametrize("model", MODEL_SETTINGS)
+    def test_the_flagfile_of_settings_gives_them_again(self, read_flags, model, tmp_path):
+        settings = read_flags(f"--model={model}", "--cell=gru", "--dropout=0.25", "--clip_value=0")
+        path = tmp_path / "flagfile"
+        path.write_text(settings.to_flags(), encoding="utf-8")
+        assert read_flags(f"--flagfile={path}") == settings
+        assert read_flags(f"--flagfile={path}", "--cell=lstm").model.cell == "lstm"

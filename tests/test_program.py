@@ -11,12 +11,16 @@ import pytest
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.config import Settings
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.model_settings import MODEL_SETTINGS
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = {
-    "vsa_tf.train": ("model_dir", "data_dir", "joint_size", "frame_context", "flagfile"),
-    "vsa_tf.evaluate": ("model_dir", "split", "output", "flagfile"),
+    "vsa_tf.train": (
+        "model_dir", "data_dir", "joint_size", "frame_context", "variant", "initialize_bias",
+        "flagfile",
+    ),
+    "vsa_tf.evaluate": ("model_dir", "split", "output", "caption_method", "flagfile"),
     "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
 }
@@ -84,6 +88,8 @@ def test_missing_flags_are_named(run, name):
         (["--dropout=1.5"], "dropout"),
         (["--negatives=hard"], "negatives.*sum|hardest|top_k"),
         (["--model=transformer"], "model"),
+        (["--model=m_rnn", "--joint_size=5"], "--joint_size is not a setting of --model=m_rnn"),
+        (["--model=m_rnn", "--cell=rnn"], "--cell of --model=m_rnn to be one of relu, gru, lstm"),
         (["--jit_compile=yes"], "jit_compile"),
         (["--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
         (["--clip_value=1", "--clip_norm=1"], "--clip_value and --clip_norm exclude each other"),
@@ -98,6 +104,51 @@ def test_training_refuses_wrong_flags(run, arguments, message):
 def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
     line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}"))
     assert "no readable config.json" in line
+
+
+def _write_settings(model_dir, model, **values):
+    groups = [DataSettings(), OptimizerSettings(), TrainingSettings(model=model)]
+    settings = Settings(*groups, MODEL_SETTINGS[model](**values))
+    (model_dir / "config.json").write_text(settings.to_json({}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "message"),
+    [
+        ("alignment", ["--caption_method=beam"], "--caption_method is not for.*leave it out"),
+        ("alignment", ["--beam_size=3"], "--beam_size is not for"),
+        ("alignment", ["--retrieval=exact"], "--retrieval is not for"),
+        ("alignment", ["--num_neighbors=60"], "--num_neighbors is not for"),
+        ("m_rnn", ["--query=dog"], "--query is not for.* m_rnn"),
+        ("dvsa_rnn", ["--word_magnitudes=words.json"], "--word_magnitudes is not for.* dvsa_rnn"),
+        ("m_rnn", ["--retrieval=shortlist"], "--retrieval=shortlist needs --shortlist_model"),
+        ("m_rnn", ["--caption_method=best"], "caption_method"),
+        ("m_rnn", ["--retrieval=some"], "retrieval"),
+        ("m_rnn", ["--shortlist_size=0"], "shortlist_size"),
+        ("m_rnn", ["--output=nowhere/metrics.json"], "there is no such directory"),
+        ("dvsa_rnn", ["--neighbor_features=refined"], "a model whose multimodal layer sees"),
+    ],
+)
+def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
+    run, tmp_path, model, arguments, message
+):
+    _write_settings(tmp_path, model)
+    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", *arguments))
+    assert re.search(message, line)
+
+
+@pytest.mark.parametrize(
+    ("variant", "argument", "message"),
+    [
+        ("rnn_base", "--retrieval=exact", "--variant=rnn_base sees no image"),
+        ("rnn_base", "--neighbor_features=refined", "a model whose multimodal layer sees"),
+        ("vis_in_rnn", "--neighbor_features=refined", "a model whose multimodal layer sees"),
+    ],
+)
+def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, argument, message):
+    _write_settings(tmp_path, "m_rnn", variant=variant)
+    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
+    assert re.search(message, line)
 
 
 def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):

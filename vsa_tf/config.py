@@ -245,6 +245,8 @@ def settings_from_flags():
         name: default for name, default in model_class.shared_defaults.items()
         if values[name].using_default_value
     }
+    if not values["clip_norm"].using_default_value:
+        shared.pop("clip_value", None)  # one of the two: the one that was asked for
     groups = [
         group(**{
             field.name: shared.get(field.name, values[field.name].value)

@@ -104,12 +104,19 @@ def check(settings):
     writes_captions = isinstance(settings.model, CaptionerSettings)
     for name in _CAPTIONER_FLAGS if not writes_captions else _ALIGNMENT_FLAGS:
         if not values[name].using_default_value:
-            raise program.ProgramError(f"--{name} is not for a {model} model; leave it out")
+            raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
     if writes_captions and values.retrieval == "shortlist" and not values.shortlist_model:
         raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
     variant = getattr(settings.model, "variant", None)
     if variant == "rnn_base" and values.retrieval != "none":
         raise program.ProgramError("--variant=rnn_base sees no image: it cannot retrieve")
+    finds_similar = any(m.startswith(("consensus", "nearest")) for m in values.caption_method)
+    if finds_similar and values.neighbor_features == "encoder":
+        if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+            raise program.ProgramError(
+                "The records hold no features to find similar images by: "
+                "--neighbor_features=refined"
+            )
     if values.neighbor_features == "refined" and variant in (None, "rnn_base", "vis_in_rnn"):
         raise program.ProgramError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"

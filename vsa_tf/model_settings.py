@@ -198,6 +198,15 @@ class MRnnSettings(CaptionerSettings):
         False, "Start the softmax bias at the log frequency of each word (paper: not said)."
     )
 
+    def check(self, data):
+        super().check(data)
+        if self.variant == "vis_in_rnn_both_shared" and self.recurrent_size != self.multimodal_size:
+            raise ProgramError(
+                "One matrix feeds two layers of --variant=vis_in_rnn_both_shared: "
+                f"--recurrent_size={self.recurrent_size} and "
+                f"--multimodal_size={self.multimodal_size} must be equal"
+            )
+
 
 MODEL_SETTINGS = {
     "alignment": AlignmentSettings,

@@ -25,6 +25,8 @@ def run(main, usage, positional=None):
     """
     # TensorFlow prints pages of information when it is imported later.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Off by default on processors without AVX512, where its products are a tenth faster too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     flag_values = flags.FLAGS
     if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in sys.argv[1:]):
         _print_help(usage, flag_values)

@@ -147,3 +147,14 @@ def test_neighbors_may_be_near_in_the_models_refined_features(model, data, train
     ]
     np.testing.assert_array_equal(methods.neighbors, nearest_images(*features, 2).images)
     np.testing.assert_allclose(methods._features(training), features[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", CAPTION_METHODS)
+def test_images_without_captions_help_nobody_and_still_get_one(model, tmp_path_factory, method):
+    captions = (CAPTIONS[0], (), *CAPTIONS[1:])
+    training = load_split(tmp_path_factory.mktemp("records"), captions)
+    data = load_split(
+        tmp_path_factory.mktemp("records"), (DEV[0], (), *DEV[1:]), "dev", training.text
+    )
+    methods = _methods(model, data, training)
+    assert len(methods.captions(method)) == 4

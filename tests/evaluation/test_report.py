@@ -38,7 +38,10 @@ def test_the_report_says_what_was_evaluated_and_how():
     ("names", "protocols"),
     [
         (["captions"], {"captions"}),
-        (["captions", "image_to_sentence", "sentence_to_image"], {"captions", "retrieval"}),
+        (
+            ["captions", "image_to_sentence", "sentence_to_image"],
+            {"captions", "retrieval", "retrieval_score"},
+        ),
         (["image_to_sentence", "phrase_localization"], {"retrieval", "phrase_localization"}),
     ],
 )

@@ -8,7 +8,7 @@ from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.greedy_search import GreedySearch
 from vsa_tf.models.caption_generator import CaptionGenerator
 
-# One of a recurrence without the image, one that is shown it at the first step, one with two states.
+# The image is not in the recurrence, or at its first step alone, or at each; one state or two.
 NAMES = ("m_rnn shared", "dvsa_rnn", "dvsa_rnn every lstm")
 END, FORBIDDEN = 2, [0, 1, 3]
 MAX_LENGTH = 4

@@ -130,7 +130,8 @@ class TestMRnn:
 
     def test_the_shared_softmax_is_the_word_table(self):
         model = make_captioner("m_rnn shared")
-        tables = [weight for weight in model.weights if 9 in weight.shape and len(weight.shape) == 2]
+        matrices = [weight for weight in model.weights if len(weight.shape) == 2]
+        tables = [weight for weight in matrices if 9 in weight.shape]
         assert tables == [model.word_table.embeddings]
         assert model.softmax.embedding is model.word_table
         assert sum(weight is model.word_table.embeddings for weight in model.weights) == 1

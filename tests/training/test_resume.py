@@ -13,14 +13,10 @@ import numpy as np
 import pytest
 
 from tests.data import small_records
-from vsa_tf.config import (
-    AlignmentSettings,
-    DataSettings,
-    OptimizerSettings,
-    Settings,
-    TrainingSettings,
-)
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.evaluation.evaluate_model import evaluate_model
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.model_settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.training.generated_data import generate_data
 from vsa_tf.training.train_model import train_model
@@ -198,7 +194,8 @@ def test_what_shows_only_when_the_model_is_made_is_refused(
 
 def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path):
     data_dir, whole, _, _ = runs
-    evaluate_model(whole, output=tmp_path / "metrics.json", fold_size=4)
+    options = EvaluationOptions(fold_size=4)
+    evaluate_model(whole, output=tmp_path / "metrics.json", options=options)
     report = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
     assert report["metrics"].pop("folds")["fold_size"] == 4
     assert report == json.loads((whole / "metrics.json").read_text("utf-8"))

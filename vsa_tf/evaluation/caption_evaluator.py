@@ -4,7 +4,7 @@ import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.greedy_search import GreedySearch
-from vsa_tf.evaluation.caption_methods import CaptionMethods
+from vsa_tf.evaluation.caption_methods import CaptionMethods, captioned_images
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.probability_retrieval import probability_retrieval
@@ -67,7 +67,7 @@ class CaptionEvaluator:
         `novel` is the share of captions that are no training caption, `distinct` the number of
         different ones, `collapsed` whether they are so few that the model ignores its images.
         """
-        has_captions = np.flatnonzero(np.diff(data.records.first_caption))
+        has_captions = captioned_images(data.records)
         scorer = self._scorers.get(data.records.split)
         if scorer is None:
             scorer = CaptionScorer([references(data, image) for image in has_captions])

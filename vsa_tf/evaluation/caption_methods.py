@@ -54,13 +54,21 @@ class CaptionMethods:
             ranking = consensus_reranking(
                 self.hypotheses.tokens, self.neighbors, self._similarity(kind)
             )
+            best = [order[0] for order in ranking.order]
         else:
-            ranking = oracle_reranking(
-                self.hypotheses.tokens, self._true_captions(), self._similarity(kind)
-            )
-        return [
-            texts[order[0]] for texts, order in zip(self.hypotheses.texts, ranking.order)
-        ]
+            best = self._oracle(kind)
+        return [texts[index] for texts, index in zip(self.hypotheses.texts, best)]
+
+    def _oracle(self, kind):
+        """Returns the hypothesis nearest to the true captions, the first where there are none."""
+        images, truth = captioned_images(self._data.records), self._true_captions()
+        ranking = oracle_reranking(
+            [self.hypotheses.tokens[image] for image in images],
+            [truth[image] for image in images], self._similarity(kind),
+        )
+        best = np.zeros(len(truth), int)
+        best[images] = [order[0] for order in ranking.order]
+        return best
 
     @property
     def hypotheses(self):
@@ -75,10 +83,13 @@ class CaptionMethods:
 
     @property
     def neighbors(self):
-        """The training images nearest to each image, int `[N, k]`."""
+        """The captioned training images nearest to each image, int `[N, k]`."""
         if self._neighbors is None:
-            features = [self._features(data) for data in (self._data, self._training)]
-            self._neighbors = nearest_images(*features, self._options.num_neighbors).images
+            captioned = captioned_images(self._training.records)
+            self._neighbors = nearest_images(
+                self._features(self._data), self._features(self._training)[captioned],
+                self._options.num_neighbors,
+            ).images
         return self._neighbors
 
     @property
@@ -97,7 +108,7 @@ class CaptionMethods:
             records = self._training.records
             self._similarities[kind] = CaptionSimilarity(
                 [self._data.text.tokenize(caption) for caption in records.captions],
-                records.image_of_caption, kind,
+                np.searchsorted(captioned_images(records), records.image_of_caption), kind,
             )
         return self._similarities[kind]
 
@@ -106,3 +117,8 @@ class CaptionMethods:
         tokens = [self._data.text.tokenize(caption) for caption in records.captions]
         bounds = records.first_caption
         return [tokens[first:last] for first, last in zip(bounds, bounds[1:])]
+
+
+def captioned_images(records):
+    """Returns the images of a `RecordSplit` that have captions, int `[n]`."""
+    return np.flatnonzero(np.diff(records.first_caption))

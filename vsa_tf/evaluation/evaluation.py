@@ -35,7 +35,7 @@ class EvaluationOptions:
     num_neighbors: int = 60
     neighbor_features: str = "encoder"
     retrieval: str = "none"
-    shortlist_size: int = 100
+    shortlist_size: int = 50
     num_normalization_images: int = 100
     load_training_data: Callable | None = None
     load_shortlist_model: Callable | None = None

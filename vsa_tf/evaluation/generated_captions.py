@@ -31,19 +31,17 @@ class GeneratedCaptions:
         return [texts[0] if texts else "" for texts in self.texts]
 
 
-def generate_captions(model, decoder, batches, text):
+def generate_captions(generator, batches, text):
     """Writes captions for images.
 
     Args:
-        model: a `Captioner`.
-        decoder: a decoder of `vsa_tf.decoding`.
+        generator: a `CaptionGenerator`; one that is used again is compiled once.
         batches: iterable of batches of images.
         text: the `CaptionText` of the model.
 
     Returns:
         `GeneratedCaptions`.
     """
-    generator = CaptionGenerator(model, decoder)
     captions = GeneratedCaptions([], [], [], [])
     for batch in batches:
         hypotheses = generator.predict_on_batch(batch)
@@ -53,8 +51,18 @@ def generate_captions(model, decoder, batches, text):
 
 
 def caption_split(model, decoder, data):
-    """Writes captions for every image of a split, `SplitData`; see `generate_captions`."""
-    return generate_captions(model, decoder, data.image_batches(_BATCH_SIZE), data.text)
+    """Writes captions for every image of a split.
+
+    Args:
+        model: a `Captioner`.
+        decoder: a decoder of `vsa_tf.decoding`.
+        data: `SplitData`.
+
+    Returns:
+        `GeneratedCaptions`.
+    """
+    generator = CaptionGenerator(model, decoder)
+    return generate_captions(generator, data.image_batches(_BATCH_SIZE), data.text)
 
 
 def _append(captions, text, token_ids, token_log_probs, log_probs):

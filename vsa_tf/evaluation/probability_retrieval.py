@@ -39,10 +39,16 @@ def probability_retrieval(model, data, images, options):
     }
     by_probability = retrieval_metrics(likelihood, image_of_caption, **settings)
     normalized = retrieval_metrics(likelihood - marginal, image_of_caption, **settings)
-    return {
+    metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
         "sentence_to_image": by_probability["sentence_to_image"],
     }
+    if options.fold_size:
+        metrics["folds"] = {
+            **normalized["folds"],
+            "sentence_to_image": by_probability["folds"]["sentence_to_image"],
+        }
+    return metrics
 
 
 def log_mean_exp(values):

@@ -36,6 +36,11 @@ def evaluation_report(settings, data, metrics):
         metrics: dict of metrics.
     """
     protocol = dict(text for name, text in _PROTOCOLS.items() if name in metrics)
+    if {"captions", "image_to_sentence"} <= metrics.keys():
+        protocol["retrieval_score"] = (
+            "images by log P(sentence | image); sentences by that less log mean P(sentence | image) "
+            "over sampled training images"
+        )
     tokens = data.tokens
     return {
         "model": settings.training.model,

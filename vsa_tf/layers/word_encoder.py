@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
+from vsa_tf.layers.word_table import WordTable
 
 CELLS = ("relu", "gru", "lstm")
 
@@ -52,7 +53,7 @@ class WordEncoder(keras.layers.Layer):
         self.dropout = dropout
         self.train_embedding = train_embedding
 
-        self.word_table = keras.layers.Embedding(
+        self.word_table = WordTable(
             vocabulary_size, embedding_size, trainable=train_embedding, name="word_table"
         )
         self.input_dropout = keras.layers.Dropout(dropout)

@@ -3,6 +3,7 @@
 import io
 import json
 import pathlib
+import re
 import zipfile
 
 import numpy as np
@@ -81,4 +82,5 @@ def restore_checkpoint(path, variables):
 
 def _neutral(path):
     """Drops the numbers that Keras appends when a name is used again in one process."""
-    return "/".join(part.rstrip("0123456789").rstrip("_") for part in path.split("/"))
+    # In the middle too: an optimiser's variables are named after the model's, slashes replaced.
+    return re.sub(r"_[0-9]+(?=[_/]|$)", "", path)

@@ -6,6 +6,7 @@ from keras import ops
 from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
 from vsa_tf.layers.feature_scaling import scale_features
 from vsa_tf.layers.sentence_bounds import with_end, with_start
+from vsa_tf.layers.word_table import WordTable
 from vsa_tf.losses.word_cost import word_cost, word_log_probs
 
 
@@ -138,7 +139,7 @@ class Captioner(keras.Model):
 
     def make_word_table(self, size):
         """Returns the table of the words' first vectors."""
-        return keras.layers.Embedding(
+        return WordTable(
             self.vocabulary_size, size, trainable=self.train_word_vectors, name="word_table"
         )
 

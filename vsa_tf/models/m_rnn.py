@@ -57,7 +57,8 @@ class MRnn(Captioner):
         m_t  = g2(V_w w_t + V_r r_t + V_I I)                        (M eq. 3)
         y_t  = softmax(W_o m_t + b_o)
 
-    The variants (`VARIANTS`) leave out or add connections. Where the image enters the recurrence,
+    All layers but V_w and V_I also have a bias, which the paper does not write. The variants
+    (`VARIANTS`) leave out or add connections. Where the image enters the recurrence,
     `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1 is `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
 
     Args:

@@ -10,6 +10,7 @@ from vsa_tf.decoding.greedy_search import GreedySearch
 from vsa_tf.decoding.sampling import Sampling
 from vsa_tf.evaluation.generated_captions import generate_captions
 from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.models.caption_generator import CaptionGenerator
 from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.photographs.region_batch import region_batch
 from vsa_tf.program import ProgramError
@@ -62,7 +63,7 @@ class _Writer:
                 f"--prefix has {len(self._prefix_tokens)} words; raise --max_words, which is "
                 f"{options.max_words}"
             )
-        self._decoder = _decoder(options)
+        self._generator = CaptionGenerator(trained.model, _decoder(options))
 
     def answers(self, batch, of_regions):
         """Returns what to say of each image, a list of dicts."""
@@ -87,7 +88,7 @@ class _Writer:
             num_rows = len(batch["region_boxes"])
             batch = {**batch, "prefix": np.tile(np.int32(ids), (num_rows, 1))}
         text = self._trained.text
-        generated = generate_captions(self._trained.model, self._decoder, [batch], text)
+        generated = generate_captions(self._generator, [batch], text)
         return [
             [
                 {
