@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -123,6 +124,7 @@ def test_captions_are_in_the_results_format_of_coco(runs):
         assert row["file_name"] == f"image{row['image_id']}.png"
         assert isinstance(row["caption"], str)
         assert len(row["caption"].split()) <= 6
+        assert row["closest_training_caption"] in [text for texts in CAPTIONS for text in texts]
 
 
 def test_metrics_have_the_layout_of_the_interface(runs):
@@ -144,6 +146,21 @@ def test_the_model_begins_with_the_frequencies_of_words(runs):
     bias = np.array(trained.model.softmax.bias)
     # A few small steps later, the frequent ones are still the frequent ones.
     assert bias[counts.argsort()[-1]] > bias[counts.argsort()[4]]
+
+
+def test_another_vocabulary_of_the_same_size_is_refused(runs, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(runs[1], copy)
+    lines = (copy / "vocabulary.txt").read_text().splitlines(keepends=True)
+    lines[-1], lines[-2] = lines[-2], lines[-1]
+    (copy / "vocabulary.txt").write_text("".join(lines))
+    with pytest.raises(ProgramError, match="vocabulary.txt to be as training wrote it"):
+        TrainedModel(copy)
+    settings = dataclasses.replace(
+        runs[0], training=dataclasses.replace(runs[0].training, model_dir=str(copy))
+    )
+    with pytest.raises(ProgramError, match="vocabulary.txt is not the one it was trained with"):
+        train_model(settings)
 
 
 def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path, monkeypatch):

@@ -39,8 +39,8 @@ class CaptionEvaluator:
                 **self.scores(captions, data, options),
             }
         }
+        methods = CaptionMethods(model, data, self.settings, options)
         if options.caption_methods:
-            methods = CaptionMethods(model, data, self.settings, options)
             metrics["captions_by_method"] = {
                 method: self.scores(methods.captions(method), data, options)
                 for method in options.caption_methods
@@ -51,6 +51,9 @@ class CaptionEvaluator:
             {"image_id": image, "caption": caption, "file_name": data.records.filenames[image]}
             for image, caption in enumerate(captions)
         ]
+        if options.intervals and options.load_training_data is not None:
+            for result, closest in zip(results, methods.closest(captions)):
+                result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
         return Evaluation(metrics, pictures, {"captions.json": results})
 

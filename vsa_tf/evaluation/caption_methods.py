@@ -8,6 +8,7 @@ from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.layers.scaled_tanh import scaled_tanh
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
+from vsa_tf.retrieval.closest_captions import closest_captions
 from vsa_tf.retrieval.consensus_reranking import consensus_reranking, oracle_reranking
 from vsa_tf.retrieval.nearest_images import nearest_images
 from vsa_tf.retrieval.nearest_neighbor_captions import nearest_neighbor_captions
@@ -58,6 +59,13 @@ class CaptionMethods:
         else:
             best = self._oracle(kind)
         return [texts[index] for texts, index in zip(self.hypotheses.texts, best)]
+
+    def closest(self, captions):
+        """Returns the training caption most like each of the captions by CIDEr, list of str."""
+        similarity = self._similarity("cider")
+        tokens = [self._data.text.tokenize(caption) for caption in captions]
+        training = self._training.records.captions
+        return [training[row] for row in closest_captions(tokens, similarity).captions]
 
     def _oracle(self, kind):
         """Returns the hypothesis nearest to the true captions, the first where there are none."""

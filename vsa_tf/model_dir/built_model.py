@@ -77,6 +77,12 @@ class TrainedModel:
         vocabulary = Vocabulary.load(model_dir / "vocabulary.txt")
         self.text = CaptionText(vocabulary, self.settings.data.tokenizer)
         self.inputs = Settings.load_inputs(model_dir)
+        # The size alone would not tell: words in another order give other sentences.
+        if self.inputs.get("vocabulary", vocabulary.fingerprint()) != vocabulary.fingerprint():
+            raise ProgramError(
+                f"Expected {model_dir / 'vocabulary.txt'} to be as training wrote it. Received: "
+                "other words, which the checkpoint does not fit. Restore the file"
+            )
         self.model = build_model(self.settings, self.inputs, len(vocabulary))
         self.progress = restore_checkpoint(checkpoint, self.model.variables)
 

@@ -165,12 +165,16 @@ def open_model_dir(settings, model_dir, train):
         "region_feature_size": info.region_feature_size,
         "encoder": info.encoder,
         "detector": info.detector,
+        "vocabulary": train.text.vocabulary.fingerprint(),
     }
     config = model_dir / "config.json"
     if config.is_file():
         difference = settings.difference(Settings.load(model_dir))
-        if Settings.load_inputs(model_dir) != inputs:
+        stored = Settings.load_inputs(model_dir)
+        if stored != inputs:
             difference = "the records are of another encoder or detector"
+        if stored.get("vocabulary") != inputs["vocabulary"]:
+            difference = "vocabulary.txt is not the one it was trained with"
         if difference:
             raise ProgramError(
                 f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "

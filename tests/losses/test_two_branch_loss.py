@@ -1,0 +1,217 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.vsa_tf_test_case import VsaTfTestCase
+from vsa_tf.losses.image_sentence_masks import image_sentence_masks
+from vsa_tf.losses.pair_masks import PairMasks
+from vsa_tf.losses.two_branch_loss import DISTANCES, NEGATIVES, TwoBranchLoss
+
+TERMS = ("image_to_text", "text_to_image", "image_to_image", "text_to_text")
+
+
+def _sines(rows, phase):
+    """N(f(rows, 5, phase)) of spec/fixtures.md."""
+    values = np.sin(phase + 3 * np.arange(rows)[:, None] + 7 * np.arange(5))
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+IMAGES, SENTENCES = _sines(6, 0.5), _sines(12, 2.5)
+IMAGE_OF_SENTENCE = np.arange(12) // 2
+_POSITIVE = np.arange(6)[:, None] == IMAGE_OF_SENTENCE
+FIXTURE_MASKS = PairMasks(_POSITIVE, ~_POSITIVE, ~_POSITIVE)
+
+
+def _weights(**terms):
+    return {**dict.fromkeys(TERMS, 0.0), **terms}
+
+
+def _random_case(seed, num_images=6, num_texts=8, size=4):
+    """Unit vectors and masks with several positives, and pairs that are neither."""
+    rng = np.random.default_rng(seed)
+    images, texts = rng.normal(size=(num_images, size)), rng.normal(size=(num_texts, size))
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    kind = rng.integers(0, 4, (num_images, num_texts))
+    masks = PairMasks(
+        kind == 0, kind >= 2, (kind == 1) | (kind == 2),
+        rng.uniform(size=num_images) < 0.8, rng.uniform(size=num_texts) < 0.8,
+    )
+    return images, texts, masks
+
+
+def _brute_force(images, texts, masks, settings):
+    """The loss of the docstring, triplet by triplet."""
+
+    def distance(x, y):
+        if settings.distance == "cosine":
+            return 1 - x @ y
+        return np.sqrt(((x - y) ** 2).sum() + 1e-4)
+
+    def triplets(positive_distance, others, top_k):
+        costs = [max(0, settings.margin + positive_distance - other) for other in others]
+        return sum(sorted(costs, reverse=True)[:top_k]) / top_k
+
+    def cross(anchors, others, positive, negative):
+        terms = []
+        for i, x in enumerate(anchors):
+            wrong = [k for k in range(len(others)) if negative[i, k]]
+            for j in range(len(others)):
+                if not positive[i, j]:
+                    continue
+                if settings.negatives == "softmax":
+                    exponentials = [np.exp(x @ others[k] / 0.2) for k in [j, *wrong]]
+                    terms.append(-np.log(exponentials[0] / sum(exponentials)))
+                else:
+                    top_k = 1 if settings.negatives == "hardest" else settings.top_k
+                    distances = [distance(x, others[k]) for k in wrong]
+                    terms.append(triplets(distance(x, others[j]), distances, top_k))
+        return np.mean(terms) if terms else 0.0
+
+    def within(vectors, positive, negative):
+        terms, num = [], len(vectors)
+        for i in range(num):
+            shared = [(positive[i] & positive[j]).any() for j in range(num)]
+            refused = [(positive[i] & negative[j]).any() for j in range(num)]
+            near = [distance(vectors[i], vectors[j]) for j in range(num) if shared[j] and j != i]
+            far = [
+                distance(vectors[i], vectors[j])
+                for j in range(num) if refused[j] and not shared[j] and j != i
+            ]
+            if near:
+                terms.append(triplets(max(near), far, settings.top_k))
+        return np.mean(terms) if terms else 0.0
+
+    positive = masks.positive & masks.first_image[:, None] & masks.first_text
+    negative_texts = masks.negative_texts & masks.first_text
+    negative_images = masks.negative_images & masks.first_image[:, None]
+    return (
+        settings.image_to_text * cross(images, texts, positive, negative_texts)
+        + settings.text_to_image * cross(texts, images, positive.T, negative_images.T)
+        + settings.image_to_image * within(images, positive, negative_images)
+        + settings.text_to_text * within(texts, positive.T, negative_texts.T)
+    )
+
+
+class TestTwoBranchLoss(VsaTfTestCase):
+    @pytest.mark.parametrize(
+        ("terms", "expected"),
+        [
+            ({"text_to_image": 1.0}, 0.380274),
+            ({"image_to_text": 1.0}, 0.589701),
+            ({"text_to_text": 1.0}, 1.651701),
+            ({"image_to_image": 1.0}, 0.0),  # no sentence belongs to two images
+            ({"text_to_image": 1.5, "image_to_text": 1.0, "text_to_text": 0.05}, 1.242698),
+        ],
+    )
+    def test_the_authors_numbers(self, terms, expected):
+        loss = TwoBranchLoss(top_k=3, **_weights(**terms))(IMAGES, SENTENCES, FIXTURE_MASKS)
+        np.testing.assert_allclose(loss, expected, atol=6e-7)
+
+    def test_the_authors_numbers_in_float32(self):
+        images, sentences = IMAGES.astype("float32"), SENTENCES.astype("float32")
+        loss = TwoBranchLoss(top_k=3)(images, sentences, FIXTURE_MASKS)
+        assert loss.dtype == tf.float32
+        np.testing.assert_allclose(loss, 1.242698, atol=1e-5)
+
+    def test_rows_of_pairs_give_the_numbers_of_distinct_images(self):
+        # Every image stands in two rows, once for each of its sentences.
+        masks = image_sentence_masks(IMAGE_OF_SENTENCE)
+        loss = TwoBranchLoss(top_k=3)(IMAGES[IMAGE_OF_SENTENCE], SENTENCES, masks)
+        np.testing.assert_allclose(loss, 1.242698, atol=6e-7)
+
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("negatives", NEGATIVES)
+    @pytest.mark.parametrize("distance", DISTANCES)
+    def test_it_is_the_sum_of_the_triplets(self, seed, negatives, distance):
+        images, texts, masks = _random_case(seed)
+        for term in TERMS:
+            settings = TwoBranchLoss(
+                margin=0.2, top_k=3, negatives=negatives, distance=distance,
+                **_weights(**{term: 1.0}),
+            )
+            np.testing.assert_allclose(
+                settings(images, texts, masks, temperature=0.2),
+                _brute_force(images, texts, masks, settings), rtol=1e-6, err_msg=term,
+            )
+
+    @pytest.mark.parametrize("negatives", NEGATIVES)
+    @pytest.mark.parametrize("distance", DISTANCES)
+    def test_gradients(self, negatives, distance):
+        images, texts, masks = _random_case(0)
+        loss = TwoBranchLoss(
+            margin=0.2, top_k=3, negatives=negatives, distance=distance, image_to_image=0.3,
+            text_to_text=0.7,
+        )
+        variables = [keras.Variable(value, dtype="float64") for value in (images, texts)]
+        self.check_gradients(
+            lambda: loss(*(tf.identity(variable.value) for variable in variables), masks),
+            variables,
+        )
+
+    @pytest.mark.parametrize("negatives", NEGATIVES)
+    def test_a_batch_of_one_image_costs_nothing(self, negatives):
+        images, texts = tf.constant(IMAGES), tf.constant(SENTENCES[:6])
+        loss = TwoBranchLoss(negatives=negatives, image_to_image=1.0)
+        with tf.GradientTape() as tape:
+            tape.watch([images, texts])
+            value = loss(images, texts, image_sentence_masks(np.full(6, 4)))
+        assert float(value) == 0.0
+        for gradient in tape.gradient(value, [images, texts]):
+            assert np.isfinite(gradient).all()
+            assert not gradient.numpy().any()
+
+    def test_targets_without_neighbours_have_no_neighbourhood_term(self):
+        masks = image_sentence_masks(np.arange(6))
+        loss = TwoBranchLoss(**_weights(text_to_text=1.0))
+        assert float(loss(IMAGES, SENTENCES[::2], masks)) == 0.0
+
+    @pytest.mark.parametrize("neighborhood", [0.0, 0.5])
+    def test_the_neighbourhood_factor_scales_these_terms_alone(self, neighborhood):
+        loss = TwoBranchLoss(top_k=3)(IMAGES, SENTENCES, FIXTURE_MASKS, neighborhood=neighborhood)
+        expected = 1.5 * 0.380274 + 0.589701 + neighborhood * 0.05 * 1.651701
+        np.testing.assert_allclose(loss, expected, atol=2e-6)
+
+    def test_fewer_negatives_than_k_divide_by_k_all_the_same(self):
+        # Every triplet costs something here; a text has 5 wrong images.
+        settings = _weights(text_to_image=1.0)
+        few, many = (
+            float(TwoBranchLoss(margin=3.0, top_k=top_k, **settings)(
+                IMAGES, SENTENCES, FIXTURE_MASKS
+            ))
+            for top_k in (5, 20)
+        )
+        np.testing.assert_allclose(many, few * 5 / 20, rtol=1e-6)
+
+    def test_sizes_may_be_unknown(self):
+        loss = TwoBranchLoss(top_k=3, image_to_image=1.0)
+        floats, flags = tf.TensorSpec([None, 5], tf.float64), tf.TensorSpec([None], tf.int32)
+        function = tf.function(
+            lambda images, texts, image_id: loss(images, texts, image_sentence_masks(image_id)),
+            input_signature=[floats, floats, flags],
+        )
+        value = function(IMAGES[IMAGE_OF_SENTENCE], SENTENCES, IMAGE_OF_SENTENCE.astype("int32"))
+        np.testing.assert_allclose(value, 1.242698, atol=6e-7)
+
+    def test_config_round_trips(self):
+        config = TwoBranchLoss(
+            margin=0.1, image_to_text=1.0, text_to_image=4.0, image_to_image=0.2,
+            text_to_text=0.3, top_k=30, negatives="hardest", distance="cosine",
+        ).get_config()
+        revived = TwoBranchLoss(**json.loads(json.dumps(config)))
+        assert revived.get_config() == config
+        assert config == {
+            "margin": 0.1, "image_to_text": 1.0, "text_to_image": 4.0, "image_to_image": 0.2,
+            "text_to_text": 0.3, "top_k": 30, "negatives": "hardest", "distance": "cosine",
+        }
+
+    @pytest.mark.parametrize(
+        "setting", [{"negatives": "sum"}, {"distance": "manhattan"}, {"top_k": 0}]
+    )
+    def test_other_settings_are_refused(self, setting):
+        ((name, value),) = setting.items()
+        with pytest.raises(ValueError, match=f"Expected {name}.*Received: {name}={value!r}"):
+            TwoBranchLoss(**setting)

@@ -1,0 +1,183 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.two_branch_batches import VOCABULARY_SIZE, image_sentence_batch, task_batch
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from vsa_tf.losses.two_branch_loss import NEGATIVES, TwoBranchLoss
+from vsa_tf.models.embedding_network import EmbeddingNetwork
+from vsa_tf.models.two_branch_network import TASKS
+
+SMALL = {
+    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
+}
+
+
+def _network(batch=None, **settings):
+    keras.utils.set_random_seed(0)
+    network = EmbeddingNetwork(**{**SMALL, **settings})
+    network(image_sentence_batch() if batch is None else batch)
+    return network
+
+
+def _fit(network, steps, batch):
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    history = network.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
+    return history.history["loss"]
+
+
+class TestEmbeddingNetwork(VsaTfTestCase):
+    def test_own_settings_are_in_the_config(self):
+        settings = {
+            "loss": {"negatives": "softmax", "text_to_image": 1.0}, "neighborhood_start_step": 7,
+            "temperature": 0.1, "learn_temperature": True,
+        }
+        network = _network(**settings)
+        assert network.get_config().items() >= settings.items()
+        revived = EmbeddingNetwork.from_config(network.get_config())
+        assert revived.two_branch_loss.get_config() == network.two_branch_loss.get_config()
+
+    def test_score_is_minus_the_distance(self):
+        batch, network = image_sentence_batch(), _network()
+        randomize(network)
+        images, sentences = network.embed_images(batch), network.embed_sentences(batch)[:4]
+        scores = network.score(images, sentences)
+        assert scores.shape == (6, 4)
+        squares = ((np.array(images)[:, None] - np.array(sentences)) ** 2).sum(axis=-1)
+        np.testing.assert_allclose(scores, -np.sqrt(squares + 1e-4), rtol=1e-4)
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_loss_is_that_of_the_embeddings(self, task):
+        batch, settings = task_batch(task), {"image_to_image": 0.1, "top_k": 3}
+        network = _network(batch, task=task, loss=settings)
+        outputs = network(batch)
+        loss = network.compute_loss(x=batch, y_pred=outputs, training=False)
+        expected = TwoBranchLoss(**settings)(
+            outputs["images"], outputs["sentences"], network.masks(batch)
+        )
+        assert float(loss) > 0
+        np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("task", TASKS)
+    @pytest.mark.parametrize("negatives", NEGATIVES)
+    def test_training_lowers_the_loss(self, task, negatives):
+        batch = task_batch(task)
+        network = _network(batch, task=task, loss={"negatives": negatives, "margin": 0.2})
+        network.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
+        losses = _fit(network, 60, batch)
+        assert losses[-1] < losses[0] / 2
+
+    @pytest.mark.parametrize("cell", ["lstm", "gru"])
+    def test_words_are_trained_through(self, cell):
+        recurrence = {
+            "vocabulary_size": VOCABULARY_SIZE, "embedding_size": 3, "units": 4, "cell": cell,
+        }
+        network = _network(sentence_recurrence=recurrence)
+        network.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
+        before = np.array(network.word_table.embeddings)
+        losses = _fit(network, 60, image_sentence_batch())
+        assert losses[-1] < losses[0] / 2
+        assert not np.allclose(network.word_table.embeddings, before)
+
+    def test_steps_are_counted(self):
+        batch, network = image_sentence_batch(), _network()
+        network.compile(optimizer="sgd", jit_compile=False)
+        _fit(network, 3, batch)
+        assert int(network.steps_trained.value) == 3
+        network.compute_loss(x=batch, y_pred=network(batch), training=False)
+        assert int(network.steps_trained.value) == 3
+
+    def test_neighbourhood_terms_come_at_their_step(self):
+        batch = image_sentence_batch()
+        network = _network(loss={"text_to_text": 1.0}, neighborhood_start_step=2)
+        outputs = network(batch)
+        with_terms, without = (
+            float(TwoBranchLoss(text_to_text=weight)(
+                outputs["images"], outputs["sentences"], network.masks(batch)
+            ))
+            for weight in (1.0, 0.0)
+        )
+        assert with_terms > without
+        losses = [float(network.compute_loss(x=batch, y_pred=outputs)) for _ in range(4)]
+        np.testing.assert_allclose(losses, [without] * 2 + [with_terms] * 2, rtol=1e-6)
+
+    def test_temperature_is_trained_where_asked_for(self):
+        batch = image_sentence_batch()
+        network = _network(loss={"negatives": "softmax"}, temperature=0.5, learn_temperature=True)
+        np.testing.assert_allclose(np.exp(network.log_temperature), 0.5, rtol=1e-6)
+        outputs = network(batch)
+        expected = TwoBranchLoss(negatives="softmax")(
+            outputs["images"], outputs["sentences"], network.masks(batch), temperature=0.5
+        )
+        loss = network.compute_loss(x=batch, y_pred=outputs, training=False)
+        np.testing.assert_allclose(loss, expected, rtol=1e-5)
+        network.compile(optimizer=keras.optimizers.Adam(0.05), jit_compile=False)
+        _fit(network, 60, batch)
+        # Pairs that can be told apart are told apart more surely when it is cold.
+        assert float(np.exp(network.log_temperature)) < 0.5
+
+    def test_temperature_stays_above_a_hundredth(self):
+        batch = image_sentence_batch()
+        network = _network(loss={"negatives": "softmax"}, learn_temperature=True)
+        losses = []
+        for temperature in (1e-2, 1e-4):
+            network.log_temperature.assign(np.log(temperature))
+            losses.append(network.compute_loss(x=batch, y_pred=network(batch), training=False))
+        np.testing.assert_allclose(*losses, rtol=1e-5)
+
+    def test_without_a_softmax_there_is_no_temperature_to_learn(self):
+        with pytest.raises(ValueError, match="Expected negatives='softmax'.*Received.*'top_k'"):
+            _network(learn_temperature=True)
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_compiled_steps_have_the_same_losses(self, task):
+        losses = {}
+        for jit_compile in (False, True):
+            network = _network(
+                task_batch(task), task=task, loss={"image_to_image": 0.1}, neighborhood_start_step=2
+            )
+            network.compile(optimizer=keras.optimizers.SGD(0.1, 0.9), jit_compile=jit_compile)
+            losses[jit_compile] = [_fit(network, 1, task_batch(task, seed))[0] for seed in range(4)]
+            assert network.jit_compile is jit_compile
+        np.testing.assert_allclose(losses[True], losses[False], rtol=1e-3)
+
+    def test_a_batch_of_one_image_leaves_the_weights(self):
+        batch, network = image_sentence_batch(), _network()
+        batch["image_id"][:] = 3
+        network.compile(optimizer="sgd", jit_compile=False)
+        before = [np.array(weight) for weight in network.trainable_weights]
+        assert _fit(network, 2, batch) == [0.0, 0.0]
+        for weight, start in zip(network.trainable_weights, before):
+            np.testing.assert_array_equal(weight, start)
+
+    def test_a_sentence_of_nothing_leaves_the_loss_finite(self):
+        batch = image_sentence_batch()
+        batch["sentence_features"][:] = 0
+        batch["region_features"][:] = 0
+        for branch in ({"linear": True}, {"hidden_units": 6}):
+            network = _network(image_branch=branch, text_branch=branch)
+            network.compile(optimizer="sgd", jit_compile=False)
+            assert np.isfinite(_fit(network, 2, batch)).all()
+            assert all(np.isfinite(weight).all() for weight in network.get_weights())
+
+    def test_mixed_precision_trains(self):
+        with dtype_policy("mixed_bfloat16"):
+            network = _network()
+            network.compile(optimizer="sgd", jit_compile=False)
+            assert network(image_sentence_batch())["images"].dtype == tf.bfloat16
+            assert np.isfinite(_fit(network, 2, image_sentence_batch())).all()
+        assert all(weight.dtype == "float32" for weight in network.trainable_weights)
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_gradients_of_scores(self, task):
+        batch = task_batch(task)
+        with dtype_policy("float64"):
+            network = _network(batch, task=task)
+        randomize(network)
+
+        def scores():
+            outputs = network(batch)
+            return network.score(outputs["images"], outputs["sentences"])
+
+        self.check_gradients(scores, network.trainable_weights, num_elements=5)

@@ -1,0 +1,188 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.two_branch_batches import (
+    image_sentence_batch, region_phrase_batch, task_batch,
+)
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from vsa_tf.models.similarity_network import PAIR_NEGATIVES, SimilarityNetwork
+from vsa_tf.models.two_branch_network import TASKS
+
+SMALL = {
+    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
+}
+
+
+def _network(batch=None, **settings):
+    keras.utils.set_random_seed(0)
+    network = SimilarityNetwork(**{**SMALL, **settings})
+    network(image_sentence_batch() if batch is None else batch)
+    randomize(network)
+    return network
+
+
+def _fit(network, steps, batch):
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    history = network.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
+    return history.history["loss"]
+
+
+def _cost(logits, label):
+    return np.log(1 + np.exp(-label * np.asarray(logits, np.float64)))
+
+
+class TestSimilarityNetwork(VsaTfTestCase):
+    def test_own_settings_are_in_the_config(self):
+        settings = {"num_fusion_layers": 2, "negatives": "hardest", "num_candidates": 3}
+        assert SimilarityNetwork(**SMALL, **settings).get_config().items() >= settings.items()
+
+    @pytest.mark.parametrize("num_fusion_layers", [1, 2, 3])
+    @pytest.mark.parametrize("block_pairs", [1, 4, 7, 10, 100])
+    def test_score_is_the_logit_of_every_pair_whatever_the_blocks(
+        self, num_fusion_layers, block_pairs
+    ):
+        batch, network = image_sentence_batch(), _network(num_fusion_layers=num_fusion_layers)
+        images, sentences = network.embed_images(batch)[:5], network.embed_sentences(batch)
+        scores = network.score(images, sentences, block_pairs)
+        assert scores.shape == (5, 6)
+        for i in range(5):
+            for j in range(6):
+                expected = network.fusion(images[i:i + 1], sentences[j:j + 1])[0]
+                np.testing.assert_allclose(scores[i, j], expected, rtol=1e-5, atol=1e-5)
+
+    def test_logits_are_those_of_each_rows_regions_and_text(self):
+        batch = region_phrase_batch()
+        network = _network(batch, task="region_phrase")
+        outputs = network(batch)
+        scores = np.array(network.score(outputs["images"], outputs["sentences"])).reshape(6, 3, 6)
+        assert outputs["logits"].shape == (6, 3)
+        for row in range(6):
+            np.testing.assert_allclose(
+                outputs["logits"][row], scores[row, :, row], rtol=1e-4, atol=1e-5
+            )
+
+    def test_hardest_sentences_of_other_images_are_the_negatives(self):
+        batch = image_sentence_batch()
+        network = _network(negatives="hardest", num_candidates=6)
+        outputs = network(batch)
+        scores = np.array(network.score(outputs["images"], outputs["sentences"]))
+        wrong = np.where(batch["image_id"][:, None] == batch["image_id"], -np.inf, scores)
+        expected = (_cost(np.diagonal(scores), 1) + _cost(wrong.max(axis=1), -1)).mean() / 2
+        loss = network.compute_loss(x=batch, y_pred=outputs)
+        np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+    def test_random_negatives_are_sentences_of_other_images(self):
+        batch, network = image_sentence_batch(size=3), _network()
+        # Images 0, 1, 0: of rows 0 and 2 only sentence 1 is wrong, of row 1 either of two.
+        outputs = network(batch)
+        scores = np.array(network.score(outputs["images"], outputs["sentences"]))
+        right = _cost(np.diagonal(scores), 1).mean()
+        possible = [
+            (right + _cost([scores[0, 1], scores[1, other], scores[2, 1]], -1).mean()) / 2
+            for other in (0, 2)
+        ]
+        losses = [float(network.compute_loss(x=batch, y_pred=outputs)) for _ in range(20)]
+        nearest = np.abs(np.subtract.outer(losses, possible))
+        assert nearest.min(axis=1).max() < 1e-5
+        assert set(nearest.argmin(axis=1)) == {0, 1}
+
+    def test_hardest_far_regions_of_the_image_are_the_negatives(self):
+        batch = region_phrase_batch()
+        network = _network(batch, task="region_phrase", negatives="hardest", num_candidates=18)
+        outputs = network(batch)
+        scores = np.array(network.score(outputs["images"], outputs["sentences"]))
+        masks = network.masks(batch)
+        right, wrong = [], []
+        for row in range(6):
+            own = np.arange(18) // 3 == row
+            positive = scores[own & np.array(masks.positive)[:, row], row]
+            negative = np.sort(scores[np.array(masks.negative_images)[:, row], row])[::-1]
+            num = min(len(positive), len(negative), 3)
+            right.extend(positive[:num])
+            wrong.extend(negative[:num])
+        assert len(right) == 6
+        loss = network.compute_loss(x=batch, y_pred=outputs)
+        expected = (_cost(right, 1).mean() + _cost(wrong, -1).mean()) / 2
+        np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+    def test_close_regions_bring_positives_and_as_many_negatives(self):
+        batch = region_phrase_batch()
+        few = _network(batch, task="region_phrase").masks(batch).positive
+        network = _network(
+            batch, task="region_phrase", positive_overlap=0.7, negatives="hardest",
+            num_candidates=18,
+        )
+        assert np.sum(network.masks(batch).positive) > np.sum(few)
+        network.compile(optimizer="sgd", jit_compile=False)
+        assert np.isfinite(_fit(network, 2, batch)).all()
+
+    @pytest.mark.parametrize("task", TASKS)
+    @pytest.mark.parametrize("negatives", PAIR_NEGATIVES)
+    def test_training_lowers_the_loss(self, task, negatives):
+        batch = task_batch(task)
+        # From its own start, and wider: of four units of ReLU too many may be dead.
+        keras.utils.set_random_seed(0)
+        network = SimilarityNetwork(
+            **{**SMALL, "task": task, "negatives": negatives, "joint_size": 16}
+        )
+        network.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
+        losses = _fit(network, 80, batch)
+        assert np.mean(losses[-10:]) < losses[0] / 2
+
+    def test_the_state_of_the_draws_is_a_variable(self):
+        batch, network = image_sentence_batch(), _network()
+        outputs = network(batch)
+        saved = [np.array(variable) for variable in network.variables]
+        first = [float(network.compute_loss(x=batch, y_pred=outputs)) for _ in range(8)]
+        assert len(set(first)) > 1
+        for variable, value in zip(network.variables, saved):
+            variable.assign(value)
+        again = [float(network.compute_loss(x=batch, y_pred=outputs)) for _ in range(8)]
+        assert again == first
+
+    def test_a_batch_of_one_image_leaves_the_weights(self):
+        batch, network = image_sentence_batch(), _network()
+        batch["image_id"][:] = 3
+        network.compile(optimizer="sgd", jit_compile=False)
+        before = [np.array(weight) for weight in network.trainable_weights]
+        assert _fit(network, 2, batch) == [0.0, 0.0]
+        for weight, start in zip(network.trainable_weights, before):
+            np.testing.assert_array_equal(weight, start)
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_compiled_steps_train(self, task):
+        # Compiled, one seed draws other numbers: only what does not hang on the draws is compared.
+        network = _network(task_batch(task), task=task, negatives="hardest", num_candidates=18)
+        network.compile(optimizer="sgd", jit_compile=True)
+        expected = network.compute_loss(
+            x=task_batch(task), y_pred=network(task_batch(task), training=True)
+        )
+        np.testing.assert_allclose(_fit(network, 1, task_batch(task))[0], expected, rtol=1e-4)
+        assert network.jit_compile is True
+
+    def test_mixed_precision_trains(self):
+        with dtype_policy("mixed_bfloat16"):
+            for negatives in PAIR_NEGATIVES:
+                network = _network(negatives=negatives)
+                network.compile(optimizer="sgd", jit_compile=False)
+                assert np.isfinite(_fit(network, 2, image_sentence_batch())).all()
+
+    @pytest.mark.parametrize("num_fusion_layers", [1, 3])
+    def test_gradients_of_logits(self, num_fusion_layers):
+        batch = region_phrase_batch()
+        with dtype_policy("float64"):
+            network = _network(batch, task="region_phrase", num_fusion_layers=num_fusion_layers)
+        self.check_gradients(
+            lambda: network(batch)["logits"], network.trainable_weights, num_elements=5
+        )
+
+    @pytest.mark.parametrize(
+        "setting", [{"negatives": "top_k"}, {"num_candidates": 0}, {"num_fusion_layers": 0}]
+    )
+    def test_other_settings_are_refused(self, setting):
+        ((name, value),) = setting.items()
+        shown = "num_layers" if name == "num_fusion_layers" else name
+        with pytest.raises(ValueError, match=f"Expected {shown}.*Received: {shown}={value!r}"):
+            SimilarityNetwork(**SMALL, **setting)

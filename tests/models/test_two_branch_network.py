@@ -1,0 +1,174 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models.two_branch_batches import (
+    FEATURE_SIZE, VOCABULARY_SIZE, image_sentence_batch, region_phrase_batch, task_batch,
+)
+from tests.vsa_tf_test_case import randomize
+from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
+from vsa_tf.layers.crop_network import CropNetwork
+from vsa_tf.losses.image_sentence_masks import image_sentence_masks
+from vsa_tf.losses.region_phrase_masks import region_phrase_masks
+from vsa_tf.models.embedding_network import EmbeddingNetwork
+from vsa_tf.models.similarity_network import SimilarityNetwork
+from vsa_tf.models.two_branch_network import TASKS, TwoBranchNetwork
+
+SMALL = {
+    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
+}
+RECURRENCE = {"vocabulary_size": VOCABULARY_SIZE, "embedding_size": 3, "units": 4}
+
+
+def _network(batch, network_class=EmbeddingNetwork, **settings):
+    keras.utils.set_random_seed(0)
+    network = network_class(**{**SMALL, **settings})
+    network(batch)
+    randomize(network)
+    return network
+
+
+class TestTwoBranchNetwork:
+    @pytest.mark.parametrize("network_class", [EmbeddingNetwork, SimilarityNetwork])
+    def test_config_round_trips(self, network_class):
+        settings = {
+            **SMALL, "task": "region_phrase", "sentence_recurrence": RECURRENCE, "geometry": True,
+            "feature_normalization": "l2", "text_normalization": "l2", "negative_overlap": 0.2,
+            "positive_overlap": 0.8,
+            "image_branch": {"hidden_units": 5, "linear": True, "dropout": 0.5},
+            "text_branch": {"batch_norm_at": "last"},
+        }
+        network = network_class(**settings)
+        config = network.get_config()
+        assert config.items() >= settings.items()
+        revived = network_class.from_config(json.loads(json.dumps(config)))
+        assert revived.get_config() == config
+        for name in ("image_branch", "text_branch"):
+            assert getattr(revived, name).get_config() == getattr(network, name).get_config()
+
+    @pytest.mark.parametrize("network_class", [EmbeddingNetwork, SimilarityNetwork])
+    @pytest.mark.parametrize("from_pixels", [False, True])
+    def test_config_and_weights_give_the_same_network(self, network_class, from_pixels):
+        batch, image_network = region_phrase_batch(), None
+        if from_pixels:
+            del batch["region_features"]
+            batch["images"] = np.random.default_rng(0).integers(0, 256, (6, 10, 10, 3), "uint8")
+            image_network = CropNetwork(ConvolutionalEncoder((4,)), size=8)
+        network = _network(
+            batch, network_class, task="region_phrase", sentence_recurrence=RECURRENCE,
+            geometry=True, image_network=image_network,
+        )
+        revived = network_class.from_config(json.loads(json.dumps(network.get_config())))
+        revived(batch)
+        revived.set_weights(network.get_weights())
+        for name, value in network(batch).items():
+            np.testing.assert_array_equal(revived(batch)[name], value)
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_images_are_region_0_of_regions(self, task):
+        batch = region_phrase_batch()
+        network = _network(batch, task=task, geometry=True)
+        regions = np.array(network.embed_regions(batch))
+        assert regions.shape == (6, 3, 4)
+        np.testing.assert_allclose(network.embed_images(batch), regions[:, 0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(regions, axis=-1), 1, rtol=1e-5)
+
+    def test_images_of_pixels_are_region_0(self):
+        batch = region_phrase_batch()
+        batch["images"] = np.random.default_rng(0).integers(0, 256, (6, 10, 10, 3), "uint8")
+        network = _network(
+            batch, task="region_phrase",
+            image_network=CropNetwork(ConvolutionalEncoder((4,)), size=8),
+        )
+        np.testing.assert_allclose(
+            network.embed_images(batch), network.embed_regions(batch)[:, 0], rtol=1e-4, atol=1e-5
+        )
+
+    def test_geometry_is_the_box_and_its_area(self):
+        batch = region_phrase_batch()
+        network = _network(batch, task="region_phrase", geometry=True)
+        assert network.image_branch.hidden_projection.kernel.shape == (FEATURE_SIZE + 5, 6)
+        boxes = batch["region_boxes"]
+        area = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1, keepdims=True)
+        features = np.concatenate([batch["region_features"], boxes, area], axis=-1)
+        np.testing.assert_allclose(
+            network.embed_regions(batch), network.image_branch(features), rtol=1e-5, atol=1e-6
+        )
+
+    def test_normalization_leaves_no_scale(self):
+        batch = image_sentence_batch()
+        network = _network(batch, feature_normalization="l2", text_normalization="l2")
+        louder = {
+            **batch, "region_features": 4 * batch["region_features"],
+            "sentence_features": 9 * batch["sentence_features"],
+        }
+        for embed in (network.embed_images, network.embed_sentences):
+            np.testing.assert_allclose(embed(louder), embed(batch), rtol=1e-4, atol=1e-5)
+
+    def test_padding_of_words_changes_nothing(self):
+        batch = image_sentence_batch()
+        network = _network(batch, sentence_recurrence=RECURRENCE)
+        longer = {**batch, "token_ids": np.pad(batch["token_ids"], ((0, 0), (0, 4)))}
+        for training in (False, True):
+            np.testing.assert_allclose(
+                network.embed_sentences(longer, training),
+                network.embed_sentences(batch, training), rtol=1e-4, atol=1e-5,
+            )
+
+    @pytest.mark.parametrize("training", [False, True])
+    def test_padded_regions_change_nothing(self, training):
+        batch = region_phrase_batch()
+        network = _network(batch, task="region_phrase")
+        noisy = {**batch, "region_features": np.where(
+            batch["region_mask"][..., None], batch["region_features"], np.float16(50)
+        )}
+        expected, result = (
+            np.array(network.embed_regions(each, training))[batch["region_mask"]]
+            for each in (batch, noisy)
+        )
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+    def test_inference_does_not_see_the_rest_of_the_batch(self):
+        batch = image_sentence_batch()
+        network = _network(batch)
+        network(batch, training=True)
+        alone = {name: value[:1] for name, value in batch.items()}
+        for embed in (network.embed_images, network.embed_sentences):
+            np.testing.assert_allclose(embed(alone), embed(batch)[:1], rtol=1e-5, atol=1e-6)
+
+    def test_masks_are_those_of_the_task(self):
+        batch = image_sentence_batch()
+        sentence_id = np.int32([0, 1, 2, 3, 4, 0])
+        masks = TwoBranchNetwork(**SMALL).masks({**batch, "sentence_id": sentence_id})
+        expected = image_sentence_masks(batch["image_id"], sentence_id)
+        for mask, other in zip(masks, expected):
+            np.testing.assert_array_equal(mask, other)
+        batch = {
+            **region_phrase_batch(), "text_id": sentence_id,
+            "phrase_boxes": np.tile(np.float32([0, 0, 1, 0.45]), (6, 1)),
+        }
+        network = TwoBranchNetwork(
+            task="region_phrase", negative_overlap=0.5, positive_overlap=0.6, **SMALL
+        )
+        expected = region_phrase_masks(
+            batch["image_id"], batch["phrase_id"], batch["region_boxes"], batch["region_mask"],
+            batch["phrase_boxes"], batch["text_id"], negative_overlap=0.5, positive_overlap=0.6,
+        )
+        for mask, other in zip(network.masks(batch), expected):
+            np.testing.assert_array_equal(mask, other)
+
+    def test_the_word_table_is_that_of_the_recurrence(self):
+        network = TwoBranchNetwork(sentence_recurrence=RECURRENCE, **SMALL)
+        assert network.word_table is network.sentence_recurrence.word_table
+        assert TwoBranchNetwork(**SMALL).word_table is None
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_both_batches_have_positives_and_negatives_in_both_directions(self, task):
+        for mask in TwoBranchNetwork(task=task, **SMALL).masks(task_batch(task))[:3]:
+            assert np.array(mask).any(axis=0).all()
+
+    def test_other_tasks_are_refused(self):
+        with pytest.raises(ValueError, match="Expected task to be one of.*task='retrieval'"):
+            TwoBranchNetwork(task="retrieval")

@@ -1,0 +1,58 @@
+"""Named numpy arrays in one file, without pickle."""
+
+import io
+import zipfile
+
+import numpy as np
+
+from vsa_tf.atomic_file import write_atomically
+
+_KIND = "kind"
+
+
+def write_arrays(path, kind, arrays):
+    """Writes arrays; the file is never half-written.
+
+    Args:
+        path: of the .npz file; one that exists is replaced.
+        kind: str; what the arrays are. `read_arrays` asks for it.
+        arrays: dict of name to array or number, none of them of objects, none named `kind`.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **{_KIND: np.array(kind)}, **arrays)
+    write_atomically(path, file.getbuffer())
+
+
+def read_arrays(path, kind):
+    """Reads a file that `write_arrays` wrote.
+
+    Args:
+        path: of the file.
+        kind: the kind that it must be of.
+
+    Returns:
+        A dict of name to array, as they were to the last bit; numbers are arrays `[]`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: when it is no such file or of another kind.
+    """
+    found = array_kind(path)
+    if found != kind:
+        raise ValueError(f"Expected {path} to hold a {kind}. Received: a {found}")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files if name != _KIND}
+
+
+def array_kind(path):
+    """Returns the kind of a file that `write_arrays` wrote; errors as `read_arrays`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return str(file[_KIND])
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"Expected a file of arrays that this project wrote. Received: {path}: {error}"
+        ) from None

@@ -1,0 +1,203 @@
+"""Normalised canonical correlation analysis (CCA), a baseline of image-sentence retrieval."""
+
+import numpy as np
+import scipy.linalg
+
+from vsa_tf.array_file import read_arrays, write_arrays
+from vsa_tf.baselines.pair_covariance import PairCovariance
+
+_ROWS = 4096
+_KIND = "canonical_correlation"
+
+
+class CanonicalCorrelation:
+    """Linear projections of both sides of a pair into a space where pairs correlate.
+
+    The directions `w` of x solve the generalised eigenproblem
+
+        C_xy (C_yy + r_y I)^-1 C_yx w = rho^2 (C_xx + r_x I) w
+
+    with `w^T (C_xx + r_x I) w = 1`; those of y are `(C_yy + r_y I)^-1 C_yx w / rho`, and `rho` the
+    canonical correlations. Of the two views' covariance matrix against its own diagonal blocks,
+    which is how Gong et al. put the problem, `[w_x; w_y]` is an eigenvector of the eigenvalue
+    `1 + rho`. A projection is scaled by `(1 + rho)^power` and compared by its cosine: "normalised"
+    CCA.
+
+    Args:
+        mean_x: float `[P]`.
+        mean_y: float `[Q]`.
+        weights_x: float `[P, K]`, the directions in descending order of their correlation.
+        weights_y: float `[Q, K]`.
+        correlations: float64 `[K]`, in 0..1.
+        power: the exponent of the scaling.
+
+    Attributes: the arguments.
+
+    Reference: Gong, Ke, Isard, Lazebnik, A multi-view embedding space for modeling Internet
+    images, tags, and their semantics, IJCV 2014, sections 3.2 and 3.3.
+    """
+
+    def __init__(self, mean_x, mean_y, weights_x, weights_y, correlations, power=4.0):
+        self.mean_x, self.mean_y = mean_x, mean_y
+        self.weights_x, self.weights_y = weights_x, weights_y
+        self.correlations = correlations
+        self.power = float(power)
+
+    @classmethod
+    def fit(cls, x, y, regularization=1e-2, dimensions=None, power=4.0):
+        """Fits the projections to pairs.
+
+        Args:
+            x: float `[N, P]`, one row a pair: an image with five sentences is there five times.
+            y: float `[N, Q]`.
+            regularization: r, as a share of the mean variance of a feature, so that it does not
+                depend on the features' unit; one number for both sides, or `(of x, of y)`.
+            dimensions: K, at most min(P, Q); None: all.
+            power: exponent of the eigenvalues by which projections are scaled; 0 leaves them.
+
+        Returns:
+            A `CanonicalCorrelation`.
+
+        Raises:
+            ValueError: if shapes do not fit, a feature is NaN or infinite, a setting is out of
+                range, or a covariance is singular for want of regularisation.
+
+        Memory: `(P + Q)^2` float64 numbers and about as much again while solving.
+        """
+        return cls.from_covariance(PairCovariance.of(x, y), regularization, dimensions, power)
+
+    @classmethod
+    def from_covariance(cls, covariance, regularization=1e-2, dimensions=None, power=4.0):
+        """Fits as `fit` does to a `PairCovariance`: for several settings on the same pairs."""
+        size_x, size_y = covariance.xy.shape
+        largest = min(size_x, size_y)
+        dimensions = largest if dimensions is None else dimensions
+        if not 1 <= dimensions <= largest:
+            raise ValueError(
+                f"Expected dimensions from 1 to {largest}, the smaller of the features' widths. "
+                f"Received: dimensions={dimensions}"
+            )
+        regularization = np.broadcast_to(regularization, 2)
+        regular_x = _regularized(covariance.xx, regularization[0], "x")
+        regular_y = _regularized(covariance.yy, regularization[1], "y")
+        factor_x, factor_y = _cholesky(regular_x, "x"), _cholesky(regular_y, "y")
+        # The eigenproblem is solved on the smaller side.
+        if size_x <= size_y:
+            weights_x, weights_y, correlations = _solved(
+                regular_x, factor_y, covariance.xy, dimensions
+            )
+        else:
+            weights_y, weights_x, correlations = _solved(
+                regular_y, factor_x, covariance.xy.T, dimensions
+            )
+        return cls(
+            covariance.mean_x, covariance.mean_y, weights_x, weights_y, correlations, power
+        )
+
+    def project_x(self, x):
+        """Projects one side.
+
+        Args:
+            x: float `[N, P]`.
+
+        Returns:
+            float32 `[N, K]`, rows of length 1 (or 0 for the mean): the dot products with rows of
+            `project_y` are the cosines that retrieval ranks by.
+
+        Raises:
+            ValueError: if the width is another.
+        """
+        return self._projected(x, self.mean_x, self.weights_x)
+
+    def project_y(self, y):
+        """Projects the other side: as `project_x`, from float `[N, Q]`."""
+        return self._projected(y, self.mean_y, self.weights_y)
+
+    def similarity(self, x, y):
+        """Returns the cosines, float32 `[N, M]`, of float `[N, P]` and float `[M, Q]`."""
+        return self.project_x(x) @ self.project_y(y).T
+
+    def truncated(self, dimensions):
+        """Returns the `CanonicalCorrelation` of the first `dimensions` of K directions."""
+        return CanonicalCorrelation(
+            self.mean_x, self.mean_y, self.weights_x[:, :dimensions],
+            self.weights_y[:, :dimensions], self.correlations[:dimensions], self.power,
+        )
+
+    def save(self, path):
+        """Writes one file, which `load` restores to the last bit."""
+        write_arrays(path, _KIND, {
+            "mean_x": self.mean_x, "mean_y": self.mean_y, "weights_x": self.weights_x,
+            "weights_y": self.weights_y, "correlations": self.correlations,
+            "power": np.float64(self.power),
+        })
+
+    @classmethod
+    def load(cls, path):
+        """Reads a file that `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: when it is another file.
+        """
+        return cls(**read_arrays(path, _KIND))
+
+    def _projected(self, features, mean, weights):
+        features = np.asanyarray(features)
+        if features.ndim != 2 or features.shape[1] != len(mean):
+            raise ValueError(
+                f"Expected features [N, {len(mean)}]. Received: shape {features.shape}"
+            )
+        weights = weights * (1.0 + self.correlations) ** self.power
+        projections = np.empty([len(features), weights.shape[1]], np.float32)
+        for start in range(0, len(features), _ROWS):
+            rows = slice(start, start + _ROWS)
+            block = (np.asarray(features[rows], np.float64) - mean) @ weights
+            lengths = np.linalg.norm(block, axis=1, keepdims=True)
+            projections[rows] = block / np.where(lengths > 0, lengths, 1.0)
+        return projections
+
+
+def _regularized(covariance, regularization, name):
+    if not regularization >= 0:
+        raise ValueError(
+            f"Expected regularization of 0 or more. Received: {regularization} for {name}"
+        )
+    regular = covariance.copy()
+    regular.flat[:: len(regular) + 1] += regularization * np.trace(covariance) / len(covariance)
+    return regular
+
+
+def _cholesky(covariance, name):
+    try:
+        return scipy.linalg.cholesky(covariance, lower=True)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"Expected a covariance of {name} that can be inverted: set a larger regularization. "
+            "Received: a singular one"
+        ) from None
+
+
+def _solved(regular_x, factor_y, xy, dimensions):
+    """Directions of x and y, float64 `[P, K]` and `[Q, K]`, and their correlations, descending."""
+    size = len(regular_x)
+    whitened = scipy.linalg.solve_triangular(factor_y, xy.T, lower=True)
+    squares, weights_x = scipy.linalg.eigh(
+        whitened.T @ whitened, regular_x, subset_by_index=[size - dimensions, size - 1]
+    )
+    correlations = np.sqrt(np.clip(squares[::-1], 0.0, 1.0))
+    weights_x = _signed(weights_x[:, ::-1])
+    # Directions without correlation: any would do, and none is as good.
+    inverses = np.divide(
+        1.0, correlations, out=np.zeros_like(correlations), where=correlations > 1e-7
+    )
+    weights_y = scipy.linalg.solve_triangular(
+        factor_y, whitened @ weights_x * inverses, lower=True, trans="T"
+    )
+    return weights_x, weights_y, correlations
+
+
+def _signed(weights):
+    """The same directions, each with its largest entry positive: no sign is left to chance."""
+    largest = np.take_along_axis(weights, np.abs(weights).argmax(axis=0)[None], 0)
+    return weights * np.where(largest < 0, -1.0, 1.0)

@@ -1,0 +1,42 @@
+"""The loss of the similarity network (T eq. 7)."""
+
+from keras import ops
+
+from vsa_tf.losses.mean_of_pairs import mean_of_pairs
+
+
+def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
+    """Returns the mean of `log(1 + exp(-z p))` over as many positive as negative pairs (T eq. 7).
+
+    z is +1 for a pair that matches and -1 for one that does not. A row with more positives than
+    negatives, or the other way round, counts the first of each, up to the smaller number: a row
+    without negatives counts nothing. The paper's equation sums; the mean does not grow with the
+    number of pairs, which differs from batch to batch.
+
+    Args:
+        positive_logits: float `[B, R]`, p of pairs that match.
+        positive: bool `[B, R]`, which of them do.
+        negative_logits: float `[B, C]`, p of pairs that do not.
+        negative: bool `[B, C]`, which of them there are.
+
+    Returns:
+        A scalar, 0 where no pair is left.
+
+    Example: logits of 0 say nothing, and cost log 2 each.
+
+    >>> import math
+    >>> import numpy as np
+    >>> logits, mask = np.zeros((2, 1), "float32"), np.ones((2, 1), bool)
+    >>> round(float(logistic_pair_loss(logits, mask, logits, mask)) / math.log(2), 6)
+    1.0
+    """
+    positive, negative = _balanced(positive, negative), _balanced(negative, positive)
+    costs = [ops.softplus(-positive_logits), ops.softplus(negative_logits)]
+    return (mean_of_pairs(costs[0], positive) + mean_of_pairs(costs[1], negative)) / 2.0
+
+
+def _balanced(counted, others):
+    """The first True of each row of `counted`, as many as the same row of `others` has."""
+    limit = ops.sum(ops.cast(others, "int32"), axis=1, keepdims=True)
+    position = ops.cumsum(ops.cast(counted, "int32"), axis=1)
+    return ops.logical_and(counted, position <= limit)

@@ -1,0 +1,97 @@
+"""The embedding network of Wang et al.: images and sentences in one space."""
+
+import math
+
+import keras
+from keras import ops
+
+from vsa_tf.losses.pairwise_distances import pairwise_distances
+from vsa_tf.losses.two_branch_loss import TwoBranchLoss
+from vsa_tf.models.two_branch_network import TwoBranchNetwork
+
+# The lowest that training may reach, as in CLIP: below it single pairs drown the others.
+_LOWEST_TEMPERATURE = 0.01
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class EmbeddingNetwork(TwoBranchNetwork):
+    """Two branches into one space, in which matching pairs are near (T section 3.2).
+
+    Args:
+        loss: `TwoBranchLoss` settings, a dict.
+        neighborhood_start_step: the neighbourhood terms of the loss count from this step on; 0:
+            from the start. The paper adds them for the last epochs.
+        temperature: of the `softmax` negatives.
+        learn_temperature: train the temperature, from this start.
+        **kwargs: settings of `TwoBranchNetwork`, which also says what a batch holds.
+
+    Output: a dict of `images`, `[N, joint_size]` (N = B for images and sentences, B R for regions
+        and phrases) and `sentences`, `[B, joint_size]`, rows of length 1.
+    """
+
+    def __init__(
+        self,
+        loss=None,
+        neighborhood_start_step=0,
+        temperature=0.07,
+        learn_temperature=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.neighborhood_start_step = neighborhood_start_step
+        self.temperature = temperature
+        self.learn_temperature = learn_temperature
+        self.two_branch_loss = TwoBranchLoss(**(loss or {}))
+        if learn_temperature and self.two_branch_loss.negatives != "softmax":
+            raise ValueError(
+                "Expected negatives='softmax' with learn_temperature: no other loss has a "
+                f"temperature. Received: negatives={self.two_branch_loss.negatives!r}"
+            )
+        self._settings["loss"] = loss
+        # A weight of the model, not the optimiser's counter, which JAX's step cannot see.
+        self.steps_trained = self.add_weight(
+            name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
+        )
+        if learn_temperature:
+            self.log_temperature = self.add_weight(
+                name="log_temperature", shape=(),
+                initializer=keras.initializers.Constant(math.log(temperature)),
+            )
+
+    def score(self, images, sentences):
+        """Returns minus the Euclidean distance, float `[N, M]`.
+
+        Args:
+            images: float `[N, joint_size]`, of `embed_images`.
+            sentences: float `[M, joint_size]`, of `embed_sentences`.
+        """
+        return -pairwise_distances(images, sentences)
+
+    def call(self, batch, training=False):
+        regions, texts = self.embed_batch(batch, training)
+        return {"images": ops.reshape(regions, (-1, self.joint_size)), "sentences": texts}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        neighborhood = ops.cast(self.steps_trained >= self.neighborhood_start_step, "float32")
+        if training:
+            self.steps_trained.assign_add(1)
+        return self.two_branch_loss(
+            ops.cast(y_pred["images"], "float32"),
+            ops.cast(y_pred["sentences"], "float32"),
+            self.masks(x),
+            neighborhood,
+            self._temperature(),
+        )
+
+    def _temperature(self):
+        if not self.learn_temperature:
+            return self.temperature
+        return ops.maximum(ops.exp(self.log_temperature), _LOWEST_TEMPERATURE)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "neighborhood_start_step": self.neighborhood_start_step,
+            "temperature": self.temperature,
+            "learn_temperature": self.learn_temperature,
+        }

@@ -1,0 +1,132 @@
+"""The similarity network of Wang et al.: does a pair match, yes or no?"""
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.pair_fusion import PairFusion
+from vsa_tf.losses.drawn_negatives import drawn_negatives
+from vsa_tf.losses.logistic_pair_loss import logistic_pair_loss
+from vsa_tf.models.two_branch_network import TwoBranchNetwork
+
+PAIR_NEGATIVES = ("random", "hardest")
+
+_NO_LOGIT = -1e9
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class SimilarityNetwork(TwoBranchNetwork):
+    """Two branches, multiplied element by element, then FC layers to one logit (T section 3.3).
+
+    Every positive pair of a batch brings one negative pair: of image-sentence pairs (x, y) a
+    sentence y' of another image (T section 5.1), of region-phrase pairs a region x' of the same
+    image away from the phrase's (T Algorithm 1). A row with R regions has as many positives as of
+    them match its phrase.
+
+    Args:
+        num_fusion_layers: 1, 2 or 3 (the paper's best), see `PairFusion`.
+        negatives: `random` (the paper) or `hardest`: those with the largest logits among
+            `num_candidates` random ones.
+        num_candidates: for `hardest`; each costs a pass through the fusion layers.
+        **kwargs: settings of `TwoBranchNetwork`, which also says what a batch holds.
+
+    Output: a dict of `images` `[N, joint_size]` and `sentences` `[B, joint_size]`, as of
+        `EmbeddingNetwork`, and `logits` `[B, R]`, p of each row's regions with its text.
+
+    Raises:
+        ValueError: for other negatives or numbers.
+    """
+
+    def __init__(self, num_fusion_layers=3, negatives="random", num_candidates=10, **kwargs):
+        super().__init__(**kwargs)
+        if negatives not in PAIR_NEGATIVES:
+            raise ValueError(
+                f"Expected negatives to be one of {PAIR_NEGATIVES}. "
+                f"Received: negatives={negatives!r}"
+            )
+        if num_candidates < 1:
+            raise ValueError(
+                f"Expected num_candidates of 1 or more. Received: num_candidates={num_candidates}"
+            )
+        self.num_fusion_layers = num_fusion_layers
+        self.negatives = negatives
+        self.num_candidates = num_candidates
+        self.fusion = PairFusion(num_fusion_layers, name="fusion")
+        # A variable of the model, saved with it: a resumed run draws what it would have drawn.
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def score(self, images, sentences, block_pairs=16384):
+        """Returns the logit p of every pair, float `[N, M]`, in blocks.
+
+        Args:
+            images: float `[N, joint_size]`, of `embed_images`; N and M must be known.
+            sentences: float `[M, joint_size]`, of `embed_sentences`.
+            block_pairs: pairs at a time; each holds a few `[block_pairs, joint_size]`.
+        """
+        columns = max(1, min(sentences.shape[0], block_pairs))
+        rows = max(1, block_pairs // columns)
+        images, sentences = ops.expand_dims(images, 1), ops.expand_dims(sentences, 0)
+        row_starts = range(0, images.shape[0], rows)
+        column_starts = range(0, sentences.shape[1], columns)
+        return ops.concatenate(
+            [
+                ops.concatenate(
+                    [
+                        self.fusion(images[row:row + rows], sentences[:, column:column + columns])
+                        for column in column_starts
+                    ],
+                    axis=1,
+                )
+                for row in row_starts
+            ],
+            axis=0,
+        )
+
+    def call(self, batch, training=False):
+        regions, texts = self.embed_batch(batch, training)
+        return {
+            "images": ops.reshape(regions, (-1, self.joint_size)),
+            "sentences": texts,
+            "logits": self.fusion(regions, ops.expand_dims(texts, 1)),
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        masks = self.masks(x)
+        logits = y_pred["logits"]
+        if self.task == "image_sentence":
+            targets, others, negative = y_pred["images"], y_pred["sentences"], masks.negative_texts
+        else:
+            targets, others = y_pred["sentences"], y_pred["images"]
+            negative = ops.transpose(masks.negative_images)
+        negative_logits, negative = self._negative_pairs(targets, others, negative, logits.shape[1])
+        return logistic_pair_loss(
+            ops.cast(logits, "float32"), _of_own_row(masks.positive, logits.shape[1]),
+            ops.cast(negative_logits, "float32"), negative,
+        )
+
+    def _negative_pairs(self, targets, others, negative, num_pairs):
+        """Returns p of `num_pairs` drawn negatives of each target, and which there are."""
+        num_drawn = num_pairs
+        if self.negatives == "hardest":
+            num_drawn = max(num_pairs, self.num_candidates)
+        columns, drawn = drawn_negatives(negative, num_drawn, self.seed_generator)
+        logits = self.fusion(ops.expand_dims(targets, 1), ops.take(others, columns, axis=0))
+        if self.negatives == "hardest":
+            logits, _ = ops.top_k(ops.where(drawn, logits, _NO_LOGIT), num_pairs)
+            drawn = logits > _NO_LOGIT / 2
+        return logits, drawn
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_fusion_layers": self.num_fusion_layers,
+            "negatives": self.negatives,
+            "num_candidates": self.num_candidates,
+        }
+
+
+def _of_own_row(positive, num_regions):
+    """Of `[B R, B]` matches those of each row's regions with its own text: bool `[B, R]`."""
+    num_rows = ops.shape(positive)[1]
+    row = ops.repeat(ops.arange(num_rows), num_regions)
+    own = ops.equal(ops.expand_dims(row, 1), ops.expand_dims(ops.arange(num_rows), 0))
+    return ops.reshape(ops.any(ops.logical_and(positive, own), axis=1), (-1, num_regions))

@@ -1,0 +1,161 @@
+"""What the embedding and the similarity network share: two branches and the batches they read."""
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.branch import Branch
+from vsa_tf.layers.feature_scaling import scale_features
+from vsa_tf.layers.sentence_recurrence import SentenceRecurrence
+from vsa_tf.losses.image_sentence_masks import image_sentence_masks
+from vsa_tf.losses.region_phrase_masks import region_phrase_masks
+
+TASKS = ("image_sentence", "region_phrase")
+
+
+class TwoBranchNetwork(keras.Model):
+    """A branch for images or their regions, and one for sentences or phrases (T section 3).
+
+    Args:
+        task: `image_sentence`: row b of a batch pairs region 0 of an image, the whole frame, with
+            a sentence. `region_phrase`: it pairs region 0 with a phrase; further regions of the
+            row are proposals of the same image, see `region_phrase_masks`.
+        joint_size: width of both branches' outputs.
+        image_branch: `Branch` settings besides units, a dict.
+        text_branch: the same of the text side.
+        sentence_recurrence: `SentenceRecurrence` settings, a dict: the text side reads
+            `token_ids`; None: it reads `sentence_features`.
+        geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
+        feature_normalization: of region features, `none` or `l2`, see `scale_features`.
+        text_normalization: the same of `sentence_features`.
+        negative_overlap: of the region-phrase task, see `region_phrase_masks`.
+        positive_overlap: of the region-phrase task, see `region_phrase_masks`.
+        image_network: turns `images` into region features, see `AlignmentModel`; None where the
+            batches hold `region_features`.
+
+    Call arguments: a batch, a dict of
+        region_features: `[B, R, D]`, or images: `[B, S, S, 3]` and region_boxes: `[B, R, 4]`,
+        sentence_features: float `[B, T]`, or token_ids: int `[B, W]`, PAD on the right,
+        image_id: int `[B]`; and of the image-sentence task, optional,
+        sentence_id: int `[B]`, equal where a batch holds a sentence twice.
+        Of the region-phrase task:
+        region_boxes: `[B, R, 4]`, phrase_id: int `[B]`, the coreference chain;
+        optional: region_mask: bool `[B, R]`, phrase_boxes: `[B, 4]`, text_id: int `[B]`, see
+        `region_phrase_masks`.
+
+    Raises:
+        ValueError: for another task.
+    """
+
+    def __init__(
+        self,
+        task="image_sentence",
+        joint_size=512,
+        image_branch=None,
+        text_branch=None,
+        sentence_recurrence=None,
+        geometry=False,
+        feature_normalization="none",
+        text_normalization="none",
+        negative_overlap=0.3,
+        positive_overlap=None,
+        image_network=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if task not in TASKS:
+            raise ValueError(f"Expected task to be one of {TASKS}. Received: task={task!r}")
+        self.task = task
+        self.joint_size = joint_size
+        self.geometry = geometry
+        self.feature_normalization = feature_normalization
+        self.text_normalization = text_normalization
+        self.negative_overlap = negative_overlap
+        self.positive_overlap = positive_overlap
+        self.image_network = image_network
+        self.image_branch = Branch(joint_size, **(image_branch or {}), name="image_branch")
+        self.text_branch = Branch(joint_size, **(text_branch or {}), name="text_branch")
+        self.sentence_recurrence = None
+        if sentence_recurrence is not None:
+            self.sentence_recurrence = SentenceRecurrence(**sentence_recurrence)
+        self._settings = {
+            "image_branch": image_branch,
+            "text_branch": text_branch,
+            "sentence_recurrence": sentence_recurrence,
+        }
+
+    @property
+    def word_table(self):
+        """The `WordTable`; None where the text side reads `sentence_features`."""
+        return self.sentence_recurrence and self.sentence_recurrence.word_table
+
+    def embed_images(self, batch, training=False):
+        """Returns the embedding of region 0 of every row, float `[B, joint_size]`."""
+        names = ("region_features", "region_boxes", "region_mask")
+        first = {name: batch[name][:, :1] for name in names if name in batch}
+        return self.embed_regions({**batch, **first}, training)[:, 0]
+
+    def embed_regions(self, batch, training=False):
+        """Returns the embeddings of all regions, float `[B, R, joint_size]`."""
+        if self.image_network is None:
+            features = ops.cast(batch["region_features"], self.compute_dtype)
+        else:
+            features = self.image_network(batch["images"], batch["region_boxes"], training=training)
+        features = scale_features(features, self.feature_normalization)
+        if self.geometry:
+            boxes = ops.cast(batch["region_boxes"], features.dtype)
+            area = ops.prod(boxes[..., 2:] - boxes[..., :2], axis=-1, keepdims=True)
+            features = ops.concatenate([features, boxes, area], axis=-1)
+        return self.image_branch(
+            features, feature_mask=batch.get("region_mask"), training=training
+        )
+
+    def embed_sentences(self, batch, training=False):
+        """Returns the embeddings of sentences or phrases, float `[B, joint_size]`."""
+        if self.sentence_recurrence is None:
+            features = ops.cast(batch["sentence_features"], self.compute_dtype)
+            features = scale_features(features, self.text_normalization)
+        else:
+            features = self.sentence_recurrence(batch["token_ids"], training=training)
+        return self.text_branch(features, training=training)
+
+    def embed_batch(self, batch, training=False):
+        """Returns `(regions [B, R, joint_size], texts [B, joint_size])`, what the task pairs."""
+        if self.task == "image_sentence":
+            regions = ops.expand_dims(self.embed_images(batch, training), 1)
+        else:
+            regions = self.embed_regions(batch, training)
+        return regions, self.embed_sentences(batch, training)
+
+    def masks(self, batch):
+        """Returns the `PairMasks` of a batch: of its B R regions, row after row, and B texts."""
+        if self.task == "image_sentence":
+            return image_sentence_masks(batch["image_id"], batch.get("sentence_id"))
+        return region_phrase_masks(
+            batch["image_id"],
+            batch["phrase_id"],
+            batch["region_boxes"],
+            region_mask=batch.get("region_mask"),
+            phrase_boxes=batch.get("phrase_boxes"),
+            text_id=batch.get("text_id"),
+            negative_overlap=self.negative_overlap,
+            positive_overlap=self.positive_overlap,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "task": self.task,
+            "joint_size": self.joint_size,
+            "geometry": self.geometry,
+            "feature_normalization": self.feature_normalization,
+            "text_normalization": self.text_normalization,
+            "negative_overlap": self.negative_overlap,
+            "positive_overlap": self.positive_overlap,
+            "image_network": keras.saving.serialize_keras_object(self.image_network),
+            **self._settings,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["image_network"])
+        return cls(**{**config, "image_network": network})

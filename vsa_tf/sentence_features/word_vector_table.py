@@ -1,0 +1,98 @@
+"""Words and their vectors."""
+
+import numpy as np
+import scipy.sparse
+
+from vsa_tf.sentence_features.word_counts import word_counts
+from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from vsa_tf.text.word_vectors import read_word_vectors
+
+
+class WordVectorTable:
+    """A table of V words and their vectors of D numbers.
+
+    Args:
+        words: sequence of V different str.
+        vectors: float `[V, D]`, finite.
+
+    Attributes:
+        words: tuple of str.
+        vectors: float32 `[V, D]`.
+        size: D.
+
+    Raises:
+        ValueError: when a word is repeated, shapes do not fit or a number is NaN or infinite.
+    """
+
+    def __init__(self, words, vectors):
+        self.words = tuple(words)
+        self.vectors = np.asarray(vectors, np.float32)
+        self._columns = {word: column for column, word in enumerate(self.words)}
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words) or not self.vectors.size:
+            raise ValueError(
+                "Expected one vector a word, at least one. Received: "
+                f"{len(self.words)} words, vectors of shape {self.vectors.shape}"
+            )
+        if len(self._columns) != len(self.words):
+            raise ValueError(
+                f"Expected each word once. Received: {len(self.words)} words, "
+                f"{len(self._columns)} of them different"
+            )
+        finite = np.isfinite(self.vectors).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                "Expected finite word vectors. Received: NaN or infinity in the vector of "
+                f"{self.words[int(np.argmin(finite))]!r}"
+            )
+
+    @classmethod
+    def read(cls, path, words, size):
+        """Reads the vectors of a set of words from a word2vec, GloVe or fastText text file.
+
+        Args:
+            path: of the file; may be much larger than memory.
+            words: iterable of str; those that the file does not have are left out. Words of
+                training sentences must be among them, others may be.
+            size: D, numbers in a vector.
+
+        Returns:
+            A `WordVectorTable`, its words in alphabetical order.
+
+        Raises:
+            ValueError: a line of another size or without numbers, with its number, or a file that
+                has none of the words.
+        """
+        wanted = sorted(set(words).difference(SPECIAL_TOKENS))
+        vocabulary = Vocabulary.from_sentences([wanted])
+        vectors = read_word_vectors(path, vocabulary, size)
+        ids = sorted(vectors)
+        return cls(vocabulary.decode(ids), [vectors[index] for index in ids])
+
+    @property
+    def size(self):
+        return self.vectors.shape[1]
+
+    def counts(self, sentences):
+        """Counts words; those without a vector are passed over.
+
+        Args:
+            sentences: sequence of M token lists.
+
+        Returns:
+            scipy CSR array, float32 `[M, V]`.
+        """
+        return word_counts(sentences, self._columns)
+
+    def shares(self, sentences):
+        """Returns the CSR array float32 `[M, V]` of `counts`, each row divided by its sum.
+
+        Its product with what belongs to the words is the mean over each sentence's words; a
+        sentence without any known word has a row of zeros.
+        """
+        counts = self.counts(sentences)
+        totals = counts.sum(axis=1)
+        return scipy.sparse.diags_array(1.0 / np.maximum(totals, 1.0)).astype(np.float32) @ counts
+
+    def count_empty(self, sentences):
+        """Returns how many sentences have no word of the table."""
+        return int(np.count_nonzero(np.diff(self.counts(sentences).indptr) == 0))
