@@ -11,6 +11,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
 from vsa_tf.metrics.caption_scores import CaptionScorer
 from vsa_tf.model_settings import DvsaRnnSettings, MRnnSettings
+from vsa_tf.text.word_tokenizer import tokenize
 
 # As during training: no METEOR, which starts Java.
 QUICK = EvaluationOptions(intervals=False)
@@ -33,7 +34,7 @@ def _evaluator(**settings):
 
 def _training(*captions):
     """Options whose training captions are these."""
-    split = types.SimpleNamespace(records=types.SimpleNamespace(captions=list(captions)))
+    split = types.SimpleNamespace(caption_tokens=[tokenize(caption) for caption in captions])
     return EvaluationOptions(intervals=False, load_training_data=lambda: split)
 
 

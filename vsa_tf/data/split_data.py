@@ -1,6 +1,7 @@
 """A split as a model sees it: records, tokens and batches."""
 
 import dataclasses
+import functools
 
 from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.record_split import RecordSplit
@@ -33,6 +34,11 @@ class SplitData:
         pipeline = InputPipeline(records, tokens, image_size=image_size)
         stored = records.info.num_regions
         return cls(records, text, tokens, pipeline, min(settings.num_regions or stored, stored))
+
+    @functools.cached_property
+    def caption_tokens(self):
+        """The tokens of every caption, whole, a list of lists of str; made when first asked for."""
+        return [self.text.tokenize(caption) for caption in self.records.captions]
 
     @property
     def from_pixels(self):

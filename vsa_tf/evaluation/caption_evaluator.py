@@ -82,10 +82,9 @@ class CaptionEvaluator:
             metrics |= neuraltalk_bleu(tokenised, scorer.references)
         training = []
         if options.load_training_data is not None:
-            training = options.load_training_data().records.captions
+            training = options.load_training_data().caption_tokens
         counts = novelty(
-            [data.text.tokenize(caption) for caption in captions],
-            [data.text.tokenize(caption) for caption in training],
+            [data.text.tokenize(caption) for caption in captions], training
         )
         metrics["novel"] = 100.0 * counts.novel_share if training else None
         metrics["distinct"] = counts.num_distinct

@@ -115,15 +115,13 @@ class CaptionMethods:
         if kind not in self._similarities:
             records = self._training.records
             self._similarities[kind] = CaptionSimilarity(
-                [self._data.text.tokenize(caption) for caption in records.captions],
+                self._training.caption_tokens,
                 np.searchsorted(captioned_images(records), records.image_of_caption), kind,
             )
         return self._similarities[kind]
 
     def _true_captions(self):
-        records = self._data.records
-        tokens = [self._data.text.tokenize(caption) for caption in records.captions]
-        bounds = records.first_caption
+        tokens, bounds = self._data.caption_tokens, self._data.records.first_caption
         return [tokens[first:last] for first, last in zip(bounds, bounds[1:])]
 
 
