@@ -10,12 +10,12 @@ would. Both start from the same weights, and nothing is timed unless their first
 runs alternate in one process, on equally many threads. Prints one JSON line.
 """
 
-import argparse
 import importlib.util
 import json
 import os
 import sys
 
+from benchmarks.benchmark_parser import BenchmarkParser
 from benchmarks.training_steps import compare_steps, import_torch, keras_step
 
 # So small that the sum of thousands of hinges neither explodes nor changes its nature.
@@ -27,14 +27,8 @@ _CHECKED_STEPS = 4
 _TOLERANCE = 1e-3
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
-
-
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     for name, default, meaning in (
             ("batch_size", 100, "pairs of a batch"), ("num_regions", 20, "regions of an image"),
             ("feature_size", 1280, "numbers of a region's feature"),

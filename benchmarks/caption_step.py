@@ -12,12 +12,13 @@ give it one core (`taskset -c 0`), because threads that wait for each other lose
 END counts as a token. Prints one JSON line.
 """
 
-import argparse
 import importlib.util
 import json
 import math
 import os
 import sys
+
+from benchmarks.benchmark_parser import BenchmarkParser
 
 _LEARNING_RATE = 1e-3
 # Keras adds it before the bias correction, PyTorch after: so small, it does not tell in either.
@@ -26,14 +27,8 @@ _CHECKED_STEPS = 4
 _TOLERANCE = 1e-4
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
-
-
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     for name, default, meaning in (
             ("batch_size", 128, "sentences of a batch"),
             ("num_words", 12, "words of every sentence, none of them padding, END not counted"),

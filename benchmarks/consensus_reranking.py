@@ -7,20 +7,14 @@ similarities and to say how long that would take for all. Prints one JSON line.
     python -m benchmarks.consensus_reranking
 """
 
-import argparse
 import json
-import sys
 import time
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
+from benchmarks.benchmark_parser import BenchmarkParser
 
 
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     for name, default, meaning in (
             ("num_images", 1000, "images whose hypotheses are reranked"),
             ("num_hypotheses", 10, "hypotheses of an image"),

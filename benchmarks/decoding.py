@@ -12,21 +12,16 @@ core. `cpu_ms` is the time that it computed, `wall_ms` includes waiting for the 
 programs have it; both are of one sentence. Prints one JSON line.
 """
 
-import argparse
 import json
 import os
 import sys
 import time
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
+from benchmarks.benchmark_parser import BenchmarkParser
 
 
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     for name, default, meaning in (
             ("batch_size", 64, "images of a batch"), ("num_batches", 2, "batches of a run"),
             ("beam_size", 10, "beams of an image"),

@@ -7,20 +7,15 @@ it can be imported, in numpy otherwise. Prints one JSON line.
     python -m benchmarks.scoring --num_images=200 --num_sentences=1000
 """
 
-import argparse
 import json
 import sys
 import time
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
+from benchmarks.benchmark_parser import BenchmarkParser
 
 
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     for name, default, meaning in (
             ("num_images", 200, "images"), ("num_sentences", 1000, "sentences"),
             ("num_regions", 20, "regions of an image"), ("width", 1000, "width of the vectors"),

@@ -11,7 +11,6 @@ measured on the same images. `cpu_seconds` counts all threads. `peak_mb` is the 
 process held until the features were done, `before_mb` what it held before. Prints one JSON line.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -19,13 +18,9 @@ import resource
 import sys
 import time
 
+from benchmarks.benchmark_parser import BenchmarkParser
+
 _FEATURES = ("mean_vector", "tf_idf", "fisher_vector")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(1)
 
 
 def _numbers(kind):
@@ -33,7 +28,7 @@ def _numbers(kind):
 
 
 def _flags():
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     parser.add_argument("--data_dir", required=True, help="records")
     parser.add_argument("--feature", required=True, choices=_FEATURES)
     parser.add_argument("--train_split", default="train", help="split that is fitted to")
