@@ -75,13 +75,17 @@ class CropEncoder:
         ]
 
     def _vectors(self, images, boxes, size):
-        crops = np.concatenate([crop_regions(i, b, size) for i, b in zip(images, boxes)])
-        if not len(crops):
-            return np.zeros((0, self.feature_size), np.float32)
-        return np.concatenate([
-            self.network.vectors(crops[start:start + CROPS_PER_CALL])
-            for start in range(0, len(crops), CROPS_PER_CALL)
-        ])
+        vectors = [np.zeros((0, self.feature_size), np.float32)]
+        waiting = np.zeros((0, size, size, 3), np.uint8)
+        # Image by image: the crops of all would be large where each has hundreds.
+        for image, image_boxes in zip(images, boxes):
+            waiting = np.concatenate([waiting, crop_regions(image, image_boxes, size)])
+            while len(waiting) >= CROPS_PER_CALL:
+                vectors.append(self.network.vectors(waiting[:CROPS_PER_CALL]))
+                waiting = waiting[CROPS_PER_CALL:]
+        if len(waiting):
+            vectors.append(self.network.vectors(waiting))
+        return np.concatenate(vectors)
 
 
 class PoolEncoder:
@@ -180,10 +184,11 @@ class SavedModelNetwork:
     def maps(self, images):
         """uint8 `[n, s, s, 3]` to the feature maps before pooling, float32 `[n, h, w, D]`."""
         if self._map_function is None:
-            self._map_function = self._find_map()
+            self._map_function = self.find_map()
         return self._map_function(_unit_range(images)).numpy()
 
-    def _find_map(self):
+    def find_map(self):
+        """Returns the function from images in 0..1 to the feature maps; `maps` calls it."""
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )

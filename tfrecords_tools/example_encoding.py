@@ -6,13 +6,27 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data import schema
+from vsa_tf.data.annotations import annotated_chains
 
 
 class ExampleError(ValueError):
     """A photograph that cannot become a record; the message is the reason."""
 
 
-def encode_example(example, image, boxes, scores, features=None, store_image=True):
+def check_example(example):
+    """Checks what a source says of a photograph: its captions, annotated boxes and phrases.
+
+    Raises:
+        ExampleError: for the first of them that could mislead a model.
+    """
+    _check_captions(example)
+    _check_boxes("object", np.array([item.box for item in example.objects]).reshape(-1, 4))
+    _check_phrases(example)
+
+
+def encode_example(
+    example, image, boxes, scores, features=None, chain_features=None, *, store_image=True
+):
     """Encodes a record, after checking that nothing in it could mislead a model.
 
     Args:
@@ -21,6 +35,7 @@ def encode_example(example, image, boxes, scores, features=None, store_image=Tru
         boxes: float32 `[R, 4]`, normalised; row 0 is the whole frame.
         scores: float32 `[R]`.
         features: float32 `[R, D]`, or None where no features are kept.
+        chain_features: float32 `[C, D]` of the `annotated_chains` of the example, or None.
         store_image: whether the record holds the encoded image.
 
     Returns:
@@ -29,10 +44,8 @@ def encode_example(example, image, boxes, scores, features=None, store_image=Tru
     Raises:
         ExampleError: for captions, boxes or features that cannot be used.
     """
-    _check_captions(example)
+    check_example(example)
     _check_boxes("region", boxes)
-    _check_boxes("object", np.array([item.box for item in example.objects]).reshape(-1, 4))
-    _check_phrases(example)
     record = tf.train.Example()
     values = record.features.feature
     _set_bytes(values, schema.IMAGE_SOURCE_ID, [_utf8(example.source_id)])
@@ -47,12 +60,15 @@ def encode_example(example, image, boxes, scores, features=None, store_image=Tru
         values[key].float_list.value.extend(column.tolist())
     values[schema.REGION_SCORE].float_list.value.extend(np.asarray(scores, np.float32).tolist())
     if features is not None:
-        halves = _to_float16(features, len(boxes))
+        halves = _to_float16("region", features, len(boxes))
         _set_bytes(values, schema.IMAGE_FEATURE, [halves[0].tobytes()])
         _set_bytes(values, schema.REGION_FEATURE, [halves.tobytes()])
     for place, key in enumerate(schema.OBJECT_BOX):
         values[key].float_list.value.extend(item.box[place] for item in example.objects)
     _set_bytes(values, schema.OBJECT_CHAIN, [_utf8(item.chain) for item in example.objects])
+    if chain_features is not None:
+        halves = _to_float16("chain", chain_features, len(annotated_chains(example.objects)))
+        _set_bytes(values, schema.OBJECT_CHAIN_FEATURE, [halves.tobytes()])
     _set_bytes(values, schema.CAPTION_RAW, [_utf8(caption) for caption in example.captions])
     phrases = example.phrases
     _set_integers(values, schema.PHRASE_CAPTION_INDEX, [item.caption_index for item in phrases])
@@ -97,15 +113,15 @@ def _check_phrases(example):
             )
 
 
-def _to_float16(features, num_regions):
+def _to_float16(kind, features, count):
     features = np.asarray(features)
-    if features.ndim != 2 or len(features) != num_regions:
+    if features.ndim != 2 or len(features) != count:
         raise ExampleError(
-            f"Expected features [{num_regions}, D]. Received: shape {features.shape}"
+            f"Expected {kind} features [{count}, D]. Received: shape {features.shape}"
         )
     if not np.isfinite(features).all():
-        region = int(np.argmin(np.isfinite(features).all(axis=1)))
-        raise ExampleError(f"the feature of region {region} holds NaN or infinity")
+        place = int(np.argmin(np.isfinite(features).all(axis=1)))
+        raise ExampleError(f"the feature of {kind} {place} holds NaN or infinity")
     with np.errstate(over="ignore"):
         halves = features.astype("<f2")
     if not np.isfinite(halves).all():

@@ -72,6 +72,8 @@ def _summary(info):
         f"regions: at most {info.num_regions} an image, features of {info.region_feature_size}"
     )
     lines.append(f"images: {'stored' if info.images_stored else 'not stored'}")
+    if info.object_features:
+        lines.append("annotated boxes: features of each chain stored")
     for name in ("encoder", "detector", "settings", "sources"):
         parts = (f"{key}={value}" for key, value in sorted(info.contents.get(name, {}).items()))
         lines.append(f"{name}: {', '.join(parts)}")

@@ -81,7 +81,9 @@ def _check_shard(info, shard, totals, seen, report, max_problems):
 
 
 def _check_record(info, serialized, totals, seen):
-    record = ParsedRecord.parse(serialized, info.num_regions, info.region_feature_size)
+    record = ParsedRecord.parse(
+        serialized, info.num_regions, info.region_feature_size, info.object_features
+    )
     totals["num_sentences"] += len(record.captions)
     totals["num_phrases"] += len(record.phrases)
     if record.source_id in seen:

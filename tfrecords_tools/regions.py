@@ -48,14 +48,14 @@ def select_regions(boxes, scores, num_regions=20, nms_threshold=0.5):
     usable = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=1.0) > 1e-3
     order = np.argsort(-scores, kind="stable")
     order = order[usable[order]]
-    overlap = box_iou(boxes[order], boxes[order]) > nms_threshold
-    kept = []
-    for i in range(len(order)):
-        if len(kept) == num_regions - 1:
+    suppressed = np.zeros(len(boxes), bool)
+    chosen = []
+    for place in order:
+        if len(chosen) == num_regions - 1:
             break
-        if not overlap[i, kept].any():
-            kept.append(i)
-    chosen = order[kept]
+        if not suppressed[place]:
+            chosen.append(place)
+            suppressed |= box_iou(boxes[place:place + 1], boxes)[0] > nms_threshold
     return (
         np.concatenate([WHOLE_FRAME, boxes[chosen]]),
         np.concatenate([np.ones(1, np.float32), scores[chosen]]),

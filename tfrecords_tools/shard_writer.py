@@ -4,11 +4,13 @@ import dataclasses
 import errno
 import os
 
+import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.example_encoding import ExampleError, encode_example
+from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import select_regions
+from vsa_tf.data.annotations import annotated_chains
 
 # Images that go to detector and encoder together: at most so many, and so many pixels.
 IMAGES_PER_BATCH = 16
@@ -53,7 +55,8 @@ class ShardWriter:
 
         Returns:
             dict: `num_records`, `num_sentences`, `num_phrases`, `num_regions` (the most of any
-            record), and `skipped`, a list of `[source_id, reason]`.
+            record), `num_with_fewer_regions` (records with fewer than the settings ask for), and
+            `skipped`, a list of `[source_id, reason]`.
 
         Raises:
             OSError: when the file cannot be written, for example because the disk is full.
@@ -77,15 +80,18 @@ class ShardWriter:
         return counts
 
     def _write_records(self, writer, examples, report):
-        counts = {"num_records": 0, "num_sentences": 0, "num_phrases": 0, "num_regions": 0}
+        counts = {
+            "num_records": 0, "num_sentences": 0, "num_phrases": 0, "num_regions": 0,
+            "num_with_fewer_regions": 0,
+        }
         skipped = []
         for num_images, batch in self._batches(examples, skipped):
-            for photograph, boxes, scores, features in self._regions(batch, skipped):
+            for photograph, boxes, scores, *features in self._regions(batch, skipped):
                 example = photograph.example
                 try:
                     record = encode_example(
-                        example, photograph.stored, boxes, scores, features,
-                        self._settings.store_images,
+                        example, photograph.stored, boxes, scores, *features,
+                        store_image=self._settings.store_images,
                     )
                 except ExampleError as error:
                     skipped.append([example.source_id, str(error)])
@@ -95,6 +101,7 @@ class ShardWriter:
                 counts["num_sentences"] += len(example.captions)
                 counts["num_phrases"] += len(example.phrases)
                 counts["num_regions"] = max(counts["num_regions"], len(boxes))
+                counts["num_with_fewer_regions"] += len(boxes) < self._settings.num_regions
             report(num_images)
         return {**counts, "skipped": skipped}
 
@@ -104,12 +111,14 @@ class ShardWriter:
         for example in examples:
             num_images += 1
             try:
+                # Before anything is cut out: boxes without area have no pixels.
+                check_example(example)
                 data = example.read_image()
                 image = decode_image(data, self._settings.max_image_pixels)
                 stored = stored_image(
                     data, self._settings.max_image_side, self._settings.max_image_pixels, image
                 )
-            except (OSError, ImageError) as error:
+            except (OSError, ImageError, ExampleError) as error:
                 skipped.append([example.source_id, _without_paths(error)])
                 continue
             batch.append(_Photograph(example, image, stored))
@@ -121,7 +130,7 @@ class ShardWriter:
             yield num_images, batch
 
     def _regions(self, batch, skipped):
-        """Yields `(photograph, boxes, scores, features or None)`."""
+        """Yields `(photograph, boxes, scores, features or None, chain features or None)`."""
         found = []
         detections = self._detector.detect(
             [item.image for item in batch], [item.example for item in batch]
@@ -136,13 +145,23 @@ class ShardWriter:
                 continue
             found.append((photograph, *regions))
         if self._encoder is None or not found:
-            features = [None] * len(found)
-        else:
-            features = self._encoder.encode(
-                [item[0].image for item in found], [item[1] for item in found]
-            )
+            yield from ((*item, None, None) for item in found)
+            return
+        boxes = [item[1] for item in found]
+        if self._settings.object_features:
+            boxes = [
+                np.concatenate([own, _chain_boxes(photograph.example)])
+                for photograph, own, _ in found
+            ]
+        features = self._encoder.encode([item[0].image for item in found], boxes)
         for item, feature in zip(found, features, strict=True):
-            yield *item, feature
+            regions, chains = np.split(feature, [len(item[1])])
+            yield *item, regions, chains if self._settings.object_features else None
+
+
+def _chain_boxes(example):
+    boxes = [chain.box for chain in annotated_chains(example.objects)]
+    return np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def _as_os_error(error, path):
@@ -156,7 +175,7 @@ def _as_os_error(error, path):
 
 def _without_paths(error):
     """The reason, as it is for everybody: where the files lie differs between machines."""
-    if isinstance(error, ImageError):
+    if not isinstance(error, OSError):
         return str(error)
     if error.errno is not None:
         return f"the image cannot be read: {os.strerror(error.errno)}"

@@ -12,6 +12,7 @@ import os
 
 from absl import flags
 
+from tfrecords_tools.detection.load_opencv import load_opencv
 from tfrecords_tools.sources.registry import DATASETS, check_source, make_source
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
@@ -33,7 +34,8 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
     flags.DEFINE_string(
         "detector", default.detector,
-        "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, grid or none.",
+        "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, selective_search, "
+        "edge_boxes:MODEL.yml.gz, grid or none.",
         **define,
     )
     flags.DEFINE_string(
@@ -54,6 +56,11 @@ def define_flags(flag_values=flags.FLAGS):
     )
     flags.DEFINE_float(
         "nms_threshold", default.nms_threshold, "IoU above which the worse box is dropped.",
+        **define,
+    )
+    flags.DEFINE_bool(
+        "object_features", default.object_features,
+        "Whether records hold features of annotated boxes: phrase localization trains on them.",
         **define,
     )
     flags.DEFINE_bool(
@@ -138,24 +145,33 @@ def _check(flag_values):
             raise ProgramError(f"--{flag}={arguments[flag]} does not exist")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
         raise ProgramError(f"--output_dir={flag_values.output_dir} is not a directory")
-    _check_model("detector", settings.detector, ("none", "grid", "proposals"), "proposals:")
-    _check_model("image_encoder", settings.image_encoder, ("pixels",), "keras:")
+    _check_detector(settings.detector)
+    if settings.image_encoder != "pixels" and not settings.image_encoder.startswith("keras:"):
+        _check_model("image_encoder", settings.image_encoder, "pixels, keras:NAME")
     return settings, {**arguments, "seed": settings.seed}
 
 
-def _check_model(flag, spec, words, prefix):
-    """Tells a mistyped path from a model, before TensorFlow is imported."""
-    if spec in words or "://" in spec:
+def _check_detector(spec):
+    """Tells a mistyped path from a detector, before TensorFlow is imported."""
+    name, _, path = spec.partition(":")
+    if name in ("selective_search", "edge_boxes"):
+        load_opencv()
+    if spec in ("none", "grid", "proposals", "selective_search"):
         return
-    if spec.startswith(prefix):
-        path = spec.removeprefix(prefix)
-        if prefix == "proposals:" and not os.path.isfile(path):
-            raise ProgramError(f"--{flag}={spec}: there is no file {path!r}")
-        return
-    if not os.path.isfile(os.path.join(spec, "saved_model.pb")):
+    if name not in ("proposals", "edge_boxes"):
+        _check_model(
+            "detector", spec,
+            "none, grid, proposals, proposals:FILE.json, selective_search, edge_boxes:MODEL.yml.gz",
+        )
+    elif not os.path.isfile(path):
+        raise ProgramError(f"--detector={spec}: there is no file {path!r}")
+
+
+def _check_model(flag, spec, choices):
+    if "://" not in spec and not os.path.isfile(os.path.join(spec, "saved_model.pb")):
         raise ProgramError(
-            f"Expected --{flag} of {', '.join(words)}, {prefix}..., a TF-Hub handle https://... or "
-            f"a SavedModel directory. Received: {spec!r}, which has no saved_model.pb"
+            f"Expected --{flag} of {choices}, a TF-Hub handle https://... or a SavedModel "
+            f"directory. Received: {spec!r}, which has no saved_model.pb"
         )
 
 
@@ -181,6 +197,10 @@ def _print_result(result, output_dir):
         f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "
         f"skipped: {info['num_skipped']} (listed in {listed})"
     )
+    asked = info["settings"]["num_regions"]
+    fewer = sum(split.get("num_with_fewer_regions", 0) for split in info["splits"].values())
+    if fewer and info["detector"] != {"spec": "none"}:
+        print(f"{fewer} images have fewer regions than --num_regions={asked}: too few were found")
     if result.num_images:
         rate = result.num_images / max(result.seconds, 1e-9)
         print(

@@ -16,6 +16,7 @@ class WriteSettings:
         region_features: `crop` or `pool`.
         crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
         nms_threshold: IoU above which the worse of two boxes is dropped.
+        object_features: whether records hold features of annotated boxes, one a chain.
         store_images: whether records hold the encoded images.
         max_image_side: longest side of stored images in pixels; 0: any.
         max_image_pixels: largest image that is decoded, in pixels.
@@ -32,6 +33,7 @@ class WriteSettings:
     region_features: str = "crop"
     crop_size: int = 0
     nms_threshold: float = 0.5
+    object_features: bool = False
     store_images: bool = True
     max_image_side: int = 0
     max_image_pixels: int = DEFAULT_MAX_PIXELS
@@ -65,9 +67,18 @@ class WriteSettings:
                 "the stored images. Received: --store_images=false"
             )
 
+        if self.image_encoder == "pixels" and self.object_features:
+            raise ValueError(
+                "Expected --image_encoder of a network with --object_features: with pixels there "
+                "are no features. Received: --object_features"
+            )
+
     def recorded(self):
         """Returns what `dataset_info.json` keeps: no paths, nothing told elsewhere in it."""
         settings = dataclasses.asdict(self)
+        if not self.object_features:
+            # As in the directories of before there was this setting, which so stay valid.
+            del settings["object_features"]
         for name in ("detector", "image_encoder", "num_shards"):
             del settings[name]
         return settings

@@ -127,6 +127,13 @@ def _plan(source, splits, settings):
         reasons = [skip.reason for skip in source.skipped]
         first = f" First reason: {reasons[0]}." if reasons else ""
         raise ValueError(f"No split has a usable photograph.{first}")
+    if settings.object_features and not any(
+        example.objects for task in tasks for example in task.examples
+    ):
+        raise ValueError(
+            "Expected annotated boxes with --object_features. Received: photographs without any. "
+            "Give --entities, or leave the flag out"
+        )
     return tasks
 
 
@@ -181,6 +188,8 @@ def _finish(directory, source, tasks, notes, identity, description, settings):
             "num_images": sum(note["num_records"] for note in own),
             "num_sentences": sum(note["num_sentences"] for note in own),
             "num_phrases": sum(note["num_phrases"] for note in own),
+            # Shards of an interrupted run of before this was counted do not say.
+            "num_with_fewer_regions": sum(note.get("num_with_fewer_regions", 0) for note in own),
             "shards": [
                 {key: note[key] for key in ("file", "num_records", "sha256")} for note in own
             ],
@@ -197,6 +206,7 @@ def _finish(directory, source, tasks, notes, identity, description, settings):
         "region_feature_size": description["feature_size"],
         "image_feature_size": description["feature_size"],
         "images_stored": settings.store_images,
+        "object_features": settings.object_features,
         "skipped": skipped,
         "num_skipped": len(skipped),
     }

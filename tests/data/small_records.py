@@ -42,6 +42,12 @@ def region_features(image_index, num_regions=None, feature_size=FEATURE_SIZE):
     return (image_index + rows + np.arange(feature_size) / 64).astype("<f2")
 
 
+def chain_features(image_index, num_chains=1):
+    """float16 [num_chains, FEATURE_SIZE]: below zero, so that no region has them."""
+    rows = np.arange(num_chains)[:, None] / 8
+    return -(1 + image_index + rows + np.arange(FEATURE_SIZE) / 64).astype("<f2")
+
+
 def region_boxes(image_index, num_regions=None):
     """float32 [regions, 4]: the whole frame, then boxes whose top is region / 8."""
     num_regions = num_regions or region_count(image_index)
@@ -56,7 +62,7 @@ def png_image(image_index, height=6, width=4):
     return tf.io.encode_png(pixels).numpy()
 
 
-def record_values(image_index, images_stored=False):
+def record_values(image_index, images_stored=False, object_features=False):
     """The values of one record by key, for `serialize`; lists may be edited."""
     boxes = region_boxes(image_index)
     values = {
@@ -82,6 +88,8 @@ def record_values(image_index, images_stored=False):
     ):
         values[region_key] = boxes[:, axis].tolist()
         values[object_key] = [(0.25, 0.0, 0.75, 0.5)[axis]]
+    if object_features:
+        values[schema.OBJECT_CHAIN_FEATURE] = [chain_features(image_index).tobytes()]
     if images_stored:
         values[schema.IMAGE_ENCODED] = [png_image(image_index)]
         values[schema.IMAGE_FORMAT] = ["png"]
@@ -103,7 +111,8 @@ def serialize(values):
 
 
 def write_records(
-    data_dir, num_images=8, num_shards=2, split="train", images_stored=False, edit=None
+    data_dir, num_images=8, num_shards=2, split="train", images_stored=False,
+    object_features=False, edit=None,
 ):
     """Writes one split and its `dataset_info.json`.
 
@@ -113,6 +122,7 @@ def write_records(
         num_shards: files.
         split: name.
         images_stored: whether records hold a PNG.
+        object_features: whether records hold features of their chain.
         edit: `edit(image_index, values)` may change a record before it is written.
 
     Returns:
@@ -125,7 +135,7 @@ def write_records(
         paths.append(os.path.join(data_dir, name))
         with tf.io.TFRecordWriter(paths[-1]) as writer:
             for image in images:
-                values = record_values(image, images_stored)
+                values = record_values(image, images_stored, object_features)
                 if edit:
                     edit(image, values)
                 num_captions += len(values[schema.CAPTION_RAW])
@@ -145,6 +155,7 @@ def write_records(
             }
         },
         images_stored=images_stored,
+        object_features=object_features,
     )
     return paths
 
@@ -159,6 +170,7 @@ def write_info(data_dir, **changes):
         "region_feature_size": FEATURE_SIZE,
         "image_feature_size": 0,
         "images_stored": False,
+        "object_features": False,
         "encoder": {"kind": "test"},
         "detector": {"kind": "none"},
         "settings": {},

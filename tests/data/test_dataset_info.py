@@ -18,6 +18,15 @@ def test_loads_what_the_writer_states(tmp_path):
     assert info.encoder == {"kind": "test"}
 
 
+def test_directories_of_before_there_were_object_features_have_none(tmp_path):
+    write_info(tmp_path, object_features=True)
+    assert DatasetInfo.load(tmp_path).object_features
+    contents = DatasetInfo.load(tmp_path).contents
+    del contents["object_features"]
+    (tmp_path / "dataset_info.json").write_text(json.dumps(contents))
+    assert not DatasetInfo.load(tmp_path).object_features
+
+
 def test_missing_directory_says_to_write_records(tmp_path):
     with pytest.raises(FileNotFoundError, match="tfrecords_tools.write"):
         DatasetInfo.load(tmp_path / "absent")

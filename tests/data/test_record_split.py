@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.data import small_records
 from tests.data.small_records import (
+    chain_features,
     change_info,
     png_image,
     region_boxes,
@@ -14,7 +15,7 @@ from tests.data.small_records import (
     write_records,
 )
 from vsa_tf.data import schema
-from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.annotations import AnnotatedChain, AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.record_split import RecordSplit
 
 
@@ -75,6 +76,46 @@ def test_features_are_the_stored_float16_from_memory_or_file(tmp_path, feature_c
         count = region_count(image)
         np.testing.assert_array_equal(features[row, :count], region_features(image))
         assert not features[row, count:].any()
+
+
+def _several_chains(image, values):
+    """Gives image i the chains 0 to i % 3 - 1, the last of them with a second box."""
+    names = [str(chain) for chain in range(image % 3)]
+    values[schema.OBJECT_CHAIN] = [*names, *names[-1:]]
+    for key, first, second in zip(schema.OBJECT_BOX, (0.25, 0.0, 0.5, 0.5), (0.0, 0.25, 0.25, 1.0)):
+        values[key] = [first] * len(names) + [second] * bool(names)
+    values[schema.OBJECT_CHAIN_FEATURE] = [chain_features(image, len(names)).tobytes()]
+
+
+def test_chains_have_the_box_around_all_their_boxes_in_the_order_of_their_first(tmp_path):
+    write_records(tmp_path, num_images=5, object_features=True, edit=_several_chains)
+    split = RecordSplit(tmp_path, "train")
+    one, union = (0.25, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 1.0)
+    assert split.chains[1] == (AnnotatedChain("0", union),)
+    assert split.chains == [
+        (), split.chains[1], (AnnotatedChain("0", one), AnnotatedChain("1", union)),
+        (), split.chains[1],
+    ]
+    assert split.first_chain.tolist() == [0, 0, 1, 3, 3, 4]
+
+
+# Four chains of four numbers of two bytes: 32 bytes are all, 31 are not.
+@pytest.mark.parametrize("feature_cache_bytes", [0, 31, 32, 2**20])
+def test_chain_features_are_the_stored_float16_from_memory_or_file(tmp_path, feature_cache_bytes):
+    write_records(tmp_path, num_images=5, object_features=True, edit=_several_chains)
+    split = RecordSplit(tmp_path, "train", feature_cache_bytes)
+    stored = np.concatenate([chain_features(image, image % 3) for image in range(5)])
+    rows = [3, 0, 2, 2, 1]
+    features = split.read_chain_features(rows)
+    assert features.dtype == np.float16
+    np.testing.assert_array_equal(features, stored[rows])
+    assert split.read_chain_features([]).shape == (0, 4)
+
+
+def test_reading_chain_features_that_are_not_stored_says_how_to_write_them(tmp_path):
+    write_records(tmp_path)
+    with pytest.raises(ValueError, match="--object_features"):
+        RecordSplit(tmp_path, "train").read_chain_features([0])
 
 
 def test_the_cache_is_used_only_when_all_features_fit(tmp_path):
@@ -229,6 +270,8 @@ def test_the_largest_float16_is_finite(tmp_path):
         ({schema.CAPTION_RAW: [b"\xff\xfe"]}, "caption/raw that is not UTF-8"),
         ({schema.IMAGE_SOURCE_ID: []}, "0 values of image/source_id"),
         ({schema.OBJECT_CHAIN: ["1", "2"]}, "2 values of image/object/chain for 1"),
+        ({schema.OBJECT_CHAIN_FEATURE: []}, "0 bytes of image/object/chain_feature"),
+        ({schema.OBJECT_CHAIN_FEATURE: [b"\0\x7e" * 4]}, "image/object/chain_feature that is not"),
         ({schema.PHRASE_CAPTION_INDEX: [5]}, "a phrase of caption 5 where there are 5"),
         ({schema.PHRASE_TYPE: []}, "values of the caption/phrase keys"),
     ],
@@ -238,7 +281,7 @@ def test_parts_that_do_not_fit_name_the_record(tmp_path, changes, message):
         if image == 0:
             values.update(changes)
 
-    write_records(tmp_path, edit=edit)
+    write_records(tmp_path, object_features=True, edit=edit)
     with pytest.raises(ValueError, match=f"record 1 of .*train-00000.*{message}"):
         RecordSplit(tmp_path, "train")
 

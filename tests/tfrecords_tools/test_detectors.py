@@ -1,7 +1,5 @@
 """Detectors that `--detector` names."""
 
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +15,7 @@ def example(name="a.jpg", **fields):
 
 
 class TwoBoxes(tf.Module):
-    """A detector with the common signature; the second of its three boxes' score is a mean pixel."""
+    """A detector with the common signature; the second box scores the mean pixel."""
 
     @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
     def __call__(self, image):
@@ -71,32 +69,6 @@ def test_a_network_that_is_no_detector_is_refused(tmp_path):
         make_detector(str(tmp_path / "m"))
 
 
-def test_proposals_of_a_file_follow_the_image_name(tmp_path):
-    path = tmp_path / "p.json"
-    path.write_text(json.dumps({"b.jpg": {"boxes": [[0, 0, 1, 0.5], [0, 0, 0.5, 0.5]]}}))
-    detector = make_detector(f"proposals:{path}")
-    (boxes, scores), = detector.detect([IMAGE], [example("b.jpg")])
-    assert boxes.shape == (2, 4) and scores[0] > scores[1]
-    with pytest.raises(ValueError, match="a.jpg"):
-        detector.detect([IMAGE], [example("a.jpg")])
-
-
-@pytest.mark.parametrize("box", [[0, 0, 100, 50], [0.5, 0.5, 0.2, 0.9]])
-def test_proposals_in_pixels_or_with_swapped_ends_are_refused(tmp_path, box):
-    path = tmp_path / "p.json"
-    path.write_text(json.dumps({"a.jpg": {"boxes": [box]}}))
-    with pytest.raises(ValueError, match="a.jpg"):
-        make_detector(f"proposals:{path}").detect([IMAGE], [example()])
-
-
-@pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_file_that_holds_no_proposals_is_refused(tmp_path, content):
-    path = tmp_path / "p.json"
-    path.write_text(content)
-    with pytest.raises(ValueError, match="p.json"):
-        make_detector(f"proposals:{path}")
-
-
 def test_proposals_of_the_data_set_are_used_and_missing_ones_named():
     detector = make_detector("proposals")
     given = example(proposals=((0.0, 0.0, 0.5, 0.5),), proposal_scores=(0.5,))
@@ -104,3 +76,11 @@ def test_proposals_of_the_data_set_are_used_and_missing_ones_named():
     np.testing.assert_allclose(boxes, [[0, 0, 0.5, 0.5]])
     with pytest.raises(ValueError, match="a.jpg"):
         detector.detect([IMAGE], [example()])
+
+
+def test_files_and_the_extra_are_named_by_their_prefix(tmp_path):
+    (tmp_path / "p.json").write_text('{"a.jpg": {"boxes": [[0, 0, 0.5, 1]]}}')
+    (boxes, _), = make_detector(f"proposals:{tmp_path / 'p.json'}").detect([IMAGE], [example()])
+    np.testing.assert_allclose(boxes, [[0, 0, 0.5, 1]])
+    with pytest.raises(ValueError, match="edge_boxes:MODEL.yml.gz"):
+        make_detector("edge_boxes")

@@ -22,9 +22,11 @@ SCORES = np.array([1, 0.5], np.float32)
 FEATURES = np.array([[1, -2, 0.5], [3, 4, 65504]], np.float32)
 
 
-def encode(features=FEATURES, boxes=BOXES, store_image=True, **changes):
+def encode(features=FEATURES, boxes=BOXES, store_image=True, chain_features=None, **changes):
     example = dataclasses.replace(EXAMPLE, **changes)
-    return encode_example(example, IMAGE, boxes, SCORES, features, store_image)
+    return encode_example(
+        example, IMAGE, boxes, SCORES, features, chain_features, store_image=store_image
+    )
 
 
 def test_record_holds_every_key_of_the_schema():
@@ -70,6 +72,22 @@ def test_features_and_image_are_optional():
         assert key not in features
 
 
+def test_chains_have_one_feature_each_however_many_boxes_they_have():
+    boxes = (AnnotatedBox("2", (0.0, 0.0, 0.5, 0.5)), *EXAMPLE.objects)
+    data = encode(chain_features=FEATURES, objects=boxes)  # chains 2, 1
+    (stored,) = tf.train.Example.FromString(data).features.feature[
+        schema.OBJECT_CHAIN_FEATURE
+    ].bytes_list.value
+    np.testing.assert_array_equal(np.frombuffer(stored, "<f2").reshape(2, 3), FEATURES)
+    assert schema.OBJECT_CHAIN_FEATURE.encode() not in encode()
+
+
+def test_photograph_without_boxes_has_no_chain_feature():
+    data = encode(chain_features=FEATURES[:0], objects=(), phrases=())
+    values = tf.train.Example.FromString(data).features.feature
+    assert list(values[schema.OBJECT_CHAIN_FEATURE].bytes_list.value) == [b""]
+
+
 def changed(array, place, value):
     array = array.copy()
     array[place] = value
@@ -82,7 +100,9 @@ def changed(array, place, value):
         ({"features": changed(FEATURES, (1, 2), np.nan)}, "feature of region 1 holds NaN"),
         ({"features": changed(FEATURES, (0, 0), -np.inf)}, "feature of region 0 holds NaN or inf"),
         ({"features": changed(FEATURES, (0, 0), 70000)}, "70000 does not fit into float16"),
-        ({"features": FEATURES[:1]}, r"Expected features \[2, D\]"),
+        ({"features": FEATURES[:1]}, r"Expected region features \[2, D\]"),
+        ({"chain_features": FEATURES[:1]}, r"Expected chain features \[2, D\]"),
+        ({"chain_features": changed(FEATURES, (0, 1), np.inf)}, "feature of chain 0 holds NaN or"),
         ({"boxes": changed(BOXES, (1, 0), np.nan)}, "region box are not finite"),
         ({"boxes": changed(BOXES, (1, 3), 1.5)}, "region box is outside"),
         ({"boxes": changed(BOXES, (1, 3), 0.5)}, "has no area"),

@@ -19,8 +19,7 @@ from vsa_tf.program import ProgramError
 SHARD = "train-00000-of-00001.tfrecord"
 
 
-@pytest.fixture
-def data_dir(tmp_path):
+def write_sample(tmp_path, **settings):
     contents = files()
     token = contents["captions"]["Flickr8k.token.txt"]
     contents["captions"]["Flickr8k.token.txt"] = token.replace(
@@ -28,10 +27,16 @@ def data_dir(tmp_path):
     )
     source = Flickr8k(**write_directories(tmp_path / "flickr8k", contents))
     write_records(
-        source, tmp_path / "records", WriteSettings(detector="fake", image_encoder="fake"),
+        source, tmp_path / "records",
+        WriteSettings(detector="fake", image_encoder="fake", **settings),
         make_models=fake_models.make_models, stream=None,
     )
     return tmp_path / "records"
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return write_sample(tmp_path)
 
 
 def rewrite(data_dir, change):
@@ -96,6 +101,24 @@ def setter(key, place, value, kind="float_list"):
 )
 def test_wrong_record_is_named_with_what_is_wrong(data_dir, change, reason):
     rewrite(data_dir, change)
+    (problem,) = check_records(data_dir)
+    assert problem.startswith(f"{SHARD}, record 1: ") and re.search(reason, problem)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    # 102 has one chain, whose feature is five numbers of two bytes.
+    [
+        (b"\0\x7e" * 5, "a image/object/chain_feature that is not finite"),
+        (b"\0\0" * 10, "20 bytes of image/object/chain_feature where 1 features of 5 .* 10"),
+        (b"", "0 bytes of image/object/chain_feature"),
+    ],
+)
+def test_wrong_features_of_annotated_boxes_are_found(tmp_path, capsys, data, reason):
+    data_dir = write_sample(tmp_path, object_features=True)
+    run(f"--data_dir={data_dir}", "--check")
+    assert "annotated boxes: features of each chain stored" in capsys.readouterr().out
+    rewrite(data_dir, setter(schema.OBJECT_CHAIN_FEATURE, 0, data, "bytes_list"))
     (problem,) = check_records(data_dir)
     assert problem.startswith(f"{SHARD}, record 1: ") and re.search(reason, problem)
 

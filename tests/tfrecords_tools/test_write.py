@@ -37,6 +37,8 @@ def run(*arguments):
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=/absent"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=proposals:/absent"], "no file"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=proposals:x"], "no saved_"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
@@ -56,6 +58,24 @@ def test_program_writes_and_prints_rate_and_counts(tmp_path, capsys):
     assert list(info["splits"]) == ["dev"] and info["num_regions"] == 5
     run(*arguments, "--detector=grid", "--num_regions=5", "--splits=dev")
     assert "nothing left to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("detector", ["selective_search", "edge_boxes:/absent"])
+def test_missing_opencv_is_one_clear_error(monkeypatch, tmp_path, detector):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(ProgramError, match=r"vsa_tf\[opencv\]"):
+        run("--dataset=shape_scenes", f"--output_dir={tmp_path}", f"--detector={detector}")
+
+
+def test_images_with_fewer_regions_than_asked_are_counted(tmp_path, capsys):
+    paths = write_zips(tmp_path, files())
+    arguments = [f"--{name}={path}" for name, path in paths.items()]
+    arguments += ["--dataset=flickr8k", "--num_workers=0", "--num_regions=50"]
+    # The grid has 38 windows.
+    run(*arguments, f"--output_dir={tmp_path / 'grid'}", "--detector=grid")
+    assert "4 images have fewer regions than --num_regions=50" in capsys.readouterr().out
+    run(*arguments, f"--output_dir={tmp_path / 'none'}", "--detector=none")
+    assert "fewer regions" not in capsys.readouterr().out
 
 
 def test_damaged_archive_is_one_clear_error(tmp_path):

@@ -12,36 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from mini_flickr8k import files, jpeg, write_directories, write_zips
+from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
-from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.flickr8k import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data.parsed_record import ParsedRecord
-
-SETTINGS = WriteSettings(detector="fake", image_encoder="fake")
-PIXELS = WriteSettings(num_shards=3)
-
-
-def contents(directory):
-    return {path.name: path.read_bytes() for path in pathlib.Path(directory).iterdir()}
-
-
-def write(source, output_dir, settings=SETTINGS, make_models=fake_models.make_models, **options):
-    return write_records(
-        source, output_dir, settings, make_models=make_models, stream=None, **options
-    )
-
-
-def csv_source(folder, images, captions="A dog runs ."):
-    """A source of `{name: bytes}`, one caption an image."""
-    (folder / "images").mkdir(parents=True)
-    for name, data in images.items():
-        (folder / "images" / name).write_bytes(data)
-    rows = "".join(f"{name},{captions}\n" for name in images)
-    (folder / "captions.csv").write_text(rows)
-    return CsvCaptions(folder / "images", folder / "captions.csv")
 
 
 @pytest.fixture
@@ -77,8 +54,8 @@ def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
     assert str(tmp_path) not in text
     assert set(json.loads(text)) == {
         "schema_version", "dataset", "splits", "num_regions", "region_feature_size",
-        "image_feature_size", "images_stored", "encoder", "detector", "settings", "sources",
-        "skipped", "num_skipped",
+        "image_feature_size", "images_stored", "object_features", "encoder", "detector",
+        "settings", "sources", "skipped", "num_skipped",
     }
 
 

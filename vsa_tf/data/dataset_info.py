@@ -40,6 +40,7 @@ class DatasetInfo:
         region_feature_size: numbers in a region's feature (D); 0 when none are stored.
         image_feature_size: numbers in `image/feature`; 0 when none are stored.
         images_stored: whether records hold the encoded images.
+        object_features: whether records hold features of annotated chains.
         encoder: description of the image encoder.
         detector: description of the region detector.
         contents: the whole JSON object.
@@ -52,6 +53,7 @@ class DatasetInfo:
     region_feature_size: int
     image_feature_size: int
     images_stored: bool
+    object_features: bool
     encoder: dict
     detector: dict
     contents: dict
@@ -98,6 +100,8 @@ class DatasetInfo:
                 region_feature_size=_count(contents, "region_feature_size"),
                 image_feature_size=_count(contents, "image_feature_size"),
                 images_stored=bool(contents["images_stored"]),
+                # Directories of before there were such features do not say so.
+                object_features=bool(contents.get("object_features", False)),
                 encoder=dict(contents["encoder"] or {}),
                 detector=dict(contents["detector"] or {}),
                 contents=contents,

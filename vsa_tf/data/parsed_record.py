@@ -7,7 +7,12 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from vsa_tf.data import schema
-from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.annotations import (
+    AnnotatedChain,
+    AnnotatedObject,
+    AnnotatedPhrase,
+    annotated_chains,
+)
 
 _FEATURE_DTYPE = np.dtype("<f2")
 _EXPONENT_BITS = np.uint16(0x7C00)
@@ -15,7 +20,7 @@ _EXPONENT_BITS = np.uint16(0x7C00)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ParsedRecord:
-    """The contents of one serialised `tf.train.Example`; r is its number of regions.
+    """The contents of one serialised `tf.train.Example`, of r regions and c annotated chains.
 
     Attributes:
         source_id: identity of the image.
@@ -29,6 +34,8 @@ class ParsedRecord:
         encoded_image: bytes, empty when not stored.
         objects: tuple of `AnnotatedObject`.
         phrases: tuple of `AnnotatedPhrase`.
+        chains: tuple of `AnnotatedChain`, those of the objects.
+        chain_features: float16 [c, D], read-only; D = 0 when none are stored.
     """
 
     source_id: str
@@ -42,15 +49,18 @@ class ParsedRecord:
     encoded_image: bytes
     objects: tuple[AnnotatedObject, ...]
     phrases: tuple[AnnotatedPhrase, ...]
+    chains: tuple[AnnotatedChain, ...]
+    chain_features: np.ndarray
 
     @classmethod
-    def parse(cls, serialized, num_regions, region_feature_size):
+    def parse(cls, serialized, num_regions, region_feature_size, object_features=False):
         """Decodes a record and checks it against what the data set says of itself.
 
         Args:
             serialized: bytes of a `tf.train.Example`.
             num_regions: most regions a record may hold.
             region_feature_size: numbers in a region's feature; 0 when none are stored.
+            object_features: whether features of the annotated chains are stored as well.
 
         Returns:
             A `ParsedRecord`.
@@ -71,6 +81,8 @@ class ParsedRecord:
             scores = np.zeros([len(boxes)], np.float32)
         if scores.size != len(boxes):
             raise ValueError(f"{scores.size} region scores for {len(boxes)} regions")
+        objects = _objects(features)
+        chains = annotated_chains(objects)
         return cls(
             source_id=_single_text(features, schema.IMAGE_SOURCE_ID),
             filename=_single_text(features, schema.IMAGE_FILENAME),
@@ -79,10 +91,17 @@ class ParsedRecord:
             width=_single(features, schema.IMAGE_WIDTH, "int64_list", 0),
             region_boxes=boxes,
             region_scores=scores,
-            region_features=_region_features(features, len(boxes), region_feature_size),
+            region_features=_features(
+                features, schema.REGION_FEATURE, len(boxes), region_feature_size
+            ),
             encoded_image=_single(features, schema.IMAGE_ENCODED, "bytes_list", b""),
-            objects=_objects(features),
+            objects=objects,
             phrases=_phrases(features, len(captions)),
+            chains=chains,
+            chain_features=_features(
+                features, schema.OBJECT_CHAIN_FEATURE, len(chains),
+                region_feature_size if object_features else 0,
+            ),
         )
 
 
@@ -122,20 +141,20 @@ def _boxes(features, keys):
     return boxes
 
 
-def _region_features(features, num_regions, size):
+def _features(features, key, count, size):
     if size == 0:
-        return np.zeros([num_regions, 0], _FEATURE_DTYPE)
-    data = _single(features, schema.REGION_FEATURE, "bytes_list", b"")
-    if len(data) != num_regions * size * _FEATURE_DTYPE.itemsize:
+        return np.zeros([count, 0], _FEATURE_DTYPE)
+    data = _single(features, key, "bytes_list", b"")
+    if len(data) != count * size * _FEATURE_DTYPE.itemsize:
         raise ValueError(
-            f"{len(data)} bytes of {schema.REGION_FEATURE} where {num_regions} regions of {size} "
-            f"float16 take {num_regions * size * _FEATURE_DTYPE.itemsize}"
+            f"{len(data)} bytes of {key} where {count} features of {size} float16 take "
+            f"{count * size * _FEATURE_DTYPE.itemsize}"
         )
     # Infinities and NaNs are the numbers whose exponent bits are all set.
     bits = np.frombuffer(data, "<u2")
     if ((bits & _EXPONENT_BITS) == _EXPONENT_BITS).any():
-        raise ValueError(f"a {schema.REGION_FEATURE} that is not finite")
-    return np.frombuffer(data, _FEATURE_DTYPE).reshape(num_regions, size)
+        raise ValueError(f"a {key} that is not finite")
+    return np.frombuffer(data, _FEATURE_DTYPE).reshape(count, size)
 
 
 def _objects(features):

@@ -25,13 +25,15 @@ class RecordSplit:
     fit `feature_cache_bytes` are kept, so that training does not read them each epoch.
 
     Below N is the number of images, M of captions, R `info.num_regions` and D
-    `info.region_feature_size`. Captions are numbered through the split, in image order.
+    `info.region_feature_size`. Captions are numbered through the split, in image order, and so are
+    annotated chains.
 
     Args:
         data_dir: directory that `tfrecords_tools.write` filled.
         split: name of the split.
         feature_cache_bytes: region features are kept in memory if all of them take no more
-            (N * R * D * 2 bytes); 0 always reads them from the files.
+            (N * R * D * 2 bytes), and likewise those of annotated chains; 0 always reads them from
+            the files.
         progress: `progress(done, total)` is called every few hundred records, in images.
 
     Attributes:
@@ -51,6 +53,8 @@ class RecordSplit:
         region_mask: bool [N, R]; False is padding.
         objects: list of N tuples of `AnnotatedObject`.
         phrases: list of N tuples of `AnnotatedPhrase`.
+        chains: list of N tuples of `AnnotatedChain`.
+        first_chain: int64 [N + 1]; image i has chains first_chain[i] to first_chain[i + 1] - 1.
         features_cached: whether region features are in memory.
 
     Raises:
@@ -75,6 +79,8 @@ class RecordSplit:
             self._read_shard(shard, shard_info.num_records, progress)
         if progress:
             progress(self.num_images, self.num_images)
+        if self._chain_features is not None:
+            self._chain_features = np.concatenate(self._chain_features)
         num_captions = np.diff(self.first_caption)
         self.image_of_caption = np.repeat(
             np.arange(self.num_images, dtype=np.int32), num_captions
@@ -144,6 +150,34 @@ class RecordSplit:
             features[row, : len(record.region_features)] = record.region_features
         return features
 
+    def read_chain_features(self, chain_indices):
+        """Reads features of annotated chains, each of the smallest box around the chain's boxes.
+
+        Args:
+            chain_indices: int [n], each in 0..first_chain[N] - 1.
+
+        Returns:
+            float16 [n, D].
+
+        Raises:
+            ValueError: the records hold no such features.
+        """
+        if not self.info.object_features:
+            raise ValueError(
+                "Expected records with features of annotated boxes. Received: "
+                f"{self.info.data_dir} without them. Write the records with --object_features."
+            )
+        chain_indices = np.asarray(chain_indices, np.int64)
+        if self._chain_features is not None:
+            return self._chain_features[chain_indices]
+        features = np.zeros([len(chain_indices), self.info.region_feature_size], np.float16)
+        owners = np.searchsorted(self.first_chain, chain_indices, side="right") - 1
+        images = np.unique(owners)
+        for image, record in zip(images, self._parsed_records(images), strict=True):
+            rows = owners == image
+            features[rows] = record.chain_features[chain_indices[rows] - self.first_chain[image]]
+        return features
+
     def read_encoded_images(self, image_indices):
         """Reads stored images.
 
@@ -197,14 +231,18 @@ class RecordSplit:
         self._lengths = np.zeros([num_images], np.int64)
         self._num_read = 0
         self.source_ids, self.filenames, self.captions = [], [], []
-        self.objects, self.phrases = [], []
+        self.objects, self.phrases, self.chains = [], [], []
         self.first_caption = np.zeros([num_images + 1], np.int64)
+        self.first_chain = np.zeros([num_images + 1], np.int64)
         self.image_sizes = np.zeros([num_images, 2], np.int32)
         self.region_boxes = np.zeros([num_images, num_regions, 4], np.float32)
         self.region_scores = np.zeros([num_images, num_regions], np.float32)
         self.region_mask = np.zeros([num_images, num_regions], bool)
         fits = 0 < num_images * num_regions * size * 2 <= feature_cache_bytes
         self._features = np.zeros([num_images, num_regions, size], np.float16) if fits else None
+        # How many chains there are is known at the end: rows are gathered image by image till then.
+        self._chain_features = [] if self.info.object_features else None
+        self._chain_cache_rows = feature_cache_bytes // (2 * size) if size else 0
 
     def _read_shard(self, shard, num_records, progress):
         path = self._paths[shard]
@@ -246,6 +284,12 @@ class RecordSplit:
         self.region_mask[image, :num_regions] = True
         self.objects.append(record.objects)
         self.phrases.append(record.phrases)
+        self.chains.append(record.chains)
+        self.first_chain[image + 1] = self.first_chain[image] + len(record.chains)
+        if self.first_chain[image + 1] > self._chain_cache_rows:
+            self._chain_features = None
+        elif self._chain_features is not None:
+            self._chain_features.append(record.chain_features)
         if self.features_cached:
             self._features[image, :num_regions] = record.region_features
         self._num_read += 1
@@ -255,9 +299,11 @@ class RecordSplit:
             yield self._parse(image, record)
 
     def _parse(self, image, serialized):
-        size = self.info.region_feature_size
+        info = self.info
         try:
-            return ParsedRecord.parse(serialized, self.info.num_regions, size)
+            return ParsedRecord.parse(
+                serialized, info.num_regions, info.region_feature_size, info.object_features
+            )
         except ValueError as error:
             raise ValueError(
                 f"Expected a record that fits dataset_info.json. Received: {self._name(image)} "

@@ -33,6 +33,8 @@ OBJECT_YMAX = "image/object/bbox/ymax"
 OBJECT_XMAX = "image/object/bbox/xmax"
 OBJECT_BOX = (OBJECT_YMIN, OBJECT_XMIN, OBJECT_YMAX, OBJECT_XMAX)
 OBJECT_CHAIN = "image/object/chain"
+# Of the smallest box around each chain's boxes, chains in the order of their first objects.
+OBJECT_CHAIN_FEATURE = "image/object/chain_feature"
 
 CAPTION_RAW = "caption/raw"
 

@@ -1,0 +1,22 @@
+"""The detector of `--detector=proposals`."""
+
+import numpy as np
+
+
+class SourceProposals:
+    """The proposals that the data set itself brings."""
+
+    def describe(self):
+        return {"spec": "proposals"}
+
+    def detect(self, images, examples):
+        for example in examples:
+            if not example.proposals:
+                raise ValueError(
+                    f"--detector=proposals: {example.source_id} comes without proposals; give "
+                    "them as --detector=proposals:FILE.json"
+                )
+        return [
+            (np.array(e.proposals, np.float32), np.array(e.proposal_scores, np.float32))
+            for e in examples
+        ]
