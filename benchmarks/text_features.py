@@ -1,6 +1,6 @@
 """Time, memory and worth of a sentence feature: fitted on one split, searched by CCA on another.
 
-    python -m benchmarks.text_features --data_dir=RECORDS --feature=fisher_vector
+    python -m benchmarks.text_features --data_dir=RECORDS --feature=hglmm
     python -m benchmarks.text_features --data_dir=RECORDS --feature=tf_idf --min_count=5
 
 The feature is fitted to the sentences of `--train_split` and computed for both splits. Then
@@ -20,7 +20,7 @@ import time
 
 from benchmarks.benchmark_parser import BenchmarkParser
 
-_FEATURES = ("mean_vector", "tf_idf", "fisher_vector")
+_FEATURES = ("mean_vector", "tf_idf", "hglmm")
 
 
 def _numbers(kind):
@@ -135,7 +135,7 @@ def measure(flags):
         times["word_vectors"] = clock.seconds()
     if flags.feature == "tf_idf":
         settings = {"min_count": flags.min_count}
-    elif flags.feature == "fisher_vector":
+    elif flags.feature == "hglmm":
         settings = {"num_centers": flags.num_centers, "dimension": flags.dimension,
                     "seed": flags.seed}
     before, clock = _peak_mb(), _Clock()

@@ -229,8 +229,27 @@ class TestSettingsFromFlags:
 
     @pytest.mark.parametrize("model", MODEL_SETTINGS)
     def test_the_flagfile_of_settings_gives_them_again(self, read_flags, model, tmp_path):
-        settings = read_flags(f"--model={model}", "--cell=gru", "--dropout=0.25", "--clip_value=0")
+        settings = read_flags(f"--model={model}", "--dropout=0.25", "--clip_value=0")
         path = tmp_path / "flagfile"
         path.write_text(settings.to_flags(), encoding="utf-8")
         assert read_flags(f"--flagfile={path}") == settings
-        assert read_flags(f"--flagfile={path}", "--cell=lstm").model.cell == "lstm"
+        assert read_flags(f"--flagfile={path}", "--dropout=0.75").model.dropout == 0.75
+
+    @pytest.mark.parametrize(
+        ("flag", "reason"),
+        [
+            ("--batch_size=101", "must be a multiple of --num_neighbors=2"),
+            ("--tokenizer=wordpiece", "--text=hglmm counts words: it needs --tokenizer=word"),
+            ("--regions_context --num_regions=1", "more regions than the frame"),
+            ("--regions_context --task=region_phrase", "needs --task=image_sentence"),
+            ("--region_geometry", "needs --task=region_phrase"),
+            ("--learn_temperature", "no meaning without --negatives=softmax"),
+            ("--image_to_text_weight=0 --text_to_image_weight=0", "nothing is learnt"),
+            ("--text=tf_idf --word_vectors=setup.cfg", "no meaning with --text=tf_idf"),
+        ],
+    )
+    def test_settings_of_two_branch_networks_that_contradict_are_refused(
+        self, read_flags, flag, reason
+    ):
+        with pytest.raises(ProgramError, match=reason):
+            read_flags("--model=embedding", *flag.split())

@@ -84,7 +84,7 @@ class TrainingSettings:
     """How long training runs, where it leaves its results and what it compiles."""
 
     model: str = setting(
-        "alignment", "The model to train.", choices=("alignment", "dvsa_rnn", "m_rnn")
+        "alignment", "The model to train.", choices=tuple(MODEL_SETTINGS)
     )
     model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
     num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)

@@ -4,7 +4,9 @@
 
 Prints tables laid out as the papers' and writes one JSON value; a caption generator's captions go
 into `captions.json` beside it, in the COCO results format. `--word_magnitudes` and `--query` also
-write what the DVSA paper's section 1 and 2 show of an alignment model.
+write what the DVSA paper's section 1 and 2 show of an alignment model. `--phrase_model` adds the
+distance of a sentence's phrases to an embedding network's; `--baseline=cca` evaluates normalised
+CCA in place of a two-branch network, on the features that the network reads.
 """
 
 import pathlib
@@ -12,17 +14,20 @@ import pathlib
 from absl import flags
 
 from vsa_tf import config, program
-from vsa_tf.model_settings import CaptionerSettings
+from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings, TwoBranchSettings
 
 CAPTION_METHODS = (
     "greedy", "beam", "consensus_bleu", "consensus_cider", "oracle_bleu", "oracle_cider",
     "nearest_bleu", "nearest_cider",
 )
-_CAPTIONER_FLAGS = (
-    "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
-    "retrieval", "shortlist_model", "shortlist_size", "num_normalization_images",
-)
-_ALIGNMENT_FLAGS = ("word_magnitudes", "query")
+_FLAGS_OF = {
+    CaptionerSettings: (
+        "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
+        "retrieval", "shortlist_model", "shortlist_size", "num_normalization_images",
+    ),
+    AlignmentSettings: ("word_magnitudes", "query"),
+    TwoBranchSettings: ("phrase_model", "phrase_weight", "baseline"),
+}
 
 
 def define_flags():
@@ -70,6 +75,18 @@ def define_flags():
     flags.DEFINE_integer(
         "num_normalization_images", 100, "Training images in the mean of M eq. 7.", lower_bound=1
     )
+    flags.DEFINE_string(
+        "phrase_model", None,
+        "model_dir of an embedding network of regions and phrases: an image-sentence embedding is "
+        "also evaluated with the distance of each sentence's phrases (T eq. 8).",
+    )
+    flags.DEFINE_string(
+        "phrase_weight", "0.2", "Their weight, 0 to 1; tuned: chosen on the dev split (paper: 0.2)."
+    )
+    flags.DEFINE_enum(
+        "baseline", None, ("cca",),
+        "Evaluate this in place of a two-branch network, on the same features.",
+    )
 
 
 def main():
@@ -90,22 +107,32 @@ def main():
         caption_methods=tuple(values.caption_method), num_hypotheses=values.num_hypotheses,
         num_neighbors=values.num_neighbors, neighbor_features=values.neighbor_features,
         retrieval=values.retrieval, shortlist_size=values.shortlist_size,
-        num_normalization_images=values.num_normalization_images, progress=_print_progress,
+        num_normalization_images=values.num_normalization_images,
+        phrase_weight=_phrase_weight(), progress=_print_progress,
     )
     evaluate_model(
         values.model_dir, values.data_dir, values.split, values.output, options, values.beam_size,
-        values.shortlist_model, values.word_magnitudes, values.query,
+        values.shortlist_model, values.word_magnitudes, values.query, values.phrase_model,
+        values.baseline,
     )
 
 
 def check(settings):
     """Refuses flags that the model has no use for. Raises ProgramError."""
     values, model = flags.FLAGS, settings.training.model
-    writes_captions = isinstance(settings.model, CaptionerSettings)
-    for name in _CAPTIONER_FLAGS if not writes_captions else _ALIGNMENT_FLAGS:
-        if not values[name].using_default_value:
-            raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
-    if writes_captions and values.retrieval == "shortlist" and not values.shortlist_model:
+    for kind, names in _FLAGS_OF.items():
+        for name in names if not isinstance(settings.model, kind) else ():
+            if not values[name].using_default_value:
+                raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
+    if isinstance(settings.model, TwoBranchSettings):
+        _check_two_branch(settings)
+    elif isinstance(settings.model, CaptionerSettings):
+        _check_captioner(settings)
+
+
+def _check_captioner(settings):
+    values = flags.FLAGS
+    if values.retrieval == "shortlist" and not values.shortlist_model:
         raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
     variant = getattr(settings.model, "variant", None)
     if variant == "rnn_base" and values.retrieval != "none":
@@ -121,6 +148,62 @@ def check(settings):
         raise program.ProgramError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
+
+
+def _check_two_branch(settings):
+    values, model = flags.FLAGS, settings.model
+    if values.fold_size and model.task == "region_phrase":
+        raise program.ProgramError("--fold_size is of retrieval; this model finds boxes of phrases")
+    _phrase_weight()
+    if values.phrase_model:
+        _check_phrase_model(settings)
+    elif not values["phrase_weight"].using_default_value:
+        raise program.ProgramError("--phrase_weight needs --phrase_model")
+    if values.baseline:
+        if not model.reads_sentence_features:
+            raise program.ProgramError(
+                f"--baseline={values.baseline} needs a fixed text feature. Received: a model of "
+                f"--text={model.text}"
+            )
+        if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+            raise program.ProgramError(
+                f"--baseline={values.baseline} needs features of images. Received: a model that "
+                "trains a CNN on pixels"
+            )
+
+
+def _check_phrase_model(settings):
+    values = flags.FLAGS
+    if settings.training.model != "embedding" or settings.model.task != "image_sentence":
+        raise program.ProgramError(
+            "--phrase_model adds to the distance of an embedding network of images and sentences. "
+            f"Received: the model {settings.training.model} of --task={settings.model.task}"
+        )
+    if values.baseline:
+        raise program.ProgramError("--phrase_model and --baseline exclude each other; choose one")
+    phrases = config.Settings.load(values.phrase_model)
+    model, task = phrases.training.model, getattr(phrases.model, "task", "")
+    if model != "embedding" or task != "region_phrase":
+        raise program.ProgramError(
+            "Expected --phrase_model to hold an embedding network of --task=region_phrase. "
+            f"Received: {values.phrase_model} with the model {model} {task}"
+        )
+
+
+def _phrase_weight():
+    """Returns a of T eq. 8; None: chosen on dev."""
+    text = flags.FLAGS.phrase_weight
+    if text == "tuned":
+        return None
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight <= 1:
+        raise program.ProgramError(
+            f"Expected --phrase_weight to be a number from 0 to 1, or tuned. Received: {text}"
+        )
+    return weight
 
 
 def _print_progress(done, total):

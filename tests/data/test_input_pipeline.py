@@ -9,11 +9,13 @@ from tests.data.small_records import change_info, write_records
 from vsa_tf.data import schema
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.input_pipeline import InputPipeline
+from vsa_tf.data.phrase_records import PhraseRecords
+from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.token_store import TokenStore
 
 _BATCH_SIZE = 6
-_KEYS = {"region_boxes", "region_mask", "token_ids", "image_id"}
+_KEYS = {"region_boxes", "region_mask", "token_ids", "image_id", "sentence_id"}
 
 
 def _pipeline(tmp_path, feature_cache_bytes=2**20, **settings):
@@ -223,3 +225,36 @@ def test_too_small_widths_are_refused(tmp_path):
     pipeline, _ = _pipeline(tmp_path)
     with pytest.raises(ValueError, match=r"widths=\(3, 5\)"):
         pipeline.sentence_batches(4, (3, 5))
+
+
+def test_sentence_features_are_those_of_the_row_s_caption(tmp_path):
+    write_records(tmp_path)
+    split = RecordSplit(tmp_path, "train")
+    tokens = TokenStore.from_captions(split.captions, small_records.tokenise, max_words=10)
+    features = np.arange(40, dtype=np.float16)[:, None] * [1, 2, 4]
+    pipeline = InputPipeline(split, tokens, sentence_features=features.astype(np.float16))
+    plan = BatchPlan(tokens.lengths, split.image_of_caption, 8, seed=1)
+    training = pipeline.training_batches(plan, num_steps=5)
+    assert training.element_spec["sentence_features"] == tf.TensorSpec([8, 3], tf.float16)
+    for batch in _arrays(training) + _arrays(pipeline.sentence_batches(8)):
+        np.testing.assert_array_equal(batch["sentence_features"][:, 2], 4 * batch["sentence_id"])
+        np.testing.assert_array_equal(batch["token_ids"][:, 0], 4 + batch["sentence_id"])
+
+
+def test_training_batches_of_phrases_have_their_regions_and_evaluation_has_all(tmp_path):
+    write_records(tmp_path)
+    records = PhraseRecords(RecordSplit(tmp_path, "train"))
+    tokens = TokenStore([[4]] * 8, max_words=1)
+    regions = PhraseRegions(records, num_negatives=4, negative_overlap=1.0)
+    pipeline = InputPipeline(records, tokens, phrase_regions=regions)
+    plan = BatchPlan(tokens.lengths, records.image_of_caption, 4, seed=1)
+    training = pipeline.training_batches(plan, num_steps=4)
+    assert training.element_spec["region_features"] == tf.TensorSpec([4, 5, 4], tf.float16)
+    for batch in _arrays(training):
+        assert batch["region_boxes"].shape == (4, 5, 4) and batch["phrase_boxes"].shape == (4, 4)
+        # One phrase of one chain an image.
+        np.testing.assert_array_equal(batch["phrase_id"], batch["image_id"])
+        others = batch["region_features"][:, 1:, 0][batch["region_mask"][:, 1:]]
+        owners = np.repeat(batch["image_id"], batch["region_mask"][:, 1:].sum(axis=1))
+        np.testing.assert_array_equal(others.astype(int), owners)
+    assert next(iter(pipeline.image_batches(4)))["region_features"].shape == (4, 3, 4)

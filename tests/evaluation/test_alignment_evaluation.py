@@ -5,11 +5,7 @@ import pytest
 
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.evaluation.alignment_evaluation import (
-    localization_metrics,
-    retrieval_metrics,
-    score_split,
-)
+from vsa_tf.evaluation.alignment_evaluation import localization_metrics, score_split
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -120,29 +116,3 @@ def test_words_of_a_sentence():
     embedded, _ = _split([(), ()])
     assert embedded.starts.tolist() == [0, 4, 7]
     np.testing.assert_array_equal(embedded.words_of(1), np.eye(3)[[0, 2, 0]])
-
-
-def test_retrieval_metrics_have_the_layout_of_the_interface():
-    image, sentence = np.arange(6)[:, None], np.arange(30)
-    scores = np.sin(1.3 * image + 2.1 * sentence) + 0.8 * (image == sentence // 5)
-    metrics = retrieval_metrics(scores, sentence // 5, fold_size=3)
-    # spec/fixtures.md, retrieval ranks.
-    assert metrics["image_to_sentence"]["R@1"] == 100
-    assert metrics["image_to_sentence"]["mean_rank"] == 1
-    assert metrics["sentence_to_image"]["R@1"] == 40
-    assert metrics["sentence_to_image"]["R@5"] == 100
-    np.testing.assert_allclose(metrics["sentence_to_image"]["mean_rank"], 2.6)
-    for direction in ("image_to_sentence", "sentence_to_image"):
-        assert metrics[direction].keys() == {
-            "R@1", "R@5", "R@10", "median_rank", "mean_rank", "interval_95"
-        }
-        low, high = metrics[direction]["interval_95"]["R@1"]
-        assert low <= metrics[direction]["R@1"] <= high
-    assert metrics["folds"]["fold_size"] == 3
-    assert metrics["folds"].keys() >= {"image_to_sentence", "sentence_to_image"}
-
-
-def test_intervals_and_folds_may_be_left_out():
-    metrics = retrieval_metrics(np.eye(4), np.arange(4), intervals=False)
-    assert metrics.keys() == {"image_to_sentence", "sentence_to_image"}
-    assert "interval_95" not in metrics["image_to_sentence"]

@@ -12,17 +12,21 @@ CAPTIONS = {
 SETTINGS = types.SimpleNamespace(training=types.SimpleNamespace(model="m_rnn"))
 
 
-def _report(metrics):
+RECALLS = {"R@1": 12.34, "R@5": 50.0, "R@10": 75.0, "median_rank": 5.0, "mean_rank": 9.5}
+RETRIEVAL = {"image_to_sentence": RECALLS, "sentence_to_image": RECALLS}
+
+
+def _report(metrics, baseline=None):
     tokens = types.SimpleNamespace(num_truncated=1, num_empty=2, num_unknown=3)
     records = types.SimpleNamespace(
         split="test", num_images=7, num_captions=35, info=types.SimpleNamespace(dataset="small")
     )
     data = types.SimpleNamespace(tokens=tokens, records=records)
-    return evaluation_report(SETTINGS, data, metrics)
+    return evaluation_report(SETTINGS, data, metrics, baseline)
 
 
-def _lines(metrics, capsys):
-    print_tables(_report(metrics))
+def _lines(metrics, capsys, baseline=None):
+    print_tables(_report(metrics, baseline))
     return capsys.readouterr().out.splitlines()
 
 
@@ -43,6 +47,10 @@ def test_the_report_says_what_was_evaluated_and_how():
             {"captions", "retrieval", "retrieval_score"},
         ),
         (["image_to_sentence", "phrase_localization"], {"retrieval", "phrase_localization"}),
+        (
+            ["image_to_sentence", "sentence_to_sentence", "combined_distance"],
+            {"retrieval", "sentence_retrieval", "combined_distance"},
+        ),
     ],
 )
 def test_every_number_has_its_protocol(names, protocols):
@@ -72,3 +80,53 @@ def test_what_could_not_be_computed_is_said(capsys):
     skipped = {"METEOR": "java is not installed"}
     lines = _lines({"captions": {**CAPTIONS, "skipped": skipped}}, capsys)
     assert lines[-1] == "METEOR is not computed: java is not installed"
+
+
+def test_sentences_that_find_sentences_are_a_row_of_retrieval(capsys):
+    metrics = {**RETRIEVAL, "sentence_to_sentence": {**RECALLS, "num_queries": 35}}
+    lines = _lines(metrics, capsys)
+    assert [line.split()[:3] for line in lines[2:]] == [
+        ["image", "annotation", "12.3"], ["image", "search", "12.3"], ["sentence", "search", "12.3"]
+    ]
+
+
+def test_the_distance_of_phrases_is_a_table_of_its_own(capsys):
+    combined = {"weight": 0.15, "num_without_phrases": 4, **RETRIEVAL}
+    lines = _lines({**RETRIEVAL, "combined_distance": combined}, capsys)
+    assert lines[4] == "with the distance of phrases, a = 0.15; 4 sentences have none"
+    assert len(lines) == 1 + 3 + 1 + 3
+
+
+def test_weights_that_were_tried_are_shown_with_their_sums(capsys):
+    sums = {f"{weight / 20:.2f}": 100.0 + weight for weight in range(21)}
+    tuning = {"split": "dev", "recall_sums": sums}
+    combined = {"weight": 1.0, "num_without_phrases": 4, **RETRIEVAL, "tuning": tuning}
+    lines = _lines({**RETRIEVAL, "combined_distance": combined}, capsys)
+    assert lines[4].startswith("with the distance of phrases, a = 1.00, chosen on dev;")
+    assert lines[8] == "sum of all recalls by a:"
+    assert " ".join(lines[9:]).split() == [text for row in sums.items() for text in map(str, row)]
+
+
+def test_phrases_that_were_left_out_are_counted(capsys):
+    row = {
+        "R@1": 50.0, "R@5": 60.0, "R@10": 70.0, "upper_bound": 80.0, "chance": 10.0,
+        "num_phrases": 6,
+    }
+    localization = {**row, "num_dropped": 9, "by_type": {"people": row}}
+    lines = _lines({"phrase_localization": localization}, capsys)
+    assert lines[2].split() == ["all", "50.0", "60.0", "70.0", "80.0", "10.0", "6"]
+    assert lines[-1] == "9 phrases have no box and are left out"
+    lines = _lines({"phrase_localization": {**localization, "num_dropped": 0}}, capsys)
+    assert lines[-1].split()[0] == "people"
+
+
+def test_a_baseline_is_named_with_what_it_is(capsys):
+    baseline = {"baseline": "cca", "baseline_choice": {"power": 4.0}, "protocol": "normalised CCA"}
+    report = _report(RETRIEVAL, baseline)
+    assert (report["model"], report["baseline"]) == ("m_rnn", "cca")
+    assert report["baseline_choice"] == {"power": 4.0}
+    assert report["protocol"]["baseline"] == "normalised CCA"
+    lines = _lines(RETRIEVAL, capsys, baseline)
+    assert lines[0].startswith("cca, on the features of m_rnn, on small test: 7 images")
+    assert lines[1] == "normalised CCA"
+    assert "baseline" not in _report(RETRIEVAL)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
+from vsa_tf.metrics.retrieval import (
+    fold_summaries, recall_summary, retrieval_ranks, sentence_to_sentence_ranks)
 
 
 def fixture_scores():
@@ -148,3 +149,57 @@ def test_images_after_the_last_whole_fold_take_no_part():
 def test_a_fold_larger_than_the_split_is_an_error(fold_size):
     with pytest.raises(ValueError, match="fold size"):
         fold_summaries(fixture_scores(), np.arange(30) // 5, fold_size)
+
+
+def sentence_ranks_by_definition(scores, image_of_sentence):
+    """One query at a time: 1 + the number of wrong sentences as good as the best right one."""
+    ranks, queries = [], []
+    for query, image in enumerate(image_of_sentence):
+        others = np.arange(len(image_of_sentence)) != query
+        right = others & (image_of_sentence == image)
+        if right.any():
+            wrong = others & ~right
+            ranks.append(1 + np.sum(scores[query, wrong] >= scores[query, right].max()))
+            queries.append(query)
+    return ranks, queries
+
+
+@pytest.mark.parametrize("block", [1, 60, 10**6])
+@pytest.mark.parametrize("seed", range(4))
+def test_sentence_ranks_equal_the_definition_whatever_the_block(seed, block, monkeypatch):
+    monkeypatch.setattr("vsa_tf.metrics.retrieval._BLOCK_COMPARISONS", block)
+    random = np.random.default_rng(seed)
+    # In any order, some images with one sentence; few distinct scores, and not symmetric.
+    image_of_sentence = random.integers(0, 12, 25)
+    scores = random.integers(0, 4, (25, 25)).astype(np.float32)
+    found = sentence_to_sentence_ranks(lambda *rows: scores[slice(*rows)], image_of_sentence)
+    ranks, queries = sentence_ranks_by_definition(scores, image_of_sentence)
+    assert (found.ranks.tolist(), found.queries.tolist()) == (ranks, queries)
+
+
+def test_a_sentence_never_finds_itself():
+    image_of_sentence = np.arange(6) // 2
+    scores = np.full((6, 6), 0.5) - np.eye(6)
+    best_itself = scores + 10 * np.eye(6)
+    for each in (scores, best_itself):
+        found = sentence_to_sentence_ranks(lambda *rows: each[slice(*rows)], image_of_sentence)
+        # The four sentences of the other images are as good as the right one.
+        assert found.ranks.tolist() == [5] * 6
+
+
+def test_a_sentence_alone_is_no_query_and_stays_a_candidate():
+    scores = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.5], [3.0, 3.0, 0.0]])
+    found = sentence_to_sentence_ranks(lambda *rows: scores[slice(*rows)], [4, 4, 9])
+    assert (found.ranks.tolist(), found.queries.tolist()) == ([2, 1], [0, 1])
+    alone = sentence_to_sentence_ranks(lambda *rows: scores[slice(*rows)], [0, 1, 2])
+    assert alone.ranks.size == alone.queries.size == 0
+
+
+def test_wrong_scores_of_sentences_are_errors():
+    with pytest.raises(ValueError, match=r"scores\[1, 2\]=nan"):
+        scores = np.array([[0, 1, 1], [1, 0, np.nan], [1, 1, 0]])
+        sentence_to_sentence_ranks(lambda *rows: scores[slice(*rows)], [0, 0, 1])
+    with pytest.raises(ValueError, match="Received: scores of shape"):
+        sentence_to_sentence_ranks(lambda *rows: np.zeros((1, 2)), [0, 0, 1])
+    with pytest.raises(ValueError, match="Received: image_of_sentence of type float64"):
+        sentence_to_sentence_ranks(lambda *rows: np.zeros((2, 2)), [0.0, 1.0])

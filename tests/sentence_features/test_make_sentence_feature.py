@@ -14,7 +14,7 @@ SENTENCES = generated_sentences()
 
 @pytest.mark.parametrize("name", SENTENCE_FEATURES)
 def test_each_feature_is_made_and_read_by_its_name(tmp_path, name):
-    settings = {"num_centers": 3, "dimension": 10} if name == "fisher_vector" else {}
+    settings = {"num_centers": 3, "dimension": 10} if name == "hglmm" else {}
     feature = make_sentence_feature(name, SENTENCES, generated_vectors(), **settings)
     feature.save(tmp_path / "feature.npz")
     restored = load_sentence_feature(tmp_path / "feature.npz")
@@ -25,7 +25,7 @@ def test_each_feature_is_made_and_read_by_its_name(tmp_path, name):
 
 
 def test_other_names_are_refused():
-    with pytest.raises(ValueError, match="'mean_vector', 'tf_idf', 'fisher_vector'.*'lstm'"):
+    with pytest.raises(ValueError, match="'mean_vector', 'tf_idf', 'hglmm'.*'lstm'"):
         make_sentence_feature("lstm", SENTENCES)
 
 

@@ -7,7 +7,7 @@ class BatchAssembler:
     """Puts together batches of images, of sentences, and of pairs.
 
     n is the number of rows asked for, R the regions of an image, D the size of a feature, S the
-    side of an image in pixels, W the width of a row of tokens.
+    side of an image in pixels, W the width of a row of tokens, T the size of a sentence feature.
 
     Args:
         record_split: a `RecordSplit`, or anything with its `region_boxes`, `region_mask` and
@@ -16,12 +16,18 @@ class BatchAssembler:
         image_key: name of what `read_images` returns: `region_features` or `images`.
         read_images: takes image indices int [n], returns region features float16 [n, R, D], or
             images uint8 [n, S, S, 3].
+        sentence_features: float16 [M, T] of all captions; None: batches have none.
+        phrase_regions: the `PhraseRegions` whose entries take the place of an image's regions in
+            the batches of training steps; None: whole images are paired.
 
     Raises:
         ValueError: the token store is of other captions.
     """
 
-    def __init__(self, record_split, token_store, image_key, read_images):
+    def __init__(
+        self, record_split, token_store, image_key, read_images, sentence_features=None,
+        phrase_regions=None,
+    ):
         num_captions = len(record_split.image_of_caption)
         if token_store is not None and len(token_store) != num_captions:
             raise ValueError(
@@ -32,6 +38,8 @@ class BatchAssembler:
         self.token_store = token_store
         self.image_key = image_key
         self.read_images = read_images
+        self.sentence_features = sentence_features
+        self.phrase_regions = phrase_regions
 
     def image_batch(self, image_indices):
         """Returns a batch of images.
@@ -60,12 +68,16 @@ class BatchAssembler:
 
         Returns:
             dict of token_ids int32 [n, W], words only, padded with PAD on the right; image_id
-            int32 [n].
+            int32 [n]; sentence_id int32 [n]; sentence_features float16 [n, T], if there are any.
         """
-        return {
+        batch = {
             "token_ids": self.token_store.padded(caption_indices, width),
             "image_id": self.record_split.image_of_caption[caption_indices],
+            "sentence_id": np.asarray(caption_indices, np.int32),
         }
+        if self.sentence_features is not None:
+            batch["sentence_features"] = self.sentence_features[caption_indices]
+        return batch
 
     def pair_batch(self, caption_indices, width):
         """Returns a batch of sentences and their images: the entries of both batches."""
@@ -80,7 +92,10 @@ class BatchAssembler:
             step: from 0, counted through all epochs.
 
         Returns:
-            dict as of `pair_batch`.
+            dict as of `pair_batch`, and of `PhraseRegions.of` if there are any.
         """
         width, caption_indices = plan.batch(step)
-        return self.pair_batch(caption_indices, width)
+        batch = self.pair_batch(caption_indices, width)
+        if self.phrase_regions is not None:
+            batch |= self.phrase_regions.of(caption_indices, step, batch)
+        return batch

@@ -2,23 +2,30 @@
 
 import collections
 
+import numpy as np
+
 from vsa_tf.text import word_tokenizer
 from vsa_tf.text.make_tokenizer import make_tokenizer
 from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
 from vsa_tf.text.wordpiece_tokenizer import CONTINUATION, WordpieceTokenizer
 
+# Sentences whose features are computed together.
+_FEATURE_ROWS = 4096
+
 
 class CaptionText:
-    """A tokeniser and its vocabulary.
+    """A tokeniser and its vocabulary, and the sentence feature of models that read one.
 
     Attributes:
         vocabulary: the `Vocabulary`.
         tokenizer_name: `word` or `wordpiece`.
+        sentence_feature: a fitted feature (`vsa_tf.sentence_features`), or None.
     """
 
-    def __init__(self, vocabulary, tokenizer_name):
+    def __init__(self, vocabulary, tokenizer_name, sentence_feature=None):
         self.vocabulary = vocabulary
         self.tokenizer_name = tokenizer_name
+        self.sentence_feature = sentence_feature
         self._tokenizer = make_tokenizer(tokenizer_name, vocabulary)
 
     @classmethod
@@ -51,6 +58,16 @@ class CaptionText:
     def encode(self, captions):
         """Returns a list of token ids for each caption, without START and END."""
         return [self.vocabulary.encode(self.tokenize(caption)) for caption in captions]
+
+    def sentence_features(self, captions):
+        """Returns the sentence feature of each caption, float16 `[M, T]`; None if there is none."""
+        if self.sentence_feature is None:
+            return None
+        features = np.empty((len(captions), self.sentence_feature.dimension), np.float16)
+        for start in range(0, len(captions), _FEATURE_ROWS):
+            sentences = [self.tokenize(text) for text in captions[start:start + _FEATURE_ROWS]]
+            features[start:start + len(sentences)] = self.sentence_feature.transform(sentences)
+        return features
 
     def decode(self, token_ids):
         """Returns the tokens of one generated sentence, list of str, without END and PAD."""

@@ -20,6 +20,11 @@ _DTYPES = {
     "region_mask": tf.bool,
     "token_ids": tf.int32,
     "image_id": tf.int32,
+    "sentence_id": tf.int32,
+    "sentence_features": tf.float16,
+    "phrase_id": tf.int32,
+    "phrase_boxes": tf.float32,
+    "text_id": tf.int32,
 }
 
 
@@ -37,6 +42,11 @@ class InputPipeline:
     | region_mask | bool [B, R], False is padding |
     | token_ids | int32 [B, W], words only, padded with PAD on the right |
     | image_id | int32 [B], position of the image in the split |
+    | sentence_id | int32 [B], position of the caption in the split |
+    | sentence_features | float16 [B, T], where the pipeline is given any |
+
+    With `phrase_regions`, training batches have S regions of each row's image, those of
+    `PhraseRegions.of`, and its other entries.
 
     No batch holds strings. Every tensor of a batch has a static shape; the specification of the
     dataset leaves W open, and B where a last batch is smaller.
@@ -44,6 +54,8 @@ class InputPipeline:
     Args:
         record_split: a `RecordSplit`.
         token_store: the `TokenStore` of its captions; None where only images are read.
+        sentence_features: float16 [M, T] of its captions; None: batches have none.
+        phrase_regions: the `PhraseRegions` of training batches; None: whole images are paired.
         image_size: S to read images, 0 to read region features.
         image_cache_bytes: images are decoded once, when first needed, and kept if all take no more
             than this (N * S * S * 3 bytes); otherwise each batch decodes its own.
@@ -59,6 +71,8 @@ class InputPipeline:
         self,
         record_split,
         token_store=None,
+        sentence_features=None,
+        phrase_regions=None,
         image_size=0,
         image_cache_bytes=2 * 1024**3,
         num_parallel_calls=None,
@@ -77,7 +91,9 @@ class InputPipeline:
         self.prefetch = prefetch
         self._progress = progress
         self._decoded = None
-        self.assembler = BatchAssembler(record_split, token_store, *self._image_input())
+        self.assembler = BatchAssembler(
+            record_split, token_store, *self._image_input(), sentence_features, phrase_regions
+        )
 
     def training_batches(self, plan, start_step=0, num_steps=None):
         """Returns the batches of training steps.
@@ -102,7 +118,7 @@ class InputPipeline:
         return self._dataset(
             tf.data.Dataset.range(start_step, stop_step),
             lambda step: self.assembler.assemble_batch(plan, step),
-            self._image_shapes(rows) | {"token_ids": [rows, width], "image_id": [rows]},
+            self._image_shapes(rows) | self._sentence_shapes(rows, width) | self._phrase_shapes(rows),
         )
 
     def image_batches(self, batch_size):
@@ -134,7 +150,7 @@ class InputPipeline:
                 smallest that holds it. None chooses.
 
         Returns:
-            `tf.data.Dataset` of dicts of token_ids and image_id.
+            `tf.data.Dataset` of dicts of what the table says of captions.
 
         Raises:
             ValueError: there is no token store, or `widths` are too small.
@@ -155,8 +171,8 @@ class InputPipeline:
             return self.assembler.sentence_batch(captions, width)
 
         rows = batch_size if num_captions % batch_size == 0 else None
-        shapes = {"token_ids": [rows, None], "image_id": [rows]}
-        return self._dataset(tf.data.Dataset.range(0, num_captions, batch_size), assemble, shapes)
+        positions = tf.data.Dataset.range(0, num_captions, batch_size)
+        return self._dataset(positions, assemble, self._sentence_shapes(rows, None))
 
     def _dataset(self, positions, assemble, shapes):
         keys = list(shapes)
@@ -221,6 +237,29 @@ class InputPipeline:
             "region_boxes": [rows, info.num_regions, 4],
             "region_mask": [rows, info.num_regions],
         }
+
+    def _sentence_shapes(self, rows, width):
+        shapes = {"token_ids": [rows, width], "image_id": [rows], "sentence_id": [rows]}
+        features = self.assembler.sentence_features
+        if features is not None:
+            shapes["sentence_features"] = [rows, features.shape[1]]
+        return shapes
+
+    def _phrase_shapes(self, rows):
+        regions = self.assembler.phrase_regions
+        if regions is None:
+            return {}
+        shapes = {
+            "region_boxes": [rows, regions.num_slots, 4],
+            "region_mask": [rows, regions.num_slots],
+            "phrase_id": [rows],
+            "phrase_boxes": [rows, 4],
+            "text_id": [rows],
+        }
+        if self.assembler.image_key == "region_features":
+            size = self.record_split.info.region_feature_size
+            shapes["region_features"] = [rows, regions.num_slots, size]
+        return shapes
 
     def _check_image_input(self):
         info = self.record_split.info

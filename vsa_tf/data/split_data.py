@@ -27,11 +27,20 @@ class SplitData:
     num_regions: int
 
     @classmethod
-    def load(cls, records, text, settings):
-        """Tokenises the captions of `records`; `settings` are the `DataSettings`."""
+    def load(cls, records, text, settings, phrase_regions=None):
+        """Tokenises the captions of a split.
+
+        Args:
+            records: the `RecordSplit`, or a view of one.
+            text: the `CaptionText` of the model.
+            settings: the `DataSettings`.
+            phrase_regions: the `PhraseRegions` of training batches, if they pair phrases.
+        """
         tokens = TokenStore.from_captions(records.captions, text.encode, settings.max_words)
         image_size = settings.image_size if records.info.region_feature_size == 0 else 0
-        pipeline = InputPipeline(records, tokens, image_size=image_size)
+        pipeline = InputPipeline(
+            records, tokens, text.sentence_features(records.captions), phrase_regions, image_size
+        )
         stored = records.info.num_regions
         return cls(records, text, tokens, pipeline, min(settings.num_regions or stored, stored))
 
@@ -47,7 +56,9 @@ class SplitData:
 
     def training_batches(self, plan, start_step):
         batches = self.pipeline.training_batches(plan, start_step)
-        return batches.map(self._limit_regions) if self._limited else batches
+        # Regions of phrases are chosen among the first num_regions already.
+        whole = self._limited and self.pipeline.assembler.phrase_regions is None
+        return batches.map(self._limit_regions) if whole else batches
 
     def image_batches(self, batch_size):
         batches = self.pipeline.image_batches(batch_size)

@@ -2,6 +2,7 @@
 
 from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
 from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.visualization.aligned_pictures import aligned_pictures
 
 _DIRECTIONS = ("image_to_sentence", "sentence_to_image")
@@ -27,7 +28,7 @@ class AlignmentEvaluator:
 
     def selection_score(self, metrics):
         """The number by which checkpoints are chosen: the sum of all six recalls, as VSE++."""
-        return sum(metrics[direction][f"R@{k}"] for direction in _DIRECTIONS for k in (1, 5, 10))
+        return recall_sum(metrics)
 
     def summary(self, metrics):
         """The few numbers that say how training goes, a dict."""

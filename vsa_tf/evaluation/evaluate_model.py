@@ -9,8 +9,10 @@ import numpy as np
 
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.fit_correlation_baseline import fit_correlation_baseline
 from vsa_tf.evaluation.load_split import as_model_sees, read_records
+from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.metrics.magnitude import WordMagnitudes
 from vsa_tf.program import ProgramError
@@ -25,7 +27,7 @@ _LEAST_OCCURRENCES = 5
 
 def evaluate_model(
     model_dir, data_dir=None, split="test", output=None, options=None, beam_size=None,
-    shortlist_model=None, word_magnitudes=None, queries=(),
+    shortlist_model=None, word_magnitudes=None, queries=(), phrase_model=None, baseline=None,
 ):
     """Evaluates the best weights of a model directory.
 
@@ -39,6 +41,9 @@ def evaluate_model(
         shortlist_model: model_dir of an alignment model, for `options.retrieval=shortlist`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
         queries: snippets of text whose best regions an alignment model finds and prints.
+        phrase_model: model_dir of an embedding network of regions and phrases, for T eq. 8.
+        baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
+            network; None: the model itself.
 
     Returns:
         The content of `output`.
@@ -53,16 +58,20 @@ def evaluate_model(
             settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
         )
     data_dir = data_dir or settings.data.data_dir
-    data = _load(trained, data_dir, split)
+    load = functools.cache(lambda name: _load(trained, data_dir, name))
+    data = load(split)
     options = dataclasses.replace(
         options or EvaluationOptions(),
-        load_training_data=functools.cache(
-            lambda: _load(trained, data_dir, settings.training.train_split)
-        ),
+        load_training_data=lambda: load(settings.training.train_split),
+        load_dev_data=lambda: load(settings.training.dev_split),
         load_shortlist_model=lambda records: _load_shortlist_model(shortlist_model, records),
+        load_phrase_model=PhraseModel(phrase_model).load if phrase_model else None,
     )
-    evaluation = make_evaluator(settings).evaluate(trained.model, data, options)
-    report = evaluation_report(settings, data, evaluation.metrics)
+    evaluator, model, choice = make_evaluator(settings), trained.model, None
+    if baseline:
+        model, choice = fit_correlation_baseline(model, evaluator, options)
+    evaluation = evaluator.evaluate(model, data, options)
+    report = evaluation_report(settings, data, evaluation.metrics, choice)
     print_tables(report)
     if output:
         _write_json(output, report)

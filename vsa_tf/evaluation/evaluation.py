@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
+from vsa_tf.retrieval.combined_distance import DEFAULT_PHRASE_WEIGHT
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
@@ -20,9 +22,13 @@ class EvaluationOptions:
         retrieval: by probability, for caption generators: `none`, `shortlist` or `exact`.
         shortlist_size: images looked at for each sentence by `shortlist`.
         num_normalization_images: training images of the mean in M eq. 7.
+        phrase_weight: a of T eq. 8, how much phrases count; None: chosen on the dev split.
         load_training_data: returns the `SplitData` of the training split, for what needs it.
+        load_dev_data: the same of the dev split.
         load_shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
             shortlist, and its `SplitData`.
+        load_phrase_model: given a `RecordSplit`, returns the region-phrase network of T eq. 8, and
+            the `SplitData` of the phrases; None: sentences are compared as wholes alone.
         progress: `progress(done, total)` of what takes minutes.
     """
 
@@ -37,8 +43,11 @@ class EvaluationOptions:
     retrieval: str = "none"
     shortlist_size: int = 50
     num_normalization_images: int = 100
+    phrase_weight: float | None = DEFAULT_PHRASE_WEIGHT
     load_training_data: Callable | None = None
+    load_dev_data: Callable | None = None
     load_shortlist_model: Callable | None = None
+    load_phrase_model: Callable | None = None
     progress: Callable | None = None
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from vsa_tf.data.phrase_records import PhraseRecords
+from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.region_records import RegionRecords
 from vsa_tf.data.split_data import SplitData
@@ -20,8 +22,18 @@ def read_records(data_dir, split):
         raise ProgramError(str(error)) from error
 
 
+def captions_to_learn(records, settings):
+    """Returns what vocabulary and sentence feature are learnt from, a list of str.
+
+    Args:
+        records: the `RecordSplit` of the training split.
+        settings: `Settings`.
+    """
+    return _phrase_records(records).captions if _pairs_phrases(settings) else records.captions
+
+
 def as_model_sees(records, text, settings):
-    """Returns the `SplitData` of records: images with their captions, or regions with snippets.
+    """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
     Args:
         records: the `RecordSplit`.
@@ -32,7 +44,38 @@ def as_model_sees(records, text, settings):
         records = snippet_records(records, settings.model)
         every = dataclasses.replace(settings.data, num_regions=records.info.num_regions)
         return SplitData.load(records, text, every)
+    if _pairs_phrases(settings):
+        records = _phrase_records(records)
+        return SplitData.load(
+            records, text, settings.data, _phrase_regions(records, settings)
+        )
     return SplitData.load(records, text, settings.data)
+
+
+def _pairs_phrases(settings):
+    return getattr(settings.model, "task", "") == "region_phrase"
+
+
+def _phrase_records(records):
+    try:
+        return PhraseRecords(records)
+    except ValueError as error:
+        raise ProgramError(str(error)) from error
+
+
+def _phrase_regions(records, settings):
+    model, info = settings.model, records.info
+    regions = PhraseRegions(
+        records, model.num_proposals, model.positive_overlap or None, model.negative_overlap,
+        min(settings.data.num_regions or info.num_regions, info.num_regions),
+        from_pixels=info.region_feature_size == 0, seed=settings.training.seed,
+    )
+    num_without = len(regions.has_region) - int(regions.has_region.sum())
+    print(
+        f"{records.split}: {records.num_captions} phrases; {records.num_dropped} without a box are "
+        f"left out; {num_without} have no region to learn from", flush=True,
+    )
+    return regions
 
 
 def snippet_records(records, settings):

@@ -2,11 +2,14 @@
 
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
+from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 
 _EVALUATORS = {
     "alignment": AlignmentEvaluator,
     "dvsa_rnn": CaptionEvaluator,
     "m_rnn": CaptionEvaluator,
+    "embedding": TwoBranchEvaluator,
+    "similarity": TwoBranchEvaluator,
 }
 
 

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from vsa_tf.evaluation.alignment_evaluation import retrieval_metrics, score_split
+from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
 

@@ -1,8 +1,11 @@
 """What an evaluation leaves behind: one JSON value, and tables laid out as the papers'."""
 
+from vsa_tf.data.phrase_records import PhraseRecords
+
 _DIRECTIONS = {
     "image_to_sentence": "image annotation",
     "sentence_to_image": "image search",
+    "sentence_to_sentence": "sentence search",
 }
 _PROTOCOLS = {
     "image_to_sentence": (
@@ -10,10 +13,22 @@ _PROTOCOLS = {
         "rank of the best true match among all images and sentences of the split; ties count "
         "against; intervals: 95 % bootstrap over images",
     ),
+    "sentence_to_sentence": (
+        "sentence_retrieval",
+        "rank of the best other sentence of the same image among all sentences of the split but "
+        "the query itself, which is excluded; ties count against; a sentence that is the only one "
+        "of its image does not ask",
+    ),
+    "combined_distance": (
+        "combined_distance",
+        "(1 - a) d(x, y) + a d_rp(x, y), d_rp the mean over the sentence's phrases of their "
+        "distance to the best region of the image; a sentence without phrases has d alone",
+    ),
     "phrase_localization": (
         "phrase_localization",
         "Flickr30K Entities: one item a phrase mention, union box of its chain, IoU >= 0.5 with "
-        "inclusive pixels; the candidates are the records' regions",
+        "inclusive pixels; the candidates are the records' regions; phrases whose chain has no box "
+        "are dropped and counted",
     ),
     "captions": (
         "captions",
@@ -27,13 +42,15 @@ _CAPTION_SCORES = (
 )
 
 
-def evaluation_report(settings, data, metrics):
+def evaluation_report(settings, data, metrics, baseline=None):
     """Returns the content of `metrics.json`.
 
     Args:
         settings: `Settings` of the model.
         data: `SplitData`.
         metrics: dict of metrics.
+        baseline: what was evaluated in place of the model, see `fit_correlation_baseline`; None:
+            the model.
     """
     protocol = dict(text for name, text in _PROTOCOLS.items() if name in metrics)
     if {"captions", "image_to_sentence"} <= metrics.keys():
@@ -41,14 +58,21 @@ def evaluation_report(settings, data, metrics):
             "images by log P(sentence | image); sentences by that less log mean P(sentence | image) "
             "over sampled training images"
         )
-    tokens = data.tokens
+    of_baseline = {}
+    if baseline is not None:
+        protocol["baseline"] = baseline["protocol"]
+        of_baseline = {name: baseline[name] for name in ("baseline", "baseline_choice")}
+    tokens, num_sentences = data.tokens, data.records.num_captions
+    if isinstance(data.records, PhraseRecords):
+        num_sentences = data.records.info.split(data.records.split).num_sentences
     return {
         "model": settings.training.model,
+        **of_baseline,
         "split": data.records.split,
         "dataset": data.records.info.dataset,
         "protocol": protocol,
         "num_images": data.records.num_images,
-        "num_sentences": data.records.num_captions,
+        "num_sentences": num_sentences,
         "sentences": {
             "truncated": tokens.num_truncated,
             "without_words": tokens.num_empty,
@@ -60,15 +84,22 @@ def evaluation_report(settings, data, metrics):
 
 def print_tables(report):
     """Prints the metrics of `evaluation_report`."""
+    evaluated = report["model"]
+    if "baseline" in report:
+        evaluated = f"{report['baseline']}, on the features of {evaluated},"
     print(
-        f"{report['model']} on {report['dataset']} {report['split']}: "
+        f"{evaluated} on {report['dataset']} {report['split']}: "
         f"{report['num_images']} images, {report['num_sentences']} sentences"
     )
+    if "baseline" in report:
+        print(report["protocol"]["baseline"])
     metrics = report["metrics"]
     if "captions" in metrics:
         _print_captions(metrics)
     if "image_to_sentence" in metrics:
         _print_retrieval(metrics)
+    if "combined_distance" in metrics:
+        _print_combined(metrics["combined_distance"])
     if "phrase_localization" in metrics:
         _print_localization(metrics["phrase_localization"])
     if "ceiling" in metrics:
@@ -112,12 +143,28 @@ def _cell(value):
 def _print_retrieval(metrics):
     print(f"{'':18}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'Med r':>8}{'Mean r':>8}")
     for direction, title in _DIRECTIONS.items():
+        if direction not in metrics:
+            continue
         values = metrics[direction]
         row = [values[name] for name in ("R@1", "R@5", "R@10", "median_rank", "mean_rank")]
         print(f"{title:18}" + "".join(f"{value:8.1f}" for value in row))
         if "interval_95" in values:
             low, high = values["interval_95"]["R@1"]
             print(f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)")
+
+
+def _print_combined(values):
+    chosen = f", chosen on {values['tuning']['split']}" if "tuning" in values else ""
+    print(
+        f"with the distance of phrases, a = {values['weight']:.2f}{chosen}; "
+        f"{values['num_without_phrases']} sentences have none"
+    )
+    _print_retrieval(values)
+    if "tuning" in values:
+        print("sum of all recalls by a:")
+        sums = [f"{a} {value:.1f}" for a, value in values["tuning"]["recall_sums"].items()]
+        for first in range(0, len(sums), 7):
+            print("  " + "  ".join(sums[first:first + 7]))
 
 
 def _print_localization(values):
@@ -131,3 +178,5 @@ def _print_localization(values):
             f"  {name:16}" + "".join(f"{cell:8.1f}" for cell in cells)
             + f"{row['num_phrases']:8d}"
         )
+    if values["num_dropped"]:
+        print(f"{values['num_dropped']} phrases have no box and are left out")

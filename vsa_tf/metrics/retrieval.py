@@ -1,4 +1,4 @@
-"""Cross-modal retrieval ranks and recall, with a correspondence vector."""
+"""Retrieval ranks and recall, across modalities and among sentences, by a correspondence vector."""
 
 from typing import NamedTuple
 
@@ -21,6 +21,19 @@ class RetrievalRanks(NamedTuple):
 
     image_to_sentence: np.ndarray
     sentence_to_image: np.ndarray
+
+
+class SentenceRanks(NamedTuple):
+    """Ranks of sentences that look for the other sentences of their image, 1-based.
+
+    Attributes:
+        ranks: int64 `[Q]`.
+        queries: int64 `[Q]`; the sentences that asked, ascending. A sentence that is the only one
+            of its image has nothing to find and is left out.
+    """
+
+    ranks: np.ndarray
+    queries: np.ndarray
 
 
 def retrieval_ranks(scores, image_of_sentence):
@@ -77,6 +90,64 @@ def retrieval_ranks(scores, image_of_sentence):
     image_ranks = 1 + at_least_best - right
     has_sentences = np.bincount(image_of_sentence, minlength=num_images) > 0
     return RetrievalRanks(image_ranks[has_sentences], at_least_true)
+
+
+def sentence_to_sentence_ranks(score_rows, image_of_sentence):
+    """Ranks, for every sentence, the best other sentence of the same image.
+
+    The candidates are all sentences but the query itself. Ties count against us, as in
+    `retrieval_ranks`: a wrong sentence with the score of the best right one stands before it.
+
+    Args:
+        score_rows: function `(first, last)` to float `[last - first, M]`; the similarity of
+            sentences `first` to `last - 1` with every sentence, larger is more similar. A
+            sentence's score with itself does not matter. Blocks of rows are asked for one after
+            another, so that `M x M` scores need never exist.
+        image_of_sentence: int `[M]`; the image of each sentence, in any order.
+
+    Returns:
+        A `SentenceRanks`.
+
+    Raises:
+        ValueError: on a NaN score, or if shapes do not fit.
+
+    Example:
+
+    >>> scores = np.array([[9., 1., 2.], [1., 9., 0.], [2., 0., 9.]])
+    >>> sentence_to_sentence_ranks(lambda first, last: scores[first:last], [0, 0, 1])
+    SentenceRanks(ranks=array([2, 1]), queries=array([0, 1]))
+
+    Reference: Wang et al., Two-Branch, 2018, section 5.5.
+    """
+    image_of_sentence = np.asarray(image_of_sentence)
+    if image_of_sentence.ndim != 1 or not np.issubdtype(image_of_sentence.dtype, np.integer):
+        raise ValueError(
+            "Expected one integer image index per sentence. Received: image_of_sentence of type "
+            f"{image_of_sentence.dtype}, shape {image_of_sentence.shape}")
+    num_sentences = len(image_of_sentence)
+    ranks = np.zeros(num_sentences, np.int64)
+    has_other = np.zeros(num_sentences, bool)
+    block = max(1, _BLOCK_COMPARISONS // max(1, num_sentences))
+    for first in range(0, num_sentences, block):
+        last = min(first + block, num_sentences)
+        scores = np.asarray(score_rows(first, last))
+        if scores.shape != (last - first, num_sentences):
+            raise ValueError(
+                f"Expected scores [{last - first}, {num_sentences}] of sentences {first} to "
+                f"{last - 1} with all. Received: scores of shape {scores.shape}")
+        if np.isnan(np.max(scores)):
+            _raise_nan(scores, first)
+        same = np.flatnonzero(image_of_sentence[first:last, None] == image_of_sentence)
+        row, column = np.divmod(same, num_sentences)
+        same_image, is_other = scores[row, column], column != first + row
+        best = np.full(last - first, -np.inf)
+        np.maximum.at(best, row[is_other], same_image[is_other])
+        at_least_best = np.count_nonzero(scores >= best[:, None].astype(scores.dtype), axis=1)
+        # Counted among those, and not wrong: the right sentences, and the query itself.
+        not_wrong = np.bincount(row[same_image >= best[row]], minlength=last - first)
+        ranks[first:last] = 1 + at_least_best - not_wrong
+        has_other[first:last] = np.bincount(row) > 1
+    return SentenceRanks(ranks[has_other], np.flatnonzero(has_other))
 
 
 def recall_summary(ranks):

@@ -5,17 +5,19 @@ import pathlib
 import numpy as np
 
 from vsa_tf.config import Settings
-from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.models.build_alignment import build_alignment
 from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
+from vsa_tf.models.build_two_branch import build_embedding, build_similarity
 from vsa_tf.program import ProgramError
-from vsa_tf.text.vocabulary import Vocabulary
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.stored_text import load_text
 
 _BUILDERS = {
     "alignment": build_alignment,
     "dvsa_rnn": build_dvsa_rnn,
     "m_rnn": build_m_rnn,
+    "embedding": build_embedding,
+    "similarity": build_similarity,
 }
 
 
@@ -24,7 +26,8 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
 
     Args:
         settings: `Settings`.
-        inputs: `num_regions` and `region_feature_size` (0: pixels) of the records, a dict.
+        inputs: what the model reads, a dict: `num_regions` and `region_feature_size` (0: pixels) of
+            the records, and `sentence_feature_size` (0: token ids).
         vocabulary_size: number of token ids.
         steps_per_epoch: of the training run.
     """
@@ -32,7 +35,7 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
     try:
         model = _BUILDERS[settings.training.model](
             settings.model, vocabulary_size, from_pixels=feature_size == 0,
-            steps_per_epoch=steps_per_epoch,
+            steps_per_epoch=steps_per_epoch, num_epochs=settings.training.num_epochs,
         )
     except ValueError as error:  # such as a --cnn that there is not
         raise ProgramError(str(error)) from error
@@ -47,11 +50,15 @@ def example_batch(inputs, image_size):
         image = {"region_features": np.zeros((2, num_regions, feature_size), np.float16)}
     else:
         image = {"images": np.zeros((2, image_size, image_size, 3), np.uint8)}
+    sentence_feature_size = inputs.get("sentence_feature_size", 0)
+    sentence = {"token_ids": np.ones((2, 3), np.int32)}
+    if sentence_feature_size:
+        sentence["sentence_features"] = np.zeros((2, sentence_feature_size), np.float16)
     return {
         **image,
+        **sentence,
         "region_boxes": np.tile(np.float32([0, 0, 1, 1]), (2, num_regions, 1)),
         "region_mask": np.ones((2, num_regions), bool),
-        "token_ids": np.ones((2, 3), np.int32),
         "image_id": np.arange(2, dtype=np.int32),
     }
 
@@ -74,9 +81,9 @@ class TrainedModel:
         checkpoint = model_dir / "checkpoint_best.npz"
         if not checkpoint.is_file():
             raise ProgramError(f"{model_dir} holds no checkpoint yet: train it first")
-        vocabulary = Vocabulary.load(model_dir / "vocabulary.txt")
-        self.text = CaptionText(vocabulary, self.settings.data.tokenizer)
         self.inputs = Settings.load_inputs(model_dir)
+        self.text = load_text(model_dir, self.settings)
+        vocabulary = self.text.vocabulary
         # The size alone would not tell: words in another order give other sentences.
         if self.inputs.get("vocabulary", vocabulary.fingerprint()) != vocabulary.fingerprint():
             raise ProgramError(
@@ -101,3 +108,4 @@ class TrainedModel:
                 f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
                 f"settings {received[1]}"
             )
+

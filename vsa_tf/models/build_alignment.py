@@ -4,14 +4,15 @@ from vsa_tf.models.alignment import AlignmentModel
 from vsa_tf.models.image_network import image_network
 
 
-def build_alignment(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
+def build_alignment(settings, vocabulary_size, from_pixels, steps_per_epoch=1, num_epochs=1):
     """Returns an `AlignmentModel`, not yet built.
 
     Args:
         settings: `AlignmentSettings`.
         vocabulary_size: number of token ids.
         from_pixels: whether the batches hold images, so that a CNN is trained, not features.
-        steps_per_epoch: turns the epochs of the hardness warm-up into steps.
+        steps_per_epoch: turns epochs of the settings into steps.
+        num_epochs: of the run.
     """
     return AlignmentModel(
         vocabulary_size=vocabulary_size,

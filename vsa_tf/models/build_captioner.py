@@ -5,7 +5,7 @@ from vsa_tf.models.image_network import image_network
 from vsa_tf.models.m_rnn import MRnn
 
 
-def build_dvsa_rnn(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
+def build_dvsa_rnn(settings, vocabulary_size, from_pixels, steps_per_epoch=1, num_epochs=1):
     """Returns a `DvsaRnn` of `DvsaRnnSettings`, not yet built; arguments as `build_alignment`."""
     return DvsaRnn(
         hidden_size=settings.hidden_size,
@@ -16,7 +16,7 @@ def build_dvsa_rnn(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
     )
 
 
-def build_m_rnn(settings, vocabulary_size, from_pixels, steps_per_epoch=1):
+def build_m_rnn(settings, vocabulary_size, from_pixels, steps_per_epoch=1, num_epochs=1):
     """Returns an `MRnn` of `MRnnSettings`, not yet built; arguments as `build_alignment`."""
     return MRnn(
         variant=settings.variant,

@@ -24,6 +24,8 @@ class TwoBranchNetwork(keras.Model):
         text_branch: the same of the text side.
         sentence_recurrence: `SentenceRecurrence` settings, a dict: the text side reads
             `token_ids`; None: it reads `sentence_features`.
+        regions_context: of the image-sentence task: append the mean of the image's other regions
+            to the whole frame's feature.
         geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
         feature_normalization: of region features, `none` or `l2`, see `scale_features`.
         text_normalization: the same of `sentence_features`.
@@ -53,6 +55,7 @@ class TwoBranchNetwork(keras.Model):
         image_branch=None,
         text_branch=None,
         sentence_recurrence=None,
+        regions_context=False,
         geometry=False,
         feature_normalization="none",
         text_normalization="none",
@@ -66,6 +69,7 @@ class TwoBranchNetwork(keras.Model):
             raise ValueError(f"Expected task to be one of {TASKS}. Received: task={task!r}")
         self.task = task
         self.joint_size = joint_size
+        self.regions_context = regions_context
         self.geometry = geometry
         self.feature_normalization = feature_normalization
         self.text_normalization = text_normalization
@@ -90,33 +94,62 @@ class TwoBranchNetwork(keras.Model):
 
     def embed_images(self, batch, training=False):
         """Returns the embedding of region 0 of every row, float `[B, joint_size]`."""
-        names = ("region_features", "region_boxes", "region_mask")
-        first = {name: batch[name][:, :1] for name in names if name in batch}
-        return self.embed_regions({**batch, **first}, training)[:, 0]
+        return self.image_branch(self.image_inputs(batch, training), training=training)
 
     def embed_regions(self, batch, training=False):
         """Returns the embeddings of all regions, float `[B, R, joint_size]`."""
-        if self.image_network is None:
-            features = ops.cast(batch["region_features"], self.compute_dtype)
-        else:
-            features = self.image_network(batch["images"], batch["region_boxes"], training=training)
-        features = scale_features(features, self.feature_normalization)
+        return self.image_branch(
+            self.region_inputs(batch, training), feature_mask=batch.get("region_mask"),
+            training=training,
+        )
+
+    def image_inputs(self, batch, training=False):
+        """Returns what the image branch reads of region 0 of every row, float `[B, P]`."""
+        if self.regions_context:
+            features = self._region_features(batch, training)
+            return ops.concatenate(
+                [features[:, 0], self._mean_of_others(features, batch.get("region_mask"))], axis=-1
+            )
+        names = ("region_features", "region_boxes", "region_mask")
+        first = {name: batch[name][:, :1] for name in names if name in batch}
+        return self.region_inputs({**batch, **first}, training)[:, 0]
+
+    def region_inputs(self, batch, training=False):
+        """Returns what the image branch reads of all regions, float `[B, R, P]`."""
+        features = self._region_features(batch, training)
         if self.geometry:
             boxes = ops.cast(batch["region_boxes"], features.dtype)
             area = ops.prod(boxes[..., 2:] - boxes[..., :2], axis=-1, keepdims=True)
             features = ops.concatenate([features, boxes, area], axis=-1)
-        return self.image_branch(
-            features, feature_mask=batch.get("region_mask"), training=training
-        )
+        return features
+
+    def _region_features(self, batch, training):
+        if self.image_network is None:
+            features = ops.cast(batch["region_features"], self.compute_dtype)
+        else:
+            features = self.image_network(batch["images"], batch["region_boxes"], training=training)
+        return scale_features(features, self.feature_normalization)
+
+    def _mean_of_others(self, features, mask):
+        """The mean of regions 1 and on, scaled like them; zeros where there are none."""
+        others = features[:, 1:]
+        if mask is None:
+            mean = ops.mean(others, axis=1)
+        else:
+            weights = ops.expand_dims(ops.cast(mask[:, 1:], features.dtype), -1)
+            mean = ops.sum(others * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+        return scale_features(mean, self.feature_normalization)
 
     def embed_sentences(self, batch, training=False):
         """Returns the embeddings of sentences or phrases, float `[B, joint_size]`."""
-        if self.sentence_recurrence is None:
-            features = ops.cast(batch["sentence_features"], self.compute_dtype)
-            features = scale_features(features, self.text_normalization)
-        else:
-            features = self.sentence_recurrence(batch["token_ids"], training=training)
-        return self.text_branch(features, training=training)
+        return self.text_branch(self.text_inputs(batch, training), training=training)
+
+    def text_inputs(self, batch, training=False):
+        """Returns what the text branch reads of sentences or phrases, float `[B, Q]`."""
+        if self.sentence_recurrence is not None:
+            return self.sentence_recurrence(batch["token_ids"], training=training)
+        features = ops.cast(batch["sentence_features"], self.compute_dtype)
+        return scale_features(features, self.text_normalization)
 
     def embed_batch(self, batch, training=False):
         """Returns `(regions [B, R, joint_size], texts [B, joint_size])`, what the task pairs."""
@@ -146,6 +179,7 @@ class TwoBranchNetwork(keras.Model):
             **super().get_config(),
             "task": self.task,
             "joint_size": self.joint_size,
+            "regions_context": self.regions_context,
             "geometry": self.geometry,
             "feature_normalization": self.feature_normalization,
             "text_normalization": self.text_normalization,

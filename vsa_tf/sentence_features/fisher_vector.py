@@ -54,7 +54,7 @@ class FisherVector:
     neural networks for image-text matching tasks, section 4.1.
     """
 
-    kind = "fisher_vector"
+    kind = "hglmm"
     needs_word_vectors = True
 
     def __init__(self, word_points, mixture, principal_components=None):

@@ -18,7 +18,7 @@ def set_initial_weights(model, vocabulary, settings):
     Raises:
         ProgramError: the file of word vectors does not fit.
     """
-    if settings.word_vectors:
+    if settings.word_vectors and not settings.reads_sentence_features:
         _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors)
     if getattr(settings, "initialize_bias", False):
         model.softmax.bias.assign(log_frequencies(vocabulary))

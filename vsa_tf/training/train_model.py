@@ -8,20 +8,19 @@ import keras
 
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.config import Settings
-from vsa_tf.data.batch_plan import BatchPlan
-from vsa_tf.data.bucket_widths import choose_bucket_widths
-from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.load_split import as_model_sees, read_records
+from vsa_tf.evaluation.load_split import as_model_sees, captions_to_learn, read_records
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.program import ProgramError
-from vsa_tf.text.vocabulary import Vocabulary
 from vsa_tf.model_dir.built_model import build_model
-from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.stored_text import load_text, save_text
+from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.training.execution import compile_options, execution_scope
 from vsa_tf.training.initial_weights import set_initial_weights
+from vsa_tf.training.learn_text import learn_text
+from vsa_tf.training.make_plan import make_plan
 from vsa_tf.training.optimizer import make_optimizer
 from vsa_tf.training.tensorboard_events import TensorBoardEvents
 
@@ -48,13 +47,7 @@ def train_model(settings):
     model_dir = pathlib.Path(settings.training.model_dir)
     splits = load_splits(settings, model_dir)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
-    plan = BatchPlan(
-        train.tokens.lengths,
-        train.records.image_of_caption,
-        settings.data.batch_size,
-        bucket_boundaries=choose_bucket_widths(train.tokens.lengths, settings.data.num_buckets),
-        seed=settings.training.seed,
-    )
+    plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
     inputs = open_model_dir(settings, model_dir, train)
@@ -145,11 +138,9 @@ def load_splits(settings, model_dir):
     training = settings.training
     names = (training.train_split, training.dev_split)
     records = {name: read_records(settings.data.data_dir, name) for name in names}
-    path = model_dir / "vocabulary.txt"
-    if path.is_file():
-        text = CaptionText(Vocabulary.load(path), settings.data.tokenizer)
-    else:
-        text = CaptionText.learn(records[training.train_split].captions, settings.data)
+    text = load_text(model_dir, settings)
+    if text is None:
+        text = learn_text(captions_to_learn(records[training.train_split], settings), settings)
     return {name: as_model_sees(split, text, settings) for name, split in records.items()}
 
 
@@ -167,6 +158,8 @@ def open_model_dir(settings, model_dir, train):
         "detector": info.detector,
         "vocabulary": train.text.vocabulary.fingerprint(),
     }
+    if train.text.sentence_feature is not None:
+        inputs["sentence_feature_size"] = train.text.sentence_feature.dimension
     config = model_dir / "config.json"
     if config.is_file():
         difference = settings.difference(Settings.load(model_dir))
@@ -182,7 +175,7 @@ def open_model_dir(settings, model_dir, train):
             )
         return inputs
     model_dir.mkdir(parents=True, exist_ok=True)
-    train.text.vocabulary.save(model_dir / "vocabulary.txt")
+    save_text(model_dir, train.text)
     write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
     write_atomically(config, settings.to_json(inputs).encode("utf-8"))
     return inputs

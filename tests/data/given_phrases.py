@@ -1,0 +1,54 @@
+"""A split with phrases, made by hand."""
+
+import types
+
+import numpy as np
+
+from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase, annotated_chains
+
+# Two images of four regions; features are image + region / 8 in every number.
+_BOXES = np.float32([
+    [[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.4], [0.5, 0.5, 1, 1]],
+    [[0, 0, 1, 1], [0.5, 0, 1, 0.5], [0, 0, 0, 0], [0, 0, 0, 0]],
+])
+_MASK = np.array([[True] * 4, [True, True, False, False]])
+_OBJECTS = (
+    # Chain 3 has two boxes, around which is the upper left quarter; chain 5 is in the lower right.
+    (
+        AnnotatedObject("3", (0.0, 0.0, 0.25, 0.5)), AnnotatedObject("3", (0.25, 0.0, 0.5, 0.25)),
+        AnnotatedObject("5", (0.6, 0.6, 1.0, 1.0)),
+    ),
+    (AnnotatedObject("3", (0.0, 0.9, 0.1, 1.0)),),
+)
+_PHRASES = (
+    (
+        AnnotatedPhrase(0, 0, 2, "3", "people"), AnnotatedPhrase(0, 3, 1, "5", "animals"),
+        AnnotatedPhrase(1, 0, 1, "9", "scene"), AnnotatedPhrase(1, 1, 2, "3", "people"),
+    ),
+    (AnnotatedPhrase(0, 1, 1, "3", "other"),),
+)
+
+
+def given_phrases(object_features=True, phrases=_PHRASES):
+    """Stands for a `RecordSplit` of two images, three captions and five phrases."""
+    chains = [annotated_chains(objects) for objects in _OBJECTS]
+    features = np.arange(2)[:, None, None] + np.arange(4)[:, None] / 8 + np.zeros(6)
+    chain_features = np.repeat(np.float16([[10], [11], [12]]), 6, axis=1)
+    return types.SimpleNamespace(
+        split="train",
+        num_images=2,
+        captions=["two men and dogs", "rain wets two men", "a kite"],
+        image_of_caption=np.int32([0, 0, 1]),
+        first_caption=np.int64([0, 2, 3]),
+        region_boxes=_BOXES,
+        region_mask=_MASK,
+        objects=_OBJECTS,
+        phrases=phrases,
+        chains=chains,
+        first_chain=np.int64([0, 2, 3]),
+        info=types.SimpleNamespace(
+            num_regions=4, region_feature_size=6, object_features=object_features
+        ),
+        read_region_features=lambda images: features.astype(np.float16)[images],
+        read_chain_features=lambda rows: chain_features[rows],
+    )

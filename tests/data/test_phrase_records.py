@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from tests.data.given_phrases import given_phrases
+from vsa_tf.data.phrase_records import PhraseRecords
+
+
+def test_each_phrase_with_a_box_is_a_caption_of_its_image():
+    records = PhraseRecords(given_phrases())
+    assert records.captions == ["two men", "dogs", "wets two", "kite"]
+    assert records.image_of_caption.tolist() == [0, 0, 0, 1]
+    assert records.first_caption.tolist() == [0, 3, 4]
+    assert records.sentence_of_phrase.tolist() == [0, 0, 1, 2]
+    assert records.phrase_types == ["people", "animals", "people", "other"]
+    assert records.num_captions == 4
+
+
+def test_a_phrase_without_a_box_is_counted():
+    assert PhraseRecords(given_phrases()).num_dropped == 1
+
+
+def test_the_box_of_a_phrase_is_around_all_boxes_of_its_chain():
+    records = PhraseRecords(given_phrases())
+    upper_left, lower_right = [0, 0, 0.5, 0.5], [0.6, 0.6, 1, 1]
+    expected = [upper_left, lower_right, upper_left, [0, 0.9, 0.1, 1]]
+    np.testing.assert_array_equal(records.phrase_boxes, np.float32(expected))
+    # Chain 3 of the second image is another one.
+    assert records.phrase_chains.tolist() == [0, 1, 0, 2]
+
+
+def test_images_are_those_of_the_split():
+    split = given_phrases()
+    records = PhraseRecords(split)
+    assert records.num_images == 2 and records.info is split.info
+    assert records.region_boxes is split.region_boxes
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        records.no_such_thing
+
+
+def test_a_split_without_boxes_of_phrases_is_refused():
+    no_phrases = given_phrases(phrases=((), ()))
+    with pytest.raises(ValueError, match="phrases with boxes in split 'train'.*0 phrases.*entities"):
+        PhraseRecords(no_phrases)

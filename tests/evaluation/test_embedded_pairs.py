@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from tests.evaluation.given_vectors import GivenVectors, given_data
+from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
+
+RNG = np.random.default_rng(0)
+REGIONS = RNG.normal(size=(5, 3, 4)).astype("float32")
+SENTENCES = RNG.normal(size=(7, 4)).astype("float32")
+MASK = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 0, 1]], bool)
+DATA = given_data(REGIONS, SENTENCES, [0, 0, 1, 2, 3, 4, 4], MASK)
+
+
+def _distances(x, y):
+    return np.sqrt(np.square(np.float64(x)[:, None] - y).sum(axis=-1) + 1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 100])
+def test_images_are_their_whole_frames_in_the_order_of_the_split(batch_size):
+    pairs = EmbeddedPairs.embed(GivenVectors(), DATA, batch_size, batch_size)
+    np.testing.assert_array_equal(pairs.images, REGIONS[:, 0])
+    np.testing.assert_array_equal(pairs.sentences, SENTENCES)
+    assert pairs.regions is None and pairs.region_mask is None
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 100])
+def test_regions_are_kept_for_phrases(batch_size):
+    pairs = EmbeddedPairs.embed(GivenVectors("region_phrase"), DATA, batch_size, batch_size)
+    np.testing.assert_array_equal(pairs.regions, REGIONS)
+    np.testing.assert_array_equal(pairs.region_mask, MASK)
+    assert pairs.images is None
+
+
+@pytest.mark.parametrize("pairs_at_a_time", [1, 14, 10**6])
+def test_scores_are_those_of_the_model_whatever_the_block(pairs_at_a_time, monkeypatch):
+    monkeypatch.setattr("vsa_tf.evaluation.embedded_pairs._BLOCK_PAIRS", pairs_at_a_time)
+    pairs = EmbeddedPairs.embed(GivenVectors(), DATA)
+    scores = pairs.scores(GivenVectors())
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, -_distances(REGIONS[:, 0], SENTENCES), rtol=1e-5)
+
+
+def test_sentences_are_compared_a_block_of_rows_at_a_time():
+    pairs = EmbeddedPairs.embed(GivenVectors(), DATA)
+    rows = pairs.sentence_scores(GivenVectors(), 2, 4)
+    np.testing.assert_allclose(rows[:, 4:], -_distances(SENTENCES[2:4], SENTENCES[4:]), rtol=1e-5)
+
+
+def test_padding_is_no_region_of_a_phrase():
+    model = GivenVectors("region_phrase")
+    scores = EmbeddedPairs.embed(model, DATA).region_scores(model, 4, [6, 5])
+    expected = -_distances(REGIONS[4][[0, 2]], SENTENCES[[6, 5]])
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)

@@ -1,0 +1,147 @@
+"""Trains tiny two-branch networks and evaluates their directories in every way."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.data import small_records
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.data import schema
+from vsa_tf.evaluation.evaluate_model import evaluate_model
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.phrase_model import PhraseModel
+from vsa_tf.evaluation.load_split import read_records
+from vsa_tf.model_settings import EmbeddingSettings
+from vsa_tf.program import ProgramError
+from vsa_tf.training.train_model import train_model
+
+NUM_IMAGES = 6
+QUICK = EvaluationOptions(intervals=False)
+
+
+def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None):
+    """Records whose frame alone is used if `num_regions` is 1, and the same captions."""
+    data_dir.mkdir()
+
+    def edit(image, values):
+        if num_regions == 1:
+            for key in schema.REGION_BOX:
+                values[key] = values[key][:1]
+            values[schema.REGION_SCORE] = [1.0]
+            values[schema.REGION_FEATURE] = [small_records.region_features(image, 1).tobytes()]
+        if captions:
+            values[schema.CAPTION_RAW] = [captions] * 5
+
+    small_records.write_records(data_dir, NUM_IMAGES, object_features=True, edit=edit)
+    small_records.change_info(data_dir, num_regions=num_regions)
+    return data_dir
+
+
+def _train(data_dir, model_dir, task):
+    settings = Settings(
+        DataSettings(data_dir=str(data_dir), batch_size=4, min_count=1),
+        OptimizerSettings(optimizer="adam"),
+        TrainingSettings(
+            model="embedding", model_dir=str(model_dir), num_epochs=1, dev_split="train",
+            test_split="train", num_pictures=0,
+        ),
+        EmbeddingSettings(
+            task=task, text="tf_idf", joint_size=3, hidden_size=5, text_hidden_size=5,
+            num_proposals=1,
+        ),
+    )
+    train_model(settings)
+    return model_dir
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("two_branch")
+
+
+@pytest.fixture(scope="module")
+def data_dir(folder):
+    return _write(folder / "data")
+
+
+@pytest.fixture(scope="module")
+def sentences(folder, data_dir):
+    return _train(data_dir, folder / "sentences", "image_sentence")
+
+
+@pytest.fixture(scope="module")
+def phrases(folder, data_dir):
+    return _train(data_dir, folder / "phrases", "region_phrase")
+
+
+def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
+    report = evaluate_model(sentences, split="train", output=tmp_path / "metrics.json")
+    assert report == json.loads((sentences / "metrics.json").read_text())
+    assert report["metrics"].keys() >= {
+        "image_to_sentence", "sentence_to_image", "sentence_to_sentence"
+    }
+    assert "the query itself" in report["protocol"]["sentence_retrieval"]
+    assert "baseline" not in report
+
+
+def test_phrases_are_counted_beside_the_sentences_they_are_in(phrases, capsys):
+    report = evaluate_model(phrases, split="train", options=QUICK)
+    # One phrase an image, of five sentences.
+    assert (report["num_images"], report["num_sentences"]) == (NUM_IMAGES, 5 * NUM_IMAGES)
+    assert report["metrics"]["phrase_localization"]["num_phrases"] == NUM_IMAGES
+    assert "number" in capsys.readouterr().out
+
+
+def test_phrases_may_be_added_to_the_distance(sentences, phrases, capsys):
+    alone = evaluate_model(sentences, split="train", options=QUICK)["metrics"]
+    assert "combined_distance" not in alone
+    options = dataclasses.replace(QUICK, phrase_weight=0.0)
+    report = evaluate_model(sentences, split="train", options=options, phrase_model=phrases)
+    combined = report["metrics"]["combined_distance"]
+    assert combined["image_to_sentence"] == alone["image_to_sentence"]
+    assert combined["num_without_phrases"] == 4 * NUM_IMAGES
+    assert "d_rp" in report["protocol"]["combined_distance"]
+    assert f"a = 0.00; {4 * NUM_IMAGES} sentences have none" in capsys.readouterr().out
+
+
+def test_their_weight_may_be_chosen_on_dev(sentences, phrases, capsys):
+    options = dataclasses.replace(QUICK, phrase_weight=None)
+    report = evaluate_model(sentences, split="train", options=options, phrase_model=phrases)
+    sums = report["metrics"]["combined_distance"]["tuning"]["recall_sums"]
+    weight = report["metrics"]["combined_distance"]["weight"]
+    assert sums[f"{weight:.2f}"] == max(sums.values()) and len(sums) == 21
+    output = capsys.readouterr().out
+    assert "chosen on train" in output and f"1.00 {sums['1.00']:.1f}" in output
+
+
+def test_phrases_have_the_regions_that_their_model_was_trained_on(phrases, folder):
+    frames = _write(folder / "frames", num_regions=1)
+    records = read_records(frames, "train")
+    _, data = PhraseModel(phrases).load(records)
+    assert data.num_regions == small_records.NUM_REGIONS
+    assert data.records.sentence_of_phrase.tolist() == [2, 7, 12, 17, 22, 27]
+    same = read_records(folder / "data", "train")
+    _, data = PhraseModel(phrases).load(same)
+    assert data.records.read_image.__self__ is same
+
+
+def test_phrases_of_other_captions_are_refused(phrases, folder):
+    others = _write(folder / "others", num_regions=1, captions="w4 w5")
+    with pytest.raises(ProgramError, match="--phrase_model was trained on"):
+        PhraseModel(phrases).load(read_records(others, "train"))
+
+
+@pytest.mark.parametrize("task", ["sentences", "phrases"])
+def test_a_baseline_is_evaluated_in_the_models_place(task, request, capsys):
+    model_dir = request.getfixturevalue(task)
+    model = evaluate_model(model_dir, split="train", options=QUICK)
+    report = evaluate_model(model_dir, split="train", options=QUICK, baseline="cca")
+    assert report["baseline"] == "cca"
+    assert report["metrics"].keys() == model["metrics"].keys()
+    num_pairs = {"sentences": 5 * NUM_IMAGES, "phrases": NUM_IMAGES}[task]
+    assert report["baseline_choice"]["num_pairs"] == num_pairs
+    assert report["baseline_choice"]["dimensions"] == 3
+    output = capsys.readouterr().out
+    assert "cca, on the features of embedding, on small train" in output
+    assert report["protocol"]["baseline"] in output

@@ -1,0 +1,106 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from tests.source_imports import ROOT
+from vsa_tf import table
+from vsa_tf.program import ProgramError
+
+ROWS = """# A table.
+linear, one way | --linear_branches --joint_size=4   # in short
+nonlinear | --flagfile="flags/my file.flags"
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Runs `main` with a training that writes its number of runs as R@1."""
+    commands = []
+
+    def train(command, check):
+        commands.append(command)
+        model_dir = next(arg for arg in command if arg.startswith("--model_dir=")).partition("=")[2]
+        if "--fail" in command:
+            return subprocess.CompletedProcess(command, 1)
+        pathlib.Path(model_dir).mkdir(parents=True)
+        metrics = {"phrase_localization": {"R@1": 10.0 * len(commands)}}
+        pathlib.Path(model_dir, "metrics.json").write_text(json.dumps({"metrics": metrics}))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", train)
+    (tmp_path / "my.rows").write_text(ROWS)
+    values = flags.FlagValues()
+    flags.DEFINE_string("rows", str(tmp_path / "my.rows"), "", flag_values=values)
+    flags.DEFINE_string("data_dir", "records", "", flag_values=values)
+    flags.DEFINE_string("model_dir", str(tmp_path / "table"), "", flag_values=values)
+    values.mark_as_parsed()
+    monkeypatch.setattr(flags, "FLAGS", values)
+    return commands
+
+
+def test_each_row_is_trained_in_its_own_directory(program, tmp_path, capsys):
+    table.main(["--num_epochs=1"])
+    assert program[0] == [
+        sys.executable, "-m", "vsa_tf.train", "--linear_branches", "--joint_size=4",
+        "--data_dir=records", f"--model_dir={tmp_path}/table/linear_one_way", "--num_epochs=1",
+    ]
+    assert program[1][3] == "--flagfile=flags/my file.flags"
+    written = json.loads((tmp_path / "table/table.json").read_text())
+    assert [row["name"] for row in written] == ["linear, one way", "nonlinear"]
+    assert written[1]["metrics"]["phrase_localization"]["R@1"] == 20
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == ["nonlinear", "20.0", "-", "-", "-"]
+
+
+def test_a_row_that_is_done_is_not_done_again(program, tmp_path):
+    done = tmp_path / "table/linear_one_way"
+    done.mkdir(parents=True)
+    (done / "metrics.json").write_text(json.dumps({"metrics": {}}))
+    table.main([])
+    assert len(program) == 1 and "nonlinear" in program[0][-1]
+
+
+def test_a_row_that_fails_ends_the_program(program):
+    with pytest.raises(ProgramError, match="row 'linear, one way' failed: .*--joint_size=4"):
+        table.main(["--fail"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("linear --linear_branches", "`NAME | FLAGS` in line 1 of .*Received: 'linear --linear"),
+        ("a | --x\nA! | --y", "rows of different names"),
+        ("# nothing", "rows of different names"),
+    ],
+)
+def test_files_that_are_no_rows_are_refused(tmp_path, text, reason):
+    (tmp_path / "bad.rows").write_text(text)
+    with pytest.raises(ProgramError, match=reason):
+        table.read_rows(tmp_path / "bad.rows")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="--rows=.*none.rows: No such file"):
+        table.read_rows(tmp_path / "none.rows")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flags/tables").glob("*.rows")), ids=lambda p: p.name)
+def test_rows_of_the_project_name_flagfiles_that_exist(path):
+    for row in table.read_rows(path):
+        assert (ROOT / row.flags[0].removeprefix("--flagfile=")).is_file()
+
+
+def test_columns_are_those_of_the_metrics_that_some_row_has():
+    recalls = {"R@1": 51.04, "R@5": 70.3, "R@10": 75.0}
+    text = table.table_text([
+        {"name": "a", "metrics": {"image_to_sentence": recalls, "captions": {"Bleu_4": 0.17}}},
+        {"name": "bc", "metrics": {"image_to_sentence": {**recalls, "R@1": None}}},
+    ])
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["image_to_sentence", "captions"]
+    assert lines[2] == ["a", "51.0", "70.3", "75.0", "-", "-", "-", "-", "0.170", "-"]
+    assert lines[3][:3] == ["bc", "-", "70.3"]

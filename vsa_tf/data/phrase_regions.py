@@ -1,0 +1,120 @@
+"""The regions that stand beside each phrase in a training batch (T Algorithm 1)."""
+
+import numpy as np
+
+_BLOCK = 4096
+
+
+class PhraseRegions:
+    """Chooses the regions of region-phrase batches, a pure function of (seed, step).
+
+    Slot 0 of a row is the phrase's own region: its annotated box, where the records hold its
+    feature (`write --object_features`) or pixels; else the proposal that overlaps it most. Then,
+    with `positive_overlap`, a random proposal that overlaps the phrase's box so much, if there is
+    one (step 2). The other slots are random proposals that overlap it less than
+    `negative_overlap` (step 3b), fewer where there are fewer.
+
+    Args:
+        records: a `PhraseRecords`.
+        num_negatives: slots of the last kind.
+        positive_overlap: intersection over union; None: no such slot.
+        negative_overlap: intersection over union.
+        num_regions: regions of each image that are proposals; None: all.
+        from_pixels: batches hold images, so that any box can be cropped.
+        seed: whole number of at least 0.
+
+    Attributes:
+        num_slots: S, regions of a row.
+        has_region: bool `[P]`, phrases that have a region for slot 0: all, or where features of
+            annotated boxes are missing those with a proposal of overlap 0.5. The others' slot 0
+            is masked: they serve as other regions' negatives alone.
+    """
+
+    def __init__(
+        self, records, num_negatives, positive_overlap=None, negative_overlap=0.3,
+        num_regions=None, from_pixels=False, seed=0,
+    ):
+        self._records = records
+        self._num_negatives = num_negatives
+        self._positive_overlap = positive_overlap
+        self._negative_overlap = negative_overlap
+        self._seed = seed
+        self._from_pixels = from_pixels
+        self._annotated = from_pixels or records.info.object_features
+        self.num_slots = 1 + (positive_overlap is not None) + num_negatives
+        self._overlaps = _overlaps(records, num_regions or records.info.num_regions)
+        self._best = self._overlaps.argmax(axis=1)
+        self.has_region = self._annotated | (self._overlaps.max(axis=1) >= 0.5)
+        # The sampler compares words, not token ids: two unknown words are not the same.
+        self._text_ids = np.unique(records.captions, return_inverse=True)[1].astype(np.int32)
+
+    def of(self, phrases, step, batch):
+        """Returns the entries of a batch that depend on the phrases' regions.
+
+        Args:
+            phrases: int `[n]`.
+            step: from 0, counted through all epochs.
+            batch: dict as of `BatchAssembler.pair_batch`, all regions of each phrase's image.
+
+        Returns:
+            dict of region_features float16 `[n, S, D]` (unless the batch holds images),
+            region_boxes float32 `[n, S, 4]`, region_mask bool `[n, S]`, phrase_id int32 `[n]`,
+            phrase_boxes float32 `[n, 4]`, text_id int32 `[n]`.
+        """
+        records, rows = self._records, np.arange(len(phrases))[:, None]
+        slots, mask = self._choose(phrases, np.random.Generator(np.random.PCG64([self._seed, step])))
+        boxes = batch["region_boxes"][rows, slots] * mask[..., None]
+        chains = records.phrase_chains[phrases]
+        regions = {}
+        if not self._from_pixels:
+            features = batch["region_features"][rows, slots] * mask[..., None]
+            if self._annotated:
+                features[:, 0] = records.read_chain_features(chains)
+            regions["region_features"] = features
+        if self._annotated:
+            boxes[:, 0] = records.chain_boxes[chains]
+        return {
+            **regions,
+            "region_boxes": boxes,
+            "region_mask": mask,
+            "phrase_id": chains,
+            "phrase_boxes": records.chain_boxes[chains],
+            "text_id": self._text_ids[phrases],
+        }
+
+    def _choose(self, phrases, generator):
+        """Returns the regions of each row's slots, int `[n, S]`, and which there are."""
+        overlaps = self._overlaps[phrases].astype(np.float32)
+        slots, mask = [self._best[phrases, None]], [self.has_region[phrases, None]]
+        if self._positive_overlap is not None:
+            close = overlaps >= self._positive_overlap
+            slots.append(_draw(close, 1, generator))
+            mask.append(close.any(axis=1, keepdims=True))
+        # Padding overlaps by -1: it is neither close nor far.
+        far = (overlaps >= 0) & (overlaps < self._negative_overlap)
+        slots.append(_draw(far, self._num_negatives, generator))
+        mask.append(np.arange(self._num_negatives) < far.sum(axis=1, keepdims=True))
+        return np.concatenate(slots, axis=1), np.concatenate(mask, axis=1)
+
+
+def _draw(allowed, count, generator):
+    """Columns of `count` of the allowed of each row, all alike likely, those first: `[n, count]`."""
+    noise = generator.random(allowed.shape, np.float32) + ~allowed
+    columns = np.argsort(noise, axis=1, kind="stable")[:, :count]
+    return np.pad(columns, ((0, 0), (0, count - columns.shape[1])))
+
+
+def _overlaps(records, num_regions):
+    """Intersection over union of each phrase's box with its image's regions, float16 `[P, R]`."""
+    overlaps = np.empty((records.num_captions, num_regions), np.float16)
+    for start in range(0, len(overlaps), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        images = records.image_of_caption[rows]
+        regions = records.region_boxes[images, :num_regions]
+        boxes = records.phrase_boxes[rows, None]
+        sides = np.minimum(regions, boxes)[..., 2:] - np.maximum(regions, boxes)[..., :2]
+        shared = np.prod(np.maximum(sides, 0), axis=-1)
+        areas = [np.prod(box[..., 2:] - box[..., :2], axis=-1) for box in (regions, boxes)]
+        overlaps[rows] = shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)
+        overlaps[rows][~records.region_mask[images, :num_regions]] = -1
+    return overlaps

@@ -1,0 +1,77 @@
+"""Retrieval by a sentence and its phrases (T eq. 8)."""
+
+import numpy as np
+
+from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
+from vsa_tf.evaluation.recall_sum import recall_sum
+from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
+from vsa_tf.retrieval.combined_distance import combined_distance
+from vsa_tf.retrieval.phrase_distances import phrase_distances
+
+WEIGHTS = tuple(step / 20 for step in range(21))
+
+
+def combined_retrieval(model, data, scores, options):
+    """Ranks images and sentences by the combined distance.
+
+    Args:
+        model: an `EmbeddingNetwork` of the image-sentence task.
+        data: `SplitData` of N images and M sentences.
+        scores: float `[N, M]`, minus the model's distances.
+        options: `EvaluationOptions`; `load_phrase_model` gives the region-phrase network. Where
+            `phrase_weight` is None, it is chosen on `load_dev_data()`, by the sum of all recalls.
+
+    Returns:
+        dict of `weight`, a; `num_without_phrases`, sentences that have d(x, y) alone;
+        `image_to_sentence` and `sentence_to_image` as of `retrieval_metrics`, and its `folds`; and
+        where a was chosen `tuning`: `split`, and `recall_sums` for each weight.
+    """
+    weight, tuning = options.phrase_weight, {}
+    if weight is None:
+        dev = options.load_dev_data()
+        dev_scores = EmbeddedPairs.embed(model, dev).scores(model)
+        sums = recall_sums(-dev_scores, *_of_phrases(dev, options), dev.records.image_of_caption)
+        weight = max(sums, key=sums.get)
+        tuning = {
+            "tuning": {
+                "split": dev.records.split,
+                "recall_sums": {f"{each:.2f}": value for each, value in sums.items()},
+            }
+        }
+    distances, has_phrases = _of_phrases(data, options)
+    combined = combined_distance(-scores, distances, has_phrases, weight)
+    return {
+        "weight": weight,
+        "num_without_phrases": int(np.count_nonzero(~has_phrases)),
+        **retrieval_metrics(
+            -combined, data.records.image_of_caption, options.intervals, options.fold_size,
+            options.seed,
+        ),
+        **tuning,
+    }
+
+
+def recall_sums(distances, phrase_distances, has_phrases, image_of_sentence):
+    """Returns the sum of all six recalls, percent, for each of `WEIGHTS`, a dict.
+
+    Args:
+        distances, phrase_distances, has_phrases: see `combined_distance`.
+        image_of_sentence: int `[M]`.
+    """
+    sums = {}
+    for weight in WEIGHTS:
+        combined = combined_distance(distances, phrase_distances, has_phrases, weight)
+        sums[weight] = recall_sum(retrieval_metrics(-combined, image_of_sentence, intervals=False))
+    return sums
+
+
+def _of_phrases(data, options):
+    """Returns d_rp, float32 `[N, M]`, and which sentences have phrases, bool `[M]`."""
+    model, phrases = options.load_phrase_model(data.records)
+    num_sentences = data.records.num_captions
+    embedded = EmbeddedPairs.embed(model, phrases)
+    sentences = phrases.records.sentence_of_phrase
+    distances = phrase_distances(
+        embedded.regions, embedded.region_mask, embedded.sentences, sentences, num_sentences
+    )
+    return distances, np.bincount(sentences, minlength=num_sentences) > 0

@@ -1,0 +1,43 @@
+"""The region-phrase network that helps another to retrieve (T eq. 8)."""
+
+from vsa_tf.evaluation.load_split import as_model_sees, read_records
+from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.program import ProgramError
+
+
+class PhraseModel:
+    """An embedding network of regions and phrases, and the phrases of a split as it sees them.
+
+    Args:
+        model_dir: directory that training wrote.
+    """
+
+    def __init__(self, model_dir):
+        self._trained = TrainedModel(model_dir)
+
+    def load(self, records):
+        """Returns the network and the `SplitData` of the phrases of a split.
+
+        The network may have learnt from other records of the same photographs, with other regions:
+        then its own are read.
+
+        Args:
+            records: the `RecordSplit`, or what has its `info`, `split` and `captions`.
+
+        Raises:
+            ProgramError: its records cannot be read, or are of other photographs or captions.
+        """
+        settings, inputs, info = self._trained.settings, self._trained.inputs, records.info
+        num_regions = min(settings.data.num_regions or info.num_regions, info.num_regions)
+        received = {"encoder": info.encoder, "detector": info.detector, "num_regions": num_regions}
+        if any(inputs[name] != value for name, value in received.items()):
+            own_records = read_records(settings.data.data_dir, records.split)
+            if own_records.captions != records.captions:
+                raise ProgramError(
+                    f"Expected {settings.data.data_dir}, which --phrase_model was trained on, to "
+                    f"hold the photographs and captions of {info.data_dir} in split "
+                    f"{records.split}. Received: others"
+                )
+            records = own_records
+        self._trained.check_records(records)
+        return self._trained.model, as_model_sees(records, self._trained.text, settings)

@@ -1,0 +1,118 @@
+"""Evaluates two-branch networks."""
+
+import numpy as np
+
+from vsa_tf.evaluation.ceiling import generated_ceiling
+from vsa_tf.evaluation.combined_retrieval import combined_retrieval
+from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
+from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.phrase_rankings import phrase_rankings
+from vsa_tf.evaluation.recall_sum import recall_sum
+from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
+from vsa_tf.metrics.bootstrap import bootstrap_intervals
+from vsa_tf.metrics.phrase_localization import phrase_localization
+from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
+from vsa_tf.models.similarity_network import SimilarityNetwork
+from vsa_tf.visualization.localized_pictures import localized_pictures
+from vsa_tf.visualization.retrieved_pictures import retrieved_pictures
+
+
+class TwoBranchEvaluator:
+    """Retrieval among images and sentences, or localization of phrases, as the task is.
+
+    Args:
+        settings: `EmbeddingSettings` or `SimilaritySettings`.
+    """
+
+    def __init__(self, settings):
+        self.task = settings.task
+
+    def evaluate(self, model, data, options):
+        """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`.
+
+        Args:
+            model: a `TwoBranchNetwork`, or a baseline with its `task`, `embed_images`,
+                `embed_regions`, `embed_sentences` and `score`.
+            data: `SplitData`; its records are `PhraseRecords` where the task is `region_phrase`.
+            options: `EvaluationOptions`.
+        """
+        embedded = EmbeddedPairs.embed(model, data)
+        if self.task == "region_phrase":
+            return _localize(model, data, embedded, options)
+        return _retrieve(model, data, embedded, options)
+
+    def selection_score(self, metrics):
+        """The number by which checkpoints are chosen: R@1 of phrases, or the sum of all recalls."""
+        if self.task == "region_phrase":
+            return metrics["phrase_localization"]["R@1"]
+        return recall_sum(metrics)
+
+    def summary(self, metrics):
+        """The few numbers that say how training goes, a dict."""
+        names = ("image_to_sentence", "sentence_to_image", "sentence_to_sentence")
+        if self.task == "region_phrase":
+            names = ("phrase_localization",)
+        return {f"{name} R@1": metrics[name]["R@1"] for name in names if name in metrics}
+
+
+def _retrieve(model, data, embedded, options):
+    records = data.records
+    scores = embedded.scores(model)
+    ranks = retrieval_ranks(scores, records.image_of_caption)
+    metrics = retrieval_metrics(
+        scores, records.image_of_caption, options.intervals, options.fold_size, options.seed, ranks
+    )
+    # Nothing in the training of a similarity network makes its sentences comparable.
+    if not isinstance(model, SimilarityNetwork):
+        metrics |= sentence_metrics(model, data, embedded, options)
+    if options.load_phrase_model is not None:
+        metrics["combined_distance"] = combined_retrieval(model, data, scores, options)
+    if options.intervals:
+        ceiling = generated_ceiling(records.info, records.split, ranks.sentence_to_image)
+        metrics |= {"ceiling": ceiling} if ceiling else {}
+    return Evaluation(metrics, retrieved_pictures(scores, records, options.num_pictures))
+
+
+def sentence_metrics(model, data, embedded, options):
+    """Returns recall among sentences, in the layout of `metrics.json`.
+
+    Args:
+        model: that embedded.
+        data: `SplitData`.
+        embedded: `EmbeddedPairs` of M sentences.
+        options: `EvaluationOptions`.
+
+    Returns:
+        dict of `sentence_to_sentence`: as of `recall_summary`, with `num_queries`; empty where
+        every sentence is the only one of its image.
+    """
+    image_of_sentence = data.records.image_of_caption
+    ranks, queries = sentence_to_sentence_ranks(
+        lambda first, last: embedded.sentence_scores(model, first, last), image_of_sentence
+    )
+    if not queries.size:
+        return {}
+    metrics = {**recall_summary(ranks), "num_queries": int(queries.size)}
+    if options.intervals:
+        metrics["interval_95"] = bootstrap_intervals(
+            ranks, image_of_sentence[queries], seed=options.seed
+        )
+    return {"sentence_to_sentence": metrics}
+
+
+def _localize(model, data, embedded, options):
+    records = data.records
+    rankings = phrase_rankings(model, embedded, records.image_of_caption)
+    ranked_boxes = [
+        records.region_boxes[image][ranking]
+        for image, ranking in zip(records.image_of_caption, rankings)
+    ]
+    # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
+    metrics = phrase_localization(
+        zip(ranked_boxes, records.phrase_boxes[:, None], records.phrase_types),
+        inclusive_pixels=False,
+    )
+    metrics["num_dropped"] = records.num_dropped
+    best = np.stack([boxes[0] for boxes in ranked_boxes])
+    pictures = localized_pictures(best, records, options.num_pictures)
+    return Evaluation({"phrase_localization": metrics}, pictures)

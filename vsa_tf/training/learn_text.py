@@ -1,0 +1,62 @@
+"""What a model reads of captions, learnt from those of the training split."""
+
+from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.program import ProgramError
+from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
+from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
+from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+
+
+def learn_text(captions, settings):
+    """Returns the `CaptionText`: a vocabulary, and the sentence feature where the model reads one.
+
+    Args:
+        captions: list of str, of the training split.
+        settings: `Settings`.
+
+    Raises:
+        ProgramError: word vectors cannot be had, or the captions are too few for the feature.
+    """
+    text = CaptionText.learn(captions, settings.data)
+    model = settings.model
+    if not model.reads_sentence_features:
+        return text
+    sentences = [text.tokenize(caption) for caption in captions]
+    print(f"fitting the sentence feature {model.text} to {len(sentences)} captions", flush=True)
+    try:
+        text.sentence_feature = _fit(sentences, settings)
+    except (ModuleNotFoundError, ValueError) as error:
+        raise ProgramError(f"--text={model.text}: {error}") from error
+    return text
+
+
+def _fit(sentences, settings):
+    model, seed = settings.model, settings.training.seed
+    if model.text == "tf_idf":
+        return make_sentence_feature("tf_idf", sentences, min_count=settings.data.min_count)
+    vectors = _word_vectors(sentences, settings)
+    if model.text == "mean_vector":
+        return make_sentence_feature("mean_vector", sentences, vectors)
+    return make_sentence_feature(
+        "hglmm", sentences, vectors, num_centers=model.num_centers,
+        dimension=model.text_feature_size or None, seed=seed,
+    )
+
+
+def _word_vectors(sentences, settings):
+    model = settings.model
+    if model.word_vectors:
+        words = {word for sentence in sentences for word in sentence}
+        table = WordVectorTable.read(model.word_vectors, words, model.word_embedding_size)
+        print(
+            f"{len(table.words)} of {len(words)} words have a vector in {model.word_vectors}",
+            flush=True,
+        )
+        return table
+    print(
+        "no --word_vectors: word vectors are trained on the training captions alone", flush=True
+    )
+    return train_word_vectors(
+        sentences, model.word_embedding_size, min_count=settings.data.min_count,
+        seed=settings.training.seed,
+    )
