@@ -1,0 +1,103 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from vsa_tf.server.json_request import JsonRequest
+from vsa_tf.server.serving_error import ServingError
+
+
+def _signature(**dtypes):
+    signature_def = meta_graph_pb2.SignatureDef()
+    for name, dtype in dtypes.items():
+        signature_def.inputs[name].dtype = dtype.as_datatype_enum
+    return signature_def
+
+
+ONE = _signature(x=tf.float32)
+TWO = _signature(sentence=tf.string, x=tf.float32)
+
+
+def _arrays(signature_def, **request):
+    return JsonRequest(json.dumps(request).encode()).arrays(signature_def)
+
+
+def test_rows_of_one_input_are_its_values():
+    arrays = _arrays(ONE, instances=[[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(arrays["x"], np.float32([[1, 2], [3, 4], [5, 6]]))
+
+
+def test_rows_of_one_input_may_name_it():
+    np.testing.assert_array_equal(_arrays(ONE, instances=[{"x": 1}, {"x": 2}])["x"], [1, 2])
+
+
+def test_rows_of_several_inputs_are_objects():
+    arrays = _arrays(TWO, instances=[{"x": [1], "sentence": "a"}, {"sentence": "b", "x": [2]}])
+    np.testing.assert_array_equal(arrays["x"], [[1], [2]])
+    assert arrays["sentence"].tolist() == [b"a", b"b"]
+
+
+def test_a_base64_object_is_a_value_and_no_row_of_names():
+    arrays = _arrays(_signature(image_bytes=tf.string), instances=[{"b64": "QUI="}, "c"])
+    assert arrays["image_bytes"].tolist() == [b"AB", b"c"]
+
+
+def test_columns_are_whole_inputs():
+    np.testing.assert_array_equal(_arrays(ONE, inputs=[[1, 2]])["x"], [[1, 2]])
+    np.testing.assert_array_equal(_arrays(ONE, inputs={"x": 7})["x"], 7)
+    arrays = _arrays(TWO, inputs={"sentence": ["a"], "x": [1]})
+    assert arrays["sentence"].tolist() == [b"a"]
+
+
+def test_the_signature_is_named_or_left_out():
+    assert JsonRequest(b'{"inputs": 1}').signature_name == ""
+    assert JsonRequest(b'{"inputs": 1, "signature_name": "align"}').signature_name == "align"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "JSON Parse error: The document is empty"),
+        (b"image", "JSON Parse error: Expecting value at offset: 0"),
+        (b'{"inputs": "\x01"}', "JSON Parse error: Invalid control character at"),
+        (b'{"inputs": "\xff"}', "JSON Parse error: 'utf-8' codec can't decode"),
+        (b"[" * 200000, "JSON Parse error: maximum recursion depth exceeded"),
+        (b'{"inputs": ' + b"1" * 5000 + b"}", "JSON Parse error: Exceeds the limit"),
+        (b"[1]", "JSON Value: [1] Is not object"),
+        (b"{}", "Missing 'inputs' or 'instances' key"),
+        (b'{"signature_name": 5, "inputs": 1}', "'signature_name' key must be a string"),
+        (b'{"inputs": 1, "instances": [1]}', "only one of 'inputs' or 'instances'"),
+        (b'{"instances": {"x": 1}}', "Excepting 'instances' to be an list/array"),
+        (b'{"instances": []}', "No values in 'instances' array"),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(body, message):
+    with pytest.raises(ServingError) as error:
+        JsonRequest(body)
+    assert error.value.http_status == 400
+    assert message in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("signature_def", "request_", "message"),
+    [
+        (TWO, {"instances": [1]}, "instances is a plain list, but expecting list of objects"),
+        (TWO, {"inputs": [1]}, "inputs is a plain value/list, but expecting an object"),
+        (TWO, {"inputs": {"x": 1}}, "Missing named input: sentence in 'inputs' object."),
+        (TWO, {"instances": [{"x": 1}]}, "keys must be equal to: sentence,x"),
+        (ONE, {"instances": [1, {"x": 1}]}, "Expecting value/list but got object at item 1"),
+        (ONE, {"instances": [{"x": 1}, 1]}, "Expecting object but got list at item 1"),
+        (ONE, {"instances": [[1], [1, 2]]}, "Failed to process element: 1 of 'instances' list. "
+         "Error: INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2"),
+        (ONE, {"instances": [{"x": [[1], [2]]}, {"x": [[1, 2]]}]}, "element: 1 key: x of "
+         "'instances' list. Error: INVALID_ARGUMENT: Expecting shape [2,1] but got: [1,2]"),
+        (_signature(), {"inputs": 1}, "Failed to get input map for signature: DEFAULT"),
+    ],
+)
+def test_inputs_that_are_not_the_signature_s_are_refused(signature_def, request_, message):
+    with pytest.raises(ServingError) as error:
+        _arrays(signature_def, **request_)
+    assert error.value.code == "INVALID_ARGUMENT"
+    assert message in error.value.message

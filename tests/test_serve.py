@@ -1,0 +1,124 @@
+"""The program, as a user starts and stops it."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.server.small_saved_models import write_small_model
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Runs the program with a TensorFlow that cannot be imported, and returns its one line."""
+    folder = tmp_path / "without" / "tensorflow"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('tensorflow was imported')\n")
+    paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
+
+    def run(*arguments):
+        result = subprocess.run(
+            [sys.executable, "-m", "vsa_tf.serve", *arguments], cwd=tmp_path, capture_output=True,
+            text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
+        )
+        assert result.returncode == 1, result.stderr
+        assert len(result.stderr.splitlines()) == 1, result.stderr
+        return result.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected --model_name and --model_base_path, or --model_config_file"),
+        (["--model_name=m"], "Expected --model_name and --model_base_path"),
+        (["--model_base_path=."], "Expected --model_name and --model_base_path"),
+        (["--model_name=m", "--model_base_path=nowhere"], "base path of m, nowhere, is not a dir"),
+        (["--model_name=a/b", "--model_base_path=."], "name='a/b'"),
+        (["--model_config_file=f", "--model_name=m"], "exclude each other"),
+        (["--model_config_file=nowhere"], "nowhere"),
+        (["--model_name=m", "--model_base_path=.", "--port=8501"], "are both 8501"),
+        (["--model_name=m", "--model_base_path=.", "--rest_port=70000"], "rest_port"),
+        (["--model_name=m", "--model_base_path=.", "--max_batch_size=0"], "max_batch_size"),
+    ],
+)
+def test_wrong_flags_are_refused_before_tensorflow(refused, arguments, message):
+    assert re.search(message, refused(*arguments))
+
+
+def test_a_broken_model_config_is_refused_before_tensorflow(refused, tmp_path):
+    (tmp_path / "models.config").write_text("model_config_list { config { nam: 'a' } }")
+    assert "readable model config" in refused("--model_config_file=models.config")
+
+
+@pytest.fixture
+def start():
+    processes = []
+
+    def start(*arguments):
+        processes.append(subprocess.Popen(
+            [sys.executable, "-m", "vsa_tf.serve", *arguments], cwd=ROOT, stderr=subprocess.PIPE,
+            text=True,
+        ))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_several_models_are_served_until_sigterm(start, tmp_path):
+    for name, factor in (("two", 2), ("three", 3)):
+        write_small_model(tmp_path / name / "1", factor)
+    (tmp_path / "models.config").write_text("model_config_list {" + "".join(
+        f'config {{ name: "{name}" base_path: "{tmp_path / name}" model_platform: "tensorflow" }}'
+        for name in ("two", "three")
+    ) + "}")
+    process = start(
+        f"--model_config_file={tmp_path / 'models.config'}", "--rest_port=0", "--port=0",
+        "--settle_seconds=0",
+    )
+    for line in process.stderr:
+        match = re.search(r"REST at port (\d+)", line)
+        if match:
+            break
+    address = f"http://127.0.0.1:{match[1]}/v1/models"
+    body = json.dumps({"instances": [{"sentences": "a", "x": [1, 2, 3]}]}).encode()
+    for name, factor in (("two", 2), ("three", 3)):
+        with urllib.request.urlopen(f"{address}/{name}:predict", body, timeout=30) as response:
+            answer = json.load(response)
+        assert answer["predictions"][0]["multiple"] == [factor, 2 * factor, 3 * factor]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{address}/four:predict", body, timeout=30)
+    process.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    assert process.wait(30) == 0
+    assert time.monotonic() - started < 10
+    assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(("flag", "other"), [("port", "rest_port"), ("rest_port", "port")])
+def test_a_port_in_use_is_refused_before_tensorflow(refused, flag, other):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused(
+            "--model_name=m", "--model_base_path=.", f"--{flag}={port}", f"--{other}=0"
+        )
+    assert f"cannot listen on 127.0.0.1:{port}" in line and f"another --{flag}" in line
+
+
+def test_a_host_of_another_machine_is_refused(refused):
+    assert "192.0.2.1" in refused("--model_name=m", "--model_base_path=.", "--host=192.0.2.1")

@@ -1,0 +1,142 @@
+"""Serves exported models over TensorFlow Serving's REST and gRPC interfaces.
+
+    python -m vsa_tf.serve --model_name=NAME --model_base_path=DIR [--rest_port=8501 --port=8500]
+    python -m vsa_tf.serve --model_config_file=FILE
+
+For development: one process, no batching of requests of several clients. DIR holds a SavedModel in
+a folder for each version, DIR/1, DIR/2, ...; the newest is served, and a newer one once it has been
+copied there. `POST /v1/models/NAME:predict` answers, `GET /v1/models/NAME` and `.../metadata` tell
+of the model, `GET /health` says whether every model answers. docs/serving.md has examples, and how
+TensorFlow Serving itself serves the same directory. Ends at Ctrl-C or SIGTERM, once running
+requests are answered.
+"""
+
+import importlib.util
+import os
+import socket
+
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.server.model_config import ModelConfig
+from vsa_tf.server.request_limits import RequestLimits
+
+_PACKAGES = ("google.protobuf", "grpc", "tensorflow_serving.apis", "waitress", "werkzeug")
+
+
+def define_flags():
+    """Defines the program's flags."""
+    flags.DEFINE_string("model_name", None, "The model's name in requests.")
+    flags.DEFINE_string("model_base_path", None, "Directory of its version folders: 1, 2, ...")
+    flags.DEFINE_string(
+        "model_config_file", None,
+        "Several models: TensorFlow Serving's text format, in the place of the two above.",
+    )
+    flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0: all of the machine's.")
+    flags.DEFINE_integer("rest_port", 8501, "Port of REST; 0: any free one.", 0, 65535)
+    flags.DEFINE_integer("port", 8500, "Port of gRPC; 0: any free one.", 0, 65535)
+    flags.DEFINE_integer(
+        "num_threads", 0, "Requests computed at a time; 0: as many as processors.", lower_bound=0
+    )
+    flags.DEFINE_integer(
+        "max_waiting", RequestLimits.max_waiting,
+        "Requests that may wait for a thread; more are refused (503).", lower_bound=0,
+    )
+    flags.DEFINE_integer(
+        "max_batch_size", RequestLimits.max_batch_size, "Rows of a request.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "max_body_megabytes", RequestLimits.max_body_bytes >> 20, "Size of a request.", 1, 1024
+    )
+    flags.DEFINE_integer(
+        "max_text_bytes", RequestLimits.max_text_bytes,
+        "Length of each text, which is every string of an input not named *_bytes.", lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "timeout_seconds", RequestLimits.timeout_seconds,
+        "Longest time to an answer; a client that waits longer is told so (504).", 0.001,
+    )
+    flags.DEFINE_float(
+        "idle_seconds", RequestLimits.idle_seconds,
+        "A connection that sends and takes nothing for so long is closed.", 1.0,
+    )
+    flags.DEFINE_float("poll_seconds", 1.0, "Between two looks for new versions.", 0.01)
+    flags.DEFINE_float(
+        "settle_seconds", 2.0, "A version is loaded once nothing in it has changed for so long.", 0
+    )
+
+
+def main():
+    values = flags.FLAGS
+    _check_packages()
+    configs = _model_configs(values)
+    for config in configs:
+        if not os.path.isdir(config.base_path):
+            raise program.ProgramError(
+                f"the base path of {config.name}, {config.base_path}, is not a directory"
+            )
+    _check_ports(values)
+    limits = RequestLimits(
+        num_threads=values.num_threads or len(os.sched_getaffinity(0)),
+        max_waiting=values.max_waiting,
+        max_batch_size=values.max_batch_size,
+        max_body_bytes=values.max_body_megabytes << 20,
+        max_text_bytes=values.max_text_bytes,
+        timeout_seconds=values.timeout_seconds,
+        idle_seconds=values.idle_seconds,
+    )
+    from vsa_tf.server.serve_models import serve_models
+
+    serve_models(
+        configs, limits, host=values.host, port=values.port, rest_port=values.rest_port,
+        poll_seconds=values.poll_seconds, settle_seconds=values.settle_seconds,
+    )
+
+
+def _check_packages():
+    for package in _PACKAGES:
+        try:
+            found = importlib.util.find_spec(package)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise program.ProgramError(
+                f"{package} is not installed: pip install 'vsa_tf[serve]' brings it"
+            )
+
+
+def _check_ports(values):
+    if values.port and values.port == values.rest_port:
+        raise program.ProgramError(f"--port and --rest_port are both {values.port}")
+    for name in ("port", "rest_port"):
+        port = values[name].value
+        try:
+            socket.create_server((values.host, port)).close()
+        except OSError as error:
+            raise program.ProgramError(
+                f"cannot listen on {values.host}:{port}: {error.strerror}. Choose another --{name} "
+                "or --host"
+            ) from error
+
+
+def _model_configs(values):
+    single = [name for name in ("model_name", "model_base_path") if values[name].value]
+    if values.model_config_file and single:
+        raise program.ProgramError(f"--model_config_file and --{single[0]} exclude each other")
+    if not values.model_config_file and len(single) < 2:
+        raise program.ProgramError(
+            "Expected --model_name and --model_base_path, or --model_config_file"
+        )
+    from vsa_tf.server.model_config_file import read_model_config_file
+
+    try:
+        if values.model_config_file:
+            return read_model_config_file(values.model_config_file)
+        return [ModelConfig(values.model_name, values.model_base_path)]
+    except ValueError as error:
+        raise program.ProgramError(str(error)) from error
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__)

@@ -1,0 +1,76 @@
+"""Inputs of a request against the signature and the limits, before anything is computed."""
+
+import tensorflow as tf
+
+from vsa_tf.server.dtype_name import dtype_name
+from vsa_tf.server.serving_error import ServingError
+
+_OPEN = -1
+
+
+def check_inputs(signature_def, inputs, limits):
+    """Refuses inputs that are not as the signature wants them.
+
+    Args:
+        signature_def: `SignatureDef` protocol buffer.
+        inputs: dict of name to numpy array.
+        limits: `RequestLimits`.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT: names, dtype or shape are wrong, there are too many rows,
+            or a text is too long.
+    """
+    _check_names(set(inputs), set(signature_def.inputs))
+    for name, array in inputs.items():
+        info = signature_def.inputs[name]
+        dtype = tf.as_dtype(array.dtype).as_datatype_enum
+        if dtype != info.dtype:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"Expects input {name} to be {dtype_name(info.dtype)} but {dtype_name(dtype)} is "
+                "provided",
+            )
+        _check_shape(name, array.shape, info.tensor_shape, limits)
+        if info.dtype == tf.string.as_datatype_enum and not name.endswith("_bytes"):
+            longest = max(map(len, array.flat), default=0)
+            if longest > limits.max_text_bytes:
+                raise ServingError(
+                    "INVALID_ARGUMENT",
+                    f"Expected texts of at most {limits.max_text_bytes} bytes in input {name}. "
+                    f"Received: one of {longest}",
+                )
+
+
+def _check_names(given, wanted):
+    if given != wanted:
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"input size does not match signature: {len(given)}!={len(wanted)} "
+            f"len({_set(given)}) != len({_set(wanted)}). Sent extra: {_set(given - wanted)}. "
+            f"Missing but required: {_set(wanted - given)}.",
+        )
+
+
+def _check_shape(name, shape, wanted, limits):
+    sizes = [dim.size for dim in wanted.dim]
+    fits = wanted.unknown_rank or (
+        len(shape) == len(sizes)
+        and all(size in (_OPEN, given) for size, given in zip(sizes, shape))
+    )
+    if not fits:
+        text = ",".join("?" if size == _OPEN else str(size) for size in sizes)
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"Expects input {name} of shape [{text}] but [{','.join(map(str, shape))}] is provided",
+        )
+    is_batch = wanted.unknown_rank or (sizes and sizes[0] == _OPEN)
+    if is_batch and shape and shape[0] > limits.max_batch_size:
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"Task size {shape[0]} is larger than maximum input batch size "
+            f"{limits.max_batch_size}. Send fewer rows at a time",
+        )
+
+
+def _set(names):
+    return "{" + ",".join(sorted(names)) + "}"

@@ -1,0 +1,157 @@
+"""The gRPC side of the server."""
+
+import concurrent.futures
+import logging
+
+import grpc
+from tensorflow_serving.apis import (
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from vsa_tf.server.check_inputs import check_inputs
+from vsa_tf.server.from_tensor_proto import from_tensor_proto
+from vsa_tf.server.model_information import ModelInformation
+from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.to_tensor_proto import to_tensor_proto
+
+_LOGGER = logging.getLogger(__name__)
+# As many threads again as requests that are computed or wait: for status and metadata.
+_SPARE_THREADS = 4
+# A client that is silent so long is asked whether it is still there.
+_KEEPALIVE_MILLISECONDS = 30000
+
+
+class GrpcServer:
+    """Serves PredictionService and ModelService through tensorflow-serving-api.
+
+    Args:
+        catalog: `ModelCatalog`.
+        pool: `RequestPool` that computes the answers.
+        limits: `RequestLimits`.
+        host: address to listen on.
+        port: 0: any free one.
+
+    Attributes:
+        port: the port in use.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    def __init__(self, catalog, pool, limits, host, port):
+        num_threads = limits.max_requests + _SPARE_THREADS
+        self._server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(num_threads, thread_name_prefix="grpc"),
+            maximum_concurrent_rpcs=num_threads,
+            options=[
+                ("grpc.max_receive_message_length", limits.max_body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                # Else a second server on the port would take half of the requests, in silence.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        information = ModelInformation(catalog)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            _PredictionService(information, pool, limits), self._server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            _ModelService(information), self._server
+        )
+        try:
+            self.port = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {host}:{port}") from error
+
+    def start(self):
+        """Begins to answer."""
+        self._server.start()
+
+    def stop(self, seconds):
+        """Refuses new requests, and ends running ones after `seconds`."""
+        self._server.stop(seconds).wait()
+
+
+class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, information, pool, limits):
+        self._information = information
+        self._pool = pool
+        self._limits = limits
+
+    def Predict(self, request, context):
+        return _answer(
+            context,
+            lambda: self._pool.run(
+                lambda: self._predict(request, context), context.time_remaining()
+            ),
+        )
+
+    def GetModelMetadata(self, request, context):
+        return _answer(context, lambda: self._information.metadata(request))
+
+    def Classify(self, request, context):
+        _answer(context, lambda: self._information.refuse("classify", request.model_spec))
+
+    def Regress(self, request, context):
+        _answer(context, lambda: self._information.refuse("regress", request.model_spec))
+
+    def _predict(self, request, context):
+        if not context.is_active():  # the client has gone while the request was waiting
+            raise ServingError("CANCELLED", "The client has cancelled the request")
+        loaded = self._information.find(request.model_spec)
+        signature_name = request.model_spec.signature_name
+        signature_def = loaded.signature(signature_name)
+        output_names = _output_names(request.output_filter, signature_def)
+        inputs = {}
+        for name, proto in request.inputs.items():
+            try:
+                inputs[name] = from_tensor_proto(proto, self._limits.max_body_bytes)
+            except ValueError as error:
+                raise ServingError(
+                    "INVALID_ARGUMENT", f"tensor parsing error: {name}: {error}"
+                ) from error
+        check_inputs(signature_def, inputs, self._limits)
+        outputs = loaded.run(signature_name, inputs, output_names)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = loaded.name
+        response.model_spec.version.value = loaded.version
+        response.model_spec.signature_name = signature_name or "serving_default"
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(to_tensor_proto(array))
+        return response
+
+
+class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, information):
+        self._information = information
+
+    def GetModelStatus(self, request, context):
+        return _answer(context, lambda: self._information.status(request))
+
+
+def _answer(context, function):
+    try:
+        return function()
+    except ServingError as error:
+        code, message = error.code, error.message
+    except Exception as error:  # an error in this server: it is told, and stays up
+        _LOGGER.exception("gRPC")
+        code, message = "INTERNAL", f"Internal error: {type(error).__name__}"
+    context.abort(getattr(grpc.StatusCode, code), message)
+
+
+def _output_names(names, signature_def):
+    seen = set()
+    for name in names:
+        if name not in signature_def.outputs:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"output tensor alias not found in signature: {name} Outputs expected to be in the "
+                f"set {{{','.join(sorted(signature_def.outputs))}}}.",
+            )
+        if name in seen:
+            raise ServingError("INVALID_ARGUMENT", f"duplicate output tensor alias: {name}")
+        seen.add(name)
+    return list(names)

@@ -1,0 +1,66 @@
+"""The server as a whole."""
+
+from vsa_tf.server.grpc_server import GrpcServer
+from vsa_tf.server.http_server import HttpServer
+from vsa_tf.server.model_catalog import ModelCatalog
+from vsa_tf.server.request_limits import RequestLimits
+from vsa_tf.server.request_pool import RequestPool
+from vsa_tf.server.rest_application import create_application
+
+_STOP_SECONDS = 5
+
+
+class ModelServer:
+    """Answers TensorFlow Serving's REST and gRPC requests from SavedModels.
+
+    It knows nothing of what they compute: any SavedModel with signatures is served. Use it as a
+    context: it starts there, and stops at the end.
+
+    Args:
+        configs: list of `ModelConfig`.
+        limits: `RequestLimits`.
+        host: address to listen on.
+        port: of gRPC; 0: any free one.
+        rest_port: of HTTP, likewise.
+        pages: WSGI application for paths that are no model's (`create_application`).
+        poll_seconds: between two looks at the model's folders.
+        settle_seconds: a version folder is left alone until nothing in it has changed for so long.
+
+    Attributes:
+        catalog: the `ModelCatalog`.
+
+    Raises:
+        OSError: an address cannot be had.
+    """
+
+    def __init__(
+        self, configs, limits=RequestLimits(), host="127.0.0.1", port=0, rest_port=0, pages=None,
+        poll_seconds=1.0, settle_seconds=2.0,
+    ):
+        self.catalog = ModelCatalog(configs, poll_seconds, settle_seconds)
+        self._pool = RequestPool(limits)
+        application = create_application(self.catalog, self._pool, limits, pages)
+        self._grpc = GrpcServer(self.catalog, self._pool, limits, host, port)
+        self._http = HttpServer(application, host, rest_port, limits)
+
+    @property
+    def port(self):
+        """The port of gRPC."""
+        return self._grpc.port
+
+    @property
+    def rest_port(self):
+        """The port of HTTP."""
+        return self._http.port
+
+    def __enter__(self):
+        self.catalog.start()
+        self._http.start()
+        self._grpc.start()
+        return self
+
+    def __exit__(self, *_):
+        self.catalog.stop()
+        self._grpc.stop(_STOP_SECONDS)
+        self._http.stop(_STOP_SECONDS)
+        self._pool.stop()
