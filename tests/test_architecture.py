@@ -46,20 +46,20 @@ _ALLOWED = {
     "vsa_tf.data.wordpiece_learning": ("tensorflow_text", "vsa_tf.text"),
     # Above the model: models as directories keep them, and what they are worth.
     "vsa_tf.model_dir": (
-        "numpy", "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.data", "vsa_tf.model_dir", "vsa_tf.models",
-        "vsa_tf.program", "vsa_tf.text",
+        "numpy", "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.data", "vsa_tf.model_dir",
+        "vsa_tf.models", "vsa_tf.program", "vsa_tf.sentence_features", "vsa_tf.text",
     ),
     "vsa_tf.evaluation": (
-        "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.data", "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers",
-        "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
+        "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.baselines", "vsa_tf.data",
+        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers", "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
         "vsa_tf.retrieval", "vsa_tf.text", "vsa_tf.visualization",
     ),
     # A generated data set knows how well it can be told apart.
     "vsa_tf.evaluation.ceiling": ("numpy", "tfrecords_tools.sources.shape_scenes"),
     "vsa_tf.training": (
         "keras", "numpy", "tensorflow", "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.data",
-        "vsa_tf.evaluation",
-        "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.text", "vsa_tf.training",
+        "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.sentence_features",
+        "vsa_tf.text", "vsa_tf.training",
     ),
     # The quickstart writes its own records.
     "vsa_tf.training.generated_data": (
@@ -73,19 +73,47 @@ _ALLOWED = {
         "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.models",
         "vsa_tf.photographs", "vsa_tf.program",
     ),
+    # Trained models as SavedModels: the same answers by Python code and by one graph.
+    "vsa_tf.saved_models": (
+        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools.detection",
+        "tfrecords_tools.detectors", "tfrecords_tools.encoders",
+        "tfrecords_tools.image_decoding", "tfrecords_tools.regions", "vsa_tf.atomic_file",
+        "vsa_tf.config", "vsa_tf.data", "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers",
+        "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.photographs", "vsa_tf.program",
+        "vsa_tf.retrieval", "vsa_tf.saved_models", "vsa_tf.sentence_features", "vsa_tf.text",
+    ),
+    "vsa_tf.saved_models.warm_up": (
+        "tensorflow", "tensorflow_serving.apis", "vsa_tf.saved_models",
+    ),
+    # Any SavedModel to clients: it knows nothing of ours.
+    "vsa_tf.server": (
+        "google.protobuf", "numpy", "tensorflow", "tensorflow_serving", "vsa_tf.server",
+    ),
+    "vsa_tf.server.grpc_server": ("grpc", "tensorflow_serving.apis", "vsa_tf.server"),
+    "vsa_tf.server.http_server": ("waitress",),
+    "vsa_tf.server.loaded_version": ("tensorflow", "tensorflow_text", "vsa_tf.server"),
+    "vsa_tf.server.rest_application": (
+        "google.protobuf", "tensorflow_serving.apis", "vsa_tf.server", "werkzeug",
+    ),
+    "vsa_tf.server.serve_models": ("vsa_tf.program", "vsa_tf.server"),
     # Programs.
     "vsa_tf.caption": ("absl", "vsa_tf"),
+    "vsa_tf.export": ("absl", "vsa_tf"),
+    "vsa_tf.serve": ("absl", "vsa_tf.program", "vsa_tf.server"),
+    "vsa_tf.table": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.train": ("absl", "vsa_tf"),
     "vsa_tf.evaluate": ("absl", "vsa_tf"),
     # Photographs to records.
     "tfrecords_tools": (
-        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools", "vsa_tf.data.dataset_info",
+        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools", "vsa_tf.data.annotations",
+        "vsa_tf.data.dataset_info",
         "vsa_tf.data.parsed_record", "vsa_tf.data.schema", "vsa_tf.text",
     ),
     "tfrecords_tools.write": ("absl", "tfrecords_tools", "vsa_tf.program"),
     "tfrecords_tools.inspect": (
         "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
     ),
+    "tfrecords_tools.detection.load_opencv": ("cv2",),
     "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
     # Sources parse only, and know archives and one another.
     "tfrecords_tools.sources": (
@@ -96,14 +124,18 @@ _ALLOWED = {
 # Packages that only few may import, whatever a longer list above says.
 _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
-    "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning"},
+    "cv2": {"tfrecords_tools.detection.load_opencv"},
+    # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
+    "tensorflow_text": {
+        "vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning", "vsa_tf.server.loaded_version",
+    },
     "official": set(),
 }
 
 _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
 _PROGRAMS = (
-    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "tfrecords_tools.write",
-    "tfrecords_tools.inspect",
+    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "vsa_tf.export", "vsa_tf.serve",
+    "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.inspect",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 

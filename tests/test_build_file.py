@@ -17,6 +17,9 @@ _PROGRAMS = {
     "train": "vsa_tf/train.py",
     "evaluate": "vsa_tf/evaluate.py",
     "caption": "vsa_tf/caption.py",
+    "export": "vsa_tf/export.py",
+    "serve": "vsa_tf/serve.py",
+    "table": "vsa_tf/table.py",
     "write": "tfrecords_tools/write.py",
     "inspect": "tfrecords_tools/inspect.py",
 }

@@ -20,7 +20,13 @@ FLAGS = {
         "model_dir", "data_dir", "joint_size", "frame_context", "variant", "initialize_bias",
         "flagfile",
     ),
-    "vsa_tf.evaluate": ("model_dir", "split", "output", "caption_method", "flagfile"),
+    "vsa_tf.evaluate": (
+        "model_dir", "split", "output", "caption_method", "phrase_model", "phrase_weight",
+        "baseline", "flagfile",
+    ),
+    "vsa_tf.table": ("rows", "data_dir", "model_dir"),
+    "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector"),
+    "vsa_tf.serve": ("model_name", "model_base_path", "model_config_file", "rest_port", "port"),
     "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
 }
@@ -77,7 +83,8 @@ def test_words_that_are_no_flags_are_refused(run, name):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_missing_flags_are_named(run, name):
-    assert re.search("--(model_dir|dataset|data_dir)", _refused(run(name)))
+    named = "--(model_dir|dataset|data_dir|rows|model_name|model_base_path)"
+    assert re.search(named, _refused(run(name)))
 
 
 @pytest.mark.parametrize(
@@ -106,10 +113,10 @@ def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
     assert "no readable config.json" in line
 
 
-def _write_settings(model_dir, model, **values):
+def _write_settings(model_dir, model, inputs=None, **values):
     groups = [DataSettings(), OptimizerSettings(), TrainingSettings(model=model)]
     settings = Settings(*groups, MODEL_SETTINGS[model](**values))
-    (model_dir / "config.json").write_text(settings.to_json({}), encoding="utf-8")
+    (model_dir / "config.json").write_text(settings.to_json(inputs or {}), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,17 @@ def _write_settings(model_dir, model, **values):
         ("m_rnn", ["--shortlist_size=0"], "shortlist_size"),
         ("m_rnn", ["--output=nowhere/metrics.json"], "there is no such directory"),
         ("dvsa_rnn", ["--neighbor_features=refined"], "a model whose multimodal layer sees"),
+        ("alignment", ["--baseline=cca"], "--baseline is not for the model alignment"),
+        ("m_rnn", ["--phrase_model=model"], "--phrase_model is not for the model m_rnn"),
+        ("embedding", ["--query=dog"], "--query is not for the model embedding"),
+        ("embedding", ["--num_neighbors=6"], "--num_neighbors is not for the model embedding"),
+        ("embedding", ["--baseline=mean"], "baseline"),
+        ("embedding", ["--phrase_weight=0.5"], "--phrase_weight needs --phrase_model"),
+        ("embedding", ["--phrase_weight=half"], "from 0 to 1, or tuned. Received: half"),
+        ("embedding", ["--phrase_weight=1.5"], "from 0 to 1, or tuned. Received: 1.5"),
+        ("embedding", ["--phrase_model=nowhere"], "Received: 'nowhere', which has no readable"),
+        ("similarity", ["--phrase_model=nowhere"], "distance of an embedding network.*similarity"),
+        ("embedding", ["--phrase_model=m", "--baseline=cca"], "exclude each other"),
     ],
 )
 def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
@@ -149,6 +167,30 @@ def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, arg
     _write_settings(tmp_path, "m_rnn", variant=variant)
     line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
     assert re.search(message, line)
+
+
+@pytest.mark.parametrize(
+    ("values", "argument", "message"),
+    [
+        ({"task": "region_phrase"}, "--fold_size=5", "--fold_size is of retrieval"),
+        ({"task": "region_phrase"}, "--phrase_model=m", "Received: the model .*region_phrase"),
+        ({"text": "gru"}, "--baseline=cca", "a fixed text feature.*--text=gru"),
+        # It is of images and sentences itself.
+        ({}, "--phrase_model=.", "Received: . with the model embedding image_sentence"),
+    ],
+)
+def test_evaluation_refuses_what_a_two_branch_network_cannot_do(
+    run, tmp_path, values, argument, message
+):
+    _write_settings(tmp_path, "embedding", **values)
+    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
+    assert re.search(message, line)
+
+
+def test_evaluation_refuses_a_baseline_of_pixels(run, tmp_path):
+    _write_settings(tmp_path, "similarity", inputs={"region_feature_size": 0})
+    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", "--baseline=cca"))
+    assert "needs features of images" in line
 
 
 def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):
