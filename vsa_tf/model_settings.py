@@ -254,6 +254,10 @@ class TwoBranchSettings(NetworkSettings):
     dropout: float = setting(
         0.5, "Dropout on the hidden layers (paper: 0.5; phrases: 0).", minimum=0.0, maximum=0.99
     )
+    input_dropout: float = setting(
+        0.0, "Dropout on the features that the branches read (paper: none).",
+        minimum=0.0, maximum=0.99,
+    )
     feature_normalization: str = setting(
         "none", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
     )

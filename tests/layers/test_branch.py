@@ -32,7 +32,8 @@ def _normalized(layer, inputs, training=False):
 
 class TestBranch(VsaTfTestCase):
     @pytest.mark.parametrize(
-        "options", [{}, {"linear": True}, {"batch_norm_at": "last", "dropout": 0.5}]
+        "options",
+        [{}, {"linear": True, "input_dropout": 0.5}, {"batch_norm_at": "last", "dropout": 0.5}],
     )
     def test_layer(self, options):
         self.run_layer_test(
@@ -42,7 +43,7 @@ class TestBranch(VsaTfTestCase):
     def test_every_setting_is_in_the_config(self):
         settings = {
             "units": 3, "hidden_units": 7, "linear": True, "batch_norm_at": "last",
-            "batch_norm_momentum": 0.5, "dropout": 0.25,
+            "batch_norm_momentum": 0.5, "dropout": 0.25, "input_dropout": 0.75,
         }
         assert Branch(**settings).get_config().items() >= settings.items()
 
@@ -101,8 +102,9 @@ class TestBranch(VsaTfTestCase):
         result = np.array(branch(noisy, feature_mask=mask, training=True))
         np.testing.assert_allclose(result[mask], expected, rtol=1e-4, atol=1e-5)
 
-    def test_dropout_is_of_training_alone(self):
-        branch = _branch(dropout=0.5)
+    @pytest.mark.parametrize("rate", [{"dropout": 0.5}, {"input_dropout": 0.5}])
+    def test_dropout_is_of_training_alone(self, rate):
+        branch = _branch(**rate)
         np.testing.assert_array_equal(branch(FEATURES), _branch()(FEATURES))
         dropped, kept = branch(FEATURES, training=True), _branch()(FEATURES, training=True)
         assert not np.allclose(dropped, kept)

@@ -35,6 +35,7 @@ class TestTwoBranchNetwork:
     def test_config_round_trips(self, network_class):
         settings = {
             **SMALL, "task": "region_phrase", "sentence_recurrence": RECURRENCE, "geometry": True,
+            "regions_context": True,
             "feature_normalization": "l2", "text_normalization": "l2", "negative_overlap": 0.2,
             "positive_overlap": 0.8,
             "image_branch": {"hidden_units": 5, "linear": True, "dropout": 0.5},
@@ -172,3 +173,27 @@ class TestTwoBranchNetwork:
     def test_other_tasks_are_refused(self):
         with pytest.raises(ValueError, match="Expected task to be one of.*task='retrieval'"):
             TwoBranchNetwork(task="retrieval")
+
+    @pytest.mark.parametrize("normalization", ["none", "l2"])
+    def test_regions_context_is_the_mean_of_the_real_regions_beside_the_frame(self, normalization):
+        rng = np.random.default_rng(3)
+        features = rng.normal(size=(3, 4, FEATURE_SIZE)).astype("float16")
+        mask = np.array([[True] * 4, [True, True, False, False], [True, False, False, False]])
+        batch = {**image_sentence_batch(size=3), "region_features": features, "region_mask": mask}
+        network = _network(batch, regions_context=True, feature_normalization=normalization)
+
+        def scaled(values):
+            if normalization == "none":
+                return values
+            length = np.linalg.norm(values, axis=-1, keepdims=True)
+            return values / np.maximum(length, 1e-12) * FEATURE_SIZE**0.5
+
+        regions = scaled(features.astype("float32"))
+        means = np.stack([regions[0, 1:].mean(axis=0), regions[1, 1], np.zeros(FEATURE_SIZE)])
+        expected = np.concatenate([regions[:, 0], scaled(means)], axis=1)
+        np.testing.assert_allclose(network.image_inputs(batch), expected, rtol=1e-4, atol=1e-5)
+        # What stands in padding does not matter.
+        noisy = {**batch, "region_features": np.where(mask[..., None], features, 9)}
+        np.testing.assert_allclose(
+            network.embed_images(noisy), network.embed_images(batch), rtol=1e-5, atol=1e-6
+        )

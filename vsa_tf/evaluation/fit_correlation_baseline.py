@@ -9,7 +9,7 @@ from vsa_tf.baselines.canonical_correlation import CanonicalCorrelation
 from vsa_tf.baselines.pair_covariance import PairCovariance
 from vsa_tf.evaluation.correlation_baseline import CorrelationBaseline
 
-REGULARIZATIONS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+REGULARIZATIONS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 # As published with Flickr30K Entities and in T.
 _POWER = 4.0

@@ -21,6 +21,7 @@ class Branch(keras.layers.Layer):
             `last`, as in the paper.
         batch_norm_momentum: share of the moving averages that a step keeps.
         dropout: rate of dropout on the hidden layer.
+        input_dropout: rate of dropout on the features. The paper has none.
 
     Call arguments:
         features: float `[..., D]`.
@@ -40,6 +41,7 @@ class Branch(keras.layers.Layer):
         batch_norm_at="first",
         batch_norm_momentum=0.9,
         dropout=0.0,
+        input_dropout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -54,7 +56,9 @@ class Branch(keras.layers.Layer):
         self.batch_norm_at = batch_norm_at
         self.batch_norm_momentum = batch_norm_momentum
         self.dropout_rate = dropout
+        self.input_dropout_rate = input_dropout
 
+        self.input_dropout = keras.layers.Dropout(input_dropout)
         self.output_projection = keras.layers.Dense(units, name="output_projection")
         if not linear:
             self.hidden_projection = keras.layers.Dense(hidden_units, name="hidden_projection")
@@ -76,6 +80,7 @@ class Branch(keras.layers.Layer):
         features = ops.cast(features, self.compute_dtype)
         # Of two axes: a layer is then one matrix product.
         rows = ops.reshape(features, (-1, features.shape[-1]))
+        rows = self.input_dropout(rows, training=training)
         if feature_mask is not None:
             feature_mask = ops.reshape(feature_mask, (-1,))
         rows = unit_length(self._project(rows, feature_mask, training))
@@ -104,4 +109,5 @@ class Branch(keras.layers.Layer):
             "batch_norm_at": self.batch_norm_at,
             "batch_norm_momentum": self.batch_norm_momentum,
             "dropout": self.dropout_rate,
+            "input_dropout": self.input_dropout_rate,
         }

@@ -43,6 +43,7 @@ def _shared(settings, vocabulary_size, from_pixels):
         "linear": settings.linear_branches,
         "batch_norm_at": settings.batch_norm_at,
         "dropout": settings.dropout,
+        "input_dropout": settings.input_dropout,
     }
     recurrence = None
     if settings.text in ("lstm", "gru"):
