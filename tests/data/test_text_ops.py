@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsa_tf.data.text_ops import GraphWordTokenizer, TextToIds
+from vsa_tf.data.token_store import TokenStore
 from vsa_tf.text.make_tokenizer import make_tokenizer
-from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.vocabulary import UNK_TOKEN, Vocabulary
 from vsa_tf.text.word_tokenizer import tokenize
 
 FLICKR8K_TEXT = (
@@ -115,18 +116,29 @@ def test_ids_are_padded_and_counted():
     vocabulary = Vocabulary.from_sentences([["a", "dog", "'s"]])  # ids 5, 6, 4
     text_to_ids = TextToIds(vocabulary, max_words=3)
     ids, lengths, num_dropped = text_to_ids(tf.constant(["A dog's red ball", "", "dog"]))
-    assert ids.numpy().tolist() == [[5, 6, 4], [0, 0, 0], [6, 0, 0]]
-    assert lengths.numpy().tolist() == [3, 0, 1]
+    assert ids.numpy().tolist() == [[5, 6, 4], [3, 0, 0], [6, 0, 0]]
+    assert lengths.numpy().tolist() == [3, 1, 1]
     assert num_dropped.numpy().tolist() == [2, 0, 0]
     assert {ids.dtype, lengths.dtype, num_dropped.dtype} == {tf.int32}
     ids, lengths, num_dropped = TextToIds(vocabulary)(tf.constant(["A dog's red ball", ""]))
-    assert ids.numpy().tolist() == [[5, 6, 4, 3, 3], [0, 0, 0, 0, 0]]
+    assert ids.numpy().tolist() == [[5, 6, 4, 3, 3], [3, 0, 0, 0, 0]]
     assert num_dropped.numpy().tolist() == [0, 0]
 
 
-def test_batches_without_words_have_width_zero():
-    ids, lengths, _ = TextToIds(Vocabulary.from_sentences([]))(tf.constant(["", "."]))
-    assert ids.shape == (2, 0) and lengths.numpy().tolist() == [0, 0]
+def test_strings_without_words_are_one_unknown_token_as_in_the_token_store():
+    ids, lengths, num_dropped = TextToIds(Vocabulary.from_sentences([]))(tf.constant(["", "."]))
+    store = TokenStore([[], []], max_words=5)
+    assert ids.numpy().tolist() == store.padded([0, 1], width=1).tolist() == [[3], [3]]
+    assert lengths.numpy().tolist() == store.lengths.tolist()
+    assert num_dropped.numpy().tolist() == [0, 0]
+
+
+def test_the_tokens_that_are_read_are_those_that_have_ids():
+    text_to_ids = TextToIds(Vocabulary.from_sentences([["a"]]), max_words=2)
+    tokens, num_dropped = text_to_ids.read(tf.constant(["A big dog", "!"]))
+    assert tokens.to_list() == [[b"a", b"big"], [b"<unk>"]]
+    assert text_to_ids.lookup(tokens).to_list() == [[4, 3], [3]]
+    assert num_dropped.numpy().tolist() == [1, 0]
 
 
 def test_ids_run_in_a_data_pipeline():
@@ -185,7 +197,7 @@ def test_graph_and_python_give_the_same_wordpieces(piece_vocabulary):
     assert [[token.decode() for token in row] for row in tokens] == expected
     ids, lengths, _ = tf.function(text_to_ids, input_signature=SPEC)(tf.constant(strings))
     for row, length, pieces in zip(ids.numpy(), lengths.numpy(), expected):
-        assert row[:length].tolist() == piece_vocabulary.encode(pieces)
+        assert row[:length].tolist() == piece_vocabulary.encode(pieces or [UNK_TOKEN])
 
 
 def test_a_saved_model_of_wordpieces_gives_the_same_ids(tmp_path, piece_vocabulary):

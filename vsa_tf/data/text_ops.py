@@ -178,6 +178,29 @@ class TextToIds(tf.Module):
         inner_unknown = tf.equal(pieces.flat_values, CONTINUATION + UNK_TOKEN)
         return pieces.with_flat_values(tf.where(inner_unknown, UNK_TOKEN, pieces.flat_values))
 
+    def read(self, texts):
+        """Returns the tokens that a model reads of strings, as `TokenStore` keeps them.
+
+        Args:
+            texts: string `[B]`.
+
+        Returns:
+            `(tokens, num_dropped)`: string `RaggedTensor` `[B, tokens]`, at most `max_words` in a
+            row, `UNK_TOKEN` alone where a string has no token; int32 `[B]`, how many more it had.
+        """
+        tokens = self.tokens(texts)
+        num_tokens = tokens.row_lengths()
+        is_empty = tf.cast(num_tokens == 0, num_tokens.dtype)
+        unknown = tf.fill([tf.reduce_sum(is_empty)], UNK_TOKEN)
+        tokens = tf.concat([tokens, tf.RaggedTensor.from_row_lengths(unknown, is_empty)], axis=1)
+        if self.max_words is not None:
+            tokens = tokens[:, : self.max_words]
+        return tokens, tf.cast(tf.maximum(num_tokens - tokens.row_lengths(), 0), tf.int32)
+
+    def lookup(self, tokens):
+        """Returns the ids of tokens, a string `RaggedTensor`: int32, of the same rows."""
+        return tf.cast(tf.ragged.map_flat_values(self._table.lookup, tokens), tf.int32)
+
     def __call__(self, texts):
         """Looks up the tokens of strings.
 
@@ -186,18 +209,12 @@ class TextToIds(tf.Module):
 
         Returns:
             `(ids, lengths, num_dropped)`: int32 `[B, W]`, the ids, filled up with `PAD_ID`, where W
-            is the longest length; int32 `[B]`, the number of ids of each string; int32 `[B]`, how
-            many more tokens it had than `max_words`.
+            is the longest length; int32 `[B]`, the number of ids of each string, 1 (`UNK_ID`) for
+            one without tokens; int32 `[B]`, how many more tokens it had than `max_words`.
         """
-        ids = tf.ragged.map_flat_values(self._table.lookup, self.tokens(texts))
-        ids = tf.cast(ids, tf.int32)
-        num_tokens = tf.cast(ids.row_lengths(), tf.int32)
-        if self.max_words is None:
-            lengths = num_tokens
-        else:
-            lengths = tf.minimum(num_tokens, self.max_words)
-            ids = ids[:, : self.max_words]
-        return ids.to_tensor(PAD_ID), lengths, num_tokens - lengths
+        tokens, num_dropped = self.read(texts)
+        ids = self.lookup(tokens)
+        return ids.to_tensor(PAD_ID), tf.cast(ids.row_lengths(), tf.int32), num_dropped
 
 
 def _wordpiece_tokenizer(table, tokens):

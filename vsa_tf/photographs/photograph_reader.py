@@ -12,8 +12,8 @@ from tfrecords_tools.regions import select_regions
 from vsa_tf.data.resized_image import resized_image
 from vsa_tf.program import ProgramError
 
-# Of the records' own default; the photographs of one batch are held in memory at a time.
-_NMS_THRESHOLD = 0.5
+# Of the records' own default.
+NMS_THRESHOLD = 0.5
 
 
 class PhotographReader:
@@ -27,31 +27,35 @@ class PhotographReader:
         detector: spec of the detector, likewise; None for the whole frame alone.
         num_regions: most regions of an image.
 
+    Attributes:
+        encoder, detector: as `make_encoder` and `make_detector` return them.
+        image_size, num_regions: as above.
+
     Raises:
         ProgramError: encoder or detector is not the one of the records, or cannot be used.
     """
 
     def __init__(self, inputs, image_size, image_encoder="", detector=None, num_regions=1):
         self._inputs = inputs
-        self._image_size = image_size
-        self._num_regions = num_regions
+        self.image_size = image_size
+        self.num_regions = num_regions
         recorded = inputs["encoder"]
         size = recorded.get("crop_size") or recorded.get("frame_size") or 0
         try:
-            self._encoder = make_encoder(
+            self.encoder = make_encoder(
                 image_encoder or _findable(recorded, "image_encoder"),
                 recorded.get("region_features", "crop"), size,
             )
-            self._detector = make_detector(
+            self.detector = make_detector(
                 "none" if detector is None else detector or _findable(inputs["detector"], "detector")
             )
         except ValueError as error:
             raise ProgramError(str(error)) from error
-        described = {"spec": "pixels"} if self._encoder is None else self._encoder.describe()
+        described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
         _check_same("image_encoder", recorded, described)
         # Proposals came with the data set: for other photographs any detector will do.
         if detector is not None and not inputs["detector"].get("spec", "").startswith("proposals"):
-            _check_same("detector", inputs["detector"], self._detector.describe())
+            _check_same("detector", inputs["detector"], self.detector.describe())
 
     def batches(self, paths, batch_size=16):
         """Reads image files in order.
@@ -74,28 +78,36 @@ class PhotographReader:
                     results.append((path, None))
                 except (OSError, ImageError) as error:
                     results.append((path, getattr(error, "strerror", None) or str(error)))
-            yield results, self._batch(photographs) if photographs else None
+            yield results, self.batch(photographs) if photographs else None
 
-    def _batch(self, photographs):
+    def batch(self, photographs, boxes=None):
+        """Makes the batch of some photographs.
+
+        Args:
+            photographs: list of `(encoded, image)`, bytes and what they decode to.
+            boxes: list of float32 `[r, 4]`, the regions of each, the whole frame first; None: the
+                detector's, `num_regions` at most.
+        """
         images = [image for _, image in photographs]
-        detections = self._detector.detect(images, [None] * len(images))
-        boxes = [
-            select_regions(*detected, self._num_regions, _NMS_THRESHOLD)[0]
-            for detected in detections
-        ]
+        num_regions = self.num_regions if boxes is None else max(map(len, boxes))
+        if boxes is None:
+            boxes = [
+                select_regions(*detected, self.num_regions, NMS_THRESHOLD)[0]
+                for detected in self.detector.detect(images, [None] * len(images))
+            ]
         batch = {
-            "region_boxes": _padded(boxes, self._num_regions),
-            "region_mask": np.arange(self._num_regions) < np.array([[len(b)] for b in boxes]),
+            "region_boxes": _padded(boxes, num_regions),
+            "region_mask": np.arange(num_regions) < np.array([[len(b)] for b in boxes]),
         }
-        if self._encoder is None:
+        if self.encoder is None:
             batch["images"] = np.stack([
-                resized_image(tf.constant(stored_image(data, image=image)[0]), self._image_size)
+                resized_image(tf.constant(stored_image(data, image=image)[0]), self.image_size)
                 for data, image in photographs
             ])
         else:
-            features = self._encoder.encode(images, boxes)
+            features = self.encoder.encode(images, boxes)
             # As records keep them.
-            batch["region_features"] = _padded(features, self._num_regions).astype(np.float16)
+            batch["region_features"] = _padded(features, num_regions).astype(np.float16)
         return batch
 
 

@@ -1,0 +1,229 @@
+import json
+import os
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data.small_records import write_records
+from tests.saved_models.small_models import (
+    SENTENCES, make_model_dir, photographs, save_detector, save_encoder,
+)
+from vsa_tf.data import schema
+from vsa_tf.model_settings import AlignmentSettings, MRnnSettings
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models import export_model as export_module
+from vsa_tf.saved_models.answer_settings import AnswerSettings
+from vsa_tf.saved_models.export_model import check_differences, export_model
+from vsa_tf.saved_models.exported_model import ExportedModel
+from vsa_tf.saved_models.input_error import InputError
+from vsa_tf.saved_models.live_model import LiveModel
+
+ANSWERS = AnswerSettings(beam_size=2, num_captions=2, max_caption_words=5)
+
+LOADED_ALONE = """
+import json, sys
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+image = tf.io.read_file(sys.argv[2])[None]
+answer = model.signatures["serving_default"](image_bytes=image, sentences=tf.constant(["A dog"]))
+modules = {name.split(".")[0] for name in sys.modules}
+print(json.dumps({
+    "score": answer["score"].numpy().tolist(),
+    "modules": sorted(modules & {"vsa_tf", "tfrecords_tools", "tensorflow_text"}),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data set with stored images, an encoder and a detector."""
+    folder = tmp_path_factory.mktemp("export")
+    images = photographs(3)
+
+    def store(image, values):
+        values[schema.IMAGE_ENCODED] = [images[image]]
+        values[schema.CAPTION_RAW] = [f"A red dog {image}"] * len(values[schema.CAPTION_RAW])
+
+    (folder / "data").mkdir()
+    write_records(folder / "data", 3, 1, "dev", images_stored=True, edit=store)
+    (folder / "without").mkdir()
+    write_records(folder / "without", 3, 1, "dev")
+    for index, image in enumerate(images):
+        (folder / f"{index}.jpg").write_bytes(image)
+    encoder, detector = save_encoder(folder / "encoder"), save_detector(folder / "detector")
+    networks = {"image_encoder": encoder, "detector": detector, "num_regions": 4}
+    make_model_dir(folder / "alignment", "alignment", AlignmentSettings(joint_size=6), **networks)
+    make_model_dir(folder / "captioner", "m_rnn", MRnnSettings(crop_size=16))
+    (folder / "captioner" / "metrics.json").write_text('{"metrics": {"perplexity": 12.5}}')
+    return folder
+
+
+def _options(folder, model, export_dir, **changes):
+    networks = model == "alignment"
+    options = {
+        "model_dir": folder / model, "export_dir": export_dir,
+        "image_encoder": str(folder / "encoder") if networks else "",
+        "detector": str(folder / "detector") if networks else "",
+        "data_dir": str(folder / "data"), "split": None, "example_image": [], "num_examples": 2,
+    }
+    return types.SimpleNamespace(**options | changes)
+
+
+@pytest.fixture(scope="module")
+def alignment(folder):
+    return export_model(_options(folder, "alignment", folder / "alignment_models"), ANSWERS)
+
+
+@pytest.fixture(scope="module")
+def captioner(folder):
+    return export_model(_options(folder, "captioner", folder / "captioner_models"), ANSWERS)
+
+
+def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", LOADED_ALONE, str(alignment), str(folder / "0.jpg")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout.splitlines()[-1])
+    assert answer["modules"] == []
+    live = LiveModel(
+        folder / "alignment", str(folder / "encoder"), str(folder / "detector"), ANSWERS
+    )
+    image = (folder / "0.jpg").read_bytes()
+    expected = live.call("align", image_bytes=[image], sentences=["A dog"])["score"]
+    np.testing.assert_allclose(answer["score"], expected, rtol=1e-4)
+
+
+def test_no_operation_is_of_another_library(alignment):
+    graph = tf.saved_model.load(str(alignment)).signatures["serving_default"].graph
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    names = {node.op for node in nodes}
+    functions = {function.signature.name for function in definition.library.function}
+    registered = {"PyFunc", "EagerPyFunc"} & names
+    assert not registered
+    assert names - functions <= set(dir(tf.raw_ops)) | {"Placeholder", "NoOp"}
+
+
+def test_the_exported_model_answers_in_the_words_of_the_live_one(folder, captioner):
+    live, exported = LiveModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
+    assert exported.signatures == live.signatures
+    images = photographs(len(SENTENCES), seed=1)
+    for model in (live, exported):
+        assert model.call("caption", image_bytes=images)["captions"].shape == (4, 2)
+    np.testing.assert_array_equal(
+        exported.call("caption", image_bytes=images)["captions"],
+        live.call("caption", image_bytes=images)["captions"],
+    )
+    np.testing.assert_allclose(
+        exported.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
+        live.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"], rtol=1e-5,
+    )
+
+
+def test_what_is_no_image_is_an_input_error_of_both(folder, captioner):
+    for model in (LiveModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)):
+        with pytest.raises(InputError) as refused:
+            model.call("caption", image_bytes=[photographs(1)[0], b"no image"])
+        assert "JPEG, PNG" in str(refused.value) and "{{" not in str(refused.value)
+
+
+def test_versions_count_up_and_the_newest_is_opened(folder, captioner):
+    export_dir = captioner.parent
+    # What a copy under way, or another tool, may leave there.
+    (export_dir / "12").mkdir(exist_ok=True)
+    (export_dir / "notes").mkdir(exist_ok=True)
+    newest = export_model(_options(folder, "captioner", export_dir), ANSWERS)
+    assert (captioner.name, newest.name) == ("1", "13")
+    (export_dir / "14").mkdir()
+    assert ExportedModel(export_dir).path == newest
+    assert not list(export_dir.glob(".*"))
+
+
+def test_a_directory_without_a_saved_model_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="holds no SavedModel"):
+        ExportedModel(tmp_path)
+
+
+def test_the_card_says_what_the_model_is(captioner):
+    card = json.loads((captioner / "model_card.json").read_text())
+    assert card["model"] == "m_rnn"
+    assert card["default_signature"] == "caption"
+    outputs = card["signatures"]["caption"]["outputs"]
+    # Two captions of five tokens at most, as asked for.
+    assert outputs["tokens"] == {"dtype": "string", "shape": [None, 2, 5]}
+    assert card["signatures"]["log_prob"]["inputs"]["sentences"]["shape"] == [None]
+    assert card["evaluation"] == {"metrics": {"perplexity": 12.5}}
+    assert card["answers"]["beam_size"] == 2
+    assert not any(str(captioner.parent.parent) in flag for flag in card["training_flags"])
+    readme = (captioner / "README.md").read_text()
+    assert "## caption (also serving_default)" in readme
+    assert "* output `tokens`: string [?, 2, 5]" in readme
+
+
+def test_there_is_a_warm_up_request_for_every_signature(alignment):
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    path = alignment / "assets.extra" / "tf_serving_warmup_requests"
+    module = tf.saved_model.load(str(alignment))
+    names = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {
+            name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()
+        }
+        name = request.model_spec.signature_name
+        for value in module.signatures[name](**inputs).values():
+            assert value.shape[0] == 1
+        names.add(name)
+    assert names == set(module.signatures) - {"serving_default"}
+
+
+def test_a_model_that_answers_otherwise_is_refused_and_deleted(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        export_module, "answer_differences",
+        lambda *_: {"caption": {"captions": 0.0, "log_prob": 2e-4}, "log_prob": {"log_prob": 0.0}},
+    )
+    with pytest.raises(ProgramError, match="log_prob of caption differs by 0.0002"):
+        export_model(_options(folder, "captioner", tmp_path), ANSWERS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_differences_up_to_the_limit_are_allowed():
+    check_differences({"score": {"score": 1e-4}})
+    with pytest.raises(ProgramError, match="text or shape"):
+        check_differences({"caption": {"captions": np.inf, "log_prob": 0.0}})
+
+
+def test_photographs_are_asked_for_where_records_hold_none(folder, tmp_path):
+    options = _options(folder, "captioner", tmp_path, data_dir=str(folder / "without"))
+    with pytest.raises(ProgramError, match="give --example_image"):
+        export_model(options, ANSWERS)
+
+
+def test_given_photographs_are_examples_and_warm_up_may_be_left_out(
+    folder, tmp_path, monkeypatch, capsys
+):
+    # As where tensorflow-serving-api is not installed.
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    images = [str(folder / "0.jpg"), str(folder / "1.jpg")]
+    version = export_model(
+        _options(
+            folder, "captioner", tmp_path, example_image=images, data_dir=str(folder / "without")
+        ),
+        ANSWERS,
+    )
+    assert not (version / "assets.extra").exists()
+    output = capsys.readouterr().out
+    assert "to 2 examples" in output and "left out warm-up requests" in output
+
+
+def test_records_that_cannot_be_read_are_named(folder, tmp_path):
+    options = _options(folder, "captioner", tmp_path, data_dir=str(tmp_path / "none"))
+    with pytest.raises(ProgramError, match="no examples to check the export with"):
+        export_model(options, ANSWERS)

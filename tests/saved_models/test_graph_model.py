@@ -1,0 +1,130 @@
+"""Every signature of every kind of model: the graph gives what the model itself gives."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.saved_models.small_models import (
+    SENTENCES, make_model_dir, photographs, save_detector, save_encoder,
+)
+from tfrecords_tools.detection.source_proposals import SourceProposals
+from vsa_tf.model_settings import (
+    AlignmentSettings, DvsaRnnSettings, EmbeddingSettings, MRnnSettings, SimilaritySettings,
+)
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.answer_settings import AnswerSettings
+from vsa_tf.saved_models.graph_model import GraphModel
+from vsa_tf.saved_models.live_model import LiveModel
+
+ANSWERS = AnswerSettings(beam_size=3, num_captions=2, max_caption_words=6)
+TWO_BRANCH = {"joint_size": 6, "hidden_size": 7, "text_hidden_size": 5, "recurrent_size": 4}
+NETWORKS = {"image_encoder": "encoder", "detector": "detector", "num_regions": 4}
+CASES = {
+    "alignment": ("alignment", AlignmentSettings(joint_size=8), NETWORKS),
+    "alignment of pooled features": (
+        "alignment",
+        AlignmentSettings(joint_size=8, similarity="sentence_cosine", word_activation="linear"),
+        {**NETWORKS, "region_features": "pool"},
+    ),
+    "alignment by lengths": (
+        "alignment", AlignmentSettings(joint_size=8, cell="gru", length_normalization=True),
+        {**NETWORKS, "detector": "grid"},
+    ),
+    "alignment of pixels": (
+        "alignment", AlignmentSettings(joint_size=8, crop_size=16),
+        {"detector": "grid", "num_regions": 4},
+    ),
+    "m-rnn": ("m_rnn", MRnnSettings(), {"image_encoder": "encoder"}),
+    "dvsa": ("dvsa_rnn", DvsaRnnSettings(hidden_size=8, cell="lstm"), {"image_encoder": "encoder"}),
+    "dvsa of regions": (
+        "dvsa_rnn", DvsaRnnSettings(hidden_size=8, snippets="some", whole_frame=True),
+        # The records of a captioner of regions in their frames hold two regions a row.
+        {**NETWORKS, "num_regions": 2},
+    ),
+    "dvsa of regions of pixels": (
+        "dvsa_rnn", DvsaRnnSettings(hidden_size=8, snippets="some", crop_size=16),
+        {"detector": "grid"},
+    ),
+    **{
+        f"embedding with {text}": (
+            "embedding", EmbeddingSettings(text=text, **TWO_BRANCH), {"image_encoder": "encoder"}
+        )
+        for text in ("hglmm", "lstm")
+    },
+    "embedding with context": (
+        "embedding", EmbeddingSettings(text="gru", regions_context=True, **TWO_BRANCH), NETWORKS
+    ),
+    "similarity": (
+        "similarity", SimilaritySettings(text="tf_idf", **TWO_BRANCH), {"image_encoder": "encoder"}
+    ),
+    **{
+        f"{name} of regions": (
+            name,
+            settings(text="lstm", task="region_phrase", region_geometry=True, **TWO_BRANCH),
+            NETWORKS,
+        )
+        for name, settings in (("embedding", EmbeddingSettings), ("similarity", SimilaritySettings))
+    },
+}
+MAIN = {
+    "alignment": "align", "m-rnn": "caption", "dvsa": "caption", "dvsa of regions": "caption",
+    "embedding with lstm": "score", "embedding of regions": "localize",
+}
+
+
+@pytest.fixture(scope="module")
+def open_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    networks = {
+        "encoder": save_encoder(folder / "encoder"), "detector": save_detector(folder / "detector")
+    }
+
+    def open_model(case):
+        name, settings, inputs = CASES[case]
+        inputs = {key: networks.get(value, value) for key, value in inputs.items()}
+        path = folder / case
+        if not path.exists():
+            make_model_dir(path, name, settings, **inputs)
+        return LiveModel(
+            path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS
+        )
+
+    return open_model
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_graph_answers_as_the_model_does(open_model, case):
+    live = open_model(case)
+    graph = GraphModel(live)
+    questions = {
+        "image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES, "phrases": SENTENCES
+    }
+    assert list(graph.functions) == list(live.signatures)
+    for name, inputs in live.signatures.items():
+        asked = {key: questions[key] for key in inputs}
+        expected = live.call(name, **asked)
+        received = graph.functions[name](**{k: tf.constant(v) for k, v in asked.items()})
+        assert received.keys() == expected.keys()
+        for key, value in expected.items():
+            array = received[key].numpy()
+            assert array.shape == value.shape, (name, key)
+            if value.dtype == object:
+                array = np.vectorize(bytes.decode, otypes=[object])(array)
+                np.testing.assert_array_equal(array, value, err_msg=f"{name} {key}")
+            else:
+                assert array.dtype == value.dtype, (name, key)
+                np.testing.assert_allclose(
+                    array, value, rtol=1e-4, atol=2e-5, err_msg=f"{name} {key}"
+                )
+
+
+@pytest.mark.parametrize("case", MAIN)
+def test_the_main_signature_is_the_first(open_model, case):
+    assert next(iter(open_model(case).signatures)) == MAIN[case]
+
+
+def test_a_detector_that_is_no_graph_is_refused(open_model):
+    live = open_model("alignment of pixels")
+    live.reader.detector = SourceProposals()
+    with pytest.raises(ProgramError, match="a SavedModel, grid or none.*Received: proposals"):
+        GraphModel(live)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfrecords_tools.regions import select_regions
+from vsa_tf.saved_models.graph_regions import graph_regions
+
+
+@pytest.fixture(scope="module")
+def regions():
+    return tf.function(
+        lambda boxes, scores: graph_regions(boxes, scores, 5, 0.5),
+        input_signature=[tf.TensorSpec((None, 4)), tf.TensorSpec((None,))],
+    )
+
+
+# Few different numbers: equal scores, and overlaps of exactly one half, are common.
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(*[st.sampled_from([-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5])] * 4), max_size=12
+    ),
+    st.lists(st.sampled_from([0.1, 0.5, 0.9]), min_size=12, max_size=12),
+)
+def test_regions_are_those_of_the_records_ties_too(regions, boxes, scores):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    scores = np.array(scores[: len(boxes)], np.float32)
+    expected, _ = select_regions(boxes, scores, 5, 0.5)
+    np.testing.assert_array_equal(regions(boxes, scores), expected)
+
+
+def test_random_boxes_give_the_regions_of_the_records(regions):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        corners = np.sort(rng.random((40, 2, 2)), axis=1).reshape(40, 4).astype(np.float32)
+        scores = rng.random(40).astype(np.float32)
+        expected, _ = select_regions(corners, scores, 5, 0.5)
+        np.testing.assert_array_equal(regions(corners, scores), expected)
+
+
+def test_one_region_is_the_frame():
+    boxes = graph_regions(tf.constant([[0.0, 0.0, 0.5, 0.5]]), tf.constant([0.9]), 1, 0.5)
+    np.testing.assert_array_equal(boxes, [[0, 0, 1, 1]])

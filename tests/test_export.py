@@ -1,0 +1,45 @@
+import types
+
+import pytest
+
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.export import answer_settings
+from vsa_tf.model_settings import AlignmentSettings, MRnnSettings
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.answer_settings import AnswerSettings
+
+FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "smoothness")
+MODELS = {"m_rnn": MRnnSettings(), "alignment": AlignmentSettings()}
+
+
+def _settings(name, **given):
+    values = {flag: types.SimpleNamespace(value=given.get(flag)) for flag in FLAGS}
+    training = TrainingSettings(model=name)
+    settings = Settings(DataSettings(), OptimizerSettings(), training, MODELS[name])
+    return answer_settings(values, settings)
+
+
+def test_without_flags_the_defaults_hold():
+    assert _settings("m_rnn") == _settings("alignment") == AnswerSettings()
+
+
+def test_flags_of_the_model_are_taken():
+    assert _settings("m_rnn", beam_size=9, num_captions=9) == AnswerSettings(9, 9)
+    assert _settings("alignment", smoothness=0.0) == AnswerSettings(smoothness=0.0)
+
+
+def test_a_narrow_beam_gives_fewer_captions():
+    assert _settings("m_rnn", beam_size=2).num_captions == 2
+
+
+def test_more_captions_than_beams_are_refused():
+    with pytest.raises(ProgramError, match="raise --beam_size, which is 7"):
+        _settings("m_rnn", num_captions=8)
+
+
+@pytest.mark.parametrize(
+    "name, flag", [("m_rnn", {"smoothness": 0.1}), ("alignment", {"beam_size": 3})]
+)
+def test_flags_of_other_models_are_refused(name, flag):
+    with pytest.raises(ProgramError, match=f"is not for a {name} model"):
+        _settings(name, **flag)

@@ -1,0 +1,118 @@
+"""Writes a trained model as a SavedModel that takes image files and plain text.
+
+    python -m vsa_tf.export --model_dir=DIR --export_dir=DIR --image_encoder=ENCODER \\
+        [--detector=DETECTOR]
+
+Image decoding, detector, encoder, text processing, model and beam search become one graph in
+EXPORT_DIR/VERSION, the next number, which loads wherever TensorFlow does and which TensorFlow
+Serving takes as it is. Its answers to every signature are first compared with the model's own on
+examples of the split; where they differ nothing is written. VERSION/README.md and model_card.json
+say what the model is and what it takes.
+"""
+
+import os
+import pathlib
+
+from absl import flags
+
+from vsa_tf import config, program
+from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings
+from vsa_tf.saved_models.answer_settings import AnswerSettings
+
+_CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
+_ALIGNMENT_FLAGS = ("smoothness",)
+
+
+def define_flags():
+    """Defines the program's flags."""
+    defaults = AnswerSettings()
+    flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
+    flags.DEFINE_string("export_dir", None, "Directory of the versions; made if it is not there.")
+    flags.DEFINE_string(
+        "image_encoder", "", "The encoder of the model's records: SavedModel directory or handle."
+    )
+    flags.DEFINE_string(
+        "detector", "", "The detector of the records, where the model sees regions."
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "Records with examples to check the export; default: the training's."
+    )
+    flags.DEFINE_string("split", None, "Split of the examples; default: the training's dev split.")
+    flags.DEFINE_multi_string(
+        "example_image", [], "Photograph of an example, where the records hold none; repeatable."
+    )
+    flags.DEFINE_integer("num_examples", 4, "Examples that are compared.", lower_bound=1)
+    flags.DEFINE_integer(
+        "beam_size", None, f"Beams of a caption generator [{defaults.beam_size}].", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "num_captions", None, f"Captions of each image [{defaults.num_captions}, or --beam_size].",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "max_caption_words", None,
+        f"Longest caption, its end counted [{defaults.max_caption_words}].", lower_bound=1,
+    )
+    flags.DEFINE_bool("length_normalization", None, "Rank captions by log probability per word.")
+    flags.DEFINE_float(
+        "smoothness", None,
+        "How far neighbouring words share a region of an alignment, in shares of a word's best "
+        f"score [{defaults.smoothness}].", lower_bound=0.0,
+    )
+
+
+def main():
+    values = flags.FLAGS
+    for name in ("model_dir", "export_dir"):
+        if not values[name].value:
+            raise program.ProgramError(f"--{name} is missing")
+    if pathlib.Path(values.export_dir).is_file():
+        raise program.ProgramError(f"--export_dir={values.export_dir} is a file, not a directory")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise program.ProgramError(
+            f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
+        )
+    answers = answer_settings(values, config.Settings.load(values.model_dir))
+    from vsa_tf.saved_models.export_model import export_model
+
+    export_model(values, answers)
+
+
+def answer_settings(values, settings):
+    """Returns the `AnswerSettings` that the flags give.
+
+    Args:
+        values: the flags.
+        settings: the `Settings` of the model.
+
+    Raises:
+        ProgramError: flags contradict one another, or the model.
+    """
+    own = set()
+    if isinstance(settings.model, CaptionerSettings):
+        own.update(_CAPTIONER_FLAGS)
+    if isinstance(settings.model, AlignmentSettings):
+        own.update(_ALIGNMENT_FLAGS)
+    given = {
+        name: values[name].value
+        for name in (*_CAPTIONER_FLAGS, *_ALIGNMENT_FLAGS) if values[name].value is not None
+    }
+    for name in given.keys() - own:
+        raise program.ProgramError(
+            f"--{name} is not for a {settings.training.model} model; leave it out"
+        )
+    defaults = AnswerSettings()
+    beam_size = given.get("beam_size", defaults.beam_size)
+    given.setdefault("num_captions", min(beam_size, defaults.num_captions))
+    if given["num_captions"] > beam_size:
+        raise program.ProgramError(
+            f"--num_captions={given['num_captions']} needs as many beams: raise --beam_size, which "
+            f"is {beam_size}"
+        )
+    return AnswerSettings(**given)
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__)

@@ -1,0 +1,104 @@
+"""Encoded photographs to the batch that a model reads, in a graph."""
+
+import tensorflow as tf
+
+from tfrecords_tools.detection.grid_detector import GridDetector
+from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
+from tfrecords_tools.detection.whole_frame_only import WholeFrameOnly
+from tfrecords_tools.regions import WHOLE_FRAME
+from vsa_tf.data.resized_image import resized_image
+from vsa_tf.photographs.photograph_reader import NMS_THRESHOLD
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.graph_encoder import GraphEncoder
+from vsa_tf.saved_models.graph_images import graph_image, graph_stored_image
+from vsa_tf.saved_models.graph_regions import graph_regions
+
+
+class GraphPhotographs(tf.Module):
+    """Decoding, detector, regions and encoder of a `PhotographReader`, in core operations.
+
+    Args:
+        reader: the `PhotographReader`.
+
+    Raises:
+        ProgramError: its detector cannot be part of a SavedModel.
+    """
+
+    def __init__(self, reader):
+        super().__init__()
+        self._num_regions, self._image_size = reader.num_regions, reader.image_size
+        self._detector = None
+        if isinstance(reader.detector, SavedModelDetector):
+            self._detector = reader.detector.model.signature
+            self._tracked = reader.detector.model.module
+            self._detector_input = reader.detector.model.input_name
+        elif isinstance(reader.detector, GridDetector):
+            boxes, scores = reader.detector.boxes, reader.detector.scores
+            self._regions = graph_regions(boxes, scores, self._num_regions, NMS_THRESHOLD).numpy()
+        elif isinstance(reader.detector, WholeFrameOnly):
+            self._regions = WHOLE_FRAME
+        else:
+            raise ProgramError(
+                "--detector: expected a SavedModel, grid or none, which can be part of a "
+                f"SavedModel. Received: {reader.detector.describe()['spec']}"
+            )
+        self._encoder = None if reader.encoder is None else GraphEncoder(reader.encoder)
+
+    def __call__(self, image_bytes):
+        """Reads images one by one.
+
+        Args:
+            image_bytes: string `[B]`, encoded images.
+
+        Returns:
+            dict of region_boxes float32 `[B, R, 4]`, region_mask bool `[B, R]`, and
+            region_features float16 `[B, R, D]` or images uint8 `[B, S, S, 3]`.
+
+        Raises:
+            tf.errors.InvalidArgumentError: when run, if one of them cannot be read.
+        """
+        count = self._num_regions
+        specification = {
+            "region_boxes": tf.TensorSpec((count, 4), tf.float32),
+            "region_mask": tf.TensorSpec((count,), tf.bool),
+        }
+        if self._encoder is None:
+            shape = (self._image_size, self._image_size, 3)
+            specification["images"] = tf.TensorSpec(shape, tf.uint8)
+        else:
+            shape = (count, self._encoder.feature_size)
+            specification["region_features"] = tf.TensorSpec(shape, tf.float16)
+        return tf.map_fn(
+            self._read, image_bytes, fn_output_signature=specification,
+            # Each operation uses all cores already.
+            parallel_iterations=1,
+        )
+
+    def _read(self, encoded):
+        image = graph_image(encoded)
+        boxes = self._detect(image)
+        result = {
+            "region_boxes": self._padded(boxes),
+            "region_mask": tf.range(self._num_regions) < tf.shape(boxes)[0],
+        }
+        if self._encoder is None:
+            result["images"] = resized_image(graph_stored_image(encoded), self._image_size)
+        else:
+            # As records keep them.
+            features = tf.cast(self._encoder(image, boxes), tf.float16)
+            result["region_features"] = self._padded(features)
+        return result
+
+    def _detect(self, image):
+        if self._detector is None:
+            return tf.constant(self._regions)
+        outputs = self._detector(**{self._detector_input: image[None]})
+        boxes, scores = outputs["detection_boxes"][0], outputs["detection_scores"][0]
+        if "num_detections" in outputs:
+            count = tf.cast(outputs["num_detections"][0], tf.int32)
+            boxes, scores = boxes[:count], scores[:count]
+        return graph_regions(boxes, scores, self._num_regions, NMS_THRESHOLD)
+
+    def _padded(self, rows):
+        padded = tf.pad(rows, ((0, self._num_regions - tf.shape(rows)[0]), (0, 0)))
+        return tf.ensure_shape(padded, (self._num_regions, rows.shape[1]))

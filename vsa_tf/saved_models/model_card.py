@@ -1,0 +1,107 @@
+"""What an exported model is: `model_card.json` and `README.md` beside it."""
+
+import json
+
+import keras
+import PIL
+import tensorflow as tf
+
+from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, MIN_SIDE
+
+_PATHS = ("--data_dir=", "--model_dir=")
+
+
+def model_card(live, functions, metrics, differences, has_warm_up):
+    """Returns the content of `model_card.json`.
+
+    Args:
+        live: the `LiveModel`.
+        functions: dict of signature to concrete function.
+        metrics: content of the model directory's `metrics.json`; None if it was not evaluated.
+        differences: of `answer_differences`.
+        has_warm_up: whether warm-up requests were written.
+    """
+    settings = live.trained.settings
+    flags = settings.to_flags().splitlines()
+    card = {
+        "model": settings.training.model,
+        "signatures": {
+            name: {
+                "inputs": _tensors({i.name: i for i in function.structured_input_signature[0]}),
+                "outputs": _tensors(function.structured_outputs),
+                "largest_difference": max(differences[name].values()),
+            }
+            for name, function in functions.items()
+        },
+        "default_signature": next(iter(functions)),
+        "limits": {
+            "image_formats": ["JPEG", "PNG", "GIF (first frame)", "BMP", "WebP"],
+            "max_image_pixels": DEFAULT_MAX_PIXELS,
+            "min_image_side": MIN_SIDE,
+            "max_words": settings.data.max_words,
+            "num_regions": live.reader.num_regions,
+            "orientation": "as the EXIF segment of a JPEG says; other files as they are stored",
+            "a_bad_image": "fails the whole request",
+        },
+        "image_encoder": live.trained.inputs["encoder"],
+        "detector": live.reader.detector.describe(),
+        "tokenizer": settings.data.tokenizer,
+        "needs_tensorflow_text": settings.data.tokenizer == "wordpiece",
+        "vocabulary_sha256": live.trained.text.vocabulary.fingerprint(),
+        "evaluation": metrics,
+        "training_flags": [flag for flag in flags if not flag.startswith(_PATHS)],
+        "written_with": {
+            "tensorflow": tf.__version__, "keras": keras.__version__, "Pillow": PIL.__version__,
+        },
+        "warm_up_requests": has_warm_up,
+    }
+    answers = vars(live.settings)
+    chosen = ["smoothness"] if "align" in functions else [n for n in answers if n != "smoothness"]
+    card["answers"] = {name: answers[name] for name in chosen}
+    return card
+
+
+def write_model_card(path, card):
+    """Writes `model_card.json` and `README.md` into a directory, a `pathlib.Path`."""
+    (path / "model_card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (path / "README.md").write_text(_readme(card), encoding="utf-8")
+
+
+def _readme(card):
+    lines = [
+        f"# {card['model']}", "",
+        "A SavedModel of photographs and text, written by `vsa_tf.export`. `image_bytes` are whole "
+        "image files, `sentences` and `phrases` plain text in UTF-8; each is a vector of strings, "
+        "a row for each question. Results are padded with 0 and empty strings.",
+        "",
+    ]
+    if card["needs_tensorflow_text"]:
+        lines += ["It loads only where `tensorflow_text` has been imported.", ""]
+    for name, signature in card["signatures"].items():
+        is_default = name == card["default_signature"]
+        lines += [f"## {name}{' (also serving_default)' if is_default else ''}", ""]
+        for kind in ("inputs", "outputs"):
+            lines += [
+                f"* {kind[:-1]} `{key}`: {tensor['dtype']} {_shape(tensor['shape'])}"
+                for key, tensor in signature[kind].items()
+            ]
+        lines += [f"* largest difference from the trained model: "
+                  f"{signature['largest_difference']:.1g}", ""]
+    for title in ("limits", "answers", "image_encoder", "detector", "evaluation", "written_with"):
+        lines += [f"## {title.replace('_', ' ')}", "", "```json"]
+        lines += [json.dumps(card[title], indent=2), "```", ""]
+    lines += ["## Training", "", "    python -m vsa_tf.train \\"]
+    lines += [f"        {flag} \\" for flag in card["training_flags"]]
+    lines += ["        --data_dir=DIR --model_dir=DIR", ""]
+    return "\n".join(lines)
+
+
+def _tensors(specifications):
+    return {
+        name: {"dtype": tensor.dtype.name, "shape": tensor.shape.as_list()}
+        for name, tensor in sorted(specifications.items())
+    }
+
+
+def _shape(shape):
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
