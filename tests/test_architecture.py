@@ -61,6 +61,10 @@ _ALLOWED = {
         "vsa_tf.evaluation", "vsa_tf.model_dir", "vsa_tf.program", "vsa_tf.sentence_features",
         "vsa_tf.text", "vsa_tf.training",
     ),
+    "vsa_tf.training.tensorboard_events": (
+        "keras", "numpy", "tensorboard.plugins", "tensorflow", "vsa_tf.config",
+        "vsa_tf.training",
+    ),
     # The quickstart writes its own records.
     "vsa_tf.training.generated_data": (
         "tfrecords_tools.sources.shape_scenes", "tfrecords_tools.write_settings",
@@ -96,9 +100,19 @@ _ALLOWED = {
         "google.protobuf", "tensorflow_serving.apis", "vsa_tf.server", "werkzeug",
     ),
     "vsa_tf.server.serve_models": ("vsa_tf.program", "vsa_tf.server"),
+    # An evaluated split as pages to look at.
+    "vsa_tf.reporting": (
+        "PIL", "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.evaluation", "vsa_tf.metrics",
+        "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program", "vsa_tf.reporting",
+        "vsa_tf.retrieval", "vsa_tf.visualization",
+    ),
+    "vsa_tf.reporting.write_projector": (
+        "PIL", "numpy", "tensorboard.plugins", "vsa_tf.atomic_file", "vsa_tf.reporting",
+    ),
     # Programs.
     "vsa_tf.caption": ("absl", "vsa_tf"),
     "vsa_tf.export": ("absl", "vsa_tf"),
+    "vsa_tf.report": ("absl", "vsa_tf"),
     "vsa_tf.serve": ("absl", "vsa_tf.program", "vsa_tf.server"),
     "vsa_tf.table": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.train": ("absl", "vsa_tf"),
@@ -134,7 +148,7 @@ _ONLY_IN = {
 
 _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
 _PROGRAMS = (
-    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "vsa_tf.export", "vsa_tf.serve",
+    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "vsa_tf.export", "vsa_tf.report", "vsa_tf.serve",
     "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.inspect",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}

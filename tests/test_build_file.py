@@ -18,6 +18,7 @@ _PROGRAMS = {
     "evaluate": "vsa_tf/evaluate.py",
     "caption": "vsa_tf/caption.py",
     "export": "vsa_tf/export.py",
+    "report": "vsa_tf/report.py",
     "serve": "vsa_tf/serve.py",
     "table": "vsa_tf/table.py",
     "write": "tfrecords_tools/write.py",

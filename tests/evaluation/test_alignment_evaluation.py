@@ -5,7 +5,9 @@ import pytest
 
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.evaluation.alignment_evaluation import localization_metrics, score_split
+from vsa_tf.evaluation.alignment_evaluation import (
+    localization_metrics, ranked_phrases, score_split,
+)
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -67,7 +69,7 @@ def _phrase(caption, first_word, num_words, chain, kind="other"):
     ],
 )
 def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, correct):
-    metrics = localization_metrics(*_split([(phrase,), ()]))
+    metrics = localization_metrics(ranked_phrases(*_split([(phrase,), ()])))
     assert metrics["R@1"] == (100 if correct else 0)
     # Half of the frame is LEFT or RIGHT: an overlap of .5 is enough, so of three regions the
     # whole frame and the half are right.
@@ -76,7 +78,8 @@ def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, 
 
 
 def test_captions_are_counted_through_the_split():
-    metrics = localization_metrics(*_split([(), (_phrase(0, 1, 1, "dog"),)]))
+    split = _split([(), (_phrase(0, 1, 1, "dog"),)])
+    metrics = localization_metrics(ranked_phrases(*split))
     assert (metrics["R@1"], metrics["num_phrases"]) == (100, 1)
     # The padded region is no candidate: both that are left are right.
     assert metrics["chance"] == 100
@@ -85,7 +88,7 @@ def test_captions_are_counted_through_the_split():
 def test_a_truncated_phrase_is_scored_by_the_words_that_are_left():
     phrases = [(_phrase(0, 1, 4, "dog"), _phrase(0, 4, 1, "dog")), (_phrase(0, 1, 1, "dog"),)]
     embedded, data = _split(phrases, max_words=2)
-    metrics = localization_metrics(embedded, data)
+    metrics = localization_metrics(ranked_phrases(embedded, data))
     # "dog" of "dog , a ball" is left. Nothing is left of "ball": regions stay in their order, and
     # the whole frame, of which LEFT is half, comes first. The second image's words are its own.
     assert metrics["num_phrases"] == 3
@@ -94,13 +97,13 @@ def test_a_truncated_phrase_is_scored_by_the_words_that_are_left():
 
 def test_phrases_without_a_box_are_dropped_and_counted():
     phrases = [(_phrase(0, 1, 1, "nothing", "scene"), _phrase(0, 1, 1, "dog", "animals")), ()]
-    metrics = localization_metrics(*_split(phrases))
+    metrics = localization_metrics(ranked_phrases(*_split(phrases)))
     assert (metrics["num_phrases"], metrics["num_dropped"]) == (1, 1)
     assert list(metrics["by_type"]) == ["animals"]
 
 
-def test_a_split_without_phrases_has_no_localization():
-    assert localization_metrics(*_split([(), ()])) is None
+def test_a_split_without_phrases_has_none_to_rank():
+    assert list(ranked_phrases(*_split([(), ()]))) == []
 
 
 def test_scores_of_a_split():

@@ -4,6 +4,7 @@ import numpy as np
 
 from vsa_tf.evaluation.ceiling import generated_ceiling
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
@@ -18,19 +19,18 @@ def score_split(model, embedded):
     )
 
 
-def localization_metrics(embedded, data):
-    """Scores the best region of every annotated phrase; None where the split has no phrases.
+def ranked_phrases(embedded, data):
+    """Ranks the regions of its image for every annotated phrase, in the order of the records.
 
-    A region's score for a phrase is the sum over the phrase's words of `v_i . s_t`. Boxes are
-    compared in normalised coordinates whose ends are pixel edges, which gives the same overlap as
-    inclusive pixels of the annotation.
+    A region's score for a phrase is the sum over the phrase's words of `v_i . s_t`.
+
+    Args:
+        embedded: the `EmbeddedSplit`.
+        data: its `SplitData`.
+
+    Yields:
+        `(ranked_boxes, truth_boxes, phrase_type)`, as of `phrase_localization`.
     """
-    if not any(data.records.phrases):
-        return None
-    return phrase_localization(_ranked_phrases(embedded, data), inclusive_pixels=False)
-
-
-def _ranked_phrases(embedded, data):
     records, starts = data.records, embedded.starts
     for image, phrases in enumerate(records.phrases):
         mask = embedded.region_mask[image]
@@ -53,6 +53,15 @@ def _ranked_phrases(embedded, data):
             yield boxes[order], np.array(chains.get(phrase.chain, ())).reshape(-1, 4), phrase.type
 
 
+def localization_metrics(phrases):
+    """Returns the metrics of `ranked_phrases`, as of `phrase_localization`.
+
+    Boxes are compared in normalised coordinates whose ends are pixel edges, which gives the same
+    overlap as inclusive pixels of the annotation.
+    """
+    return phrase_localization(phrases, inclusive_pixels=False)
+
+
 def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
     """Evaluates an alignment model on a split.
 
@@ -62,18 +71,18 @@ def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
         intervals, fold_size, seed: see `retrieval_metrics`.
 
     Returns:
-        `(metrics, embedded)`: the metrics of `metrics.json`, and the `EmbeddedSplit`.
+        The `Evaluation`, without pictures.
     """
     embedded = EmbeddedSplit.embed(model, data)
     scores = score_split(model, embedded)
     image_of_caption = data.records.image_of_caption
     ranks = retrieval_ranks(scores, image_of_caption)
     metrics = retrieval_metrics(scores, image_of_caption, intervals, fold_size, seed, ranks)
-    localization = localization_metrics(embedded, data)
-    if localization is not None:
-        metrics["phrase_localization"] = localization
+    phrases = list(ranked_phrases(embedded, data))
+    if phrases:
+        metrics["phrase_localization"] = localization_metrics(phrases)
     if intervals:
         info, split = data.records.info, data.records.split
         ceiling = generated_ceiling(info, split, ranks.sentence_to_image)
         metrics |= {"ceiling": ceiling} if ceiling else {}
-    return metrics, embedded
+    return Evaluation(metrics, embedded=embedded, scores=scores, ranked_phrases=phrases)

@@ -1,7 +1,6 @@
 """Evaluates alignment models."""
 
 from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
-from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.visualization.aligned_pictures import aligned_pictures
 
@@ -20,11 +19,11 @@ class AlignmentEvaluator:
 
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
-        metrics, embedded = evaluate_alignment(
+        evaluation = evaluate_alignment(
             model, data, options.intervals, options.fold_size, options.seed
         )
-        pictures = aligned_pictures(embedded, data, options.num_pictures)
-        return Evaluation(metrics, pictures, embedded=embedded)
+        evaluation.pictures = aligned_pictures(evaluation.embedded, data, options.num_pictures)
+        return evaluation
 
     def selection_score(self, metrics):
         """The number by which checkpoints are chosen: the sum of all six recalls, as VSE++."""

@@ -32,7 +32,8 @@ class CaptionEvaluator:
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
         images = encode_images(model, data)
-        captions = caption_split(model, self.decoder(), data).best
+        generated = caption_split(model, self.decoder(), data)
+        captions = generated.best
         metrics = {
             "captions": {
                 **split_perplexities(model, data, images),
@@ -55,7 +56,7 @@ class CaptionEvaluator:
             for result, closest in zip(results, methods.closest(captions)):
                 result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
-        return Evaluation(metrics, pictures, {"captions.json": results})
+        return Evaluation(metrics, pictures, {"captions.json": results}, captions=generated)
 
     def decoder(self):
         """Returns the decoder of the model's own captions."""

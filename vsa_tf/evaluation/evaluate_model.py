@@ -5,24 +5,17 @@ import functools
 import json
 import pathlib
 
-import numpy as np
-
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.fit_correlation_baseline import fit_correlation_baseline
-from vsa_tf.evaluation.load_split import as_model_sees, read_records
+from vsa_tf.evaluation.load_split import load_split
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.report import evaluation_report, print_tables
-from vsa_tf.metrics.magnitude import WordMagnitudes
-from vsa_tf.program import ProgramError
-from vsa_tf.retrieval.snippet_query import best_regions
+from vsa_tf.evaluation.snippet_regions import snippet_regions
+from vsa_tf.evaluation.word_magnitude_table import word_magnitude_table
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.data.split_data import SplitData
-
-# The DVSA paper's table shows the 40 smallest and largest; rare words' averages are noise.
-_TABLE_SIZE = 40
-_LEAST_OCCURRENCES = 5
 
 
 def evaluate_model(
@@ -58,7 +51,7 @@ def evaluate_model(
             settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
         )
     data_dir = data_dir or settings.data.data_dir
-    load = functools.cache(lambda name: _load(trained, data_dir, name))
+    load = functools.cache(lambda name: load_split(trained, data_dir, name))
     data = load(split)
     options = dataclasses.replace(
         options or EvaluationOptions(),
@@ -78,9 +71,9 @@ def evaluate_model(
         for file_name, content in evaluation.files.items():
             _write_json(pathlib.Path(output).with_name(file_name), content)
     if word_magnitudes:
-        _write_json(word_magnitudes, magnitude_table(evaluation.embedded, data))
+        _write_json(word_magnitudes, word_magnitude_table(evaluation.embedded, data))
     for query in queries:
-        _print_query(trained.model, query, evaluation.embedded, data)
+        _print_query(query, snippet_regions(trained.model, query, evaluation.embedded, data), data)
     return report
 
 
@@ -90,49 +83,14 @@ def _load_shortlist_model(model_dir, records):
     return trained.model, SplitData.load(records, trained.text, trained.settings.data)
 
 
-def _load(trained, data_dir, split):
-    records = read_records(data_dir, split)
-    trained.check_records(records)
-    return as_model_sees(records, trained.text, trained.settings)
-
-
-def magnitude_table(embedded, data):
-    """Returns the words of smallest and largest average |s_t| in a split (D section 1)."""
-    magnitudes = WordMagnitudes(len(data.text.vocabulary))
-    magnitudes.add(embedded.words, data.tokens.packed_ids)
-    tables = {
-        "smallest": magnitudes.smallest(_TABLE_SIZE, min_count=_LEAST_OCCURRENCES),
-        "largest": magnitudes.largest(_TABLE_SIZE, min_count=_LEAST_OCCURRENCES),
-    }
-    return {
-        name: [
-            {
-                "word": data.text.vocabulary.decode([row.word_id])[0],
-                "magnitude": row.magnitude,
-                "count": row.count,
-            }
-            for row in rows
-        ]
-        for name, rows in tables.items()
-    }
-
-
-def _print_query(model, query, embedded, data):
-    words = model.embed_sentences({"token_ids": _token_ids(query, data)})
+def _print_query(query, matches, data):
     print(f"best regions for {query!r}")
-    for match in best_regions(np.asarray(words[0]), embedded.regions, embedded.region_mask):
+    for match in matches:
         box = data.records.region_boxes[match.image, match.region]
         print(
             f"  {data.records.filenames[match.image]} "
             f"[{', '.join(f'{value:.3f}' for value in box)}] {match.score:.3f}"
         )
-
-
-def _token_ids(query, data):
-    ids = data.text.encode([query])[0]
-    if not ids:
-        raise ProgramError(f"--query={query!r} has no words")
-    return np.array([ids], np.int32)
 
 
 def _write_json(path, value):

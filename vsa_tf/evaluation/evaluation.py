@@ -59,10 +59,18 @@ class Evaluation:
         metrics: dict laid out as `metrics` of metrics.json.
         pictures: dict of name to `(caption, uint8 [h, w, 3])`.
         files: dict of file name to JSON value, such as `captions.json`.
-        embedded: the `EmbeddedSplit` of an alignment model, else None.
+        embedded: the `EmbeddedSplit` of an alignment model, the `EmbeddedPairs` of a two-branch
+            network, else None.
+        scores: float `[N, M]`, similarity of every image and sentence; None where there is none.
+        ranked_phrases: list of `(ranked_boxes, truth_boxes, phrase_type)`, as of
+            `phrase_localization`, in the order of the records; empty where no phrase was looked for.
+        captions: the `GeneratedCaptions` of a caption generator, else None.
     """
 
     metrics: dict
     pictures: dict = dataclasses.field(default_factory=dict)
     files: dict = dataclasses.field(default_factory=dict)
     embedded: object = None
+    scores: object = None
+    ranked_phrases: list = dataclasses.field(default_factory=list)
+    captions: object = None

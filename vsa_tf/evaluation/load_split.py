@@ -22,6 +22,22 @@ def read_records(data_dir, split):
         raise ProgramError(str(error)) from error
 
 
+def load_split(trained, data_dir, split):
+    """Returns the `SplitData` of a split as a trained model sees it.
+
+    Args:
+        trained: the `TrainedModel`.
+        data_dir: directory of records.
+        split: name of the split.
+
+    Raises:
+        ProgramError: the records cannot be read, or the model cannot use them.
+    """
+    records = read_records(data_dir, split)
+    trained.check_records(records)
+    return as_model_sees(records, trained.text, trained.settings)
+
+
 def captions_to_learn(records, settings):
     """Returns what vocabulary and sentence feature are learnt from, a list of str.
 

@@ -70,7 +70,8 @@ def _retrieve(model, data, embedded, options):
     if options.intervals:
         ceiling = generated_ceiling(records.info, records.split, ranks.sentence_to_image)
         metrics |= {"ceiling": ceiling} if ceiling else {}
-    return Evaluation(metrics, retrieved_pictures(scores, records, options.num_pictures))
+    pictures = retrieved_pictures(scores, records, options.num_pictures)
+    return Evaluation(metrics, pictures, embedded=embedded, scores=scores)
 
 
 def sentence_metrics(model, data, embedded, options):
@@ -107,12 +108,12 @@ def _localize(model, data, embedded, options):
         records.region_boxes[image][ranking]
         for image, ranking in zip(records.image_of_caption, rankings)
     ]
+    phrases = list(zip(ranked_boxes, records.phrase_boxes[:, None], records.phrase_types))
     # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
-    metrics = phrase_localization(
-        zip(ranked_boxes, records.phrase_boxes[:, None], records.phrase_types),
-        inclusive_pixels=False,
-    )
+    metrics = phrase_localization(phrases, inclusive_pixels=False)
     metrics["num_dropped"] = records.num_dropped
     best = np.stack([boxes[0] for boxes in ranked_boxes])
     pictures = localized_pictures(best, records, options.num_pictures)
-    return Evaluation({"phrase_localization": metrics}, pictures)
+    return Evaluation(
+        {"phrase_localization": metrics}, pictures, embedded=embedded, ranked_phrases=phrases
+    )

@@ -1,13 +1,30 @@
 """TensorBoard events of a training run."""
 
+import dataclasses
+
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+# Where a run is kept is no setting of it.
+_PATHS = ("data_dir", "model_dir")
 
 
 class TensorBoardEvents:
-    """Writes scalars, pictures and text to `model_dir/events`."""
+    """Writes scalars, pictures, text and hyper-parameters to `model_dir/events`.
 
-    def __init__(self, model_dir):
+    Args:
+        model_dir: pathlib.Path.
+        settings: the `Settings` of the run.
+    """
+
+    def __init__(self, model_dir, settings):
         self.writer = tf.summary.create_file_writer(str(model_dir / "events"))
+        with self.writer.as_default(step=0):
+            # The same settings are the same trial, also where a run goes on.
+            hparams.hparams(hyper_parameters(settings))
+            # Indented: a block of code in TensorBoard's Markdown.
+            lines = settings.to_flags().splitlines()
+            tf.summary.text("flagfile", "\n".join(f"    {line}" for line in lines))
 
     def write(self, step, scalars, metrics, pictures):
         """Writes one point in training.
@@ -27,6 +44,15 @@ class TensorBoardEvents:
                 tf.summary.image(f"pictures/{name}", picture[None])
                 tf.summary.text(f"captions/{name}", caption)
         self.writer.flush()
+
+
+def hyper_parameters(settings):
+    """Returns all settings of a run but its paths, a dict of bool, int, float and str."""
+    return {
+        name: value if isinstance(value, (bool, int, float)) else str(value)
+        for group in dataclasses.asdict(settings).values()
+        for name, value in group.items() if name not in _PATHS
+    }
 
 
 def _flat(prefix, values):

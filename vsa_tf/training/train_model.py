@@ -86,7 +86,7 @@ def fit(model, settings, plan, train, dev, progress):
     )
     callback = EvaluateAndSave(
         evaluator, lambda: evaluator.evaluate(model, dev, options), model_dir, progress, interval,
-        TensorBoardEvents(model_dir),
+        TensorBoardEvents(model_dir, settings),
     )
     model.fit(
         train.training_batches(plan, progress["steps"]),

@@ -1,0 +1,229 @@
+"""Reports of tiny models, trained on generated scenes."""
+
+import functools
+import html.parser
+import json
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.model_settings import (
+    AlignmentSettings, EmbeddingSettings, MRnnSettings, SimilaritySettings,
+)
+from vsa_tf.program import ProgramError
+from vsa_tf.reporting.report_options import ReportOptions
+from vsa_tf.reporting.write_report import write_report
+from vsa_tf.training.generated_data import generate_data
+from vsa_tf.training.train_model import train_model
+
+NUM_IMAGES = 5
+_NETWORK = {
+    "joint_size": 8, "hidden_size": 8, "text_hidden_size": 8, "text": "gru", "recurrent_size": 4,
+    "word_embedding_size": 4, "crop_size": 16,
+}
+MODELS = {
+    "alignment": ("alignment", AlignmentSettings(crop_size=16, joint_size=8)),
+    "captions": ("m_rnn", MRnnSettings(crop_size=16)),
+    "retrieval": ("embedding", EmbeddingSettings(**_NETWORK)),
+    "phrases": ("embedding", EmbeddingSettings(**_NETWORK, task="region_phrase")),
+    "similarity": ("similarity", SimilaritySettings(**_NETWORK, task="region_phrase")),
+}
+SECTIONS = {
+    "alignment": [
+        "images", "queries", "magnitudes", "image_search", "image_annotation", "phrases",
+    ],
+    "captions": ["images"],
+    "retrieval": ["images", "image_search", "image_annotation"],
+    "phrases": ["phrases", "queries"],
+    "similarity": ["phrases"],
+}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Trains a model and writes its report, each once; returns `(report, projector)`."""
+    folder = tmp_path_factory.mktemp("reports")
+
+    @functools.cache
+    def make(kind):
+        name, model = MODELS[kind]
+        settings = Settings(
+            DataSettings(
+                data_dir=str(folder / "data"), dataset="shape_scenes",
+                num_examples=f"6,{NUM_IMAGES},3", min_count=1, image_size=32, batch_size=8,
+            ),
+            OptimizerSettings(optimizer="adam"),
+            TrainingSettings(
+                model=name, model_dir=str(folder / kind), num_epochs=1, num_pictures=0
+            ),
+            model,
+        )
+        generate_data(settings)
+        train_model(settings)
+        report, projector = folder / f"{kind}_report", folder / f"{kind}_projector"
+        options = ReportOptions(images_per_page=2, num_frequent_queries=2)
+        write_report(folder / kind, None, "dev", report, options, projector)
+        return report, projector
+
+    with pytest.MonkeyPatch.context() as patch:
+        # METEOR, which takes seconds to start, has tests of its own.
+        patch.setattr("vsa_tf.metrics.caption_scores.shutil.which", lambda _: None)
+        yield make
+
+
+@pytest.fixture(params=list(MODELS))
+def kind(request):
+    return request.param
+
+
+def _groups(report, page):
+    text = (report / "data" / f"{page}.js").read_text("ascii")
+    return json.loads(text.partition(" = ")[2].rstrip("\n;"))["groups"]
+
+
+def _cards(report, page):
+    return [card for group in _groups(report, page) for card in group["cards"]]
+
+
+class _References(html.parser.HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.names = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.names += [values[name] for name in ("href", "src") if name in values]
+
+
+def test_each_model_has_its_sections(make, kind):
+    report, _ = make(kind)
+    names = {path.stem.rpartition("_0")[0] or path.stem for path in report.glob("*.html")}
+    assert names == {"index", *SECTIONS[kind]}
+
+
+def test_all_that_pages_refer_to_is_there_and_nothing_is_of_another_place(make, kind):
+    report, _ = make(kind)
+    for path in report.glob("*.html"):
+        for name in _References(path.read_text("utf-8")).names:
+            assert name in ("#content", "data:,") or (report / name).is_file(), name
+    for path in report.glob("data/*.js"):
+        for card in _cards(report, path.stem):
+            with Image.open(report / card["photograph"]["file"]) as photograph:
+                size = card["photograph"]["width"], card["photograph"]["height"]
+                assert (photograph.format, photograph.size) == ("JPEG", size)
+
+
+def test_every_image_has_a_place_and_its_captions(make):
+    for kind in ("alignment", "captions", "retrieval"):
+        report, _ = make(kind)
+        records = RecordSplit(report.parent / "data", "dev")
+        pages = [_cards(report, f"images_{number:03d}") for number in (1, 2, 3)]
+        assert [len(cards) for cards in pages] == [2, 2, 1]
+        cards = sum(pages, [])
+        assert [card["title"] for card in cards] == records.filenames
+        for image, card in enumerate(cards):
+            lines = [" ".join(part["text"] for part in line["parts"]) for line in card["lines"]]
+            captions = records.captions[slice(*records.first_caption[image:image + 2])]
+            assert lines[-len(captions):] == [" ".join(caption.split()) for caption in captions]
+
+
+def _phrases(report):
+    """The phrases of each card, list of lists of str."""
+    pages = sorted(path.stem for path in report.glob("phrases_*.html"))
+    return [
+        [line["parts"][0]["text"] for line in card["lines"]]
+        for page in pages for card in _cards(report, page)
+    ]
+
+
+def test_every_phrase_is_looked_for(make):
+    report, _ = make("alignment")
+    records = RecordSplit(report.parent / "data", "dev")
+    every, with_box = [], []
+    for image, phrases in enumerate(records.phrases):
+        chains = {chain.name for chain in records.chains[image]}
+        every.append([])
+        with_box.append([])
+        for phrase in phrases:
+            words = records.captions[records.first_caption[image] + phrase.caption_index].split()
+            text = " ".join(words[phrase.first_word:phrase.first_word + phrase.num_words])
+            every[-1].append(text)
+            if phrase.chain in chains:
+                with_box[-1].append(text)
+    assert _phrases(report) == every
+    # A network that learns from boxes knows of no others.
+    assert _phrases(make("phrases")[0]) == with_box != every
+
+
+def test_metrics_are_those_of_evaluation(make):
+    report, _ = make("retrieval")
+    text = (report / "index.html").read_text("utf-8")
+    metrics = json.loads((report.parent / "retrieval" / "metrics.json").read_text("utf-8"))
+    assert "ties count against" in text
+    assert "--joint_size=8" in text
+    assert f"{NUM_IMAGES} images" in text
+    assert metrics["protocol"]["retrieval"] in text
+
+
+def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
+    report, _ = make("alignment")
+    model_dir = report.parent / "alignment"
+    options = ReportOptions(queries=("red <b>",), num_frequent_queries=0, max_images=1)
+    write_report(model_dir, None, "dev", tmp_path / "asked", options)
+    group, = _groups(tmp_path / "asked", "queries")
+    assert group["title"] == "red <b>"
+    scores = [float(card["note"]) for card in group["cards"]]
+    assert len(scores) == 10 and scores == sorted(scores, reverse=True)
+    assert len(_cards(tmp_path / "asked", "images_001")) == 1
+    assert len(_groups(report, "queries")) <= 2
+    with pytest.raises(ProgramError, match="has no words"):
+        write_report(model_dir, None, "dev", tmp_path / "no", ReportOptions(queries=(" .",)))
+
+
+def test_the_projector_has_a_vector_a_line_and_a_tile_for_each_point(make, kind):
+    _, projector = make(kind)
+    vectors = np.loadtxt(projector / "vectors.tsv", delimiter="\t", ndmin=2)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-3)
+    lines = (projector / "metadata.tsv").read_text("utf-8").splitlines()
+    assert lines[0] == "text\tkind\tfile"
+    assert len(lines) == 1 + len(vectors)
+    kinds = [line.split("\t")[1] for line in lines[1:]]
+    if kind in ("alignment", "retrieval"):
+        assert kinds == ["image"] * NUM_IMAGES + ["sentence"] * NUM_IMAGES
+    else:
+        assert set(kinds) == {"image" if kind == "captions" else "phrase"}
+    with Image.open(projector / "sprites.png") as sprites:
+        columns = sprites.width // 64
+    assert (columns - 1) ** 2 < len(vectors) <= columns ** 2
+    config = (projector / "projector_config.pbtxt").read_text("utf-8")
+    for name in ("vectors.tsv", "metadata.tsv", "sprites.png"):
+        assert f'"{name}"' in config
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium here")
+def test_a_browser_shows_text_as_text(make, tmp_path):
+    report, _ = make("alignment")
+    shutil.copytree(report, tmp_path / "report")
+    hostile = "<img src=x onerror=\"document.title='run'\"></script>"
+    script = tmp_path / "report" / "data" / "images_001.js"
+    groups = _groups(report, "images_001")
+    groups[0]["cards"][0]["lines"][0]["parts"][0]["text"] = hostile
+    script.write_text(f"window.reportPage = {json.dumps({'groups': groups})};")
+    page = pathlib.Path(tmp_path / "report" / "images_001.html").as_uri()
+    result = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000",
+         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert result.stdout.count("<article") == len(groups[0]["cards"])
+    assert "<title>Images, page 1 of 3" in result.stdout
+    assert "&lt;img src=x onerror=" in result.stdout

@@ -1,0 +1,95 @@
+"""Writes web pages that show what a trained model finds in a split of records.
+
+    python -m vsa_tf.report --model_dir=DIR --data_dir=DIR --split=dev --output_dir=DIR
+
+Open OUTPUT_DIR/index.html: the pages need no server and no network. By the model they show the
+metrics with their protocol, images with their sentences aligned word by word, captions with their
+probabilities, snippets of text with their best regions, the words and regions of largest and
+smallest magnitude, what is retrieved and what is not, and phrases with true and found boxes.
+`--projector_dir` also writes the split for TensorBoard's embedding projector.
+"""
+
+import pathlib
+
+from absl import flags
+
+from vsa_tf import config, program
+from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.reporting.report_folder import check_report_folder
+from vsa_tf.reporting.report_options import ReportOptions
+
+
+def define_flags():
+    """Defines the program's flags."""
+    defaults = ReportOptions()
+    flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
+    flags.DEFINE_string("data_dir", None, "Directory of records; default: that of the training.")
+    flags.DEFINE_string("split", "dev", "Split of the records.")
+    flags.DEFINE_string(
+        "output_dir", None, "Directory of the pages: new, empty, or an earlier report."
+    )
+    flags.DEFINE_multi_string(
+        "query", [], "A snippet of text whose best regions are shown; repeatable."
+    )
+    flags.DEFINE_integer(
+        "num_frequent_queries", defaults.num_frequent_queries,
+        "Frequent snippets of the split that are shown like --query.", lower_bound=0,
+    )
+    flags.DEFINE_integer(
+        "images_per_page", defaults.images_per_page, "Images on a page.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "max_images", defaults.max_images,
+        "Images that have a place on the pages; 0: all. Metrics are of the whole split.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "projector_dir", None,
+        "Directory of a TensorBoard log, such as MODEL_DIR/events, for the embedding projector.",
+    )
+    flags.DEFINE_integer("seed", defaults.seed, "Seed of the intervals.", lower_bound=0)
+
+
+def main():
+    values = flags.FLAGS
+    if not values.model_dir:
+        raise program.ProgramError(
+            "--model_dir is missing: a directory that vsa_tf.train has written"
+        )
+    if not values.output_dir:
+        raise program.ProgramError("--output_dir is missing: where the pages are written")
+    check_report_folder(values.output_dir)
+    if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
+        raise program.ProgramError(f"--projector_dir={values.projector_dir} is a file")
+    _check_queries(config.Settings.load(values.model_dir))
+    from vsa_tf.reporting.write_report import write_report
+
+    options = ReportOptions(
+        queries=tuple(values.query), num_frequent_queries=values.num_frequent_queries,
+        images_per_page=values.images_per_page, max_images=values.max_images, seed=values.seed,
+    )
+    write_report(
+        values.model_dir, values.data_dir, values.split, values.output_dir, options,
+        values.projector_dir,
+    )
+    print(f"open {pathlib.Path(values.output_dir) / 'index.html'}")
+
+
+def _check_queries(settings):
+    values, model = flags.FLAGS, settings.training.model
+    task = getattr(settings.model, "task", "")
+    if isinstance(settings.model, AlignmentSettings) or (
+        model == "embedding" and task == "region_phrase"
+    ):
+        return
+    for name in ("query", "num_frequent_queries"):
+        if not values[name].using_default_value:
+            raise program.ProgramError(
+                f"--{name} is not for the model {' '.join((model, task)).strip()}, which finds no "
+                "regions for text; leave it out"
+            )
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__)

@@ -1,0 +1,52 @@
+"""Photographs with their phrases, the boxes that are true and those that were found."""
+
+from vsa_tf.metrics.phrase_localization import IOU_THRESHOLD, box_iou, union_box
+from vsa_tf.reporting.card import Card
+
+
+class PhraseCards:
+    """Makes the card of an image whose phrases were looked for.
+
+    Args:
+        phrases: list of P `(image, text)`.
+        ranked_phrases: of an `Evaluation`, in the same order.
+        records: the records of the split.
+        photographs: `PhotographFolder`.
+
+    Attributes:
+        images: the images that have phrases, list of int.
+    """
+
+    def __init__(self, phrases, ranked_phrases, records, photographs):
+        self._phrases = {}
+        for (image, text), found in zip(phrases, ranked_phrases, strict=True):
+            self._phrases.setdefault(int(image), []).append((text, *found))
+        self._records = records
+        self._photographs = photographs
+        self.images = list(self._phrases)
+
+    def card(self, image):
+        """Returns the `Card` of one of `images`."""
+        card = Card(self._photographs.photograph(image), self._records.filenames[image])
+        for text, ranked_boxes, truth_boxes, kind in self._phrases[image]:
+            boxes = card.add_box(ranked_boxes[0]) if len(ranked_boxes) else []
+            note, right = "no box is annotated", None
+            if len(truth_boxes):
+                truth = union_box(truth_boxes)
+                overlaps = box_iou(ranked_boxes, truth)
+                right = bool((overlaps[:1] >= IOU_THRESHOLD).any())
+                note = _note(overlaps, right)
+                boxes = boxes + card.add_box(truth, is_truth=True)
+            card.add_line([Card.part(text, boxes, note)], kind, note, right)
+        return card
+
+
+def _note(overlaps, right):
+    if not len(overlaps):
+        return "no region"
+    note = f"overlap {overlaps[0]:.2f}"
+    correct = (overlaps >= IOU_THRESHOLD).nonzero()[0]
+    if right:
+        return note
+    where = f"right at rank {correct[0] + 1}" if len(correct) else "no region is right"
+    return f"{note}, {where}"

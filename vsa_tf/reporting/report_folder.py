@@ -1,0 +1,79 @@
+"""The folder of a report. No TensorFlow here: a program asks before it is imported."""
+
+import json
+import pathlib
+
+from vsa_tf.atomic_file import write_atomically
+from vsa_tf.program import ProgramError
+
+_MANIFEST = "report.json"
+_WRITER = "vsa_tf.report"
+
+
+class ReportFolder:
+    """Writes the files of a report; a former one in the same place is replaced.
+
+    Args:
+        output_dir: absent, empty, or the folder of a former report.
+
+    Raises:
+        ProgramError: it is something else, which is left as it is.
+    """
+
+    def __init__(self, output_dir):
+        self._path = pathlib.Path(output_dir)
+        self._former = _former_files(self._path)
+        self._files = []
+        self._path.mkdir(parents=True, exist_ok=True)
+        # At once: what a run that was killed has left is known as a report.
+        self._write_manifest(self._former)
+
+    def write(self, name, content):
+        """Writes a file.
+
+        Args:
+            name: its path below the folder.
+            content: str, or bytes.
+        """
+        path = self._path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        self._files.append(name)
+
+    def finish(self):
+        """Removes what the former report alone has left."""
+        for name in set(self._former) - set(self._files):
+            (self._path / name).unlink(missing_ok=True)
+        self._write_manifest(self._files)
+
+    def _write_manifest(self, files):
+        content = json.dumps({"written_by": _WRITER, "files": sorted(files)}, indent=1)
+        write_atomically(self._path / _MANIFEST, f"{content}\n".encode("utf-8"))
+
+
+def check_report_folder(output_dir):
+    """Raises ProgramError where a report cannot be written without harm to other files."""
+    _former_files(pathlib.Path(output_dir))
+
+
+def _former_files(path):
+    """Returns the names of the files of a former report, list of str."""
+    if path.exists() and not path.is_dir():
+        raise ProgramError(f"--output_dir={path} is a file, not a directory")
+    if not path.is_dir() or not any(path.iterdir()):
+        return []
+    try:
+        manifest = json.loads((path / _MANIFEST).read_text("utf-8"))
+        if manifest["written_by"] == _WRITER:
+            # No file outside of it is removed, whatever the manifest says.
+            return [name for name in manifest["files"] if _is_below(path, name)]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ProgramError(
+        f"Expected --output_dir to be new, empty, or an earlier report. Received: {path}, which "
+        "holds other files. Choose another directory"
+    )
+
+
+def _is_below(path, name):
+    return path.resolve() in (path / name).resolve().parents

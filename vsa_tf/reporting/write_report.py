@@ -1,0 +1,86 @@
+"""The work of `vsa_tf.report`."""
+
+import functools
+
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.load_split import load_split
+from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.reporting.alignment_pages import alignment_pages
+from vsa_tf.reporting.caption_pages import caption_pages
+from vsa_tf.reporting.metrics_page import metrics_page
+from vsa_tf.reporting.page_html import page_html
+from vsa_tf.reporting.page_script import PAGE_SCRIPT
+from vsa_tf.reporting.page_style import PAGE_STYLE
+from vsa_tf.reporting.photograph_folder import PhotographFolder
+from vsa_tf.reporting.report_folder import ReportFolder
+from vsa_tf.reporting.report_options import ReportOptions
+from vsa_tf.reporting.two_branch_pages import two_branch_pages
+from vsa_tf.reporting.write_projector import write_projector
+
+_PAGES = {
+    "alignment": alignment_pages,
+    "dvsa_rnn": caption_pages,
+    "m_rnn": caption_pages,
+    "embedding": two_branch_pages,
+    "similarity": two_branch_pages,
+}
+
+
+def write_report(
+    model_dir, data_dir=None, split="dev", output_dir="report", options=None, projector_dir=None
+):
+    """Evaluates the best weights of a model directory and shows what they find as web pages.
+
+    Args:
+        model_dir: directory that training wrote.
+        data_dir: directory of records; None for that of the training.
+        split: name of the split.
+        output_dir: directory of the pages, see `ReportFolder`; `index.html` is the first.
+        options: `ReportOptions`.
+        projector_dir: directory of a log of TensorBoard, for its embedding projector; None: none.
+
+    Returns:
+        The metrics, laid out as `metrics.json`.
+
+    Raises:
+        ProgramError: records or model cannot be used, or do not belong together.
+    """
+    options = options or ReportOptions()
+    folder = ReportFolder(output_dir)
+    trained = TrainedModel(model_dir)
+    settings = trained.settings
+    data_dir = data_dir or settings.data.data_dir
+    load = functools.cache(lambda name: load_split(trained, data_dir, name))
+    data = load(split)
+    evaluation = make_evaluator(settings).evaluate(
+        trained.model, data,
+        EvaluationOptions(
+            seed=options.seed,
+            load_training_data=lambda: load(settings.training.train_split),
+        ),
+    )
+    report = evaluation_report(settings, data, evaluation.metrics)
+    print_tables(report)
+    photographs = PhotographFolder(data.records, folder)
+    make_pages = _PAGES[settings.training.model]
+    pages = make_pages(trained.model, evaluation, data, photographs, options)
+    title = f"{settings.training.model} on {report['dataset']} {split}"
+    first = metrics_page(
+        report, settings, f"{report['num_images']} images, {report['num_sentences']} sentences."
+    )
+    _write_pages([first, *pages], title, folder)
+    if projector_dir:
+        write_projector(projector_dir, trained.model, evaluation, data)
+    return report
+
+
+def _write_pages(pages, title, folder):
+    folder.write("report.css", PAGE_STYLE)
+    folder.write("report.js", PAGE_SCRIPT)
+    for page in reversed(pages):  # index.html last: where it is, all is there
+        if page.groups:
+            folder.write(f"data/{page.name}.js", page.data_script())
+        folder.write(f"{page.name}.html", page_html(page, pages, title))
+    folder.finish()
