@@ -100,6 +100,21 @@ _ALLOWED = {
         "google.protobuf", "tensorflow_serving.apis", "vsa_tf.server", "werkzeug",
     ),
     "vsa_tf.server.serve_models": ("vsa_tf.program", "vsa_tf.server"),
+    # Any of these and a server, asked about files.
+    "vsa_tf.answers": (
+        "numpy", "tfrecords_tools.image_decoding", "tfrecords_tools.progress", "vsa_tf.answers",
+        "vsa_tf.atomic_file", "vsa_tf.config", "vsa_tf.decoding", "vsa_tf.program",
+        "vsa_tf.saved_models", "vsa_tf.visualization",
+    ),
+    "vsa_tf.answers.model_flags": ("absl", "vsa_tf.answers"),
+    "vsa_tf.search_index": (
+        "numpy", "tfrecords_tools.progress", "vsa_tf.answers", "vsa_tf.atomic_file",
+        "vsa_tf.program", "vsa_tf.retrieval", "vsa_tf.search_index",
+    ),
+    "vsa_tf.search_index.model_probe": ("PIL", "numpy", "vsa_tf.program", "vsa_tf.search_index"),
+    "vsa_tf.search_index.approximate_index": (
+        "faiss", "numpy", "vsa_tf.atomic_file", "vsa_tf.program",
+    ),
     # An evaluated split as pages to look at.
     "vsa_tf.reporting": (
         "PIL", "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.evaluation", "vsa_tf.metrics",
@@ -111,8 +126,15 @@ _ALLOWED = {
     ),
     # Programs.
     "vsa_tf.caption": ("absl", "vsa_tf"),
+    "vsa_tf.align": ("absl", "vsa_tf.answers", "vsa_tf.program"),
     "vsa_tf.export": ("absl", "vsa_tf"),
+    "vsa_tf.index": ("absl", "vsa_tf.answers", "vsa_tf.program", "vsa_tf.search_index"),
+    "vsa_tf.localize": ("absl", "vsa_tf.answers", "vsa_tf.program"),
     "vsa_tf.report": ("absl", "vsa_tf"),
+    "vsa_tf.search": (
+        "absl", "tfrecords_tools.image_decoding", "vsa_tf.answers", "vsa_tf.program",
+        "vsa_tf.search_index",
+    ),
     "vsa_tf.serve": ("absl", "vsa_tf.program", "vsa_tf.server"),
     "vsa_tf.table": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.train": ("absl", "vsa_tf"),
@@ -139,6 +161,7 @@ _ALLOWED = {
 _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
     "cv2": {"tfrecords_tools.detection.load_opencv"},
+    "faiss": {"vsa_tf.search_index.approximate_index"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {
         "vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning", "vsa_tf.server.loaded_version",
@@ -148,7 +171,8 @@ _ONLY_IN = {
 
 _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
 _PROGRAMS = (
-    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.caption", "vsa_tf.export", "vsa_tf.report", "vsa_tf.serve",
+    "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.align", "vsa_tf.caption", "vsa_tf.export",
+    "vsa_tf.index", "vsa_tf.localize", "vsa_tf.report", "vsa_tf.search", "vsa_tf.serve",
     "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.inspect",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -16,7 +16,11 @@ _RUNNER = "tests/run_tests.py"
 _PROGRAMS = {
     "train": "vsa_tf/train.py",
     "evaluate": "vsa_tf/evaluate.py",
+    "align": "vsa_tf/align.py",
     "caption": "vsa_tf/caption.py",
+    "index": "vsa_tf/index.py",
+    "localize": "vsa_tf/localize.py",
+    "search": "vsa_tf/search.py",
     "export": "vsa_tf/export.py",
     "report": "vsa_tf/report.py",
     "serve": "vsa_tf/serve.py",

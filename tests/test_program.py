@@ -25,7 +25,7 @@ FLAGS = {
         "baseline", "flagfile",
     ),
     "vsa_tf.table": ("rows", "data_dir", "model_dir"),
-    "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector"),
+    "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector", "flagfile"),
     "vsa_tf.report": ("model_dir", "data_dir", "split", "output_dir", "query", "projector_dir"),
     "vsa_tf.serve": ("model_name", "model_base_path", "model_config_file", "rest_port", "port"),
     "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),

@@ -1,29 +1,33 @@
 """Writes captions for image files.
 
+    python -m vsa_tf.caption --saved_model=DIR IMAGE... [--num_captions=5]
+    python -m vsa_tf.caption --server=HOST:PORT --model_name=NAME IMAGE... [--num_captions=5]
     python -m vsa_tf.caption --model_dir=DIR --image_encoder=ENCODER IMAGE... \\
         [--num_captions=5 --beam_size=7]
 
-Prints a JSON line for each file: `{"image", "captions": [{"text", "log_prob", "tokens",
-"token_log_probs"}]}`, the best caption first; the probabilities count the end of the sentence. A
-region captioner gives `{"image", "regions": [{"box", "captions"}]}`. A file that cannot be read is
-reported in its line, `{"image", "error"}`, and the others are done.
+Prints a JSON line for each file, a directory counting as its images: `{"image", "captions":
+[{"text", "log_prob", "tokens", "token_log_probs"}]}`, the best caption first; the probabilities
+count the end of the sentence. A region captioner gives `{"image", "regions": [{"box",
+"captions"}]}`. A file that cannot be read is reported in its line, `{"image", "error"}`, and the
+others are done.
 """
 
 from absl import flags
 
-from vsa_tf import config, program
-from vsa_tf.model_settings import CaptionerSettings
+from vsa_tf import program
+from vsa_tf.answers.image_files import image_files
+from vsa_tf.answers.model_flags import define_model_flags, model_source
+
+# How an exported model writes captions was settled when it was exported.
+_LIVE_FLAGS = (
+    "length_normalization", "max_words", "prefix", "sample", "temperature", "top_k", "top_p",
+    "seed",
+)
 
 
 def define_flags():
     """Defines the program's flags."""
-    flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
-    flags.DEFINE_string(
-        "image_encoder", "", "The encoder of the model's records: SavedModel directory or handle."
-    )
-    flags.DEFINE_string(
-        "detector", "", "The detector of the records; only where a model captions regions."
-    )
+    define_model_flags()
     flags.DEFINE_integer("num_captions", 1, "Captions of each image.", lower_bound=1)
     flags.DEFINE_integer(
         "beam_size", 7, "Beams; 1: the best word each time (paper: 7).", lower_bound=1
@@ -42,26 +46,51 @@ def define_flags():
 
 def main(images):
     values = flags.FLAGS
-    if not values.model_dir:
-        raise program.ProgramError(
-            "--model_dir is missing: a directory that vsa_tf.train has written"
-        )
+    source = model_source(values)
     if not images:
         raise program.ProgramError("Expected image files after the flags. Received: none")
-    if not values.sample and values.num_captions > values.beam_size:
+    paths = image_files(images)
+    if not paths:
+        raise program.ProgramError(f"{images[0]} holds no image files")
+    if source.model_dir and not values.sample and values.num_captions > values.beam_size:
         raise program.ProgramError(
             f"--num_captions={values.num_captions} needs as many beams: raise --beam_size, which "
             f"is {values.beam_size}"
         )
-    settings = config.Settings.load(values.model_dir)
-    if not isinstance(settings.model, CaptionerSettings):
-        raise program.ProgramError(
-            f"--model_dir={values.model_dir} holds a {settings.training.model} model, which writes "
-            "no captions"
-        )
-    from vsa_tf.photographs.caption_photographs import caption_photographs
+    source.check("caption", "writes captions")
+    if source.model_dir:
+        from vsa_tf.photographs.caption_photographs import caption_photographs
 
-    caption_photographs(values, images)
+        caption_photographs(values, paths)
+        return
+    _check_exported(values, source.model_card())
+    from vsa_tf.answers.caption_images import caption_images
+
+    caption_images(source, paths, values.num_captions)
+
+
+def _check_exported(values, card):
+    """Refuses flags that ask an exported model for other captions than it writes."""
+    given = [name for name in _LIVE_FLAGS if values[name].present]
+    if given:
+        raise program.ProgramError(
+            f"--{given[0]} goes with --model_dir: an exported model writes captions as "
+            "vsa_tf.export was told"
+        )
+    exported = card["answers"] if card else {}
+    beam_size = exported.get("beam_size")
+    if values["beam_size"].present and values.beam_size != beam_size:
+        raise program.ProgramError(
+            f"Expected --beam_size={beam_size}, with which the model was exported, or none. "
+            f"Received: --beam_size={values.beam_size}"
+            if beam_size else
+            "--beam_size goes with --model_dir or --saved_model: a server's model has its own"
+        )
+    if values.num_captions > exported.get("num_captions", values.num_captions):
+        raise program.ProgramError(
+            f"--num_captions={values.num_captions}: the model was exported with "
+            f"{exported['num_captions']}. Ask for fewer, or export it with more"
+        )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def export_model(options, settings):
     """Writes a trained model as a SavedModel, once its answers are those of the model itself.
 
     Args:
-        options: with the attributes of the program's flags (`vsa_tf.export`).
+        options: `ExportOptions`.
         settings: the `AnswerSettings`.
 
     Returns:

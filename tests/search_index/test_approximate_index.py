@@ -1,0 +1,96 @@
+import sys
+
+import numpy as np
+import pytest
+
+from tests.search_index.given_embeddings import (
+    images_with_regions, sentences_with_words, unit, write_index,
+)
+from vsa_tf.program import ProgramError
+from vsa_tf.search_index.approximate_index import ApproximateIndex
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index.search_index import SearchIndex
+
+pytest.importorskip("faiss", reason="faiss is an extra")
+
+
+@pytest.fixture
+def without_regions(tmp_path):
+    vectors = unit(np.random.default_rng(0), 3000)
+    parts = [Embedded("images", vectors[:1000]), Embedded("images", vectors[1000:])]
+    return SearchIndex(write_index(tmp_path / "index", "distance", *parts))
+
+
+def test_the_recall_is_that_of_its_own_first_ten(without_regions):
+    index = without_regions
+    built = ApproximateIndex.build(index, "images")
+    assert built.recall >= 0.95
+    shares = []
+    for query in index.sample("images", 100):
+        exact = {hit.entry for hit in index.search(query, "images", 10)}
+        found = {hit.entry for hit in index.search(query, "images", 10, built)}
+        shares.append(len(exact & found) / 10)
+    assert built.recall == pytest.approx(np.mean(shares))
+    # Opened again it is the same.
+    opened = ApproximateIndex(index.index_dir, "images")
+    assert (opened.recall, opened.num_cells) == (built.recall, built.num_cells)
+
+
+def test_what_it_finds_is_scored_exactly(without_regions):
+    index = without_regions
+    built = ApproximateIndex.build(index, "images")
+    query, = index.sample("images", 1)
+    exact = {hit.entry: hit for hit in index.search(query, "images", 3000)}
+    hits = index.search(query, "images", 10, built)
+    assert len(hits) == 10
+    for hit in hits:
+        assert hit.score == pytest.approx(exact[hit.entry].score, abs=1e-5)
+
+
+def test_few_cells_leave_most_entries_unscored(without_regions):
+    index = without_regions
+    built = ApproximateIndex.build(index, "images")
+    built.num_cells = 1
+    query, = index.sample("images", 1)
+    rows = built.candidates(query, 10)
+    assert 0 < sum(len(found) for found in rows.values()) <= 100
+
+
+def test_what_was_indexed_later_is_searched_too(without_regions):
+    built = ApproximateIndex.build(without_regions, "images")
+    new = unit(np.random.default_rng(1), 1)
+    columns = {"path": ["new"], "size": [1], "mtime_ns": [1]}
+    IndexShard.write(without_regions.index_dir, columns, Embedded("images", new))
+    index = SearchIndex(without_regions.index_dir)
+    assert index.search(Embedded("sentences", new), "images", 1, built)[0].entry == "new"
+    # Built again it is in, and the old file is gone.
+    again = ApproximateIndex.build(index, "images")
+    assert again.shards == built.shards | {"images-00002"}
+    assert [path.name for path in index.index_dir.glob("*.faiss")] == ["images-3.faiss"]
+    assert index.search(Embedded("sentences", new), "images", 1, again)[0].entry == "new"
+
+
+def test_words_find_images_by_their_real_regions(tmp_path):
+    rng = np.random.default_rng(2)
+    images, sentences = images_with_regions(rng, 400), sentences_with_words(rng, 30)
+    parts = [images.take(np.arange(150)), images.take(np.arange(150, 400)), sentences]
+    index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts))
+    built = ApproximateIndex.build(index, "images")
+    assert built.recall >= 0.9
+    query = index.sample("images", 1)[0]
+    exact = {hit.entry: hit for hit in index.search(query, "images", 400)}
+    for hit in index.search(query, "images", 10, built):
+        assert hit.score == pytest.approx(exact[hit.entry].score, rel=1e-5)
+        assert hit.box == exact[hit.entry].box
+
+
+def test_an_index_that_was_not_built_is_named(without_regions):
+    with pytest.raises(ProgramError, match="no approximate index of images: run vsa_tf.index"):
+        ApproximateIndex(without_regions.index_dir, "images")
+
+
+def test_without_faiss_the_extra_is_named(without_regions, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ProgramError, match=r"vsa_tf\[faiss\]"):
+        ApproximateIndex.build(without_regions, "images")

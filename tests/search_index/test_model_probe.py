@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from tests.answers.given_model import GivenModel
+from tests.saved_models.small_models import make_model_dir
+from tests.search_index.given_embeddings import hashed_source
+from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings, SimilaritySettings
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.live_model import LiveModel
+from vsa_tf.search_index.model_probe import find_score, probe, same_model
+
+
+def _find(model):
+    return find_score(model, probe(model, "images"), probe(model, "sentences"))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "score"),
+    [
+        ("alignment", AlignmentSettings(crop_size=16, joint_size=8), "max_sum"),
+        ("alignment", AlignmentSettings(crop_size=16, joint_size=8, length_normalization=True),
+         "max_mean"),
+        ("embedding", EmbeddingSettings(text="gru", crop_size=16), "distance"),
+        ("embedding", EmbeddingSettings(text="gru", crop_size=16, task="region_phrase"),
+         "distance"),
+    ],
+)
+def test_a_models_own_scores_tell_how_its_vectors_are_compared(tmp_path, name, settings, score):
+    model_dir = make_model_dir(
+        tmp_path / "model", name, settings, detector="grid", num_regions=4
+    )
+    assert _find(LiveModel(str(model_dir))) == score
+
+
+def test_a_network_of_pairs_has_no_vectors_to_compare(tmp_path):
+    settings = SimilaritySettings(text="gru", crop_size=16)
+    model = LiveModel(str(make_model_dir(tmp_path / "model", "similarity", settings)))
+    with pytest.raises(ProgramError, match="by a network of its own"):
+        _find(model)
+
+
+def test_the_same_model_is_known_by_its_vectors():
+    summaries = {
+        seed: probe(hashed_source(seed).open(), "sentences").summaries()[0] for seed in (0, 1)
+    }
+    assert same_model(summaries[0].tolist(), summaries[0] * np.float32(1.0001))
+    assert not same_model(summaries[0], summaries[1])
+    assert not same_model(summaries[0], summaries[0][:-1])
+
+
+def test_the_picture_is_one_that_every_decoder_reads_alike():
+    seen = []
+
+    def embed(image_bytes):
+        seen.extend(image_bytes)
+        return {"embedding": np.ones((1, 2), np.float32)}
+
+    model = GivenModel({"embed_image": embed})
+    probe(model, "images")
+    probe(model, "images")
+    assert seen[0] == seen[1] and seen[0].startswith(b"\x89PNG")

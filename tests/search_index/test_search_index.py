@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from tests.search_index.given_embeddings import (
+    images_with_regions, sentences_with_words, unit, write_index,
+)
+from vsa_tf.program import ProgramError
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
+from vsa_tf.search_index.index_writer import IndexWriter
+from vsa_tf.search_index.search_index import SearchIndex
+
+
+def _part(embedded, rows):
+    return embedded.take(np.array(rows))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("top_k", [1, 4, 50])
+def test_the_best_of_all_shards_come_in_order_with_their_boxes(tmp_path, dtype, top_k):
+    rng = np.random.default_rng(0)
+    images = images_with_regions(rng, 12)
+    parts = [_part(images, range(5)), _part(images, range(5, 6)), _part(images, range(6, 12))]
+    index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts, dtype=dtype))
+    query = sentences_with_words(rng, 1)
+    hits = index.search(query, "images", top_k)
+    stored = Embedded("images", images.vectors.astype(dtype), images.counts, images.boxes)
+    scores = entry_scores(query, stored, "max_sum")
+    order = np.argsort(-scores, kind="stable")[:top_k]
+    assert [hit.entry for hit in hits] == [f"image {number}" for number in order]
+    np.testing.assert_allclose([hit.score for hit in hits], scores[order], rtol=1e-6)
+    np.testing.assert_array_equal([hit.box for hit in hits], best_boxes(query, stored)[order])
+
+
+def test_sentences_are_found_and_have_no_boxes(tmp_path):
+    rng = np.random.default_rng(1)
+    parts = [
+        sentences_with_words(rng, 4), images_with_regions(rng, 3), sentences_with_words(rng, 5)
+    ]
+    index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts))
+    query = images_with_regions(rng, 1)
+    scores = np.concatenate(
+        [entry_scores(query, part, "max_sum") for part in parts if part.kind == "sentences"]
+    )
+    hits = index.search(query, "sentences", 3)
+    order = np.argsort(-scores)[:3]
+    assert [hit.entry for hit in hits] == [f"sentence {number}" for number in order]
+    assert [hit.box for hit in hits] == [None] * 3
+    assert index.search(query, "images", 1)[0].box is None
+
+
+def test_of_equal_scores_the_earlier_entry_is_first(tmp_path):
+    same = np.tile(unit(np.random.default_rng(2)), (3, 1))
+    parts = [Embedded("images", same), Embedded("images", same)]
+    index = SearchIndex(write_index(tmp_path / "index", "distance", *parts))
+    hits = index.search(Embedded("sentences", same[:1]), "images", 4)
+    assert [hit.entry for hit in hits] == [f"image {number}" for number in range(4)]
+
+
+def test_an_image_that_was_indexed_again_counts_once(tmp_path):
+    vectors = unit(np.random.default_rng(3), 4)
+    path = write_index(tmp_path / "index", "distance", Embedded("images", vectors[:3]))
+    with IndexWriter(path, "float32") as writer:
+        # The file of image 1 holds another picture now.
+        columns = {"path": ["image 1"], "size": [2], "mtime_ns": [2]}
+        writer.add(columns, Embedded("images", vectors[3:]))
+    hits = SearchIndex(path).search(Embedded("sentences", vectors[1:2]), "images", 10)
+    assert sorted(hit.entry for hit in hits) == ["image 0", "image 1", "image 2"]
+    changed, = [hit for hit in hits if hit.entry == "image 1"]
+    expected = -np.sqrt(np.square(vectors[1] - vectors[3]).sum() + 1e-4)
+    assert changed.score == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_directory_without_an_index_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="holds no index"):
+        SearchIndex(tmp_path)
+
+
+def test_sampled_queries_are_indexed_sentences_where_there_are_any(tmp_path):
+    rng = np.random.default_rng(4)
+    images, sentences = images_with_regions(rng, 3), sentences_with_words(rng, 6)
+    index = SearchIndex(write_index(tmp_path / "both", "max_sum", images, sentences))
+    ends = np.cumsum(sentences.counts)
+    words = [sentences.vectors[end - count:end] for end, count in zip(ends, sentences.counts)]
+    drawn = index.sample("images", 10)
+    assert len(drawn) == 6
+    for query, expected in zip(drawn, words):
+        np.testing.assert_array_equal(query.vectors, expected)
+    index = SearchIndex(write_index(tmp_path / "images", "max_sum", images))
+    for query in index.sample("images", 2):
+        regions = images.vectors[images.region_mask]
+        assert (regions == query.vectors).all(axis=1).any()

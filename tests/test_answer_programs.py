@@ -1,0 +1,147 @@
+"""The programs that answer, as a user types them, where importing TensorFlow would fail."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.index_manifest import IndexManifest
+from vsa_tf.search_index.index_shard import IndexShard
+
+ROOT = pathlib.Path(__file__).parents[1]
+PROGRAMS = ("align", "caption", "index", "localize", "search")
+MODEL = ("--model_dir=alignment",)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a program in a directory with models and images, without a TensorFlow or Keras."""
+    for name in ("tensorflow", "keras"):
+        folder = tmp_path / "without" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    for name in ("alignment", "m_rnn"):
+        (tmp_path / name).mkdir()
+        settings = Settings(
+            DataSettings(), OptimizerSettings(), TrainingSettings(model=name),
+            MODEL_SETTINGS[name](),
+        )
+        (tmp_path / name / "config.json").write_text(settings.to_json({}))
+    exported = tmp_path / "exported" / "1"
+    exported.mkdir(parents=True)
+    (exported / "saved_model.pb").write_bytes(b"")
+    card = {
+        "model": "m_rnn", "signatures": {"caption": {}},
+        "answers": {"beam_size": 7, "num_captions": 5},
+    }
+    (exported / "model_card.json").write_text(json.dumps(card))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.jpg").write_text("no image")
+    (tmp_path / "b.jpg").write_text("no image")
+    (tmp_path / "boxes.json").write_text("[[0, 0, 2, 2]]")
+    index = tmp_path / "indexed"
+    index.mkdir()
+    manifest = IndexManifest({"model_dir": str(tmp_path / "gone")}, "max_sum", "float16", {})
+    manifest.save(index)
+    vectors = Embedded("sentences", np.ones((1, 2), np.float16))
+    IndexShard.write(index, {"sentence": ["a dog"]}, vectors)
+
+    def run(program, *arguments):
+        paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
+        return subprocess.run(
+            [sys.executable, "-m", f"vsa_tf.{program}", *arguments], cwd=tmp_path,
+            capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_answers_without_tensorflow(run, program):
+    result = run(program, "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"python -m vsa_tf.{program}" in result.stdout
+    for flag in ("model_dir", "image_encoder", "detector", "saved_model", "server", "model_name"):
+        assert re.search(rf"^  --{flag}: \S", result.stdout, re.MULTILINE), flag
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "message"),
+    [
+        *((program, ["--no_such_flag=1"], "no_such_flag") for program in PROGRAMS),
+        *(
+            (program, [], "one of --model_dir, --saved_model and --server. Received: none")
+            for program in ("align", "caption", "localize")
+        ),
+        ("align", [*MODEL, "--saved_model=exported"], "--model_dir and --saved_model"),
+        ("align", [*MODEL, "--image=a.jpg"], "--sentence is missing"),
+        ("align", [*MODEL, "--sentence= "], "--sentence is missing"),
+        ("align", [*MODEL, "--sentence=dog"], "--image is missing"),
+        ("align", [*MODEL, "--sentence=dog", "empty"], "--image is missing"),
+        ("align", [*MODEL, "--sentence=dog", "--output=p.png", "a.jpg", "b.jpg"], "Received: 2"),
+        ("align", [*MODEL, "--sentence=dog", "--output=nowhere/p.png", "a.jpg"], "no such dir"),
+        ("align", ["--model_dir=m_rnn", "--sentence=dog", "a.jpg"], "that aligns.*m_rnn, which"),
+        ("align", ["--saved_model=exported", "--sentence=dog", "a.jpg"], "answers caption alone"),
+        ("align", ["--saved_model=empty", "--sentence=dog", "a.jpg"], "holds no SavedModel"),
+        ("localize", [*MODEL, "--image=a.jpg"], "--phrase is missing"),
+        ("localize", [*MODEL, "--phrase=dog"], "--image is missing"),
+        ("localize", [*MODEL, "--phrase=dog", "--boxes=boxes.json", "a.jpg"], "box 0 of --boxes"),
+        ("localize", ["--saved_model=exported", "--phrase=dog", "--boxes=boxes.json", "a.jpg"],
+         "--boxes goes with --model_dir"),
+        ("localize", ["--model_dir=m_rnn", "--phrase=dog", "a.jpg"], "that finds phrases"),
+        ("caption", ["--model_dir=m_rnn"], "Expected image files"),
+        ("caption", ["--model_dir=m_rnn", "empty"], "empty holds no image files"),
+        ("caption", [*MODEL, "a.jpg"], "that writes captions.*alignment"),
+        ("caption", ["--model_dir=m_rnn", "--num_captions=9", "a.jpg"], "raise --beam_size"),
+        ("caption", ["--saved_model=exported", "--sample", "a.jpg"], "--sample goes with"),
+        ("caption", ["--saved_model=exported", "--prefix=a", "a.jpg"], "--prefix goes with"),
+        ("caption", ["--saved_model=exported", "--beam_size=3", "a.jpg"], "--beam_size=7, with"),
+        ("caption", ["--saved_model=exported", "--num_captions=6", "a.jpg"], "exported with 5"),
+        ("caption", ["--server=h:1", "--model_name=m", "--beam_size=7", "a.jpg"], "--beam_size"),
+        ("index", [], "--index_dir is missing"),
+        ("index", ["--index_dir=a.jpg"], "is a file"),
+        ("index", ["--index_dir=new"], "Expected --images or --sentences"),
+        ("index", ["--index_dir=new", *MODEL], "Expected --images or --sentences"),
+        ("index", ["--index_dir=new", "--images=a.jpg"], "one of --model_dir"),
+        ("index", ["--index_dir=new", *MODEL, "--images=empty"], "empty holds no image"),
+        ("index", ["--index_dir=new", *MODEL, "empty"], "empty holds no image"),
+        ("index", ["--index_dir=new", *MODEL, "--sentences=nowhere"], "--sentences=nowhere"),
+        ("index", ["--index_dir=new", "--model_dir=m_rnn", "--images=a.jpg"], "that embeds"),
+        ("index", ["--index_dir=new", "--approximate"], "holds no index yet"),
+        ("index", ["--index_dir=indexed", *MODEL, "--images=a.jpg", "--dtype=float32"],
+         "--dtype=float16, as indexed was made"),
+        ("search", ["--query=dog"], "--index_dir is missing"),
+        ("search", ["--index_dir=indexed"], "--query is missing"),
+        ("search", ["--index_dir=empty", "--query=dog"], "holds no index"),
+        ("search", ["--index_dir=indexed", "--query=dog", "--top_k=0"], "top_k"),
+        ("search", ["--index_dir=indexed", "--query=dog", "--target=images"], "sentences alone"),
+        ("search", ["--index_dir=indexed", "--query=a.jpg"], "--query=a.jpg is a file, but not"),
+        ("search", ["--index_dir=indexed", "--query=dog"], "gone, which is not there: name the"),
+        ("search", ["--index_dir=indexed", "--query=dog", "--model_dir=m_rnn"], "that embeds"),
+        ("search", ["--index_dir=indexed", "data", "--query=dog"], "Received: data"),
+    ],
+)
+def test_wrong_flags_are_one_line_before_tensorflow(run, program, arguments, message):
+    result = run(program, *arguments)
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == ""
+    line, = result.stderr.splitlines()
+    assert re.search(message, line)
+
+
+def test_a_damaged_index_is_one_line(run, tmp_path):
+    (tmp_path / "indexed" / "index.json").write_text('{"format": 1')
+    result = run("search", "--index_dir=indexed", "--query=dog")
+    assert result.returncode == 1
+    assert "index.json is no index that can be read" in result.stderr
+    (tmp_path / "indexed" / "index.json").write_text('{"format": 2}')
+    result = run("search", "--index_dir=indexed", "--query=dog")
+    assert "its format is 2, and this program's is 1" in result.stderr

@@ -1,0 +1,51 @@
+"""Aligns a sentence to the regions of photographs.
+
+    python -m vsa_tf.align --saved_model=DIR --image=IMAGE --sentence=TEXT [--output=PICTURE.png]
+    python -m vsa_tf.align --server=HOST:PORT --model_name=NAME --sentence=TEXT IMAGE...
+    python -m vsa_tf.align --model_dir=DIR --image_encoder=ENCODER --detector=DETECTOR ...
+
+Prints a JSON line for each file, a directory counting as its images: `{"image", "sentence",
+"score", "snippets": [{"text", "box", "score"}], "words": [{"text", "box", "score"}]}`. A snippet is
+a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 1. A file that
+cannot be read is reported in its line, `{"image", "error"}`, and the others are done.
+"""
+
+import pathlib
+
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.answers.image_files import image_files
+from vsa_tf.answers.model_flags import define_model_flags, model_source
+
+
+def define_flags():
+    """Defines the program's flags."""
+    define_model_flags()
+    flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
+    flags.DEFINE_string("sentence", "", "The sentence.")
+    flags.DEFINE_string("output", "", "PNG file to draw the alignment into, of a single image.")
+
+
+def main(images):
+    values = flags.FLAGS
+    source = model_source(values)
+    if not values.sentence.strip():
+        raise program.ProgramError("--sentence is missing: the text to align")
+    paths = image_files([values.image] * bool(values.image) + images)
+    if not paths:
+        raise program.ProgramError("--image is missing: a photograph, or several after the flags")
+    if values.output:
+        if len(paths) > 1:
+            raise program.ProgramError(f"--output draws a single image. Received: {len(paths)}")
+        if not pathlib.Path(values.output).parent.is_dir():
+            raise program.ProgramError(f"--output={values.output}: there is no such directory")
+    source.check("align", "aligns sentences")
+    from vsa_tf.answers.align_images import align_images
+
+    align_images(source, paths, values.sentence, values.output)
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__, positional="IMAGE")

@@ -1,0 +1,142 @@
+"""Where answers come from: a model directory, an exported SavedModel, or a server."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+from vsa_tf.config import Settings
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.signatures import model_signatures
+from vsa_tf.saved_models.version_path import version_path
+
+_WAYS = ("model_dir", "saved_model", "server")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSource:
+    """Names a model without opening it; opening it takes seconds.
+
+    Attributes:
+        model_dir: directory that `vsa_tf.train` has written.
+        image_encoder, detector: of its records, see `PhotographReader`; with model_dir alone.
+        saved_model: directory that `vsa_tf.export` has written.
+        server: `HOST:PORT` of the REST interface of `vsa_tf.serve` or TensorFlow Serving.
+        model_name: the model's name there.
+
+    Raises:
+        ProgramError: not exactly one of model_dir, saved_model and server is given, or another one
+            does not go with it.
+    """
+
+    model_dir: str = ""
+    image_encoder: str = ""
+    detector: str = ""
+    saved_model: str = ""
+    server: str = ""
+    model_name: str = ""
+
+    def __post_init__(self):
+        given = [name for name in _WAYS if getattr(self, name)]
+        if len(given) != 1:
+            names = " and ".join(f"--{name}" for name in given)
+            raise ProgramError(
+                "Expected one of --model_dir, --saved_model and --server. Received: "
+                f"{names or 'none'}"
+            )
+        for name in ("image_encoder", "detector"):
+            if getattr(self, name) and not self.model_dir:
+                raise ProgramError(
+                    f"--{name} goes with --model_dir: what --{given[0]} names has its own"
+                )
+        if bool(self.server) != bool(self.model_name):
+            raise ProgramError("--server and --model_name go together: give both or neither")
+        if self.server and not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[^\s/]+\]:\d{1,5}", self.server):
+            raise ProgramError(f"Expected --server=HOST:PORT. Received: --server={self.server}")
+
+    def __str__(self):
+        if self.server:
+            return f"{self.model_name} of {self.server}"
+        return self.saved_model or self.model_dir
+
+    def model_card(self):
+        """Returns what the export says of itself, a dict; None where there is none to read.
+
+        Raises:
+            ProgramError: there is no SavedModel.
+        """
+        if not self.saved_model:
+            return None
+        try:
+            card = (version_path(self.saved_model) / "model_card.json").read_text(encoding="utf-8")
+            return json.loads(card)
+        except (OSError, ValueError):
+            return None
+
+    def check(self, signature, purpose):
+        """Refuses a model that cannot answer, as far as is known without opening it.
+
+        Args:
+            signature: the name that it must answer to (`saved_models.signatures`).
+            purpose: what for, such as "writes captions".
+
+        Raises:
+            ProgramError: it cannot, or there is no such model.
+        """
+        if self.model_dir:
+            settings = Settings.load(self.model_dir)
+            names, kind = model_signatures(settings), settings.training.model
+        else:
+            card = self.model_card()
+            names, kind = (card["signatures"], card["model"]) if card else ([signature], "")
+        self._check(signature, names, f"a model that {purpose}", kind)
+
+    def open(self, *signatures, settings=None):
+        """Opens the model.
+
+        Args:
+            *signatures: the names that it must answer to.
+            settings: `AnswerSettings` of a model directory; None: the defaults.
+
+        Returns:
+            A `LiveModel`, an `ExportedModel` or a `RemoteModel`, which are called alike.
+
+        Raises:
+            ProgramError: the model cannot be used, or does not answer to the names.
+        """
+        model = self._open(settings)
+        for signature in signatures:
+            self._check(signature, model.signatures, f"a model with the signature {signature}")
+        return model
+
+    def to_dict(self):
+        """Returns what tells this source to `ModelSource(**dict)` in another directory, too."""
+        fields = {name: value for name, value in vars(self).items() if value}
+        for name, value in fields.items():
+            if name not in ("server", "model_name") and pathlib.Path(value).exists():
+                fields[name] = str(pathlib.Path(value).resolve())
+        return fields
+
+    def _open(self, settings):
+        # Each of them imports what takes seconds.
+        if self.server:
+            from vsa_tf.answers.remote_model import RemoteModel
+
+            return RemoteModel(self.server, self.model_name)
+        if self.saved_model:
+            from vsa_tf.saved_models.exported_model import ExportedModel
+
+            return ExportedModel(self.saved_model)
+        from vsa_tf.saved_models.answer_settings import AnswerSettings
+        from vsa_tf.saved_models.live_model import LiveModel
+
+        return LiveModel(
+            self.model_dir, self.image_encoder, self.detector, settings or AnswerSettings()
+        )
+
+    def _check(self, signature, names, expected, kind=""):
+        if signature not in names:
+            received = f"{kind}, which answers" if kind else "one that answers"
+            raise ProgramError(
+                f"Expected {expected}. Received: {self}, {received} {', '.join(names)} alone"
+            )

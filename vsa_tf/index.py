@@ -1,0 +1,94 @@
+"""Makes photographs and sentences searchable.
+
+    python -m vsa_tf.index --saved_model=DIR --images=DIR --index_dir=DIR
+    python -m vsa_tf.index --saved_model=DIR --sentences=FILE --index_dir=DIR
+    python -m vsa_tf.index --index_dir=DIR --approximate
+
+Embeds what is new, every line of FILE being a sentence, and adds it to INDEX_DIR, which
+`vsa_tf.search` reads: files that are there with the same size and time are passed over, and a run
+that was stopped goes on where it was when it is started again. The model may be named by
+--model_dir or --server too; an index holds the vectors of one model and refuses another. A file
+that cannot be read is reported in a JSON line, `{"image", "error"}`, and the others are done.
+--approximate also prepares approximate searches of all that is in the index (extra `faiss`) and
+prints their recall.
+"""
+
+import importlib.util
+import pathlib
+
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.answers.image_files import image_files
+from vsa_tf.answers.model_flags import define_model_flags, model_source, names_a_model
+from vsa_tf.search_index.index_manifest import DTYPES, IndexManifest
+
+
+def define_flags():
+    """Defines the program's flags."""
+    define_model_flags()
+    flags.DEFINE_string("index_dir", "", "Directory of the index; made if it is not there.")
+    flags.DEFINE_multi_string(
+        "images", [], "Directory of photographs, or a file; repeatable, and after the flags."
+    )
+    flags.DEFINE_string("sentences", "", "Text file in UTF-8, a sentence a line.")
+    flags.DEFINE_enum(
+        "dtype", None, DTYPES,
+        "Of a new index's vectors [float32]; float16: half as large, searched more slowly.",
+    )
+    flags.DEFINE_bool("approximate", False, "Prepare approximate searches.")
+
+
+def main(images):
+    values = flags.FLAGS
+    if not values.index_dir:
+        raise program.ProgramError("--index_dir is missing: the directory of the index")
+    if pathlib.Path(values.index_dir).is_file():
+        raise program.ProgramError(f"--index_dir={values.index_dir} is a file, not a directory")
+    manifest = IndexManifest.load(values.index_dir)
+    if values.dtype and manifest and values.dtype != manifest.dtype:
+        raise program.ProgramError(
+            f"Expected --dtype={manifest.dtype}, as {values.index_dir} was made. Received: "
+            f"--dtype={values.dtype}"
+        )
+    if values.approximate and importlib.util.find_spec("faiss") is None:
+        raise program.ProgramError(
+            "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
+        )
+    source, paths, sentences = _what_to_add(values, images)
+    if source is None and manifest is None:
+        raise program.ProgramError(f"--index_dir={values.index_dir} holds no index yet")
+    from vsa_tf.search_index.build_index import build_index
+
+    dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
+    build_index(values.index_dir, source, paths, sentences, dtype, values.approximate)
+
+
+def _what_to_add(values, images):
+    """Returns `(ModelSource, image files, sentences)`; the source is None if nothing is added."""
+    if not values.images and not images and not values.sentences:
+        if values.approximate and not names_a_model(values):
+            return None, [], []
+        raise program.ProgramError("Expected --images or --sentences. Received: neither")
+    source = model_source(values)
+    source.check("embed_image", "embeds images and sentences")
+    paths = image_files([*values.images, *images])
+    if (values.images or images) and not paths:
+        raise program.ProgramError(f"{[*values.images, *images][0]} holds no image files")
+    return source, paths, _sentences(values.sentences) if values.sentences else []
+
+
+def _sentences(path):
+    try:
+        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise program.ProgramError(f"--sentences={path} cannot be read: {error}") from error
+    sentences = [line.strip() for line in lines if line.strip()]
+    if not sentences:
+        raise program.ProgramError(f"--sentences={path} holds no sentence")
+    return sentences
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__, positional="IMAGE")

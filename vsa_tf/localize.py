@@ -1,0 +1,52 @@
+"""Finds what a phrase says in photographs.
+
+    python -m vsa_tf.localize --saved_model=DIR --image=IMAGE --phrase=TEXT
+    python -m vsa_tf.localize --server=HOST:PORT --model_name=NAME --phrase=TEXT IMAGE...
+    python -m vsa_tf.localize --model_dir=DIR --image_encoder=ENCODER --detector=DETECTOR \\
+        [--boxes=FILE] ...
+
+Prints a JSON line for each file and phrase, a directory counting as its images: `{"image",
+"phrase", "boxes": [{"box", "score"}]}`, the best box first, as `[ymin, xmin, ymax, xmax]` from 0 to
+1. The boxes are those of the detector and the whole frame or, with --boxes, those of a JSON file
+alone, a list of such boxes. A file that cannot be read is reported in its line, `{"image",
+"error"}`, and the others are done.
+"""
+
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.answers.image_files import image_files
+from vsa_tf.answers.model_flags import define_model_flags, model_source
+from vsa_tf.answers.read_boxes import read_boxes
+
+
+def define_flags():
+    """Defines the program's flags."""
+    define_model_flags()
+    flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
+    flags.DEFINE_multi_string("phrase", [], "The phrase; repeatable.")
+    flags.DEFINE_string("boxes", "", "With --model_dir: JSON file of boxes of your own.")
+
+
+def main(images):
+    values = flags.FLAGS
+    source = model_source(values)
+    if not values.phrase or not all(phrase.strip() for phrase in values.phrase):
+        raise program.ProgramError("--phrase is missing: the text to find")
+    paths = image_files([values.image] * bool(values.image) + images)
+    if not paths:
+        raise program.ProgramError("--image is missing: a photograph, or several after the flags")
+    if values.boxes and not source.model_dir:
+        raise program.ProgramError(
+            "--boxes goes with --model_dir: an exported model has its detector inside"
+        )
+    boxes = read_boxes(values.boxes) if values.boxes else None
+    source.check("localize", "finds phrases")
+    from vsa_tf.answers.localize_images import localize_images
+
+    localize_images(source, paths, values.phrase, boxes)
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__, positional="IMAGE")

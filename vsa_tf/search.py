@@ -1,0 +1,100 @@
+"""Searches an index of photographs and sentences.
+
+    python -m vsa_tf.search --index_dir=DIR --query=TEXT|IMAGE [--top_k=10] [--target=sentences]
+
+Prints a JSON line for each result, best first: `{"rank", "path", "score"}`, with `"box"` where the
+index has regions and the query is a text, or `{"rank", "sentence", "score"}`. A query that is the
+path of a file is an image. An image and a sentence are scored as the model does; so are two of a
+kind in an embedding model, and by their cosine in others. The model is the one that made the index,
+unless it is named again by --model_dir, --saved_model or --server: exported and served it is the
+same, any other is refused.
+"""
+
+import importlib.util
+import pathlib
+
+from absl import flags
+
+from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf import program
+from vsa_tf.answers.model_flags import define_model_flags, model_source, names_a_model
+from vsa_tf.answers.model_source import ModelSource
+from vsa_tf.search_index.index_manifest import IndexManifest
+from vsa_tf.search_index.index_shard import IndexShard
+
+_KINDS = ("images", "sentences")
+
+
+def define_flags():
+    """Defines the program's flags."""
+    define_model_flags()
+    flags.DEFINE_string("index_dir", "", "Directory that vsa_tf.index has written.")
+    flags.DEFINE_string("query", "", "A text, or the path of an image.")
+    flags.DEFINE_integer("top_k", 10, "Results.", lower_bound=1)
+    flags.DEFINE_enum(
+        "target", None, _KINDS, "What is looked for [images, where the index has any]."
+    )
+    flags.DEFINE_bool("approximate", False, "Quicker in a very large index, see vsa_tf.index.")
+
+
+def main():
+    values = flags.FLAGS
+    if not values.index_dir:
+        raise program.ProgramError("--index_dir is missing: a directory of vsa_tf.index")
+    if not values.query.strip():
+        raise program.ProgramError("--query is missing: a text, or the path of an image")
+    manifest = IndexManifest.load(values.index_dir)
+    if manifest is None:
+        raise program.ProgramError(
+            f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one"
+        )
+    if values.approximate and importlib.util.find_spec("faiss") is None:
+        raise program.ProgramError(
+            "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
+        )
+    target = _target(values)
+    is_image = _is_image(values.query)
+    source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
+    source.check("embed_image" if is_image else "embed_sentence", "embeds images and sentences")
+    from vsa_tf.search_index.answer_query import answer_query
+
+    answer_query(
+        values.index_dir, source, values.query, is_image, target, values.top_k, values.approximate
+    )
+
+
+def _target(values):
+    held = [kind for kind in _KINDS if IndexShard.find(values.index_dir, kind)]
+    if not held:
+        raise program.ProgramError(f"--index_dir={values.index_dir} is empty: add something to it")
+    if values.target and values.target not in held:
+        raise program.ProgramError(f"--target={values.target}: the index holds {held[0]} alone")
+    return values.target or held[0]
+
+
+def _is_image(query):
+    try:
+        data = pathlib.Path(query).read_bytes()
+    except (OSError, ValueError):  # a text is no path, or no file's
+        return False
+    try:
+        decode_image(data)
+    except ImageError as error:
+        raise program.ProgramError(f"--query={query} is a file, but {error}") from error
+    return True
+
+
+def _recorded_source(manifest):
+    source = ModelSource(**manifest.model)
+    path = source.model_dir or source.saved_model
+    if path and not pathlib.Path(path).exists():
+        raise program.ProgramError(
+            f"The index was made with {path}, which is not there: name the model by --model_dir, "
+            "--saved_model or --server"
+        )
+    return source
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__)

@@ -1,0 +1,190 @@
+"""Candidates for a query among very many vectors, by faiss."""
+
+import json
+import math
+import os
+import pathlib
+
+import numpy as np
+
+from vsa_tf.atomic_file import write_atomically
+from vsa_tf.program import ProgramError
+
+_RECALL = 0.95
+_RECALL_AT = 10
+_NUM_QUERIES = 100
+# Candidates of each vector of a query; they are then scored exactly.
+_FEWEST_CANDIDATES = 100
+_CANDIDATES_PER_RESULT = 10
+_VECTORS_PER_CELL = 40
+_SEED = 0
+
+
+class ApproximateIndex:
+    """Cells of near vectors (faiss IVF), of which only those next to a query are looked into.
+
+    Args:
+        index_dir: the index's directory.
+        kind: `images` or `sentences`.
+
+    Attributes:
+        shards: names of the shards whose entries it holds, a set; what was indexed later is not in.
+        num_cells: cells that are looked into.
+        recall: of its first 10 results, when it was built: the mean share of the exact first 10.
+
+    Raises:
+        ProgramError: faiss is not installed, or there is no such index.
+    """
+
+    def __init__(self, index_dir, kind):
+        path = pathlib.Path(index_dir) / f"{kind}.approximate.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ProgramError(
+                f"{index_dir} has no approximate index of {kind}: run vsa_tf.index "
+                f"--index_dir={index_dir} --approximate, or search without --approximate"
+            ) from None
+        self.shards = set(values["shards"])
+        self.num_cells, self.recall = values["num_cells"], values["recall"]
+        self._names, self._sizes = values["shards"], values["sizes"]
+        self._num_regions = values["num_regions"]
+        self._faiss = _import_faiss().read_index(str(path.with_name(values["file"])))
+
+    def candidates(self, query, top_k):
+        """Finds entries that may answer a query.
+
+        Args:
+            query: `Embedded` of one.
+            top_k: results that are wanted of them.
+
+        Returns:
+            dict of the name of a shard to rows, int `[n]` in ascending order.
+        """
+        vectors = np.ascontiguousarray(query.vectors, np.float32)
+        vectors = vectors.reshape(-1, vectors.shape[-1])
+        if query.has_regions:
+            vectors = vectors[:query.counts[0]]
+        count = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
+        self._faiss.nprobe = self.num_cells
+        _, ids = self._faiss.search(vectors, count)
+        entries = np.unique(ids[ids >= 0] // self._num_regions)
+        ends = np.cumsum(self._sizes)
+        numbers = np.searchsorted(ends, entries, side="right")
+        starts = ends - self._sizes
+        return {
+            self._names[number]: entries[numbers == number] - starts[number]
+            for number in np.unique(numbers)
+        }
+
+    @staticmethod
+    def build(index, kind):
+        """Builds the approximate index of all entries of a kind and measures its recall.
+
+        Looks into as few cells as give a recall of 0.95 of the first 10, on queries of
+        `SearchIndex.sample`.
+
+        Args:
+            index: the `SearchIndex`.
+            kind: `images`, or `sentences` where each is one vector.
+
+        Returns:
+            The `ApproximateIndex`.
+
+        Raises:
+            ProgramError: faiss is not installed.
+        """
+        faiss = _import_faiss()
+        shards = index.shards[kind]
+        num_regions = shards[0].embedded.vectors.shape[1] if shards[0].embedded.has_regions else 1
+        cells = _trained_cells(faiss, shards)
+        first = 0
+        for shard in shards:
+            vectors, ids = _vectors(shard.embedded, first, num_regions)
+            cells.add_with_ids(vectors, ids)
+            first += len(shard)
+        path = index.index_dir / f"{kind}.approximate.json"
+        file = f"{kind}-{len(shards)}.faiss"
+        temporary = path.with_name(f".{file}.{os.getpid()}.partial")
+        faiss.write_index(cells, str(temporary))
+        os.replace(temporary, path.with_name(file))
+        values = {
+            "file": file, "shards": [shard.name for shard in shards],
+            "sizes": [len(shard) for shard in shards], "num_regions": num_regions,
+            "num_cells": 1, "recall": 0.0,
+        }
+        _write(path, values)
+        result = ApproximateIndex(index.index_dir, kind)
+        result._measure(index, kind, cells.nlist)
+        _write(path, {**values, "num_cells": result.num_cells, "recall": result.recall})
+        for other in path.parent.glob(f"{kind}-*.faiss"):
+            if other.name != file:
+                other.unlink()
+        return result
+
+    def _measure(self, index, kind, num_cells):
+        queries = index.sample(kind, _NUM_QUERIES)
+        exact = [_entries(index.search(query, kind, _RECALL_AT)) for query in queries]
+        self.num_cells = 1
+        while True:
+            shares = [
+                len(_entries(index.search(query, kind, _RECALL_AT, self)) & entries) / len(entries)
+                for query, entries in zip(queries, exact)
+            ]
+            self.recall = float(np.mean(shares))
+            if self.recall >= _RECALL or self.num_cells >= num_cells:
+                return
+            self.num_cells = min(2 * self.num_cells, num_cells)
+
+
+def _import_faiss():
+    try:
+        import faiss
+    except ImportError:
+        raise ProgramError(
+            "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
+        ) from None
+    return faiss
+
+
+def _trained_cells(faiss, shards):
+    """Returns an empty index whose cells fit a sample of the vectors."""
+    total = sum(int(shard.embedded.vectors[..., 0].size) for shard in shards)
+    num_cells = max(1, min(round(4 * math.sqrt(total)), total // _VECTORS_PER_CELL))
+    share = min(1.0, num_cells * _VECTORS_PER_CELL / total)
+    rng = np.random.default_rng(_SEED)
+    samples = []
+    for shard in shards:
+        vectors, _ = _vectors(shard.embedded, 0, 1, rng, share)
+        samples.append(vectors)
+    sample = np.concatenate(samples)
+    cells = faiss.index_factory(
+        sample.shape[1], f"IVF{min(num_cells, len(sample))},SQfp16", faiss.METRIC_INNER_PRODUCT
+    )
+    # Half the points that it asks for are enough for cells that are then measured.
+    cells.cp.min_points_per_centroid = 1
+    cells.train(sample)
+    return cells
+
+
+def _vectors(embedded, first, num_regions, rng=None, share=1.0):
+    """Returns the real vectors of a shard, float32 `[n, H]`, and numbers that name their entries.
+
+    With `rng` a share of them, at least one.
+    """
+    vectors = embedded.vectors.reshape(-1, embedded.vectors.shape[-1])
+    rows = np.arange(len(vectors))
+    if embedded.has_regions:
+        rows = np.flatnonzero(embedded.region_mask.reshape(-1))
+    if rng is not None:
+        count = max(1, round(share * len(rows)))
+        rows = np.sort(rng.choice(rows, count, replace=False))
+    return np.asarray(vectors[rows], np.float32), (first * num_regions + rows).astype(np.int64)
+
+
+def _entries(hits):
+    return {hit.entry for hit in hits}
+
+
+def _write(path, values):
+    write_atomically(path, (json.dumps(values) + "\n").encode())

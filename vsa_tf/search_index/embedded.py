@@ -1,0 +1,100 @@
+"""Images or sentences as a model's vectors."""
+
+import dataclasses
+
+import numpy as np
+
+from vsa_tf.program import ProgramError
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """N images, or N sentences.
+
+    Attributes:
+        kind: `images` or `sentences`.
+        vectors: float; `[N, H]` where each is one vector, `[N, R, H]` of images with regions, and
+            `[P, H]` of sentences with words, sentence after sentence.
+        counts: int32 `[N]`; real regions, or words; None where each is one vector.
+        boxes: float32 `[N, R, 4]`, of the regions; else None.
+    """
+
+    kind: str
+    vectors: np.ndarray
+    counts: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+
+    @classmethod
+    def of_images(cls, model, image_bytes):
+        """Embeds a list of encoded images by the signature `embed_image` of a model.
+
+        Raises:
+            InputError: one cannot be read.
+            ProgramError: the model's vectors are not finite.
+        """
+        answer = model.call("embed_image", image_bytes=image_bytes)
+        if "embedding" in answer:
+            return cls("images", _finite(answer["embedding"]))
+        return cls(
+            "images", _finite(answer["regions"]), answer["num_regions"].astype(np.int32),
+            answer["boxes"].astype(np.float32),
+        )
+
+    @classmethod
+    def of_sentences(cls, model, sentences):
+        """Embeds a list of str by the signature `embed_sentence`; raises as `of_images`."""
+        answer = model.call("embed_sentence", sentences=sentences)
+        if "embedding" in answer:
+            return cls("sentences", _finite(answer["embedding"]))
+        counts = answer["num_words"].astype(np.int32)
+        is_word = np.arange(answer["words"].shape[1]) < counts[:, None]
+        return cls("sentences", _finite(answer["words"][is_word]), counts)
+
+    def __len__(self):
+        return len(self.vectors) if self.counts is None else len(self.counts)
+
+    @property
+    def has_regions(self):
+        """Whether these are images of several regions."""
+        return self.vectors.ndim == 3
+
+    @property
+    def has_words(self):
+        """Whether these are sentences of several words."""
+        return self.kind == "sentences" and self.counts is not None
+
+    @property
+    def region_mask(self):
+        """bool `[N, R]`, True where a region is real."""
+        return np.arange(self.vectors.shape[1]) < self.counts[:, None]
+
+    def arrays(self):
+        """Returns the arrays by their names, without those that are None."""
+        arrays = {"vectors": self.vectors, "counts": self.counts, "boxes": self.boxes}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    def take(self, rows):
+        """Returns those of `rows`, int `[n]`; not of sentences with words."""
+        return Embedded(
+            self.kind, **{name: np.asarray(array[rows]) for name, array in self.arrays().items()}
+        )
+
+    def summaries(self):
+        """Returns one vector each, float32 `[N, H]`.
+
+        An image with regions is its first one, the whole frame; a sentence with words is their sum,
+        which is how an image of one region would score it.
+        """
+        if self.has_regions:
+            return np.asarray(self.vectors[:, 0], np.float32)
+        vectors = np.asarray(self.vectors, np.float32)
+        if not self.has_words or not len(vectors):
+            return vectors
+        starts = np.cumsum(self.counts) - self.counts
+        return np.add.reduceat(vectors, starts, axis=0)
+
+
+def _finite(vectors):
+    if not np.isfinite(vectors).all():
+        raise ProgramError("the model's vectors are not finite: it has diverged in training")
+    return vectors

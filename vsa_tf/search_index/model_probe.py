@@ -1,0 +1,84 @@
+"""What tells a model from others by its answers, wherever they come from."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from vsa_tf.program import ProgramError
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.entry_scores import SCORES, entry_scores
+
+# An exported model, and the same on an accelerator, differ less; another training differs more.
+_TOLERANCE = 1e-3
+_SCORE_TOLERANCE = 1e-2
+_SENTENCE = "a man in a red shirt rides a bicycle past a dog on the grass"
+
+
+def probe(model, kind):
+    """Embeds a drawn picture, or a fixed sentence.
+
+    Args:
+        model: a `LiveModel`, `ExportedModel` or `RemoteModel`.
+        kind: `images` or `sentences`.
+
+    Returns:
+        `Embedded` of one.
+    """
+    if kind == "images":
+        return Embedded.of_images(model, [_picture()])
+    return Embedded.of_sentences(model, [_SENTENCE])
+
+
+def same_model(expected, received):
+    """Returns whether two probes are of one model.
+
+    Args:
+        expected: float `[H]`, of `Embedded.summaries`.
+        received: the same.
+    """
+    expected, received = np.asarray(expected), np.asarray(received)
+    if expected.shape != received.shape:
+        return False
+    return bool(np.abs(expected - received).max() <= _TOLERANCE * np.abs(expected).max())
+
+
+def find_score(model, image, sentence):
+    """Finds out by which of `SCORES` a model's own scores follow from its vectors.
+
+    Args:
+        model: as of `probe`.
+        image: the `probe` of images.
+        sentence: the `probe` of sentences.
+
+    Raises:
+        ProgramError: by none: what it makes of its vectors is no matter for an index.
+    """
+    if "score" in model.signatures:
+        answer = model.call("score", image_bytes=[_picture()], sentences=[_SENTENCE])
+        own = answer["score"][0]
+    else:
+        answer = model.call("localize", image_bytes=[_picture()], phrases=[_SENTENCE])
+        own = answer["scores"][0, 0]
+    for score in SCORES:
+        difference = abs(entry_scores(sentence, image, score)[0] - own)
+        if difference <= _SCORE_TOLERANCE * max(1.0, abs(own)):
+            return score
+    raise ProgramError(
+        "Expected a model whose vectors can be compared: alignment or embedding. Received: one "
+        "that scores a pair by a network of its own, as similarity does"
+    )
+
+
+def _picture():
+    """A slope of colours and some shapes, so that detectors and encoders have something to see."""
+    rows, columns = np.mgrid[0:240, 0:320]
+    pixels = np.stack([rows, columns * 3 // 4, (rows + columns) // 3], axis=-1).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((30, 60, 120, 200), fill=(200, 30, 30))
+    draw.ellipse((160, 40, 290, 170), fill=(240, 220, 60))
+    draw.polygon(((150, 230), (230, 150), (310, 230)), fill=(20, 90, 160))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

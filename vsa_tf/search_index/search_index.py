@@ -1,0 +1,160 @@
+"""An index that is searched."""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from vsa_tf.program import ProgramError
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
+from vsa_tf.search_index.index_manifest import IndexManifest
+from vsa_tf.search_index.index_shard import IndexShard
+
+# A million vectors of 512 numbers; an exact search reads them all.
+LARGE_INDEX_NUMBERS = 512_000_000
+
+
+class Hit(NamedTuple):
+    """What answers a query.
+
+    Attributes:
+        entry: path of the image, or the sentence.
+        score: larger is better.
+        box: of the region that answers, normalised `ymin, xmin, ymax, xmax`; None where the index
+            has no regions, or the query is an image.
+    """
+
+    entry: str
+    score: float
+    box: tuple | None
+
+
+class SearchIndex:
+    """The entries of an index directory, memory-mapped.
+
+    An image that was indexed again, because its file had changed, counts once.
+
+    Args:
+        index_dir: directory that `vsa_tf.index` has written.
+
+    Attributes:
+        index_dir: the directory, a `pathlib.Path`.
+        manifest: the `IndexManifest`.
+        shards: dict of `images` and `sentences` to the list of their `IndexShard`.
+
+    Raises:
+        ProgramError: there is no index, or it is damaged.
+    """
+
+    def __init__(self, index_dir):
+        self.index_dir = pathlib.Path(index_dir)
+        self.manifest = IndexManifest.load(index_dir)
+        if self.manifest is None:
+            raise ProgramError(
+                "Expected a directory that vsa_tf.index has written. Received: "
+                f"{str(index_dir)!r}, which holds no index"
+            )
+        self.shards = {
+            kind: [IndexShard(path, kind) for path in IndexShard.find(index_dir, kind)]
+            for kind in ("images", "sentences")
+        }
+        self._dead = _replaced_rows(self.shards["images"])
+
+    def num_numbers(self, kind):
+        """Returns how many numbers an exact search of a kind reads."""
+        return sum(shard.embedded.vectors.size for shard in self.shards[kind])
+
+    def search(self, query, kind, top_k, approximate=None):
+        """Finds what answers a query best.
+
+        Args:
+            query: `Embedded` of one image or sentence.
+            kind: `images` or `sentences`, what is looked for.
+            top_k: most results.
+            approximate: the `ApproximateIndex` of the kind, whose candidates alone are scored,
+                besides what was indexed after it; None: all are, and the result is exact.
+
+        Returns:
+            A list of `Hit`, best first; of equal scores the earlier entry.
+        """
+        candidates = {} if approximate is None else approximate.candidates(query, top_k)
+        found = []
+        for number, shard in enumerate(self.shards[kind]):
+            rows = candidates.get(shard.name)
+            if approximate is not None and shard.name in approximate.shards and rows is None:
+                continue
+            entries = shard.embedded if rows is None else shard.embedded.take(rows)
+            scores = entry_scores(query, entries, self.manifest.score)
+            if kind == "images" and self._dead[number].size:
+                dead = self._dead[number]
+                scores[dead if rows is None else np.isin(rows, dead)] = -np.inf
+            best = _best(scores, top_k)
+            found += [
+                (-float(scores[row]), number, int(row if rows is None else rows[row]))
+                for row in best if scores[row] > -np.inf
+            ]
+        return [self._hit(query, kind, *place) for place in sorted(found)[:top_k]]
+
+    def _hit(self, query, kind, negative_score, number, row):
+        shard = self.shards[kind][number]
+        column = shard.columns["path" if kind == "images" else "sentence"]
+        box = None
+        if shard.embedded.has_regions and query.kind == "sentences":
+            box = tuple(map(float, best_boxes(query, shard.embedded.take([row]))[0]))
+        return Hit(column[row], -negative_score, box)
+
+    def sample(self, kind, count, seed=0):
+        """Draws queries that an index of a kind might get.
+
+        Args:
+            kind: what they look for.
+            count: how many, at most.
+            seed: of the drawing.
+
+        Returns:
+            A list of `Embedded` of one: indexed sentences; where there are none, vectors of the
+            entries themselves.
+        """
+        rng = np.random.default_rng(seed)
+        shards = self.shards["sentences"] or self.shards[kind]
+        sizes = [len(shard) for shard in shards]
+        drawn = rng.choice(sum(sizes), min(count, sum(sizes)), replace=False)
+        ends = np.cumsum(sizes)
+        queries = []
+        for place in np.sort(drawn):
+            number = int(np.searchsorted(ends, place, side="right"))
+            embedded, row = shards[number].embedded, int(place - (ends[number] - sizes[number]))
+            if embedded.has_words:
+                first = int(embedded.counts[:row].sum())
+                words = embedded.vectors[first:first + embedded.counts[row]]
+                queries.append(Embedded("sentences", words, embedded.counts[row:row + 1]))
+            elif embedded.has_regions:
+                region = embedded.vectors[row, rng.integers(embedded.counts[row])]
+                queries.append(Embedded("sentences", region[None]))
+            else:
+                queries.append(Embedded("sentences", embedded.vectors[row:row + 1]))
+        return queries
+
+
+def _best(scores, count):
+    """Returns the rows of the largest scores, float `[n]`; of equal ones the smaller."""
+    count = min(count, len(scores))
+    if not count:
+        return np.zeros(0, np.int64)
+    last = np.partition(scores, -count)[-count]
+    rows = np.flatnonzero(scores >= last)
+    return rows[np.argsort(-scores[rows], kind="stable")][:count]
+
+
+def _replaced_rows(shards):
+    """Returns, for each shard, the rows whose path a later entry holds too."""
+    seen, dead = set(), []
+    for shard in reversed(shards):
+        paths, replaced = shard.columns["path"], []
+        for row in reversed(range(len(paths))):
+            if paths[row] in seen:
+                replaced.append(row)
+            seen.add(paths[row])
+        dead.append(np.array(replaced, np.int64))
+    return dead[::-1]
