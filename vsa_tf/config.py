@@ -8,6 +8,7 @@ its own defaults. What a model's paper says of shared flags is in its `shared_de
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 
 from absl import flags
@@ -111,6 +112,10 @@ class TrainingSettings:
     num_pictures: int = setting(
         8, "Pictures of results for TensorBoard and model_dir/pictures.", minimum=0
     )
+    report_dir: str = setting("", "At the end write pages to look at here, as vsa_tf.report does.")
+    export_dir: str = setting("", "At the end write a SavedModel here, as vsa_tf.export does.")
+    export_image_encoder: str = setting("", "The encoder inside it, see vsa_tf.export.")
+    export_detector: str = setting("", "The detector inside it, see vsa_tf.export.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +169,7 @@ class Settings:
             f"--{name} is {mine[group].get(name)!r} here and {value!r} there"
             for group in mine
             for name, value in others[group].items()
-            if mine[group].get(name) != value and name not in ("data_dir", "model_dir")
+            if mine[group].get(name) != value and not _says_where(name)
         ]
         return "; ".join(differences)
 
@@ -177,6 +182,11 @@ class Settings:
                 text = str(value).lower() if isinstance(value, bool) else value
                 lines.append(f"--{field.name}={text}")
         return "\n".join(lines) + "\n"
+
+
+def _says_where(name):
+    """Whether a setting tells where things are or go, not what is trained."""
+    return name.endswith("_dir") or name.startswith("export_")
 
 
 _GROUPS = (TrainingSettings, DataSettings, OptimizerSettings)
@@ -282,6 +292,11 @@ def check(settings):
         raise ProgramError("--data_dir is missing: records written by tfrecords_tools.write")
     if data.dataset != "shape_scenes" and not pathlib.Path(data.data_dir).is_dir():
         raise ProgramError(f"--data_dir={data.data_dir} is not a directory")
+    if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ProgramError(
+            "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "
+            "vsa_tf.export without KERAS_BACKEND"
+        )
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
         raise ProgramError("--clip_value and --clip_norm exclude each other; choose one")
     counts = data.num_examples.split(",")

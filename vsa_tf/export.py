@@ -10,6 +10,7 @@ examples of the split; where they differ nothing is written. VERSION/README.md a
 say what the model is and what it takes.
 """
 
+import dataclasses
 import os
 import pathlib
 
@@ -18,6 +19,7 @@ from absl import flags
 from vsa_tf import config, program
 from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings
 from vsa_tf.saved_models.answer_settings import AnswerSettings
+from vsa_tf.saved_models.export_options import ExportOptions
 
 _CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
 _ALIGNMENT_FLAGS = ("smoothness",)
@@ -76,7 +78,8 @@ def main():
     answers = answer_settings(values, config.Settings.load(values.model_dir))
     from vsa_tf.saved_models.export_model import export_model
 
-    export_model(values, answers)
+    names = [field.name for field in dataclasses.fields(ExportOptions)]
+    export_model(ExportOptions(**{name: values[name].value for name in names}), answers)
 
 
 def answer_settings(values, settings):

@@ -6,7 +6,8 @@
 
 The same command goes on with a run that was stopped. `model_dir` holds the resolved `flagfile`,
 `config.json`, `vocabulary.txt`, the last and the best checkpoint, TensorBoard events in `events`,
-`metrics.json` and pictures of aligned regions.
+`metrics.json` and pictures of what was found. `--report_dir` and `--export_dir` go on with what
+`vsa_tf.report` and `vsa_tf.export` do.
 """
 
 from vsa_tf import config, program
@@ -20,7 +21,30 @@ def main():
 
     if settings.data.dataset:
         generate_data(settings)
-    train_model(settings)
+    metrics = train_model(settings)
+    if settings.training.report_dir:
+        _report(settings.training, metrics["split"])
+    if settings.training.export_dir:
+        _export(settings.training)
+
+
+def _report(training, split):
+    from vsa_tf.reporting.write_report import write_report
+
+    write_report(training.model_dir, split=split, output_dir=training.report_dir)
+    print(f"open {training.report_dir}/index.html", flush=True)
+
+
+def _export(training):
+    from vsa_tf.saved_models.answer_settings import AnswerSettings
+    from vsa_tf.saved_models.export_model import export_model
+    from vsa_tf.saved_models.export_options import ExportOptions
+
+    options = ExportOptions(
+        training.model_dir, training.export_dir, training.export_image_encoder,
+        training.export_detector,
+    )
+    export_model(options, AnswerSettings())
 
 
 if __name__ == "__main__":
