@@ -100,6 +100,12 @@ _ALLOWED = {
         "google.protobuf", "tensorflow_serving.apis", "vsa_tf.server", "werkzeug",
     ),
     "vsa_tf.server.serve_models": ("vsa_tf.program", "vsa_tf.server"),
+    # A page that asks the server for all it shows.
+    "vsa_tf.demo": (
+        "PIL", "numpy", "tfrecords_tools.image_decoding", "vsa_tf.answers", "vsa_tf.demo",
+        "vsa_tf.program", "vsa_tf.saved_models.signatures", "vsa_tf.search_index",
+        "vsa_tf.server.serving_error", "vsa_tf.visualization", "werkzeug",
+    ),
     # Any of these and a server, asked about files.
     "vsa_tf.answers": (
         "numpy", "tfrecords_tools.image_decoding", "tfrecords_tools.progress", "vsa_tf.answers",
@@ -135,7 +141,9 @@ _ALLOWED = {
         "absl", "tfrecords_tools.image_decoding", "vsa_tf.answers", "vsa_tf.program",
         "vsa_tf.search_index",
     ),
-    "vsa_tf.serve": ("absl", "vsa_tf.program", "vsa_tf.server"),
+    "vsa_tf.serve": (
+        "absl", "vsa_tf.demo", "vsa_tf.program", "vsa_tf.search_index", "vsa_tf.server",
+    ),
     "vsa_tf.table": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.train": ("absl", "vsa_tf"),
     "vsa_tf.evaluate": ("absl", "vsa_tf"),

@@ -27,7 +27,9 @@ FLAGS = {
     "vsa_tf.table": ("rows", "data_dir", "model_dir"),
     "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector", "flagfile"),
     "vsa_tf.report": ("model_dir", "data_dir", "split", "output_dir", "query", "projector_dir"),
-    "vsa_tf.serve": ("model_name", "model_base_path", "model_config_file", "rest_port", "port"),
+    "vsa_tf.serve": (
+        "model_name", "model_base_path", "model_config_file", "rest_port", "port", "index_dir",
+    ),
     "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
 }

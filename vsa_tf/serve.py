@@ -6,11 +6,13 @@
 For development: one process, no batching of requests of several clients. DIR holds a SavedModel in
 a folder for each version, DIR/1, DIR/2, ...; the newest is served, and a newer one once it has been
 copied there. `POST /v1/models/NAME:predict` answers, `GET /v1/models/NAME` and `.../metadata` tell
-of the model, `GET /health` says whether every model answers. docs/serving.md has examples, and how
-TensorFlow Serving itself serves the same directory. Ends at Ctrl-C or SIGTERM, once running
-requests are answered.
+of the model, `GET /health` says whether every model answers. A browser finds a page at
+http://localhost:8501/ where photographs and sentences are tried on the models; with --index_dir it
+searches too. docs/serving.md has examples, and how TensorFlow Serving itself serves the same
+directory. Ends at Ctrl-C or SIGTERM, once running requests are answered.
 """
 
+import functools
 import importlib.util
 import os
 import socket
@@ -60,6 +62,11 @@ def define_flags():
         "idle_seconds", RequestLimits.idle_seconds,
         "A connection that sends and takes nothing for so long is closed.", 1.0,
     )
+    flags.DEFINE_bool("demo", True, "Show the page.")
+    flags.DEFINE_string(
+        "index_dir", "",
+        "The page searches this index, of vsa_tf.index; the model that made it is served too.",
+    )
     flags.DEFINE_float("poll_seconds", 1.0, "Between two looks for new versions.", 0.01)
     flags.DEFINE_float(
         "settle_seconds", 2.0, "A version is loaded once nothing in it has changed for so long.", 0
@@ -75,6 +82,7 @@ def main():
             raise program.ProgramError(
                 f"the base path of {config.name}, {config.base_path}, is not a directory"
             )
+    _check_index(values)
     _check_ports(values)
     limits = RequestLimits(
         num_threads=values.num_threads or len(os.sched_getaffinity(0)),
@@ -85,11 +93,15 @@ def main():
         timeout_seconds=values.timeout_seconds,
         idle_seconds=values.idle_seconds,
     )
+    # These import TensorFlow.
+    from vsa_tf.demo.demo_application import DemoApplication
     from vsa_tf.server.serve_models import serve_models
 
+    pages = functools.partial(DemoApplication, index_dir=values.index_dir) if values.demo else None
     serve_models(
         configs, limits, host=values.host, port=values.port, rest_port=values.rest_port,
         poll_seconds=values.poll_seconds, settle_seconds=values.settle_seconds,
+        pages=pages,
     )
 
 
@@ -103,6 +115,22 @@ def _check_packages():
             raise program.ProgramError(
                 f"{package} is not installed: pip install 'vsa_tf[serve]' brings it"
             )
+
+
+def _check_index(values):
+    if not values.index_dir:
+        return
+    if not values.demo:
+        raise program.ProgramError("--index_dir is searched by the page: leave out --nodemo")
+    from vsa_tf.search_index.index_manifest import IndexManifest
+    from vsa_tf.search_index.index_shard import IndexShard
+
+    if IndexManifest.load(values.index_dir) is None:
+        raise program.ProgramError(
+            f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one"
+        )
+    if not IndexShard.find(values.index_dir, "images"):
+        raise program.ProgramError(f"--index_dir={values.index_dir} holds no photographs")
 
 
 def _check_ports(values):

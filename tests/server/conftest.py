@@ -34,7 +34,7 @@ def server(tmp_path_factory, saved_models):
         ModelConfig("toy", str(bases / "toy")),
         ModelConfig("both", str(bases / "both"), policy="all", labels={"stable": 2}),
     ]
-    with ModelServer(configs, LIMITS, settle_seconds=0, pages=_pages) as server:
+    with ModelServer(configs, LIMITS, settle_seconds=0, pages=lambda *_: _pages) as server:
         yield server
 
 

@@ -22,7 +22,8 @@ class ModelServer:
         host: address to listen on.
         port: of gRPC; 0: any free one.
         rest_port: of HTTP, likewise.
-        pages: WSGI application for paths that are no model's (`create_application`).
+        pages: makes the WSGI application for paths that are no model's (`create_application`), of
+            the `ModelCatalog` and the `RequestPool`; None: there is none.
         poll_seconds: between two looks at the model's folders.
         settle_seconds: a version folder is left alone until nothing in it has changed for so long.
 
@@ -39,7 +40,9 @@ class ModelServer:
     ):
         self.catalog = ModelCatalog(configs, poll_seconds, settle_seconds)
         self._pool = RequestPool(limits)
-        application = create_application(self.catalog, self._pool, limits, pages)
+        application = create_application(
+            self.catalog, self._pool, limits, pages and pages(self.catalog, self._pool)
+        )
         self._grpc = GrpcServer(self.catalog, self._pool, limits, host, port)
         self._http = HttpServer(application, host, rest_port, limits)
 

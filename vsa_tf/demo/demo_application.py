@@ -1,0 +1,109 @@
+"""The demo page as a WSGI application."""
+
+import json
+import logging
+import re
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from vsa_tf.demo.answering_models import answering_models
+from vsa_tf.demo.photograph_search import PhotographSearch
+from vsa_tf.demo.static_files import static_files
+from vsa_tf.server.serving_error import ServingError
+from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
+
+_LOGGER = logging.getLogger(__name__)
+_THUMBNAIL_PATH = re.compile(r"thumbnails/(\d{1,9})\.jpg")
+_FIRST_PAGE = "index.html"
+# Scripts and styles are files of ours; a page that loads nothing else leaks nothing either.
+_HEADERS = {
+    "Content-Security-Policy":
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",  # asked for again each time, and answered with 304 if unchanged
+}
+
+
+class DemoApplication:
+    """Answers `/demo/...`, and sends browsers there from `/`.
+
+    The page asks for captions and boxes at the server's own REST interface. Here are its files;
+    `models.json`: the models that answer; `search?query=TEXT`: photographs of the index; and
+    `thumbnails/NUMBER.jpg`, of those. Errors are `{"error": text}`.
+
+    Args:
+        catalog: `ModelCatalog`.
+        pool: `RequestPool` that computes searches and thumbnails, within the server's limits.
+        index_dir: directory that `vsa_tf.index` has written, to search; empty: none.
+
+    Raises:
+        ProgramError: there is no index, or it is damaged.
+    """
+
+    def __init__(self, catalog, pool, index_dir=""):
+        self._catalog = catalog
+        self._pool = pool
+        self._search = PhotographSearch(index_dir, catalog) if index_dir else None
+        self._files = static_files()
+
+    def __call__(self, environ, start_response):
+        request = Request(environ)
+        try:
+            response = self._response(request)
+        except ServingError as error:
+            response = _json_response({"error": error.message}, error.http_status)
+        except Exception as error:  # an error in this server: it is told, and stays up
+            _LOGGER.exception("%s %s", request.method, request.path)
+            response = _json_response({"error": f"Internal error: {type(error).__name__}"}, 500)
+        response.headers.update(_HEADERS)
+        if response.status_code == 200:
+            response.add_etag()
+            response.make_conditional(request)
+        return response(environ, start_response)
+
+    def _response(self, request):
+        if request.method not in ("GET", "HEAD"):
+            response = _json_response({"error": f"Expected GET. Received: {request.method}"}, 405)
+            response.headers["Allow"] = "GET, HEAD"
+            return response
+        if request.path in ("/", "/demo"):
+            # Relative: a proxy may have put the server below another path.
+            return redirect("demo/")
+        if request.path.startswith("/demo/"):
+            response = self._resource(request.path.removeprefix("/demo/"), request.args)
+            if response is not None:
+                return response
+        raise ServingError("NOT_FOUND", f"There is nothing at {request.path}")
+
+    def _resource(self, name, arguments):
+        file = self._files.get(name or _FIRST_PAGE)
+        if file is not None:
+            return Response(file[0], content_type=file[1])
+        if name == "models.json":
+            return _json_response(self._models())
+        if self._search is None:
+            return None
+        if name == "search":
+            query = arguments.get("query", "")
+            return _json_response({"results": self._pool.run(lambda: self._search.search(query))})
+        thumbnail = _THUMBNAIL_PATH.fullmatch(name)
+        if thumbnail is None:
+            return None
+        number = int(thumbnail[1])
+        jpeg = self._pool.run(lambda: self._search.thumbnail(number))
+        return Response(jpeg, content_type="image/jpeg")
+
+    def _models(self):
+        return {
+            "models": answering_models(self._catalog),
+            "num_photographs": None if self._search is None else len(self._search),
+            "colors": ["#{:02x}{:02x}{:02x}".format(*color) for color in SNIPPET_COLORS],
+        }
+
+
+def _json_response(values, status=200):
+    return Response(json.dumps(values), status, content_type="application/json")

@@ -1,0 +1,143 @@
+"""Searches of an index by the models that are served."""
+
+import functools
+import io
+import pathlib
+import weakref
+
+import numpy as np
+from PIL import Image
+
+from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.answers.rounded import rounded
+from vsa_tf.demo.answering_models import answering_models
+from vsa_tf.program import ProgramError
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.model_probe import probe, same_model
+from vsa_tf.search_index.search_index import SearchIndex
+from vsa_tf.server.serving_error import ServingError
+
+_SIGNATURE = "embed_sentence"
+_NUM_RESULTS = 24
+_LONGEST_QUERY = 1000
+_THUMBNAIL_SIDE = 320
+_THUMBNAILS_IN_MEMORY = 512
+
+
+class PhotographSearch:
+    """Finds the photographs of an index that answer a text.
+
+    The text is embedded by whichever served model made the index, as its probe tells. The index is
+    what it was when it was opened: what is added later is found after the server's next start.
+
+    Args:
+        index_dir: directory that `vsa_tf.index` has written.
+        catalog: `ModelCatalog`.
+
+    Raises:
+        ProgramError: there is no index, or it is damaged.
+    """
+
+    def __init__(self, index_dir, catalog):
+        self._index = SearchIndex(index_dir)
+        self._catalog = catalog
+        # Clients name photographs by these numbers, never by a path.
+        self._paths = list(dict.fromkeys(
+            path for shard in self._index.shards["images"] for path in shard.columns["path"]
+        ))
+        self._numbers = {path: number for number, path in enumerate(self._paths)}
+        self._made_the_index = weakref.WeakKeyDictionary()
+        self._thumbnail = functools.lru_cache(_THUMBNAILS_IN_MEMORY)(_thumbnail)
+
+    def __len__(self):
+        return len(self._paths)
+
+    def search(self, query):
+        """Finds photographs.
+
+        Args:
+            query: a text.
+
+        Returns:
+            A list of dicts, best first: `number`, which `thumbnail` takes, the file's `name`,
+            `score`, and `box`, of the region that answers, or None.
+
+        Raises:
+            ServingError: the text is empty or too long, or no model that is served made the index.
+        """
+        query = query.strip()
+        if not 0 < len(query) <= _LONGEST_QUERY:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"Expected a query of 1 to {_LONGEST_QUERY} characters. Received: {len(query)}",
+            )
+        try:
+            embedded = Embedded.of_sentences(self._model(), [query])
+            hits = self._index.search(embedded, "images", _NUM_RESULTS)
+        except ProgramError as error:
+            raise ServingError("INTERNAL", str(error)) from error
+        return [
+            {
+                "number": self._numbers[hit.entry], "name": pathlib.Path(hit.entry).name,
+                "score": rounded(hit.score), "box": hit.box and rounded(hit.box),
+            }
+            for hit in hits
+        ]
+
+    def thumbnail(self, number):
+        """Returns a small copy of a photograph, a JPEG's bytes.
+
+        Args:
+            number: of a result of `search`.
+
+        Raises:
+            ServingError: there is no such number, or its file is gone or no longer an image.
+        """
+        if number >= len(self._paths):
+            raise ServingError("NOT_FOUND", f"The index has no photograph {number}")
+        return self._thumbnail(self._paths[number])
+
+    def _model(self):
+        names = []
+        for model in answering_models(self._catalog):
+            if _SIGNATURE in model["signatures"]:
+                loaded = self._catalog.find(model["name"], model["version"])
+                if self._is_of_index(loaded):
+                    return _ServedModel(loaded)
+            names.append(model["name"])
+        raise ServingError(
+            "UNAVAILABLE",
+            "Expected a served model that made the index. Received: "
+            f"{', '.join(names) or 'none'}. Serve the one that it was made with",
+        )
+
+    def _is_of_index(self, loaded):
+        if loaded not in self._made_the_index:
+            summary = probe(_ServedModel(loaded), "sentences").summaries()[0]
+            expected = self._index.manifest.probes["sentences"]
+            self._made_the_index[loaded] = same_model(expected, summary)
+        return self._made_the_index[loaded]
+
+
+class _ServedModel:
+    """A `LoadedVersion` that is called as an `ExportedModel` is."""
+
+    def __init__(self, loaded):
+        self._loaded = loaded
+
+    def call(self, name, **inputs):
+        return self._loaded.run(
+            name, {key: np.array(value, object) for key, value in inputs.items()}
+        )
+
+
+def _thumbnail(path):
+    path = pathlib.Path(path)
+    try:
+        picture = Image.fromarray(decode_image(path.read_bytes()))
+    except (OSError, ImageError) as error:
+        raise ServingError("NOT_FOUND", f"{path.name} can no longer be read") from error
+    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=85)
+    return file.getvalue()
