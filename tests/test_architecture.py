@@ -153,6 +153,7 @@ _ALLOWED = {
         "vsa_tf.data.dataset_info",
         "vsa_tf.data.parsed_record", "vsa_tf.data.schema", "vsa_tf.text",
     ),
+    "tfrecords_tools.parse": ("absl", "spacy", "tfrecords_tools", "vsa_tf.program"),
     "tfrecords_tools.write": ("absl", "tfrecords_tools", "vsa_tf.program"),
     "tfrecords_tools.inspect": (
         "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
@@ -160,6 +161,9 @@ _ALLOWED = {
     "tfrecords_tools.detection.load_opencv": ("cv2",),
     "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
     # Sources parse only, and know archives and one another.
+    "tfrecords_tools.sources.neuraltalk": (
+        "numpy", "scipy.io", "tfrecords_tools.archive", "tfrecords_tools.sources",
+    ),
     "tfrecords_tools.sources": (
         "PIL", "numpy", "tfrecords_tools.archive", "tfrecords_tools.sources", "vsa_tf.text",
     ),
@@ -170,6 +174,7 @@ _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
     "cv2": {"tfrecords_tools.detection.load_opencv"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
+    "spacy": {"tfrecords_tools.parse"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {
         "vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning", "vsa_tf.server.loaded_version",
@@ -181,7 +186,7 @@ _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.d
 _PROGRAMS = (
     "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.align", "vsa_tf.caption", "vsa_tf.export",
     "vsa_tf.index", "vsa_tf.localize", "vsa_tf.report", "vsa_tf.search", "vsa_tf.serve",
-    "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.inspect",
+    "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.parse", "tfrecords_tools.inspect",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 

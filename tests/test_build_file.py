@@ -25,6 +25,7 @@ _PROGRAMS = {
     "report": "vsa_tf/report.py",
     "serve": "vsa_tf/serve.py",
     "table": "vsa_tf/table.py",
+    "parse": "tfrecords_tools/parse.py",
     "write": "tfrecords_tools/write.py",
     "inspect": "tfrecords_tools/inspect.py",
 }

@@ -31,6 +31,7 @@ FLAGS = {
         "model_name", "model_base_path", "model_config_file", "rest_port", "port", "index_dir",
     ),
     "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
+    "tfrecords_tools.parse": ("dataset", "captions", "pipeline", "output", "num_workers"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
 }
 PROGRAMS = tuple(FLAGS)

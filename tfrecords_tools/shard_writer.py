@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
-from tfrecords_tools.regions import select_regions
+from tfrecords_tools.regions import WHOLE_FRAME, select_regions
+from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
 
 # Images that go to detector and encoder together: at most so many, and so many pixels.
@@ -29,15 +30,20 @@ class ShardWriter:
 
     Args:
         settings: a `WriteSettings`.
-        make_models: function of the settings that returns `(detector, encoder)`.
+        make_models: function of the settings that returns `(detector, encoder)`; not called for
+            features that are given.
     """
 
     def __init__(self, settings, make_models):
         self._settings = settings
-        self._detector, self._encoder = make_models(settings)
+        if settings.image_encoder != GIVEN:
+            self._detector, self._encoder = make_models(settings)
 
     def describe(self):
         """Returns `{"encoder", "detector", "feature_size"}`, which records depend on."""
+        if self._settings.image_encoder == GIVEN:
+            # The source knows the rest, see `write_records`.
+            return {"encoder": {"spec": GIVEN}, "detector": {"spec": GIVEN}, "feature_size": 0}
         if self._encoder is None:
             encoder, feature_size = {"spec": "pixels"}, 0
         else:
@@ -85,8 +91,11 @@ class ShardWriter:
             "num_with_fewer_regions": 0,
         }
         skipped = []
-        for num_images, batch in self._batches(examples, skipped):
-            for photograph, boxes, scores, *features in self._regions(batch, skipped):
+        given = self._settings.image_encoder == GIVEN
+        batches = self._given_batches if given else self._batches
+        regions = self._given_regions if given else self._regions
+        for num_images, batch in batches(examples, skipped):
+            for photograph, boxes, scores, *features in regions(batch, skipped):
                 example = photograph.example
                 try:
                     record = encode_example(
@@ -101,7 +110,8 @@ class ShardWriter:
                 counts["num_sentences"] += len(example.captions)
                 counts["num_phrases"] += len(example.phrases)
                 counts["num_regions"] = max(counts["num_regions"], len(boxes))
-                counts["num_with_fewer_regions"] += len(boxes) < self._settings.num_regions
+                if not given:
+                    counts["num_with_fewer_regions"] += len(boxes) < self._settings.num_regions
             report(num_images)
         return {**counts, "skipped": skipped}
 
@@ -128,6 +138,28 @@ class ShardWriter:
                 batch, num_pixels, num_images = [], 0, 0
         if num_images:
             yield num_images, batch
+
+    def _given_batches(self, examples, _):
+        # The size of a photograph that nobody has is not known.
+        nothing = (b"", "", 0, 0)
+        for first in range(0, len(examples), IMAGES_PER_BATCH):
+            batch = examples[first : first + IMAGES_PER_BATCH]
+            yield len(batch), [_Photograph(example, None, nothing) for example in batch]
+
+    def _given_regions(self, batch, skipped):
+        """Yields what `_regions` does, of sources that bring features.
+
+        Where their regions lie is not known: each stands for the whole frame.
+        """
+        for photograph in batch:
+            try:
+                features = photograph.example.read_features()
+            except OSError as error:
+                reason = f"the features cannot be read: {error.strerror}"
+                skipped.append([photograph.example.source_id, reason])
+                continue
+            boxes = np.repeat(WHOLE_FRAME, len(features), axis=0)
+            yield photograph, boxes, np.ones(len(features), np.float32), features, None
 
     def _regions(self, batch, skipped):
         """Yields `(photograph, boxes, scores, features or None, chain features or None)`."""

@@ -13,8 +13,13 @@ import os
 from absl import flags
 
 from tfrecords_tools.detection.load_opencv import load_opencv
-from tfrecords_tools.sources.registry import DATASETS, check_source, make_source
-from tfrecords_tools.write_settings import WriteSettings
+from tfrecords_tools.sources.registry import (
+    DATASETS,
+    FEATURE_DATASETS,
+    check_source,
+    make_source,
+)
+from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.program import ProgramError, run
 
@@ -26,10 +31,18 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_enum("dataset", None, DATASETS, "Data set to write.", **define)
     flags.DEFINE_string("images", None, "Directory or zip of the photographs.", **define)
     flags.DEFINE_string(
-        "captions", None, "Directory or zip of the captions; for csv the file.", **define
+        "captions", None,
+        "Directory or zip of the captions, or the file; of the features too, where they are given.",
+        **define,
     )
     flags.DEFINE_string(
-        "entities", None, "Directory or zip of Flickr30K Entities: phrases and boxes.", **define
+        "entities", None,
+        "Directory or zip of Flickr30K Entities (phrases and boxes) or of COCO's instances_*.json.",
+        **define,
+    )
+    flags.DEFINE_bool(
+        "restval_in_train", False, "Whether Karpathy's restval joins train; else it is a split.",
+        **define,
     )
     flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
     flags.DEFINE_string(
@@ -105,7 +118,7 @@ def main(flag_values=flags.FLAGS):
         )
     except (ValueError, OSError, RuntimeError) as error:
         raise ProgramError(_message(error)) from error
-    _print_result(result, flag_values.output_dir)
+    _print_result(result, flag_values.output_dir, source)
 
 
 def _check(flag_values):
@@ -119,8 +132,7 @@ def _check(flag_values):
         raise ProgramError(
             f"Expected --num_workers of at least 0. Received: {flag_values.num_workers}"
         )
-    fields = WriteSettings.__dataclass_fields__
-    settings = WriteSettings(**{name: flag_values[name].value for name in fields})
+    settings = _settings(flag_values)
     num_examples = None
     if flag_values.num_examples:
         try:
@@ -137,6 +149,7 @@ def _check(flag_values):
         "images": flag_values.images,
         "captions": flag_values.captions,
         "entities": flag_values.entities,
+        "restval_in_train": flag_values.restval_in_train,
         "num_examples": num_examples,
     }
     check_source(**arguments)
@@ -145,10 +158,27 @@ def _check(flag_values):
             raise ProgramError(f"--{flag}={arguments[flag]} does not exist")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
         raise ProgramError(f"--output_dir={flag_values.output_dir} is not a directory")
+    if flag_values.dataset in FEATURE_DATASETS:
+        return settings, {**arguments, "seed": settings.seed}
     _check_detector(settings.detector)
     if settings.image_encoder != "pixels" and not settings.image_encoder.startswith("keras:"):
         _check_model("image_encoder", settings.image_encoder, "pixels, keras:NAME")
     return settings, {**arguments, "seed": settings.seed}
+
+
+def _settings(flag_values):
+    """Returns the `WriteSettings` that the flags name."""
+    fields = WriteSettings.__dataclass_fields__
+    settings = {name: flag_values[name].value for name in fields}
+    if flag_values.dataset in FEATURE_DATASETS:
+        for name in fields:
+            if name not in ("num_shards", "seed") and flag_values[name].present:
+                raise ProgramError(
+                    f"Expected no --{name} for --dataset={flag_values.dataset}, which brings "
+                    f"features in place of photographs. Received: {flag_values[name].value}"
+                )
+        settings |= {"detector": GIVEN, "image_encoder": GIVEN, "store_images": False}
+    return WriteSettings(**settings)
 
 
 def _check_detector(spec):
@@ -185,13 +215,19 @@ def _message(error):
     return str(error)
 
 
-def _print_result(result, output_dir):
+def _print_result(result, output_dir, source):
     info = result.info
+    for name, rows in getattr(source, "layout", {}).items():
+        print(f"{name}: the rows of its array are {rows}")
+    official_counts = getattr(source, "official_counts", {})
     for name, split in info["splits"].items():
         print(
             f"{name}: {split['num_images']} images, {split['num_sentences']} sentences, "
             f"{split['num_phrases']} phrases in {len(split['shards'])} shards"
         )
+        official = official_counts.get(name, split["num_images"])
+        if split["num_images"] != official:
+            print(f"{name}: as published it has {official} images; see what was skipped")
     listed = os.path.join(output_dir, "dataset_info.json")
     print(
         f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "

@@ -5,13 +5,18 @@ import dataclasses
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 
 
+# The detector and the encoder of data sets that bring features in place of photographs.
+GIVEN = "given"
+
+
 @dataclasses.dataclass(frozen=True)
 class WriteSettings:
     """How photographs become records; the same settings and sources give the same bytes.
 
     Attributes:
-        detector: spec of the region detector, see `tfrecords_tools.detectors`.
-        image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`.
+        detector: spec of the region detector, see `tfrecords_tools.detectors`; or `given`.
+        image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`; or `given`: the
+            records hold the features that the source brings, all its regions, and no images.
         num_regions: most regions of an image, the whole frame included.
         region_features: `crop` or `pool`.
         crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
@@ -60,6 +65,15 @@ class WriteSettings:
         if self.region_features not in ("crop", "pool"):
             raise ValueError(
                 f"Expected --region_features of crop or pool. Received: {self.region_features!r}"
+            )
+        if GIVEN in (self.detector, self.image_encoder) and (
+            self.detector != self.image_encoder or self.store_images or self.object_features
+        ):
+            raise ValueError(
+                f"Expected detector and image_encoder both {GIVEN!r}, without store_images and "
+                f"object_features: there are no photographs. Received: detector={self.detector!r}, "
+                f"image_encoder={self.image_encoder!r}, store_images={self.store_images}, "
+                f"object_features={self.object_features}"
             )
         if self.image_encoder == "pixels" and not self.store_images:
             raise ValueError(

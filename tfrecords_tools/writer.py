@@ -9,6 +9,7 @@ from tfrecords_tools.progress import Progress
 from tfrecords_tools.record_directory import RecordDirectory
 from tfrecords_tools.shard_task import ShardTask
 from tfrecords_tools.worker_pool import WorkerPool
+from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data import schema
 
 IMAGES_PER_SHARD = 500
@@ -59,6 +60,12 @@ def write_records(
         RuntimeError: when a worker process died.
     """
     start = time.monotonic()
+    feature_size = getattr(source, "feature_size", None)
+    if (feature_size is None) == (settings.image_encoder == GIVEN):
+        raise ValueError(
+            f"Expected image_encoder={GIVEN!r} for sources that bring features, and for them "
+            f"alone. Received: image_encoder={settings.image_encoder!r} for {source.name}"
+        )
     directory = RecordDirectory(output_dir)
     with directory.locked():
         tasks = _plan(source, splits, settings)
@@ -74,6 +81,11 @@ def write_records(
         try:
             with WorkerPool(workers, settings, make_models or _make_models) as pool:
                 description = pool.description()
+                if feature_size is not None:
+                    description |= {"feature_size": feature_size}
+                    description["encoder"] |= {
+                        "dataset": source.name, "feature_size": feature_size
+                    }
                 identity |= {key: description[key] for key in ("encoder", "detector")}
                 fingerprint = directory.open(identity)
                 notes, missing = _resume(directory, tasks, fingerprint, stream)

@@ -5,6 +5,7 @@ import sys
 import pytest
 from absl import flags
 from mini_flickr8k import files, write_zips
+from source_samples import SAMPLES
 
 from tfrecords_tools import write
 from vsa_tf.program import ProgramError
@@ -39,6 +40,17 @@ def run(*arguments):
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=proposals:x"], "no saved_"),
         (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
+        (["--dataset=precomp", "--output_dir=x"], "--captions.*f30k_precomp"),
+        (["--dataset=precomp", "--output_dir=x", "--captions=/", "--images=/"], "no --images"),
+        (["--dataset=precomp", "--output_dir=x", "--captions=/", "--num_regions=37"],
+         "no --num_regions for --dataset=precomp"),
+        (["--dataset=neuraltalk", "--output_dir=x", "--captions=/", "--detector=grid"],
+         "no --detector for --dataset=neuraltalk"),
+        (["--dataset=coco", "--output_dir=x", "--images=/", "--captions=/", "--restval_in_train"],
+         "no --restval_in_train for --dataset=coco"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=given"], "there are no photog"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=given", "--image_encoder=given",
+          "--nostore_images"], "no saved_model.pb"),
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
@@ -54,10 +66,28 @@ def test_program_writes_and_prints_rate_and_counts(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "dev: 1 images, 2 sentences, 2 phrases in 1 shards" in printed
     assert "images/s, after a start-up of" in printed
+    assert "dev: as published it has 1000 images" in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
     assert list(info["splits"]) == ["dev"] and info["num_regions"] == 5
     run(*arguments, "--detector=grid", "--num_regions=5", "--splits=dev")
     assert "nothing left to do" in capsys.readouterr().out
+
+
+def test_features_of_neuraltalk_are_written_without_further_flags(tmp_path, capsys):
+    run("--dataset=neuraltalk", f"--captions={SAMPLES / 'neuraltalk'}", "--num_workers=0",
+        f"--output_dir={tmp_path}")
+    printed = capsys.readouterr().out
+    assert "train: 2 images, 4 sentences, 0 phrases" in printed
+    assert "regions: at most 1, features of 3; skipped: 0" in printed
+    assert "fewer regions" not in printed
+
+
+def test_what_the_rows_of_precomputed_features_are_is_said(tmp_path, capsys):
+    run("--dataset=precomp", f"--captions={SAMPLES / 'precomp'}", "--num_workers=0",
+        f"--output_dir={tmp_path}")
+    printed = capsys.readouterr().out
+    assert "train: the rows of its array are captions" in printed
+    assert "dev: the rows of its array are images" in printed
 
 
 @pytest.mark.parametrize("detector", ["selective_search", "edge_boxes:/absent"])

@@ -8,12 +8,15 @@ def read_caption(data):
     """Decodes and checks one caption.
 
     Args:
-        data: the caption's bytes.
+        data: the caption, bytes or a string.
 
     Returns:
         `(text, reason)`: the caption without surrounding space and None, or None and why the
         caption cannot be used.
     """
+    if isinstance(data, str):
+        # JSON can spell halves of characters, which no UTF-8 holds.
+        data = data.encode("utf-8", "surrogatepass")
     try:
         text = data.decode("utf-8").strip()
     except UnicodeDecodeError as error:

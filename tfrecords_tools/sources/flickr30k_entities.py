@@ -8,6 +8,7 @@ import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 
+from tfrecords_tools.sources.phrase_alignment import align_phrases
 from tfrecords_tools.sources.source_example import AnnotatedBox
 
 # The chain of phrases that name nothing to be seen.
@@ -99,6 +100,25 @@ class Flickr30kEntities:
             else:
                 objects = parsed
         return ImageEntities(sentences, objects, tuple(problems))
+
+    def annotate(self, image_id, captions):
+        """Returns the boxes of a photograph and the phrases of its captions.
+
+        Args:
+            image_id: the digits of the Flickr photograph.
+            captions: its captions, worded and ordered as another file has them.
+
+        Returns:
+            `(objects, phrases, problems)`: tuples of `AnnotatedBox` and `Phrase`, and a list of
+            `(caption_index or None, reason)` of what was left out.
+        """
+        annotated = self.read(image_id)
+        phrases, problems = (), []
+        if annotated.sentences:
+            phrases, problems = align_phrases(captions, annotated.sentences)
+        return annotated.objects, phrases, [
+            *((None, reason) for reason in annotated.problems), *problems
+        ]
 
     def checksums(self):
         """Returns one SHA-256 for the files read so far of each folder."""

@@ -8,47 +8,107 @@ _REQUIRED = {
         "images": "Flickr8k_Dataset.zip (Flicker8k_Dataset/*.jpg), as a zip or unpacked",
         "captions": "Flickr8k_text.zip (Flickr8k.token.txt and the split lists), zip or unpacked",
     },
+    "flickr30k": {
+        "images": "flickr30k-images.tar.gz, unpacked",
+        "captions": "a directory of results_20130124.token (flickr30k.tar.gz) and of train.txt, "
+        "val.txt and test.txt (https://github.com/BryanPlummer/flickr30k_entities)",
+    },
+    "coco": {
+        "images": "a directory of train2014 and val2014 (or 2017), unpacked",
+        "captions": "annotations_trainval2014.zip (or 2017), as a zip or unpacked",
+    },
+    "karpathy_json": {
+        "images": "the directory or zip of the photographs",
+        "captions": "dataset_flickr8k.json, dataset_flickr30k.json or dataset_coco.json of "
+        "caption_datasets.zip (https://cs.stanford.edu/people/karpathy/deepimagesent)",
+    },
+    "iapr_tc12": {
+        "images": "iaprtc12.tgz, unpacked (images/*/*.jpg)",
+        "captions": "a directory of annotations_complete_eng (iaprtc12.tgz) and of "
+        "iaprtc12_train_list.txt and iaprtc12_test_list.txt (iaprtc12.20091111.tar.bz2)",
+    },
+    "pascal1k": {
+        "images": "the directory or zip of the photographs, 2008_000716.jpg and so on",
+        "captions": "the page http://vision.cs.uiuc.edu/pascal-sentences/, saved, or a directory "
+        "of one text file a photograph",
+    },
+    "neuraltalk": {
+        "captions": "the directory or zip of dataset.json and vgg_feats.mat "
+        "(https://cs.stanford.edu/people/karpathy/deepimagesent)",
+    },
+    "precomp": {
+        "captions": "the directory of train_ims.npy, train_caps.txt and so on, for example "
+        "f30k_precomp (https://github.com/kuanghuei/SCAN)",
+    },
     "csv": {
         "images": "the directory or zip of the photographs",
         "captions": "the CSV file, rows path,caption[,split]",
     },
     "shape_scenes": {},
 }
-_OPTIONAL = {"flickr8k": ("entities",), "csv": (), "shape_scenes": ("num_examples",)}
+_OPTIONAL = {
+    "flickr8k": ("entities",),
+    "flickr30k": ("entities",),
+    "coco": ("entities",),
+    "karpathy_json": ("entities", "restval_in_train"),
+    "neuraltalk": ("restval_in_train",),
+    "shape_scenes": ("num_examples",),
+}
+# Module, class and what it is made from, in order; modules are imported when they are needed.
+_CLASSES = {
+    "flickr8k": ("flickr8k", "Flickr8k", ("images", "captions", "entities")),
+    "flickr30k": ("flickr30k", "Flickr30k", ("images", "captions", "entities")),
+    "coco": ("coco", "Coco", ("images", "captions", "entities")),
+    "karpathy_json": (
+        "karpathy_json", "KarpathyJson", ("images", "captions", "entities", "restval_in_train")
+    ),
+    "iapr_tc12": ("iapr_tc12", "IaprTc12", ("images", "captions")),
+    "pascal1k": ("pascal1k", "Pascal1k", ("images", "captions")),
+    "neuraltalk": ("neuraltalk", "Neuraltalk", ("captions", "restval_in_train")),
+    "precomp": ("precomp", "Precomp", ("captions",)),
+    "csv": ("csv_captions", "CsvCaptions", ("images", "captions")),
+}
 
 DATASETS = tuple(_REQUIRED)
+# Those that bring features in place of photographs.
+FEATURE_DATASETS = ("neuraltalk", "precomp")
 DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
 
 
-def make_source(dataset, *, images=None, captions=None, entities=None, num_examples=None, seed=0):
+def make_source(
+    dataset, *, images=None, captions=None, entities=None, restval_in_train=False,
+    num_examples=None, seed=0,
+):
     """Builds the source of a data set.
 
     Args:
         dataset: one of `DATASETS`.
         images: directory or zip of photographs.
         captions: directory, zip or file of sentences.
-        entities: directory or zip of Flickr30K Entities.
+        entities: directory or zip of Flickr30K Entities, or of COCO's instances.
+        restval_in_train: whether Karpathy's `restval` joins `train`.
         num_examples: `(train, dev, test)` counts of a generated data set.
         seed: of a generated data set.
 
     Returns:
-        A source: `name`, `splits()`, `examples(split)`, `skipped`, `checksums()`.
+        A source: `name`, `splits()`, `examples(split)`, `skipped`, `checksums()`; one of
+        `FEATURE_DATASETS` has `feature_size` too.
 
     Raises:
         ValueError: when a path is missing or does not belong to the data set.
         OSError: when a file cannot be read.
     """
-    check_source(
-        dataset, images=images, captions=captions, entities=entities, num_examples=num_examples
-    )
+    arguments = {
+        "images": images, "captions": captions, "entities": entities,
+        "restval_in_train": restval_in_train, "num_examples": num_examples,
+    }
+    check_source(dataset, **arguments)
     if dataset == "shape_scenes":
         module = importlib.import_module("tfrecords_tools.sources.shape_scenes")
         return module.ShapeScenes(*(num_examples or DEFAULT_NUM_EXAMPLES), seed=seed)
-    if dataset == "csv":
-        module = importlib.import_module("tfrecords_tools.sources.csv_captions")
-        return module.CsvCaptions(images, captions)
-    module = importlib.import_module("tfrecords_tools.sources.flickr8k")
-    return module.Flickr8k(images, captions, entities)
+    module_name, class_name, names = _CLASSES[dataset]
+    module = importlib.import_module(f"tfrecords_tools.sources.{module_name}")
+    return getattr(module, class_name)(*(arguments[name] for name in names))
 
 
 def check_source(dataset, **arguments):
@@ -63,7 +123,7 @@ def check_source(dataset, **arguments):
         if not arguments.get(flag):
             raise ValueError(f"Expected --{flag} for --dataset={dataset}: {what}. Received: none")
     for flag, value in arguments.items():
-        if value and flag not in (*_REQUIRED[dataset], *_OPTIONAL[dataset]):
+        if value and flag not in (*_REQUIRED[dataset], *_OPTIONAL.get(dataset, ())):
             raise ValueError(
                 f"Expected no --{flag} for --dataset={dataset}, which does not use it. "
                 f"Received: {value!r}"

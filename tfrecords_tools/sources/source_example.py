@@ -1,7 +1,9 @@
-"""What every source yields: one photograph with its sentences and annotations."""
+"""What every source yields: one photograph, or its features, with its sentences and annotations."""
 
 import dataclasses
 from collections.abc import Callable
+
+import numpy as np
 
 Box = tuple[float, float, float, float]
 
@@ -41,21 +43,25 @@ class SourceExample:
         source_id: unique in the data set, stable between runs.
         filename: name of the image file, as users know it.
         captions: the sentences as written.
-        read_image: returns the encoded image; raises `OSError` when it cannot be read.
+        read_image: returns the encoded image; raises `OSError` when it cannot be read. None where
+            the data set brings features in its place.
         objects: annotated boxes.
         phrases: entity mentions of the captions.
         proposals: region proposals that come with the data set (`--detector=proposals`).
         proposal_scores: one score a proposal.
+        read_features: returns float32 `[R, D]`, features of the whole frame and of R - 1 regions
+            whose boxes are not known; None where there is a photograph.
     """
 
     source_id: str
     filename: str
     captions: tuple[str, ...]
-    read_image: Callable[[], bytes]
+    read_image: Callable[[], bytes] | None = None
     objects: tuple[AnnotatedBox, ...] = ()
     phrases: tuple[Phrase, ...] = ()
     proposals: tuple[Box, ...] = ()
     proposal_scores: tuple[float, ...] = ()
+    read_features: Callable[[], np.ndarray] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

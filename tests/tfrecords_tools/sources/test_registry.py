@@ -1,7 +1,8 @@
 import pytest
 from mini_flickr8k import files, write_zips
+from source_samples import SAMPLES
 
-from tfrecords_tools.sources.registry import DATASETS, make_source
+from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, make_source
 
 
 def test_missing_argument_says_what_to_get():
@@ -19,12 +20,51 @@ def test_unknown_name_lists_the_known_ones():
         make_source("imagenet")
 
 
-def test_every_data_set_can_be_made(tmp_path):
-    paths = write_zips(tmp_path, files())
-    assert make_source("flickr8k", **paths).splits() == ("train", "dev")
+def sample_arguments(paths, table):
+    """Returns what each data set is made from."""
+    folders = {name: str(SAMPLES / name) for name in (
+        "flickr30k", "coco", "karpathy_json", "iapr_tc12", "pascal1k", "neuraltalk", "precomp"
+    )}
+    photos = {"images": folders["coco"], "entities": f"{folders['coco']}/annotations"}
+    return {
+        "flickr8k": paths,
+        "flickr30k": {
+            "images": f"{folders['flickr30k']}/flickr30k-images",
+            "captions": f"{folders['flickr30k']}/texts",
+            "entities": f"{folders['flickr30k']}/entities",
+        },
+        "coco": {**photos, "captions": f"{folders['coco']}/annotations"},
+        "karpathy_json": {
+            **photos, "captions": f"{folders['karpathy_json']}/dataset_coco.json",
+            "restval_in_train": True,
+        },
+        "iapr_tc12": {"images": folders["iapr_tc12"], "captions": folders["iapr_tc12"]},
+        "pascal1k": {
+            "images": f"{folders['pascal1k']}/dataset",
+            "captions": f"{folders['pascal1k']}/sentence",
+        },
+        "neuraltalk": {"captions": folders["neuraltalk"]},
+        "precomp": {"captions": folders["precomp"]},
+        "csv": {"images": paths["images"], "captions": table},
+        "shape_scenes": {"num_examples": (2, 1, 0), "seed": 3},
+    }
+
+
+def test_every_data_set_is_made_under_its_name(tmp_path):
+    table = tmp_path / "captions.csv"
+    table.write_text("Flicker8k_Dataset/101_a.jpg,A dog\n")
+    arguments = sample_arguments(write_zips(tmp_path, files()), str(table))
+    assert sorted(arguments) == sorted(DATASETS)
+    for name, own in arguments.items():
+        source = make_source(name, **own)
+        assert source.name == name
+        # Two images of train, by the samples' lists; the table has one, Flickr8K three, Pascal1K
+        # eight.
+        expected = {"csv": 1, "flickr8k": 3, "pascal1k": 8}.get(name, 2)
+        assert len(list(source.examples("train"))) == expected, name
+        assert hasattr(source, "feature_size") == (name in FEATURE_DATASETS)
+
+
+def test_generated_data_are_made_as_large_as_asked():
     scenes = make_source("shape_scenes", num_examples=(2, 1, 0), seed=3)
-    assert len(list(scenes.examples("train"))) == 2
-    (tmp_path / "captions.csv").write_text("Flicker8k_Dataset/101_a.jpg,A dog\n")
-    assert make_source(
-        "csv", images=paths["images"], captions=str(tmp_path / "captions.csv")
-    ).splits() == ("train",)
+    assert [len(list(scenes.examples(split))) for split in scenes.splits()] == [2, 1, 0]

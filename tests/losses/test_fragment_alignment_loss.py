@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.vsa_tf_test_case import VsaTfTestCase
+from vsa_tf.losses.fragment_alignment_loss import fragment_alignment_loss
+
+
+def _random(seed=0):
+    rng = np.random.default_rng(seed)
+    products = rng.normal(-0.5, 1.5, size=(4, 3, 4, 5))
+    region_mask = np.arange(3) < np.array([[3], [1], [2], [3]])
+    fragment_mask = np.arange(5) < np.array([[2], [5], [0], [4]])
+    return products, region_mask, fragment_mask, np.array([7, 3, 5, 7])
+
+
+def _brute_force(products, region_mask, fragment_mask, image_id, multiple_instance):
+    positives, negatives = [], []
+    for k, l in np.ndindex(4, 4):
+        if k != l and image_id[k] == image_id[l]:
+            continue
+        for j in np.flatnonzero(fragment_mask[l]):
+            column = products[k, region_mask[k], l, j]
+            labels = np.full(len(column), -1)
+            if k == l:
+                labels = np.where(column > 0, 1, -1) if multiple_instance else -labels
+                labels[column.argmax()] = 1
+            for value, label in zip(column, labels):
+                (positives if label == 1 else negatives).append(max(0, 1 - label * value))
+    return sum(positives) + len(positives) / len(negatives) * sum(negatives)
+
+
+class TestFragmentAlignmentLoss(VsaTfTestCase):
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("multiple_instance", [False, True])
+    def test_loss_is_the_equation(self, seed, multiple_instance):
+        values = _random(seed)
+        np.testing.assert_allclose(
+            fragment_alignment_loss(*values, multiple_instance),
+            _brute_force(*values, multiple_instance),
+            rtol=1e-9,
+        )
+
+    def test_positives_and_negatives_weigh_the_same(self):
+        products, *masks = _random()
+        # With all scores 0 every pair of fragments costs 1; the fragments, of pairs with 3, 1 and 3
+        # regions, have one positive each: 2 + 5 + 4, and the negatives weigh as much.
+        loss = fragment_alignment_loss(np.zeros_like(products), *masks)
+        np.testing.assert_allclose(loss, 11 + 11, rtol=1e-9)
+
+    @pytest.mark.parametrize("multiple_instance", [False, True])
+    def test_padding_changes_nothing(self, multiple_instance):
+        products, region_mask, fragment_mask, image_id = _random()
+        longer = fragment_alignment_loss(
+            np.pad(products, ((0, 0), (0, 2), (0, 0), (0, 3)), constant_values=1e6),
+            np.pad(region_mask, ((0, 0), (0, 2))), np.pad(fragment_mask, ((0, 0), (0, 3))),
+            image_id, multiple_instance,
+        )
+        np.testing.assert_allclose(
+            longer, fragment_alignment_loss(*_random(), multiple_instance), rtol=1e-9
+        )
+
+    def test_pairs_that_share_an_image_are_left_out(self):
+        products, *masks = _random()
+        loss = fragment_alignment_loss(products, *masks)
+        products[0, :, 3], products[3, :, 0] = 1e6, -1e6
+        np.testing.assert_allclose(fragment_alignment_loss(products, *masks), loss, rtol=1e-9)
+
+    @pytest.mark.parametrize("multiple_instance", [False, True])
+    def test_gradients_take_labels_as_given(self, multiple_instance):
+        products, *rest = _random()
+        products = keras.Variable(products, dtype="float64")
+        self.check_gradients(
+            lambda: fragment_alignment_loss(
+                tf.identity(products.value), *rest, multiple_instance
+            ),
+            [products], 60,
+        )
+
+    def test_a_batch_without_fragments_costs_nothing(self):
+        products, region_mask, fragment_mask, image_id = _random()
+        loss = fragment_alignment_loss(
+            products, region_mask, np.zeros_like(fragment_mask), image_id
+        )
+        assert float(loss) == 0.0
+
+    def test_a_batch_of_one_pair_costs_what_its_positives_cost(self):
+        mask = np.ones((1, 1), bool)
+        products = np.full((1, 1, 1, 1), -2.0)
+        loss = fragment_alignment_loss(products, mask, mask, np.array([0]))
+        # 1 - (-2); there are no negatives.
+        assert float(loss) == 3.0
+
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_graphs_give_the_same(self, jit_compile):
+        values = _random()
+        function = tf.function(
+            fragment_alignment_loss, jit_compile=jit_compile,
+            input_signature=[
+                tf.TensorSpec([None] * 4, tf.float64), tf.TensorSpec([None] * 2, tf.bool),
+                tf.TensorSpec([None] * 2, tf.bool), tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([], tf.bool),
+            ],
+        )
+        for multiple_instance in (False, True):
+            np.testing.assert_allclose(
+                function(*values, multiple_instance),
+                fragment_alignment_loss(*values, multiple_instance),
+                rtol=1e-9,
+            )

@@ -1,0 +1,150 @@
+"""COCO captions: 123,287 photographs with five to seven captions each, in the official splits.
+
+Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", 2015.
+"""
+
+import functools
+import posixpath
+
+from tfrecords_tools.archive import Archive
+from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.coco_instances import CocoInstances
+from tfrecords_tools.sources.source_example import SourceExample
+
+_OFFICIAL_COUNTS = {
+    "2014": {"train": 82_783, "dev": 40_504}, "2017": {"train": 118_287, "dev": 5000},
+}
+_SPLITS = {"train": "train", "dev": "val"}
+
+
+class Coco(CaptionSource):
+    """Parses `captions_{train,val}{2014,2017}.json`; `val` is the split `dev`.
+
+    The test photographs of COCO have no published captions. Karpathy's splits, which most papers
+    report on, are the data set `karpathy_json`.
+
+    Args:
+        images: directory or zip of the photographs, in any folders.
+        captions: directory or zip that holds captions of one year, or one file.
+        instances: directory or zip that holds `instances_*.json`, or one file; None for no boxes.
+
+    Raises:
+        OSError: when a file is missing or unreadable; the message says what to get.
+        ValueError: when a file holds none of what it should.
+    """
+
+    name = "coco"
+
+    def __init__(self, images, captions, instances=None):
+        super().__init__()
+        self._images = Archive(images)
+        self._files = self._find(captions)
+        self._photographs = {split: {} for split in self._files}
+        for split, file in self._files.items():
+            self._parse_file(split, file)
+        names = [photo[0] for split in self._photographs.values() for photo in split.values()]
+        if not any(self._images.find(name) for name in names):
+            raise ValueError(
+                f"Expected COCO's photographs, for example {names[0]}. "
+                f"Received: {self._images.path!r}, which holds none of them. Get train{self._year}"
+                f".zip and val{self._year}.zip from https://cocodataset.org, unpack them into one "
+                "directory and pass it as --images."
+            )
+        self._instances = None if instances is None else CocoInstances(instances)
+
+    @property
+    def official_counts(self):
+        """The number of photographs of each split of this year."""
+        return _OFFICIAL_COUNTS.get(self._year, {})
+
+    def splits(self):
+        """Returns the names of the splits whose captions were found."""
+        return tuple(self._files)
+
+    def checksums(self):
+        """Returns the SHA-256 of each file parsed, by name."""
+        boxes = {} if self._instances is None else self._instances.checksums()
+        return dict(sorted({**self._checksums, **boxes}.items()))
+
+    def _find(self, path):
+        found = AnnotationFile.find(path, r"captions_(train|val)\d+\.json")
+        if not found:
+            advice = (
+                "Get annotations_trainval2014.zip (or 2017) from https://cocodataset.org and pass "
+                "it as --captions."
+            )
+            if AnnotationFile.find(path, r"dataset_.*\.json"):
+                advice = "For Karpathy's file give --dataset=karpathy_json."
+            raise FileNotFoundError(
+                "Expected captions_train2014.json and captions_val2014.json (or 2017). "
+                f"Received: {str(path)!r}, which holds neither. {advice}"
+            )
+        files = {
+            split: [file for file in found if file.name.startswith(f"captions_{part}")]
+            for split, part in _SPLITS.items()
+        }
+        years = {file.name.removesuffix(".json")[-4:] for file in found}
+        if len(years) > 1 or any(len(several) > 1 for several in files.values()):
+            raise ValueError(
+                "Expected the captions of one year, each split once. Received: "
+                f"{', '.join(file.name for file in found)} in {str(path)!r}. Pass a directory with "
+                "those that you mean."
+            )
+        (self._year,) = years
+        return {split: several[0] for split, several in files.items() if several}
+
+    def _parse_file(self, split, file):
+        """Fills `{image id: (file name, [(caption id, caption)])}`."""
+        content = file.read_json()
+        self._checksums[file.name] = file.sha256
+        photographs, seen = self._photographs[split], set()
+        try:
+            for item in content["images"]:
+                number, name = int(item["id"]), posixpath.basename(str(item["file_name"]))
+                if any(number in known for known in self._photographs.values()):
+                    self._skip(split, str(number), "a second photograph of this id")
+                    continue
+                photographs[number] = (name, [])
+            for item in content["annotations"]:
+                number, image_id = int(item["id"]), int(item["image_id"])
+                if number in seen:
+                    self._skip(split, f"{image_id}#{number}", "a second caption of this id")
+                elif image_id not in photographs:
+                    reason = "a caption of no photograph in the file"
+                    self._skip(split, f"{image_id}#{number}", reason)
+                else:
+                    photographs[image_id][1].append((number, str(item["caption"] or "")))
+                seen.add(number)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(
+                f"Expected COCO's captions in {file.name}: images with id and file_name, "
+                f"annotations with id, image_id and caption. Received: {reason}."
+            ) from None
+        if not photographs:
+            raise ValueError(f"Expected images in {file.name}. Received: none.")
+
+    def _parse(self, split):
+        for number, (name, captions) in self._photographs[split].items():
+            source_id = str(number)
+            path = self._images.find(name)
+            if path is None:
+                self._skip(split, source_id, f"{name} is not in --images")
+                continue
+            usable = self._usable_captions(split, source_id, captions)
+            if not usable:
+                continue
+            texts = tuple(text for _, text in usable)
+            objects = ()
+            if self._instances is not None:
+                objects, _, problems = self._instances.annotate(number, texts)
+                for _, reason in problems:
+                    self._skip(split, source_id, reason)
+            yield SourceExample(
+                source_id=source_id,
+                filename=name,
+                captions=texts,
+                read_image=functools.partial(self._images.read, path),
+                objects=objects,
+            )

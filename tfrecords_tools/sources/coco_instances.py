@@ -1,0 +1,116 @@
+"""COCO's instance boxes.
+
+Source: Lin et al., "Microsoft COCO: common objects in context", 2014.
+"""
+
+import math
+
+from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.sources.source_example import AnnotatedBox
+
+
+class CocoInstances:
+    """Reads the boxes of `instances_{train,val}{2014,2017}.json`.
+
+    Each instance is a chain of its own, `CATEGORY#ID`. Boxes are clipped to the photograph and
+    normalised by its stated size. Crowds, boxes without area and second annotations of one id are
+    left out.
+
+    Args:
+        path: directory or zip that holds one or several of the files, or one file.
+
+    Raises:
+        OSError: when there are none, or one cannot be read.
+        ValueError: when one is not such a file.
+    """
+
+    def __init__(self, path):
+        files = AnnotationFile.find(path, r"instances_.*\.json")
+        if not files:
+            raise FileNotFoundError(
+                f"Expected instances_*.json, the boxes. Received: {str(path)!r}, which holds none. "
+                "Get annotations_trainval2014.zip (or 2017) from https://cocodataset.org and pass "
+                "it as --entities."
+            )
+        self._sizes, self._instances, self._num_repeated = {}, {}, {}
+        self._checksums = {}
+        for file in files:
+            self._add(file, set())
+            self._checksums[file.name] = file.sha256
+
+    def checksums(self):
+        """Returns the SHA-256 of each file, by name."""
+        return dict(self._checksums)
+
+    def annotate(self, image_id, captions):
+        """Returns the boxes of a photograph, as `Flickr30kEntities.annotate` does.
+
+        Args:
+            image_id: COCO's number of the photograph.
+            captions: not looked at, COCO has no phrases.
+
+        Returns:
+            `(objects, (), problems)`: a tuple of `AnnotatedBox`, and a list of `(None, reason)`
+            of what was left out.
+        """
+        if image_id not in self._sizes:
+            return (), (), [(None, f"no image {image_id} in the instances files")]
+        width, height = self._sizes[image_id]
+        objects, problems = [], []
+        num_crowds = 0
+        for chain, is_crowd, (x, y, box_width, box_height) in self._instances.get(image_id, ()):
+            box = (
+                min(max(y / height, 0.0), 1.0),
+                min(max(x / width, 0.0), 1.0),
+                min(max((y + box_height) / height, 0.0), 1.0),
+                min(max((x + box_width) / width, 0.0), 1.0),
+            )
+            if is_crowd:
+                num_crowds += 1
+            elif box[2] <= box[0] or box[3] <= box[1]:
+                problems.append((None, f"the box of {chain} has no area inside the image"))
+            else:
+                objects.append(AnnotatedBox(chain, box))
+        if num_crowds:
+            problems.append((None, f"boxes of crowds are left out: {num_crowds}"))
+        if image_id in self._num_repeated:
+            reason = f"second boxes of an id are left out: {self._num_repeated[image_id]}"
+            problems.append((None, reason))
+        return tuple(objects), (), problems
+
+    def _add(self, file, seen):
+        # The outlines are nine tenths of the file: dropped one by one, not when all is parsed.
+        content = file.read_json(object_hook=_without_outline)
+        try:
+            names = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+            for item in content["images"]:
+                size = float(item["width"]), float(item["height"])
+                if not all(0 < side < math.inf for side in size):
+                    raise ValueError(f"image {item['id']} of {size[0]:g} x {size[1]:g} pixels")
+                self._sizes[int(item["id"])] = size
+            for item in content["annotations"]:
+                number = int(item["id"])
+                image_id = int(item["image_id"])
+                if number in seen:
+                    self._num_repeated[image_id] = self._num_repeated.get(image_id, 0) + 1
+                    continue
+                seen.add(number)
+                box = tuple(float(value) for value in item["bbox"])
+                if len(box) != 4 or not all(map(math.isfinite, box)):
+                    raise ValueError(f"the box {item['bbox']} of annotation {number}")
+                instance = (
+                    f"{names[int(item['category_id'])]}#{number}", bool(item["iscrowd"]), box
+                )
+                self._instances.setdefault(image_id, []).append(instance)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(
+                f"Expected COCO's instances in {file.name}: images with id, width and height, "
+                "annotations with id, image_id, category_id, iscrowd and bbox [x, y, width, "
+                f"height], categories with id and name. Received: {reason}."
+            ) from None
+
+
+def _without_outline(content):
+    content.pop("segmentation", None)
+    return content

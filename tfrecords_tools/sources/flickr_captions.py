@@ -1,0 +1,174 @@
+"""Flickr8K and Flickr30K: the same files under other names."""
+
+import functools
+import re
+
+from tfrecords_tools.archive import Archive
+from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
+from tfrecords_tools.sources.source_example import SourceExample
+
+_KEY = re.compile(r"(.+)#(\d+)\s*")
+
+
+class FlickrCaptions(CaptionSource):
+    """Parses a token file and split lists, with the phrases and boxes of Flickr30K Entities.
+
+    Args:
+        images: directory or zip of the photographs.
+        captions: directory or zip that holds the token file and the split lists; a split whose
+            list is missing is left out.
+        entities: directory or zip that holds `Sentences/` and `Annotations/`, or None; split lists
+            may lie here too.
+
+    Attributes:
+        token_file: name of the file of lines `NAME.jpg#k<TAB>caption`.
+        split_files: `{split: name of its list}`, one photograph a line.
+        list_suffix: what the names in the lists lack.
+        images_wanted: what `images` should hold, and where to get it.
+        captions_wanted: where to get the token file.
+        lists_wanted: where to get the lists.
+
+    Raises:
+        OSError: when a file is missing or unreadable; the message says what to get.
+        ValueError: when a file holds none of what it should.
+    """
+
+    token_file = ""
+    split_files = {}
+    list_suffix = ""
+    images_wanted = ("", "")
+    captions_wanted = ""
+    lists_wanted = ""
+
+    def __init__(self, images, captions, entities=None):
+        super().__init__()
+        self._images = Archive(images)
+        texts = Archive(captions)
+        annotated = None if entities is None else Archive(entities)
+        self._entities = None if annotated is None else Flickr30kEntities(annotated)
+        self._photographs = {
+            name.rsplit("/", 1)[-1]: name for name in reversed(self._images.names())
+        }
+        self._captions = self._parse_captions(self._read_tokens(texts))
+        self._lists = self._read_lists([texts] if annotated is None else [texts, annotated])
+        self._count_leftovers()
+        if not any(name in self._photographs for names in self._lists.values() for name in names):
+            what, where = self.images_wanted
+            raise ValueError(
+                f"Expected {what}, the photographs that the split lists name. "
+                f"Received: {self._images.path!r}, which holds none of them. "
+                f"Get {where} and pass it as --images."
+            )
+
+    def splits(self):
+        """Returns the names of the splits whose lists were found."""
+        return tuple(self._lists)
+
+    def checksums(self):
+        """Returns the SHA-256 of each file parsed, by name."""
+        entities = {} if self._entities is None else self._entities.checksums()
+        return dict(sorted({**self._checksums, **entities}.items()))
+
+    def _read_tokens(self, texts):
+        found = texts.find(self.token_file)
+        if found is None:
+            raise FileNotFoundError(
+                f"Expected {self.token_file}, the captions. Received: {texts.path!r}, which does "
+                f"not hold it. Get {self.captions_wanted} and pass it as --captions."
+            )
+        return _lines(self._digest(self.token_file, texts.read(found)))
+
+    def _read_lists(self, archives):
+        lists = {}
+        for split, file in self.split_files.items():
+            places = ((archive, archive.find(file)) for archive in archives)
+            archive, found = next((place for place in places if place[1]), (None, None))
+            if found is None:
+                continue
+            lines = _lines(self._digest(file, archive.read(found)))
+            names = (line.decode("utf-8", "replace").strip() for line in lines)
+            lists[split] = list(dict.fromkeys(name + self.list_suffix for name in names if name))
+        if not lists:
+            *first, last = self.split_files.values()
+            raise FileNotFoundError(
+                f"Expected {', '.join(first)} or {last}. "
+                f"Received: {' and '.join(repr(archive.path) for archive in archives)}, without "
+                f"any of them. Get {self.lists_wanted} and pass it as --captions."
+            )
+        seen = {}
+        for split, names in lists.items():
+            for name in names:
+                if seen.setdefault(name, split) != split:
+                    raise ValueError(
+                        f"Expected each photograph in one split. Received: {name} in the lists of "
+                        f"{seen[name]} and {split}."
+                    )
+        return lists
+
+    def _parse_captions(self, lines):
+        """Returns {photograph: {k: bytes}}; lines of another form are skipped and listed."""
+        captions = {}
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            key, tab, text = line.partition(b"\t")
+            match = _KEY.fullmatch(key.decode("utf-8", "replace"))
+            if not tab or match is None:
+                reason = f"not NAME#k<TAB>caption: {line[:60]!r}"
+                self._skip("", f"{self.token_file}:{number}", reason)
+                continue
+            name, index = match.group(1), int(match.group(2))
+            known = captions.setdefault(name, {})
+            if index in known:
+                self._skip("", f"{name}#{index}", "a second caption of this number")
+                continue
+            known[index] = text
+        if not captions:
+            raise ValueError(
+                f"Expected lines NAME.jpg#k<TAB>caption in {self.token_file}. Received: none."
+            )
+        return captions
+
+    def _count_leftovers(self):
+        listed = {name for names in self._lists.values() for name in names}
+        for name in sorted(set(self._captions) - listed - set(self._photographs)):
+            self._skip("", name, f"{len(self._captions[name])} captions of no photograph")
+        for name in sorted(set(self._photographs) - listed):
+            if name.lower().endswith((".jpg", ".jpeg")) or name in self._captions:
+                self._skip("", name, "a photograph in no split")
+
+    def _parse(self, split):
+        for name in self._lists[split]:
+            if name not in self._photographs:
+                self._skip(split, name, "the photograph is not in --images")
+                continue
+            known = sorted(self._captions.get(name, {}).items())
+            captions = self._usable_captions(split, name, known)
+            if captions:
+                yield self._example(split, name, captions)
+
+    def _example(self, split, name, captions):
+        objects, phrases = (), ()
+        texts = tuple(text for _, text in captions)
+        if self._entities is not None:
+            # Every Flickr8K photograph is one of Flickr30K: the digits are its number there.
+            image_id = name.split("_")[0].split(".")[0]
+            objects, phrases, problems = self._entities.annotate(image_id, texts)
+            for index, reason in problems:
+                where = name if index is None else f"{name}#{captions[index][0]}"
+                self._skip(split, where, reason)
+        return SourceExample(
+            source_id=name.rsplit(".", 1)[0],
+            filename=name,
+            captions=texts,
+            read_image=functools.partial(self._images.read, self._photographs[name]),
+            objects=objects,
+            phrases=phrases,
+        )
+
+
+def _lines(data):
+    """Splits at any line end: copies with CR LF and with CR alone are in circulation."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

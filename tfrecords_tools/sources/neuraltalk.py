@@ -1,0 +1,108 @@
+"""neuraltalk's data: Karpathy's JSON and the features of its photographs.
+
+Source: https://github.com/karpathy/neuraltalk
+"""
+
+import functools
+import hashlib
+import io
+
+import numpy as np
+
+from tfrecords_tools.archive import Archive
+from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
+from tfrecords_tools.sources.neuraltalk_results import neuraltalk_results
+from tfrecords_tools.sources.source_example import SourceExample
+
+FEATURES_FILE = "vgg_feats.mat"
+
+
+class Neuraltalk(KarpathyCaptions):
+    """Parses `dataset.json` and `vgg_feats.mat`, `feats` of one column an image.
+
+    There are no photographs: the examples bring the feature of the whole frame. The features are
+    held in memory, of which MATLAB's format v5 takes 2 GB at most.
+
+    Args:
+        captions: directory or zip that holds both files; or, in place of `dataset.json`, the
+            `tasks.txt` and `result_struct.json` of photographs that neuraltalk has captioned.
+        restval_in_train: whether COCO's `restval` joins `train`.
+
+    Attributes:
+        feature_size: D.
+
+    Raises:
+        OSError: when a file is missing or unreadable; the message says what to get.
+        ValueError: when a file holds none of what it should.
+    """
+
+    name = "neuraltalk"
+
+    def __init__(self, captions, restval_in_train=False):
+        files = AnnotationFile.find(captions, r"dataset\.json")
+        archive = Archive(captions)
+        features = archive.find(FEATURES_FILE)
+        results = None if files else neuraltalk_results(archive)
+        if results is not None:
+            files = [AnnotationFile("result_struct.json", lambda: results)]
+        if len(files) != 1 or features is None:
+            raise FileNotFoundError(
+                f"Expected dataset.json and {FEATURES_FILE}. Received: {archive.path!r}, which "
+                "does not hold both (once). Get flickr8k.zip, flickr30k.zip or coco.zip from "
+                "https://cs.stanford.edu/people/karpathy/deepimagesent and pass it as --captions."
+            )
+        super().__init__(files[0], restval_in_train)
+        data = archive.read(features)
+        self._checksums[FEATURES_FILE] = hashlib.sha256(data).hexdigest()
+        self._columns = read_columns(data)
+        self.feature_size = len(self._columns)
+
+    def _example(self, split, image, captions):
+        if not 0 <= image.number < self._columns.shape[1]:
+            reason = f"no column {image.number} in {FEATURES_FILE}, of {self._columns.shape[1]}"
+            self._skip(split, image.source_id, reason)
+            return None
+        return SourceExample(
+            source_id=image.source_id,
+            filename=image.filename,
+            captions=tuple(text for _, text in captions),
+            # Sent to another process, it takes its own column along.
+            read_features=functools.partial(_row, self._columns[:, image.number]),
+        )
+
+
+def read_columns(data):
+    """Reads `feats` of a MATLAB file.
+
+    Args:
+        data: its bytes.
+
+    Returns:
+        float32 `[D, N]`.
+
+    Raises:
+        ValueError: when the file is of v7.3, damaged, or holds no such array.
+    """
+    # Slow to import, and nobody else needs it.
+    from scipy.io import loadmat
+
+    expected = f"Expected a MATLAB v5 to v7 file with feats [D, N] as {FEATURES_FILE}. Received: "
+    try:
+        content = loadmat(io.BytesIO(data), variable_names=["feats"])
+    except NotImplementedError:
+        raise ValueError(
+            f"{expected}one of v7.3 (HDF5). Save it in MATLAB with save('-v7'), or write the "
+            "features as .npy and give --dataset=precomp."
+        ) from None
+    except Exception as error:  # scipy raises whatever the damaged bytes lead to
+        raise ValueError(f"{expected}a file that cannot be read ({error}).") from None
+    columns = content.get("feats")
+    if columns is None or columns.ndim != 2 or columns.dtype.kind != "f" or not columns.size:
+        what = "none" if columns is None else f"{columns.dtype} {list(columns.shape)}"
+        raise ValueError(f"{expected}feats: {what}.")
+    return np.asarray(columns, np.float32)
+
+
+def _row(column):
+    return np.array(column)[None]

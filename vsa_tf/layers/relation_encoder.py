@@ -1,0 +1,101 @@
+"""Sentence side of deep fragment embeddings: typed dependency relations."""
+
+import math
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.grouped_product import grouped_product
+from vsa_tf.layers.word_table import WordTable
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class RelationEncoder(keras.layers.Layer):
+    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (models.md 3), f = ReLU.
+
+    Args:
+        units: width H of s.
+        vocabulary_size: number of token ids, PAD = 0 included.
+        num_relations: number of relation ids, PAD = 0 included; PAD has no matrix.
+        embedding_size: width of a word's vector E w.
+        dropout: rate of dropout on the two words' vectors.
+        train_embedding: whether the word table E is trained.
+
+    Call arguments:
+        relations: int `[B, E]`, R, PAD on the right.
+        heads: int `[B, E]`, token ids of w1, the words that govern.
+        dependents: int `[B, E]`, token ids of w2.
+
+    Output shape: `[B, E, units]`; positions of PAD hold values that mean nothing.
+
+    Reference: Karpathy, Joulin, Fei-Fei, Deep Fragment Embeddings for Bidirectional Image Sentence
+    Mapping, 2014.
+    """
+
+    def __init__(
+        self,
+        units,
+        vocabulary_size,
+        num_relations,
+        embedding_size=300,
+        dropout=0.0,
+        train_embedding=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_relations < 2:
+            raise ValueError(
+                "Expected num_relations of 2 or more: padding and a relation type. "
+                f"Received: num_relations={num_relations}"
+            )
+        self.units = units
+        self.vocabulary_size = vocabulary_size
+        self.num_relations = num_relations
+        self.embedding_size = embedding_size
+        self.dropout_rate = dropout
+        self.train_embedding = train_embedding
+
+        self.word_table = WordTable(
+            vocabulary_size, embedding_size, trainable=train_embedding, name="word_table"
+        )
+        self.dropout = keras.layers.Dropout(dropout)
+
+    def build(self, relations_shape, heads_shape=None, dependents_shape=None):
+        self.word_table.build(relations_shape)
+        num_types, size = self.num_relations - 1, 2 * self.embedding_size
+        # Glorot's limit of one matrix: Keras would take the types for a width of each.
+        limit = math.sqrt(6.0 / (size + self.units))
+        self.kernel = self.add_weight(
+            name="W_R",
+            shape=(num_types, size, self.units),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        self.bias = self.add_weight(
+            name="b_R", shape=(num_types, self.units), initializer="zeros"
+        )
+
+    def call(self, relations, heads, dependents, training=False):
+        words = ops.concatenate([self.word_table(heads), self.word_table(dependents)], axis=-1)
+        words = self.dropout(words, training=training)
+        # PAD shares the first type's matrix: its results are masked, and so are its gradients.
+        types = ops.reshape(ops.maximum(ops.cast(relations, "int32") - 1, 0), (-1,))
+        rows = ops.reshape(words, (-1, 2 * self.embedding_size))
+        # Times one, as in WordTable: the gradient is one number a weight.
+        kernel = 1.0 * ops.convert_to_tensor(self.kernel)
+        bias = 1.0 * ops.convert_to_tensor(self.bias)
+        outputs = grouped_product(rows, types, kernel) + ops.take(bias, types, axis=0)
+        return ops.reshape(ops.relu(outputs), (*ops.shape(relations), self.units))
+
+    def compute_output_shape(self, relations_shape, heads_shape=None, dependents_shape=None):
+        return (*relations_shape, self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "vocabulary_size": self.vocabulary_size,
+            "num_relations": self.num_relations,
+            "embedding_size": self.embedding_size,
+            "dropout": self.dropout_rate,
+            "train_embedding": self.train_embedding,
+        }

@@ -1,0 +1,65 @@
+"""The fragment alignment objective of deep fragment embeddings."""
+
+from keras import ops
+
+from vsa_tf.losses.multiple_instance_labels import multiple_instance_labels
+from vsa_tf.losses.negative_mask import negative_mask
+
+
+def fragment_alignment_loss(
+    products, region_mask, fragment_mask, image_id, multiple_instance=True
+):
+    """`C_F = sum_i sum_j k_ij max(0, 1 - y_ij v_i . s_j)` over all fragments of a batch.
+
+    y_ij is -1 for a region and a fragment of different images; within a pair,
+    `multiple_instance_labels` tells. k_ij is 1 where y_ij = +1 and, where it is -1, the number of
+    the former divided by that of the latter: positives and negatives weigh the same, and the loss
+    grows with the batch as the global objective does. Neither y nor k is differentiated.
+
+    A region and a fragment of two pairs that share an image are left out: the sentence is a right
+    one for that image, and its own pair labels it.
+
+    Args:
+        products: float `[B, R, B, E]`, `v_i . s_j`, see `fragment_products`.
+        region_mask: bool `[B, R]`.
+        fragment_mask: bool `[B, E]`.
+        image_id: int `[B]`.
+        multiple_instance: bool; False: y_ij is +1 for all of a pair, the paper's start for labels
+            that depend on scores. May be a tensor.
+
+    Returns:
+        A scalar.
+
+    Example: two pairs of one region and one fragment; the positives cost 1 - .5 and 1 - (-1), the
+    negatives 1 + 0 and 1 + 2.
+
+    >>> import numpy as np
+    >>> products = np.float32([[0.5, 0], [2, -1]]).reshape(2, 1, 2, 1)
+    >>> mask = np.ones((2, 1), bool)
+    >>> float(fragment_alignment_loss(products, mask, mask, np.array([7, 8])))
+    6.5
+    """
+    num_pairs = ops.shape(products)[0]
+    pair = ops.arange(num_pairs)
+    own = ops.reshape(ops.equal(ops.expand_dims(pair, 1), pair), (num_pairs, 1, num_pairs, 1))
+    # The diagonal's axis comes last.
+    own_products = ops.transpose(ops.diagonal(products, axis1=0, axis2=2), (2, 0, 1))
+    own_real = ops.logical_and(
+        ops.expand_dims(region_mask, 2), ops.expand_dims(fragment_mask, 1)
+    )
+    labels = ops.where(
+        multiple_instance,
+        multiple_instance_labels(own_products, region_mask, fragment_mask),
+        own_real,
+    )
+    positive = ops.logical_and(own, ops.expand_dims(labels, 2))
+
+    others = ops.reshape(negative_mask(image_id), (num_pairs, 1, num_pairs, 1))
+    negative = ops.logical_or(others, ops.logical_and(own, ops.logical_not(positive)))
+    real = ops.logical_and(region_mask[:, :, None, None], fragment_mask[None, None, :, :])
+    negative = ops.cast(ops.logical_and(negative, real), products.dtype)
+    positive = ops.cast(positive, products.dtype)
+
+    balance = ops.sum(positive) / ops.maximum(ops.sum(negative), 1.0)
+    costs = positive * ops.relu(1.0 - products) + balance * negative * ops.relu(1.0 + products)
+    return ops.sum(costs)

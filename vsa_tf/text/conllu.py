@@ -1,0 +1,192 @@
+"""Dependency parses of captions from CoNLL-U files."""
+
+import re
+from typing import NamedTuple
+
+_NUM_COLUMNS = 10
+_FORM, _UPOS, _HEAD, _DEPREL = 1, 3, 6, 7
+_SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(.*?)\s*")
+_CAPTION = re.compile(r"(.+)#([0-9]+)")
+# `3-4`, the surface form of several words, and `8.1`, a word that is not there.
+_NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")
+
+
+class ParsedCaption(NamedTuple):
+    """The typed dependency relations of one caption.
+
+    Attributes:
+        image: name of the photograph, the part of `sent_id` before its last `#`.
+        caption_index: which of its captions, from 0.
+        relations: tuple of `(relation, head, dependent)`, head and dependent as written, in the
+            order of the dependents. What hangs from the root, and punctuation, is no relation
+            between words: a caption of one word has none.
+    """
+
+    image: str
+    caption_index: int
+    relations: tuple[tuple[str, str, str], ...]
+
+
+class SkippedParse(NamedTuple):
+    """A sentence of the file that gives no `ParsedCaption`.
+
+    Attributes:
+        line: where the sentence begins, from 1.
+        sentence_id: as written; empty where there is none.
+        reason: what is wrong.
+    """
+
+    line: int
+    sentence_id: str
+    reason: str
+
+
+class ConlluFile:
+    """Reads the captions of a CoNLL-U file one by one.
+
+    A comment `# sent_id = IMAGE#k` ties a parse to caption k of an image. Multiword tokens and
+    empty nodes are passed over: the words that they stand for, or stand among, count. Enhanced
+    dependencies are not read.
+
+    Args:
+        path: a file in UTF-8, of any size.
+
+    Attributes:
+        skipped: list of `SkippedParse`, filled while the file is read: sentences with no `sent_id`
+            of that form, a `sent_id` that came before, no words, no parse, or a parse that is no
+            tree (a head that does not exist, a cycle).
+
+    Reference: Universal Dependencies, CoNLL-U Format,
+    https://universaldependencies.org/format.html
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.skipped = []
+
+    def __iter__(self):
+        """Yields each `ParsedCaption`, in the file's order.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is not CoNLL-U, with the line, or holds no sentence.
+        """
+        self.skipped.clear()
+        seen = set()
+        sentence = None
+        for sentence in self._sentences():
+            reason = sentence.fault()
+            if reason is None and sentence.sentence_id in seen:
+                reason = "its sent_id came before"
+            if reason is not None:
+                self.skipped.append(SkippedParse(sentence.line, sentence.sentence_id, reason))
+                continue
+            seen.add(sentence.sentence_id)
+            image, index = _CAPTION.fullmatch(sentence.sentence_id).groups()
+            yield ParsedCaption(image, int(index), sentence.relations())
+        if sentence is None:
+            raise ValueError(f"Expected sentences in CoNLL-U. Received: {self.path}, with none")
+
+    def _sentences(self):
+        sentence = None
+        for number, line in self._lines():
+            if not line.strip():
+                if sentence is not None:
+                    yield sentence
+                sentence = None
+                continue
+            if sentence is None:
+                sentence = _Sentence(number)
+            if line.startswith("#"):
+                sentence.add_comment(line)
+            else:
+                sentence.add_word(self._columns(number, line, len(sentence.words) + 1))
+        if sentence is not None:
+            yield sentence
+
+    def _lines(self):
+        # Lines end with a line feed alone: a word may hold what Python takes for other ends.
+        with open(self.path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise ValueError(
+                        f"Expected CoNLL-U in UTF-8. Received: line {number} of {self.path}: "
+                        f"{error}; convert the file to UTF-8"
+                    ) from None
+                yield number, text.rstrip("\r\n")
+
+    def _columns(self, number, line, expected_id):
+        """Returns the columns of a word's line; None for a line that is no word."""
+        columns = line.split("\t")
+        where = f"line {number} of {self.path}: {line[:80]!r}"
+        if len(columns) != _NUM_COLUMNS:
+            raise ValueError(
+                f"Expected {_NUM_COLUMNS} columns, separated by tabs. Received: "
+                f"{len(columns)} in {where}"
+            )
+        if _NO_WORD.fullmatch(columns[0]):
+            return None
+        if columns[0] != str(expected_id):
+            raise ValueError(f"Expected word {expected_id} of a sentence. Received: {where}")
+        return columns
+
+
+class _Sentence:
+    """The lines of one sentence. `words` are the columns of each."""
+
+    def __init__(self, line):
+        self.line = line
+        self.sentence_id = ""
+        self.words = []
+
+    def add_comment(self, line):
+        match = _SENTENCE_ID.fullmatch(line)
+        if match:
+            self.sentence_id = match[1]
+
+    def add_word(self, columns):
+        if columns is not None:
+            self.words.append(columns)
+
+    def fault(self):
+        """Returns why the sentence is of no use; None if it is."""
+        if not _CAPTION.fullmatch(self.sentence_id):
+            return "it has no comment of the form # sent_id = IMAGE#k"
+        if not self.words:
+            return "it has no words"
+        for position, word in enumerate(self.words, start=1):
+            head = word[_HEAD]
+            # Not what other digits of Unicode make of isdigit.
+            if not (head.isascii() and head.isdigit()) or word[_DEPREL] in ("", "_"):
+                return f"word {position} has no head or no relation"
+            if int(head) > len(self.words):
+                return f"word {position} has head {head}, but there are {len(self.words)} words"
+        return self._cycle()
+
+    def _cycle(self):
+        rooted = {0}
+        for start in range(1, len(self.words) + 1):
+            path, position = [], start
+            while position not in rooted:
+                if position in path:
+                    return f"word {position} is above itself: a cycle"
+                path.append(position)
+                position = int(self.words[position - 1][_HEAD])
+            rooted.update(path)
+        return None
+
+    def relations(self):
+        """Returns the `(relation, head, dependent)` triples between words."""
+        triples = []
+        for word in self.words:
+            head = int(word[_HEAD])
+            if head and not (_is_punctuation(word) or _is_punctuation(self.words[head - 1])):
+                triples.append((word[_DEPREL], self.words[head - 1][_FORM], word[_FORM]))
+        return tuple(triples)
+
+
+def _is_punctuation(word):
+    # Without tags of parts of speech, the relation tells.
+    return word[_UPOS] == "PUNCT" or word[_DEPREL].partition(":")[0] == "punct"
