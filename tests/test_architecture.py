@@ -51,7 +51,8 @@ _ALLOWED = {
     ),
     "vsa_tf.evaluation": (
         "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.baselines", "vsa_tf.data",
-        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers", "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
+        "vsa_tf.decoding", "vsa_tf.evaluation", "vsa_tf.layers", "vsa_tf.metrics",
+        "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
         "vsa_tf.retrieval", "vsa_tf.text", "vsa_tf.visualization",
     ),
     # A generated data set knows how well it can be told apart.

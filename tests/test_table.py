@@ -88,7 +88,9 @@ def test_a_missing_file_is_refused(tmp_path):
         table.read_rows(tmp_path / "none.rows")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "flags/tables").glob("*.rows")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "flags/tables").glob("*.rows")), ids=lambda path: path.name
+)
 def test_rows_of_the_project_name_flagfiles_that_exist(path):
     for row in table.read_rows(path):
         assert (ROOT / row.flags[0].removeprefix("--flagfile=")).is_file()

@@ -60,5 +60,5 @@ def test_width_is_the_longest_caption_or_the_one_given():
 def test_batches_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="multiple of num_neighbors.*batch_size=5, num_n"):
         NeighborhoodPlan([1] * 9, [0] * 9, 5, 2)
-    with pytest.raises(ValueError, match="Expected captions for a batch of 8. Received: 3 captions"):
+    with pytest.raises(ValueError, match="captions for a batch of 8. Received: 3 captions"):
         NeighborhoodPlan([1] * 3, [0, 1, 1], 8, 2)

@@ -39,5 +39,5 @@ def test_images_are_those_of_the_split():
 
 def test_a_split_without_boxes_of_phrases_is_refused():
     no_phrases = given_phrases(phrases=((), ()))
-    with pytest.raises(ValueError, match="phrases with boxes in split 'train'.*0 phrases.*entities"):
+    with pytest.raises(ValueError, match="phrases with boxes in split 'train'.*: 0 phr.*entities"):
         PhraseRecords(no_phrases)

@@ -118,7 +118,9 @@ class InputPipeline:
         return self._dataset(
             tf.data.Dataset.range(start_step, stop_step),
             lambda step: self.assembler.assemble_batch(plan, step),
-            self._image_shapes(rows) | self._sentence_shapes(rows, width) | self._phrase_shapes(rows),
+            self._image_shapes(rows)
+            | self._sentence_shapes(rows, width)
+            | self._phrase_shapes(rows),
         )
 
     def image_batches(self, batch_size):
