@@ -51,13 +51,13 @@ def main(images):
             f"Expected --dtype={manifest.dtype}, as {values.index_dir} was made. Received: "
             f"--dtype={values.dtype}"
         )
+    source, paths, sentences = _what_to_add(values, images)
+    if source is None and manifest is None:
+        raise program.ProgramError(f"--index_dir={values.index_dir} holds no index yet")
     if values.approximate and importlib.util.find_spec("faiss") is None:
         raise program.ProgramError(
             "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
         )
-    source, paths, sentences = _what_to_add(values, images)
-    if source is None and manifest is None:
-        raise program.ProgramError(f"--index_dir={values.index_dir} holds no index yet")
     from vsa_tf.search_index.build_index import build_index
 
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]

@@ -46,9 +46,8 @@ class PhotographReader:
                 image_encoder or _findable(recorded, "image_encoder"),
                 recorded.get("region_features", "crop"), size,
             )
-            self.detector = make_detector(
-                "none" if detector is None else detector or _findable(inputs["detector"], "detector")
-            )
+            named = "none" if detector is None else detector
+            self.detector = make_detector(named or _findable(inputs["detector"], "detector"))
         except ValueError as error:
             raise ProgramError(str(error)) from error
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
