@@ -1,22 +1,18 @@
 """The programs that answer, as a user types them, where importing TensorFlow would fail."""
 
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests.without_tensorflow import run_without_tensorflow
 from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_manifest import IndexManifest
 from vsa_tf.search_index.index_shard import IndexShard
 
-ROOT = pathlib.Path(__file__).parents[1]
 PROGRAMS = ("align", "caption", "index", "localize", "search")
 MODEL = ("--model_dir=alignment",)
 
@@ -24,10 +20,6 @@ MODEL = ("--model_dir=alignment",)
 @pytest.fixture
 def run(tmp_path):
     """Runs a program in a directory with models and images, without a TensorFlow or Keras."""
-    for name in ("tensorflow", "keras"):
-        folder = tmp_path / "without" / name
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
     for name in ("alignment", "m_rnn"):
         (tmp_path / name).mkdir()
         settings = Settings(
@@ -54,14 +46,9 @@ def run(tmp_path):
     vectors = Embedded("sentences", np.ones((1, 2), np.float16))
     IndexShard.write(index, {"sentence": ["a dog"]}, vectors)
 
-    def run(program, *arguments):
-        paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
-        return subprocess.run(
-            [sys.executable, "-m", f"vsa_tf.{program}", *arguments], cwd=tmp_path,
-            capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
-        )
-
-    return run
+    return lambda program, *arguments: run_without_tensorflow(
+        f"vsa_tf.{program}", *arguments, directory=tmp_path
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

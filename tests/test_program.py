@@ -1,15 +1,15 @@
 """Command lines as a user types them, where importing TensorFlow would fail."""
 
 import errno
-import os
+import functools
 import pathlib
 import re
-import subprocess
 import sys
 
 import pytest
 from absl import flags
 
+from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf import program
 from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
@@ -40,28 +40,7 @@ PROGRAMS = tuple(FLAGS)
 @pytest.fixture
 def run(tmp_path):
     """Runs a program in a directory of its own, with a TensorFlow that cannot be imported."""
-    for name in ("tensorflow", "keras"):
-        folder = tmp_path / "without" / name
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
-
-    def run(name, *arguments, cwd=tmp_path):
-        paths = [tmp_path / "without", ROOT, tmp_path]
-        return subprocess.run(
-            [sys.executable, "-m", name, *arguments], cwd=cwd, capture_output=True, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}, timeout=60,
-        )
-
-    return run
-
-
-def _refused(result):
-    """The one line of a refusal."""
-    assert result.returncode == 1, result.stderr
-    assert result.stdout == ""
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
-    return lines[0]
+    return functools.partial(run_without_tensorflow, directory=tmp_path)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -77,18 +56,18 @@ def test_help_answers_without_tensorflow(run, name):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_unknown_flags_are_refused(run, name):
-    assert "no_such_flag" in _refused(run(name, "--no_such_flag=1"))
+    assert "no_such_flag" in refusal(run(name, "--no_such_flag=1"))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_words_that_are_no_flags_are_refused(run, name):
-    assert "Received: data" in _refused(run(name, "data"))
+    assert "Received: data" in refusal(run(name, "data"))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_missing_flags_are_named(run, name):
     named = "--(model_dir|dataset|data_dir|rows|model_name|model_base_path)"
-    assert re.search(named, _refused(run(name)))
+    assert re.search(named, refusal(run(name)))
 
 
 @pytest.mark.parametrize(
@@ -108,12 +87,12 @@ def test_missing_flags_are_named(run, name):
     ],
 )
 def test_training_refuses_wrong_flags(run, arguments, message):
-    line = _refused(run("vsa_tf.train", "--model_dir=model", "--data_dir=.", *arguments))
+    line = refusal(run("vsa_tf.train", "--model_dir=model", "--data_dir=.", *arguments))
     assert re.search(message, line)
 
 
 def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
-    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}"))
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}"))
     assert "no readable config.json" in line
 
 
@@ -155,7 +134,7 @@ def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
     run, tmp_path, model, arguments, message
 ):
     _write_settings(tmp_path, model)
-    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", *arguments))
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", *arguments))
     assert re.search(message, line)
 
 
@@ -169,7 +148,7 @@ def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
 )
 def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, argument, message):
     _write_settings(tmp_path, "m_rnn", variant=variant)
-    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
     assert re.search(message, line)
 
 
@@ -187,13 +166,13 @@ def test_evaluation_refuses_what_a_two_branch_network_cannot_do(
     run, tmp_path, values, argument, message
 ):
     _write_settings(tmp_path, "embedding", **values)
-    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
     assert re.search(message, line)
 
 
 def test_evaluation_refuses_a_baseline_of_pixels(run, tmp_path):
     _write_settings(tmp_path, "similarity", inputs={"region_feature_size": 0})
-    line = _refused(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", "--baseline=cca"))
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", "--baseline=cca"))
     assert "needs features of images" in line
 
 

@@ -1,38 +1,20 @@
 """The program's command line, where importing TensorFlow would fail."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
+from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture
 def refused(tmp_path):
     """Runs the program with a TensorFlow that cannot be imported, and returns its one line."""
-    for name in ("tensorflow", "keras"):
-        folder = tmp_path / "without" / name
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
-    paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
-
-    def run(*arguments):
-        result = subprocess.run(
-            [sys.executable, "-m", "vsa_tf.report", *arguments], cwd=tmp_path, capture_output=True,
-            text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
-        )
-        assert result.returncode == 1, result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-        return result.stderr
-
-    return run
+    return lambda *arguments: refusal(
+        run_without_tensorflow("vsa_tf.report", *arguments, directory=tmp_path)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The program, as a user starts and stops it."""
 
 import json
-import os
 import pathlib
 import re
 import signal
@@ -15,6 +14,7 @@ import urllib.request
 import pytest
 
 from tests.server.small_saved_models import write_small_model
+from tests.without_tensorflow import refusal, run_without_tensorflow
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -22,21 +22,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 @pytest.fixture
 def refused(tmp_path):
     """Runs the program with a TensorFlow that cannot be imported, and returns its one line."""
-    folder = tmp_path / "without" / "tensorflow"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('tensorflow was imported')\n")
-    paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
-
-    def run(*arguments):
-        result = subprocess.run(
-            [sys.executable, "-m", "vsa_tf.serve", *arguments], cwd=tmp_path, capture_output=True,
-            text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
-        )
-        assert result.returncode == 1, result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-        return result.stderr
-
-    return run
+    return lambda *arguments: refusal(
+        run_without_tensorflow("vsa_tf.serve", *arguments, directory=tmp_path)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,20 @@
 """The flags of `vsa_tf.serve` that are the page's."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
 from tests.demo.small_index import write_small_index
+from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.search_index.index_manifest import IndexManifest
 
-ROOT = pathlib.Path(__file__).parents[2]
 _MODEL = ("--model_name=m", "--model_base_path=.")
 
 
 @pytest.fixture
 def refused(tmp_path):
     """Runs the program with a TensorFlow that cannot be imported, and returns its one line."""
-    folder = tmp_path / "without" / "tensorflow"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('tensorflow was imported')\n")
-    paths = os.pathsep.join(map(str, (tmp_path / "without", ROOT)))
-
-    def run(*arguments):
-        result = subprocess.run(
-            [sys.executable, "-m", "vsa_tf.serve", *_MODEL, *arguments], cwd=tmp_path,
-            capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
-        )
-        assert result.returncode == 1, result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-        return result.stderr
-
-    return run
+    return lambda *arguments: refusal(
+        run_without_tensorflow("vsa_tf.serve", *_MODEL, *arguments, directory=tmp_path)
+    )
 
 
 def test_a_directory_that_is_no_index_is_refused_before_tensorflow(refused):
