@@ -11,10 +11,8 @@ from vsa_tf.reporting.phrase_pages import phrase_pages
 from vsa_tf.reporting.query_page import query_page
 from vsa_tf.reporting.report_page import ReportPage, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
+from vsa_tf.visualization.aligned_pictures import SMOOTHNESS
 
-# As the pictures of training: neighbouring words share a region unless another is better by this
-# share of a word's best score.
-_SMOOTHNESS = 0.3
 _INTRODUCTION = (
     "Each sentence is cut into snippets, each of the region that its words score highest for; grey "
     "words go to the whole frame. Point at words or boxes, or go from image to image with the "
@@ -35,7 +33,7 @@ def alignment_pages(model, evaluation, data, photographs, options):
     """
     records, embedded = data.records, evaluation.embedded
     retrieval = RetrievalPages(evaluation.scores, records, photographs)
-    snippets = aligned_snippets(embedded, records.image_of_caption, _SMOOTHNESS)
+    snippets = aligned_snippets(embedded, records.image_of_caption, SMOOTHNESS)
     aligned = AlignedCards(
         embedded, data, snippets, retrieval.ranks.sentence_to_image, photographs
     )

@@ -6,7 +6,7 @@ from vsa_tf.decoding.segment_alignment import segment_alignment, snippets
 from vsa_tf.visualization.alignment_picture import alignment_picture
 
 # Neighbouring words share a region unless another is better by this share of a word's best score.
-_SMOOTHNESS = 0.3
+SMOOTHNESS = 0.3
 
 
 def aligned_pictures(embedded, data, count):
@@ -33,7 +33,7 @@ def aligned_pictures(embedded, data, count):
         mask = embedded.region_mask[image]
         boxes = records.region_boxes[image][: len(mask)]
         scores = embedded.words_of(sentence) @ embedded.regions[image].T
-        beta = _SMOOTHNESS * float(np.abs(scores[:, mask].max(axis=1)).mean())
+        beta = SMOOTHNESS * float(np.abs(scores[:, mask].max(axis=1)).mean())
         assignment = segment_alignment(scores, beta, mask)
         picture = alignment_picture(
             records.read_image(image), tokens, snippets(assignment, scores, boxes)
