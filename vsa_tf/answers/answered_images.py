@@ -1,5 +1,8 @@
 """What a model answers to many image files."""
 
+import collections
+import concurrent.futures
+import os
 import pathlib
 
 from vsa_tf.saved_models.input_error import InputError
@@ -7,6 +10,8 @@ from vsa_tf.saved_models.input_error import InputError
 # Few enough for memory, and for the limits of a server.
 _BATCH_SIZE = 16
 _BATCH_BYTES = 16 << 20
+# A model does not fill the cores by itself: decoding and suppression run on one.
+_BATCHES_AT_A_TIME = min(4, len(os.sched_getaffinity(0)))
 
 
 def answered_images(paths, ask):
@@ -15,20 +20,33 @@ def answered_images(paths, ask):
     Args:
         paths: sequence of files.
         ask: takes a list of encoded images, bytes, and returns a list of their answers; raises
-            InputError if it cannot read one of them.
+            InputError if it cannot read one of them. It is called by several threads at a time.
 
     Yields:
         `(path, answer, None)`, or `(path, None, reason)`, in the order of `paths`.
     """
+    asked = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(_BATCHES_AT_A_TIME) as pool:
+        for batch in _batches(paths):
+            asked.append(pool.submit(_answered, batch, ask))
+            if len(asked) > _BATCHES_AT_A_TIME:
+                yield from asked.popleft().result()
+        while asked:
+            yield from asked.popleft().result()
+
+
+def _batches(paths):
+    """Yields lists of `(path, data, reason)`; the reason is None where the file was read."""
     batch, size = [], 0
     for path in paths:
         data, reason = _read(path)
         if batch and (len(batch) == _BATCH_SIZE or size + len(data) > _BATCH_BYTES):
-            yield from _answered(batch, ask)
+            yield batch
             batch, size = [], 0
         batch.append((path, data, reason))
         size += len(data)
-    yield from _answered(batch, ask)
+    if batch:
+        yield batch
 
 
 def _read(path):
@@ -42,8 +60,9 @@ def _read(path):
 def _answered(batch, ask):
     images = [data for _, data, reason in batch if reason is None]
     answers = iter(_each(images, ask))
-    for path, _, reason in batch:
-        yield (path, None, reason) if reason else (path, *next(answers))
+    return [
+        (path, None, reason) if reason else (path, *next(answers)) for path, _, reason in batch
+    ]
 
 
 def _each(images, ask):

@@ -1,0 +1,78 @@
+"""Speed of `vsa_tf.index` beside that of the model alone.
+
+Photographs of a directory are indexed, and embedded by calling the SavedModel with bytes that are
+in memory already, as many at a time; the two take turns, group of photographs by group. Prints one
+JSON line: photographs a second of both, and how much longer indexing takes.
+
+    python -m benchmarks.indexing --saved_model=DIR --images=DIR
+"""
+
+import json
+import os
+import pathlib
+import tempfile
+import time
+
+from benchmarks.benchmark_parser import BenchmarkParser
+
+_BATCH = 16  # of vsa_tf.answers.answered_images
+_GROUP = 4 * _BATCH
+
+
+def _flags():
+    parser = BenchmarkParser(__doc__)
+    parser.add_argument("--saved_model", required=True, help="exported model")
+    parser.add_argument("--images", required=True, help="directory of photographs")
+    parser.add_argument("--num_images", type=int, default=512,
+                        help="photographs, beginning with the first (default 512)")
+    flags = parser.parse_args()
+    if flags.num_images < 2 * _GROUP:
+        parser.error(f"expected --num_images of {2 * _GROUP} or more, received {flags.num_images}")
+    return flags
+
+
+def measure(flags):
+    from vsa_tf.answers.image_files import image_files
+    from vsa_tf.answers.model_source import ModelSource
+    from vsa_tf.saved_models.exported_model import ExportedModel
+    from vsa_tf.search_index.index_builder import IndexBuilder
+
+    paths = image_files([flags.images])[: flags.num_images]
+    source = ModelSource(saved_model=flags.saved_model)
+    model = ExportedModel(flags.saved_model)
+    seconds = {"index": [], "model": []}
+    with tempfile.TemporaryDirectory() as directory:
+        builder = IndexBuilder(directory, source)
+        for first in range(0, len(paths) - _GROUP + 1, _GROUP):
+            group = paths[first:first + _GROUP]
+            started = time.perf_counter()
+            num_added, _ = builder.add_images(group)
+            seconds["index"].append(time.perf_counter() - started)
+            if num_added != len(group):
+                raise SystemExit("indexing.py: a photograph could not be read; give others")
+            data = [pathlib.Path(path).read_bytes() for path in group]
+            started = time.perf_counter()
+            for start in range(0, _GROUP, _BATCH):
+                model.call("embed_image", image_bytes=data[start:start + _BATCH])
+            seconds["model"].append(time.perf_counter() - started)
+    # The first group of each warms up.
+    rates = {
+        name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()
+    }
+    return {
+        "num_images": _GROUP * len(seconds["index"][1:]),
+        "index_images_per_second": round(rates["index"], 2),
+        "model_images_per_second": round(rates["model"], 2),
+        "index_over_model": round(rates["model"] / rates["index"] - 1, 3),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def main():
+    flags = _flags()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    print(json.dumps(measure(flags)))
+
+
+if __name__ == "__main__":
+    main()
