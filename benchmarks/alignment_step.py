@@ -111,7 +111,7 @@ def _torch_step(flags, batch, torch):
         return linear(layer.cell.recurrent_kernel, layer.cell.bias)
 
     model = _keras_model(flags, batch)
-    encoder = model.word_encoder
+    encoder = model.sentence_encoder
     word_table = torch.nn.Embedding(flags.vocabulary_size, flags.embedding_size)
     word_table.weight.data = tensor(encoder.word_table.embeddings)
     w_m, w_e = dense(model.region_encoder.projection), dense(encoder.input_projection)

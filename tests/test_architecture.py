@@ -13,18 +13,25 @@ from tests.source_imports import ROOT, imported_names, source_files
 _ALLOWED = {
     # The bottom: programs read their flags with these before TensorFlow is imported.
     "vsa_tf.atomic_file": (),
+    "vsa_tf.box_overlap": ("numpy",),
     "vsa_tf.array_file": ("numpy", "vsa_tf.atomic_file"),
     "vsa_tf.text": ("vsa_tf.atomic_file", "vsa_tf.text"),
     "vsa_tf.program": ("absl",),
-    "vsa_tf.model_settings": ("vsa_tf.program",),
-    "vsa_tf.config": ("absl", "vsa_tf.model_settings", "vsa_tf.program"),
+    "vsa_tf.network_settings": ("vsa_tf.program",),
+    "vsa_tf.fragment_settings": ("vsa_tf.network_settings", "vsa_tf.program"),
+    "vsa_tf.model_settings": (
+        "vsa_tf.fragment_settings", "vsa_tf.network_settings", "vsa_tf.program",
+    ),
+    "vsa_tf.config": (
+        "absl", "vsa_tf.model_settings", "vsa_tf.network_settings", "vsa_tf.program",
+    ),
     # Models and what they are made of run on any Keras backend.
     "vsa_tf.layers": ("keras", "numpy", "vsa_tf.layers"),
     "vsa_tf.losses": ("keras", "vsa_tf.losses"),
     "vsa_tf.models": ("keras", "numpy", "vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models"),
     "vsa_tf.decoding": ("keras", "numpy", "vsa_tf.decoding"),
     # Numbers and pictures.
-    "vsa_tf.metrics": ("numpy", "vsa_tf.metrics"),
+    "vsa_tf.metrics": ("numpy", "vsa_tf.box_overlap", "vsa_tf.metrics"),
     "vsa_tf.metrics.caption_scores": (
         "numpy", "pycocoevalcap", "vsa_tf.metrics", "vsa_tf.text.ptb_tokenizer",
     ),
@@ -39,7 +46,9 @@ _ALLOWED = {
     "vsa_tf.sentence_features.train_word_vectors": ("gensim", "numpy", "vsa_tf.sentence_features"),
     "vsa_tf.baselines": ("numpy", "scipy", "vsa_tf.array_file", "vsa_tf.baselines"),
     # Records to batches.
-    "vsa_tf.data": ("numpy", "tensorflow", "vsa_tf.data", "vsa_tf.text"),
+    "vsa_tf.data": (
+        "numpy", "tensorflow", "vsa_tf.box_overlap", "vsa_tf.data", "vsa_tf.text",
+    ),
     "vsa_tf.data.parsed_record": ("google.protobuf", "numpy", "tensorflow", "vsa_tf.data"),
     "vsa_tf.data.schema": (),
     "vsa_tf.data.text_ops": ("numpy", "tensorflow", "tensorflow_text", "vsa_tf.text"),
@@ -118,15 +127,17 @@ _ALLOWED = {
         "numpy", "tfrecords_tools.progress", "vsa_tf.answers", "vsa_tf.atomic_file",
         "vsa_tf.program", "vsa_tf.retrieval", "vsa_tf.search_index",
     ),
-    "vsa_tf.search_index.model_probe": ("PIL", "numpy", "vsa_tf.program", "vsa_tf.search_index"),
+    "vsa_tf.search_index.model_probe": (
+        "PIL", "numpy", "vsa_tf.program", "vsa_tf.saved_models.input_error", "vsa_tf.search_index",
+    ),
     "vsa_tf.search_index.approximate_index": (
         "faiss", "numpy", "vsa_tf.atomic_file", "vsa_tf.program",
     ),
     # An evaluated split as pages to look at.
     "vsa_tf.reporting": (
-        "PIL", "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.evaluation", "vsa_tf.metrics",
-        "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program", "vsa_tf.reporting",
-        "vsa_tf.retrieval", "vsa_tf.visualization",
+        "PIL", "keras", "numpy", "vsa_tf.atomic_file", "vsa_tf.box_overlap", "vsa_tf.evaluation",
+        "vsa_tf.metrics", "vsa_tf.model_dir", "vsa_tf.models", "vsa_tf.program",
+        "vsa_tf.reporting", "vsa_tf.retrieval", "vsa_tf.visualization",
     ),
     "vsa_tf.reporting.write_projector": (
         "PIL", "numpy", "tensorboard.plugins", "vsa_tf.atomic_file", "vsa_tf.reporting",
@@ -150,8 +161,8 @@ _ALLOWED = {
     "vsa_tf.evaluate": ("absl", "vsa_tf"),
     # Photographs to records.
     "tfrecords_tools": (
-        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools", "vsa_tf.data.annotations",
-        "vsa_tf.data.dataset_info",
+        "PIL", "keras", "numpy", "tensorflow", "tfrecords_tools", "vsa_tf.box_overlap",
+        "vsa_tf.data.annotations", "vsa_tf.data.dataset_info",
         "vsa_tf.data.parsed_record", "vsa_tf.data.schema", "vsa_tf.text",
     ),
     "tfrecords_tools.parse": ("absl", "spacy", "tfrecords_tools", "vsa_tf.program"),
@@ -159,12 +170,21 @@ _ALLOWED = {
     "tfrecords_tools.inspect": (
         "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
     ),
+    "tfrecords_tools.add_dependencies": (
+        "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
+    ),
+    "tfrecords_tools.export": (
+        "absl", "tfrecords_tools", "vsa_tf.data.dataset_info", "vsa_tf.program",
+    ),
+    "tfrecords_tools.beam_options": ("apache_beam",),
+    "tfrecords_tools.beam_pool": ("apache_beam", "tfrecords_tools.worker_pool"),
     "tfrecords_tools.detection.load_opencv": ("cv2",),
     "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
     # Sources parse only, and know archives and one another.
     "tfrecords_tools.sources.neuraltalk": (
         "numpy", "scipy.io", "tfrecords_tools.archive", "tfrecords_tools.sources",
     ),
+    "tfrecords_tools.sources.load_tfds": ("tensorflow_datasets",),
     "tfrecords_tools.sources": (
         "PIL", "numpy", "tfrecords_tools.archive", "tfrecords_tools.sources", "vsa_tf.text",
     ),
@@ -176,6 +196,8 @@ _ONLY_IN = {
     "cv2": {"tfrecords_tools.detection.load_opencv"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "spacy": {"tfrecords_tools.parse"},
+    "apache_beam": {"tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"},
+    "tensorflow_datasets": {"tfrecords_tools.sources.load_tfds"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {
         "vsa_tf.data.text_ops", "vsa_tf.data.wordpiece_learning", "vsa_tf.server.loaded_version",
@@ -188,6 +210,7 @@ _PROGRAMS = (
     "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.align", "vsa_tf.caption", "vsa_tf.export",
     "vsa_tf.index", "vsa_tf.localize", "vsa_tf.report", "vsa_tf.search", "vsa_tf.serve",
     "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.parse", "tfrecords_tools.inspect",
+    "tfrecords_tools.add_dependencies", "tfrecords_tools.export",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 

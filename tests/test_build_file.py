@@ -28,6 +28,8 @@ _PROGRAMS = {
     "parse": "tfrecords_tools/parse.py",
     "write": "tfrecords_tools/write.py",
     "inspect": "tfrecords_tools/inspect.py",
+    "add_dependencies": "tfrecords_tools/add_dependencies.py",
+    "export_records": "tfrecords_tools/export.py",
 }
 
 

@@ -10,6 +10,7 @@ from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSet
 from vsa_tf.model_settings import (
     MODEL_SETTINGS,
     AlignmentSettings,
+    DefragSettings,
     DvsaRnnSettings,
     MRnnSettings,
 )
@@ -115,6 +116,48 @@ def test_defaults_of_captioners_are_the_papers():
     assert sizes == (128, 256, 512)
     for each in (dvsa_rnn, m_rnn):
         assert (each.feature_normalization, each.dropout, each.weight_penalty) == ("none", 0, 0)
+
+
+def test_defaults_of_defrag_are_the_papers():
+    model = DefragSettings()
+    assert (model.joint_size, model.objective, model.word_activation) == (1000, "both", "relu")
+    assert (model.margin, model.smoothing, model.feature_normalization) == (40, 5, "none")
+    assert not (model.frame_context or model.region_geometry)
+    assert DefragSettings.shared_defaults == {}  # SGD with momentum, batches of 100 pairs
+
+
+@pytest.mark.parametrize(
+    ("values", "reads"),
+    [
+        ({"model": "defrag"}, True), ({"fragments": "dependencies"}, True), ({}, False),
+        ({"model": "m_rnn"}, False), ({"model": "embedding"}, False),
+    ],
+)
+def test_which_models_read_dependency_relations(tmp_path, values, reads):
+    assert _settings(tmp_path, **values).model.reads_dependencies is reads
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "defrag", "tokenizer": "wordpiece"}, "need --tokenizer=word.*wordpiece"),
+        ({"fragments": "dependencies", "tokenizer": "wordpiece"}, "need --tokenizer=word"),
+        ({"fragments": "dependencies", "cell": "gru"}, "--cell=gru has no meaning"),
+        (
+            {"model": "defrag", "objective": "fragment", "fragment_start_epochs": 1.0},
+            "--fragment_start_epochs has no meaning with --objective=fragment",
+        ),
+        (
+            {"model": "defrag", "objective": "global", "multiple_instance_start_epochs": 1.0},
+            "--multiple_instance_start_epochs has no meaning with --objective=global",
+        ),
+        ({"model": "defrag", "report_dir": "pages"}, "--report_dir: the pages show words.*defrag"),
+        ({"fragments": "dependencies", "report_dir": "pages"}, "--report_dir: the pages show"),
+    ],
+)
+def test_contradictions_with_dependency_relations_are_refused(tmp_path, values, message):
+    with pytest.raises(ProgramError, match=message):
+        check(_settings(tmp_path, **values))
 
 
 def test_whole_settings_pass(tmp_path):

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = {
     "vsa_tf.train": (
         "model_dir", "data_dir", "joint_size", "frame_context", "variant", "initialize_bias",
-        "flagfile",
+        "fragments", "objective", "smoothing", "global_weight", "min_relation_share", "flagfile",
     ),
     "vsa_tf.evaluate": (
         "model_dir", "split", "output", "caption_method", "phrase_model", "phrase_weight",
@@ -30,9 +30,12 @@ FLAGS = {
     "vsa_tf.serve": (
         "model_name", "model_base_path", "model_config_file", "rest_port", "port", "index_dir",
     ),
-    "tfrecords_tools.write": ("dataset", "detector", "image_encoder", "output_dir"),
+    "tfrecords_tools.write": (
+        "dataset", "detector", "image_encoder", "output_dir", "dependencies",
+    ),
     "tfrecords_tools.parse": ("dataset", "captions", "pipeline", "output", "num_workers"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
+    "tfrecords_tools.add_dependencies": ("data_dir", "dependencies", "output_dir"),
 }
 PROGRAMS = tuple(FLAGS)
 
@@ -117,6 +120,8 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("m_rnn", ["--shortlist_size=0"], "shortlist_size"),
         ("m_rnn", ["--output=nowhere/metrics.json"], "there is no such directory"),
         ("dvsa_rnn", ["--neighbor_features=refined"], "a model whose multimodal layer sees"),
+        ("m_rnn", ["--protocol=iapr_tc12"], "--protocol=iapr_tc12 needs --retrieval=exact"),
+        ("alignment", ["--protocol=karpathy"], "protocol"),
         ("alignment", ["--baseline=cca"], "--baseline is not for the model alignment"),
         ("m_rnn", ["--phrase_model=model"], "--phrase_model is not for the model m_rnn"),
         ("embedding", ["--query=dog"], "--query is not for the model embedding"),
@@ -156,6 +161,7 @@ def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, arg
     ("values", "argument", "message"),
     [
         ({"task": "region_phrase"}, "--fold_size=5", "--fold_size is of retrieval"),
+        ({"task": "region_phrase"}, "--protocol=iapr_tc12", "--protocol=iapr_tc12 is of retrieval"),
         ({"task": "region_phrase"}, "--phrase_model=m", "Received: the model .*region_phrase"),
         ({"text": "gru"}, "--baseline=cca", "a fixed text feature.*--text=gru"),
         # It is of images and sentences itself.
@@ -170,10 +176,17 @@ def test_evaluation_refuses_what_a_two_branch_network_cannot_do(
     assert re.search(message, line)
 
 
-def test_evaluation_refuses_a_baseline_of_pixels(run, tmp_path):
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--baseline=cca", "needs features of images"),
+        ("--protocol=iapr_tc12", "compares images by their features"),
+    ],
+)
+def test_evaluation_refuses_what_pixels_have_no_features_for(run, tmp_path, argument, message):
     _write_settings(tmp_path, "similarity", inputs={"region_feature_size": 0})
-    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", "--baseline=cca"))
-    assert "needs features of images" in line
+    line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", argument))
+    assert message in line
 
 
 def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools.dependency_encoding import encode_dependencies
 from vsa_tf.data import schema
 from vsa_tf.data.annotations import annotated_chains
 
@@ -14,7 +15,7 @@ class ExampleError(ValueError):
 
 
 def check_example(example):
-    """Checks what a source says of a photograph: its captions, annotated boxes and phrases.
+    """Checks what a source says of a photograph: captions, annotated boxes, phrases, parses.
 
     Raises:
         ExampleError: for the first of them that could mislead a model.
@@ -22,6 +23,11 @@ def check_example(example):
     _check_captions(example)
     _check_boxes("object", np.array([item.box for item in example.objects]).reshape(-1, 4))
     _check_phrases(example)
+    if len(example.dependencies) not in (0, len(example.captions)):
+        raise ExampleError(
+            f"parses of {len(example.dependencies)} captions where there are "
+            f"{len(example.captions)}"
+        )
 
 
 def encode_example(
@@ -76,6 +82,9 @@ def encode_example(
     _set_integers(values, schema.PHRASE_NUM_WORDS, [item.num_words for item in phrases])
     _set_bytes(values, schema.PHRASE_CHAIN, [_utf8(item.chain) for item in phrases])
     _set_bytes(values, schema.PHRASE_TYPE, [_utf8(item.type) for item in phrases])
+    if example.dependencies:
+        # Not otherwise: records of captions that are not parsed stay as they were.
+        encode_dependencies(values, example.dependencies)
     # Keys in sorted order: the bytes of a map are otherwise not defined.
     return record.SerializeToString(deterministic=True)
 

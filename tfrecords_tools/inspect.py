@@ -68,6 +68,11 @@ def _summary(info):
             f"  {name}: {split.num_images} images, {split.num_sentences} sentences, "
             f"{split.num_phrases} phrases, {len(split.shards)} shards"
         )
+        if split.num_dependencies is not None:
+            lines.append(
+                f"    {split.num_dependencies} dependency relations of "
+                f"{split.num_parsed_sentences} sentences"
+            )
     lines.append(
         f"regions: at most {info.num_regions} an image, features of {info.region_feature_size}"
     )

@@ -3,9 +3,10 @@
     python -m tfrecords_tools.parse --dataset=flickr8k --images=Flickr8k_Dataset.zip \\
         --captions=Flickr8k_text.zip --pipeline=en_core_web_sm --output=flickr8k.conllu
 
-Any other parser's CoNLL-U serves as well, where comments `# sent_id = IMAGE#k` name the captions.
-Interrupted, the same command goes on where it was; the file does not depend on the number of
-workers.
+The file goes to `tfrecords_tools.write --dependencies`, or for records that are there already to
+`tfrecords_tools.add_dependencies`. Any other parser's CoNLL-U serves as well, where comments
+`# sent_id = IMAGE#k` name the captions. Interrupted, the same command goes on where it was; the
+file does not depend on the number of workers.
 """
 
 import os
@@ -23,7 +24,7 @@ _SOURCE_FLAGS = ("images", "captions", "entities")
 def define_flags(flag_values=flags.FLAGS):
     """Defines the program's flags."""
     define = {"flag_values": flag_values}
-    flags.DEFINE_enum("dataset", None, DATASETS, "Data set to parse.", **define)
+    flags.DEFINE_string("dataset", None, f"Data set to parse: {', '.join(DATASETS)}.", **define)
     flags.DEFINE_string("images", None, "Directory or zip of the photographs.", **define)
     flags.DEFINE_string(
         "captions", None, "Directory or zip of the captions; for csv the file.", **define

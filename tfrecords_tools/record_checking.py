@@ -31,6 +31,8 @@ def check_records(data_dir, max_problems=20, report=lambda num_records: None):
     problems = []
     for name, split in info.splits.items():
         totals = {"num_sentences": 0, "num_phrases": 0}
+        if split.num_dependencies is not None:
+            totals |= {"num_parsed_sentences": 0, "num_dependencies": 0}
         seen = set()
         for shard in split.shards:
             left = max_problems - len(problems)
@@ -86,6 +88,9 @@ def _check_record(info, serialized, totals, seen):
     )
     totals["num_sentences"] += len(record.captions)
     totals["num_phrases"] += len(record.phrases)
+    if "num_dependencies" in totals:
+        totals["num_parsed_sentences"] += sum(map(bool, record.dependencies))
+        totals["num_dependencies"] += sum(map(len, record.dependencies))
     if record.source_id in seen:
         raise ValueError(f"a second record of {record.source_id!r}")
     seen.add(record.source_id)

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import uuid
 
 from vsa_tf.data import schema
 
@@ -137,6 +138,11 @@ class RecordDirectory:
             return None
         return note if self.is_whole(name, note["sha256"]) else None
 
+    def noted(self):
+        """Returns the names of the shards that have notes, of whatever settings."""
+        names = os.listdir(self._path)
+        return {name[1:-5] for name in names if _is_note(name)}
+
     def write_note(self, note):
         """Writes the note of a shard: from now on it counts as whole."""
         self._write_json(f".{note['file']}.json", note)
@@ -155,7 +161,7 @@ class RecordDirectory:
     def clean(self):
         """Removes the notes and settings of a finished directory."""
         for name in os.listdir(self._path):
-            if name == _SETTINGS or (name.startswith(".") and name.endswith(".tfrecord.json")):
+            if name == _SETTINGS or _is_note(name):
                 os.remove(self.path(name))
 
     def _read_json(self, name):
@@ -171,7 +177,7 @@ class RecordDirectory:
         return content
 
     def _write_json(self, name, content):
-        partial = self.path(f".{name}.partial-{os.getpid()}")
+        partial = self.path(f".{name}.partial-{uuid.uuid4().hex}")
         try:
             with open(partial, "w", encoding="utf-8") as file:
                 json.dump(content, file, indent=2, sort_keys=True, ensure_ascii=False)
@@ -194,6 +200,10 @@ class RecordDirectory:
             pass  # not every file system can
         finally:
             os.close(descriptor)
+
+
+def _is_note(name):
+    return name.startswith(".") and name.endswith(".tfrecord.json")
 
 
 def _identity_of(info):

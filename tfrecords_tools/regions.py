@@ -2,21 +2,9 @@
 
 import numpy as np
 
+from vsa_tf.box_overlap import box_overlap
+
 WHOLE_FRAME = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
-
-
-def box_iou(boxes, others):
-    """Returns intersection over union of normalised boxes, float `[len(boxes), len(others)]`."""
-    boxes, others = boxes[:, None], others[None]
-    lowest_end = np.minimum(boxes[..., 2:], others[..., 2:])
-    highest_start = np.maximum(boxes[..., :2], others[..., :2])
-    intersection = np.prod(np.maximum(lowest_end - highest_start, 0), axis=-1)
-    union = _area(boxes) + _area(others) - intersection
-    return intersection / np.maximum(union, 1e-12)
-
-
-def _area(boxes):
-    return np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1)
 
 
 def select_regions(boxes, scores, num_regions=20, nms_threshold=0.5):
@@ -55,7 +43,7 @@ def select_regions(boxes, scores, num_regions=20, nms_threshold=0.5):
             break
         if not suppressed[place]:
             chosen.append(place)
-            suppressed |= box_iou(boxes[place:place + 1], boxes)[0] > nms_threshold
+            suppressed |= box_overlap(boxes[place], boxes) > nms_threshold
     return (
         np.concatenate([WHOLE_FRAME, boxes[chosen]]),
         np.concatenate([np.ones(1, np.float32), scores[chosen]]),

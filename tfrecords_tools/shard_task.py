@@ -1,5 +1,6 @@
 """The unit of work: one shard."""
 
+import collections.abc
 import dataclasses
 import hashlib
 
@@ -13,12 +14,12 @@ class ShardTask:
     Attributes:
         split: name of the split.
         file: name of the shard in the directory.
-        examples: what it holds, in order.
+        examples: what it holds, in order; those of a generated source are made as they are read.
     """
 
     split: str
     file: str
-    examples: tuple[SourceExample, ...]
+    examples: collections.abc.Sequence[SourceExample]
 
     def run(self, writer, directory, fingerprint, report):
         """Writes the shard and then the note that says it is whole.

@@ -1,15 +1,14 @@
 """Photographs to one file of records: decoding, regions, features, encoding."""
 
 import dataclasses
-import errno
 import os
 
 import numpy as np
-import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import WHOLE_FRAME, select_regions
+from tfrecords_tools.shard_file import shard_file
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
 
@@ -61,34 +60,20 @@ class ShardWriter:
 
         Returns:
             dict: `num_records`, `num_sentences`, `num_phrases`, `num_regions` (the most of any
-            record), `num_with_fewer_regions` (records with fewer than the settings ask for), and
-            `skipped`, a list of `[source_id, reason]`.
+            record), `num_with_fewer_regions` (records with fewer than the settings ask for),
+            `num_parsed_sentences` and `num_dependencies` (sentences with a dependency relation,
+            and relations), and `skipped`, a list of `[source_id, reason]`.
 
         Raises:
             OSError: when the file cannot be written, for example because the disk is full.
         """
-        folder, name = os.path.split(path)
-        # Two processes never write the same file, even if one outlived its parent.
-        partial = os.path.join(folder, f".{name}.partial-{os.getpid()}")
-        try:
-            try:
-                with tf.io.TFRecordWriter(partial) as writer:
-                    counts = self._write_records(writer, examples, report)
-            except tf.errors.OpError as error:
-                raise _as_os_error(error, path) from error
-            with open(partial, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except BaseException:
-            if os.path.exists(partial):
-                os.remove(partial)
-            raise
-        return counts
+        with shard_file(path) as writer:
+            return self._write_records(writer, examples, report)
 
     def _write_records(self, writer, examples, report):
         counts = {
             "num_records": 0, "num_sentences": 0, "num_phrases": 0, "num_regions": 0,
-            "num_with_fewer_regions": 0,
+            "num_with_fewer_regions": 0, "num_parsed_sentences": 0, "num_dependencies": 0,
         }
         skipped = []
         given = self._settings.image_encoder == GIVEN
@@ -109,6 +94,8 @@ class ShardWriter:
                 counts["num_records"] += 1
                 counts["num_sentences"] += len(example.captions)
                 counts["num_phrases"] += len(example.phrases)
+                counts["num_parsed_sentences"] += sum(map(bool, example.dependencies))
+                counts["num_dependencies"] += sum(map(len, example.dependencies))
                 counts["num_regions"] = max(counts["num_regions"], len(boxes))
                 if not given:
                     counts["num_with_fewer_regions"] += len(boxes) < self._settings.num_regions
@@ -194,15 +181,6 @@ class ShardWriter:
 def _chain_boxes(example):
     boxes = [chain.box for chain in annotated_chains(example.objects)]
     return np.array(boxes, np.float32).reshape(-1, 4)
-
-
-def _as_os_error(error, path):
-    """TensorFlow reports a full disk as its own error."""
-    if "No space left on device" in str(error) or isinstance(
-        error, tf.errors.ResourceExhaustedError
-    ):
-        return OSError(errno.ENOSPC, "No space left on device", path)
-    return OSError(errno.EIO, error.message, path)
 
 
 def _without_paths(error):

@@ -11,6 +11,8 @@ import traceback
 # Libraries of a worker: quiet, as failures arrive as exceptions, and of one thread each, so that
 # results do not depend on the number of workers and workers do not compete.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# Threads may start pools at the same time; the environment is of the whole process.
+_ENVIRONMENT_LOCK = threading.Lock()
 
 
 class WorkerPool:
@@ -125,7 +127,7 @@ class WorkerPool:
                 process.join()
                 raise RuntimeError(
                     f"A worker process died (exit code {process.exitcode}; -9 usually means that "
-                    "memory ran out: try fewer --num_workers). Run the same command again to go on."
+                    "memory ran out: try fewer workers). Run the same command again to go on."
                 ) from None
             if kind == "error":
                 raise content
@@ -183,13 +185,14 @@ def _die_with_parent():
 @contextlib.contextmanager
 def _environment():
     """Sets variables that libraries read as they are imported, in the children only."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with _ENVIRONMENT_LOCK:
+        before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+        os.environ.update(_ENVIRONMENT)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

@@ -8,11 +8,14 @@ Directories and zips serve alike. Interrupted, the same command goes on where it
 depend on the inputs and the seed alone, not on the number of workers.
 """
 
+import functools
 import os
 
 from absl import flags
 
+from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.load_opencv import load_opencv
+from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import (
     DATASETS,
     FEATURE_DATASETS,
@@ -28,8 +31,12 @@ def define_flags(flag_values=flags.FLAGS):
     """Defines the program's flags."""
     define = {"flag_values": flag_values}
     default = WriteSettings()
-    flags.DEFINE_enum("dataset", None, DATASETS, "Data set to write.", **define)
-    flags.DEFINE_string("images", None, "Directory or zip of the photographs.", **define)
+    flags.DEFINE_string("dataset", None, f"Data set to write: {', '.join(DATASETS)}.", **define)
+    flags.DEFINE_string(
+        "images", None,
+        "Directory or zip of the photographs; of tfds:NAME the directory of tensorflow-datasets.",
+        **define,
+    )
     flags.DEFINE_string(
         "captions", None,
         "Directory or zip of the captions, or the file; of the features too, where they are given.",
@@ -39,6 +46,10 @@ def define_flags(flag_values=flags.FLAGS):
         "entities", None,
         "Directory or zip of Flickr30K Entities (phrases and boxes) or of COCO's instances_*.json.",
         **define,
+    )
+    flags.DEFINE_string(
+        "dependencies", None,
+        "CoNLL-U file of parses of the captions, see tfrecords_tools.parse.", **define,
     )
     flags.DEFINE_bool(
         "restval_in_train", False, "Whether Karpathy's restval joins train; else it is a split.",
@@ -93,7 +104,16 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_integer(
         "num_workers", None, "Processes; by default one a core; 0: this process.", **define
     )
-    flags.DEFINE_enum("runner", "local", ("local", "beam"), "How work is spread.", **define)
+    flags.DEFINE_enum(
+        "runner", "local", ("local", "beam"),
+        "local: --num_workers processes; beam: the workers of Apache Beam, an extra.", **define
+    )
+    flags.DEFINE_string(
+        "beam_options", None,
+        "Of --runner=beam, as Beam's own programs take them: '--runner=FlinkRunner "
+        "--flink_master=HOST:8081'. Workers on other machines need the same absolute paths.",
+        **define,
+    )
     flags.DEFINE_list(
         "num_examples", None, "Sizes of shape_scenes: train,dev,test.", **define
     )
@@ -108,13 +128,16 @@ def main(flag_values=flags.FLAGS):
     """
     try:
         settings, source_arguments = _check(flag_values)
+        make_pool = _beam_pool(flag_values) if flag_values.runner == "beam" else None
         source = make_source(**source_arguments)
+        if flag_values.dependencies:
+            source = ParsedSource(source, DependencyParses(flag_values.dependencies))
         num_workers = flag_values.num_workers
         if num_workers is None:
             num_workers = len(os.sched_getaffinity(0))
         result = write_records(
             source, flag_values.output_dir, settings,
-            splits=flag_values.splits, num_workers=num_workers,
+            splits=flag_values.splits, num_workers=num_workers, make_pool=make_pool,
         )
     except (ValueError, OSError, RuntimeError) as error:
         raise ProgramError(_message(error)) from error
@@ -126,8 +149,13 @@ def _check(flag_values):
     for name in ("dataset", "output_dir"):
         if not flag_values[name].value:
             raise ProgramError(f"Expected --{name}. Received: none (see --help)")
-    if flag_values.runner != "local":
-        raise ProgramError("Expected --runner=local, the only one yet. Received: --runner=beam")
+    other = {"local": "beam_options", "beam": "num_workers"}[flag_values.runner]
+    if flag_values[other].value is not None:
+        raise ProgramError(
+            f"Expected no --{other} with --runner={flag_values.runner}: --num_workers is of the "
+            "local runner, --beam_options of Beam's, which count their workers by "
+            "'--direct_num_workers=2 --direct_running_mode=multi_threading' and the like"
+        )
     if flag_values.num_workers is not None and flag_values.num_workers < 0:
         raise ProgramError(
             f"Expected --num_workers of at least 0. Received: {flag_values.num_workers}"
@@ -156,6 +184,8 @@ def _check(flag_values):
     for flag in ("images", "captions", "entities"):
         if arguments[flag] and not os.path.exists(arguments[flag]):
             raise ProgramError(f"--{flag}={arguments[flag]} does not exist")
+    if flag_values.dependencies and not os.path.isfile(flag_values.dependencies):
+        raise ProgramError(f"--dependencies={flag_values.dependencies} is not a file")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
         raise ProgramError(f"--output_dir={flag_values.output_dir} is not a directory")
     if flag_values.dataset in FEATURE_DATASETS:
@@ -164,6 +194,18 @@ def _check(flag_values):
     if settings.image_encoder != "pixels" and not settings.image_encoder.startswith("keras:"):
         _check_model("image_encoder", settings.image_encoder, "pixels, keras:NAME")
     return settings, {**arguments, "seed": settings.seed}
+
+
+def _beam_pool(flag_values):
+    """Returns a function that makes the pool; raises before anything slow is done."""
+    try:
+        from tfrecords_tools.beam_options import beam_options
+        from tfrecords_tools.beam_pool import BeamPool
+    except ImportError as error:
+        raise ProgramError(
+            '--runner=beam needs Apache Beam, which is not installed: pip install "vsa_tf[beam]"'
+        ) from error
+    return functools.partial(BeamPool, beam_options(flag_values.beam_options or ""))
 
 
 def _settings(flag_values):
@@ -225,9 +267,15 @@ def _print_result(result, output_dir, source):
             f"{name}: {split['num_images']} images, {split['num_sentences']} sentences, "
             f"{split['num_phrases']} phrases in {len(split['shards'])} shards"
         )
+        if "num_dependencies" in split:
+            print(
+                f"{name}: {split['num_parsed_sentences']} of {split['num_sentences']} sentences "
+                f"have dependency relations, {split['num_dependencies']} in all"
+            )
         official = official_counts.get(name, split["num_images"])
         if split["num_images"] != official:
-            print(f"{name}: as published it has {official} images; see what was skipped")
+            where = "; see what was skipped" if info["num_skipped"] else ""
+            print(f"{name}: as published it has {official} images{where}")
     listed = os.path.join(output_dir, "dataset_info.json")
     print(
         f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "

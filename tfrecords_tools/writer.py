@@ -1,10 +1,12 @@
 """From a source to a directory of records."""
 
 import dataclasses
+import functools
 import math
 import sys
 import time
 
+from tfrecords_tools.generated_examples import GeneratedExamples
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.record_directory import RecordDirectory
 from tfrecords_tools.shard_task import ShardTask
@@ -33,7 +35,8 @@ class WriteResult:
 
 
 def write_records(
-    source, output_dir, settings, *, splits=None, num_workers=0, make_models=None, stream=sys.stderr
+    source, output_dir, settings, *, splits=None, num_workers=0, make_models=None, make_pool=None,
+    stream=sys.stderr
 ):
     """Writes a data set as sharded records, or goes on where an earlier run was interrupted.
 
@@ -49,6 +52,8 @@ def write_records(
         num_workers: number of processes; 0 for this process.
         make_models: picklable function of the settings that returns `(detector, encoder)`; by
             default those that the settings name.
+        make_pool: function of the settings and `make_models` that returns what writes the shards
+            in place of `num_workers` processes, such as `BeamPool`.
         stream: where progress goes; None for nowhere.
 
     Returns:
@@ -77,9 +82,10 @@ def write_records(
             "sources": source.checksums(),
         }
         directory.check(identity)
-        workers = min(num_workers, len(tasks))
+        if make_pool is None:
+            make_pool = functools.partial(WorkerPool, min(num_workers, len(tasks)))
         try:
-            with WorkerPool(workers, settings, make_models or _make_models) as pool:
+            with make_pool(settings, make_models or _make_models) as pool:
                 description = pool.description()
                 if feature_size is not None:
                     description |= {"feature_size": feature_size}
@@ -122,7 +128,7 @@ def _plan(source, splits, settings):
         )
     tasks = []
     for split in splits or available:
-        examples = tuple(source.examples(split))
+        examples = _examples(source, split)
         if not examples:
             if splits:
                 reasons = [skip.reason for skip in source.skipped if skip.split == split]
@@ -146,7 +152,16 @@ def _plan(source, splits, settings):
             "Expected annotated boxes with --object_features. Received: photographs without any. "
             "Give --entities, or leave the flag out"
         )
+    if hasattr(source, "parses"):
+        source.parses.check()
     return tasks
+
+
+def _examples(source, split):
+    # Of the class itself: a source round another one would pass on the other's method.
+    if hasattr(type(source), "example"):
+        return GeneratedExamples(source, split, range(source.num_examples(split)))
+    return tuple(source.examples(split))
 
 
 def _count_shards(tasks):
@@ -206,6 +221,9 @@ def _finish(directory, source, tasks, notes, identity, description, settings):
                 {key: note[key] for key in ("file", "num_records", "sha256")} for note in own
             ],
         }
+        if hasattr(source, "parses"):
+            for key in ("num_parsed_sentences", "num_dependencies"):
+                splits[split][key] = sum(note[key] for note in own)
         if not splits[split]["num_images"]:
             reason = next(item["reason"] for item in skipped if item["split"] == split)
             raise ValueError(

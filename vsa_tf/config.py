@@ -13,7 +13,8 @@ import pathlib
 
 from absl import flags
 
-from vsa_tf.model_settings import MODEL_SETTINGS, NetworkSettings, setting
+from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 
@@ -296,6 +297,11 @@ def check(settings):
         raise ProgramError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "
             "vsa_tf.export without KERAS_BACKEND"
+        )
+    if settings.model.reads_dependencies and training.report_dir:
+        raise ProgramError(
+            f"--report_dir: the pages show words, and --model={training.model} reads dependency "
+            "relations here; leave it out"
         )
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
         raise ProgramError("--clip_value and --clip_norm exclude each other; choose one")

@@ -6,7 +6,9 @@ Prints tables laid out as the papers' and writes one JSON value; a caption gener
 into `captions.json` beside it, in the COCO results format. `--word_magnitudes` and `--query` also
 write what the DVSA paper's section 1 and 2 show of an alignment model. `--phrase_model` adds the
 distance of a sentence's phrases to an embedding network's; `--baseline=cca` evaluates normalised
-CCA in place of a two-branch network, on the features that the network reads.
+CCA in place of a two-branch network, on the features that the network reads. `--protocol=iapr_tc12`
+adds recall curves, drawn in `recall_curves.png` beside the output, and the ranks of an image's
+sentences among those of the 100 images most like it.
 """
 
 import pathlib
@@ -20,12 +22,13 @@ CAPTION_METHODS = (
     "greedy", "beam", "consensus_bleu", "consensus_cider", "oracle_bleu", "oracle_cider",
     "nearest_bleu", "nearest_cider",
 )
+_OF_WORDS = ("word_magnitudes", "query")
 _FLAGS_OF = {
     CaptionerSettings: (
         "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
         "retrieval", "shortlist_model", "shortlist_size", "num_normalization_images",
     ),
-    AlignmentSettings: ("word_magnitudes", "query"),
+    AlignmentSettings: _OF_WORDS,
     TwoBranchSettings: ("phrase_model", "phrase_weight", "baseline"),
 }
 
@@ -39,6 +42,11 @@ def define_flags():
     flags.DEFINE_integer(
         "fold_size", 0, "Also report the mean over folds of this many images; 0: do not.",
         lower_bound=0,
+    )
+    flags.DEFINE_enum(
+        "protocol", None, ("iapr_tc12",),
+        "Also evaluate retrieval as papers on IAPR TC-12 do: recall by the share of items that is "
+        "retrieved, and among the sentences of the 100 images nearest by their features.",
     )
     flags.DEFINE_string(
         "word_magnitudes", None, "File for the words of smallest and largest magnitude, JSON."
@@ -71,14 +79,18 @@ def define_flags():
         "--shortlist_model finds best.",
     )
     flags.DEFINE_string("shortlist_model", None, "model_dir of an alignment model.")
-    flags.DEFINE_integer("shortlist_size", 50, "Images of a shortlist.", lower_bound=1)
+    flags.DEFINE_integer(
+        "shortlist_size", 50, "Images that --retrieval=shortlist looks at for a sentence.",
+        lower_bound=1,
+    )
     flags.DEFINE_integer(
         "num_normalization_images", 100, "Training images in the mean of M eq. 7.", lower_bound=1
     )
     flags.DEFINE_string(
         "phrase_model", None,
-        "model_dir of an embedding network of regions and phrases: an image-sentence embedding is "
-        "also evaluated with the distance of each sentence's phrases (T eq. 8).",
+        "model_dir of an embedding network of regions and phrases, or of an alignment model: an "
+        "image-sentence embedding is also evaluated with the distance of each sentence's phrases "
+        "(T eq. 8), or words.",
     )
     flags.DEFINE_string(
         "phrase_weight", "0.2", "Their weight, 0 to 1; tuned: chosen on the dev split (paper: 0.2)."
@@ -108,6 +120,7 @@ def main():
         num_neighbors=values.num_neighbors, neighbor_features=values.neighbor_features,
         retrieval=values.retrieval, shortlist_size=values.shortlist_size,
         num_normalization_images=values.num_normalization_images,
+        iapr_tc12=values.protocol == "iapr_tc12",
         phrase_weight=_phrase_weight(), progress=_print_progress,
     )
     evaluate_model(
@@ -124,10 +137,38 @@ def check(settings):
         for name in names if not isinstance(settings.model, kind) else ():
             if not values[name].using_default_value:
                 raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
-    if isinstance(settings.model, TwoBranchSettings):
+    if settings.model.reads_dependencies:
+        _check_dependencies(settings)
+    elif isinstance(settings.model, TwoBranchSettings):
         _check_two_branch(settings)
     elif isinstance(settings.model, CaptionerSettings):
         _check_captioner(settings)
+    if values.protocol:
+        _check_protocol(settings)
+
+
+def _check_dependencies(settings):
+    for name in _OF_WORDS:
+        if not flags.FLAGS[name].using_default_value:
+            raise program.ProgramError(
+                f"--{name} is of words, and this {settings.training.model} model reads dependency "
+                "relations; leave it out"
+            )
+
+
+def _check_protocol(settings):
+    values = flags.FLAGS
+    named = f"--protocol={values.protocol}"
+    if getattr(settings.model, "task", "") == "region_phrase":
+        raise program.ProgramError(f"{named} is of retrieval; this model finds boxes of phrases")
+    if isinstance(settings.model, CaptionerSettings) and values.retrieval == "none":
+        raise program.ProgramError(
+            f"{named} needs --retrieval=exact, or --retrieval=shortlist, of a caption generator"
+        )
+    if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+        raise program.ProgramError(
+            f"{named} compares images by their features. Received: a model of records without them"
+        )
 
 
 def _check_captioner(settings):
@@ -183,9 +224,11 @@ def _check_phrase_model(settings):
         raise program.ProgramError("--phrase_model and --baseline exclude each other; choose one")
     phrases = config.Settings.load(values.phrase_model)
     model, task = phrases.training.model, getattr(phrases.model, "task", "")
-    if model != "embedding" or task != "region_phrase":
+    aligns = model in ("alignment", "defrag")
+    if not aligns and (model != "embedding" or task != "region_phrase"):
         raise program.ProgramError(
-            "Expected --phrase_model to hold an embedding network of --task=region_phrase. "
+            "Expected --phrase_model to hold an embedding network of --task=region_phrase or an "
+            "alignment model. "
             f"Received: {values.phrase_model} with the model {model} {task}"
         )
 

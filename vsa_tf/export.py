@@ -95,7 +95,7 @@ def answer_settings(values, settings):
     own = set()
     if isinstance(settings.model, CaptionerSettings):
         own.update(_CAPTIONER_FLAGS)
-    if isinstance(settings.model, AlignmentSettings):
+    if isinstance(settings.model, AlignmentSettings) and not settings.model.reads_dependencies:
         own.update(_ALIGNMENT_FLAGS)
     given = {
         name: values[name].value

@@ -1,109 +1,12 @@
-"""Settings of each model: dataclasses whose fields become flags (`vsa_tf.config`).
-
-A class's `shared_defaults` are what its paper says of flags that all models share.
-"""
+"""Settings of each model: dataclasses whose fields become flags (`vsa_tf.config`)."""
 
 import dataclasses
 import pathlib
 from typing import ClassVar
 
+from vsa_tf.fragment_settings import AlignmentSettings, DefragSettings
+from vsa_tf.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
-
-
-def setting(default, help, choices=None, minimum=None, maximum=None):
-    """Declares one setting: its default, a line of help, and what it may be."""
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSettings:
-    """What every model has: word vectors, and a CNN where records hold pixels."""
-
-    shared_defaults: ClassVar[dict] = {}
-
-    word_embedding_size: int = setting(300, "Width of the word table.", minimum=1)
-    word_vectors: str = setting(
-        "", "Text file of word vectors (word2vec, GloVe or fastText) for the word table."
-    )
-    train_word_vectors: bool = setting(True, "Train the word table.")
-    crop_size: int = setting(
-        32, "Pixels of a region crop where a CNN is trained.", minimum=8
-    )
-    cnn: str = setting(
-        "small", "The CNN that is trained: small, or keras:NAME of keras.applications."
-    )
-    cnn_weights: str = setting(
-        "", "Start of --cnn=keras:NAME: imagenet, a weights file, or empty for random."
-    )
-
-    @property
-    def reads_sentence_features(self):
-        """Whether the model reads a fixed feature of each sentence, not its tokens."""
-        return False
-
-    def check(self, data):
-        """Raises ProgramError for settings that contradict one another or `DataSettings`."""
-        if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
-            raise ProgramError(f"--word_vectors={self.word_vectors} is not a file")
-        if not self.train_word_vectors and not self.word_vectors:
-            raise ProgramError(
-                "--notrain_word_vectors needs --word_vectors: nothing would be learnt"
-            )
-        if self.cnn != "small" and not self.cnn.startswith("keras:"):
-            raise ProgramError(
-                f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={self.cnn}"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class AlignmentSettings(NetworkSettings):
-    """The alignment model (DVSA)."""
-
-    joint_size: int = setting(1000, "Width of region and word vectors (paper: 1000).", minimum=1)
-    cell: str = setting(
-        "relu", "Recurrent cell of the sentence side (paper: relu).",
-        choices=("relu", "gru", "lstm"),
-    )
-    word_activation: str = setting(
-        "relu", "f of s_t (paper: relu).", choices=("relu", "linear", "tanh")
-    )
-    similarity: str = setting(
-        "inner", "Of a region and a word (paper: inner).",
-        choices=("inner", "cosine", "sentence_cosine"),
-    )
-    length_normalization: bool = setting(
-        False, "Divide a sentence's score by its number of words (paper: no)."
-    )
-    frame_context: bool = setting(
-        False, "Add the whole frame's feature to every region's (paper: no)."
-    )
-    region_geometry: bool = setting(
-        False, "Add the place and size of its box to every region's feature (paper: no)."
-    )
-    feature_normalization: str = setting(
-        "none", "l2: scale region features to one length (paper: none).", choices=("none", "l2")
-    )
-    dropout: float = setting(
-        0.5, "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
-        minimum=0.0, maximum=0.99,
-    )
-    margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
-    negatives: str = setting(
-        "sum", "Negatives of a batch that count (paper: sum).",
-        choices=("sum", "hardest", "top_k"),
-    )
-    num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
-    hardness_warmup_epochs: float = setting(
-        0.0, "Epochs in which the loss goes from sum to the chosen negatives.", minimum=0.0
-    )
-
-    def check(self, data):
-        super().check(data)
-        if self.hardness_warmup_epochs and self.negatives == "sum":
-            raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +21,7 @@ class CaptionerSettings(NetworkSettings):
         minimum=0.0, maximum=0.99,
     )
     weight_penalty: float = setting(
-        0.0, "lambda of M eq. 6: lambda ||theta||^2 is added to the cost.", minimum=0.0
+        0.0, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
     )
     initialize_bias: bool = setting(
         True, "Start the softmax bias at the log frequency of each word (DVSA: yes)."
@@ -367,6 +270,7 @@ class SimilaritySettings(TwoBranchSettings):
 
 MODEL_SETTINGS = {
     "alignment": AlignmentSettings,
+    "defrag": DefragSettings,
     "dvsa_rnn": DvsaRnnSettings,
     "m_rnn": MRnnSettings,
     "embedding": EmbeddingSettings,

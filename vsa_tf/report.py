@@ -61,7 +61,13 @@ def main():
     check_report_folder(values.output_dir)
     if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
         raise program.ProgramError(f"--projector_dir={values.projector_dir} is a file")
-    _check_queries(config.Settings.load(values.model_dir))
+    settings = config.Settings.load(values.model_dir)
+    if settings.model.reads_dependencies:
+        raise program.ProgramError(
+            f"The pages show words and their boxes; this {settings.training.model} model reads "
+            f"dependency relations: see metrics.json and pictures of {values.model_dir}"
+        )
+    _check_queries(settings)
     from vsa_tf.reporting.write_report import write_report
 
     options = ReportOptions(

@@ -96,6 +96,20 @@ def record_values(image_index, images_stored=False, object_features=False):
     return values
 
 
+def set_dependencies(values, dependencies):
+    """Gives the captions of a record their relations, as of `ParsedRecord.dependencies`."""
+    rows = [
+        (index, *relation) for index, relations in enumerate(dependencies)
+        for relation in relations
+    ]
+    keys = (
+        schema.DEPENDENCY_CAPTION_INDEX, schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD,
+        schema.DEPENDENCY_DEPENDENT,
+    )
+    for place, key in enumerate(keys):
+        values[key] = [row[place] for row in rows]
+
+
 def serialize(values):
     """Returns the bytes of the `tf.train.Example` of `{key: list}`."""
     features = {}
@@ -128,7 +142,7 @@ def write_records(
     Returns:
         Paths of the shards.
     """
-    shards, paths, num_captions, num_phrases = [], [], 0, 0
+    shards, paths, num_captions, num_phrases, parsed = [], [], 0, 0, {}
     for shard in range(num_shards):
         images = range(shard * num_images // num_shards, (shard + 1) * num_images // num_shards)
         name = schema.shard_name(split, shard, num_shards)
@@ -140,6 +154,13 @@ def write_records(
                     edit(image, values)
                 num_captions += len(values[schema.CAPTION_RAW])
                 num_phrases += len(values[schema.PHRASE_CHAIN])
+                if schema.DEPENDENCY_CAPTION_INDEX in values:
+                    indices = values[schema.DEPENDENCY_CAPTION_INDEX]
+                    for key, count in (
+                        ("num_parsed_sentences", len(set(indices))),
+                        ("num_dependencies", len(indices)),
+                    ):
+                        parsed[key] = parsed.get(key, 0) + count
                 writer.write(serialize(values))
         with open(paths[-1], "rb") as file:
             sha256 = hashlib.sha256(file.read()).hexdigest()
@@ -152,6 +173,7 @@ def write_records(
                 "num_sentences": num_captions,
                 "num_phrases": num_phrases,
                 "shards": shards,
+                **parsed,
             }
         },
         images_stored=images_stored,

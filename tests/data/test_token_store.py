@@ -30,6 +30,13 @@ def test_captions_without_known_words_are_counted():
     assert store.tokens(2).tolist() == [UNK_ID]
 
 
+def test_entries_of_a_batch_are_token_ids():
+    store = TokenStore([[4, 5], [6]], max_words=3)
+    entries = store.entries([1, 0], width=2)
+    assert tuple(entries) == store.entry_names == ("token_ids",)
+    np.testing.assert_array_equal(entries["token_ids"], store.padded([1, 0], width=2))
+
+
 def test_too_narrow_rows_are_refused():
     with pytest.raises(ValueError, match="width=1"):
         TokenStore([[4, 5]], max_words=2).padded([0], width=1)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from PIL import Image
 
 from tests.data import small_records
 from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -12,7 +13,7 @@ from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.load_split import read_records
-from vsa_tf.model_settings import EmbeddingSettings
+from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.training.train_model import train_model
 
@@ -39,17 +40,21 @@ def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None):
 
 
 def _train(data_dir, model_dir, task):
+    embedding = EmbeddingSettings(
+        task=task, text="tf_idf", joint_size=3, hidden_size=5, text_hidden_size=5, num_proposals=1
+    )
+    return _train_model(data_dir, model_dir, "embedding", embedding)
+
+
+def _train_model(data_dir, model_dir, model, model_settings):
     settings = Settings(
         DataSettings(data_dir=str(data_dir), batch_size=4, min_count=1),
         OptimizerSettings(optimizer="adam"),
         TrainingSettings(
-            model="embedding", model_dir=str(model_dir), num_epochs=1, dev_split="train",
+            model=model, model_dir=str(model_dir), num_epochs=1, dev_split="train",
             test_split="train", num_pictures=0,
         ),
-        EmbeddingSettings(
-            task=task, text="tf_idf", joint_size=3, hidden_size=5, text_hidden_size=5,
-            num_proposals=1,
-        ),
+        model_settings,
     )
     train_model(settings)
     return model_dir
@@ -85,6 +90,21 @@ def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     assert "baseline" not in report
 
 
+def test_curves_are_printed_and_drawn_beside_the_output(sentences, tmp_path, capsys):
+    options = dataclasses.replace(QUICK, iapr_tc12=True)
+    output = tmp_path / "metrics.json"
+    report = evaluate_model(sentences, split="train", output=output, options=options)
+    assert "the query is one of them" in report["protocol"]["iapr_tc12"]
+    curve = report["metrics"]["recall_curves"]["sentence_to_image"]
+    # One of six images is a sixth of them.
+    assert curve["10"] == 0
+    assert curve["20"] == report["metrics"]["sentence_to_image"]["R@1"]
+    printed = capsys.readouterr().out
+    assert "of similar images" in printed and "recall by the percentage" in printed
+    with Image.open(tmp_path / "recall_curves.png") as picture:
+        assert picture.size == (720, 480)
+
+
 def test_phrases_are_counted_beside_the_sentences_they_are_in(phrases, capsys):
     report = evaluate_model(phrases, split="train", options=QUICK)
     # One phrase an image, of five sentences.
@@ -103,6 +123,19 @@ def test_phrases_may_be_added_to_the_distance(sentences, phrases, capsys):
     assert combined["num_without_phrases"] == 4 * NUM_IMAGES
     assert "d_rp" in report["protocol"]["combined_distance"]
     assert f"a = 0.00; {4 * NUM_IMAGES} sentences have none" in capsys.readouterr().out
+
+
+def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, data_dir, tmp_path):
+    small = AlignmentSettings(joint_size=3, word_embedding_size=4)
+    words = _train_model(data_dir, tmp_path / "words", "alignment", small)
+    options = dataclasses.replace(QUICK, phrase_weight=1.0)
+    report = evaluate_model(sentences, split="train", options=options, phrase_model=words)
+    combined = report["metrics"]["combined_distance"]
+    assert combined["num_without_phrases"] == 0
+    # With all the weight they rank as their own model does.
+    alone = evaluate_model(words, split="train", options=QUICK)["metrics"]
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        assert combined[direction] == alone[direction]
 
 
 def test_their_weight_may_be_chosen_on_dev(sentences, phrases, capsys):

@@ -2,7 +2,9 @@ import types
 
 import pytest
 
+from vsa_tf.data.token_store import TokenStore
 from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.text.vocabulary import UNK_ID
 
 CAPTIONS = {
     "perplexity": 24.391, "perplexity_without_unknown": 20.0, "Bleu_1": 0.565, "Bleu_2": 0.386,
@@ -17,7 +19,8 @@ RETRIEVAL = {"image_to_sentence": RECALLS, "sentence_to_image": RECALLS}
 
 
 def _report(metrics, baseline=None):
-    tokens = types.SimpleNamespace(num_truncated=1, num_empty=2, num_unknown=3)
+    # One too long, two without words, one of an unknown word.
+    tokens = TokenStore([[4] * 9, [], [], [UNK_ID]], max_words=2)
     records = types.SimpleNamespace(
         split="test", num_images=7, num_captions=35, info=types.SimpleNamespace(dataset="small")
     )
@@ -88,6 +91,24 @@ def test_sentences_that_find_sentences_are_a_row_of_retrieval(capsys):
     assert [line.split()[:3] for line in lines[2:]] == [
         ["image", "annotation", "12.3"], ["image", "search", "12.3"], ["sentence", "search", "12.3"]
     ]
+
+
+def test_curves_are_a_table_by_the_share_that_is_retrieved(capsys):
+    curves = {
+        "image_to_sentence": {"0.1": 0.0, "100": 100.0},
+        "image_to_sentence_shortlist": {"0.1": 12.34, "100": 100.0},
+    }
+    shortlist = {**RECALLS, "shortlist_size": 100, "mean_candidates": 170.5}
+    metrics = {**RETRIEVAL, "image_to_sentence_shortlist": shortlist, "recall_curves": curves}
+    lines = _lines(metrics, capsys)
+    assert [line.split()[:3] for line in lines[2:5]] == [
+        ["image", "annotation", "12.3"], ["of", "similar", "images"], ["image", "search", "12.3"]
+    ]
+    assert lines[5] == "recall by the percentage of items that are retrieved:"
+    assert [line.split()[-2:] for line in lines[6:]] == [
+        ["0.1", "100"], ["0.0", "100.0"], ["12.3", "100.0"]
+    ]
+    assert "iapr_tc12" in _report(metrics)["protocol"]
 
 
 def test_the_distance_of_phrases_is_a_table_of_its_own(capsys):

@@ -41,6 +41,14 @@ class TestRelationEncoder(VsaTfTestCase):
             expected = np.maximum(words @ kernel[relation - 1] + bias[relation - 1], 0)
             np.testing.assert_allclose(outputs[position], expected, rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.parametrize("name, function", [("linear", np.positive), ("tanh", np.tanh)])
+    def test_another_activation_takes_the_place_of_relu(self, name, function):
+        linear = np.array(_layer(activation="linear")(*_inputs()))
+        assert (linear < 0).any()
+        outputs = np.array(_layer(activation=name)(*_inputs()))
+        np.testing.assert_allclose(outputs, function(linear), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(_layer()(*_inputs()), np.maximum(linear, 0), rtol=1e-6)
+
     def test_head_and_dependent_are_told_apart(self):
         layer = _layer()
         relations, heads, dependents = np.int32([[[1]], [[2]], [[3]]])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from vsa_tf.box_overlap import box_overlap
 from vsa_tf.losses.region_phrase_masks import region_phrase_masks
-from vsa_tf.metrics.phrase_localization import box_iou
 
 # In image 0 a man (chain 1, two phrases), his shirt (2) and a dog (3); in image 1 a dog (1).
 IMAGE_ID = np.int32([0, 0, 0, 0, 1])
@@ -108,7 +108,7 @@ class TestRegionPhraseMasks:
                 if phrase_id[i] == phrase_id[j]:
                     matched[image_id[i], tuple(boxes[i, 0])].add(j)
                 for box in boxes[i]:
-                    overlap = box_iou(box[None], truth[j])[0]
+                    overlap = box_overlap(box[None], truth[j])[0]
                     if positive_overlap and overlap >= positive_overlap:
                         matched[image_id[i], tuple(box)].add(j)
         for i, (image, box) in enumerate(regions):
@@ -118,7 +118,7 @@ class TestRegionPhraseMasks:
                 assert masks.positive[i, j] == positive
                 own_box = image_id[j] == image and tuple(truth[j]) == box
                 assert masks.negative_texts[i, j] == (text_id[j] not in texts and not own_box)
-                overlap = box_iou(np.array([box]), truth[j])[0]
+                overlap = box_overlap(np.array([box]), truth[j])[0]
                 far = image_id[j] == image and overlap < 0.3
                 assert masks.negative_images[i, j] == (far and not positive)
             assert masks.first_image[i] == ((image, box) not in regions[:i])

@@ -11,7 +11,7 @@ from vsa_tf.layers.crop_network import CropNetwork
 from vsa_tf.losses.ranking_loss import RankingLoss
 from vsa_tf.model_settings import AlignmentSettings
 from vsa_tf.models.alignment import SIMILARITIES, AlignmentModel
-from vsa_tf.models.build_alignment import build_alignment
+from vsa_tf.models.build_fragment_model import build_alignment
 
 SETTINGS = {
     "vocabulary_size": 9,
@@ -59,7 +59,7 @@ class TestAlignmentModel(VsaTfTestCase):
         config = model.get_config()
         revived = AlignmentModel.from_config(json.loads(json.dumps(config)))
         assert revived.get_config() == config
-        for name in ("region_encoder", "word_encoder", "ranking_loss"):
+        for name in ("region_encoder", "sentence_encoder", "ranking_loss"):
             own, other = getattr(model, name).get_config(), getattr(revived, name).get_config()
             own.pop("name", None), other.pop("name", None)
             assert own == other
@@ -241,7 +241,7 @@ class TestBuildAlignment:
         assert model.ranking_loss.get_config() == {
             "margin": 0.2, "negatives": "top_k", "top_k": 3
         }
-        words, regions = model.word_encoder.get_config(), model.region_encoder.get_config()
+        words, regions = model.sentence_encoder.get_config(), model.region_encoder.get_config()
         assert (words["units"], words["vocabulary_size"], words["embedding_size"]) == (6, 9, 4)
         assert (words["cell"], words["dropout"], regions["dropout"]) == ("gru", 0.25, 0.25)
         assert regions["frame_context"] and not regions["geometry"]

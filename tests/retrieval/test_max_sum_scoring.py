@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from vsa_tf.retrieval import max_sum_scoring
+from vsa_tf.retrieval import blocked_scoring
 from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
 
 
@@ -56,7 +56,7 @@ def test_scores_equal_the_definition_in_blocks_of_any_size(seed, block_bytes):
 def test_products_of_the_backend_give_the_same_scores(monkeypatch):
     problem = random_problem(8)
     expected = max_sum_scores(*problem)
-    monkeypatch.setattr(max_sum_scoring, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(blocked_scoring, "_has_accelerator", lambda: True)
     np.testing.assert_allclose(max_sum_scores(*problem, block_bytes=5000), expected, rtol=1e-5,
                                atol=1e-5)
 
@@ -112,13 +112,13 @@ def test_half_precision_arguments_are_scored_in_single_precision():
 def test_blocks_respect_the_memory_bound(monkeypatch):
     regions, mask, words, lengths = random_problem(6, 200, 20, 400, 32, 30)
     products = []
-    best_region_products = max_sum_scoring._best_region_products
+    pooled_products = blocked_scoring._pooled_products
 
-    def recorded(word_block, region_block, buffer):
+    def recorded(word_block, region_block, buffer, pooling):
         products.append(4 * len(word_block) * region_block.shape[0] * region_block.shape[1])
-        return best_region_products(word_block, region_block, buffer)
+        return pooled_products(word_block, region_block, buffer, pooling)
 
-    monkeypatch.setattr(max_sum_scoring, "_best_region_products", recorded)
+    monkeypatch.setattr(blocked_scoring, "_pooled_products", recorded)
     block_bytes = 1 << 20
     # Once before, so that what the backend keeps is not counted.
     max_sum_scores(regions, mask, words, lengths)

@@ -16,11 +16,13 @@ from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.model_dir.stored_text import save_text
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+from vsa_tf.text.relation_types import RelationTypes
 
 CAPTIONS = (
     "A brown dog runs on the grass .", "Two dogs play with a red ball", "A man rides a bicycle",
     "the man 's dog sleeps", "A girl in a red dress", "Boys play football on the grass",
 )
+RELATION_TYPES = ("det", "amod", "nsubj")
 SENTENCES = ["A red dog plays .", "...", "the zebra rides a red bicycle " * 4, "Boys"]
 
 
@@ -96,14 +98,18 @@ def make_model_dir(
     text = CaptionText.learn(CAPTIONS, settings.data)
     if model.reads_sentence_features:
         text.sentence_feature = _sentence_feature(model.text, text)
+    if model.reads_dependencies:
+        text.relation_types = RelationTypes.from_relations(RELATION_TYPES)
     inputs = {
         "num_regions": num_regions,
         "region_feature_size": encoder.feature_size if encoder else 0,
         "sentence_feature_size": text.sentence_feature.dimension if text.sentence_feature else 0,
         "encoder": encoder.describe() if encoder else {"spec": "pixels"},
         "detector": make_detector(detector).describe(),
-        "vocabulary": text.vocabulary.fingerprint(),
+        **text.fingerprints(),
     }
+    if text.relation_types is not None:
+        inputs["num_relations"] = len(text.relation_types)
     keras.utils.set_random_seed(0)
     model = build_model(settings, inputs, len(text.vocabulary))
     rng = np.random.default_rng(0)

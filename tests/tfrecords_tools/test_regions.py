@@ -3,18 +3,13 @@
 import numpy as np
 import pytest
 
-from tfrecords_tools.regions import box_iou, select_regions
+from tfrecords_tools.regions import select_regions
 
 
 def test_whole_frame_comes_first_and_better_boxes_before_worse():
     boxes, scores = select_regions([[0, 0, 0.2, 0.2], [0.5, 0.5, 1, 1]], [0.3, 0.9])
     np.testing.assert_allclose(boxes, [[0, 0, 1, 1], [0.5, 0.5, 1, 1], [0, 0, 0.2, 0.2]])
     np.testing.assert_allclose(scores, [1, 0.9, 0.3])
-
-
-def test_iou_of_half_overlapping_boxes_is_a_third():
-    iou = box_iou(np.float32([[0, 0, 1, 0.5]]), np.float32([[0, 0.25, 1, 0.75], [0, 0, 1, 0.5]]))
-    np.testing.assert_allclose(iou, [[1 / 3, 1]], rtol=1e-6)
 
 
 def test_worse_of_two_overlapping_boxes_is_suppressed_only_above_the_threshold():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfrecords_tools.regions import box_iou
+from vsa_tf.box_overlap import box_overlap
 
 # Images before anything is concluded, and how far below zero, in standard errors and in overlap,
 # their mean must lie: boxes of no order, or that overlap nothing, are never refused.
@@ -31,7 +31,8 @@ class BoxOrder:
         """
         if len(boxes) and len(annotated):
             for overlaps, columns in ((self.given, [0, 1, 2, 3]), (self.swapped, [1, 0, 3, 2])):
-                overlaps.append(float(box_iou(annotated, boxes[:, columns]).max(axis=1).mean()))
+                found = box_overlap(annotated[:, None], boxes[:, columns])
+                overlaps.append(float(found.max(axis=1).mean()))
 
     def looks_swapped(self):
         """Returns whether the boxes fit clearly better when x and y are swapped."""

@@ -5,6 +5,7 @@ Source: Chen et al., "Microsoft COCO captions: data collection and evaluation se
 
 import functools
 import posixpath
+import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
@@ -15,14 +16,15 @@ from tfrecords_tools.sources.source_example import SourceExample
 _OFFICIAL_COUNTS = {
     "2014": {"train": 82_783, "dev": 40_504}, "2017": {"train": 118_287, "dev": 5000},
 }
-_SPLITS = {"train": "train", "dev": "val"}
+_SPLITS = {"train": "train", "dev": "val", "test": "test"}
 
 
 class Coco(CaptionSource):
     """Parses `captions_{train,val}{2014,2017}.json`; `val` is the split `dev`.
 
-    The test photographs of COCO have no published captions. Karpathy's splits, which most papers
-    report on, are the data set `karpathy_json`.
+    The test photographs of COCO have no published captions; other data sets in its format, without
+    a year, may have `captions_test.json`. Karpathy's splits, which most papers report on, are the
+    data set `karpathy_json`.
 
     Args:
         images: directory or zip of the photographs, in any folders.
@@ -68,7 +70,7 @@ class Coco(CaptionSource):
         return dict(sorted({**self._checksums, **boxes}.items()))
 
     def _find(self, path):
-        found = AnnotationFile.find(path, r"captions_(train|val)\d+\.json")
+        found = AnnotationFile.find(path, r"captions_(train|val|test)\d*\.json")
         if not found:
             advice = (
                 "Get annotations_trainval2014.zip (or 2017) from https://cocodataset.org and pass "
@@ -84,7 +86,7 @@ class Coco(CaptionSource):
             split: [file for file in found if file.name.startswith(f"captions_{part}")]
             for split, part in _SPLITS.items()
         }
-        years = {file.name.removesuffix(".json")[-4:] for file in found}
+        years = {re.sub(r"\D", "", file.name) for file in found}
         if len(years) > 1 or any(len(several) > 1 for several in files.values()):
             raise ValueError(
                 "Expected the captions of one year, each split once. Received: "

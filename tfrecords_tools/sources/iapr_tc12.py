@@ -84,9 +84,9 @@ class IaprTc12(CaptionSource):
         if not lists:
             raise FileNotFoundError(
                 "Expected iaprtc12_train_list.txt or iaprtc12_test_list.txt. Received: "
-                f"{self._texts.path!r}, which holds neither. Get iaprtc12.20091111.tar.bz2 from "
-                "https://lear.inrialpes.fr/people/guillaumin/data_iccv09.php and put the lists "
-                "beside annotations_complete_eng."
+                f"{self._texts.path!r}, which holds neither. Get https://lear.inrialpes.fr/people/"
+                "guillaumin/data/iccv09/iaprtc12.20091111.tar.bz2 and put its lists beside "
+                "annotations_complete_eng."
             )
         both = set(lists.get("train", ())) & set(lists.get("test", ()))
         if both:

@@ -45,6 +45,7 @@ _REQUIRED = {
         "captions": "the CSV file, rows path,caption[,split]",
     },
     "shape_scenes": {},
+    "tfds:NAME[/CONFIG][:VERSION]": {},
 }
 _OPTIONAL = {
     "flickr8k": ("entities",),
@@ -53,6 +54,7 @@ _OPTIONAL = {
     "karpathy_json": ("entities", "restval_in_train"),
     "neuraltalk": ("restval_in_train",),
     "shape_scenes": ("num_examples",),
+    "tfds:NAME[/CONFIG][:VERSION]": ("images",),
 }
 # Module, class and what it is made from, in order; modules are imported when they are needed.
 _CLASSES = {
@@ -69,7 +71,9 @@ _CLASSES = {
     "csv": ("csv_captions", "CsvCaptions", ("images", "captions")),
 }
 
+# Forms of --dataset; the last stands for every data set of tensorflow-datasets.
 DATASETS = tuple(_REQUIRED)
+_TFDS = "tfds:"
 # Those that bring features in place of photographs.
 FEATURE_DATASETS = ("neuraltalk", "precomp")
 DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
@@ -83,7 +87,7 @@ def make_source(
 
     Args:
         dataset: one of `DATASETS`.
-        images: directory or zip of photographs.
+        images: directory or zip of photographs, or the directory of tensorflow-datasets.
         captions: directory, zip or file of sentences.
         entities: directory or zip of Flickr30K Entities, or of COCO's instances.
         restval_in_train: whether Karpathy's `restval` joins `train`.
@@ -103,6 +107,9 @@ def make_source(
         "restval_in_train": restval_in_train, "num_examples": num_examples,
     }
     check_source(dataset, **arguments)
+    if dataset.startswith(_TFDS):
+        module = importlib.import_module("tfrecords_tools.sources.tfds_builder")
+        return module.TfdsBuilder(dataset.removeprefix(_TFDS), images)
     if dataset == "shape_scenes":
         module = importlib.import_module("tfrecords_tools.sources.shape_scenes")
         return module.ShapeScenes(*(num_examples or DEFAULT_NUM_EXAMPLES), seed=seed)
@@ -117,13 +124,14 @@ def check_source(dataset, **arguments):
     Raises:
         ValueError: naming the flag, what to get, and where to put it.
     """
-    if dataset not in _REQUIRED:
+    kind = DATASETS[-1] if dataset.removeprefix(_TFDS) not in ("", dataset) else dataset
+    if kind not in DATASETS:
         raise ValueError(f"Expected --dataset of {', '.join(DATASETS)}. Received: {dataset!r}")
-    for flag, what in _REQUIRED[dataset].items():
+    for flag, what in _REQUIRED[kind].items():
         if not arguments.get(flag):
             raise ValueError(f"Expected --{flag} for --dataset={dataset}: {what}. Received: none")
     for flag, value in arguments.items():
-        if value and flag not in (*_REQUIRED[dataset], *_OPTIONAL.get(dataset, ())):
+        if value and flag not in (*_REQUIRED[kind], *_OPTIONAL.get(kind, ())):
             raise ValueError(
                 f"Expected no --{flag} for --dataset={dataset}, which does not use it. "
                 f"Received: {value!r}"

@@ -51,6 +51,8 @@ class SourceExample:
         proposal_scores: one score a proposal.
         read_features: returns float32 `[R, D]`, features of the whole frame and of R - 1 regions
             whose boxes are not known; None where there is a photograph.
+        dependencies: for each caption its dependency relations, tuples of `(relation, head,
+            dependent)`; empty where captions are not parsed.
     """
 
     source_id: str
@@ -62,6 +64,7 @@ class SourceExample:
     proposals: tuple[Box, ...] = ()
     proposal_scores: tuple[float, ...] = ()
     read_features: Callable[[], np.ndarray] | None = None
+    dependencies: tuple[tuple[tuple[str, str, str], ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ class BatchAssembler:
     Args:
         record_split: a `RecordSplit`, or anything with its `region_boxes`, `region_mask` and
             `image_of_caption`.
-        token_store: the `TokenStore` of its captions; None where only images are read.
+        token_store: the `TokenStore` or `FragmentStore` of its captions; None where only images are
+            read.
         image_key: name of what `read_images` returns: `region_features` or `images`.
         read_images: takes image indices int [n], returns region features float16 [n, R, D], or
             images uint8 [n, S, S, 3].
@@ -67,11 +68,12 @@ class BatchAssembler:
             width: W.
 
         Returns:
-            dict of token_ids int32 [n, W], words only, padded with PAD on the right; image_id
-            int32 [n]; sentence_id int32 [n]; sentence_features float16 [n, T], if there are any.
+            dict of the store's entries, int32 [n, W]: token_ids, words only, or relations, heads
+            and dependents, padded with 0 on the right; image_id int32 [n]; sentence_id int32 [n];
+            sentence_features float16 [n, T], if there are any.
         """
         batch = {
-            "token_ids": self.token_store.padded(caption_indices, width),
+            **self.token_store.entries(caption_indices, width),
             "image_id": self.record_split.image_of_caption[caption_indices],
             "sentence_id": np.asarray(caption_indices, np.int32),
         }

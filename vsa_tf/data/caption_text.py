@@ -1,6 +1,7 @@
 """From captions to token ids, by the tokeniser that a model was trained with."""
 
 import collections
+import functools
 
 import numpy as np
 
@@ -14,18 +15,20 @@ _FEATURE_ROWS = 4096
 
 
 class CaptionText:
-    """A tokeniser and its vocabulary, and the sentence feature of models that read one.
+    """A tokeniser and its vocabulary, and what else a model reads of sentences.
 
     Attributes:
         vocabulary: the `Vocabulary`.
         tokenizer_name: `word` or `wordpiece`.
         sentence_feature: a fitted feature (`vsa_tf.sentence_features`), or None.
+        relation_types: the `RelationTypes` of models that read dependency relations, or None.
     """
 
-    def __init__(self, vocabulary, tokenizer_name, sentence_feature=None):
+    def __init__(self, vocabulary, tokenizer_name, sentence_feature=None, relation_types=None):
         self.vocabulary = vocabulary
         self.tokenizer_name = tokenizer_name
         self.sentence_feature = sentence_feature
+        self.relation_types = relation_types
         self._tokenizer = make_tokenizer(tokenizer_name, vocabulary)
 
     @classmethod
@@ -58,6 +61,52 @@ class CaptionText:
     def encode(self, captions):
         """Returns a list of token ids for each caption, without START and END."""
         return [self.vocabulary.encode(self.tokenize(caption)) for caption in captions]
+
+    def fingerprints(self):
+        """Returns the checksums of what was learnt: `vocabulary`, and `relations` if there are."""
+        fingerprints = {"vocabulary": self.vocabulary.fingerprint()}
+        if self.relation_types is not None:
+            fingerprints["relations"] = self.relation_types.fingerprint()
+        return fingerprints
+
+    def encode_dependencies(self, dependencies):
+        """Returns `(relation, head, dependent)` ids of each caption's dependency relations.
+
+        A word is looked up as the captions' words are; one that they would split is known by its
+        first part (`dog's` by `dog`), and what they have no word for, such as a quotation mark,
+        has no relation.
+
+        Args:
+            dependencies: for each caption its `(relation, head, dependent)`, str.
+
+        Returns:
+            A list of lists of triples of int.
+        """
+        @functools.cache
+        def word_id(word):
+            tokens = self.tokenize(word)
+            return self.vocabulary.encode(tokens[:1])[0] if tokens else None
+
+        encoded = []
+        for relations in dependencies:
+            types = self.relation_types.encode([relation for relation, _, _ in relations])
+            fragments = (
+                (type, word_id(head), word_id(dependent))
+                for type, (_, head, dependent) in zip(types, relations)
+            )
+            encoded.append([fragment for fragment in fragments if None not in fragment])
+        return encoded
+
+    def decode_fragments(self, fragments):
+        """Returns relations as text, `relation(head, dependent)`, list of str.
+
+        Args:
+            fragments: int `[E, 3]`, rows of `encode_dependencies`.
+        """
+        return [
+            f"{self.relation_types.names[type]}({', '.join(self.vocabulary.decode(words))})"
+            for type, *words in np.asarray(fragments).tolist()
+        ]
 
     def sentence_features(self, captions):
         """Returns the sentence feature of each caption, float16 `[M, T]`; None if there is none."""

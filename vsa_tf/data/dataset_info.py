@@ -20,12 +20,18 @@ class ShardInfo:
 
 @dataclasses.dataclass(frozen=True)
 class SplitInfo:
-    """Counts and shards of one split; `shards` are in reading order."""
+    """Counts and shards of one split; `shards` are in reading order.
+
+    `num_parsed_sentences` have dependency relations, `num_dependencies` in all; None where captions
+    were not parsed.
+    """
 
     num_images: int
     num_sentences: int
     num_phrases: int
     shards: tuple[ShardInfo, ...]
+    num_parsed_sentences: int | None = None
+    num_dependencies: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,11 +171,16 @@ def _split(contents):
         ShardInfo(_file_name(shard["file"]), _count(shard, "num_records"), str(shard["sha256"]))
         for shard in contents["shards"]
     )
+    parsed = {
+        name: _count(contents, name)
+        for name in ("num_parsed_sentences", "num_dependencies") if name in contents
+    }
     split = SplitInfo(
         num_images=_count(contents, "num_images"),
         num_sentences=_count(contents, "num_sentences"),
         num_phrases=_count(contents, "num_phrases"),
         shards=shards,
+        **parsed,
     )
     num_records = sum(shard.num_records for shard in shards)
     if num_records != split.num_images:

@@ -19,6 +19,9 @@ _DTYPES = {
     "region_boxes": tf.float32,
     "region_mask": tf.bool,
     "token_ids": tf.int32,
+    "relations": tf.int32,
+    "heads": tf.int32,
+    "dependents": tf.int32,
     "image_id": tf.int32,
     "sentence_id": tf.int32,
     "sentence_features": tf.float16,
@@ -41,6 +44,7 @@ class InputPipeline:
     | region_boxes | float32 [B, R, 4], normalised `ymin, xmin, ymax, xmax`; padding is 0 |
     | region_mask | bool [B, R], False is padding |
     | token_ids | int32 [B, W], words only, padded with PAD on the right |
+    | relations, heads, dependents | int32 [B, W] each, in place of token_ids; padding is 0 |
     | image_id | int32 [B], position of the image in the split |
     | sentence_id | int32 [B], position of the caption in the split |
     | sentence_features | float16 [B, T], where the pipeline is given any |
@@ -53,7 +57,8 @@ class InputPipeline:
 
     Args:
         record_split: a `RecordSplit`.
-        token_store: the `TokenStore` of its captions; None where only images are read.
+        token_store: the `TokenStore` or `FragmentStore` of its captions; None where only images are
+            read.
         sentence_features: float16 [M, T] of its captions; None: batches have none.
         phrase_regions: the `PhraseRegions` of training batches; None: whole images are paired.
         image_size: S to read images, 0 to read region features.
@@ -159,7 +164,8 @@ class InputPipeline:
         """
         num_captions = self.record_split.num_captions
         self._check_captions(num_captions)
-        lengths = self.token_store.lengths
+        # A sentence without fragments has a row, too.
+        lengths = np.maximum(self.token_store.lengths, 1)
         widths = tuple(widths) if widths else choose_bucket_widths(lengths)
         if widths[-1] < lengths.max():
             raise ValueError(
@@ -241,7 +247,8 @@ class InputPipeline:
         }
 
     def _sentence_shapes(self, rows, width):
-        shapes = {"token_ids": [rows, width], "image_id": [rows], "sentence_id": [rows]}
+        shapes = {name: [rows, width] for name in self.token_store.entry_names}
+        shapes |= {"image_id": [rows], "sentence_id": [rows]}
         features = self.assembler.sentence_features
         if features is not None:
             shapes["sentence_features"] = [rows, features.shape[1]]

@@ -1,6 +1,7 @@
 """One record, decoded and checked."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -36,6 +37,8 @@ class ParsedRecord:
         phrases: tuple of `AnnotatedPhrase`.
         chains: tuple of `AnnotatedChain`, those of the objects.
         chain_features: float16 [c, D], read-only; D = 0 when none are stored.
+        dependencies: for each caption its dependency relations, tuples of `(relation, head,
+            dependent)`; empty where there are none.
     """
 
     source_id: str
@@ -51,6 +54,7 @@ class ParsedRecord:
     phrases: tuple[AnnotatedPhrase, ...]
     chains: tuple[AnnotatedChain, ...]
     chain_features: np.ndarray
+    dependencies: tuple[tuple[tuple[str, str, str], ...], ...]
 
     @classmethod
     def parse(cls, serialized, num_regions, region_feature_size, object_features=False):
@@ -102,6 +106,7 @@ class ParsedRecord:
                 features, schema.OBJECT_CHAIN_FEATURE, len(chains),
                 region_feature_size if object_features else 0,
             ),
+            dependencies=_dependencies(features, len(captions)),
         )
 
 
@@ -188,3 +193,22 @@ def _phrases(features, num_captions):
                 f"a phrase of caption {phrase.caption_index} where there are {num_captions}"
             )
     return phrases
+
+
+def _dependencies(features, num_captions):
+    indices = list(_values(features, schema.DEPENDENCY_CAPTION_INDEX, "int64_list"))
+    texts = [
+        _texts(features, key)
+        for key in (schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD, schema.DEPENDENCY_DEPENDENT)
+    ]
+    if {len(column) for column in texts} != {len(indices)}:
+        raise ValueError(
+            f"{[len(indices), *map(len, texts)]} values of the caption/dependency keys"
+        )
+    relations = [[] for _ in range(num_captions)]
+    for index, *relation in zip(indices, *texts, strict=True):
+        if not 0 <= index < num_captions:
+            raise ValueError(f"a dependency of caption {index} where there are {num_captions}")
+        # The same few thousand words in every caption: each is kept once.
+        relations[index].append(tuple(map(sys.intern, relation)))
+    return tuple(map(tuple, relations))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vsa_tf.box_overlap import box_overlap
+
 _BLOCK = 4096
 
 
@@ -112,9 +114,6 @@ def _overlaps(records, num_regions):
         images = records.image_of_caption[rows]
         regions = records.region_boxes[images, :num_regions]
         boxes = records.phrase_boxes[rows, None]
-        sides = np.minimum(regions, boxes)[..., 2:] - np.maximum(regions, boxes)[..., :2]
-        shared = np.prod(np.maximum(sides, 0), axis=-1)
-        areas = [np.prod(box[..., 2:] - box[..., :2], axis=-1) for box in (regions, boxes)]
-        overlaps[rows] = shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)
+        overlaps[rows] = box_overlap(regions, boxes)
         overlaps[rows][~records.region_mask[images, :num_regions]] = -1
     return overlaps

@@ -54,6 +54,8 @@ class RecordSplit:
         objects: list of N tuples of `AnnotatedObject`.
         phrases: list of N tuples of `AnnotatedPhrase`.
         chains: list of N tuples of `AnnotatedChain`.
+        dependencies: list of M tuples of `(relation, head, dependent)`, empty where a caption has
+            no dependency relation or is not parsed.
         first_chain: int64 [N + 1]; image i has chains first_chain[i] to first_chain[i + 1] - 1.
         features_cached: whether region features are in memory.
 
@@ -87,6 +89,9 @@ class RecordSplit:
         )
         self._check_count("num_sentences", split_info.num_sentences, len(self.captions))
         self._check_count("num_phrases", split_info.num_phrases, sum(map(len, self.phrases)))
+        if split_info.num_dependencies is not None:
+            num_dependencies = sum(map(len, self.dependencies))
+            self._check_count("num_dependencies", split_info.num_dependencies, num_dependencies)
 
     @property
     def num_images(self):
@@ -231,7 +236,7 @@ class RecordSplit:
         self._lengths = np.zeros([num_images], np.int64)
         self._num_read = 0
         self.source_ids, self.filenames, self.captions = [], [], []
-        self.objects, self.phrases, self.chains = [], [], []
+        self.objects, self.phrases, self.chains, self.dependencies = [], [], [], []
         self.first_caption = np.zeros([num_images + 1], np.int64)
         self.first_chain = np.zeros([num_images + 1], np.int64)
         self.image_sizes = np.zeros([num_images, 2], np.int32)
@@ -284,6 +289,7 @@ class RecordSplit:
         self.region_mask[image, :num_regions] = True
         self.objects.append(record.objects)
         self.phrases.append(record.phrases)
+        self.dependencies.extend(record.dependencies)
         self.chains.append(record.chains)
         self.first_chain[image + 1] = self.first_chain[image] + len(record.chains)
         if self.first_chain[image + 1] > self._chain_cache_rows:

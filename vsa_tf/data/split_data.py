@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+from vsa_tf.data.fragment_store import FragmentStore
 from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.token_store import TokenStore
@@ -15,14 +16,15 @@ class SplitData:
     Attributes:
         records: the `RecordSplit`.
         text: the `CaptionText` of the model.
-        tokens: the `TokenStore` of the split's captions.
+        tokens: the `TokenStore` of the split's captions, or the `FragmentStore`, where the model
+            reads dependency relations.
         pipeline: the `InputPipeline` over both.
         num_regions: regions of each image that are used, the whole frame first.
     """
 
     records: RecordSplit
     text: object
-    tokens: TokenStore
+    tokens: TokenStore | FragmentStore
     pipeline: InputPipeline
     num_regions: int
 
@@ -36,7 +38,11 @@ class SplitData:
             settings: the `DataSettings`.
             phrase_regions: the `PhraseRegions` of training batches, if they pair phrases.
         """
-        tokens = TokenStore.from_captions(records.captions, text.encode, settings.max_words)
+        if text.relation_types is None:
+            tokens = TokenStore.from_captions(records.captions, text.encode, settings.max_words)
+        else:
+            fragments = text.encode_dependencies(records.dependencies)
+            tokens = FragmentStore(fragments, settings.max_words)
         image_size = settings.image_size if records.info.region_feature_size == 0 else 0
         pipeline = InputPipeline(
             records, tokens, text.sentence_features(records.captions), phrase_regions, image_size
@@ -48,6 +54,16 @@ class SplitData:
     def caption_tokens(self):
         """The tokens of every caption, whole, a list of lists of str; made when first asked for."""
         return [self.text.tokenize(caption) for caption in self.records.captions]
+
+    def fragment_names(self, sentence):
+        """Returns what the model's fragments of a sentence are called, a list of str.
+
+        They are its words, as far as the model reads them, or `relation(head, dependent)`.
+        """
+        if self.text.relation_types is None:
+            words = self.text.tokenize(self.records.captions[sentence])
+            return words[: self.tokens.lengths[sentence]]
+        return self.text.decode_fragments(self.tokens.fragments(sentence))
 
     @property
     def from_pixels(self):

@@ -16,6 +16,7 @@ class TokenStore:
         max_words: longer captions lose their end.
 
     Attributes:
+        entry_names: names of what `entries` returns.
         packed_ids: int32 [number of tokens].
         lengths: int32 [M], each in 1..max_words.
         num_truncated: captions that lost their end.
@@ -33,6 +34,8 @@ class TokenStore:
     >>> store.num_truncated
     1
     """
+
+    entry_names = ("token_ids",)
 
     def __init__(self, token_ids, max_words):
         if max_words < 1:
@@ -80,6 +83,18 @@ class TokenStore:
         """Returns the token ids of one caption, int32 [its length]."""
         start = self._starts[caption_index]
         return self.packed_ids[start : start + self.lengths[caption_index]]
+
+    def entries(self, caption_indices, width):
+        """Returns the entries of a batch, a dict of token_ids: see `padded`."""
+        return {"token_ids": self.padded(caption_indices, width)}
+
+    def counts(self):
+        """Returns how many captions are not read as written, a dict for reports."""
+        return {
+            "truncated": self.num_truncated,
+            "without_words": self.num_empty,
+            "without_known_words": self.num_unknown,
+        }
 
     def padded(self, caption_indices, width):
         """Lays captions out as rows.

@@ -1,4 +1,4 @@
-"""Evaluates an alignment model on a split, by the protocols of the papers."""
+"""Evaluates a model of regions and fragments on a split, by the protocols of the papers."""
 
 import numpy as np
 
@@ -8,15 +8,17 @@ from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
+from vsa_tf.models.defrag import DeFragModel
+from vsa_tf.retrieval.fragment_scoring import all_fragment_scores
 from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
 
 
 def score_split(model, embedded):
     """Returns `S` of all images and sentences of a split, float32 `[N, M]`."""
-    return max_sum_scores(
-        embedded.regions, embedded.region_mask, embedded.words, embedded.lengths,
-        normalize_by_length=model.length_normalization,
-    )
+    parts = embedded.regions, embedded.region_mask, embedded.words, embedded.lengths
+    if isinstance(model, DeFragModel):
+        return all_fragment_scores(*parts, smoothing=model.smoothing)
+    return max_sum_scores(*parts, normalize_by_length=model.length_normalization)
 
 
 def ranked_phrases(embedded, data):
@@ -63,10 +65,12 @@ def localization_metrics(phrases):
 
 
 def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
-    """Evaluates an alignment model on a split.
+    """Evaluates a model of regions and fragments on a split.
+
+    A model that reads dependency relations has no words in their order: phrases are not localized.
 
     Args:
-        model: an `AlignmentModel`.
+        model: a `FragmentModel`.
         data: `SplitData`.
         intervals, fold_size, seed: see `retrieval_metrics`.
 
@@ -78,7 +82,7 @@ def evaluate_alignment(model, data, intervals=True, fold_size=0, seed=0):
     image_of_caption = data.records.image_of_caption
     ranks = retrieval_ranks(scores, image_of_caption)
     metrics = retrieval_metrics(scores, image_of_caption, intervals, fold_size, seed, ranks)
-    phrases = list(ranked_phrases(embedded, data))
+    phrases = [] if model.num_relations else list(ranked_phrases(embedded, data))
     if phrases:
         metrics["phrase_localization"] = localization_metrics(phrases)
     if intervals:

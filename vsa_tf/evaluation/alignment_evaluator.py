@@ -1,7 +1,9 @@
-"""Evaluates alignment models."""
+"""Evaluates models of image regions and sentence fragments."""
 
 from vsa_tf.evaluation.alignment_evaluation import evaluate_alignment
+from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.recall_sum import recall_sum
+from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.visualization.aligned_pictures import aligned_pictures
 
 _DIRECTIONS = ("image_to_sentence", "sentence_to_image")
@@ -11,7 +13,7 @@ class AlignmentEvaluator:
     """Retrieval, phrase localization, pictures of aligned regions.
 
     Args:
-        settings: `AlignmentSettings`.
+        settings: `AlignmentSettings` or `DefragSettings`.
     """
 
     def __init__(self, settings):
@@ -22,6 +24,10 @@ class AlignmentEvaluator:
         evaluation = evaluate_alignment(
             model, data, options.intervals, options.fold_size, options.seed
         )
+        if options.iapr_tc12:
+            scores, records = evaluation.scores, data.records
+            ranks = retrieval_ranks(scores, records.image_of_caption)
+            evaluation.metrics |= iapr_tc12_metrics(scores, ranks, records, options)
         evaluation.pictures = aligned_pictures(evaluation.embedded, data, options.num_pictures)
         return evaluation
 

@@ -1,10 +1,13 @@
-"""Retrieval by a sentence and its phrases (T eq. 8)."""
+"""Retrieval by a sentence and its phrases, or its words (T eq. 8)."""
 
 import numpy as np
 
+from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
+from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
+from vsa_tf.models.fragment_model import FragmentModel
 from vsa_tf.retrieval.combined_distance import combined_distance
 from vsa_tf.retrieval.phrase_distances import phrase_distances
 
@@ -18,8 +21,10 @@ def combined_retrieval(model, data, scores, options):
         model: an `EmbeddingNetwork` of the image-sentence task.
         data: `SplitData` of N images and M sentences.
         scores: float `[N, M]`, minus the model's distances.
-        options: `EvaluationOptions`; `load_phrase_model` gives the region-phrase network. Where
-            `phrase_weight` is None, it is chosen on `load_dev_data()`, by the sum of all recalls.
+        options: `EvaluationOptions`; `load_phrase_model` gives the model of d_rp: a region-phrase
+            network, or a `FragmentModel`, whose words or relations find their best regions as
+            phrases do, so that d_rp is minus its score. Where `phrase_weight` is None, it is chosen
+            on `load_dev_data()`, by the sum of all recalls.
 
     Returns:
         dict of `weight`, a; `num_without_phrases`, sentences that have d(x, y) alone;
@@ -67,10 +72,13 @@ def recall_sums(distances, phrase_distances, has_phrases, image_of_sentence):
 
 def _of_phrases(data, options):
     """Returns d_rp, float32 `[N, M]`, and which sentences have phrases, bool `[M]`."""
-    model, phrases = options.load_phrase_model(data.records)
+    model, parts = options.load_phrase_model(data.records)
+    if isinstance(model, FragmentModel):
+        embedded = EmbeddedSplit.embed(model, parts)
+        return -score_split(model, embedded), embedded.lengths > 0
     num_sentences = data.records.num_captions
-    embedded = EmbeddedPairs.embed(model, phrases)
-    sentences = phrases.records.sentence_of_phrase
+    embedded = EmbeddedPairs.embed(model, parts)
+    sentences = parts.records.sentence_of_phrase
     distances = phrase_distances(
         embedded.regions, embedded.region_mask, embedded.sentences, sentences, num_sentences
     )

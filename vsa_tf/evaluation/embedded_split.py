@@ -1,4 +1,4 @@
-"""A split after the model: region vectors and word vectors."""
+"""A split after the model: region vectors and vectors of words, or other fragments."""
 
 import dataclasses
 
@@ -8,7 +8,9 @@ from keras import ops
 
 @dataclasses.dataclass
 class EmbeddedSplit:
-    """What the alignment model makes of a split of N images and M sentences.
+    """What a `FragmentModel` makes of a split of N images and M sentences.
+
+    Where the model reads dependency relations, they are meant by words.
 
     Attributes:
         regions: float32 `[N, R, H]`, v.
@@ -41,7 +43,7 @@ class EmbeddedSplit:
             masks.append(ops.convert_to_numpy(batch["region_mask"]))
         for batch in data.sentence_batches(sentence_batch_size):
             vectors = ops.convert_to_numpy(model.embed_sentences(batch)).astype(np.float32)
-            words.append(vectors[ops.convert_to_numpy(batch["token_ids"]) != 0])
+            words.append(vectors[ops.convert_to_numpy(model.sentence_mask(batch))])
         return cls(
             np.concatenate(regions), np.concatenate(masks), np.concatenate(words),
             data.tokens.lengths,

@@ -2,20 +2,21 @@
 
 import dataclasses
 import functools
+import io
 import json
 import pathlib
 
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.fit_correlation_baseline import fit_correlation_baseline
-from vsa_tf.evaluation.load_split import load_split
+from vsa_tf.evaluation.load_split import as_model_sees, load_split
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.evaluation.snippet_regions import snippet_regions
 from vsa_tf.evaluation.word_magnitude_table import word_magnitude_table
 from vsa_tf.model_dir.built_model import TrainedModel
-from vsa_tf.data.split_data import SplitData
+from vsa_tf.visualization.recall_chart import recall_chart
 
 
 def evaluate_model(
@@ -70,6 +71,8 @@ def evaluate_model(
         _write_json(output, report)
         for file_name, content in evaluation.files.items():
             _write_json(pathlib.Path(output).with_name(file_name), content)
+        if "recall_curves" in evaluation.metrics:
+            _write_chart(pathlib.Path(output).with_name("recall_curves.png"), evaluation.metrics)
     if word_magnitudes:
         _write_json(word_magnitudes, word_magnitude_table(evaluation.embedded, data))
     for query in queries:
@@ -80,7 +83,7 @@ def evaluate_model(
 def _load_shortlist_model(model_dir, records):
     trained = TrainedModel(model_dir)
     trained.check_records(records)
-    return trained.model, SplitData.load(records, trained.text, trained.settings.data)
+    return trained.model, as_model_sees(records, trained.text, trained.settings)
 
 
 def _print_query(query, matches, data):
@@ -91,6 +94,12 @@ def _print_query(query, matches, data):
             f"  {data.records.filenames[match.image]} "
             f"[{', '.join(f'{value:.3f}' for value in box)}] {match.score:.3f}"
         )
+
+
+def _write_chart(path, metrics):
+    file = io.BytesIO()
+    recall_chart(metrics["recall_curves"]).save(file, "PNG")
+    write_atomically(path, file.getvalue())
 
 
 def _write_json(path, value):

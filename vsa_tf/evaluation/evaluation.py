@@ -22,6 +22,7 @@ class EvaluationOptions:
         retrieval: by probability, for caption generators: `none`, `shortlist` or `exact`.
         shortlist_size: images looked at for each sentence by `shortlist`.
         num_normalization_images: training images of the mean in M eq. 7.
+        iapr_tc12: whether retrieval is also evaluated by IAPR TC-12's protocol.
         phrase_weight: a of T eq. 8, how much phrases count; None: chosen on the dev split.
         load_training_data: returns the `SplitData` of the training split, for what needs it.
         load_dev_data: the same of the dev split.
@@ -43,6 +44,7 @@ class EvaluationOptions:
     retrieval: str = "none"
     shortlist_size: int = 50
     num_normalization_images: int = 100
+    iapr_tc12: bool = False
     phrase_weight: float | None = DEFAULT_PHRASE_WEIGHT
     load_training_data: Callable | None = None
     load_dev_data: Callable | None = None

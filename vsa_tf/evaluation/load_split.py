@@ -48,6 +48,22 @@ def captions_to_learn(records, settings):
     return _phrase_records(records).captions if _pairs_phrases(settings) else records.captions
 
 
+def dependencies_to_learn(records, settings):
+    """Returns what relation types are learnt from: of each caption its dependency relations.
+
+    Args:
+        records: the `RecordSplit` of the training split.
+        settings: `Settings`.
+
+    Raises:
+        ProgramError: the model reads them, and the records have none.
+    """
+    if not settings.model.reads_dependencies:
+        return ()
+    _check_dependencies(records)
+    return records.dependencies
+
+
 def as_model_sees(records, text, settings):
     """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
@@ -65,7 +81,30 @@ def as_model_sees(records, text, settings):
         return SplitData.load(
             records, text, settings.data, _phrase_regions(records, settings)
         )
+    if settings.model.reads_dependencies:
+        return _with_dependencies(records, text, settings)
     return SplitData.load(records, text, settings.data)
+
+
+def _with_dependencies(records, text, settings):
+    _check_dependencies(records)
+    data = SplitData.load(records, text, settings.data)
+    fragments = data.tokens
+    print(
+        f"{records.split}: {fragments.num_empty} of {records.num_captions} sentences have no "
+        f"dependency relation; {fragments.num_pooled} of {len(fragments.packed_ids)} relations are "
+        "of rare or unknown types", flush=True,
+    )
+    return data
+
+
+def _check_dependencies(records):
+    if not any(records.dependencies):
+        raise ProgramError(
+            f"Expected dependency relations in split {records.split} of {records.info.data_dir}. "
+            "Received: none. Add parses with tfrecords_tools.add_dependencies, or write the "
+            "records with --dependencies"
+        )
 
 
 def _pairs_phrases(settings):
@@ -102,10 +141,11 @@ def snippet_records(records, settings):
         settings: `DvsaRnnSettings`; `snippets` is the model_dir of the alignment model.
     """
     aligner = TrainedModel(settings.snippets)
-    if aligner.settings.training.model != "alignment":
+    kind = aligner.settings.training.model
+    if kind != "alignment" or aligner.settings.model.reads_dependencies:
         raise ProgramError(
-            f"--snippets={settings.snippets} holds a {aligner.settings.training.model} model; "
-            "give the model_dir of an alignment model"
+            f"--snippets={settings.snippets} holds a {kind} model; give the model_dir of an "
+            "alignment model of words"
         )
     aligner.check_records(records)
     print(f"aligning {records.num_captions} sentences of {records.split}", flush=True)

@@ -6,6 +6,7 @@ from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 
 _EVALUATORS = {
     "alignment": AlignmentEvaluator,
+    "defrag": AlignmentEvaluator,
     "dvsa_rnn": CaptionEvaluator,
     "m_rnn": CaptionEvaluator,
     "embedding": TwoBranchEvaluator,

@@ -1,4 +1,4 @@
-"""The region-phrase network that helps another to retrieve (T eq. 8)."""
+"""The model of regions that helps a network of whole images to retrieve (T eq. 8)."""
 
 from vsa_tf.evaluation.load_split import as_model_sees, read_records
 from vsa_tf.model_dir.built_model import TrainedModel
@@ -6,7 +6,9 @@ from vsa_tf.program import ProgramError
 
 
 class PhraseModel:
-    """An embedding network of regions and phrases, and the phrases of a split as it sees them.
+    """A model of regions and parts of sentences, and a split as it sees it.
+
+    The model is an embedding network of regions and phrases, or a `FragmentModel`.
 
     Args:
         model_dir: directory that training wrote.
@@ -16,9 +18,9 @@ class PhraseModel:
         self._trained = TrainedModel(model_dir)
 
     def load(self, records):
-        """Returns the network and the `SplitData` of the phrases of a split.
+        """Returns the model and the `SplitData` of a split, of its phrases where it reads these.
 
-        The network may have learnt from other records of the same photographs, with other regions:
+        The model may have learnt from other records of the same photographs, with other regions:
         then its own are read.
 
         Args:

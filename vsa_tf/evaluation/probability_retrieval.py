@@ -5,8 +5,11 @@ import numpy as np
 
 from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.evaluation.sentence_probabilities import encode_images
+from vsa_tf.evaluation.similar_images import similar_images
+from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
 from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
 
 
@@ -20,10 +23,12 @@ def probability_retrieval(model, data, images, options):
         images: of `encode_images`.
         options: `EvaluationOptions`. `retrieval` is `exact` for all pairs, or `shortlist`: of every
             sentence the best images, and of every image the best sentences, by the alignment model
-            `options.shortlist_model`; other pairs rank behind.
+            `options.shortlist_model`; other pairs rank behind. Those that `options.iapr_tc12`
+            asks for are looked at too.
 
     Returns:
-        dict of `image_to_sentence` and `sentence_to_image`, as of `retrieval_metrics`.
+        dict of `image_to_sentence` and `sentence_to_image`, as of `retrieval_metrics`; where
+        `options.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too.
     """
     likelihood = _likelihoods(model, data, images, options)
     training = encode_images(model, options.load_training_data())
@@ -39,7 +44,8 @@ def probability_retrieval(model, data, images, options):
         "intervals": options.intervals, "fold_size": options.fold_size, "seed": options.seed
     }
     by_probability = retrieval_metrics(likelihood, image_of_caption, **settings)
-    normalized = retrieval_metrics(likelihood - marginal, image_of_caption, **settings)
+    relative = likelihood - marginal
+    normalized = retrieval_metrics(relative, image_of_caption, **settings)
     metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
         "sentence_to_image": by_probability["sentence_to_image"],
@@ -49,6 +55,12 @@ def probability_retrieval(model, data, images, options):
             **normalized["folds"],
             "sentence_to_image": by_probability["folds"]["sentence_to_image"],
         }
+    if options.iapr_tc12:
+        ranks = RetrievalRanks(
+            retrieval_ranks(relative, image_of_caption).image_to_sentence,
+            retrieval_ranks(likelihood, image_of_caption).sentence_to_image,
+        )
+        metrics |= iapr_tc12_metrics(relative, ranks, data.records, options)
     return metrics
 
 
@@ -62,7 +74,12 @@ def log_mean_exp(values):
 def _likelihoods(model, data, images, options):
     if options.retrieval == "exact":
         return all_log_likelihoods(model, images, data.tokens, options.progress)
-    image, sentence = np.nonzero(_shortlisted(data, options))
+    chosen = _shortlisted(data, options)
+    if options.iapr_tc12:
+        is_similar = np.zeros((len(chosen), len(chosen)), bool)
+        np.put_along_axis(is_similar, similar_images(data.records), True, axis=1)
+        chosen |= is_similar[:, data.records.image_of_caption]
+    image, sentence = np.nonzero(chosen)
     # Far below any probability, and still ordered: of no use but never NaN.
     scores = np.full((data.records.num_images, data.records.num_captions), -1e9, np.float32)
     scores[image, sentence] = pair_log_likelihoods(model, images, data.tokens, image, sentence)

@@ -4,6 +4,7 @@ from vsa_tf.data.phrase_records import PhraseRecords
 
 _DIRECTIONS = {
     "image_to_sentence": "image annotation",
+    "image_to_sentence_shortlist": "of similar images",
     "sentence_to_image": "image search",
     "sentence_to_sentence": "sentence search",
 }
@@ -19,10 +20,18 @@ _PROTOCOLS = {
         "the query itself, which is excluded; ties count against; a sentence that is the only one "
         "of its image does not ask",
     ),
+    "recall_curves": (
+        "iapr_tc12",
+        "Mao et al., section 10.2: recall of the best true match against the share of the ranked "
+        "items that is retrieved, percent of percent; image_to_sentence_shortlist ranks the "
+        "sentences of the images of the split nearest to the query by features of the whole frame "
+        "(Euclidean distance; the query is one of them) alone",
+    ),
     "combined_distance": (
         "combined_distance",
         "(1 - a) d(x, y) + a d_rp(x, y), d_rp the mean over the sentence's phrases of their "
-        "distance to the best region of the image; a sentence without phrases has d alone",
+        "distance to the best region of the image, or minus an alignment model's score; a sentence "
+        "without phrases has d alone",
     ),
     "phrase_localization": (
         "phrase_localization",
@@ -62,7 +71,7 @@ def evaluation_report(settings, data, metrics, baseline=None):
     if baseline is not None:
         protocol["baseline"] = baseline["protocol"]
         of_baseline = {name: baseline[name] for name in ("baseline", "baseline_choice")}
-    tokens, num_sentences = data.tokens, data.records.num_captions
+    num_sentences = data.records.num_captions
     if isinstance(data.records, PhraseRecords):
         num_sentences = data.records.info.split(data.records.split).num_sentences
     return {
@@ -73,11 +82,7 @@ def evaluation_report(settings, data, metrics, baseline=None):
         "protocol": protocol,
         "num_images": data.records.num_images,
         "num_sentences": num_sentences,
-        "sentences": {
-            "truncated": tokens.num_truncated,
-            "without_words": tokens.num_empty,
-            "without_known_words": tokens.num_unknown,
-        },
+        "sentences": data.tokens.counts(),
         "metrics": metrics,
     }
 
@@ -98,6 +103,8 @@ def print_tables(report):
         _print_captions(metrics)
     if "image_to_sentence" in metrics:
         _print_retrieval(metrics)
+    if "recall_curves" in metrics:
+        _print_curves(metrics["recall_curves"])
     if "combined_distance" in metrics:
         _print_combined(metrics["combined_distance"])
     if "phrase_localization" in metrics:
@@ -151,6 +158,14 @@ def _print_retrieval(metrics):
         if "interval_95" in values:
             low, high = values["interval_95"]["R@1"]
             print(f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)")
+
+
+def _print_curves(curves):
+    print("recall by the percentage of items that are retrieved:")
+    shares = next(iter(curves.values()))
+    print(f"{'':18}" + "".join(f"{share:>6}" for share in shares))
+    for name, curve in curves.items():
+        print(f"{_DIRECTIONS[name]:18}" + "".join(f"{value:6.1f}" for value in curve.values()))
 
 
 def _print_combined(values):

@@ -6,6 +6,7 @@ from vsa_tf.evaluation.ceiling import generated_ceiling
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
 from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
 from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.phrase_rankings import phrase_rankings
 from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
@@ -65,6 +66,8 @@ def _retrieve(model, data, embedded, options):
     # Nothing in the training of a similarity network makes its sentences comparable.
     if not isinstance(model, SimilarityNetwork):
         metrics |= sentence_metrics(model, data, embedded, options)
+    if options.iapr_tc12:
+        metrics |= iapr_tc12_metrics(scores, ranks, records, options)
     if options.load_phrase_model is not None:
         metrics["combined_distance"] = combined_retrieval(model, data, scores, options)
     if options.intervals:

@@ -11,13 +11,14 @@ from vsa_tf.layers.word_table import WordTable
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class RelationEncoder(keras.layers.Layer):
-    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (models.md 3), f = ReLU.
+    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (models.md 3).
 
     Args:
         units: width H of s.
         vocabulary_size: number of token ids, PAD = 0 included.
         num_relations: number of relation ids, PAD = 0 included; PAD has no matrix.
         embedding_size: width of a word's vector E w.
+        activation: f; `relu` in the paper.
         dropout: rate of dropout on the two words' vectors.
         train_embedding: whether the word table E is trained.
 
@@ -38,6 +39,7 @@ class RelationEncoder(keras.layers.Layer):
         vocabulary_size,
         num_relations,
         embedding_size=300,
+        activation="relu",
         dropout=0.0,
         train_embedding=True,
         **kwargs,
@@ -52,6 +54,7 @@ class RelationEncoder(keras.layers.Layer):
         self.vocabulary_size = vocabulary_size
         self.num_relations = num_relations
         self.embedding_size = embedding_size
+        self.activation = activation
         self.dropout_rate = dropout
         self.train_embedding = train_embedding
 
@@ -84,7 +87,8 @@ class RelationEncoder(keras.layers.Layer):
         kernel = 1.0 * ops.convert_to_tensor(self.kernel)
         bias = 1.0 * ops.convert_to_tensor(self.bias)
         outputs = grouped_product(rows, types, kernel) + ops.take(bias, types, axis=0)
-        return ops.reshape(ops.relu(outputs), (*ops.shape(relations), self.units))
+        outputs = keras.activations.get(self.activation)(outputs)
+        return ops.reshape(outputs, (*ops.shape(relations), self.units))
 
     def compute_output_shape(self, relations_shape, heads_shape=None, dependents_shape=None):
         return (*relations_shape, self.units)
@@ -96,6 +100,7 @@ class RelationEncoder(keras.layers.Layer):
             "vocabulary_size": self.vocabulary_size,
             "num_relations": self.num_relations,
             "embedding_size": self.embedding_size,
+            "activation": self.activation,
             "dropout": self.dropout_rate,
             "train_embedding": self.train_embedding,
         }

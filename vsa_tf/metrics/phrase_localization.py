@@ -2,43 +2,10 @@
 
 import numpy as np
 
+from vsa_tf.box_overlap import box_overlap
 from vsa_tf.metrics.retrieval import RECALL_AT
 
 IOU_THRESHOLD = 0.5
-
-
-def box_iou(boxes, other):
-    """Intersection over union of boxes with one other box, in continuous (normalised) coordinates.
-
-    Args:
-        boxes: float `[K, 4]`; `ymin, xmin, ymax, xmax`.
-        other: float `[4]`; same order and units.
-
-    Returns:
-        float64 `[K]`; 0 where neither box has an area.
-    """
-    return _iou(boxes, other, 0.0)
-
-
-def box_iou_inclusive(boxes, other):
-    """Intersection over union of pixel boxes whose maxima belong to the box.
-
-    A box from 3 to 5 is 3 pixels wide, as in the annotations of Flickr30K Entities.
-
-    Args:
-        boxes: `[K, 4]`; `ymin, xmin, ymax, xmax` in pixels (or `xmin, ymin, xmax, ymax`, the same
-            order in both arguments).
-        other: `[4]`; same order.
-
-    Returns:
-        float64 `[K]`.
-
-    Example:
-
-    >>> box_iou_inclusive([[0, 0, 9, 9]], [0, 5, 9, 9]).tolist()
-    [0.5]
-    """
-    return _iou(boxes, other, 1.0)
 
 
 def union_box(boxes):
@@ -77,15 +44,16 @@ def phrase_localization(phrases, inclusive_pixels=True):
 
     Reference: Plummer et al., Flickr30k Entities, 2015; Wang et al., Two-Branch, 2018.
     """
-    iou = box_iou_inclusive if inclusive_pixels else box_iou
     rows, types, num_dropped = [], [], 0
     for index, (ranked_boxes, truth_boxes, phrase_type) in enumerate(phrases):
         truth_boxes = _checked(truth_boxes, index, "truth")
         if len(truth_boxes) == 0:
             num_dropped += 1
             continue
-        correct = iou(_checked(ranked_boxes, index, "ranked"),
-                      union_box(truth_boxes)) >= IOU_THRESHOLD
+        overlaps = box_overlap(
+            _checked(ranked_boxes, index, "ranked"), union_box(truth_boxes), inclusive_pixels
+        )
+        correct = overlaps >= IOU_THRESHOLD
         rows.append([correct[:k].any() for k in RECALL_AT]
                     + [correct.any(), correct.mean() if correct.size else 0.0])
         types.append(phrase_type)
@@ -102,17 +70,6 @@ def _percentages(rows):
     means = 100.0 * rows.mean(axis=0) if len(rows) else [None] * len(names)
     values = {name: None if mean is None else float(mean) for name, mean in zip(names, means)}
     return {**values, "num_phrases": len(rows)}
-
-
-def _iou(boxes, other, extra):
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    other = np.asarray(other, np.float64)
-    overlap = np.prod(np.maximum(
-        0.0, np.minimum(boxes[:, 2:], other[2:]) - np.maximum(boxes[:, :2], other[:2]) + extra),
-        axis=1)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
-    union = area + np.prod(other[2:] - other[:2] + extra) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
 def _checked(boxes, index, name):

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from vsa_tf.config import Settings
-from vsa_tf.models.build_alignment import build_alignment
+from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
 from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
 from vsa_tf.models.build_two_branch import build_embedding, build_similarity
 from vsa_tf.program import ProgramError
@@ -14,6 +14,7 @@ from vsa_tf.model_dir.stored_text import load_text
 
 _BUILDERS = {
     "alignment": build_alignment,
+    "defrag": build_defrag,
     "dvsa_rnn": build_dvsa_rnn,
     "m_rnn": build_m_rnn,
     "embedding": build_embedding,
@@ -27,15 +28,17 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
     Args:
         settings: `Settings`.
         inputs: what the model reads, a dict: `num_regions` and `region_feature_size` (0: pixels) of
-            the records, and `sentence_feature_size` (0: token ids).
+            the records, `sentence_feature_size` (0: none), and of models that read dependency
+            relations `num_relations`.
         vocabulary_size: number of token ids.
         steps_per_epoch: of the training run.
     """
     feature_size = inputs["region_feature_size"]
+    own = {name: inputs[name] for name in ("num_relations",) if name in inputs}
     try:
         model = _BUILDERS[settings.training.model](
             settings.model, vocabulary_size, from_pixels=feature_size == 0,
-            steps_per_epoch=steps_per_epoch, num_epochs=settings.training.num_epochs,
+            steps_per_epoch=steps_per_epoch, num_epochs=settings.training.num_epochs, **own,
         )
     except ValueError as error:  # such as a --cnn that there is not
         raise ProgramError(str(error)) from error
@@ -51,7 +54,8 @@ def example_batch(inputs, image_size):
     else:
         image = {"images": np.zeros((2, image_size, image_size, 3), np.uint8)}
     sentence_feature_size = inputs.get("sentence_feature_size", 0)
-    sentence = {"token_ids": np.ones((2, 3), np.int32)}
+    read = ("relations", "heads", "dependents") if "num_relations" in inputs else ("token_ids",)
+    sentence = {name: np.ones((2, 3), np.int32) for name in read}
     if sentence_feature_size:
         sentence["sentence_features"] = np.zeros((2, sentence_feature_size), np.float16)
     return {
@@ -83,14 +87,14 @@ class TrainedModel:
             raise ProgramError(f"{model_dir} holds no checkpoint yet: train it first")
         self.inputs = Settings.load_inputs(model_dir)
         self.text = load_text(model_dir, self.settings)
-        vocabulary = self.text.vocabulary
-        # The size alone would not tell: words in another order give other sentences.
-        if self.inputs.get("vocabulary", vocabulary.fingerprint()) != vocabulary.fingerprint():
-            raise ProgramError(
-                f"Expected {model_dir / 'vocabulary.txt'} to be as training wrote it. Received: "
-                "other words, which the checkpoint does not fit. Restore the file"
-            )
-        self.model = build_model(self.settings, self.inputs, len(vocabulary))
+        # The sizes alone would not tell: words in another order give other sentences.
+        for name, fingerprint in self.text.fingerprints().items():
+            if self.inputs.get(name, fingerprint) != fingerprint:
+                raise ProgramError(
+                    f"Expected {model_dir / name}.txt to be as training wrote it. Received: other "
+                    "content, which the checkpoint does not fit. Restore the file"
+                )
+        self.model = build_model(self.settings, self.inputs, len(self.text.vocabulary))
         self.progress = restore_checkpoint(checkpoint, self.model.variables)
 
     def check_records(self, records):

@@ -1,6 +1,7 @@
 """Photographs with their phrases, the boxes that are true and those that were found."""
 
-from vsa_tf.metrics.phrase_localization import IOU_THRESHOLD, box_iou, union_box
+from vsa_tf.box_overlap import box_overlap
+from vsa_tf.metrics.phrase_localization import IOU_THRESHOLD, union_box
 from vsa_tf.reporting.card import Card
 
 
@@ -33,7 +34,7 @@ class PhraseCards:
             note, right = "no box is annotated", None
             if len(truth_boxes):
                 truth = union_box(truth_boxes)
-                overlaps = box_iou(ranked_boxes, truth)
+                overlaps = box_overlap(ranked_boxes, truth)
                 right = bool((overlaps[:1] >= IOU_THRESHOLD).any())
                 note = _note(overlaps, right)
                 boxes = boxes + card.add_box(truth, is_truth=True)

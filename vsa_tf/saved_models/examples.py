@@ -12,14 +12,14 @@ class Examples(NamedTuple):
 
     Attributes:
         image_bytes: list of N bytes.
-        sentences: list of N str.
+        sentences: list of N str: plain text, or the relations of `LiveRelations`.
     """
 
     image_bytes: list
     sentences: list
 
 
-def read_examples(data_dir, split, count, image_files=()):
+def read_examples(data_dir, split, count, image_files=(), reads_dependencies=False):
     """Reads examples of a split.
 
     Args:
@@ -27,6 +27,7 @@ def read_examples(data_dir, split, count, image_files=()):
         split: name of the split.
         count: N, at most.
         image_files: photographs to take in the place of the records' own.
+        reads_dependencies: whether the model reads dependency relations, not plain text.
 
     Returns:
         `Examples`.
@@ -48,5 +49,13 @@ def read_examples(data_dir, split, count, image_files=()):
             )
         images = records.read_encoded_images(captioned)
     captions = [records.captions[records.first_caption[image]] for image in captioned]
+    if reads_dependencies:
+        if not any(records.dependencies):
+            raise ProgramError(
+                f"{data_dir} holds no parses to check the export with: give --data_dir of records "
+                "with dependency relations"
+            )
+        parses = [records.dependencies[records.first_caption[image]] for image in captioned]
+        captions = ["\n".join("\t".join(relation) for relation in parse) for parse in parses]
     images = images[:count]
     return Examples(images, [captions[i % len(captions)] for i in range(len(images))])

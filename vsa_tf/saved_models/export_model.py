@@ -35,6 +35,7 @@ def export_model(options, settings):
     examples = read_examples(
         options.data_dir or data.data_dir, options.split or training.dev_split,
         options.num_examples, options.example_image,
+        live.trained.settings.model.reads_dependencies,
     )
     export_dir = pathlib.Path(options.export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)

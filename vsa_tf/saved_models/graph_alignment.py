@@ -3,12 +3,13 @@
 import tensorflow as tf
 
 from vsa_tf.decoding.segment_alignment import batch_segment_alignment
+from vsa_tf.saved_models.graph_fragments import GraphFragments
 from vsa_tf.saved_models.graph_sentences import tidy
 from vsa_tf.saved_models.ranked_boxes import ranked_boxes
 
 
-class GraphAlignment:
-    """The answers of an `AlignmentModel`; each method is a signature of its SavedModel.
+class GraphAlignment(GraphFragments):
+    """The answers of an `AlignmentModel` of words; each method is a signature of its SavedModel.
 
     B is the number of rows, R the regions of an image, W the words of the longest sentence, H the
     width of the model. What is padded is 0, or an empty string.
@@ -22,20 +23,8 @@ class GraphAlignment:
     """
 
     def __init__(self, model, photographs, sentences, smoothness):
-        self._model = model
-        self._photographs = photographs
-        self._sentences = sentences
+        super().__init__(model, photographs, sentences)
         self._smoothness = smoothness
-
-    def embed_image(self, image_bytes):
-        """Returns regions float `[B, R, H]`, boxes `[B, R, 4]` and num_regions `[B]`."""
-        batch = self._photographs(image_bytes)
-        mask = batch["region_mask"]
-        return {
-            "regions": tf.where(mask[..., None], self._model.embed_images(batch), 0.0),
-            "boxes": batch["region_boxes"],
-            "num_regions": _count(mask),
-        }
 
     def embed_sentence(self, sentences):
         """Returns words float `[B, W, H]`, tokens string `[B, W]` and num_words `[B]`."""
@@ -108,10 +97,6 @@ class GraphAlignment:
             score /= length
         mean_best = tf.reduce_sum(tf.abs(best), axis=1) / length
         return {**batch, "word_region_scores": scores, "score": score, "mean_best": mean_best}
-
-
-def _count(mask):
-    return tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
 
 
 def _snippets(tokens, regions, word_scores, boxes):

@@ -4,7 +4,9 @@ import tensorflow as tf
 
 from vsa_tf.saved_models.graph_alignment import GraphAlignment
 from vsa_tf.saved_models.graph_captioner import GraphCaptioner
+from vsa_tf.saved_models.graph_fragments import GraphFragments
 from vsa_tf.saved_models.graph_photographs import GraphPhotographs
+from vsa_tf.saved_models.graph_relations import GraphRelations
 from vsa_tf.saved_models.graph_sentences import GraphSentences
 from vsa_tf.saved_models.graph_two_branch import GraphTwoBranch
 
@@ -29,13 +31,17 @@ class GraphModel(tf.Module):
         super().__init__()
         trained, model = live.trained, live.trained.model
         self._photographs = GraphPhotographs(live.reader)
-        self._sentences = GraphSentences(trained.text, trained.settings.data.max_words)
+        reads_dependencies = trained.settings.model.reads_dependencies
+        read = GraphRelations if reads_dependencies else GraphSentences
+        self._sentences = read(trained.text, trained.settings.data.max_words)
         # A list of plain variables: the SavedModel shall not know of Keras.
         self._variables = [variable.value for variable in model.variables]
         # A function of its own, traced once and kept once: by far the largest part.
         photographs = tf.function(self._photographs, input_signature=[_STRINGS], autograph=False)
         parts = model, photographs, self._sentences
-        if "align" in live.signatures:
+        if reads_dependencies:
+            answers = GraphFragments(*parts)
+        elif "align" in live.signatures:
             answers = GraphAlignment(*parts, live.settings.smoothness)
         elif "caption" in live.signatures:
             whole_frame = getattr(trained.settings.model, "whole_frame", False)

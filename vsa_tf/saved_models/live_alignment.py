@@ -1,14 +1,14 @@
 """What an alignment model of a model directory answers."""
 
 import numpy as np
-from keras import ops
 
 from vsa_tf.decoding.segment_alignment import segment_alignment, snippets
+from vsa_tf.saved_models.live_fragments import LiveFragments
 from vsa_tf.saved_models.live_sentences import padded_strings
 
 
-class LiveAlignment:
-    """The answers of an `AlignmentModel`, as `GraphAlignment` gives them in a SavedModel.
+class LiveAlignment(LiveFragments):
+    """The answers of an `AlignmentModel` of words, as `GraphAlignment` gives them in a SavedModel.
 
     Args:
         model: the `AlignmentModel`.
@@ -18,19 +18,8 @@ class LiveAlignment:
     """
 
     def __init__(self, model, photographs, sentences, smoothness):
-        self._model = model
-        self._photographs = photographs
-        self._sentences = sentences
+        super().__init__(model, photographs, sentences)
         self._smoothness = smoothness
-
-    def embed_image(self, image_bytes):
-        batch = self._photographs(image_bytes)
-        mask = batch["region_mask"]
-        return {
-            "regions": np.where(mask[..., None], self._regions(batch), np.float32(0)),
-            "boxes": batch["region_boxes"],
-            "num_regions": mask.sum(axis=1, dtype=np.int32),
-        }
 
     def embed_sentence(self, sentences):
         batch = self._sentences(sentences)
@@ -39,9 +28,6 @@ class LiveAlignment:
             "tokens": batch["tokens"],
             "num_words": batch["num_words"],
         }
-
-    def score(self, image_bytes, sentences):
-        return {"score": self._scores(self._photographs(image_bytes), self._sentences(sentences))}
 
     def align(self, image_bytes, sentences):
         images, texts = self._photographs(image_bytes), self._sentences(sentences)
@@ -71,18 +57,6 @@ class LiveAlignment:
         images, texts = self._photographs(image_bytes), self._sentences(phrases)
         phrase = self._words(texts).sum(axis=1)
         return ranked_boxes(images, np.einsum("brh,bh->br", self._regions(images), phrase))
-
-    def _regions(self, batch):
-        return ops.convert_to_numpy(self._model.embed_images(batch))
-
-    def _words(self, batch):
-        is_word = batch["token_ids"] != 0
-        words = ops.convert_to_numpy(self._model.embed_sentences(batch))
-        return np.where(is_word[..., None], words, np.float32(0))
-
-    def _scores(self, images, texts):
-        scores = self._model({**images, **texts})
-        return np.diagonal(ops.convert_to_numpy(scores))
 
     def _padded(self, found, tokens):
         num_snippets = np.array([len(row) for row in found], np.int32)

@@ -7,6 +7,8 @@ from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.saved_models.input_error import InputError
 from vsa_tf.saved_models.live_alignment import LiveAlignment
 from vsa_tf.saved_models.live_captioner import LiveCaptioner
+from vsa_tf.saved_models.live_fragments import LiveFragments
+from vsa_tf.saved_models.live_relations import LiveRelations
 from vsa_tf.saved_models.live_sentences import LiveSentences
 from vsa_tf.saved_models.live_two_branch import LiveTwoBranch
 from vsa_tf.saved_models.signatures import SIGNATURE_INPUTS, model_signatures
@@ -46,11 +48,15 @@ class LiveModel:
             self.trained.inputs, self.trained.settings.data.image_size, image_encoder,
             detector if num_regions > 1 else None, num_regions,
         )
+        reads_dependencies = self.trained.settings.model.reads_dependencies
+        read = LiveRelations if reads_dependencies else LiveSentences
         parts = (
             self.trained.model, self._photographs,
-            LiveSentences(self.trained.text, self.trained.settings.data.max_words),
+            read(self.trained.text, self.trained.settings.data.max_words),
         )
-        if "align" in names:
+        if reads_dependencies:
+            self._answers = LiveFragments(*parts)
+        elif "align" in names:
             self._answers = LiveAlignment(*parts, settings.smoothness)
         elif "caption" in names:
             whole_frame = getattr(self.trained.settings.model, "whole_frame", False)

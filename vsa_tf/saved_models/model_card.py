@@ -8,6 +8,11 @@ import tensorflow as tf
 
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, MIN_SIDE
 
+_PLAIN_TEXT = "plain text in UTF-8"
+_RELATIONS = (
+    "the dependency relations of a sentence in UTF-8, one a line, as a parser finds them: "
+    "relation<TAB>head<TAB>dependent, the last two as words; an empty string has none"
+)
 _PATHS = ("--data_dir=", "--model_dir=")
 
 
@@ -34,6 +39,7 @@ def model_card(live, functions, metrics, differences, has_warm_up):
             for name, function in functions.items()
         },
         "default_signature": next(iter(functions)),
+        "sentences": _RELATIONS if settings.model.reads_dependencies else _PLAIN_TEXT,
         "limits": {
             "image_formats": ["JPEG", "PNG", "GIF (first frame)", "BMP", "WebP"],
             "max_image_pixels": DEFAULT_MAX_PIXELS,
@@ -71,7 +77,7 @@ def _readme(card):
     lines = [
         f"# {card['model']}", "",
         "A SavedModel of photographs and text, written by `vsa_tf.export`. `image_bytes` are whole "
-        "image files, `sentences` and `phrases` plain text in UTF-8; each is a vector of strings, "
+        f"image files, `sentences` and `phrases` {card['sentences']}; each is a vector of strings, "
         "a row for each question. Results are padded with 0 and empty strings.",
         "",
     ]

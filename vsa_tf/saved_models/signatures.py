@@ -10,6 +10,7 @@ SIGNATURE_INPUTS = {
     "log_prob": ("image_bytes", "sentences"),
 }
 _CAPTIONER = ("caption", "log_prob")
+_FRAGMENTS = ("score", "embed_image", "embed_sentence")
 _BY_KIND = {
     "alignment": ("align", "score", "localize", "embed_image", "embed_sentence"),
     "dvsa_rnn": _CAPTIONER,
@@ -28,5 +29,8 @@ def model_signatures(settings):
     if getattr(settings.model, "snippets", ""):
         # Of a region's captions there is no single probability.
         return _CAPTIONER[:1]
+    if settings.model.reads_dependencies:
+        # Of relations, as lines of text: there are no words in their order to align.
+        return _FRAGMENTS
     # A two-branch network is what its task is.
     return _BY_KIND[getattr(settings.model, "task", settings.training.model)]

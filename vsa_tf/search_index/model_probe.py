@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.input_error import InputError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import SCORES, entry_scores
 
@@ -24,10 +25,16 @@ def probe(model, kind):
 
     Returns:
         `Embedded` of one.
+
+    Raises:
+        ProgramError: the model does not read plain sentences.
     """
     if kind == "images":
         return Embedded.of_images(model, [_picture()])
-    return Embedded.of_sentences(model, [_SENTENCE])
+    try:
+        return Embedded.of_sentences(model, [_SENTENCE])
+    except InputError as error:  # a model that reads parses
+        raise ProgramError(f"An index is of models that read plain sentences. {error}") from error
 
 
 def same_model(expected, received):

@@ -1,6 +1,7 @@
 """The types of dependency relations that a model tells apart."""
 
 import collections
+import hashlib
 import pathlib
 
 from vsa_tf.atomic_file import write_atomically
@@ -129,8 +130,15 @@ class RelationTypes:
         Raises:
             OSError: when it cannot be written.
         """
+        write_atomically(path, self._serialized())
+
+    def _serialized(self):
         lines = (f"{name}\t{count}\n" for name, count in zip(self.names, self.counts))
-        write_atomically(path, "".join(lines).encode("utf-8"))
+        return "".join(lines).encode("utf-8")
+
+    def fingerprint(self):
+        """Returns the SHA-256 (hexadecimal) of the file that `save` writes."""
+        return hashlib.sha256(self._serialized()).hexdigest()
 
     def encode(self, relations):
         """Returns the list of ids of `relations`, `OTHER_RELATION` for those not known."""

@@ -1,24 +1,31 @@
 """What a model reads of captions, learnt from those of the training split."""
 
+import math
+
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.program import ProgramError
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+from vsa_tf.text.relation_types import OTHER_RELATION, SPECIAL_RELATIONS, RelationTypes
 
 
-def learn_text(captions, settings):
-    """Returns the `CaptionText`: a vocabulary, and the sentence feature where the model reads one.
+def learn_text(captions, settings, dependencies=()):
+    """Returns the `CaptionText`: a vocabulary, and what else the model reads.
 
     Args:
         captions: list of str, of the training split.
         settings: `Settings`.
+        dependencies: of each caption its dependency relations, as of `RecordSplit`, for models that
+            read them.
 
     Raises:
         ProgramError: word vectors cannot be had, or the captions are too few for the feature.
     """
     text = CaptionText.learn(captions, settings.data)
     model = settings.model
+    if model.reads_dependencies:
+        text.relation_types = _relation_types(dependencies, model.min_relation_share)
     if not model.reads_sentence_features:
         return text
     sentences = [text.tokenize(caption) for caption in captions]
@@ -28,6 +35,16 @@ def learn_text(captions, settings):
     except (ModuleNotFoundError, ValueError) as error:
         raise ProgramError(f"--text={model.text}: {error}") from error
     return text
+
+
+def _relation_types(dependencies, min_share):
+    relations = [relation for relations in dependencies for relation, _, _ in relations]
+    types = RelationTypes.from_relations(relations, max(math.ceil(min_share * len(relations)), 1))
+    print(
+        f"{len(types) - len(SPECIAL_RELATIONS)} types of dependency relations; the rarer ones are "
+        f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations", flush=True,
+    )
+    return types
 
 
 def _fit(sentences, settings):

@@ -1,5 +1,7 @@
 """The order in which a run sees its captions."""
 
+import numpy as np
+
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.bucket_widths import choose_bucket_widths
 from vsa_tf.data.neighborhood_plan import NeighborhoodPlan
@@ -13,7 +15,8 @@ def make_plan(settings, train):
         settings: `Settings`.
         train: `SplitData` of the training split.
     """
-    lengths, records = train.tokens.lengths, train.records
+    # A sentence without fragments has a row, too.
+    lengths, records = np.maximum(train.tokens.lengths, 1), train.records
     seed, num_neighbors = settings.training.seed, getattr(settings.model, "num_neighbors", 1)
     if num_neighbors > 1:
         of_phrases = settings.model.task == "region_phrase"

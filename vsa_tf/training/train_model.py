@@ -9,7 +9,12 @@ import keras
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.config import Settings
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.load_split import as_model_sees, captions_to_learn, read_records
+from vsa_tf.evaluation.load_split import (
+    as_model_sees,
+    captions_to_learn,
+    dependencies_to_learn,
+    read_records,
+)
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.program import ProgramError
@@ -140,7 +145,9 @@ def load_splits(settings, model_dir):
     records = {name: read_records(settings.data.data_dir, name) for name in names}
     text = load_text(model_dir, settings)
     if text is None:
-        text = learn_text(captions_to_learn(records[training.train_split], settings), settings)
+        to_learn = records[training.train_split]
+        captions = captions_to_learn(to_learn, settings)
+        text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings))
     return {name: as_model_sees(split, text, settings) for name, split in records.items()}
 
 
@@ -156,18 +163,21 @@ def open_model_dir(settings, model_dir, train):
         "region_feature_size": info.region_feature_size,
         "encoder": info.encoder,
         "detector": info.detector,
-        "vocabulary": train.text.vocabulary.fingerprint(),
+        **train.text.fingerprints(),
     }
     if train.text.sentence_feature is not None:
         inputs["sentence_feature_size"] = train.text.sentence_feature.dimension
+    if train.text.relation_types is not None:
+        inputs["num_relations"] = len(train.text.relation_types)
     config = model_dir / "config.json"
     if config.is_file():
         difference = settings.difference(Settings.load(model_dir))
         stored = Settings.load_inputs(model_dir)
         if stored != inputs:
             difference = "the records are of another encoder or detector"
-        if stored.get("vocabulary") != inputs["vocabulary"]:
-            difference = "vocabulary.txt is not the one it was trained with"
+        for name, fingerprint in train.text.fingerprints().items():
+            if stored.get(name) != fingerprint:
+                difference = f"{name}.txt is not the one it was trained with"
         if difference:
             raise ProgramError(
                 f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "

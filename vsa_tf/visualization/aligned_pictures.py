@@ -10,7 +10,7 @@ SMOOTHNESS = 0.3
 
 
 def aligned_pictures(embedded, data, count):
-    """Draws the first caption of `count` images, spread over the split.
+    """Draws the first caption of `count` images, spread over the split: its words or relations.
 
     Args:
         embedded: the `EmbeddedSplit`.
@@ -23,20 +23,21 @@ def aligned_pictures(embedded, data, count):
     records = data.records
     if not records.info.contents["images_stored"]:
         return {}
+    # Relations that stand side by side need not be about one thing.
+    smoothness = SMOOTHNESS if data.text.relation_types is None else 0.0
     pictures = {}
     for image in np.linspace(0, records.num_images - 1, min(count, records.num_images)).astype(int):
-        if records.first_caption[image] == records.first_caption[image + 1]:
-            continue
         sentence = records.first_caption[image]
-        caption = records.captions[sentence]
-        tokens = data.text.tokenize(caption)[: embedded.lengths[sentence]]
+        if sentence == records.first_caption[image + 1] or not embedded.lengths[sentence]:
+            continue
         mask = embedded.region_mask[image]
         boxes = records.region_boxes[image][: len(mask)]
         scores = embedded.words_of(sentence) @ embedded.regions[image].T
-        beta = SMOOTHNESS * float(np.abs(scores[:, mask].max(axis=1)).mean())
+        beta = smoothness * float(np.abs(scores[:, mask].max(axis=1)).mean())
         assignment = segment_alignment(scores, beta, mask)
         picture = alignment_picture(
-            records.read_image(image), tokens, snippets(assignment, scores, boxes)
+            records.read_image(image), data.fragment_names(sentence),
+            snippets(assignment, scores, boxes),
         )
-        pictures[records.filenames[image]] = (caption, np.asarray(picture))
+        pictures[records.filenames[image]] = (records.captions[sentence], np.asarray(picture))
     return pictures

@@ -6,7 +6,7 @@ import pytest
 
 from tfrecords_tools.detection.edge_boxes import EdgeBoxes
 from tfrecords_tools.detection.load_opencv import load_opencv
-from tfrecords_tools.regions import box_iou
+from vsa_tf.box_overlap import box_overlap
 
 SQUARE = np.array([[0.25, 0.25, 0.75, 0.75]])
 PATCH, INNER = 32, 4
@@ -61,7 +61,7 @@ def bright_square(height=96, width=128):
 def test_best_box_is_around_the_contour(forest, size):
     (boxes, scores), = EdgeBoxes(str(forest)).detect([bright_square(*size)], [None])
     assert boxes.dtype == scores.dtype == np.float32 and len(boxes) == len(scores)
-    assert box_iou(boxes[[scores.argmax()]], SQUARE) > 0.7
+    assert box_overlap(boxes[[scores.argmax()]], SQUARE) > 0.7
 
 
 def test_the_same_image_has_the_same_boxes(forest):

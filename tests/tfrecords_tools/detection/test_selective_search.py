@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.detection.selective_search import SelectiveSearch
-from tfrecords_tools.regions import box_iou, select_regions
+from tfrecords_tools.regions import select_regions
+from vsa_tf.box_overlap import box_overlap
 
 SQUARE = np.array([[0.25, 0.25, 0.75, 0.75]])
 
@@ -27,7 +28,7 @@ def test_box_around_what_differs_from_the_rest_is_found(detector, size):
     (boxes, scores), = detector.detect([bright_square(*size)], [None])
     assert boxes.dtype == scores.dtype == np.float32 and len(boxes) == len(scores)
     assert boxes.min() >= 0 and boxes.max() <= 1
-    assert box_iou(boxes, SQUARE).max() > 0.8
+    assert box_overlap(boxes, SQUARE).max() > 0.8
 
 
 def test_large_images_are_reduced_to_320_pixels(detector):

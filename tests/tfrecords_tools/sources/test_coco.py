@@ -70,6 +70,17 @@ def test_bad_rows_are_skipped_and_listed(tmp_path):
     ]
 
 
+def test_a_photograph_in_two_files_stays_in_the_first(tmp_path):
+    folder = copy_sample("coco", tmp_path)
+    change_json(
+        folder / "annotations" / "captions_val2014.json",
+        lambda content: content["images"].append({"id": 9, "file_name": "again.jpg"}),
+    )
+    examples = read_all(build(folder))
+    assert list(examples["train"]) == ["9", "25"] and list(examples["dev"]) == ["42", "73"]
+    assert skips(build(folder)) == [("dev", "9", "a second photograph of this id")]
+
+
 def test_captions_of_two_years_are_refused(tmp_path):
     folder = copy_sample("coco", tmp_path) / "annotations"
     shutil.copy(folder / "captions_val2014.json", folder / "captions_val2017.json")

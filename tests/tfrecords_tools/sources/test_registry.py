@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from mini_flickr8k import files, write_zips
 from source_samples import SAMPLES
 
-from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, make_source
+from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source
 
 
 def test_missing_argument_says_what_to_get():
@@ -15,9 +17,18 @@ def test_argument_that_is_not_used_is_refused():
         make_source("csv", images="a", captions="b", entities="c")
 
 
+def test_data_set_of_tensorflow_datasets_has_a_directory_alone():
+    with pytest.raises(ValueError, match="no --captions for --dataset=tfds:coco_captions"):
+        check_source("tfds:coco_captions", images="a", captions="b")
+    check_source("tfds:coco_captions", images="a", captions=None)
+    check_source("tfds:coco_captions")
+
+
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=", ".join(DATASETS)):
+    with pytest.raises(ValueError, match=re.escape(", ".join(DATASETS))):
         make_source("imagenet")
+    with pytest.raises(ValueError, match="Received: 'tfds:'"):
+        make_source("tfds:")
 
 
 def sample_arguments(paths, table):
@@ -54,7 +65,8 @@ def test_every_data_set_is_made_under_its_name(tmp_path):
     table = tmp_path / "captions.csv"
     table.write_text("Flicker8k_Dataset/101_a.jpg,A dog\n")
     arguments = sample_arguments(write_zips(tmp_path, files()), str(table))
-    assert sorted(arguments) == sorted(DATASETS)
+    # Those of tensorflow-datasets are in test_tfds_builder.py.
+    assert sorted([*arguments, "tfds:NAME[/CONFIG][:VERSION]"]) == sorted(DATASETS)
     for name, own in arguments.items():
         source = make_source(name, **own)
         assert source.name == name

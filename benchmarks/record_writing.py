@@ -1,0 +1,167 @@
+"""Throughput of the local writer by workers, and its memory by images.
+
+    python -m benchmarks.record_writing --num_workers=1,2 --sizes=10000,100000
+
+Writes generated examples with the writer and the worker pool of `tfrecords_tools.write`: rendered
+scenes with five sentences each (`--source=scenes`, the data set shape_scenes) or given features of
+`--num_regions` x `--feature_size` numbers (`--source=features`). Throughput: `--speed_images`
+examples with each number of workers in turns, `--repeats` times. Memory: each of `--sizes` with the
+most workers. Every run is a process of its own that writes an empty directory, which is removed.
+Prints a JSON line for each run: images per second (after the start-up, as the program counts), and
+the most memory that the parent and any one worker held, in MB; the last line has the medians.
+"""
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+
+import numpy as np
+
+from benchmarks.benchmark_parser import BenchmarkParser
+
+_NUM_CAPTIONS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class _GivenFeatures:
+    """A generated source of features: small whole numbers that follow from the index."""
+
+    num_images: int
+    num_regions: int
+    feature_size: int
+    name: str = "given_features"
+    skipped: tuple = ()
+
+    def splits(self):
+        return ("train",)
+
+    def checksums(self):
+        return {}
+
+    def num_examples(self, split):
+        return self.num_images
+
+    def example(self, split, index):
+        from tfrecords_tools.sources.source_example import SourceExample
+
+        return SourceExample(
+            source_id=f"{split}-{index:06d}", filename=f"{split}-{index:06d}",
+            captions=tuple(
+                f"sentence {number} of image {index} ." for number in range(_NUM_CAPTIONS)
+            ),
+            read_features=lambda: self._features(index),
+        )
+
+    def _features(self, index):
+        generator = np.random.default_rng(index)
+        return generator.integers(0, 9, (self.num_regions, self.feature_size)).astype(np.float32)
+
+
+def _numbers(text):
+    try:
+        numbers = [int(number) for number in text.split(",")]
+    except ValueError:
+        numbers = [0]
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"expected numbers of 1 or more, received {text}")
+    return numbers
+
+
+def _flags():
+    parser = BenchmarkParser(__doc__)
+    parser.add_argument("--source", choices=("scenes", "features"), default="scenes")
+    for name, default, meaning in (
+            ("num_workers", [1, 2], "numbers of workers to compare"),
+            ("sizes", [10_000, 100_000], "numbers of images whose memory is compared")):
+        parser.add_argument(
+            f"--{name}", type=_numbers, default=default,
+            help=f"{meaning} (default {','.join(map(str, default))})")
+    for name, default, meaning in (
+            ("speed_images", 4000, "images of a run for throughput"),
+            ("repeats", 3, "runs for throughput with each number of workers"),
+            ("num_regions", 36, "of given features"), ("feature_size", 512, "of given features")):
+        parser.add_argument(f"--{name}", type=int, default=default,
+                            help=f"{meaning} (default {default})")
+    parser.add_argument("--directory", help="where records are written, and then removed")
+    flags = parser.parse_args()
+    for name, value in vars(flags).items():
+        if type(value) is int and value < 1:
+            parser.error(f"expected --{name} of 1 or more, received {value}")
+    if flags.directory and not os.path.isdir(flags.directory):
+        parser.error(f"--directory={flags.directory} is not a directory")
+    return flags
+
+
+def _write(connection, flags, num_images, num_workers):
+    """Main function of a run's process: sends what it found."""
+    from tfrecords_tools.sources.shape_scenes import ShapeScenes
+    from tfrecords_tools.write_settings import GIVEN, WriteSettings
+    from tfrecords_tools.writer import write_records
+
+    if flags.source == "scenes":
+        source, settings = ShapeScenes(num_images, 0, 0), WriteSettings()
+    else:
+        source = _GivenFeatures(num_images, flags.num_regions, flags.feature_size)
+        settings = WriteSettings(detector=GIVEN, image_encoder=GIVEN, store_images=False)
+    with tempfile.TemporaryDirectory(dir=flags.directory) as directory:
+        result = write_records(
+            source, directory, settings, splits=["train"], num_workers=num_workers, stream=None
+        )
+        num_bytes = sum(entry.stat().st_size for entry in os.scandir(directory))
+    memory = {
+        name: round(resource.getrusage(who).ru_maxrss / 1024)
+        for name, who in (("parent_mb", resource.RUSAGE_SELF),
+                          ("worker_mb", resource.RUSAGE_CHILDREN))
+    }
+    connection.send({
+        "images_per_second": round(num_images / result.seconds, 1),
+        "startup_seconds": round(result.startup_seconds, 1),
+        "written_mb": round(num_bytes / 2**20), **memory,
+    })
+
+
+def measure(flags, num_images, num_workers):
+    """Returns what one run found, a dict."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_write, args=(there, flags, num_images, num_workers))
+    process.start()
+    there.close()
+    try:
+        found = here.recv()
+    except EOFError:
+        raise SystemExit("the run failed; what it printed says why") from None
+    process.join()
+    return {"num_images": num_images, "num_workers": num_workers, **found,
+            "load_average": round(os.getloadavg()[0], 1)}
+
+
+def main():
+    flags = _flags()
+    rates = {number: [] for number in flags.num_workers}
+    for _ in range(flags.repeats):
+        for number in flags.num_workers:
+            run = measure(flags, flags.speed_images, number)
+            print(json.dumps(run), flush=True)
+            rates[number].append(run["images_per_second"])
+    memory = {}
+    for size in flags.sizes:
+        run = measure(flags, size, max(flags.num_workers))
+        print(json.dumps(run), flush=True)
+        memory[size] = {name: run[name] for name in ("parent_mb", "worker_mb")}
+    print(json.dumps({
+        "source": flags.source, "num_cores": len(os.sched_getaffinity(0)),
+        "images_per_second": {
+            number: round(statistics.median(own), 1) for number, own in rates.items()
+        },
+        "memory": memory,
+    }))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Models of dependency relations: the graph gives what the model itself gives."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data.small_records import set_dependencies, write_records
+from tests.saved_models.small_models import (
+    make_model_dir, photographs, save_detector, save_encoder,
+)
+from vsa_tf.data import schema
+from vsa_tf.model_settings import AlignmentSettings, DefragSettings
+from vsa_tf.program import ProgramError
+from vsa_tf.saved_models.answer_settings import AnswerSettings
+from vsa_tf.saved_models.export_model import export_model
+from vsa_tf.saved_models.exported_model import ExportedModel
+from vsa_tf.saved_models.graph_model import GraphModel
+from vsa_tf.saved_models.input_error import InputError
+from vsa_tf.saved_models.live_model import LiveModel
+from vsa_tf.saved_models.live_relations import LiveRelations
+from vsa_tf.search_index.model_probe import probe
+
+CASES = {
+    "defrag": ("defrag", DefragSettings(joint_size=8, smoothing=3.0)),
+    "alignment": ("alignment", AlignmentSettings(fragments="dependencies", joint_size=8)),
+    "alignment by lengths": (
+        "alignment",
+        AlignmentSettings(
+            fragments="dependencies", joint_size=8, similarity="sentence_cosine",
+            word_activation="linear", length_normalization=True,
+        ),
+    ),
+}
+SENTENCES = [
+    "amod\tdog\tred\ndet\tdog\tA\nnsubj\tplays\tDog",
+    "",
+    # An unknown type and word; blank lines and line ends of Windows; a quotation mark; nine
+    # relations, of which the model reads seven.
+    "\nvocative\tzebra\tred\r\n \nnsubj\t\"\tdog\n" + "det\tdog\tthe\n" * 8,
+    "amod\tMan's\tbrown",
+]
+
+
+@pytest.fixture(scope="module")
+def open_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    encoder, detector = save_encoder(folder / "encoder"), save_detector(folder / "detector")
+
+    def open_model(case):
+        name, settings = CASES[case]
+        if not (folder / case).exists():
+            make_model_dir(
+                folder / case, name, settings, image_encoder=encoder, detector=detector,
+                num_regions=4,
+            )
+        return LiveModel(folder / case, encoder, detector)
+
+    return open_model
+
+
+def test_sentences_are_read_as_they_are_written(open_model):
+    trained = open_model("defrag").trained
+    batch = LiveRelations(trained.text, 7)(SENTENCES)
+    assert batch["num_fragments"].tolist() == [3, 0, 7, 1]
+    types, vocabulary = trained.text.relation_types, trained.text.vocabulary
+    ids = types.encode(["amod", "det", "nsubj"])
+    assert batch["relations"].tolist() == [
+        ids + [0] * 4, [0] * 7, [1] + [ids[1]] * 6, [ids[0]] + [0] * 6
+    ]
+    heads = vocabulary.encode(["dog", "plays", "<unk>", "man"])
+    assert batch["heads"][:, 0].tolist() == [heads[0], 0, heads[2], heads[3]]
+    assert batch["heads"][0, 2] == vocabulary.encode(["plays"])[0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_graph_answers_as_the_model_does(open_model, case):
+    live = open_model(case)
+    graph = GraphModel(live)
+    assert list(graph.functions) == list(live.signatures) == [
+        "score", "embed_image", "embed_sentence"
+    ]
+    questions = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
+    for name, inputs in live.signatures.items():
+        asked = {key: questions[key] for key in inputs}
+        expected = live.call(name, **asked)
+        received = graph.functions[name](**{k: tf.constant(v) for k, v in asked.items()})
+        assert received.keys() == expected.keys()
+        for key, value in expected.items():
+            array = received[key].numpy()
+            assert (array.shape, array.dtype) == (value.shape, value.dtype), (name, key)
+            np.testing.assert_allclose(array, value, rtol=1e-4, atol=2e-5, err_msg=f"{name} {key}")
+
+
+def test_scores_follow_from_the_embeddings(open_model):
+    live = open_model("defrag")
+    images, sentences = photographs(len(SENTENCES)), SENTENCES
+    regions = live.call("embed_image", image_bytes=images)
+    texts = live.call("embed_sentence", sentences=sentences)
+    scores = live.call("score", image_bytes=images, sentences=sentences)["score"]
+    for row, score in enumerate(scores):
+        v = regions["regions"][row, :regions["num_regions"][row]]
+        s = texts["fragments"][row, :texts["num_fragments"][row]]
+        expected = np.maximum(v @ s.T, 0).sum() / (len(v) * (len(s) + 3))
+        np.testing.assert_allclose(score, expected, rtol=1e-4, atol=1e-6)
+    assert scores[1] == 0 and scores[0] > 0
+
+
+@pytest.mark.parametrize(
+    "line", ["A red dog plays", "det\tdog", "det\tdog\tthe\tmore", "\tdog\tthe", "det\t \tthe"]
+)
+def test_a_line_that_is_no_relation_is_an_input_error(open_model, line):
+    live = open_model("defrag")
+    sentences = ["det\tdog\tthe", f"det\tdog\tthe\n{line}"]
+    with pytest.raises(InputError, match="one a line: relation<TAB>head<TAB>dependent"):
+        live.call("embed_sentence", sentences=sentences)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="relation<TAB>head<TAB>dependent"):
+        GraphModel(live).functions["embed_sentence"](sentences=tf.constant(sentences))
+
+
+def test_an_index_of_such_a_model_is_refused(open_model):
+    with pytest.raises(ProgramError, match="models that read plain sentences. Expected dependency"):
+        probe(open_model("defrag"), "sentences")
+
+
+def test_an_exported_model_takes_relations(open_model, tmp_path):
+    images = photographs(3)
+
+    def edit(image, values):
+        values[schema.IMAGE_ENCODED] = [images[image]]
+        set_dependencies(values, [(("amod", "dog", "red"), ("det", "dog", "A"))[:image]] * 5)
+
+    (tmp_path / "data").mkdir()
+    write_records(tmp_path / "data", 3, 1, "dev", images_stored=True, edit=edit)
+    make_model_dir(
+        tmp_path / "model", "defrag", DefragSettings(joint_size=6, crop_size=16), detector="grid",
+        num_regions=3,
+    )
+    options = types.SimpleNamespace(
+        model_dir=tmp_path / "model", export_dir=tmp_path / "exported", image_encoder="",
+        detector="grid", data_dir=str(tmp_path / "data"), split="dev", example_image=[],
+        num_examples=3,
+    )
+    version = export_model(options, AnswerSettings())
+    card = json.loads((version / "model_card.json").read_text())
+    assert card["default_signature"] == "score" and "relation<TAB>head" in card["sentences"]
+    assert "relation<TAB>head<TAB>dependent" in (version / "README.md").read_text()
+    exported, live = ExportedModel(version), LiveModel(tmp_path / "model", detector="grid")
+    asked = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
+    np.testing.assert_allclose(
+        exported.call("score", **asked)["score"], live.call("score", **asked)["score"],
+        rtol=1e-4, atol=1e-6,
+    )
+    with pytest.raises(InputError, match="one a line"):
+        exported.call("embed_sentence", sentences=["A red dog"])
+    (tmp_path / "unparsed").mkdir()
+    write_records(tmp_path / "unparsed", 3, 1, "dev", images_stored=True)
+    options.data_dir = str(tmp_path / "unparsed")
+    with pytest.raises(ProgramError, match="no parses to check the export with"):
+        export_model(options, AnswerSettings())

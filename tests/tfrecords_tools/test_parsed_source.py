@@ -1,0 +1,215 @@
+"""Records with dependency parses: written with them, or given them later."""
+
+import json
+import pickle
+
+import pytest
+import tensorflow as tf
+from absl import flags
+from parsed_captions import IMAGES, PARSES, captioned_images, captions, parsed_source
+from written_records import contents, write
+
+from tfrecords_tools import add_dependencies, inspect, write as write_program
+from tfrecords_tools.dependency_parses import DependencyParses
+from tfrecords_tools.parsed_copy import copy_with_dependencies
+from tfrecords_tools.record_checking import check_records
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.program import ProgramError
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A directory of records with parses."""
+    write(parsed_source(tmp_path / "source"), tmp_path / "written")
+    return tmp_path / "written"
+
+
+@pytest.fixture
+def unparsed(tmp_path):
+    """The same records without."""
+    write(captioned_images(tmp_path / "unparsed_source"), tmp_path / "unparsed")
+    return tmp_path / "unparsed"
+
+
+def run(program, *arguments):
+    values = flags.FlagValues()
+    program.define_flags(values)
+    values(["program", *map(str, arguments)])
+    program.main(values)
+
+
+def test_records_hold_the_relations_of_every_caption(written):
+    parses = DependencyParses(PARSES)
+    for split, images in (("train", IMAGES[:3]), ("dev", IMAGES[3:])):
+        records = RecordSplit(written, split)
+        expected = [
+            relations for image in images
+            for relations in parses.of(split, image, image, captions()[image])
+        ]
+        assert records.dependencies == expected
+    assert expected[1][-1] == ("nmod", "covered", "oil")
+    assert check_records(written) == []
+
+
+def test_the_information_counts_and_names_the_parses(written):
+    info = json.loads((written / "dataset_info.json").read_text())
+    assert info["sources"]["dependencies"] == DependencyParses(PARSES).sha256
+    assert info["skipped"] == []
+    # "Boats" is the one caption without a relation.
+    assert info["splits"]["train"]["num_parsed_sentences"] == 14
+    assert info["splits"]["dev"]["num_parsed_sentences"] == 5
+    for split in ("train", "dev"):
+        total = sum(map(len, RecordSplit(written, split).dependencies))
+        assert info["splits"][split]["num_dependencies"] == total
+
+
+def test_records_without_parses_say_nothing_of_them(unparsed):
+    info = json.loads((unparsed / "dataset_info.json").read_text())
+    assert "num_dependencies" not in info["splits"]["train"]
+    assert "dependencies" not in info["sources"]
+    (shard,) = info["splits"]["dev"]["shards"]
+    for record in tf.data.TFRecordDataset(str(unparsed / shard["file"])):
+        assert b"dependency" not in record.numpy()
+
+
+def test_added_parses_give_the_bytes_of_records_written_with_them(written, unparsed, tmp_path):
+    before = contents(unparsed)
+    run(
+        add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
+        f"--output_dir={tmp_path / 'added'}",
+    )
+    assert contents(tmp_path / "added") == contents(written)
+    assert contents(unparsed) == before
+
+
+def test_added_again_they_are_the_same_and_the_writer_is_content(unparsed, tmp_path):
+    for _ in range(2):
+        copy_with_dependencies(unparsed, DependencyParses(PARSES), tmp_path / "added")
+    again = write(parsed_source(tmp_path / "source"), tmp_path / "added")
+    assert again.num_images == 0
+
+
+def test_what_has_no_parse_is_listed_by_both_ways(tmp_path):
+    changes = {"harbour.jpg": ["Two small boats leave .", "A bird", "A third", "4", "5", "A sixth"]}
+    skipped = []
+    write(parsed_source(tmp_path / "source", changes=changes), tmp_path / "written")
+    write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
+    copy_with_dependencies(
+        tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added"
+    )
+    for name in ("written", "added"):
+        info = json.loads((tmp_path / name / "dataset_info.json").read_text())
+        skipped.append(info["skipped"])
+        assert info["num_skipped"] == len(info["skipped"])
+    assert skipped[0] == skipped[1]
+    by_name = {item["source_id"]: item["reason"] for item in skipped[0]}
+    # Captions 1 to 3 are other texts; caption 4, "Boats", has no relation to tell by.
+    assert list(by_name) == ["harbour.jpg#5", "harbour.jpg#1", "harbour.jpg#2", "harbour.jpg#3"]
+    assert by_name["harbour.jpg#5"] == "no parse of this caption"
+    assert by_name["harbour.jpg#1"] == "its parse is of other words, and left out"
+    assert contents(tmp_path / "written") == contents(tmp_path / "added")
+
+
+def test_parses_of_captions_that_are_not_written_are_counted(tmp_path):
+    info = write(parsed_source(tmp_path / "source"), tmp_path / "out", splits=["dev"]).info
+    unused = [item for item in info["skipped"] if "no caption that was written" in item["reason"]]
+    # Those of three photographs in train.
+    assert len(unused) == info["num_skipped"] == 15
+
+
+def test_other_parses_in_the_directory_are_refused(written, tmp_path):
+    other = tmp_path / "other.conllu"
+    other.write_text(PARSES.read_text().replace("nsubj", "subj"))
+    before = contents(written)
+    with pytest.raises(ValueError, match="sources.dependencies is "):
+        write(parsed_source(tmp_path / "again", other), written)
+    assert contents(written) == before
+
+
+def test_parses_of_other_captions_are_refused_by_both_ways(unparsed, tmp_path):
+    other = tmp_path / "other.conllu"
+    other.write_text(PARSES.read_text().replace(".jpg#", ".png#"))
+    with pytest.raises(ValueError, match="are of others, such as harbour.png#0"):
+        write(parsed_source(tmp_path / "source", other), tmp_path / "out")
+    with pytest.raises(ValueError, match="are of others, such as harbour.png#0"):
+        copy_with_dependencies(unparsed, DependencyParses(other), tmp_path / "added")
+    for name in ("out", "added"):
+        assert "dataset_info.json" not in contents(tmp_path / name)
+
+
+def test_records_that_have_parses_are_not_given_more(written, tmp_path):
+    with pytest.raises(ValueError, match="Expected records without dependency relations"):
+        copy_with_dependencies(written, DependencyParses(PARSES), tmp_path / "added")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-5], lambda data: b"", lambda data: data[3:]]
+)
+def test_damaged_records_are_not_copied(unparsed, tmp_path, change):
+    shard = next(unparsed.glob("train-*.tfrecord"))
+    shard.write_bytes(change(shard.read_bytes()))
+    with pytest.raises(ValueError, match="Expected 3 whole records. Received: .* damaged"):
+        copy_with_dependencies(unparsed, DependencyParses(PARSES), tmp_path / "added")
+    assert not [name for name in contents(tmp_path / "added") if "partial" in name]
+
+
+def test_examples_of_a_parsed_source_reach_other_processes(tmp_path):
+    source = parsed_source(tmp_path / "source")
+    (first, *_) = source.examples("dev")
+    assert pickle.loads(pickle.dumps(first)).dependencies == first.dependencies
+    assert len(first.dependencies) == len(first.captions) == 5
+
+
+def test_the_programs_print_what_they_wrote(tmp_path, unparsed, written, capsys):
+    run(
+        add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
+        f"--output_dir={tmp_path / 'added'}",
+    )
+    assert "train: 14 of 15 sentences have dependency relations" in capsys.readouterr().out
+    folder = tmp_path / "source"
+    run(
+        write_program, "--dataset=csv", f"--images={folder / 'images'}", "--num_workers=0",
+        f"--captions={folder / 'captions.csv'}", f"--dependencies={PARSES}",
+        f"--output_dir={tmp_path / 'program'}",
+    )
+    assert "dev: 5 of 5 sentences have dependency relations" in capsys.readouterr().out
+    run(inspect, f"--data_dir={tmp_path / 'program'}", "--check")
+    printed = capsys.readouterr().out
+    assert "dependency relations of 14 sentences" in printed and "no problem" in printed
+
+
+def test_a_wrong_count_of_relations_is_a_problem(written):
+    path = written / "dataset_info.json"
+    info = json.loads(path.read_text())
+    info["splits"]["dev"]["num_dependencies"] += 1
+    path.write_text(json.dumps(info))
+    (problem,) = check_records(written)
+    assert "num_dependencies of dev is" in problem
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "message"),
+    [
+        (add_dependencies, [], "Expected --data_dir"),
+        (add_dependencies, ["--data_dir=/"], "Expected --dependencies"),
+        (add_dependencies, ["--data_dir=/", "--dependencies=x"], "Expected --output_dir"),
+        (add_dependencies, ["--data_dir=/absent", "--dependencies=x", "--output_dir=x"],
+         "/absent is not a directory"),
+        (add_dependencies, ["--data_dir=/", "--dependencies=/absent", "--output_dir=x"],
+         "/absent is not a file"),
+        (add_dependencies, ["--data_dir=.", f"--dependencies={PARSES}", "--output_dir=./"],
+         "records are copied, never changed"),
+        (add_dependencies, ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=/dev/null"],
+         "/dev/null is not a directory"),
+        (add_dependencies, ["--data_dir=/", f"--dependencies={__file__}", "--output_dir=x"],
+         "Expected 10 columns"),
+        (add_dependencies, ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=x"],
+         "dataset_info.json"),
+        (write_program, ["--dataset=shape_scenes", "--output_dir=x", "--dependencies=/absent"],
+         "--dependencies=/absent is not a file"),
+    ],
+)
+def test_wrong_flags_are_one_clear_error(program, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProgramError, match=message):
+        run(program, *arguments)

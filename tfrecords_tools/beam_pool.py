@@ -1,0 +1,152 @@
+"""Shards written by the workers of Apache Beam, an extra: of this machine or of many."""
+
+import os
+import pickle
+import re
+import threading
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
+
+from tfrecords_tools.worker_pool import WorkerPool
+
+# Between looks at what is written.
+_INTERVAL_SECONDS = 1.0
+_GO_ON = "Run the same command again to go on"
+
+
+class BeamPool:
+    """Writes shards by a Beam pipeline; in place of a `WorkerPool`, with the same calls.
+
+    Every worker of Beam keeps a process of the local writer, with its models, and gives it shards:
+    so the bytes are those of the local writer. Workers read the photographs and write the shards
+    where this process does: on other machines, both must lie on file systems that all share, under
+    the same absolute paths, and vsa_tf must be installed.
+
+    Args:
+        options: `PipelineOptions`, see `beam_options`.
+        settings: the `WriteSettings`.
+        make_models: picklable function of the settings that returns `(detector, encoder)`.
+
+    Raises:
+        OSError, ValueError: in `description`, as a worker raised them.
+        RuntimeError: when the pipeline failed.
+    """
+
+    def __init__(self, options, settings, make_models):
+        self._options = options
+        self._settings, self._make_models = settings, make_models
+        self._description = None
+        self._result = None
+        self._error = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def description(self):
+        """Returns `ShardWriter.describe()` of models that are loaded here, to know them."""
+        with WorkerPool(1, self._settings, self._make_models) as pool:
+            self._description = pool.description()
+        return dict(self._description)
+
+    def run(self, tasks, directory, fingerprint):
+        """Writes shards; arguments and what is yielded are those of `WorkerPool.run`."""
+        if not tasks:
+            return
+        waiting = {task.file: len(task.examples) for task in tasks}
+        # Runners limit what a pipeline itself may hold: it holds names.
+        for task in tasks:
+            with open(_task_path(directory, task.file), "wb") as file:
+                pickle.dump(task, file)
+        shards = _WriteShard(
+            self._settings, self._make_models, self._description, directory, fingerprint
+        )
+        pipeline = beam.Pipeline(options=self._options)
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(sorted(waiting))
+            # Else a runner may take all of them for one piece of work.
+            | "Spread" >> beam.Reshuffle()
+            | "Write" >> beam.ParDo(shards)
+        )
+        thread = threading.Thread(target=self._run_pipeline, args=(pipeline,), daemon=True)
+        thread.start()
+        ended = False
+        while not ended:
+            thread.join(_INTERVAL_SECONDS)
+            ended = not thread.is_alive()
+            for name in sorted(directory.noted() & set(waiting)):
+                note = directory.note(name, fingerprint)
+                if note is not None:
+                    os.remove(_task_path(directory, name))
+                    yield waiting.pop(name), note
+        if self._error is not None:
+            raise RuntimeError(_reason(self._error)) from self._error
+        if waiting:
+            raise RuntimeError(
+                f"Expected the workers to write to {directory.path('')}. Received: a pipeline that "
+                f"ended without {min(waiting)} there. Give an --output_dir that all machines share"
+            )
+
+    def close(self):
+        """Ends the pipeline, if it still runs."""
+        if self._result is not None and not PipelineState.is_terminal(self._result.state):
+            self._result.cancel()
+
+    def _run_pipeline(self, pipeline):
+        try:
+            self._result = pipeline.run()
+            state = self._result.wait_until_finish()
+            if state not in (None, PipelineState.DONE):
+                raise RuntimeError(f"The pipeline ended as {state}")
+        except Exception as error:
+            self._error = error
+
+
+class _WriteShard(beam.DoFn):
+    """Writes the shards whose names it is given."""
+
+    def __init__(self, settings, make_models, description, directory, fingerprint):
+        super().__init__()
+        self._settings, self._make_models = settings, make_models
+        self._description = description
+        self._directory, self._fingerprint = directory, fingerprint
+        self._pool = None
+
+    def setup(self):
+        self._pool = WorkerPool(1, self._settings, self._make_models)
+        description = self._pool.description()
+        if description != self._description:
+            raise ValueError(
+                f"Expected the models that the program found, {self._description}. Received: "
+                f"a worker with {description}"
+            )
+
+    def process(self, name):
+        try:
+            with open(_task_path(self._directory, name), "rb") as file:
+                task = pickle.load(file)
+        except FileNotFoundError:
+            if self._directory.note(name, self._fingerprint) is not None:
+                return  # given to two workers, and the other one was faster
+            raise
+        for _ in self._pool.run([task], self._directory, self._fingerprint):
+            pass
+
+    def teardown(self):
+        self._pool.close()
+
+
+def _task_path(directory, name):
+    # A partial file: what a killed run leaves of them, the next one removes.
+    return directory.path(f".{name}.partial-task")
+
+
+def _reason(error):
+    """The last line of what a runner makes of a worker's error: it begins with tracebacks."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = re.sub(r" \[while running .*\]$", "", lines[-1].strip()).rstrip(".")
+    return f"{reason}." if reason.endswith(_GO_ON) else f"{reason}. {_GO_ON}."

@@ -1,0 +1,108 @@
+"""Records to COCO's captions and instances.
+
+Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", 2015.
+"""
+
+import contextlib
+import itertools
+import re
+
+from tfrecords_tools.exporting.coco_file import CocoFile
+from tfrecords_tools.exporting.image_folder import ImageFolder
+from tfrecords_tools.exporting.left_out import left_out
+from tfrecords_tools.exporting.read_records import read_records
+
+# A chain of COCO's own boxes, see `CocoInstances`.
+_INSTANCE = re.compile(r"(.+)#\d+")
+_NO_CATEGORY = "object"
+
+
+def export_coco(info, splits, folder, report):
+    """Writes `annotations/captions_SPLIT.json`, `instances_SPLIT.json` and `images`.
+
+    `tfrecords_tools.write --dataset=coco` reads them back. `dev` is called `val`. Images keep
+    their ids where these are numbers, as COCO's are, and are counted otherwise; further entries
+    tell what COCO has no place for: `source_id` of an image, `chain` of a box. A box's category
+    is COCO's own, else the type of the phrases that mean it. A split without annotated boxes has
+    no instances.
+
+    Args:
+        info: the `DatasetInfo` of the records.
+        splits: names of the splits.
+        folder: `pathlib.Path` of an empty directory.
+        report: called with 1 after each image.
+
+    Returns:
+        A list of what the format does not carry, strings.
+
+    Raises:
+        OSError, ValueError: a record cannot be read, or a file not written.
+    """
+    images = ImageFolder(folder / "images")
+    annotations = folder / "annotations"
+    annotations.mkdir()
+    image_ids = _image_ids(info, splits)
+    caption_ids, box_ids = itertools.count(1), itertools.count(1)
+    categories = {}
+    num_relations = 0
+    for split in splits:
+        name = "val" if split == "dev" and "val" not in splits else split
+        description = f"{info.dataset}, {split}"
+        boxes_path = annotations / f"instances_{name}.json"
+        with contextlib.ExitStack() as stack:
+            captions = stack.enter_context(
+                CocoFile(annotations / f"captions_{name}.json", description)
+            )
+            boxes = stack.enter_context(CocoFile(boxes_path, description))
+            for record in read_records(info, split):
+                image = {
+                    "id": image_ids(record),
+                    "file_name": images.add(record) if info.images_stored else record.filename,
+                    "source_id": record.source_id,
+                }
+                if record.width:
+                    image |= {"width": record.width, "height": record.height}
+                captions.add(image, (
+                    {"id": next(caption_ids), "caption": caption} for caption in record.captions
+                ))
+                boxes.add(image, _instances(record, box_ids, categories))
+                num_relations += sum(map(len, record.dependencies))
+                report(1)
+            # Of all splits so far: a category has one number in all files.
+            boxes.categories = [
+                {"id": number, "name": category, "supercategory": category}
+                for category, number in categories.items()
+            ]
+        if not boxes.num_annotations:
+            boxes_path.unlink()
+    return left_out(info, splits, dependency_relations=num_relations)
+
+
+def _image_ids(info, splits):
+    """Returns a function from records to the numbers of their images."""
+    records = (record for split in splits for record in read_records(info, split))
+    if all(re.fullmatch(r"0|[1-9]\d{0,17}", record.source_id, re.ASCII) for record in records):
+        return lambda record: int(record.source_id)
+    numbers = itertools.count(1)
+    return lambda record: next(numbers)
+
+
+def _instances(record, numbers, categories):
+    """Yields the annotated boxes of a record in pixels; `categories` grows by their names."""
+    types = {}
+    for phrase in record.phrases:
+        types.setdefault(phrase.chain, phrase.type)
+    for item in record.objects:
+        instance = _INSTANCE.fullmatch(item.chain)
+        name = instance[1] if instance else types.get(item.chain, "") or _NO_CATEGORY
+        ymin, xmin, ymax, xmax = item.box
+        left, top = xmin * record.width, ymin * record.height
+        width, height = xmax * record.width - left, ymax * record.height - top
+        yield {
+            "id": next(numbers),
+            "category_id": categories.setdefault(name, len(categories) + 1),
+            "bbox": [left, top, width, height],
+            "area": width * height,
+            "iscrowd": 0,
+            "chain": item.chain,
+        }

@@ -1,0 +1,137 @@
+"""Which features of a tensorflow-datasets builder are the photograph, its captions, its boxes."""
+
+import dataclasses
+
+import numpy as np
+
+from tfrecords_tools.sources.load_tfds import load_tfds
+from tfrecords_tools.sources.tfds_boxes import TfdsBoxes
+
+# The first of these names that there is.
+_CAPTIONS = (
+    "captions", "caption", "sentences", "sentence", "descriptions", "description", "texts", "text",
+)
+_TEXTS = ("text", "raw", "caption", "sentence")
+_SOURCE_IDS = ("image/id", "image_id", "id")
+_FILENAMES = ("image/filename", "filename", "file_name")
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsFeatures:
+    """The features that make a `SourceExample`.
+
+    Attributes:
+        image: name of the photograph.
+        captions: name of the captions.
+        text: name of their text, where they are a sequence of several features; or None.
+        boxes: `TfdsBoxes`, or None.
+        source_id: name of the photograph's number or key, or None.
+        filename: name of the photograph's file name, or None.
+    """
+
+    image: str
+    captions: str
+    text: str | None
+    boxes: TfdsBoxes | None
+    source_id: str | None
+    filename: str | None
+
+    @classmethod
+    def find(cls, features):
+        """Finds them.
+
+        The photograph is the only image, or `image`. The captions are the first of `captions`,
+        `caption`, `sentences`, `sentence`, `descriptions`, `description`, `texts` and `text` that
+        is text, a row of texts, or a sequence of several features with one text among them, or one
+        called `text`, `raw`, `caption` or `sentence`. The boxes are those of the only sequence of
+        several features that has some, or of `objects`; there need not be any.
+
+        Args:
+            features: `tfds.features.FeaturesDict` of a builder.
+
+        Returns:
+            `TfdsFeatures`.
+
+        Raises:
+            ValueError: listing the features, when it is not clear which is which.
+        """
+        tfds = load_tfds()
+        images = [name for name, own in features.items() if type(own) is tfds.features.Image]
+        captions = [name for name in _CAPTIONS if name in features and _texts(features[name])]
+        with_boxes = [
+            name for name, own in features.items() if TfdsBoxes.names(_parts(own) or {})
+        ]
+        if not images or len(images) > 1 and "image" not in images:
+            raise _unclear("one image, or one called image", features)
+        if not captions:
+            raise _unclear(f"text called {', '.join(_CAPTIONS)}", features)
+        if len(with_boxes) > 1 and "objects" not in with_boxes:
+            raise _unclear("boxes in one sequence, or in one called objects", features)
+        boxes = None
+        if with_boxes:
+            name = "objects" if "objects" in with_boxes else with_boxes[0]
+            boxes = TfdsBoxes(name, _parts(features[name]))
+        return cls(
+            image="image" if "image" in images else images[0],
+            captions=captions[0],
+            text=_texts(features[captions[0]])[0],
+            boxes=boxes,
+            source_id=_scalar(features, _SOURCE_IDS),
+            filename=_scalar(features, _FILENAMES),
+        )
+
+    def annotations(self):
+        """Returns what `tfds.decode.PartialDecoding` takes for all of these but the photograph."""
+        names = {self.captions: {self.text} if self.text else True}
+        names |= {name: True for name in (self.source_id, self.filename) if name}
+        return names | ({self.boxes.name: self.boxes.parts} if self.boxes else {})
+
+
+def _unclear(what, features):
+    listed = ", ".join(f"{name}: {_shown(feature)}" for name, feature in features.items())
+    return ValueError(
+        f"Expected {what}, among the features of the data set. Received: {listed}. Write such a "
+        "builder, or a table of paths and captions for --dataset=csv"
+    )
+
+
+def _shown(feature):
+    parts = _parts(feature)
+    if parts is None:
+        return type(feature).__name__
+    return "{" + ", ".join(f"{name}: {_shown(part)}" for name, part in parts.items()) + "}"
+
+
+def _parts(feature):
+    """Returns the features in a sequence of several, a dict; None of any other feature."""
+    features = load_tfds().features
+    inner = feature.feature if type(feature) is features.Sequence else None
+    return dict(inner.items()) if isinstance(inner, features.FeaturesDict) else None
+
+
+def _texts(feature):
+    """Returns the names of the texts in a sequence, of one called as captions are only that.
+
+    Of a feature that is text itself, or a row of texts, it is `[None]`; without text `[]`.
+    """
+    parts = _parts(feature)
+    if parts is None:
+        return [None] if _is_text(feature, (0, 1)) else []
+    texts = [name for name, own in parts.items() if _is_text(own, (0,))]
+    named = [name for name in _TEXTS if name in texts]
+    return named[:1] or (texts if len(texts) == 1 else [])
+
+
+def _is_text(feature, ranks):
+    tensor = feature.get_tensor_info()
+    if isinstance(tensor, dict):
+        return False
+    return np.dtype(tensor.np_dtype).kind == "O" and len(tensor.shape) in ranks
+
+
+def _scalar(features, names):
+    """Returns the first of the names that is a single value, or None."""
+    for name in names:
+        if name in features and getattr(features[name].get_tensor_info(), "shape", None) == ():
+            return name
+    return None

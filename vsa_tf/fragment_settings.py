@@ -1,0 +1,134 @@
+"""Settings of the models of image regions and sentence fragments."""
+
+import dataclasses
+
+from vsa_tf.network_settings import NetworkSettings, setting
+from vsa_tf.program import ProgramError
+
+
+@dataclasses.dataclass(frozen=True)
+class FragmentSettings(NetworkSettings):
+    """What models of image regions and sentence fragments share."""
+
+    joint_size: int = setting(1000, "Width of region and word vectors (papers: 1000).", minimum=1)
+    word_activation: str = setting(
+        "relu", "f of s_t, the vector of a word or relation (papers: relu).",
+        choices=("relu", "linear", "tanh"),
+    )
+    min_relation_share: float = setting(
+        0.01, "Types of dependency relations that are a smaller share of all in training are one.",
+        minimum=0.0, maximum=1.0,
+    )
+    frame_context: bool = setting(
+        False, "Add the whole frame's feature to every region's (papers: no)."
+    )
+    region_geometry: bool = setting(
+        False, "Add the place and size of its box to every region's feature (papers: no)."
+    )
+    feature_normalization: str = setting(
+        "none", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
+    )
+
+    def check(self, data):
+        super().check(data)
+        if self.reads_dependencies and data.tokenizer != "word":
+            raise ProgramError(
+                "Dependency relations are between words: they need --tokenizer=word. Received: "
+                f"--tokenizer={data.tokenizer}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class AlignmentSettings(FragmentSettings):
+    """The alignment model (DVSA)."""
+
+    fragments: str = setting(
+        "words", "What of a sentence is aligned: words (BRNN), or dependency relations (DepTree).",
+        choices=("words", "dependencies"),
+    )
+    cell: str = setting(
+        "relu", "Recurrent cell of the sentence side (paper: relu).",
+        choices=("relu", "gru", "lstm"),
+    )
+    similarity: str = setting(
+        "inner", "Of a region and a word (paper: inner).",
+        choices=("inner", "cosine", "sentence_cosine"),
+    )
+    length_normalization: bool = setting(
+        False, "Divide a sentence's score by its number of words (paper: no)."
+    )
+    dropout: float = setting(
+        0.5, "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
+        minimum=0.0, maximum=0.99,
+    )
+    margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
+    negatives: str = setting(
+        "sum", "Negatives of a batch that count (paper: sum).",
+        choices=("sum", "hardest", "top_k"),
+    )
+    num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
+    hardness_warmup_epochs: float = setting(
+        0.0, "Epochs in which the loss goes from sum to the chosen negatives.", minimum=0.0
+    )
+
+    @property
+    def reads_dependencies(self):
+        return self.fragments == "dependencies"
+
+    def check(self, data):
+        super().check(data)
+        if self.hardness_warmup_epochs and self.negatives == "sum":
+            raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
+        if self.reads_dependencies and self.cell != "relu":
+            raise ProgramError(
+                f"--cell={self.cell} has no meaning with --fragments=dependencies, which have no "
+                "recurrence; leave it out"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class DefragSettings(FragmentSettings):
+    """Deep fragment embeddings (DeFrag)."""
+
+    objective: str = setting(
+        "both", "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
+        choices=("both", "fragment", "global"),
+    )
+    global_weight: float = setting(
+        1.0, "beta, the weight of the global objective (paper: not stated).", minimum=0.0
+    )
+    dropout: float = setting(
+        0.5, "Dropout on region features and word vectors (paper: used).",
+        minimum=0.0, maximum=0.99,
+    )
+    margin: float = setting(40.0, "D of the global objective (paper: 40).", minimum=0.0)
+    smoothing: float = setting(
+        5.0, "n: fragments that a sentence is taken to have besides its own (paper: 5).",
+        minimum=0.0,
+    )
+    weight_penalty: float = setting(
+        0.0, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
+    )
+    fragment_start_epochs: float = setting(
+        0.0, "Epochs of the global objective alone, before the fragment objective joins it.",
+        minimum=0.0,
+    )
+    multiple_instance_start_epochs: float = setting(
+        0.0, "Epochs in which every region of an image is taken to match every relation.",
+        minimum=0.0,
+    )
+
+    @property
+    def reads_dependencies(self):
+        return True
+
+    def check(self, data):
+        super().check(data)
+        unused = {
+            "both": (),
+            "fragment": ("fragment_start_epochs",),
+            "global": ("fragment_start_epochs", "multiple_instance_start_epochs"),
+        }[self.objective]
+        for name in unused:
+            if getattr(self, name):
+                raise ProgramError(f"--{name} has no meaning with --objective={self.objective}")

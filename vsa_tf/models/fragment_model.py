@@ -1,0 +1,109 @@
+"""What models of image regions and sentence fragments share."""
+
+import keras
+from keras import ops
+
+from vsa_tf.layers.region_encoder import RegionEncoder
+from vsa_tf.layers.relation_encoder import RelationEncoder
+from vsa_tf.layers.word_encoder import WordEncoder
+
+
+class FragmentModel(keras.Model):
+    """Embeds regions of images and fragments of sentences in one space; a base class.
+
+    The fragments of a sentence are its words, or the dependency relations between them. A model is
+    a subclass: it gives `score`, `call` and `compute_loss`.
+
+    Args:
+        vocabulary_size: number of token ids, PAD = 0 included.
+        joint_size: H, the width of region and fragment vectors.
+        num_relations: number of relation ids, PAD = 0 included; 0: fragments are words.
+        word_encoder: `WordEncoder` settings besides units and vocabulary_size, a dict.
+        relation_encoder: `RelationEncoder` settings besides units, vocabulary_size and
+            num_relations, a dict.
+        region_encoder: `RegionEncoder` settings besides units, a dict.
+        image_network: turns `images` into region features, a layer called with
+            `(images [B, S, S, 3], boxes [B, R, 4])` that returns `[B, R, D]`; None where the
+            batches hold `region_features`.
+
+    A batch is a dict of
+        region_features: `[B, R, D]`, or images: `[B, S, S, 3]`,
+        region_boxes: `[B, R, 4]`, region_mask: bool `[B, R]`,
+        token_ids: int `[B, W]`, words, PAD = 0 on the right; or, of relations, relations: int
+            `[B, W]`, ids of relation types, PAD = 0 on the right (a sentence may have none), heads
+            and dependents: int `[B, W]`, token ids.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        joint_size=1000,
+        num_relations=0,
+        word_encoder=None,
+        relation_encoder=None,
+        region_encoder=None,
+        image_network=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.joint_size = joint_size
+        self.num_relations = num_relations
+        self.image_network = image_network
+        if num_relations:
+            self.sentence_encoder = RelationEncoder(
+                joint_size, vocabulary_size, num_relations, **(relation_encoder or {})
+            )
+        else:
+            self.sentence_encoder = WordEncoder(
+                joint_size, vocabulary_size, **(word_encoder or {})
+            )
+        self.region_encoder = RegionEncoder(joint_size, **(region_encoder or {}))
+        self._settings = {
+            "word_encoder": word_encoder, "relation_encoder": relation_encoder,
+            "region_encoder": region_encoder,
+        }
+        # A weight of the model, not the optimiser's counter, which JAX's step cannot see.
+        self.steps_trained = self.add_weight(
+            name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
+        )
+
+    @property
+    def word_table(self):
+        return self.sentence_encoder.word_table
+
+    def embed_images(self, batch, training=False):
+        """Returns v, float `[B, R, joint_size]`."""
+        boxes = batch["region_boxes"]
+        if self.image_network is None:
+            features = batch["region_features"]
+        else:
+            features = self.image_network(batch["images"], boxes, training=training)
+        return self.region_encoder(features, boxes, training=training)
+
+    def embed_sentences(self, batch, training=False):
+        """Returns s, float `[B, W, joint_size]`; what `sentence_mask` masks means nothing."""
+        if not self.num_relations:
+            return self.sentence_encoder(batch["token_ids"], training=training)
+        return self.sentence_encoder(
+            batch["relations"], batch["heads"], batch["dependents"], training=training
+        )
+
+    def sentence_mask(self, batch):
+        """Returns which of a batch's fragments are real, bool `[B, W]`."""
+        return ops.not_equal(batch["relations" if self.num_relations else "token_ids"], 0)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "joint_size": self.joint_size,
+            "num_relations": self.num_relations,
+            "image_network": keras.saving.serialize_keras_object(self.image_network),
+            **self._settings,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["image_network"])
+        return cls(**{**config, "image_network": network})
