@@ -60,7 +60,7 @@ def test_a_damaged_file_is_refused(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("names", "counts", "message"),
     [
-        (("<pad>", "<other>", "a"), (0, 0), "3 types, 2 counts"),
+        (("<pad>", "<other>", "a"), (0, 0), "3 relation types, 2 counts"),
         (("<pad>", "<other>", "a"), (0, 0, 1.5), "'a': 1.5"),
         (("<pad>", "<other>", "a\nb"), (0, 0, 1), "no tabs or line ends"),
     ],

@@ -7,7 +7,7 @@ from vsa_tf.program import ProgramError
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
-from vsa_tf.text.relation_types import OTHER_RELATION, SPECIAL_RELATIONS, RelationTypes
+from vsa_tf.text.relation_types import OTHER_RELATION, RelationTypes
 
 
 def learn_text(captions, settings, dependencies=()):
@@ -41,7 +41,7 @@ def _relation_types(dependencies, min_share):
     relations = [relation for relations in dependencies for relation, _, _ in relations]
     types = RelationTypes.from_relations(relations, max(math.ceil(min_share * len(relations)), 1))
     print(
-        f"{len(types) - len(SPECIAL_RELATIONS)} types of dependency relations; the rarer ones are "
+        f"{len(types) - len(types.special)} types of dependency relations; the rarer ones are "
         f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations", flush=True,
     )
     return types
