@@ -15,26 +15,22 @@ from benchmarks.benchmark_parser import BenchmarkParser
 
 def _flags():
     parser = BenchmarkParser(__doc__)
-    for name, default, meaning in (
-            ("num_images", 1000, "images whose hypotheses are reranked"),
-            ("num_hypotheses", 10, "hypotheses of an image"),
-            ("num_training_images", 6000, "training images"),
-            ("captions_per_image", 5, "captions of a training image"),
-            ("num_neighbors", 60, "k, nearest training images of an image"),
-            ("num_captions", 125, "m, captions that count for a hypothesis"),
-            ("feature_size", 1280, "numbers in an image's feature"),
-            ("vocabulary_size", 8000, "different words"),
-            ("mean_words", 10, "mean number of words of a caption"),
-            ("num_pairs", 200, "pairs compared by the COCO tool as well"),
-            ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("num_images", 1000, "images whose hypotheses are reranked"),
+        ("num_hypotheses", 10, "hypotheses of an image"),
+        ("num_training_images", 6000, "training images"),
+        ("captions_per_image", 5, "captions of a training image"),
+        ("num_neighbors", 60, "k, nearest training images of an image"),
+        ("num_captions", 125, "m, captions that count for a hypothesis"),
+        ("feature_size", 1280, "numbers in an image's feature"),
+        ("vocabulary_size", 8000, "different words"),
+        ("mean_words", 10, "mean number of words of a caption"),
+        ("num_pairs", 200, "pairs compared by the COCO tool as well"),
+        ("seed", 0, "random seed"),
+    )
     parser.add_argument("--kind", choices=("cider", "bleu"), default="cider",
                         help="similarity (default cider)")
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if name not in ("kind", "seed") and value < 1:
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if flags.num_pairs > flags.num_training_images:
         parser.error("expected --num_pairs of at most --num_training_images, received "
                      f"{flags.num_pairs} and {flags.num_training_images}")

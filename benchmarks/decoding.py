@@ -22,22 +22,18 @@ from benchmarks.benchmark_parser import BenchmarkParser
 
 def _flags():
     parser = BenchmarkParser(__doc__)
-    for name, default, meaning in (
-            ("batch_size", 64, "images of a batch"), ("num_batches", 2, "batches of a run"),
-            ("beam_size", 10, "beams of an image"),
-            ("max_length", 20, "the most tokens of a caption, END counted"),
-            ("vocabulary_size", 2500, "number of token ids, without --model_dir"),
-            ("feature_size", 1280, "numbers of an image's feature, without --model_dir"),
-            ("repeats", 5, "timed runs of each"), ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("batch_size", 64, "images of a batch"), ("num_batches", 2, "batches of a run"),
+        ("beam_size", 10, "beams of an image"),
+        ("max_length", 20, "the most tokens of a caption, END counted"),
+        ("vocabulary_size", 2500, "number of token ids, without --model_dir"),
+        ("feature_size", 1280, "numbers of an image's feature, without --model_dir"),
+        ("repeats", 5, "timed runs of each"), ("seed", 0, "random seed"),
+    )
     parser.add_argument("--model_dir", help="a directory that vsa_tf.train has written")
     parser.add_argument("--data_dir", help="records of the trained model; default: its own")
     parser.add_argument("--split", default="dev", help="split of the records (default dev)")
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if type(value) is int and value < (0 if name == "seed" else 1):
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if flags.vocabulary_size < 5:
         parser.error("expected --vocabulary_size of 5 or more, words beside PAD, START, END and "
                      f"UNK, received {flags.vocabulary_size}")

@@ -10,7 +10,6 @@ processor time of a batch (all cores), and `batches_per_step`: how many batches 
 one training step of `--step_ms`. The pipeline is no bottleneck where that is well above 1.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -18,28 +17,24 @@ import tempfile
 import time
 
 
-def parse_flags(arguments):
-    """Returns the flags; ends the program with one line where they are wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n", maxsplit=1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def _flags():
+    from benchmarks.benchmark_parser import BenchmarkParser
+
+    parser = BenchmarkParser(__doc__)
+    parser.add_integers(
+        ("num_images", 1000, "records to write"), ("num_regions", 20, "regions of an image"),
+        ("feature_size", 1280, "numbers in a feature"),
+        ("image_height", 375, "of a stored JPEG"), ("image_width", 500, "of a stored JPEG"),
+        ("image_size", 128, "side of the model's image"), ("batch_size", 100, "pairs in a batch"),
+        ("num_steps", 100, "batches of features to time"),
+        ("num_pixel_steps", 20, "batches of pixels to time"),
+        ("seed", 0, "of the records and the batches"),
     )
-    parser.add_argument("--num_images", type=int, default=1000, help="records to write")
-    parser.add_argument("--num_regions", type=int, default=20, help="regions of an image")
-    parser.add_argument("--feature_size", type=int, default=1280, help="numbers in a feature")
-    parser.add_argument("--image_height", type=int, default=375, help="of a stored JPEG")
-    parser.add_argument("--image_width", type=int, default=500, help="of a stored JPEG")
-    parser.add_argument("--image_size", type=int, default=128, help="side of the model's image")
-    parser.add_argument("--batch_size", type=int, default=100, help="pairs in a batch")
-    parser.add_argument("--num_steps", type=int, default=100, help="batches of features to time")
-    parser.add_argument("--num_pixel_steps", type=int, default=20, help="batches of pixels to time")
-    parser.add_argument("--step_ms", type=float, default=100.0, help="of a training step")
-    parser.add_argument("--seed", type=int, default=0, help="of the records and the batches")
-    parser.error = lambda message: parser.exit(1, f"{message}; see --help\n")
-    flags = parser.parse_args(arguments)
-    wrong = [name for name, value in vars(flags).items() if value < (0 if name == "seed" else 1)]
-    if wrong:
-        parser.error(f"Expected --{wrong[0]} to be positive. Received: {vars(flags)[wrong[0]]}")
+    parser.add_argument("--step_ms", type=float, default=100.0,
+                        help="of a training step (default 100)")
+    flags = parser.parse_args()
+    if flags.step_ms < 1:
+        parser.error(f"expected --step_ms of 1 or more, received {flags.step_ms}")
     return flags
 
 
@@ -158,8 +153,9 @@ def measure(flags):
 
 
 def main():
-    flags = parse_flags(sys.argv[1:])
+    # Run as a file, its own folder is where Python looks for modules.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    flags = _flags()
     print(json.dumps(measure(flags), indent=2))
 
 

@@ -7,8 +7,10 @@ scenes with five sentences each (`--source=scenes`, the data set shape_scenes) o
 `--num_regions` x `--feature_size` numbers (`--source=features`). Throughput: `--speed_images`
 examples with each number of workers in turns, `--repeats` times. Memory: each of `--sizes` with the
 most workers. Every run is a process of its own that writes an empty directory, which is removed.
-Prints a JSON line for each run: images per second (after the start-up, as the program counts), and
-the most memory that the parent and any one worker held, in MB; the last line has the medians.
+Prints a JSON line for each run: images per second (after the start-up, as the program counts), the
+most memory that the parent and any one worker held, in MB, and the processor's seconds of the
+parent and of all workers with their start-up, which other programs on the machine hardly change;
+the last line has the medians.
 """
 
 import argparse
@@ -81,17 +83,13 @@ def _flags():
         parser.add_argument(
             f"--{name}", type=_numbers, default=default,
             help=f"{meaning} (default {','.join(map(str, default))})")
-    for name, default, meaning in (
-            ("speed_images", 4000, "images of a run for throughput"),
-            ("repeats", 3, "runs for throughput with each number of workers"),
-            ("num_regions", 36, "of given features"), ("feature_size", 512, "of given features")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("speed_images", 4000, "images of a run for throughput"),
+        ("repeats", 3, "runs for throughput with each number of workers"),
+        ("num_regions", 36, "of given features"), ("feature_size", 512, "of given features"),
+    )
     parser.add_argument("--directory", help="where records are written, and then removed")
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if type(value) is int and value < 1:
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if flags.directory and not os.path.isdir(flags.directory):
         parser.error(f"--directory={flags.directory} is not a directory")
     return flags
@@ -113,15 +111,15 @@ def _write(connection, flags, num_images, num_workers):
             source, directory, settings, splits=["train"], num_workers=num_workers, stream=None
         )
         num_bytes = sum(entry.stat().st_size for entry in os.scandir(directory))
-    memory = {
-        name: round(resource.getrusage(who).ru_maxrss / 1024)
-        for name, who in (("parent_mb", resource.RUSAGE_SELF),
-                          ("worker_mb", resource.RUSAGE_CHILDREN))
-    }
+    used = {}
+    for name, who in (("parent", resource.RUSAGE_SELF), ("worker", resource.RUSAGE_CHILDREN)):
+        usage = resource.getrusage(who)
+        used[f"{name}_mb"] = round(usage.ru_maxrss / 1024)
+        used[f"{name}_cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 1)
     connection.send({
         "images_per_second": round(num_images / result.seconds, 1),
         "startup_seconds": round(result.startup_seconds, 1),
-        "written_mb": round(num_bytes / 2**20), **memory,
+        "written_mb": round(num_bytes / 2**20), **used,
     })
 
 

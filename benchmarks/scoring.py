@@ -16,21 +16,17 @@ from benchmarks.benchmark_parser import BenchmarkParser
 
 def _flags():
     parser = BenchmarkParser(__doc__)
-    for name, default, meaning in (
-            ("num_images", 200, "images"), ("num_sentences", 1000, "sentences"),
-            ("num_regions", 20, "regions of an image"), ("width", 1000, "width of the vectors"),
-            ("mean_words", 11, "mean number of words of a sentence"),
-            ("max_words", 30, "words of the longest sentence, to which einsum pads"),
-            ("image_block", 50, "images of a block of the einsum"),
-            ("sentence_block", 100, "sentences of a block of the einsum"),
-            ("repeats", 5, "timed runs of each, one after the other"), ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("num_images", 200, "images"), ("num_sentences", 1000, "sentences"),
+        ("num_regions", 20, "regions of an image"), ("width", 1000, "width of the vectors"),
+        ("mean_words", 11, "mean number of words of a sentence"),
+        ("max_words", 30, "words of the longest sentence, to which einsum pads"),
+        ("image_block", 50, "images of a block of the einsum"),
+        ("sentence_block", 100, "sentences of a block of the einsum"),
+        ("repeats", 5, "timed runs of each, one after the other"), ("seed", 0, "random seed"),
+    )
     parser.add_argument("--torch_path", help="a folder to import PyTorch from, searched last")
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if name not in ("seed", "torch_path") and value < 1:
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if flags.max_words < flags.mean_words:
         parser.error("expected --max_words of at least --mean_words, received "
                      f"{flags.max_words} and {flags.mean_words}")

@@ -21,21 +21,17 @@ _AT = 10
 
 def _flags():
     parser = BenchmarkParser(__doc__)
-    for name, default, meaning in (
-            ("num_vectors", 1_000_000, "vectors of the index"), ("width", 512, "numbers of each"),
-            ("num_clusters", 10_000, "clusters"), ("num_queries", 50, "queries of each kind"),
-            ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("num_vectors", 1_000_000, "vectors of the index"), ("width", 512, "numbers of each"),
+        ("num_clusters", 10_000, "clusters"), ("num_queries", 50, "queries of each kind"),
+        ("seed", 0, "random seed"),
+    )
     parser.add_argument("--dtype", default="float32", choices=("float32", "float16"),
                         help="of the stored vectors (default float32)")
     parser.add_argument("--spread", type=float, default=1.0,
                         help="length of a vector's distance from its cluster's centre (default 1)")
     parser.add_argument("--directory", help="where the index is written, and then removed")
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if type(value) is int and name != "seed" and value < 1:
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if flags.directory and not os.path.isdir(flags.directory):
         parser.error(f"--directory={flags.directory} is not a directory")
     return flags

@@ -44,15 +44,12 @@ def _flags():
     parser.add_argument("--image", help="a file for inputs named *_bytes")
     parser.add_argument("--text", default="a brown dog runs over the grass",
                         help="for other string inputs")
-    for name, default, meaning in (
-            ("requests", 100, "requests of each run"), ("repeats", 3, "runs of each"),
-            ("soak", 0, "requests of the soak; 0: measure times"), ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("requests", 100, "requests of each run"), ("repeats", 3, "runs of each"),
+        ("soak", 0, "requests of the soak; 0: measure times"), ("seed", 0, "random seed"),
+        may_be_zero=("soak",),
+    )
     flags = parser.parse_args()
-    for name, value in vars(flags).items():
-        if type(value) is int and value < (0 if name in ("seed", "soak") else 1):
-            parser.error(f"expected --{name} of 1 or more, received {value}")
     if not pathlib.Path(flags.saved_model, "saved_model.pb").is_file():
         parser.error(f"--saved_model={flags.saved_model} holds no saved_model.pb")
     if flags.image and not os.path.isfile(flags.image):

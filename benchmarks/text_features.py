@@ -36,13 +36,12 @@ def _flags():
     parser.add_argument("--word_vectors", help="a text file of word vectors; default: trained on "
                         "the sentences, by gensim")
     parser.add_argument("--gensim_path", help="a folder to import gensim from, searched last")
-    for name, default, meaning in (
-            ("size", 300, "numbers of a word vector"), ("num_centers", 30, "centres"),
-            ("dimension", 6000, "principal components of the Fisher vector"),
-            ("min_count", 5, "tf-idf and trained vectors leave rarer words out"),
-            ("seed", 0, "random seed")):
-        parser.add_argument(f"--{name}", type=int, default=default,
-                            help=f"{meaning} (default {default})")
+    parser.add_integers(
+        ("size", 300, "numbers of a word vector"), ("num_centers", 30, "centres"),
+        ("dimension", 6000, "principal components of the Fisher vector"),
+        ("min_count", 5, "tf-idf and trained vectors leave rarer words out"),
+        ("seed", 0, "random seed"),
+    )
     parser.add_argument("--regularizations", type=_numbers(float), default=[0.1, 0.3, 1.0, 3.0],
                         help="of CCA, of each side (default 0.1,0.3,1,3)")
     parser.add_argument("--cca_dimensions", type=_numbers(int), default=[128, 256, 512],
@@ -50,9 +49,6 @@ def _flags():
     flags = parser.parse_args()
     if not os.path.isdir(flags.data_dir):
         parser.error(f"--data_dir={flags.data_dir} is not a directory")
-    for name in ("size", "num_centers", "dimension", "min_count"):
-        if getattr(flags, name) < 1:
-            parser.error(f"expected --{name} of 1 or more, received {getattr(flags, name)}")
     return flags
 
 

@@ -1,8 +1,6 @@
 """Training steps of several implementations of one model, checked and timed against each other."""
 
-import importlib
 import os
-import sys
 import time
 
 
@@ -27,6 +25,24 @@ def keras_step(model, optimizer, batch, jit_compile):
     def step():
         model.reset_metrics()
         return float(model.train_function(batches)["loss"])
+
+    return step
+
+
+def torch_step(optimizer, loss_of_batch):
+    """Returns a function that trains one step in PyTorch, eagerly, and returns the loss.
+
+    Args:
+        optimizer: a PyTorch optimiser.
+        loss_of_batch: a function that returns the loss, a scalar tensor.
+    """
+
+    def step():
+        optimizer.zero_grad()
+        loss = loss_of_batch()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
 
     return step
 
@@ -97,14 +113,3 @@ def compare_steps(steps, reference, tolerance, checked_steps, timed_steps, repea
         "first_losses": losses,
         "largest_relative_loss_difference": difference,
     }
-
-
-def import_torch(path):
-    """Imports PyTorch, at last from the folder `path`; ends the program where there is none."""
-    if path:
-        sys.path.append(path)
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        sys.exit(f"PyTorch is missing ({error}): install it, name its folder with --torch_path, "
-                 "or use --compare=jit")

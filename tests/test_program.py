@@ -31,11 +31,13 @@ FLAGS = {
         "model_name", "model_base_path", "model_config_file", "rest_port", "port", "index_dir",
     ),
     "tfrecords_tools.write": (
-        "dataset", "detector", "image_encoder", "output_dir", "dependencies",
+        "dataset", "detector", "image_encoder", "output_dir", "dependencies", "runner",
+        "beam_options",
     ),
     "tfrecords_tools.parse": ("dataset", "captions", "pipeline", "output", "num_workers"),
     "tfrecords_tools.inspect": ("data_dir", "render"),
     "tfrecords_tools.add_dependencies": ("data_dir", "dependencies", "output_dir"),
+    "tfrecords_tools.export": ("data_dir", "format", "output_dir", "splits"),
 }
 PROGRAMS = tuple(FLAGS)
 
@@ -115,6 +117,10 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("m_rnn", ["--query=dog"], "--query is not for.* m_rnn"),
         ("dvsa_rnn", ["--word_magnitudes=words.json"], "--word_magnitudes is not for.* dvsa_rnn"),
         ("m_rnn", ["--retrieval=shortlist"], "--retrieval=shortlist needs --shortlist_model"),
+        (
+            "m_rnn", ["--retrieval=shortlist", "--shortlist_model=."],
+            "hold an alignment model. Received: . with the model m_rnn",
+        ),
         ("m_rnn", ["--caption_method=best"], "caption_method"),
         ("m_rnn", ["--retrieval=some"], "retrieval"),
         ("m_rnn", ["--shortlist_size=0"], "shortlist_size"),

@@ -32,7 +32,12 @@ def beam_options(text):
         raise ValueError(f"Expected --beam_options as in a shell ({error}). Received: {text}")
     unknown = _unknown(arguments)
     options = PipelineOptions([f"--runner={_DEFAULT_RUNNER}", *arguments])
-    runner = beam.Pipeline(options=options).runner
+    try:
+        runner = beam.Pipeline(options=options).runner
+    except ImportError as error:  # of an extra of Beam's own
+        raise ValueError(
+            f"Expected --beam_options of a runner that is installed. Received: {text} ({error})"
+        ) from error
     # Servers of jobs know options of their own, which they check.
     if unknown and not isinstance(runner, PortableRunner):
         raise ValueError(

@@ -7,7 +7,8 @@ precomp: SPLIT_ims.npy and SPLIT_caps.txt, as VSE++ and SCAN read them.
 csv: captions.csv, rows path,caption,split, and images/*.jpg.
 
 What a format has no place for is said. The directory appears when all of it is written.
-`python -m tfrecords_tools.write` reads each of them back.
+`python -m tfrecords_tools.write` reads each of them back; of coco and precomp the splits train,
+dev and test alone.
 """
 
 import importlib

@@ -23,6 +23,7 @@ CAPTION_METHODS = (
     "nearest_bleu", "nearest_cider",
 )
 _OF_WORDS = ("word_magnitudes", "query")
+_ALIGNING = ("alignment", "defrag")
 _FLAGS_OF = {
     CaptionerSettings: (
         "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
@@ -61,7 +62,7 @@ def define_flags():
     )
     flags.DEFINE_multi_enum(
         "caption_method", [], CAPTION_METHODS,
-        "Also score captions made in this way; repeatable. consensus: of --num_hypotheses beams the "
+        "Also score captions made so; repeatable. consensus: of --num_hypotheses beams the "
         "one most like the captions of similar training images; oracle: most like the true ones; "
         "nearest: the consensus of those captions themselves.",
     )
@@ -175,6 +176,13 @@ def _check_captioner(settings):
     values = flags.FLAGS
     if values.retrieval == "shortlist" and not values.shortlist_model:
         raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
+    if values.shortlist_model:
+        kind = config.Settings.load(values.shortlist_model).training.model
+        if kind not in _ALIGNING:
+            raise program.ProgramError(
+                "Expected --shortlist_model to hold an alignment model. Received: "
+                f"{values.shortlist_model} with the model {kind}"
+            )
     variant = getattr(settings.model, "variant", None)
     if variant == "rnn_base" and values.retrieval != "none":
         raise program.ProgramError("--variant=rnn_base sees no image: it cannot retrieve")
@@ -224,12 +232,10 @@ def _check_phrase_model(settings):
         raise program.ProgramError("--phrase_model and --baseline exclude each other; choose one")
     phrases = config.Settings.load(values.phrase_model)
     model, task = phrases.training.model, getattr(phrases.model, "task", "")
-    aligns = model in ("alignment", "defrag")
-    if not aligns and (model != "embedding" or task != "region_phrase"):
+    if model not in _ALIGNING and (model != "embedding" or task != "region_phrase"):
         raise program.ProgramError(
             "Expected --phrase_model to hold an embedding network of --task=region_phrase or an "
-            "alignment model. "
-            f"Received: {values.phrase_model} with the model {model} {task}"
+            f"alignment model. Received: {values.phrase_model} with the model {model} {task}"
         )
 
 

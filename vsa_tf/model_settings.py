@@ -63,10 +63,11 @@ class DvsaRnnSettings(CaptionerSettings):
         7, "Beams of the final captions; 1: the best word each time (paper: 7).", minimum=1
     )
     snippets: str = setting(
-        "", "model_dir of an alignment model: caption regions, learning from the snippets it infers."
+        "", "model_dir of an alignment model: caption regions, learning from snippets it infers."
     )
     snippet_smoothness: float = setting(
-        0.3, "beta of the chain that cuts sentences into snippets, in shares of a word's best score.",
+        0.3,
+        "beta of the chain that cuts sentences into snippets, in shares of a word's best score.",
         minimum=0.0,
     )
     whole_frame: bool = setting(
@@ -96,7 +97,9 @@ class MRnnSettings(CaptionerSettings):
             "vis_in_rnn_both", "vis_in_rnn_both_shared", "rnn_base", "shared",
         ),
     )
-    word_embedding_size: int = setting(128, "Width of the first word layer (paper: 128).", minimum=1)
+    word_embedding_size: int = setting(
+        128, "Width of the first word layer (paper: 128).", minimum=1
+    )
     recurrent_size: int = setting(
         256, "Width of the second word layer and the recurrence (paper: 256).", minimum=1
     )
@@ -134,9 +137,12 @@ class TwoBranchSettings(NetworkSettings):
     text_feature_size: int = setting(
         6000, "Principal components of --text=hglmm (paper: 6000); 0: all numbers.", minimum=0
     )
-    recurrent_size: int = setting(512, "Width of the recurrence of --text=lstm (paper: 512).", minimum=1)
+    recurrent_size: int = setting(
+        512, "Width of the recurrence of --text=lstm (paper: 512).", minimum=1
+    )
     word_pooling: str = setting(
-        "last", "What a recurrence hands on (paper: its last state).", choices=("last", "mean", "max")
+        "last", "What a recurrence hands on (paper: its last state).",
+        choices=("last", "mean", "max"),
     )
     word_dropout: float = setting(
         0.0, "Dropout on the word vectors of a recurrence.", minimum=0.0, maximum=0.99

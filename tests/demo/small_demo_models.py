@@ -56,6 +56,19 @@ class _Alignment(tf.Module):
         return {"embedding": tf.one_hot(tf.cast(is_red, tf.int32), 2)}
 
 
+class _Relations(tf.Module):
+    """Refuses plain text, as models of dependency relations do."""
+
+    @tf.function(input_signature=[_texts("sentences")])
+    def embed_sentence(self, sentences):
+        check = tf.debugging.Assert(
+            tf.reduce_all(tf.strings.regex_full_match(sentences, ".*\t.*\t.*")),
+            ["Expected dependency relations"],
+        )
+        with tf.control_dependencies([check]):
+            return {"fragments": tf.zeros([tf.size(sentences), 1, 2])}
+
+
 class _Captioner(tf.Module):
     """Says the size of a photograph, and something that looks like HTML."""
 
@@ -95,6 +108,12 @@ def write_alignment_model(path):
         "align": model.align, "localize": model.localize, "embed_sentence": model.embed_sentence,
     }
     tf.saved_model.save(model, str(path), signatures=signatures)
+
+
+def write_relation_model(path):
+    """Writes a SavedModel with the signature embed_sentence, of dependency relations."""
+    model = _Relations()
+    tf.saved_model.save(model, str(path), signatures={"embed_sentence": model.embed_sentence})
 
 
 def write_caption_model(path):

@@ -8,7 +8,7 @@ import re
 import pytest
 from PIL import Image
 
-from tests.demo.small_demo_models import BOXES
+from tests.demo.small_demo_models import BOXES, write_relation_model
 from tests.demo.small_index import write_small_index
 from tests.server.running_server import LIMITS, ask
 from tests.server.small_saved_models import write_small_model
@@ -172,6 +172,21 @@ def test_an_index_of_another_model_is_not_searched(demo_models, tmp_path):
         status, body = _search(server, "red")
         assert status == 503
         assert "made the index. Received: alignment, captions" in body["error"]
+
+
+def test_a_model_that_refuses_plain_text_is_not_the_one_of_the_index(demo_models, tmp_path):
+    write_relation_model(tmp_path / "relations" / "1")
+    models = {"a_model_of_relations": tmp_path / "relations", **demo_models}
+    configs = [ModelConfig(name, str(path)) for name, path in models.items()]
+    index_dir = write_small_index(tmp_path / "small")
+    with ModelServer(
+        configs, LIMITS, settle_seconds=0,
+        pages=lambda *arguments: DemoApplication(*arguments, index_dir=str(index_dir)),
+    ) as server:
+        names = [model["name"] for model in ask(server, "GET", "/demo/models.json")[1]["models"]]
+        assert names[0] == "a_model_of_relations"
+        status, body = _search(server, "red")
+        assert (status, body["results"][0]["name"]) == (200, "red.png")
 
 
 def test_a_directory_without_an_index_is_refused(tmp_path):

@@ -12,7 +12,8 @@ from vsa_tf.data import schema
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.phrase_model import PhraseModel
-from vsa_tf.evaluation.load_split import read_records
+from vsa_tf.evaluation.load_split import load_split, read_records
+from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.training.train_model import train_model
@@ -113,6 +114,17 @@ def test_phrases_are_counted_beside_the_sentences_they_are_in(phrases, capsys):
     assert "number" in capsys.readouterr().out
 
 
+def test_phrases_have_regions_to_learn_from_in_training_alone(phrases, data_dir, capsys):
+    trained = TrainedModel(phrases)
+    evaluated = load_split(trained, data_dir, "train")
+    assert "to learn from" not in capsys.readouterr().out
+    learnt = load_split(trained, data_dir, "train", for_training=True)
+    assert "to learn from" in capsys.readouterr().out
+    regions = [data.pipeline.assembler.phrase_regions for data in (evaluated, learnt)]
+    assert regions[0] is None and regions[1].has_region.all()
+    assert evaluated.records.captions == learnt.records.captions
+
+
 def test_phrases_may_be_added_to_the_distance(sentences, phrases, capsys):
     alone = evaluate_model(sentences, split="train", options=QUICK)["metrics"]
     assert "combined_distance" not in alone
@@ -177,4 +189,5 @@ def test_a_baseline_is_evaluated_in_the_models_place(task, request, capsys):
     assert report["baseline_choice"]["dimensions"] == 3
     output = capsys.readouterr().out
     assert "cca, on the features of embedding, on small train" in output
+    assert ("to learn from" in output) == (task == "phrases")
     assert report["protocol"]["baseline"] in output

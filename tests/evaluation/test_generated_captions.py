@@ -97,9 +97,9 @@ def test_batches_follow_one_another():
 
 def test_pieces_of_words_are_joined():
     text = CaptionText(VOCABULARY, "wordpiece")
+    chain = _Chain(_table(start=[RED], red=[DOG], dog=[S], s=[RUN]))
     captions = generate_captions(
-        CaptionGenerator(_Chain(_table(start=[RED], red=[DOG], dog=[S], s=[RUN])), GreedySearch(max_length=9)),
-                _batches([0]), text,
+        CaptionGenerator(chain, GreedySearch(max_length=9)), _batches([0]), text
     )
     assert captions.texts == [["red dogs run"]]
     assert captions.tokens == [[["red", "dog", "##s", "run"]]]

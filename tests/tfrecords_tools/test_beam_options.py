@@ -24,6 +24,15 @@ def test_nothing_is_fetched_for_the_runner_of_this_machine():
     assert beam_options("").view_as(StandardOptions).runner == "FnApiRunner"
 
 
+def test_a_runner_that_needs_an_extra_of_beam_is_refused(monkeypatch):
+    def pipeline(options):
+        raise ImportError("please install apache_beam[gcp]")
+
+    monkeypatch.setattr("tfrecords_tools.beam_options.beam.Pipeline", pipeline)
+    with pytest.raises(ValueError, match=r"installed. Received: --runner=DataflowRunner .*\[gcp\]"):
+        beam_options("--runner=DataflowRunner")
+
+
 def test_quotes_are_those_of_a_shell():
     options = beam_options("--runner=PortableRunner --environment_config='a b'")
     assert options.view_as(PortableOptions).environment_config == "a b"

@@ -20,7 +20,7 @@ _SPLITS = {"train": "train", "dev": "val", "test": "test"}
 
 
 class Coco(CaptionSource):
-    """Parses `captions_{train,val}{2014,2017}.json`; `val` is the split `dev`.
+    """Parses `captions_{train,val,test}{2014,2017}.json`; `val` is the split `dev`.
 
     The test photographs of COCO have no published captions; other data sets in its format, without
     a year, may have `captions_test.json`. Karpathy's splits, which most papers report on, are the
@@ -47,11 +47,13 @@ class Coco(CaptionSource):
             self._parse_file(split, file)
         names = [photo[0] for split in self._photographs.values() for photo in split.values()]
         if not any(self._images.find(name) for name in names):
+            advice = (
+                f" Get train{self._year}.zip and val{self._year}.zip from https://cocodataset.org, "
+                "unpack them into one directory and pass it as --images."
+            )
             raise ValueError(
-                f"Expected COCO's photographs, for example {names[0]}. "
-                f"Received: {self._images.path!r}, which holds none of them. Get train{self._year}"
-                f".zip and val{self._year}.zip from https://cocodataset.org, unpack them into one "
-                "directory and pass it as --images."
+                f"Expected the photographs of the captions, for example {names[0]}. Received: "
+                f"{self._images.path!r}, which holds none of them.{advice if self._year else ''}"
             )
         self._instances = None if instances is None else CocoInstances(instances)
 

@@ -64,7 +64,8 @@ class PhraseRegions:
             phrase_boxes float32 `[n, 4]`, text_id int32 `[n]`.
         """
         records, rows = self._records, np.arange(len(phrases))[:, None]
-        slots, mask = self._choose(phrases, np.random.Generator(np.random.PCG64([self._seed, step])))
+        generator = np.random.Generator(np.random.PCG64([self._seed, step]))
+        slots, mask = self._choose(phrases, generator)
         boxes = batch["region_boxes"][rows, slots] * mask[..., None]
         chains = records.phrase_chains[phrases]
         regions = {}
@@ -100,7 +101,7 @@ class PhraseRegions:
 
 
 def _draw(allowed, count, generator):
-    """Columns of `count` of the allowed of each row, all alike likely, those first: `[n, count]`."""
+    """Columns of `count` of the allowed of each row, equally likely, those first: `[n, count]`."""
     noise = generator.random(allowed.shape, np.float32) + ~allowed
     columns = np.argsort(noise, axis=1, kind="stable")[:, :count]
     return np.pad(columns, ((0, 0), (0, count - columns.shape[1])))

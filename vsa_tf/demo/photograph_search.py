@@ -113,9 +113,15 @@ class PhotographSearch:
 
     def _is_of_index(self, loaded):
         if loaded not in self._made_the_index:
-            summary = probe(_ServedModel(loaded), "sentences").summaries()[0]
             expected = self._index.manifest.probes["sentences"]
-            self._made_the_index[loaded] = same_model(expected, summary)
+            try:
+                summary = probe(_ServedModel(loaded), "sentences").summaries()[0]
+                self._made_the_index[loaded] = same_model(expected, summary)
+            except ServingError as error:
+                # Models of dependency relations refuse plain text.
+                if error.code != "INVALID_ARGUMENT":
+                    raise
+                self._made_the_index[loaded] = False
         return self._made_the_index[loaded]
 
 

@@ -17,7 +17,7 @@ from vsa_tf.retrieval.nearest_neighbor_captions import nearest_neighbor_captions
 class CaptionMethods:
     """Captions of a split by any of evaluate's `--caption_method`s; what several need is made once.
 
-    * `greedy`, `beam`: the most probable word each time; the best of `options.num_hypotheses` beams.
+    * `greedy`, `beam`: the likeliest word each time; the best of `options.num_hypotheses` beams.
     * `consensus_...`: of these beams, the caption most like those of similar training images.
     * `oracle_...`: the one most like the true captions; an upper bound, not a method.
     * `nearest_...`: nothing is generated; the consensus among the similar images' own captions.

@@ -35,7 +35,8 @@ def evaluate_model(
         shortlist_model: model_dir of an alignment model, for `options.retrieval=shortlist`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
         queries: snippets of text whose best regions an alignment model finds and prints.
-        phrase_model: model_dir of an embedding network of regions and phrases, for T eq. 8.
+        phrase_model: model_dir of an embedding network of regions and phrases, or of a
+            `FragmentModel`, for T eq. 8.
         baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
             network; None: the model itself.
 
@@ -52,7 +53,9 @@ def evaluate_model(
             settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
         )
     data_dir = data_dir or settings.data.data_dir
-    load = functools.cache(lambda name: load_split(trained, data_dir, name))
+    load = functools.cache(
+        lambda name: load_split(trained, data_dir, name, name == settings.training.train_split)
+    )
     data = load(split)
     options = dataclasses.replace(
         options or EvaluationOptions(),

@@ -28,8 +28,8 @@ class EvaluationOptions:
         load_dev_data: the same of the dev split.
         load_shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
             shortlist, and its `SplitData`.
-        load_phrase_model: given a `RecordSplit`, returns the region-phrase network of T eq. 8, and
-            the `SplitData` of the phrases; None: sentences are compared as wholes alone.
+        load_phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
+            `SplitData` that it reads; None: sentences are compared as wholes alone.
         progress: `progress(done, total)` of what takes minutes.
     """
 
@@ -65,7 +65,7 @@ class Evaluation:
             network, else None.
         scores: float `[N, M]`, similarity of every image and sentence; None where there is none.
         ranked_phrases: list of `(ranked_boxes, truth_boxes, phrase_type)`, as of
-            `phrase_localization`, in the order of the records; empty where no phrase was looked for.
+            `phrase_localization`, in the order of the records; empty where none was looked for.
         captions: the `GeneratedCaptions` of a caption generator, else None.
     """
 

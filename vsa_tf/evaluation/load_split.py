@@ -22,20 +22,21 @@ def read_records(data_dir, split):
         raise ProgramError(str(error)) from error
 
 
-def load_split(trained, data_dir, split):
+def load_split(trained, data_dir, split, for_training=False):
     """Returns the `SplitData` of a split as a trained model sees it.
 
     Args:
         trained: the `TrainedModel`.
         data_dir: directory of records.
         split: name of the split.
+        for_training: see `as_model_sees`.
 
     Raises:
         ProgramError: the records cannot be read, or the model cannot use them.
     """
     records = read_records(data_dir, split)
     trained.check_records(records)
-    return as_model_sees(records, trained.text, trained.settings)
+    return as_model_sees(records, trained.text, trained.settings, for_training)
 
 
 def captions_to_learn(records, settings):
@@ -64,13 +65,15 @@ def dependencies_to_learn(records, settings):
     return records.dependencies
 
 
-def as_model_sees(records, text, settings):
+def as_model_sees(records, text, settings, for_training=False):
     """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
     Args:
         records: the `RecordSplit`.
         text: the `CaptionText` of the model.
         settings: the `Settings` of the model.
+        for_training: whether something is fitted to them: phrases are then given the regions that
+            they learn from.
     """
     if getattr(settings.model, "snippets", ""):
         records = snippet_records(records, settings.model)
@@ -78,9 +81,8 @@ def as_model_sees(records, text, settings):
         return SplitData.load(records, text, every)
     if _pairs_phrases(settings):
         records = _phrase_records(records)
-        return SplitData.load(
-            records, text, settings.data, _phrase_regions(records, settings)
-        )
+        regions = _phrase_regions(records, settings) if for_training else None
+        return SplitData.load(records, text, settings.data, regions)
     if settings.model.reads_dependencies:
         return _with_dependencies(records, text, settings)
     return SplitData.load(records, text, settings.data)

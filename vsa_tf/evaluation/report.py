@@ -64,8 +64,8 @@ def evaluation_report(settings, data, metrics, baseline=None):
     protocol = dict(text for name, text in _PROTOCOLS.items() if name in metrics)
     if {"captions", "image_to_sentence"} <= metrics.keys():
         protocol["retrieval_score"] = (
-            "images by log P(sentence | image); sentences by that less log mean P(sentence | image) "
-            "over sampled training images"
+            "images by log P(sentence | image); sentences by that less log mean P(sentence | "
+            "image) over sampled training images"
         )
     of_baseline = {}
     if baseline is not None:

@@ -20,8 +20,8 @@ class Captioner(keras.Model):
         recurrent_input(words, image, first) -> `[B, T, .]`; first `[B, T, 1]` is 1 at t = 1
         logits(words, hidden, image)         -> `[B, T, vocabulary_size]`
 
-    with the layers `word_table` (`make_word_table`), `recurrence` (`make_recurrence`) and `softmax`,
-    which has a `bias`.
+    with the layers `word_table` (`make_word_table`), `recurrence` (`make_recurrence`) and
+    `softmax`, which has a `bias`.
     Training runs them over whole sentences, decoding over one word after the other (`step`): the
     same lines do both.
 

@@ -59,7 +59,8 @@ class MRnn(Captioner):
 
     All layers but V_w and V_I also have a bias, which the paper does not write. The variants
     (`VARIANTS`) leave out or add connections. Where the image enters the recurrence,
-    `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1 is `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
+    `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1 is
+    `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
 
     Args:
         variant: a name in `VARIANTS`.

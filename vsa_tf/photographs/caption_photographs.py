@@ -46,7 +46,9 @@ def caption_photographs(options, paths, output=None):
             num_failed += reason is not None
             print(json.dumps({"image": str(path), **answer}), file=output, flush=True)
     if num_failed:
-        raise ProgramError(f"{num_failed} of {len(paths)} images could not be read; see their lines")
+        raise ProgramError(
+            f"{num_failed} of {len(paths)} images could not be read; see their lines"
+        )
 
 
 class _Writer:

@@ -67,7 +67,9 @@ def all_log_likelihoods(model, images, tokens, progress=None):
     for first in range(0, num_images, _IMAGES_IN_A_BLOCK):
         block = slice(first, first + _IMAGES_IN_A_BLOCK)
         image = keras.tree.map_structure(lambda value: value[block], images)
-        scores[block] = beginnings.sentence_sums(_next_word_log_probs(model, image, terms, beginnings))
+        scores[block] = beginnings.sentence_sums(
+            _next_word_log_probs(model, image, terms, beginnings)
+        )
         if progress:
             progress(min(first + _IMAGES_IN_A_BLOCK, num_images), num_images)
     return scores

@@ -41,8 +41,8 @@ class EvaluateAndSave(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             # Nothing is saved: the checkpoints stay those of the last good epoch.
             raise ProgramError(
-                f"The loss became {logs['loss']} in epoch {epoch + 1}. Lower --learning_rate, or set "
-                "--clip_norm, and use another --model_dir"
+                f"The loss became {logs['loss']} in epoch {epoch + 1}. Lower --learning_rate, or "
+                "set --clip_norm, and use another --model_dir"
             )
         evaluation = self.evaluate()
         metrics = evaluation.metrics

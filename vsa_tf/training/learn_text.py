@@ -1,5 +1,6 @@
 """What a model reads of captions, learnt from those of the training split."""
 
+import fractions
 import math
 
 from vsa_tf.data.caption_text import CaptionText
@@ -39,7 +40,9 @@ def learn_text(captions, settings, dependencies=()):
 
 def _relation_types(dependencies, min_share):
     relations = [relation for relations in dependencies for relation, _, _ in relations]
-    types = RelationTypes.from_relations(relations, max(math.ceil(min_share * len(relations)), 1))
+    # As it is written: 7 of 100 are no less than 0.07, whose float times 100 is above 7.
+    min_count = math.ceil(fractions.Fraction(str(min_share)) * len(relations))
+    types = RelationTypes.from_relations(relations, max(min_count, 1))
     print(
         f"{len(types) - len(types.special)} types of dependency relations; the rarer ones are "
         f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations", flush=True,

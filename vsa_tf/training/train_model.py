@@ -8,6 +8,7 @@ import keras
 
 from vsa_tf.atomic_file import write_atomically
 from vsa_tf.config import Settings
+from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.load_split import (
     as_model_sees,
@@ -141,6 +142,7 @@ def test_split(settings, info):
 def load_splits(settings, model_dir):
     """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
     training = settings.training
+    _check_splits(settings)
     names = (training.train_split, training.dev_split)
     records = {name: read_records(settings.data.data_dir, name) for name in names}
     text = load_text(model_dir, settings)
@@ -148,7 +150,29 @@ def load_splits(settings, model_dir):
         to_learn = records[training.train_split]
         captions = captions_to_learn(to_learn, settings)
         text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings))
-    return {name: as_model_sees(split, text, settings) for name, split in records.items()}
+    return {
+        name: as_model_sees(split, text, settings, for_training=name == training.train_split)
+        for name, split in records.items()
+    }
+
+
+def _check_splits(settings):
+    """Refuses splits that the records do not have, before any of them is read."""
+    training = settings.training
+    try:
+        info = DatasetInfo.load(settings.data.data_dir)
+    except (OSError, ValueError) as error:
+        raise ProgramError(str(error)) from error
+    for flag, name in (
+        ("train_split", training.train_split),
+        ("dev_split", training.dev_split),
+        ("test_split", test_split(settings, info)),
+    ):
+        if name not in info.splits:
+            raise ProgramError(
+                f"Expected --{flag} to be a split of {info.data_dir}, one of "
+                f"{', '.join(info.splits)}. Received: --{flag}={name}"
+            )
 
 
 def open_model_dir(settings, model_dir, train):

@@ -9,7 +9,7 @@ from vsa_tf.visualization.alignment_picture import alignment_picture
 def localized_pictures(found_boxes, records, count):
     """Draws `count` phrases, spread over the split: the true box dashed, the best one in colour.
 
-    The whole frame is no place: where it is the best region, no box is drawn and the words are grey.
+    The whole frame is no place: where it is the best region, no box is drawn and words are grey.
 
     Args:
         found_boxes: float `[P, 4]`, the best region of each phrase.

@@ -81,6 +81,18 @@ def test_a_photograph_in_two_files_stays_in_the_first(tmp_path):
     assert skips(build(folder)) == [("dev", "9", "a second photograph of this id")]
 
 
+def test_missing_photographs_are_advised_on_if_they_are_coco_s(tmp_path):
+    folder, empty = copy_sample("coco", tmp_path), tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match="none of them. Get train2014.zip and val2014.zip"):
+        Coco(empty, folder / "annotations")
+    for split in ("train", "val"):
+        file = folder / "annotations" / f"captions_{split}2014.json"
+        file.rename(file.with_name(f"captions_{split}.json"))
+    with pytest.raises(ValueError, match="which holds none of them.$"):
+        Coco(empty, folder / "annotations")
+
+
 def test_captions_of_two_years_are_refused(tmp_path):
     folder = copy_sample("coco", tmp_path) / "annotations"
     shutil.copy(folder / "captions_val2014.json", folder / "captions_val2017.json")

@@ -1,0 +1,38 @@
+import pytest
+
+from tests.data.small_records import write_records
+from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.program import ProgramError
+from vsa_tf.training.train_model import train_model
+
+
+def _settings(data_dir, **splits):
+    return Settings(
+        DataSettings(data_dir=str(data_dir)), OptimizerSettings(),
+        TrainingSettings(model_dir=str(data_dir / "model"), **splits), AlignmentSettings(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("splits", "received"),
+    [
+        ({}, "--dev_split=dev"),
+        ({"train_split": "night", "dev_split": "train"}, "--train_split=night"),
+        # Not at the end of the training.
+        ({"dev_split": "train", "test_split": "night"}, "--test_split=night"),
+    ],
+)
+def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, capsys, splits, received):
+    write_records(tmp_path)
+    flag = received.partition("=")[0]
+    message = f"Expected {flag} to be a split of .*, one of train. Received: {received}"
+    with pytest.raises(ProgramError, match=message):
+        train_model(_settings(tmp_path, **splits))
+    assert "reading" not in capsys.readouterr().out
+    assert not (tmp_path / "model").exists()
+
+
+def test_records_that_there_are_not_are_named(tmp_path):
+    with pytest.raises(ProgramError, match="dataset_info.json in data_dir"):
+        train_model(_settings(tmp_path))
