@@ -137,7 +137,8 @@ class _WriteShard(beam.DoFn):
             pass
 
     def teardown(self):
-        self._pool.close()
+        if self._pool is not None:  # setup may have failed
+            self._pool.close()
 
 
 def _task_path(directory, name):
