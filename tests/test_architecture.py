@@ -156,6 +156,7 @@ _ALLOWED = {
     "vsa_tf.serve": (
         "absl", "vsa_tf.demo", "vsa_tf.program", "vsa_tf.search_index", "vsa_tf.server",
     ),
+    "vsa_tf.benchmark": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.table": ("absl", "vsa_tf.atomic_file", "vsa_tf.program"),
     "vsa_tf.train": ("absl", "vsa_tf"),
     "vsa_tf.evaluate": ("absl", "vsa_tf"),
@@ -209,8 +210,8 @@ _BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.d
 _PROGRAMS = (
     "vsa_tf.train", "vsa_tf.evaluate", "vsa_tf.align", "vsa_tf.caption", "vsa_tf.export",
     "vsa_tf.index", "vsa_tf.localize", "vsa_tf.report", "vsa_tf.search", "vsa_tf.serve",
-    "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.parse", "tfrecords_tools.inspect",
-    "tfrecords_tools.add_dependencies", "tfrecords_tools.export",
+    "vsa_tf.benchmark", "vsa_tf.table", "tfrecords_tools.write", "tfrecords_tools.parse",
+    "tfrecords_tools.inspect", "tfrecords_tools.add_dependencies", "tfrecords_tools.export",
 )
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 

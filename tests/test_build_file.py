@@ -24,6 +24,7 @@ _PROGRAMS = {
     "export": "vsa_tf/export.py",
     "report": "vsa_tf/report.py",
     "serve": "vsa_tf/serve.py",
+    "benchmark": "vsa_tf/benchmark.py",
     "table": "vsa_tf/table.py",
     "parse": "tfrecords_tools/parse.py",
     "write": "tfrecords_tools/write.py",

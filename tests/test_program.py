@@ -24,6 +24,7 @@ FLAGS = {
         "model_dir", "split", "output", "caption_method", "phrase_model", "phrase_weight",
         "baseline", "flagfile",
     ),
+    "vsa_tf.benchmark": ("suite", "output", "torch_path"),
     "vsa_tf.table": ("rows", "data_dir", "model_dir"),
     "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector", "flagfile"),
     "vsa_tf.report": ("model_dir", "data_dir", "split", "output_dir", "query", "projector_dir"),
@@ -71,7 +72,7 @@ def test_words_that_are_no_flags_are_refused(run, name):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_missing_flags_are_named(run, name):
-    named = "--(model_dir|dataset|data_dir|rows|model_name|model_base_path)"
+    named = "--(model_dir|dataset|data_dir|rows|model_name|model_base_path|output)"
     assert re.search(named, refusal(run(name)))
 
 

@@ -13,7 +13,7 @@ def test_relations_are_packed_and_padded():
     assert store.lengths.tolist() == [2, 0, 3]
     assert store.packed_ids.tolist() == [[2, 4, 5], [3, 4, 6], *[[1, 7, 8]] * 3]
     assert store.packed_ids.dtype == store.lengths.dtype == np.int32
-    assert store.fragments(2).tolist() == [[1, 7, 8]] * 3
+    assert store.row(2).tolist() == [[1, 7, 8]] * 3
     entries = store.entries([2, 1, 0], width=4)
     assert tuple(entries) == store.entry_names == ("relations", "heads", "dependents")
     assert all(rows.dtype == np.int32 for rows in entries.values())

@@ -12,7 +12,7 @@ def test_captions_are_packed_and_padded():
     assert store.lengths.tolist() == [2, 1, 3]
     assert store.packed_ids.tolist() == [4, 5, 6, 7, 8, 9]
     assert store.packed_ids.dtype == store.lengths.dtype == np.int32
-    assert store.tokens(2).tolist() == [7, 8, 9]
+    assert store.row(2).tolist() == [7, 8, 9]
     rows = store.padded([2, 0, 2], width=4)
     assert rows.dtype == np.int32
     assert rows.tolist() == [[7, 8, 9, PAD_ID], [4, 5, PAD_ID, PAD_ID], [7, 8, 9, PAD_ID]]
@@ -27,7 +27,7 @@ def test_long_captions_are_cut_and_counted():
 def test_captions_without_known_words_are_counted():
     store = TokenStore([[UNK_ID, UNK_ID], [UNK_ID, 4], []], max_words=3)
     assert (store.num_unknown, store.num_empty) == (2, 1)
-    assert store.tokens(2).tolist() == [UNK_ID]
+    assert store.row(2).tolist() == [UNK_ID]
 
 
 def test_entries_of_a_batch_are_token_ids():

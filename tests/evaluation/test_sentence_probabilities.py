@@ -42,7 +42,7 @@ class TestSplitPerplexities:
         model = make_captioner(data)
         log_probs, known_log_probs = [], []
         for caption, image in enumerate(data.records.image_of_caption):
-            words = data.tokens.tokens(caption).tolist()
+            words = data.tokens.row(caption).tolist()
             log_probs += _log_probs(model, data, image, words)
             known = [word for word in words if word != UNK_ID]
             known_log_probs += _log_probs(model, data, image, known)
@@ -72,11 +72,11 @@ class TestSplitPerplexities:
 
     def test_of_a_sentence_without_known_words_only_the_end_counts(self, data, tmp_path):
         unknown = load_split(tmp_path, (("zebra quagga",), ("dog",)), text=data.text)
-        assert unknown.tokens.tokens(0).tolist() == [UNK_ID, UNK_ID]
+        assert unknown.tokens.row(0).tolist() == [UNK_ID, UNK_ID]
         model = make_captioner(unknown)
         result = split_perplexities(model, unknown, encode_images(model, unknown))
         first = _log_probs(model, unknown, 0, [UNK_ID])
-        dog = _log_probs(model, unknown, 1, unknown.tokens.tokens(1).tolist())
+        dog = _log_probs(model, unknown, 1, unknown.tokens.row(1).tolist())
         np.testing.assert_allclose(
             result["perplexity_without_unknown"], np.exp(-np.mean([first[1], *dog])), rtol=1e-5
         )
@@ -85,6 +85,6 @@ class TestSplitPerplexities:
         model = make_captioner(data, "rnn_base")
         log_probs = []
         for caption in range(7):
-            log_probs += _log_probs(model, data, 0, data.tokens.tokens(caption).tolist())
+            log_probs += _log_probs(model, data, 0, data.tokens.row(caption).tolist())
         result = split_perplexities(model, data, {})
         np.testing.assert_allclose(result["perplexity"], np.exp(-np.mean(log_probs)), rtol=1e-5)

@@ -63,7 +63,7 @@ class SplitData:
         if self.text.relation_types is None:
             words = self.text.tokenize(self.records.captions[sentence])
             return words[: self.tokens.lengths[sentence]]
-        return self.text.decode_fragments(self.tokens.fragments(sentence))
+        return self.text.decode_fragments(self.tokens.row(sentence))
 
     @property
     def from_pixels(self):

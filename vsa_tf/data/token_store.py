@@ -1,12 +1,11 @@
 """The token ids of every caption of a split, packed."""
 
-import numpy as np
+from vsa_tf.data.packed_rows import PackedRows
+from vsa_tf.text.vocabulary import UNK_ID
 
-from vsa_tf.text.vocabulary import PAD_ID, UNK_ID
 
-
-class TokenStore:
-    """Captions as token ids, tokenised once and packed one after another.
+class TokenStore(PackedRows):
+    """Captions as token ids, tokenised once; rows are padded with PAD = 0.
 
     Every caption has at least one token: one without any gets a single UNK, so that no sentence
     is empty downstream.
@@ -17,7 +16,6 @@ class TokenStore:
 
     Attributes:
         entry_names: names of what `entries` returns.
-        packed_ids: int32 [number of tokens].
         lengths: int32 [M], each in 1..max_words.
         num_truncated: captions that lost their end.
         num_empty: captions without any token.
@@ -43,14 +41,11 @@ class TokenStore:
                 f"Expected max_words to be at least 1. Received: max_words={max_words}. Set it to "
                 "the most words of a caption that the model shall read."
             )
-        kept = [tokens[:max_words] if len(tokens) else [UNK_ID] for tokens in token_ids]
         self.num_truncated = sum(len(tokens) > max_words for tokens in token_ids)
         self.num_empty = sum(len(tokens) == 0 for tokens in token_ids)
         self.num_unknown = sum(all(token == UNK_ID for token in tokens) for tokens in token_ids)
-        self.lengths = np.array([len(tokens) for tokens in kept], np.int32)
-        self._starts = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])[:-1]
-        self.packed_ids = np.fromiter(
-            (token for tokens in kept for token in tokens), np.int32, int(self.lengths.sum())
+        super().__init__(
+            [tokens[:max_words] if len(tokens) else [UNK_ID] for tokens in token_ids], "tokens"
         )
 
     @classmethod
@@ -76,14 +71,6 @@ class TokenStore:
             )
         return cls(token_ids, max_words)
 
-    def __len__(self):
-        return len(self.lengths)
-
-    def tokens(self, caption_index):
-        """Returns the token ids of one caption, int32 [its length]."""
-        start = self._starts[caption_index]
-        return self.packed_ids[start : start + self.lengths[caption_index]]
-
     def entries(self, caption_indices, width):
         """Returns the entries of a batch, a dict of token_ids: see `padded`."""
         return {"token_ids": self.padded(caption_indices, width)}
@@ -95,29 +82,3 @@ class TokenStore:
             "without_words": self.num_empty,
             "without_known_words": self.num_unknown,
         }
-
-    def padded(self, caption_indices, width):
-        """Lays captions out as rows.
-
-        Args:
-            caption_indices: int [n], each in 0..M-1.
-            width: columns (W).
-
-        Returns:
-            int32 [n, W], padded with PAD on the right.
-
-        Raises:
-            ValueError: a caption is longer than `width`.
-        """
-        caption_indices = np.asarray(caption_indices, np.int64)
-        lengths = self.lengths[caption_indices]
-        if lengths.size and lengths.max() > width:
-            raise ValueError(
-                f"Expected captions of at most width={width} tokens. Received: one of "
-                f"{lengths.max()}. Use a width from the plan of the same captions."
-            )
-        columns = np.arange(width)
-        filled = columns < lengths[:, None]
-        rows = np.full([len(caption_indices), width], PAD_ID, np.int32)
-        rows[filled] = self.packed_ids[(self._starts[caption_indices][:, None] + columns)[filled]]
-        return rows

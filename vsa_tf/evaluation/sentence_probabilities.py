@@ -33,7 +33,7 @@ def split_perplexities(model, data, images):
         and `perplexity_without_unknown`, as neuraltalk's: unknown words left out of the sentences.
     """
     known = [
-        [token for token in data.tokens.tokens(sentence) if token != UNK_ID]
+        [token for token in data.tokens.row(sentence) if token != UNK_ID]
         for sentence in range(len(data.tokens))
     ]
     without_unknown = TokenStore(known, max_words=int(data.tokens.lengths.max()))

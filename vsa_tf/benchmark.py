@@ -1,0 +1,95 @@
+"""Runs the benchmarks of the checkout, one after another, and keeps what they measure.
+
+    python -m vsa_tf.benchmark --suite=train|decode|retrieve|input|all --output=FILE.json
+
+`train` is training steps of the alignment model and of m-RNN, against PyTorch's where it is
+installed and else the plain graph against XLA; `decode` writes captions greedily and by beams;
+`retrieve` scores images against sentences, searches an index and reranks captions; `input` feeds a
+training step. A speed is a ratio of two things measured in turns: leave the machine alone
+meanwhile. Each can be run by itself, with sizes of one's own: `python -m benchmarks.scoring --help`.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+
+from absl import flags
+
+from vsa_tf import program
+from vsa_tf.atomic_file import write_atomically
+
+_SUITES = {
+    "train": ("alignment_step", "caption_step"),
+    "decode": ("decoding",),
+    "retrieve": ("scoring", "search", "consensus_reranking"),
+    "input": ("input_pipeline",),
+}
+_TRAINING_STEPS = _SUITES["train"]
+_WITH_TORCH = (*_TRAINING_STEPS, "scoring")
+
+
+def define_flags():
+    """Defines the program's flags."""
+    flags.DEFINE_enum("suite", "all", [*_SUITES, "all"], "What is measured.")
+    flags.DEFINE_string("output", None, "File of the results, JSON.")
+    flags.DEFINE_string(
+        "torch_path", None, "A folder to import PyTorch from, if it is not installed."
+    )
+
+
+def main():
+    values = flags.FLAGS
+    if not values.output:
+        raise program.ProgramError("--output is missing: the file of the results")
+    if not pathlib.Path(values.output).parent.is_dir():
+        raise program.ProgramError(f"--output={values.output}: there is no such directory")
+    if not importlib.util.find_spec("benchmarks.scoring"):
+        raise program.ProgramError(
+            "The benchmarks are a part of the checkout, not of the installed package: run this "
+            "program in the checkout's directory"
+        )
+    names = [name for suite in _SUITES if values.suite in (suite, "all") for name in _SUITES[suite]]
+    results = {
+        "suite": values.suite,
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "num_cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+        },
+        "benchmarks": [],
+    }
+    for number, name in enumerate(names, 1):
+        print(f"{number} of {len(names)}: {name}", flush=True)
+        results["benchmarks"].append(_run(name, values.torch_path))
+        # After each: what an interruption or a failure leaves is measured.
+        write_atomically(values.output, (json.dumps(results, indent=2) + "\n").encode("utf-8"))
+
+
+def _run(name, torch_path):
+    """Runs one benchmark; returns its command, seconds and result."""
+    command = ["-m", f"benchmarks.{name}"]
+    if torch_path and name in _WITH_TORCH:
+        command.append(f"--torch_path={torch_path}")
+    elif name in _TRAINING_STEPS and not importlib.util.find_spec("torch"):
+        command.append("--compare=jit")
+    start = time.monotonic()
+    process = subprocess.run(
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if process.returncode:
+        raise program.ProgramError(f"python {' '.join(command)} failed; its message is above")
+    return {
+        "command": " ".join(["python", *command]),
+        "seconds": round(time.monotonic() - start, 1),
+        "result": json.loads(process.stdout),
+    }
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main, __doc__)
