@@ -55,6 +55,10 @@ def _brute_force(images, texts, masks, settings):
         costs = [max(0, settings.margin + positive_distance - other) for other in others]
         return sum(sorted(costs, reverse=True)[:top_k]) / top_k
 
+    def cross_entropy(x, right, wrong):
+        exponentials = [np.exp(x @ other / 0.2) for other in [right, *wrong]]
+        return -np.log(exponentials[0] / sum(exponentials))
+
     def cross(anchors, others, positive, negative):
         terms = []
         for i, x in enumerate(anchors):
@@ -63,8 +67,7 @@ def _brute_force(images, texts, masks, settings):
                 if not positive[i, j]:
                     continue
                 if settings.negatives == "softmax":
-                    exponentials = [np.exp(x @ others[k] / 0.2) for k in [j, *wrong]]
-                    terms.append(-np.log(exponentials[0] / sum(exponentials)))
+                    terms.append(cross_entropy(x, others[j], [others[k] for k in wrong]))
                 else:
                     top_k = 1 if settings.negatives == "hardest" else settings.top_k
                     distances = [distance(x, others[k]) for k in wrong]
@@ -76,13 +79,14 @@ def _brute_force(images, texts, masks, settings):
         for i in range(num):
             shared = [(positive[i] & positive[j]).any() for j in range(num)]
             refused = [(positive[i] & negative[j]).any() for j in range(num)]
-            near = [distance(vectors[i], vectors[j]) for j in range(num) if shared[j] and j != i]
-            far = [
-                distance(vectors[i], vectors[j])
-                for j in range(num) if refused[j] and not shared[j] and j != i
-            ]
-            if near:
-                terms.append(triplets(max(near), far, settings.top_k))
+            near = [vectors[j] for j in range(num) if shared[j] and j != i]
+            far = [vectors[j] for j in range(num) if refused[j] and not shared[j] and j != i]
+            if settings.negatives == "softmax":
+                terms += [cross_entropy(vectors[i], neighbor, far) for neighbor in near]
+            elif near:
+                distances = [distance(vectors[i], other) for other in far]
+                furthest = max(distance(vectors[i], neighbor) for neighbor in near)
+                terms.append(triplets(furthest, distances, settings.top_k))
         return np.mean(terms) if terms else 0.0
 
     positive = masks.positive & masks.first_image[:, None] & masks.first_text

@@ -22,8 +22,8 @@ class TwoBranchLoss:
 
     * image->text and text->image: over all positive pairs (x, y);
     * images and texts, the neighbourhood terms: over all targets that have a neighbour in their
-      own modality; of their neighbours the furthest counts, as in the authors' code. A batch
-      without neighbours contributes 0.
+      own modality; of their neighbours the furthest counts, as in the authors' code (with
+      `softmax`, each does). A batch without neighbours contributes 0.
 
     An image or text that stands in several rows counts once, as in the authors' code: the first of
     its embeddings (dropout makes them differ) is the one that learns.
@@ -39,9 +39,9 @@ class TwoBranchLoss:
         text_to_text: lambda4. The defaults are those of the image-sentence task; the
             region-phrase task has 1, 4, .1 and .1.
         top_k: K. The paper's are 10, and 30 for the region-phrase task.
-        negatives: of the two cross-modal terms: `top_k` (the paper); `hardest`, K = 1 (VSE++);
-            or `softmax`, the cross entropy over a target's negatives of cosine / temperature
-            (InfoNCE). Neighbourhood terms stay triplets, of K.
+        negatives: `top_k` (the paper); `hardest`, K = 1 in the two cross-modal terms (VSE++); or
+            `softmax`, in place of triplets the cross entropy over a target's negatives of cosine /
+            temperature (InfoNCE).
         distance: d, `euclidean` as in the paper, or `cosine`, 1 - x.y.
 
     Raises:
@@ -100,7 +100,7 @@ class TwoBranchLoss:
         """
         masks = masks.of_distinct_items()
         if self.negatives == "softmax":
-            scores, term = ops.matmul(images, ops.transpose(texts)) / temperature, _softmax_term
+            scores, term = _cosines(images, texts) / temperature, _softmax_term
         else:
             scores, term = self._distances(images, texts), self._ranking_term
         loss = ops.zeros((), images.dtype)
@@ -116,25 +116,28 @@ class TwoBranchLoss:
             )
         if self.image_to_image:
             neighbors = neighborhood_masks(masks.positive, masks.negative_images)
-            term = self._neighborhood_term(images, *neighbors)
+            term = self._neighborhood_term(images, *neighbors, temperature)
             loss = loss + neighborhood * self.image_to_image * term
         if self.text_to_text:
             neighbors = neighborhood_masks(positive_images, refusing_images)
-            term = self._neighborhood_term(texts, *neighbors)
+            term = self._neighborhood_term(texts, *neighbors, temperature)
             loss = loss + neighborhood * self.text_to_text * term
         return loss
 
     def _distances(self, x, y):
         if self.distance == "euclidean":
             return pairwise_distances(x, y)
-        return 1.0 - ops.matmul(x, ops.transpose(y))
+        return 1.0 - _cosines(x, y)
 
     def _ranking_term(self, distances, positive, negative):
         top_k = 1 if self.negatives == "hardest" else self.top_k
         nearest = nearest_negatives(distances, negative, top_k)
         return mean_of_pairs(triplet_costs(distances, nearest, self.margin), positive) / top_k
 
-    def _neighborhood_term(self, vectors, neighbors, outsiders):
+    def _neighborhood_term(self, vectors, neighbors, outsiders, temperature):
+        if self.negatives == "softmax":
+            scores = _cosines(vectors, vectors) / temperature
+            return _softmax_term(scores, neighbors, outsiders)
         distances = self._distances(vectors, vectors)
         furthest, has_neighbor = furthest_neighbor(distances, neighbors)
         nearest = nearest_negatives(distances, outsiders, self.top_k)
@@ -152,6 +155,10 @@ class TwoBranchLoss:
             "negatives": self.negatives,
             "distance": self.distance,
         }
+
+
+def _cosines(x, y):
+    return ops.matmul(x, ops.transpose(y))
 
 
 def _softmax_term(scores, positive, negative):
