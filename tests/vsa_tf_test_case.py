@@ -132,6 +132,13 @@ def dtype_policy(name):
         keras.config.set_dtype_policy(before)
 
 
+def fit(model, steps, batch):
+    """Trains a compiled model on one batch; returns the loss of each step."""
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    history = model.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
+    return history.history["loss"]
+
+
 def randomize(layer, seed=0, scale=0.5):
     """Draws all trainable weights, biases too: zeros would lie on the kinks of ReLU."""
     rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ from tests.models.small_captioners import (
     make_batch,
     make_captioner,
 )
-from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
 from vsa_tf.layers.crop_network import CropNetwork
 from vsa_tf.layers.sentence_bounds import with_end
@@ -38,12 +38,6 @@ def _revived(model, batch):
     other(batch)
     other.set_weights(model.get_weights())
     return other
-
-
-def _fit(model, steps, batch):
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
-    history = model.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
-    return history.history["loss"]
 
 
 def _pixels():
@@ -141,7 +135,7 @@ class TestCaptioner(VsaTfTestCase):
         batch = make_batch()
         model = make_captioner(name)
         model.compile(optimizer=keras.optimizers.Adam(0.03), jit_compile=False)
-        losses = _fit(model, 12, batch)
+        losses = fit(model, 12, batch)
         assert losses[-1] < 0.8 * losses[0]
 
     @pytest.mark.parametrize("name", PAPERS)
@@ -237,7 +231,7 @@ class TestCaptioner(VsaTfTestCase):
         batch["token_ids"][2] = 0
         model = make_captioner("m_rnn m-rnn")
         model.compile(optimizer="sgd", run_eagerly=True)
-        assert np.isfinite(_fit(model, 2, batch)).all()
+        assert np.isfinite(fit(model, 2, batch)).all()
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     def test_mixed_precision_trains(self):
@@ -245,7 +239,7 @@ class TestCaptioner(VsaTfTestCase):
             model = make_captioner("m_rnn shared")
             model.compile(optimizer="sgd", run_eagerly=True)
             assert model(make_batch()).dtype == tf.bfloat16
-            assert np.isfinite(_fit(model, 2, make_batch())).all()
+            assert np.isfinite(fit(model, 2, make_batch())).all()
         assert all(weight.dtype == "float32" for weight in model.trainable_weights)
 
     def test_compiled_losses_are_the_same(self):

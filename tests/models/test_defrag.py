@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from tests.models.fragment_batches import (
+    NUM_RELATIONS, VOCABULARY_SIZE, in_pixels, padded_further, relation_batch,
+    with_noise_in_padding,
+)
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
 from vsa_tf.layers.crop_network import CropNetwork
 from vsa_tf.losses.fragment_alignment_loss import fragment_alignment_loss
@@ -13,34 +17,17 @@ from vsa_tf.losses.ranking_loss import RankingLoss
 from vsa_tf.models.defrag import OBJECTIVES, DeFragModel
 
 SETTINGS = {
-    "vocabulary_size": 9,
-    "num_relations": 4,
+    "vocabulary_size": VOCABULARY_SIZE,
+    "num_relations": NUM_RELATIONS,
     "joint_size": 6,
     "relation_encoder": {"embedding_size": 4},
     "region_encoder": {"frame_context": True, "geometry": True},
 }
 
 
-def _batch(seed=0, size=5, num_regions=4, num_fragments=6):
-    rng = np.random.default_rng(seed)
-    corners = np.sort(rng.uniform(size=(size, num_regions, 2, 2)), axis=2)
-    boxes = corners.reshape(size, num_regions, 4).astype("float32")
-    boxes[:, 0] = 0, 0, 1, 1
-    lengths = rng.integers(1, num_fragments + 1, size)
-    lengths[1] = 0
-    real = np.arange(num_fragments) < lengths[:, None]
-    relations, heads, dependents = (
-        (rng.integers(1, limit, real.shape) * real).astype("int32") for limit in (4, 9, 9)
-    )
-    return {
-        "region_features": rng.normal(size=(size, num_regions, 3)).astype("float16"),
-        "region_boxes": boxes,
-        "region_mask": np.arange(num_regions) < rng.integers(1, num_regions + 1, size)[:, None],
-        "relations": relations,
-        "heads": heads,
-        "dependents": dependents,
-        "image_id": np.int32([0, 1, 2, 0, 3]),
-    }
+def _batch(seed=0):
+    """Two of the sentences are of one image."""
+    return {**relation_batch(seed), "image_id": np.int32([0, 1, 2, 0, 3])}
 
 
 def _model(batch=None, **settings):
@@ -52,12 +39,6 @@ def _model(batch=None, **settings):
 
 def _loss(model, batch, training=False):
     return float(model.compute_loss(x=batch, y_pred=model(batch), training=training))
-
-
-def _fit(model, steps, batch):
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
-    history = model.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
-    return history.history["loss"]
 
 
 def _terms(model, batch, multiple_instance=True):
@@ -75,8 +56,7 @@ class TestDeFragModel(VsaTfTestCase):
     def test_config_and_weights_give_the_same_model(self, from_pixels):
         batch, network = _batch(), None
         if from_pixels:
-            del batch["region_features"]
-            batch["images"] = np.random.default_rng(0).integers(0, 256, (5, 10, 10, 3), "uint8")
+            batch = in_pixels(batch)
             network = CropNetwork(ConvolutionalEncoder((4,)), size=8)
         model = _model(
             batch, image_network=network, objective="both", global_weight=0.5, margin=2.0,
@@ -151,27 +131,17 @@ class TestDeFragModel(VsaTfTestCase):
     def test_padding_changes_nothing(self, objective):
         batch, model = _batch(), _model(objective=objective)
         randomize(model)
-        longer = dict(batch)
-        for name in ("region_features", "region_boxes", "region_mask"):
-            axes = [(0, 0), (0, 3)] + [(0, 0)] * (batch[name].ndim - 2)
-            longer[name] = np.pad(batch[name], axes)
-        for name in ("relations", "heads", "dependents"):
-            longer[name] = np.pad(batch[name], ((0, 0), (0, 4)))
-        np.testing.assert_allclose(_loss(model, longer), _loss(model, batch), rtol=1e-5)
-        noisy = dict(batch)
-        noisy["region_features"] = np.where(
-            batch["region_mask"][..., None], batch["region_features"], np.float16(50)
-        )
-        np.testing.assert_allclose(_loss(model, noisy), _loss(model, batch), rtol=1e-5)
+        for other in (padded_further(batch), with_noise_in_padding(batch)):
+            np.testing.assert_allclose(_loss(model, other), _loss(model, batch), rtol=1e-5)
 
     @pytest.mark.parametrize("objective", OBJECTIVES)
     def test_training_puts_the_right_image_first(self, objective):
-        batch, model = _batch(), _model(objective=objective, margin=1.0, smoothing=1.0)
+        model = _model(objective=objective, margin=1.0, smoothing=1.0)
         # Five images of their own, each with a sentence.
-        batch.update(_batch(seed=1), image_id=np.arange(5))
+        batch = relation_batch(seed=1)
         batch["relations"][1, 0], batch["region_mask"][:] = 1, True
         model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
-        losses = _fit(model, 150, batch)
+        losses = fit(model, 150, batch)
         assert losses[-1] < losses[0] / 2
         v, s = model.embed_images(batch), model.embed_sentences(batch)
         scores = np.array(model.score(v, batch["region_mask"], s, batch["relations"] != 0))
@@ -182,7 +152,7 @@ class TestDeFragModel(VsaTfTestCase):
         for jit_compile in (False, True):
             model = _model(fragment_start_step=1, multiple_instance_start_step=3)
             model.compile(optimizer=keras.optimizers.SGD(1e-4), jit_compile=jit_compile)
-            losses.append(_fit(model, 5, _batch()))
+            losses.append(fit(model, 5, _batch()))
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
     def test_mixed_precision_has_finite_float32_losses(self):
@@ -198,7 +168,7 @@ class TestDeFragModel(VsaTfTestCase):
         batch, model = _batch(), _model()
         batch["relations"][:] = 0
         model.compile(optimizer="sgd", jit_compile=False)
-        _fit(model, 2, batch)
+        fit(model, 2, batch)
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     def test_another_objective_is_refused(self):

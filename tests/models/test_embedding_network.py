@@ -3,15 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.two_branch_batches import VOCABULARY_SIZE, image_sentence_batch, task_batch
-from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from tests.models.two_branch_batches import (
+    SMALL, VOCABULARY_SIZE, image_sentence_batch, task_batch,
+)
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.losses.two_branch_loss import NEGATIVES, TwoBranchLoss
 from vsa_tf.models.embedding_network import EmbeddingNetwork
 from vsa_tf.models.two_branch_network import TASKS
-
-SMALL = {
-    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
-}
 
 
 def _network(batch=None, **settings):
@@ -19,12 +17,6 @@ def _network(batch=None, **settings):
     network = EmbeddingNetwork(**{**SMALL, **settings})
     network(image_sentence_batch() if batch is None else batch)
     return network
-
-
-def _fit(network, steps, batch):
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
-    history = network.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
-    return history.history["loss"]
 
 
 class TestEmbeddingNetwork(VsaTfTestCase):
@@ -65,7 +57,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         batch = task_batch(task)
         network = _network(batch, task=task, loss={"negatives": negatives, "margin": 0.2})
         network.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
-        losses = _fit(network, 60, batch)
+        losses = fit(network, 60, batch)
         assert losses[-1] < losses[0] / 2
 
     @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -76,14 +68,14 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         network = _network(sentence_recurrence=recurrence)
         network.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
         before = np.array(network.word_table.embeddings)
-        losses = _fit(network, 60, image_sentence_batch())
+        losses = fit(network, 60, image_sentence_batch())
         assert losses[-1] < losses[0] / 2
         assert not np.allclose(network.word_table.embeddings, before)
 
     def test_steps_are_counted(self):
         batch, network = image_sentence_batch(), _network()
         network.compile(optimizer="sgd", jit_compile=False)
-        _fit(network, 3, batch)
+        fit(network, 3, batch)
         assert int(network.steps_trained.value) == 3
         network.compute_loss(x=batch, y_pred=network(batch), training=False)
         assert int(network.steps_trained.value) == 3
@@ -113,7 +105,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         loss = network.compute_loss(x=batch, y_pred=outputs, training=False)
         np.testing.assert_allclose(loss, expected, rtol=1e-5)
         network.compile(optimizer=keras.optimizers.Adam(0.05), jit_compile=False)
-        _fit(network, 60, batch)
+        fit(network, 60, batch)
         # Pairs that can be told apart are told apart more surely when it is cold.
         assert float(np.exp(network.log_temperature)) < 0.5
 
@@ -138,7 +130,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
                 task_batch(task), task=task, loss={"image_to_image": 0.1}, neighborhood_start_step=2
             )
             network.compile(optimizer=keras.optimizers.SGD(0.1, 0.9), jit_compile=jit_compile)
-            losses[jit_compile] = [_fit(network, 1, task_batch(task, seed))[0] for seed in range(4)]
+            losses[jit_compile] = [fit(network, 1, task_batch(task, seed))[0] for seed in range(4)]
             assert network.jit_compile is jit_compile
         np.testing.assert_allclose(losses[True], losses[False], rtol=1e-3)
 
@@ -147,7 +139,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         batch["image_id"][:] = 3
         network.compile(optimizer="sgd", jit_compile=False)
         before = [np.array(weight) for weight in network.trainable_weights]
-        assert _fit(network, 2, batch) == [0.0, 0.0]
+        assert fit(network, 2, batch) == [0.0, 0.0]
         for weight, start in zip(network.trainable_weights, before):
             np.testing.assert_array_equal(weight, start)
 
@@ -158,7 +150,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         for branch in ({"linear": True}, {"hidden_units": 6}):
             network = _network(image_branch=branch, text_branch=branch)
             network.compile(optimizer="sgd", jit_compile=False)
-            assert np.isfinite(_fit(network, 2, batch)).all()
+            assert np.isfinite(fit(network, 2, batch)).all()
             assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
     def test_mixed_precision_trains(self):
@@ -166,7 +158,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
             network = _network()
             network.compile(optimizer="sgd", jit_compile=False)
             assert network(image_sentence_batch())["images"].dtype == tf.bfloat16
-            assert np.isfinite(_fit(network, 2, image_sentence_batch())).all()
+            assert np.isfinite(fit(network, 2, image_sentence_batch())).all()
         assert all(weight.dtype == "float32" for weight in network.trainable_weights)
 
     @pytest.mark.parametrize("task", TASKS)

@@ -5,9 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from tests.models.fragment_batches import (
+    NUM_RELATIONS, VOCABULARY_SIZE, padded_further, relation_batch,
+)
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.layers.relation_encoder import RelationEncoder
 from vsa_tf.layers.word_encoder import WordEncoder
 from vsa_tf.losses.ranking_loss import RankingLoss
@@ -17,53 +19,27 @@ from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
 from vsa_tf.models.defrag import DeFragModel
 
 SETTINGS = {
-    "vocabulary_size": 9,
-    "num_relations": 4,
+    "vocabulary_size": VOCABULARY_SIZE,
+    "num_relations": NUM_RELATIONS,
     "joint_size": 6,
     "relation_encoder": {"embedding_size": 4, "activation": "linear"},
     "region_encoder": {"frame_context": True, "geometry": True},
 }
 
 
-def _batch(seed=0, size=5, num_regions=4, num_fragments=6):
-    """The second sentence has no relation."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, num_fragments + 1, size)
-    lengths[1] = 0
-    real = np.arange(num_fragments) < lengths[:, None]
-    relations, heads, dependents = (
-        (rng.integers(1, limit, real.shape) * real).astype("int32") for limit in (4, 9, 9)
-    )
-    boxes = np.tile(np.float32([0, 0, 1, 1]), (size, num_regions, 1))
-    boxes[:, 1:, 0] = 0.25
-    return {
-        "region_features": rng.normal(size=(size, num_regions, 3)).astype("float16"),
-        "region_boxes": boxes,
-        "region_mask": np.arange(num_regions) < rng.integers(1, num_regions + 1, size)[:, None],
-        "relations": relations, "heads": heads, "dependents": dependents,
-        "image_id": np.arange(size, dtype="int32"),
-    }
-
-
 def _alignment(**settings):
     keras.utils.set_random_seed(0)
     model = AlignmentModel(**{**SETTINGS, **settings})
-    model(_batch())
+    model(relation_batch())
     randomize(model)
     return model
-
-
-def _fit(model, steps, batch):
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
-    history = model.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
-    return history.history["loss"]
 
 
 class TestAlignmentByRelations(VsaTfTestCase):
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     @pytest.mark.parametrize("length_normalization", [False, True])
     def test_score_is_the_sum_of_best_regions(self, similarity, length_normalization):
-        batch = _batch()
+        batch = relation_batch()
         model = _alignment(similarity=similarity, length_normalization=length_normalization)
         regions, fragments = (
             np.array(each) for each in (model.embed_images(batch), model.embed_sentences(batch))
@@ -79,7 +55,7 @@ class TestAlignmentByRelations(VsaTfTestCase):
                 np.testing.assert_allclose(scores[k, l], expected, rtol=1e-4, atol=1e-5)
 
     def test_sentence_cosine_makes_the_sum_of_relations_a_unit_vector(self):
-        batch, model = _batch(), _alignment(similarity="sentence_cosine")
+        batch, model = relation_batch(), _alignment(similarity="sentence_cosine")
         real = (batch["relations"] != 0)[..., None]
         sums = (np.array(model.embed_sentences(batch)) * real).sum(axis=1)
         lengths = np.linalg.norm(sums, axis=-1)
@@ -88,35 +64,35 @@ class TestAlignmentByRelations(VsaTfTestCase):
 
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     def test_padding_changes_nothing(self, similarity):
-        batch, model = _batch(), _alignment(similarity=similarity)
-        longer = dict(batch)
-        for name in ("relations", "heads", "dependents"):
-            longer[name] = np.pad(batch[name], ((0, 0), (0, 4)))
-        np.testing.assert_allclose(model(longer), model(batch), rtol=1e-4, atol=1e-5)
+        batch, model = relation_batch(), _alignment(similarity=similarity)
+        np.testing.assert_allclose(
+            model(padded_further(batch)), model(batch), rtol=1e-4, atol=1e-5
+        )
 
     def test_the_mask_is_of_relations_whatever_the_words_are(self):
-        batch, model = _batch(), _alignment()
+        batch, model = relation_batch(), _alignment()
         np.testing.assert_array_equal(model.sentence_mask(batch), batch["relations"] != 0)
         unknown = dict(batch, heads=np.zeros_like(batch["heads"]))
         np.testing.assert_array_equal(model.sentence_mask(unknown), batch["relations"] != 0)
 
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     def test_a_batch_without_relations_leaves_weights_finite(self, similarity):
-        batch, model = _batch(), _alignment(similarity=similarity, length_normalization=True)
+        batch = relation_batch()
+        model = _alignment(similarity=similarity, length_normalization=True)
         model.compile(optimizer="sgd", jit_compile=False)
-        assert np.isfinite(_fit(model, 2, batch)).all()
+        assert np.isfinite(fit(model, 2, batch)).all()
         batch["relations"][:] = 0
-        assert np.isfinite(_fit(model, 2, batch)).all()
+        assert np.isfinite(fit(model, 2, batch)).all()
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     def test_loss_is_the_ranking_loss_of_the_scores(self):
-        batch, model = _batch(), _alignment(loss={"margin": 0.3, "negatives": "hardest"})
+        batch, model = relation_batch(), _alignment(loss={"margin": 0.3, "negatives": "hardest"})
         loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
     def test_config_and_weights_give_the_same_model(self):
-        batch, model = _batch(), _alignment(similarity="cosine")
+        batch, model = relation_batch(), _alignment(similarity="cosine")
         config = model.get_config()
         revived = AlignmentModel.from_config(json.loads(json.dumps(config)))
         assert revived.get_config() == config
@@ -129,12 +105,12 @@ class TestAlignmentByRelations(VsaTfTestCase):
         for jit_compile in (False, True):
             model = _alignment()
             model.compile(optimizer=keras.optimizers.SGD(0.001), jit_compile=jit_compile)
-            losses.append(_fit(model, 3, _batch()))
+            losses.append(fit(model, 3, relation_batch()))
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     def test_gradients_of_scores(self, similarity):
-        batch = _batch()
+        batch = relation_batch()
         with dtype_policy("float64"):
             model = _alignment(similarity=similarity)
         self.check_gradients(lambda: model(batch), model.trainable_weights, num_elements=5)
@@ -142,7 +118,7 @@ class TestAlignmentByRelations(VsaTfTestCase):
 
 class TestFragmentModel:
     def test_both_models_have_one_region_side(self):
-        batch, alignment = _batch(), _alignment()
+        batch, alignment = relation_batch(), _alignment()
         defrag = DeFragModel(**SETTINGS)
         defrag(batch)
         for theirs, ours in zip(

@@ -1,18 +1,13 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.models.two_branch_batches import (
-    image_sentence_batch, region_phrase_batch, task_batch,
+    SMALL, image_sentence_batch, region_phrase_batch, task_batch,
 )
-from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, randomize
+from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.similarity_network import PAIR_NEGATIVES, SimilarityNetwork
 from vsa_tf.models.two_branch_network import TASKS
-
-SMALL = {
-    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
-}
 
 
 def _network(batch=None, **settings):
@@ -21,12 +16,6 @@ def _network(batch=None, **settings):
     network(image_sentence_batch() if batch is None else batch)
     randomize(network)
     return network
-
-
-def _fit(network, steps, batch):
-    dataset = tf.data.Dataset.from_tensors(batch).repeat()
-    history = network.fit(dataset, steps_per_epoch=1, epochs=steps, shuffle=False, verbose=0)
-    return history.history["loss"]
 
 
 def _cost(logits, label):
@@ -116,7 +105,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         )
         assert np.sum(network.masks(batch).positive) > np.sum(few)
         network.compile(optimizer="sgd", jit_compile=False)
-        assert np.isfinite(_fit(network, 2, batch)).all()
+        assert np.isfinite(fit(network, 2, batch)).all()
 
     @pytest.mark.parametrize("task", TASKS)
     @pytest.mark.parametrize("negatives", PAIR_NEGATIVES)
@@ -128,7 +117,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
             **{**SMALL, "task": task, "negatives": negatives, "joint_size": 16}
         )
         network.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
-        losses = _fit(network, 80, batch)
+        losses = fit(network, 80, batch)
         assert np.mean(losses[-10:]) < losses[0] / 2
 
     def test_the_state_of_the_draws_is_a_variable(self):
@@ -147,7 +136,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         batch["image_id"][:] = 3
         network.compile(optimizer="sgd", jit_compile=False)
         before = [np.array(weight) for weight in network.trainable_weights]
-        assert _fit(network, 2, batch) == [0.0, 0.0]
+        assert fit(network, 2, batch) == [0.0, 0.0]
         for weight, start in zip(network.trainable_weights, before):
             np.testing.assert_array_equal(weight, start)
 
@@ -159,7 +148,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         expected = network.compute_loss(
             x=task_batch(task), y_pred=network(task_batch(task), training=True)
         )
-        np.testing.assert_allclose(_fit(network, 1, task_batch(task))[0], expected, rtol=1e-4)
+        np.testing.assert_allclose(fit(network, 1, task_batch(task))[0], expected, rtol=1e-4)
         assert network.jit_compile is True
 
     def test_mixed_precision_trains(self):
@@ -167,7 +156,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
             for negatives in PAIR_NEGATIVES:
                 network = _network(negatives=negatives)
                 network.compile(optimizer="sgd", jit_compile=False)
-                assert np.isfinite(_fit(network, 2, image_sentence_batch())).all()
+                assert np.isfinite(fit(network, 2, image_sentence_batch())).all()
 
     @pytest.mark.parametrize("num_fusion_layers", [1, 3])
     def test_gradients_of_logits(self, num_fusion_layers):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.models.two_branch_batches import (
-    FEATURE_SIZE, VOCABULARY_SIZE, image_sentence_batch, region_phrase_batch, task_batch,
+    FEATURE_SIZE, SMALL, VOCABULARY_SIZE, image_sentence_batch, region_phrase_batch, task_batch,
 )
 from tests.vsa_tf_test_case import randomize
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
@@ -16,9 +16,6 @@ from vsa_tf.models.embedding_network import EmbeddingNetwork
 from vsa_tf.models.similarity_network import SimilarityNetwork
 from vsa_tf.models.two_branch_network import TASKS, TwoBranchNetwork
 
-SMALL = {
-    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
-}
 RECURRENCE = {"vocabulary_size": VOCABULARY_SIZE, "embedding_size": 3, "units": 4}
 
 

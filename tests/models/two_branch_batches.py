@@ -1,10 +1,13 @@
-"""Small batches for the two-branch networks."""
+"""Small two-branch networks: their settings, and batches for them."""
 
 import numpy as np
 
 VOCABULARY_SIZE = 9
 FEATURE_SIZE = 5
 TEXT_SIZE = 7
+SMALL = {
+    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
+}
 
 
 def image_sentence_batch(seed=0, size=6, num_words=5):

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from vsa_tf.layers.unit_length import unit_length
+
 FEATURE_NORMALIZATIONS = ("none", "l2")
 
 
@@ -26,4 +28,4 @@ def scale_features(features, normalization):
         )
     if normalization == "none":
         return features
-    return ops.normalize(features, axis=-1) * features.shape[-1] ** 0.5
+    return unit_length(features) * features.shape[-1] ** 0.5

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.layers.max_sum_score import max_sum_score
+from vsa_tf.layers.unit_length import unit_length
 from vsa_tf.losses.ranking_loss import RankingLoss
 from vsa_tf.models.fragment_model import FragmentModel
 
@@ -61,13 +62,13 @@ class AlignmentModel(FragmentModel):
     def embed_images(self, batch, training=False):
         """Returns v, float `[B, R, joint_size]`."""
         v = super().embed_images(batch, training)
-        return v if self.similarity == "inner" else ops.normalize(v, axis=-1)
+        return v if self.similarity == "inner" else unit_length(v)
 
     def embed_sentences(self, batch, training=False):
         """Returns s, float `[B, W, joint_size]`; what `sentence_mask` masks means nothing."""
         s = super().embed_sentences(batch, training)
         if self.similarity == "cosine":
-            return ops.normalize(s, axis=-1)
+            return unit_length(s)
         if self.similarity == "sentence_cosine":
             mask = ops.expand_dims(ops.cast(self.sentence_mask(batch), s.dtype), -1)
             total = ops.sum(s * mask, axis=1, keepdims=True)
