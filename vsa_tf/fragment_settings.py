@@ -29,6 +29,10 @@ class FragmentSettings(NetworkSettings):
         "none", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
     )
 
+    @property
+    def contrasts_images(self):
+        return True
+
     def check(self, data):
         super().check(data)
         if self.reads_dependencies and data.tokenizer != "word":
@@ -95,10 +99,11 @@ class DefragSettings(FragmentSettings):
         choices=("both", "fragment", "global"),
     )
     global_weight: float = setting(
-        1.0, "beta, the weight of the global objective (paper: not stated).", minimum=0.0
+        1.0, "beta, the weight of the global objective (authors' code: 10 in this scale).",
+        minimum=0.0,
     )
     dropout: float = setting(
-        0.5, "Dropout on region features and word vectors (paper: used).",
+        0.5, "Dropout on region features and word vectors (paper: not stated).",
         minimum=0.0, maximum=0.99,
     )
     margin: float = setting(40.0, "D of the global objective (paper: 40).", minimum=0.0)
@@ -114,7 +119,7 @@ class DefragSettings(FragmentSettings):
         minimum=0.0,
     )
     multiple_instance_start_epochs: float = setting(
-        0.0, "Epochs in which every region of an image is taken to match every relation.",
+        0.0, "Epochs in which all regions of an image match every relation (paper: 10 of 15).",
         minimum=0.0,
     )
 

@@ -16,19 +16,21 @@ def _random(seed=0):
 
 
 def _brute_force(products, region_mask, fragment_mask, image_id, multiple_instance):
-    positives, negatives = [], []
-    for k, l in np.ndindex(4, 4):
-        if k != l and image_id[k] == image_id[l]:
-            continue
-        for j in np.flatnonzero(fragment_mask[l]):
-            column = products[k, region_mask[k], l, j]
+    loss = 0.0
+    for sentence, fragment in zip(*np.nonzero(fragment_mask)):
+        positives, negatives = [], []
+        for image in range(4):
+            if image != sentence and image_id[image] == image_id[sentence]:
+                continue
+            column = products[image, region_mask[image], sentence, fragment]
             labels = np.full(len(column), -1)
-            if k == l:
+            if image == sentence:
                 labels = np.where(column > 0, 1, -1) if multiple_instance else -labels
                 labels[column.argmax()] = 1
             for value, label in zip(column, labels):
                 (positives if label == 1 else negatives).append(max(0, 1 - label * value))
-    return sum(positives) + len(positives) / len(negatives) * sum(negatives)
+        loss += np.mean(positives) + np.mean(negatives)
+    return loss
 
 
 class TestFragmentAlignmentLoss(VsaTfTestCase):
@@ -42,10 +44,10 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
             rtol=1e-9,
         )
 
-    def test_positives_and_negatives_weigh_the_same(self):
+    def test_positives_and_negatives_of_a_fragment_weigh_the_same(self):
         products, *masks = _random()
-        # With all scores 0 every pair of fragments costs 1; the fragments, of pairs with 3, 1 and 3
-        # regions, have one positive each: 2 + 5 + 4, and the negatives weigh as much.
+        # With all scores 0 every pair of fragments costs 1: each of 2 + 5 + 4 fragments costs the
+        # mean over its positives and that over its negatives.
         loss = fragment_alignment_loss(np.zeros_like(products), *masks)
         np.testing.assert_allclose(loss, 11 + 11, rtol=1e-9)
 

@@ -11,10 +11,10 @@ def fragment_alignment_loss(
 ):
     """`C_F = sum_i sum_j k_ij max(0, 1 - y_ij v_i . s_j)` over all fragments of a batch.
 
-    y_ij is -1 for a region and a fragment of different images; within a pair,
-    `multiple_instance_labels` tells. k_ij is 1 where y_ij = +1 and, where it is -1, the number of
-    the former divided by that of the latter: positives and negatives weigh the same, and the loss
-    grows with the batch as the global objective does. Neither y nor k is differentiated.
+    y_ij is -1 for a region i and a fragment j of different images; within a pair,
+    `multiple_instance_labels` tells. k_ij is one over the number of positives of fragment j where
+    y_ij = +1, and one over the number of its negatives where it is -1: for every fragment both
+    weigh the same, as in the authors' code. Neither y nor k is differentiated.
 
     A region and a fragment of two pairs that share an image are left out: the sentence is a right
     one for that image, and its own pair labels it.
@@ -57,9 +57,12 @@ def fragment_alignment_loss(
     others = ops.reshape(negative_mask(image_id), (num_pairs, 1, num_pairs, 1))
     negative = ops.logical_or(others, ops.logical_and(own, ops.logical_not(positive)))
     real = ops.logical_and(region_mask[:, :, None, None], fragment_mask[None, None, :, :])
-    negative = ops.cast(ops.logical_and(negative, real), products.dtype)
-    positive = ops.cast(positive, products.dtype)
+    negative = ops.logical_and(negative, real)
+    costs = _mean_of_regions(ops.relu(1.0 - products), positive)
+    return ops.sum(costs + _mean_of_regions(ops.relu(1.0 + products), negative))
 
-    balance = ops.sum(positive) / ops.maximum(ops.sum(negative), 1.0)
-    costs = positive * ops.relu(1.0 - products) + balance * negative * ops.relu(1.0 + products)
-    return ops.sum(costs)
+
+def _mean_of_regions(costs, mask):
+    """For every fragment the mean over the regions of all images that the mask has, `[B, E]`."""
+    mask = ops.cast(mask, costs.dtype)
+    return ops.sum(costs * mask, axis=(0, 1)) / ops.maximum(ops.sum(mask, axis=(0, 1)), 1.0)
