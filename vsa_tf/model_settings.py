@@ -184,7 +184,12 @@ class TwoBranchSettings(NetworkSettings):
         minimum=1,
     )
     num_proposals: int = setting(
-        10, "Proposals that overlap too little, drawn for each phrase of a batch.", minimum=1
+        10, "Proposals that overlap too little, drawn for each phrase of a batch (paper: all).",
+        minimum=1,
+    )
+    num_positives: int = setting(
+        1, "Proposals that overlap enough, drawn for each phrase (paper: 1; similarity: all).",
+        minimum=1,
     )
     negative_overlap: float = setting(
         0.3, "Overlap with a phrase's box below which a proposal is a negative (paper: 0.3).",
@@ -198,6 +203,10 @@ class TwoBranchSettings(NetworkSettings):
     @property
     def reads_sentence_features(self):
         return self.text not in ("lstm", "gru")
+
+    @property
+    def contrasts_images(self):
+        return self.task == "image_sentence"
 
     def check(self, data):
         super().check(data)

@@ -75,6 +75,21 @@ def test_positive_overlap_adds_a_proposal_that_is_near_enough():
     assert drawn == {1 / 8, 2 / 8}
 
 
+def test_all_proposals_that_are_near_enough_can_be_positives():
+    records, regions = _regions(positive_overlap=0.7, num_positives=3)
+    assert regions.num_slots == 7
+    batch = _batch(records, regions)
+    mask = batch["region_mask"][:, 1:4]
+    assert mask.sum(axis=1).tolist() == [2, 0, 2, 0]
+    for row in (0, 2):
+        assert sorted(batch["region_features"][row, 1:4, 0][mask[row]]) == [1 / 8, 2 / 8]
+
+
+def test_there_are_no_more_slots_of_a_kind_than_regions():
+    _, regions = _regions(num_negatives=200, positive_overlap=0.7, num_positives=200)
+    assert regions.num_slots == 1 + 4 + 4
+
+
 def test_rows_follow_from_seed_and_step_alone():
     records, regions = _regions(num_negatives=2, seed=3)
     first = _batch(records, regions, step=5)

@@ -48,7 +48,8 @@ class PhraseRecords:
         if not rows:
             raise ValueError(
                 f"Expected phrases with boxes in split {records.split!r}. Received: "
-                f"{self.num_dropped} phrases, none with a box. Write the records with --entities"
+                f"{self.num_dropped} phrases, none with a box. Write the records with --entities; "
+                "if they were, `skipped` in dataset_info.json says what the annotations lacked"
             )
         images, chains, sentences = np.array(rows, np.int64).T
         self.image_of_caption, self.phrase_chains = images.astype(np.int32), chains.astype(np.int32)

@@ -12,14 +12,15 @@ class PhraseRegions:
 
     Slot 0 of a row is the phrase's own region: its annotated box, where the records hold its
     feature (`write --object_features`) or pixels; else the proposal that overlaps it most. Then,
-    with `positive_overlap`, a random proposal that overlaps the phrase's box so much, if there is
-    one (step 2). The other slots are random proposals that overlap it less than
-    `negative_overlap` (step 3b), fewer where there are fewer.
+    with `positive_overlap`, random proposals that overlap the phrase's box so much (step 2): one
+    for triplets, all for the pairs of the similarity network. The other slots are random proposals
+    that overlap it less than `negative_overlap` (step 3b). Each kind is fewer where there are.
 
     Args:
         records: a `PhraseRecords`.
-        num_negatives: slots of the last kind.
-        positive_overlap: intersection over union; None: no such slot.
+        num_negatives: slots of the last kind; never more than an image has regions.
+        positive_overlap: intersection over union; None: no such slots.
+        num_positives: slots of that kind; never more than an image has regions.
         negative_overlap: intersection over union.
         num_regions: regions of each image that are proposals; None: all.
         from_pixels: batches hold images, so that any box can be cropped.
@@ -34,17 +35,19 @@ class PhraseRegions:
 
     def __init__(
         self, records, num_negatives, positive_overlap=None, negative_overlap=0.3,
-        num_regions=None, from_pixels=False, seed=0,
+        num_positives=1, num_regions=None, from_pixels=False, seed=0,
     ):
+        num_regions = num_regions or records.info.num_regions
         self._records = records
-        self._num_negatives = num_negatives
+        self._num_negatives = min(num_negatives, num_regions)
+        self._num_positives = 0 if positive_overlap is None else min(num_positives, num_regions)
         self._positive_overlap = positive_overlap
         self._negative_overlap = negative_overlap
         self._seed = seed
         self._from_pixels = from_pixels
         self._annotated = from_pixels or records.info.object_features
-        self.num_slots = 1 + (positive_overlap is not None) + num_negatives
-        self._overlaps = _overlaps(records, num_regions or records.info.num_regions)
+        self.num_slots = 1 + self._num_positives + self._num_negatives
+        self._overlaps = _overlaps(records, num_regions)
         self._best = self._overlaps.argmax(axis=1)
         self.has_region = self._annotated | (self._overlaps.max(axis=1) >= 0.5)
         # The sampler compares words, not token ids: two unknown words are not the same.
@@ -87,29 +90,28 @@ class PhraseRegions:
 
     def _choose(self, phrases, generator):
         """Returns the regions of each row's slots, int `[n, S]`, and which there are."""
-        overlaps = self._overlaps[phrases].astype(np.float32)
-        slots, mask = [self._best[phrases, None]], [self.has_region[phrases, None]]
-        if self._positive_overlap is not None:
+        overlaps = self._overlaps[phrases]
+        drawn = [(self._best[phrases, None], self.has_region[phrases, None])]
+        if self._num_positives:
             close = overlaps >= self._positive_overlap
-            slots.append(_draw(close, 1, generator))
-            mask.append(close.any(axis=1, keepdims=True))
+            drawn.append(_draw(close, self._num_positives, generator))
         # Padding overlaps by -1: it is neither close nor far.
         far = (overlaps >= 0) & (overlaps < self._negative_overlap)
-        slots.append(_draw(far, self._num_negatives, generator))
-        mask.append(np.arange(self._num_negatives) < far.sum(axis=1, keepdims=True))
+        drawn.append(_draw(far, self._num_negatives, generator))
+        slots, mask = zip(*drawn)
         return np.concatenate(slots, axis=1), np.concatenate(mask, axis=1)
 
 
 def _draw(allowed, count, generator):
-    """Columns of `count` of the allowed of each row, equally likely, those first: `[n, count]`."""
+    """Draws `count` of the allowed columns of each row: `[n, count]`, and which there are."""
     noise = generator.random(allowed.shape, np.float32) + ~allowed
     columns = np.argsort(noise, axis=1, kind="stable")[:, :count]
-    return np.pad(columns, ((0, 0), (0, count - columns.shape[1])))
+    return columns, np.arange(count) < allowed.sum(axis=1, keepdims=True)
 
 
 def _overlaps(records, num_regions):
-    """Intersection over union of each phrase's box with its image's regions, float16 `[P, R]`."""
-    overlaps = np.empty((records.num_captions, num_regions), np.float16)
+    """Intersection over union of each phrase's box with its image's regions, float32 `[P, R]`."""
+    overlaps = np.empty((records.num_captions, num_regions), np.float32)
     for start in range(0, len(overlaps), _BLOCK):
         rows = slice(start, start + _BLOCK)
         images = records.image_of_caption[rows]

@@ -124,7 +124,7 @@ def _phrase_regions(records, settings):
     model, info = settings.model, records.info
     regions = PhraseRegions(
         records, model.num_proposals, model.positive_overlap or None, model.negative_overlap,
-        min(settings.data.num_regions or info.num_regions, info.num_regions),
+        model.num_positives, min(settings.data.num_regions or info.num_regions, info.num_regions),
         from_pixels=info.region_feature_size == 0, seed=settings.training.seed,
     )
     num_without = len(regions.has_region) - int(regions.has_region.sum())
