@@ -49,6 +49,11 @@ class NetworkSettings:
         """Whether the model reads dependency relations of each sentence, not its tokens."""
         return False
 
+    @property
+    def contrasts_images(self):
+        """Whether the model learns by telling a sentence's image from the other images."""
+        return False
+
     def check(self, data):
         """Raises ProgramError for settings that contradict one another or `DataSettings`."""
         if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():

@@ -24,7 +24,7 @@ def test_a_file_is_read_for_a_set_of_words(tmp_path):
         (["dog 1 2", "cat 1"], "2 numbers in each line.*2 fields in line 2"),
         (["dog 1 2", "cat one 2"], "2 numbers after 'cat' in line 2"),
         (["dog 1 nan"], "2 numbers after 'dog' in line 1"),
-        (["dog 1 2 3"], "none of the vocabulary"),
+        (["dog 1 2 3"], "whose vectors have 3; set --word_embedding_size=3"),
         (["house 1 2"], "none of the vocabulary"),
     ],
 )

@@ -65,10 +65,27 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_a_file_of_another_size_is_refused(tmp_path, size):
-    path = _write(tmp_path, "dog 1 2 3", "cat 4 5 6")
-    with pytest.raises(ValueError, match="word_embedding_size|none of the vocabulary"):
+@pytest.mark.parametrize("header", [(), ("2 3",)])
+def test_a_file_of_another_size_is_refused(tmp_path, size, header):
+    path = _write(tmp_path, *header, "dog 1 2 3", "cat 4 5 6")
+    with pytest.raises(ValueError, match="whose vectors have 3; set --word_embedding_size=3"):
         read_word_vectors(path, VOCABULARY, size)
+
+
+def test_a_line_of_too_many_numbers_is_named(tmp_path):
+    path = _write(tmp_path, "dog 1 2", "cat 1 2 3")
+    with pytest.raises(ValueError, match="2 numbers in each line.*4 fields in line 2, 'cat 1 2 3'"):
+        read_word_vectors(path, VOCABULARY, 2)
+
+
+def test_empty_lines_and_several_spaces_mean_nothing(tmp_path):
+    path = _write(tmp_path, "", "dog  1 2", "   ", "cat 3 4", "")
+    assert read_word_vectors(path, VOCABULARY, 2) == {_id("dog"): [1, 2], _id("cat"): [3, 4]}
+
+
+def test_a_file_without_lines_has_no_words(tmp_path):
+    with pytest.raises(ValueError, match="none of the vocabulary's"):
+        read_word_vectors(_write(tmp_path), VOCABULARY, 2)
 
 
 def test_a_file_without_any_of_the_words_is_refused(tmp_path):

@@ -177,7 +177,7 @@ def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
     ("setting", "message"),
     [
         ({"cnn": "keras:NoSuchNet"}, "Expected cnn to be small or keras:NAME"),
-        ({"word_vectors": "vectors.txt"}, "--word_vectors: Expected a word and 8 numbers"),
+        ({"word_vectors": "vectors.txt"}, "--word_vectors: Expected vectors of 8 numbers"),
     ],
 )
 def test_what_shows_only_when_the_model_is_made_is_refused(
@@ -190,6 +190,8 @@ def test_what_shows_only_when_the_model_is_made_is_refused(
         train_model(
             dataclasses.replace(settings, model=dataclasses.replace(settings.model, **setting))
         )
+    # The same command with another setting is not another run's.
+    assert not (tmp_path / "model").exists()
 
 
 def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path):

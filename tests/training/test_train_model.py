@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 from tests.data.small_records import write_records
@@ -31,6 +32,25 @@ def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, capsys, spli
         train_model(_settings(tmp_path, **splits))
     assert "reading" not in capsys.readouterr().out
     assert not (tmp_path / "model").exists()
+
+
+def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
+    write_records(tmp_path, 1, num_shards=1)
+    message = "--model=alignment learns by .*two or more in split train. Received: 1"
+    with pytest.raises(ProgramError, match=message):
+        train_model(_settings(tmp_path, dev_split="train", test_split="train"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
+    write_records(tmp_path, 1, num_shards=1)
+    before = keras.config.dtype_policy().name
+    assert before != "mixed_bfloat16"
+    with pytest.raises(ProgramError, match="two or more"):
+        train_model(_settings(
+            tmp_path, dev_split="train", test_split="train", mixed_precision=True
+        ))
+    assert keras.config.dtype_policy().name == before
 
 
 def test_records_that_there_are_not_are_named(tmp_path):

@@ -14,9 +14,17 @@ def make_plan(settings, train):
     Args:
         settings: `Settings`.
         train: `SplitData` of the training split.
+
+    Raises:
+        ProgramError: the split cannot fill a batch that the model learns from.
     """
     # A sentence without fragments has a row, too.
     lengths, records = np.maximum(train.tokens.lengths, 1), train.records
+    if settings.model.contrasts_images and records.num_images < 2:
+        raise ProgramError(
+            f"--model={settings.training.model} learns by telling photographs apart: expected two "
+            f"or more in split {records.split}. Received: {records.num_images}"
+        )
     seed, num_neighbors = settings.training.seed, getattr(settings.model, "num_neighbors", 1)
     if num_neighbors > 1:
         of_phrases = settings.model.task == "region_phrase"

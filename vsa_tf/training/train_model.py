@@ -47,16 +47,26 @@ def train_model(settings):
         ProgramError: the model directory is of another run.
     """
     keras.utils.set_random_seed(settings.training.seed)
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(
         "mixed_bfloat16" if settings.training.mixed_precision else "float32"
     )
+    try:
+        return _train(settings)
+    finally:
+        # Pages and exports of the same process compute as those of any other.
+        keras.config.set_dtype_policy(before)
+
+
+def _train(settings):
     model_dir = pathlib.Path(settings.training.model_dir)
     splits = load_splits(settings, model_dir)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
     plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
-    inputs = open_model_dir(settings, model_dir, train)
+    inputs = model_inputs(train)
+    check_model_dir(settings, model_dir, inputs, train.text)
     with execution_scope(settings.training):
         model = build_model(settings, inputs, len(train.text.vocabulary), steps_per_epoch)
         model.compile(
@@ -65,6 +75,7 @@ def train_model(settings):
         )
         model.optimizer.build(model.trainable_variables)
     set_initial_weights(model, train.text.vocabulary, settings.model)
+    begin_model_dir(settings, model_dir, inputs, train.text)
     progress = {"steps": 0, "best": None, "history": []}
     if (model_dir / "checkpoint_last.npz").is_file():
         progress = restore_checkpoint(
@@ -175,11 +186,11 @@ def _check_splits(settings):
             )
 
 
-def open_model_dir(settings, model_dir, train):
-    """Makes the model directory, or checks that it is of the same run. Returns the inputs.
+def model_inputs(train):
+    """Returns what the weights depend on besides the settings, for `config.json`.
 
-    Raises:
-        ProgramError: it holds a run with other settings, vocabulary or records.
+    Args:
+        train: the `SplitData` of the training split.
     """
     info = train.records.info
     inputs = {
@@ -193,24 +204,33 @@ def open_model_dir(settings, model_dir, train):
         inputs["sentence_feature_size"] = train.text.sentence_feature.dimension
     if train.text.relation_types is not None:
         inputs["num_relations"] = len(train.text.relation_types)
-    config = model_dir / "config.json"
-    if config.is_file():
-        difference = settings.difference(Settings.load(model_dir))
-        stored = Settings.load_inputs(model_dir)
-        if stored != inputs:
-            difference = "the records are of another encoder or detector"
-        for name, fingerprint in train.text.fingerprints().items():
-            if stored.get(name) != fingerprint:
-                difference = f"{name}.txt is not the one it was trained with"
-        if difference:
-            raise ProgramError(
-                f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
-                f"that run with --flagfile={model_dir / 'flagfile'}"
-            )
-        return inputs
-    model_dir.mkdir(parents=True, exist_ok=True)
-    save_text(model_dir, train.text)
-    write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
-    write_atomically(config, settings.to_json(inputs).encode("utf-8"))
     return inputs
 
+
+def check_model_dir(settings, model_dir, inputs, text):
+    """Raises ProgramError if the directory holds a run of other settings, text or records."""
+    if not (model_dir / "config.json").is_file():
+        return
+    difference = settings.difference(Settings.load(model_dir))
+    stored = Settings.load_inputs(model_dir)
+    if stored != inputs:
+        difference = "the records are of another encoder or detector"
+    for name, fingerprint in text.fingerprints().items():
+        if stored.get(name) != fingerprint:
+            difference = f"{name}.txt is not the one it was trained with"
+    if difference:
+        raise ProgramError(
+            f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
+            f"that run with --flagfile={model_dir / 'flagfile'}"
+        )
+
+
+def begin_model_dir(settings, model_dir, inputs, text):
+    """Writes what tells the run, unless it is there; only now, when nothing can be refused."""
+    config = model_dir / "config.json"
+    if config.is_file():
+        return
+    model_dir.mkdir(parents=True, exist_ok=True)
+    save_text(model_dir, text)
+    write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
+    write_atomically(config, settings.to_json(inputs).encode("utf-8"))
