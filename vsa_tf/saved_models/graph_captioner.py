@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from vsa_tf.saved_models.graph_region_answers import graph_region_answers
+
 
 class GraphCaptioner:
     """The answers of a `Captioner`; each method is a signature of its SavedModel.
@@ -39,14 +41,11 @@ class GraphCaptioner:
         batch = self._photographs(image_bytes)
         if not self._of_regions:
             return self._captions(batch)
-        mask = batch["region_mask"]
-        num_regions = mask.shape[1]
-        answers = {
-            name: _of_real(mask, tf.reshape(value, (-1, num_regions, *value.shape[1:])))
+        num_regions = batch["region_mask"].shape[1]
+        return graph_region_answers(batch, {
+            name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
             for name, value in self._captions(self._region_rows(batch)).items()
-        }
-        count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-        return {**answers, "boxes": batch["region_boxes"], "num_regions": count}
+        })
 
     def log_prob(self, image_bytes, sentences):
         """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""
@@ -79,8 +78,3 @@ class GraphCaptioner:
                 region = tf.concat([region, frame], axis=2)
             rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
         return rows
-
-
-def _of_real(mask, values):
-    mask = tf.reshape(mask, (-1, mask.shape[1], *[1] * (len(values.shape) - 2)))
-    return tf.where(mask, values, tf.zeros((), values.dtype) if values.dtype != tf.string else "")

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from vsa_tf.saved_models.graph_region_answers import graph_region_answers
+
 
 class GraphFragments:
     """The answers of a `FragmentModel`; each method is a signature of its SavedModel.
@@ -23,12 +25,7 @@ class GraphFragments:
     def embed_image(self, image_bytes):
         """Returns regions float `[B, R, H]`, boxes `[B, R, 4]` and num_regions `[B]`."""
         batch = self._photographs(image_bytes)
-        mask = batch["region_mask"]
-        return {
-            "regions": tf.where(mask[..., None], self._model.embed_images(batch), 0.0),
-            "boxes": batch["region_boxes"],
-            "num_regions": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
-        }
+        return graph_region_answers(batch, {"regions": self._model.embed_images(batch)})
 
     def embed_sentence(self, sentences):
         """Returns fragments float `[B, E, H]` and num_fragments `[B]`."""

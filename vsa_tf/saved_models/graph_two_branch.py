@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from vsa_tf.saved_models.graph_region_answers import graph_region_answers
 from vsa_tf.saved_models.ranked_boxes import ranked_boxes
 
 
@@ -28,12 +29,7 @@ class GraphTwoBranch:
         batch = self._photographs(image_bytes)
         if self._model.task == "image_sentence":
             return {"embedding": self._model.embed_images(batch)}
-        mask = batch["region_mask"]
-        return {
-            "regions": tf.where(mask[..., None], self._model.embed_regions(batch), 0.0),
-            "boxes": batch["region_boxes"],
-            "num_regions": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
-        }
+        return graph_region_answers(batch, {"regions": self._model.embed_regions(batch)})
 
     def embed_sentence(self, sentences):
         """Returns embedding float `[B, H]`."""

@@ -5,6 +5,7 @@ from keras import ops
 
 from vsa_tf.models.caption_generator import CaptionGenerator
 from vsa_tf.photographs.region_batch import region_batch
+from vsa_tf.saved_models.live_region_answers import live_region_answers
 from vsa_tf.saved_models.live_sentences import padded_strings
 
 
@@ -32,14 +33,8 @@ class LiveCaptioner:
         batch = self._photographs(image_bytes)
         if not self._of_regions:
             return self._captions(batch)
-        mask = batch["region_mask"]
-        answers = {}
-        for name, value in self._captions(region_batch(batch, self._whole_frame)).items():
-            empty = "" if value.dtype == object else 0
-            answers[name] = np.full((*mask.shape, *value.shape[1:]), empty, value.dtype)
-            answers[name][mask] = value
-        num_regions = mask.sum(axis=1, dtype=np.int32)
-        return {**answers, "boxes": batch["region_boxes"], "num_regions": num_regions}
+        captions = self._captions(region_batch(batch, self._whole_frame))
+        return live_region_answers(batch, captions)
 
     def log_prob(self, image_bytes, sentences):
         image = self._model.encode_images(self._photographs(image_bytes))

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from vsa_tf.saved_models.live_region_answers import live_region_answers
+
 
 class LiveFragments:
     """The answers of a `FragmentModel`, as `GraphFragments` gives them in a SavedModel.
@@ -20,12 +22,8 @@ class LiveFragments:
 
     def embed_image(self, image_bytes):
         batch = self._photographs(image_bytes)
-        mask = batch["region_mask"]
-        return {
-            "regions": np.where(mask[..., None], self._regions(batch), np.float32(0)),
-            "boxes": batch["region_boxes"],
-            "num_regions": mask.sum(axis=1, dtype=np.int32),
-        }
+        real_regions = self._regions(batch)[batch["region_mask"]]
+        return live_region_answers(batch, {"regions": real_regions})
 
     def embed_sentence(self, sentences):
         batch = self._sentences(sentences)

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from vsa_tf.saved_models.live_alignment import ranked_boxes
+from vsa_tf.saved_models.live_region_answers import live_region_answers
 
 
 class LiveTwoBranch:
@@ -24,12 +25,8 @@ class LiveTwoBranch:
         batch = self._photographs(image_bytes)
         if self._model.task == "image_sentence":
             return {"embedding": ops.convert_to_numpy(self._model.embed_images(batch))}
-        mask = batch["region_mask"]
-        return {
-            "regions": np.where(mask[..., None], self._regions(batch), np.float32(0)),
-            "boxes": batch["region_boxes"],
-            "num_regions": mask.sum(axis=1, dtype=np.int32),
-        }
+        real_regions = self._regions(batch)[batch["region_mask"]]
+        return live_region_answers(batch, {"regions": real_regions})
 
     def embed_sentence(self, sentences):
         batch = self._sentences(sentences)
