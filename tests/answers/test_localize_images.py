@@ -9,6 +9,7 @@ from tests.saved_models.small_models import make_model_dir, photographs
 from vsa_tf.answers.localize_images import localize_images
 from vsa_tf.answers.model_source import ModelSource
 from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.saved_models.live_model import LiveModel
 
 LOCALIZE = {
@@ -69,3 +70,17 @@ def test_overlapping_boxes_and_the_frame_are_kept_where_they_were_given(model_di
     line, = _lines(ModelSource(str(model_dir)), [path], ["a red dog"], own)
     boxes = [entry["box"] for entry in line["boxes"]]
     assert sorted(boxes) == sorted(own)
+
+
+def test_the_regions_of_an_image_are_found_once_for_all_phrases(
+    model_dir, tmp_path, monkeypatch
+):
+    read, times = PhotographReader.batch, []
+    monkeypatch.setattr(
+        PhotographReader, "batch", lambda self, *args: times.append(1) or read(self, *args)
+    )
+    paths = write_files(tmp_path, photographs(2))
+    lines = _lines(ModelSource(str(model_dir)), paths, ["a red dog", "a cat", "a dog"])
+    assert len(lines) == 6
+    # At most a reading of each image: several images may be asked about at a time.
+    assert 1 <= len(times) <= 2

@@ -1,5 +1,7 @@
 """A model directory that answers questions about photographs."""
 
+import functools
+
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.photographs.photograph_reader import PhotographReader
@@ -15,6 +17,8 @@ from vsa_tf.saved_models.signatures import SIGNATURE_INPUTS, model_signatures
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
 _REGIONS_TO_CAPTION = 20
+# As many as threads ask about at a time (`answered_images`).
+_KEPT_BATCHES = 4
 
 
 class LiveModel:
@@ -48,6 +52,8 @@ class LiveModel:
             self.trained.inputs, self.trained.settings.data.image_size, image_encoder,
             detector if num_regions > 1 else None, num_regions,
         )
+        # Several questions about the same photographs: their regions are found once.
+        self._read_photographs = functools.lru_cache(_KEPT_BATCHES)(self._read_photographs)
         reads_dependencies = self.trained.settings.model.reads_dependencies
         read = LiveRelations if reads_dependencies else LiveSentences
         parts = (
@@ -87,6 +93,9 @@ class LiveModel:
         return getattr(self._answers, name)(**inputs)
 
     def _photographs(self, image_bytes):
+        return self._read_photographs(tuple(image_bytes))
+
+    def _read_photographs(self, image_bytes):
         try:
             return self.reader.batch([(data, decode_image(data)) for data in image_bytes])
         except ImageError as error:
