@@ -25,19 +25,22 @@ import tempfile
 import numpy as np
 
 from benchmarks.benchmark_parser import BenchmarkParser
+from tfrecords_tools.sources.generated_examples import GeneratedExamples
+from tfrecords_tools.sources.source import Source
+from tfrecords_tools.sources.source_example import SourceExample
 
 _NUM_CAPTIONS = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class _GivenFeatures:
+class _GivenFeatures(Source):
     """A generated source of features: small whole numbers that follow from the index."""
 
     num_images: int
     num_regions: int
     feature_size: int
-    name: str = "given_features"
-    skipped: tuple = ()
+
+    name = "given_features"
 
     def splits(self):
         return ("train",)
@@ -45,12 +48,10 @@ class _GivenFeatures:
     def checksums(self):
         return {}
 
-    def num_examples(self, split):
-        return self.num_images
+    def example_sequence(self, split):
+        return GeneratedExamples(self, split, range(self.num_images))
 
     def example(self, split, index):
-        from tfrecords_tools.sources.source_example import SourceExample
-
         return SourceExample(
             source_id=f"{split}-{index:06d}", filename=f"{split}-{index:06d}",
             captions=tuple(

@@ -50,7 +50,8 @@ def main(flag_values=flags.FLAGS):
             f"dependency relations, {split['num_dependencies']} in all"
         )
     listed = os.path.join(flag_values.output_dir, "dataset_info.json")
-    print(f"skipped: {len(parses.skipped())} of parses (listed in {listed})")
+    num_skipped = sum(skip.count for skip in parses.skipped())
+    print(f"skipped: {num_skipped} of parses (listed in {listed})")
 
 
 def _check(flag_values):

@@ -1,18 +1,24 @@
 """Parses of a CoNLL-U file, found by the captions that they are of."""
 
 import hashlib
+import re
+import unicodedata
 
 from tfrecords_tools.sources.source_example import Skip
 from vsa_tf.text.conllu import ConlluFile
 
 # Of a reason that many share, so many are listed; the others are counted.
 _LISTED = 20
+# Brackets of the Penn Treebank.
+_BRACKET = re.compile(r"-[LR][RCS]B-", re.IGNORECASE)
 
 
 class DependencyParses:
     """The dependency relations of captions.
 
-    `# sent_id = IMAGE#k` names caption k of an image by its source_id, or by its file's name.
+    `# sent_id = IMAGE#k` names caption k of an image by its source_id, or by its file's name. A
+    parse must have the caption's words, however they are divided into tokens; captions whose
+    numbers have changed since, because one before them was left out, are known by their words.
 
     Args:
         path: CoNLL-U file.
@@ -30,45 +36,67 @@ class DependencyParses:
         with open(path, "rb") as file:
             self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file = ConlluFile(path)
-        self._relations, shared = {}, {}
+        self._parses, self._numbers, shared = {}, {}, {}
         for parsed in file:
             # Most relations occur often: each is kept once.
             relations = tuple(shared.setdefault(each, each) for each in parsed.relations)
-            self._relations[parsed.image, parsed.caption_index] = relations
+            key = parsed.image, parsed.caption_index
+            self._parses[key] = _letters("".join(parsed.tokens)), relations
+            self._numbers.setdefault(parsed.image, []).append(parsed.caption_index)
         self._unreadable = file.skipped
-        self._used = set()
+        # Of the parses: those of captions, those of other words, second ones of a caption.
+        self._used, self._misnamed, self._second = set(), set(), set()
         self._unparsed, self._of_others = {}, {}
 
-    def of(self, split, source_id, filename, captions):
+    def of(self, split, source_id, filename, captions, numbers=None):
         """Returns for each caption of an image its relations, and notes what there is not.
 
         Args:
             split: name of the split.
             source_id, filename: of the image.
             captions: its sentences as written.
+            numbers: the k of each; by default those from 0.
 
         Returns:
             A tuple as long as `captions` of tuples of `(relation, head, dependent)`; empty for a
             caption that has no relation, or no parse.
         """
-        dependencies = []
-        for index, caption in enumerate(captions):
-            keys = [(name, index) for name in (source_id, filename)]
-            keys = [key for key in keys if key in self._relations]
-            self._used.update(keys)
-            relations = self._relations[keys[0]] if keys else ()
-            if not keys:
-                self._note(self._unparsed, split, f"{source_id}#{index}")
-            elif not _is_of(caption, relations):
-                self._note(self._of_others, split, f"{source_id}#{index}")
-                relations = ()
-            dependencies.append(relations)
-        return tuple(dependencies)
+        numbers = range(len(captions)) if numbers is None else numbers
+        names = dict.fromkeys((source_id, filename))
+        left = [(name, number) for name in names for number in self._numbers.get(name, ())]
+        found = [None] * len(captions)
+        for by_number in (True, False):
+            for place, (number, caption) in enumerate(zip(numbers, captions, strict=True)):
+                if found[place] is None:
+                    found[place] = self._find(caption, left, number if by_number else None)
+        self._used.update(filter(None, found))
+        self._second.update(key for key in left if any((n, key[1]) in found for n in names))
+        for number, key in zip(numbers, found):
+            if key is None:
+                misnamed = [other for other in left if other[1] == number]
+                self._misnamed.update(misnamed)
+                noted = self._of_others if misnamed else self._unparsed
+                noted.setdefault(split, []).append(f"{source_id}#{number}")
+        return tuple(() if key is None else self._parses[key][1] for key in found)
+
+    def _find(self, caption, left, number):
+        """Takes from `left` the parse of this caption, and of this number unless it is None."""
+        letters = _letters(caption)
+        for key in left:
+            if number in (None, key[1]) and self._parses[key][0] == letters:
+                left.remove(key)
+                return key
+        return None
 
     def forget(self, split):
         """Forgets what was noted of a split, whose images are about to be asked for again."""
         for noted in (self._unparsed, self._of_others):
             noted.pop(split, None)
+
+    @property
+    def fit(self):
+        """Whether some parse is of a caption that was asked for."""
+        return bool(self._used)
 
     def check(self):
         """Refuses a file of other captions, once all images have been asked for.
@@ -76,30 +104,47 @@ class DependencyParses:
         Raises:
             ValueError: no parse is of a caption.
         """
-        if not self._used:
-            first = "#".join(map(str, next(iter(self._relations), ("none", 0))))
-            asked = next((names[0] for names in self._unparsed.values()), "none")
+        if self.fit:
+            return
+        received = f"Received: {self._path}, whose {len(self._parses)} parses are of"
+        if self._misnamed:
+            first = next(names[0] for names in self._of_others.values())
             raise ValueError(
-                f"Expected parses of the captions, such as # sent_id = {asked}. Received: "
-                f"{self._path}, whose {len(self._relations)} parses are of others, such as {first}"
+                f"Expected parses of the captions' own words. {received} other words than the "
+                f"captions that they name, such as {first}"
             )
+        first = "#".join(map(str, next(iter(self._parses), ("none", 0))))
+        asked = next((names[0] for names in self._unparsed.values()), "none")
+        raise ValueError(
+            f"Expected parses of the captions, such as # sent_id = {asked}. {received} others, "
+            f"such as {first}"
+        )
 
     def skipped(self):
         """Returns the `Skip`s of parses without a caption and of captions without a parse.
 
-        Of each reason the first are listed; an entry without a name counts the others.
+        Of each reason the first are listed; an entry without a name stands for the others.
         """
         unreadable = [
             Skip("", parse.sentence_id, f"parse in line {parse.line}: {parse.reason}")
             for parse in self._unreadable
         ]
         listed = _first(unreadable, "more sentences of the parses cannot be used")
-        reason = "a parse of no caption that was written"
-        unused = [
-            Skip("", f"{name}#{index}", reason)
-            for name, index in self._relations if (name, index) not in self._used
-        ]
-        listed += _first(unused, "more parses are of no caption that was written")
+        second = [key for key in self._parses if key in self._second - self._misnamed]
+        others = self._used | self._misnamed | self._second
+        unused = [key for key in self._parses if key not in others]
+        for keys, reason, more in (
+            (
+                unused, "a parse of no caption that was written",
+                "more parses are of no caption that was written",
+            ),
+            (
+                second, "a second parse of a caption, and left out",
+                "more parses are second ones of their captions",
+            ),
+        ):
+            skips = [Skip("", f"{name}#{number}", reason) for name, number in keys]
+            listed += _first(skips, more)
         for noted, reason, more in (
             (self._unparsed, "no parse of this caption", "more captions have no parse"),
             (
@@ -111,21 +156,19 @@ class DependencyParses:
                 listed += _first([Skip(split, name, reason) for name in names], more)
         return listed
 
-    def _note(self, noted, split, name):
-        noted.setdefault(split, []).append(name)
 
+def _letters(text):
+    """What parsers leave as it is: the letters and digits, in order.
 
-def _is_of(caption, relations):
-    """Whether a parse is of this caption: half of its words occur there, or more.
-
-    Not all: parsers may split words, and write brackets and quotes in ways of their own.
+    They divide words ("do n't", "T - shirt"), and write brackets, quotes, dashes and slashes in
+    ways of their own.
     """
-    caption = caption.casefold()
-    words = {word for _, *pair in relations for word in pair}
-    return 2 * sum(word.casefold() in caption for word in words) >= len(words)
+    text = unicodedata.normalize("NFKC", _BRACKET.sub("", text)).casefold()
+    return "".join(filter(str.isalnum, text))
 
 
 def _first(skips, more):
-    if len(skips) <= _LISTED:
+    count = len(skips) - _LISTED
+    if count <= 0:
         return skips
-    return skips[:_LISTED] + [Skip(skips[0].split, "", f"{len(skips) - _LISTED} {more}")]
+    return skips[:_LISTED] + [Skip(skips[0].split, "", f"{count} {more}", count)]

@@ -83,7 +83,7 @@ def _summary(info):
         parts = (f"{key}={value}" for key, value in sorted(info.contents.get(name, {}).items()))
         lines.append(f"{name}: {', '.join(parts)}")
     skipped = info.contents.get("skipped", ())
-    lines.append(f"skipped: {len(skipped)}")
+    lines.append(f"skipped: {info.contents.get('num_skipped', len(skipped))}")
     lines += [
         f"  {item['split'] or '-'} {item['source_id']}: {item['reason']}" for item in skipped[:5]
     ]

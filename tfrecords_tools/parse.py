@@ -5,8 +5,9 @@
 
 The file goes to `tfrecords_tools.write --dependencies`, or for records that are there already to
 `tfrecords_tools.add_dependencies`. Any other parser's CoNLL-U serves as well, where comments
-`# sent_id = IMAGE#k` name the captions. Interrupted, the same command goes on where it was; the
-file does not depend on the number of workers.
+`# sent_id = IMAGE#k` name the captions: k counts those of an image from 0, with those that the
+writer leaves out. Interrupted, the same command goes on where it was; the file does not depend on
+the number of workers.
 """
 
 import os
@@ -116,10 +117,12 @@ def _captions(source, splits):
         if split not in known:
             raise ProgramError(f"Expected --splits among {', '.join(known)}. Received: {split}")
     return [
-        (f"{example.source_id}#{index}", caption)
+        (f"{example.source_id}#{number}", caption)
         for split in splits or known
         for example in source.examples(split)
-        for index, caption in enumerate(example.captions)
+        for number, caption in zip(
+            source.caption_numbers(example), example.captions, strict=True
+        )
     ]
 
 

@@ -1,6 +1,5 @@
 """A copy of records with the dependency relations of their captions."""
 
-import dataclasses
 import hashlib
 
 import tensorflow as tf
@@ -41,6 +40,7 @@ def copy_with_dependencies(data_dir, parses, output_dir, report=lambda num_image
     contents["sources"] = {**contents["sources"], "dependencies": parses.sha256}
     directory = RecordDirectory(output_dir)
     with directory.locked():
+        _check_fit(info, parses)
         directory.open({
             **{name: contents[name] for name in _KEPT},
             "splits": {name: len(split.shards) for name, split in info.splits.items()},
@@ -50,22 +50,34 @@ def copy_with_dependencies(data_dir, parses, output_dir, report=lambda num_image
             name: contents["splits"][name] | _copy_split(info, name, parses, directory, report)
             for name in info.splits
         }
-        parses.check()
-        skipped = [dataclasses.asdict(skip) for skip in parses.skipped()]
-        contents["skipped"] = [*contents["skipped"], *skipped]
-        contents["num_skipped"] = len(contents["skipped"])
+        skipped = parses.skipped()
+        contents["skipped"] = [*contents["skipped"], *(skip.entry() for skip in skipped)]
+        contents["num_skipped"] += sum(skip.count for skip in skipped)
         directory.finish(contents)
     return contents
 
 
+def _check_fit(info, parses):
+    """Refuses parses of other captions, before anything is written."""
+    for name in info.splits:
+        for shard, path in zip(info.split(name).shards, info.shard_paths(name), strict=True):
+            for record in _records(path, shard.num_records):
+                _find_dependencies(record, name, parses)
+                if parses.fit:
+                    return
+    parses.check()
+
+
 def _copy_split(info, name, parses, directory, report):
+    parses.forget(name)
     counts = {"num_parsed_sentences": 0, "num_dependencies": 0}
     shards = []
     for shard, path in zip(info.split(name).shards, info.shard_paths(name), strict=True):
         copied = directory.path(shard.file)
         with shard_file(copied) as writer:
             for record in _records(path, shard.num_records):
-                dependencies = _set_dependencies(record, name, parses)
+                dependencies = _find_dependencies(record, name, parses)
+                encode_dependencies(record.features.feature, dependencies)
                 counts["num_parsed_sentences"] += sum(map(bool, dependencies))
                 counts["num_dependencies"] += sum(map(len, dependencies))
                 writer.write(record.SerializeToString(deterministic=True))
@@ -94,13 +106,11 @@ def _records(path, num_records):
         )
 
 
-def _set_dependencies(record, split, parses):
+def _find_dependencies(record, split, parses):
     features = record.features.feature
     names = [
         features[key].bytes_list.value[0].decode("utf-8")
         for key in (schema.IMAGE_SOURCE_ID, schema.IMAGE_FILENAME)
     ]
     captions = [text.decode("utf-8") for text in features[schema.CAPTION_RAW].bytes_list.value]
-    dependencies = parses.of(split, *names, captions)
-    encode_dependencies(features, dependencies)
-    return dependencies
+    return parses.of(split, *names, captions)

@@ -63,28 +63,29 @@ class RecordDirectory:
     def check(self, identity):
         """Refuses to mix records: checks what lies here against what is to be written.
 
+        Where no shard lies, there are no records, whatever an ended run was about to write.
+
         Args:
             identity: dict of everything known so far that the records depend on.
 
         Raises:
             ValueError: naming the first differences.
         """
-        for name in (schema.DATASET_INFO, _SETTINGS):
-            there = self._read_json(name)
-            if there is not None:
-                break
+        there = self.info()
+        if there is not None:
+            there = _identity_of(there)
         else:
-            others = [name for name in sorted(os.listdir(self._path)) if ".tfrecord" in name]
-            others = [name for name in others if not name.startswith(".")]
-            if others:
+            shards = [name for name in sorted(os.listdir(self._path)) if ".tfrecord" in name]
+            shards = [name for name in shards if not name.startswith(".")]
+            if not shards:
+                return  # settings alone are of a run that came to nothing
+            there = self._read_json(_SETTINGS)
+            if there is None:
                 raise ValueError(
                     f"Expected an empty directory or one of this program. Received: "
-                    f"{self._path!r}, which holds {others[0]} but no {schema.DATASET_INFO}. Give "
+                    f"{self._path!r}, which holds {shards[0]} but no {schema.DATASET_INFO}. Give "
                     "another --output_dir."
                 )
-            return
-        if name == schema.DATASET_INFO:
-            there = _identity_of(there)
         here = _flatten(identity)
         there = _flatten({key: there.get(key) for key in identity})
         differences = [
@@ -115,7 +116,7 @@ class RecordDirectory:
         identity = json.loads(json.dumps(identity))
         self.check(identity)
         self.remove_partials()
-        if self.info() is None and self._read_json(_SETTINGS) is None:
+        if self.info() is None:
             self._write_json(_SETTINGS, identity)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -259,9 +259,8 @@ def _message(error):
 
 def _print_result(result, output_dir, source):
     info = result.info
-    for name, rows in getattr(source, "layout", {}).items():
+    for name, rows in source.layout.items():
         print(f"{name}: the rows of its array are {rows}")
-    official_counts = getattr(source, "official_counts", {})
     for name, split in info["splits"].items():
         print(
             f"{name}: {split['num_images']} images, {split['num_sentences']} sentences, "
@@ -272,10 +271,13 @@ def _print_result(result, output_dir, source):
                 f"{name}: {split['num_parsed_sentences']} of {split['num_sentences']} sentences "
                 f"have dependency relations, {split['num_dependencies']} in all"
             )
-        official = official_counts.get(name, split["num_images"])
+        official = source.official_counts.get(name, split["num_images"])
         if split["num_images"] != official:
             where = "; see what was skipped" if info["num_skipped"] else ""
             print(f"{name}: as published it has {official} images{where}")
+    for name, reason in result.empty_splits.items():
+        first = f", first reason: {reason}" if reason else ""
+        print(f"{name}: not written, it has no usable photograph{first}")
     listed = os.path.join(output_dir, "dataset_info.json")
     print(
         f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "

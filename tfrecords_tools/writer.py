@@ -6,7 +6,9 @@ import math
 import sys
 import time
 
-from tfrecords_tools.generated_examples import GeneratedExamples
+from tfrecords_tools.detection.file_proposals import FileProposals
+from tfrecords_tools.detection.source_proposals import SourceProposals
+from tfrecords_tools.image_decoding import ImageError, decode_image
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.record_directory import RecordDirectory
 from tfrecords_tools.shard_task import ShardTask
@@ -23,12 +25,15 @@ class WriteResult:
 
     Attributes:
         info: the contents of `dataset_info.json`.
+        empty_splits: `{split: why}` of splits that are not there, as no photograph can be used:
+            the first reason, or "".
         num_images: photographs processed by this run; earlier runs' shards are not among them.
         startup_seconds: until the first photograph: reading the source, loading the models.
         seconds: from the first photograph to the end.
     """
 
     info: dict
+    empty_splits: dict
     num_images: int
     startup_seconds: float
     seconds: float
@@ -45,7 +50,7 @@ def write_records(
     of a network may then differ in their last bits.)
 
     Args:
-        source: a source, see `tfrecords_tools.sources`.
+        source: a `Source`.
         output_dir: directory, made if missing. Records of other settings there are refused.
         settings: a `WriteSettings`.
         splits: names of the splits to write; None for all that have photographs.
@@ -65,7 +70,7 @@ def write_records(
         RuntimeError: when a worker process died.
     """
     start = time.monotonic()
-    feature_size = getattr(source, "feature_size", None)
+    feature_size = source.feature_size
     if (feature_size is None) == (settings.image_encoder == GIVEN):
         raise ValueError(
             f"Expected image_encoder={GIVEN!r} for sources that bring features, and for them "
@@ -86,6 +91,7 @@ def write_records(
             make_pool = functools.partial(WorkerPool, min(num_workers, len(tasks)))
         try:
             with make_pool(settings, make_models or _make_models) as pool:
+                _check_proposals(tasks, settings)
                 description = pool.description()
                 if feature_size is not None:
                     description |= {"feature_size": feature_size}
@@ -106,8 +112,11 @@ def write_records(
             # Workers that were ended in the middle of a shard.
             directory.remove_partials()
             raise
-        info = _finish(directory, source, tasks, notes, identity, description, settings)
-        return WriteResult(info, progress.total, startup_seconds, progress.seconds())
+        info = _finish(directory, source, splits, tasks, notes, identity, description, settings)
+        empty_splits = {} if splits else _empty_splits(source, tasks)
+        return WriteResult(
+            info, empty_splits, progress.total, startup_seconds, progress.seconds()
+        )
 
 
 def _make_models(settings):
@@ -128,11 +137,11 @@ def _plan(source, splits, settings):
         )
     tasks = []
     for split in splits or available:
-        examples = _examples(source, split)
+        examples = source.example_sequence(split)
         if not examples:
             if splits:
-                reasons = [skip.reason for skip in source.skipped if skip.split == split]
-                first = f" First reason: {reasons[0]}." if reasons else ""
+                reason = _first_reason(source, split)
+                first = f" First reason: {reason}." if reason else ""
                 raise ValueError(f"Split {split!r} has no usable photograph.{first}")
             continue
         count = settings.num_shards or math.ceil(len(examples) / IMAGES_PER_SHARD)
@@ -152,16 +161,43 @@ def _plan(source, splits, settings):
             "Expected annotated boxes with --object_features. Received: photographs without any. "
             "Give --entities, or leave the flag out"
         )
-    if hasattr(source, "parses"):
-        source.parses.check()
+    source.check()
     return tasks
 
 
-def _examples(source, split):
-    # Of the class itself: a source round another one would pass on the other's method.
-    if hasattr(type(source), "example"):
-        return GeneratedExamples(source, split, range(source.num_examples(split)))
-    return tuple(source.examples(split))
+def _first_reason(source, split):
+    return next((skip.reason for skip in source.skipped if skip.split == split), "")
+
+
+def _empty_splits(source, tasks):
+    # What has no photograph at all may not be among the splits.
+    found = dict.fromkeys([*source.splits(), *(skip.split for skip in source.skipped)])
+    written = {"", *(task.split for task in tasks)}
+    return {split: _first_reason(source, split) for split in found if split not in written}
+
+
+def _check_proposals(tasks, settings):
+    """Refuses what lacks proposals while nothing is written; workers would find one by one."""
+    name, _, path = settings.detector.partition(":")
+    if name != "proposals":
+        return
+    if not path:
+        # A data set brings them for all photographs, or for none.
+        SourceProposals().check([tasks[0].examples[0]])
+        return
+    detector = FileProposals(path)
+    missing = detector.missing(example for task in tasks for example in task.examples)
+    # Who made the file may have left out what cannot be decoded, as the writer will.
+    if any(_is_sound(example, settings) for example in missing):
+        detector.check(missing)
+
+
+def _is_sound(example, settings):
+    try:
+        decode_image(example.read_image(), settings.max_image_pixels)
+    except (OSError, ImageError):
+        return False
+    return True
 
 
 def _count_shards(tasks):
@@ -193,15 +229,13 @@ def _resume(directory, tasks, fingerprint, stream):
     return notes, missing
 
 
-def _finish(directory, source, tasks, notes, identity, description, settings):
+def _finish(directory, source, chosen, tasks, notes, identity, description, settings):
     info = directory.info()
     if info is not None:
         return _check_repaired(directory, info, notes)
     notes = [(task, notes[task.file]) for task in tasks]
     skipped = [
-        dataclasses.asdict(skip)
-        for skip in source.skipped
-        if skip.split in ("", *identity["splits"])
+        skip.entry() for skip in source.skipped if not chosen or skip.split in ("", *chosen)
     ]
     skipped += [
         {"split": task.split, "source_id": source_id, "reason": reason}
@@ -221,7 +255,7 @@ def _finish(directory, source, tasks, notes, identity, description, settings):
                 {key: note[key] for key in ("file", "num_records", "sha256")} for note in own
             ],
         }
-        if hasattr(source, "parses"):
+        if source.is_parsed:
             for key in ("num_parsed_sentences", "num_dependencies"):
                 splits[split][key] = sum(note[key] for note in own)
         if not splits[split]["num_images"]:
@@ -238,7 +272,7 @@ def _finish(directory, source, tasks, notes, identity, description, settings):
         "images_stored": settings.store_images,
         "object_features": settings.object_features,
         "skipped": skipped,
-        "num_skipped": len(skipped),
+        "num_skipped": sum(item.get("count", 1) for item in skipped),
     }
     directory.finish(info)
     return info

@@ -23,14 +23,18 @@ def _file(tmp_path, text):
     return ConlluFile(path)
 
 
-def _relations(tmp_path, words):
+def _parsed(tmp_path, words):
     (parsed,) = _file(tmp_path, f"# sent_id = a.jpg#0\n{words}\n")
-    return parsed.relations
+    return parsed
+
+
+def _relations(tmp_path, words):
+    return _parsed(tmp_path, words).relations
 
 
 def test_relations_are_read_with_the_words_as_written(tmp_path):
     file = _file(tmp_path, f"# sent_id = a.jpg#0\n# text = A dog runs.\n{DOG}\n")
-    assert list(file) == [ParsedCaption("a.jpg", 0, DOG_RELATIONS)]
+    assert list(file) == [ParsedCaption("a.jpg", 0, DOG_RELATIONS, ("A", "dog", "runs", "."))]
     assert file.skipped == []
 
 
@@ -49,18 +53,21 @@ def test_the_last_sentence_needs_no_blank_line_and_no_line_end(tmp_path):
 
 def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing(tmp_path):
     text = f"# sent_id = a#0\n{DOG}\n".replace("\n", "\r\n").encode("utf-8-sig")
-    assert list(_file(tmp_path, text)) == [ParsedCaption("a", 0, DOG_RELATIONS)]
+    (parsed,) = _file(tmp_path, text)
+    assert parsed == ParsedCaption("a", 0, DOG_RELATIONS, ("A", "dog", "runs", "."))
 
 
 # The two examples of the format's own page: "vámonos al mar" and "Sue likes coffee and Bill tea".
-def test_the_words_of_a_multiword_token_count_and_its_surface_form_does_not(tmp_path):
+def test_the_words_of_a_multiword_token_have_relations_and_its_surface_form_is_written(tmp_path):
     words = _lines(
         "1-2 vámonos _ _ _", "1 vamos VERB 0 root", "2 nos PRON 1 obj",
         "3-4 al _ _ _", "3 a ADP 5 case", "4 el DET 5 det", "5 mar NOUN 1 obl",
     )
-    assert _relations(tmp_path, words) == (
+    parsed = _parsed(tmp_path, words)
+    assert parsed.relations == (
         ("obj", "vamos", "nos"), ("case", "mar", "a"), ("det", "mar", "el"), ("obl", "vamos", "mar")
     )
+    assert parsed.tokens == ("vámonos", "al", "mar")
 
 
 def test_empty_nodes_are_passed_over(tmp_path):
@@ -68,10 +75,12 @@ def test_empty_nodes_are_passed_over(tmp_path):
         "1 Sue PROPN 2 nsubj", "2 likes VERB 0 root", "3 coffee NOUN 2 obj", "4 and CCONJ 5 cc",
         "5 Bill PROPN 2 conj", "5.1 likes VERB _ _", "6 tea NOUN 5 orphan",
     )
-    assert _relations(tmp_path, words) == (
+    parsed = _parsed(tmp_path, words)
+    assert parsed.relations == (
         ("nsubj", "likes", "Sue"), ("obj", "likes", "coffee"), ("cc", "Bill", "and"),
         ("conj", "likes", "Bill"), ("orphan", "Bill", "tea"),
     )
+    assert parsed.tokens == ("Sue", "likes", "coffee", "and", "Bill", "tea")
 
 
 def test_a_caption_of_one_word_has_no_relations(tmp_path):

@@ -1,6 +1,6 @@
 """Exporting records by the program, and reading records whole."""
 
-from absl import flags
+from program_runs import run_program
 
 from tfrecords_tools import export
 from tfrecords_tools.exporting.read_records import read_records
@@ -9,10 +9,7 @@ from vsa_tf.data.dataset_info import DatasetInfo
 
 def run_export(*arguments):
     """Runs the program's `main` with a command line."""
-    values = flags.FlagValues()
-    export.define_flags(values)
-    values(["export", *arguments])
-    export.main(values)
+    run_program(export, *arguments)
 
 
 def export_as(name, data_dir, output_dir, *arguments):

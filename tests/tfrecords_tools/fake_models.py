@@ -91,3 +91,26 @@ class DyingDetector(FakeDetector):
 
 def make_dying(settings):
     return DyingDetector(), None
+
+
+class RefusingDetector(FakeDetector):
+    """Refuses images whose captions hold a word, as a file refuses those it has no boxes for."""
+
+    def __init__(self, word):
+        self._word = word
+
+    def describe(self):
+        return {"spec": "refusing"}
+
+    def detect(self, images, examples):
+        if any(self._word in caption for example in examples for caption in example.captions):
+            raise ValueError("No proposals")
+        return super().detect(images, examples)
+
+
+def make_refusing(settings):
+    return RefusingDetector(""), FakeEncoder()
+
+
+def make_refusing_balls(settings):
+    return RefusingDetector("ball"), FakeEncoder()

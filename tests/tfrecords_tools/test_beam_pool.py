@@ -5,6 +5,7 @@ import sys
 import fake_models
 import pytest
 from mini_flickr8k import files, write_directories
+from program_runs import run_program
 from written_records import contents, write
 
 from tfrecords_tools import write as write_program
@@ -14,15 +15,7 @@ from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.program import ProgramError
 
 THREADS = "--direct_num_workers=2 --direct_running_mode=multi_threading"
-
-
-def run(*arguments):
-    from absl import flags
-
-    values = flags.FlagValues()
-    write_program.define_flags(values)
-    values(["write", *arguments])
-    write_program.main(values)
+run = functools.partial(run_program, write_program)
 
 
 def test_without_beam_the_extra_is_named(monkeypatch, tmp_path):

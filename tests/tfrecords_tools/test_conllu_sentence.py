@@ -33,4 +33,5 @@ def test_the_reader_reads_what_is_written(tmp_path):
     path = tmp_path / "parses.conllu"
     path.write_text(conllu_sentence("a.jpg#2", _doc()), encoding="utf-8")
     relations = (("det", "dog", "A"), ("nsubj", "runs", "dog"))
-    assert list(ConlluFile(path)) == [ParsedCaption("a.jpg", 2, relations)]
+    tokens = tuple(token.text for token in _doc())
+    assert list(ConlluFile(path)) == [ParsedCaption("a.jpg", 2, relations, tokens)]

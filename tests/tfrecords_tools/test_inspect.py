@@ -1,11 +1,12 @@
+import functools
 import json
 import re
 
 import fake_models
 import pytest
 import tensorflow as tf
-from absl import flags
 from mini_flickr8k import files, write_directories
+from program_runs import run_program
 
 from tfrecords_tools import inspect
 from tfrecords_tools.record_checking import check_records
@@ -17,6 +18,7 @@ from vsa_tf.data import schema
 from vsa_tf.program import ProgramError
 
 SHARD = "train-00000-of-00001.tfrecord"
+run = functools.partial(run_program, inspect)
 
 
 def write_sample(tmp_path, **settings):
@@ -54,6 +56,15 @@ def rewrite(data_dir, change):
     info = json.loads((data_dir / schema.DATASET_INFO).read_text())
     info["splits"]["train"]["shards"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (data_dir / schema.DATASET_INFO).write_text(json.dumps(info))
+
+
+def test_what_is_skipped_is_counted_as_the_records_say(data_dir, capsys):
+    path = data_dir / schema.DATASET_INFO
+    info = json.loads(path.read_text())
+    info["skipped"] = [{"split": "dev", "source_id": "", "reason": "7 more", "count": 7}]
+    path.write_text(json.dumps({**info, "num_skipped": 7}))
+    run(f"--data_dir={data_dir}")
+    assert "skipped: 7\n  dev : 7 more\n" in capsys.readouterr().out
 
 
 def test_sound_records_have_no_problem(data_dir):
@@ -147,13 +158,6 @@ def test_page_is_self_contained_and_escapes_what_people_wrote(data_dir):
     # Three phrases of 101 and of 102, two of 103 and of 104.
     assert page.count("<mark") == page.count("</mark>") == 10
     assert ">A grey dog</mark> runs ." in page
-
-
-def run(*arguments):
-    values = flags.FlagValues()
-    inspect.define_flags(values)
-    values(["inspect", *arguments])
-    inspect.main(values)
 
 
 def test_program_prints_checks_and_renders(data_dir, tmp_path, capsys):

@@ -1,19 +1,15 @@
+import functools
 import subprocess
 import sys
 
 import pytest
-from absl import flags
+from program_runs import run_program
 
 from tfrecords_tools import parse
 from vsa_tf.program import ProgramError
 from vsa_tf.text.conllu import ConlluFile
 
-
-def run(*arguments):
-    values = flags.FlagValues()
-    parse.define_flags(values)
-    values(["parse", *arguments])
-    parse.main(values)
+run = functools.partial(run_program, parse)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +86,14 @@ class TestWithSpacy:
         assert output.read_text(encoding="utf-8").startswith("# generator = spaCy ")
         run(*arguments)
         assert "nothing left to do" in capsys.readouterr().out
+
+    def test_captions_have_the_numbers_of_the_data_set(self, tmp_path, pipeline, source):
+        rows = (f"a.jpg,{caption},train\n" for caption in ("", "Dogs run", "!", "Two dogs"))
+        (tmp_path / "captions.csv").write_text("".join(rows), encoding="utf-8")
+        output = tmp_path / "out.conllu"
+        run(*source, f"--pipeline={pipeline}", f"--output={output}", "--num_workers=1")
+        found = [(parsed.caption_index, parsed.tokens) for parsed in ConlluFile(output)]
+        assert found == [(1, ("Dogs", "run")), (3, ("Two", "dogs"))]
 
     def test_splits_are_chosen(self, tmp_path, pipeline, source):
         output = tmp_path / "out.conllu"

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 import tensorflow as tf
-from absl import flags
 from parsed_captions import IMAGES, PARSES, captioned_images, captions, parsed_source
+from program_runs import run_program
 from written_records import contents, write
 
 from tfrecords_tools import add_dependencies, inspect, write as write_program
@@ -29,13 +29,6 @@ def unparsed(tmp_path):
     """The same records without."""
     write(captioned_images(tmp_path / "unparsed_source"), tmp_path / "unparsed")
     return tmp_path / "unparsed"
-
-
-def run(program, *arguments):
-    values = flags.FlagValues()
-    program.define_flags(values)
-    values(["program", *map(str, arguments)])
-    program.main(values)
 
 
 def test_records_hold_the_relations_of_every_caption(written):
@@ -74,7 +67,7 @@ def test_records_without_parses_say_nothing_of_them(unparsed):
 
 def test_added_parses_give_the_bytes_of_records_written_with_them(written, unparsed, tmp_path):
     before = contents(unparsed)
-    run(
+    run_program(
         add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'added'}",
     )
@@ -90,7 +83,8 @@ def test_added_again_they_are_the_same_and_the_writer_is_content(unparsed, tmp_p
 
 
 def test_what_has_no_parse_is_listed_by_both_ways(tmp_path):
-    changes = {"harbour.jpg": ["Two small boats leave .", "A bird", "A third", "4", "5", "A sixth"]}
+    texts = ["Two small boats leave the harbour", "A bird", "A third", "4", "5", "A sixth"]
+    changes = {"harbour.jpg": texts}
     skipped = []
     write(parsed_source(tmp_path / "source", changes=changes), tmp_path / "written")
     write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
@@ -103,11 +97,48 @@ def test_what_has_no_parse_is_listed_by_both_ways(tmp_path):
         assert info["num_skipped"] == len(info["skipped"])
     assert skipped[0] == skipped[1]
     by_name = {item["source_id"]: item["reason"] for item in skipped[0]}
-    # Captions 1 to 3 are other texts; caption 4, "Boats", has no relation to tell by.
-    assert list(by_name) == ["harbour.jpg#5", "harbour.jpg#1", "harbour.jpg#2", "harbour.jpg#3"]
+    # Captions 1 to 4 are other texts.
+    assert list(by_name) == ["harbour.jpg#5", *(f"harbour.jpg#{number}" for number in range(1, 5))]
     assert by_name["harbour.jpg#5"] == "no parse of this caption"
     assert by_name["harbour.jpg#1"] == "its parse is of other words, and left out"
     assert contents(tmp_path / "written") == contents(tmp_path / "added")
+
+
+def test_after_a_caption_that_is_left_out_parses_are_of_their_captions(tmp_path):
+    # Caption 0 of harbour.jpg is empty: the others keep their numbers.
+    changes = {"harbour.jpg": ["", *captions()["harbour.jpg"][1:]]}
+    source = parsed_source(tmp_path / "source", changes=changes)
+    info = write(source, tmp_path / "written").info
+    assert [item["source_id"] for item in info["skipped"]] == ["line 1", "harbour.jpg#0"]
+    write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
+    copy_with_dependencies(
+        tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added"
+    )
+    assert contents(tmp_path / "written") == contents(tmp_path / "added")
+    # As the same captions have where none is left out.
+    write(parsed_source(tmp_path / "whole"), tmp_path / "whole_records")
+    expected = RecordSplit(tmp_path / "whole_records", "train").dependencies[1:]
+    assert RecordSplit(tmp_path / "written", "train").dependencies == expected
+
+
+def test_captions_without_a_parse_are_named_as_the_data_set_numbers_them(tmp_path):
+    changes = {"harbour.jpg": ["", *captions()["harbour.jpg"][1:], "A sixth"]}
+    source = parsed_source(tmp_path / "source", changes=changes)
+    (first, *_) = source.examples("train")
+    assert list(source.caption_numbers(first)) == [1, 2, 3, 4, 5]
+    assert "harbour.jpg#5" in [skip.source_id for skip in source.skipped]
+
+
+def test_all_that_is_skipped_is_counted_where_few_are_listed(tmp_path):
+    changes = {"harbour.jpg": [f"Boat {number}" for number in range(30)]}
+    write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
+    info = write(parsed_source(tmp_path / "source", changes=changes), tmp_path / "written").info
+    added = copy_with_dependencies(
+        tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added"
+    )
+    # 25 captions without a parse, of which 20 are listed, and 5 whose parses are of other words.
+    assert [item["count"] for item in info["skipped"] if "count" in item] == [5]
+    assert info["num_skipped"] == added["num_skipped"] == 30
 
 
 def test_parses_of_captions_that_are_not_written_are_counted(tmp_path):
@@ -129,12 +160,14 @@ def test_other_parses_in_the_directory_are_refused(written, tmp_path):
 def test_parses_of_other_captions_are_refused_by_both_ways(unparsed, tmp_path):
     other = tmp_path / "other.conllu"
     other.write_text(PARSES.read_text().replace(".jpg#", ".png#"))
+    copied = tmp_path / "added"
     with pytest.raises(ValueError, match="are of others, such as harbour.png#0"):
         write(parsed_source(tmp_path / "source", other), tmp_path / "out")
     with pytest.raises(ValueError, match="are of others, such as harbour.png#0"):
-        copy_with_dependencies(unparsed, DependencyParses(other), tmp_path / "added")
-    for name in ("out", "added"):
-        assert "dataset_info.json" not in contents(tmp_path / name)
+        copy_with_dependencies(unparsed, DependencyParses(other), copied)
+    assert contents(tmp_path / "out") == contents(copied) == {}
+    # Nothing is in the way of the right ones.
+    copy_with_dependencies(unparsed, DependencyParses(PARSES), copied)
 
 
 def test_records_that_have_parses_are_not_given_more(written, tmp_path):
@@ -161,19 +194,19 @@ def test_examples_of_a_parsed_source_reach_other_processes(tmp_path):
 
 
 def test_the_programs_print_what_they_wrote(tmp_path, unparsed, written, capsys):
-    run(
+    run_program(
         add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'added'}",
     )
     assert "train: 14 of 15 sentences have dependency relations" in capsys.readouterr().out
     folder = tmp_path / "source"
-    run(
+    run_program(
         write_program, "--dataset=csv", f"--images={folder / 'images'}", "--num_workers=0",
         f"--captions={folder / 'captions.csv'}", f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'program'}",
     )
     assert "dev: 5 of 5 sentences have dependency relations" in capsys.readouterr().out
-    run(inspect, f"--data_dir={tmp_path / 'program'}", "--check")
+    run_program(inspect, f"--data_dir={tmp_path / 'program'}", "--check")
     printed = capsys.readouterr().out
     assert "dependency relations of 14 sentences" in printed and "no problem" in printed
 
@@ -212,4 +245,4 @@ def test_a_wrong_count_of_relations_is_a_problem(written):
 def test_wrong_flags_are_one_clear_error(program, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ProgramError, match=message):
-        run(program, *arguments)
+        run_program(program, *arguments)

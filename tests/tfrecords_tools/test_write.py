@@ -1,21 +1,17 @@
+import functools
 import json
 import subprocess
 import sys
 
 import pytest
-from absl import flags
 from mini_flickr8k import files, write_zips
+from program_runs import run_program
 from source_samples import SAMPLES
 
 from tfrecords_tools import write
 from vsa_tf.program import ProgramError
 
-
-def run(*arguments):
-    values = flags.FlagValues()
-    write.define_flags(values)
-    values(["write", *arguments])
-    write.main(values)
+run = functools.partial(run_program, write)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +73,17 @@ def test_program_writes_and_prints_rate_and_counts(tmp_path, capsys):
     assert list(info["splits"]) == ["dev"] and info["num_regions"] == 5
     run(*arguments, "--detector=grid", "--num_regions=5", "--splits=dev")
     assert "nothing left to do" in capsys.readouterr().out
+
+
+def test_splits_without_a_photograph_are_told(tmp_path, capsys):
+    contents = files()
+    del contents["images"]["Flicker8k_Dataset/104_d.jpg"]
+    arguments = [f"--{name}={path}" for name, path in write_zips(tmp_path, contents).items()]
+    run(*arguments, "--dataset=flickr8k", f"--output_dir={tmp_path / 'out'}", "--num_workers=0")
+    lines = capsys.readouterr().out.splitlines()
+    reason = "the photograph is not in --images"
+    assert f"dev: not written, it has no usable photograph, first reason: {reason}" in lines
+    assert any("skipped: 1 (listed in" in line for line in lines)
 
 
 def test_features_of_neuraltalk_are_written_without_further_flags(tmp_path, capsys):

@@ -15,6 +15,7 @@ from mini_flickr8k import files, jpeg, write_directories, write_zips
 from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
+from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.flickr8k import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
@@ -146,6 +147,79 @@ def test_other_settings_in_the_directory_are_refused_by_name(flickr8k, tmp_path)
     with pytest.raises(ValueError, match="encoder.spec is fake there and pixels now"):
         write(flickr8k, tmp_path / "out", make_models=fake_models.make_pixels)
     assert contents(tmp_path / "out") == before
+
+
+def test_a_directory_without_a_shard_takes_other_settings(flickr8k, tmp_path):
+    write(flickr8k, tmp_path / "expected")
+    for make_models in (fake_models.make_refusing, fake_models.make_dying):
+        with pytest.raises((ValueError, RuntimeError)):
+            write(flickr8k, tmp_path / "out", make_models=make_models, num_workers=1)
+        assert sorted(contents(tmp_path / "out")) == [".write_settings.json"]
+    write(flickr8k, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
+
+
+def test_a_directory_with_a_shard_does_not(flickr8k, tmp_path):
+    settings = dataclasses.replace(SETTINGS, num_shards=2)
+    with pytest.raises(ValueError, match="No proposals"):
+        write(flickr8k, tmp_path / "out", settings, make_models=fake_models.make_refusing_balls)
+    before = contents(tmp_path / "out")
+    assert [name for name in sorted(before) if name.endswith(".tfrecord")] == [
+        "train-00000-of-00002.tfrecord"
+    ]
+    with pytest.raises(ValueError, match="detector.spec is refusing there and fake now"):
+        write(flickr8k, tmp_path / "out", settings)
+    assert contents(tmp_path / "out") == before
+
+
+def proposals(tmp_path, names):
+    path = tmp_path / "proposals.json"
+    path.write_text(json.dumps({name: {"boxes": [[0, 0, 1, 0.5]]} for name in names}))
+    return WriteSettings(detector=f"proposals:{path}")
+
+
+def test_images_without_proposals_are_named_before_anything_is_written(flickr8k, tmp_path):
+    with pytest.raises(ValueError, match="no proposals for 102_b.jpg, 104_d.jpg$"):
+        write(
+            flickr8k, tmp_path / "out", proposals(tmp_path, ["101_a.jpg", "103_c.jpg"]),
+            make_models=None,
+        )
+    assert contents(tmp_path / "out") == {}
+    with pytest.raises(ValueError, match="101_a comes without proposals"):
+        write(flickr8k, tmp_path / "out", WriteSettings(detector="proposals"), make_models=None)
+    assert contents(tmp_path / "out") == {}
+
+
+def test_images_that_cannot_be_decoded_need_no_proposals(tmp_path):
+    source = csv_source(tmp_path, {"a.jpg": jpeg(), "b.jpg": b"<html>"})
+    info = write(source, tmp_path / "out", proposals(tmp_path, ["a.jpg"]), make_models=None).info
+    assert [item["source_id"] for item in info["skipped"]] == ["b.jpg"]
+
+
+def test_splits_that_come_out_empty_are_told_with_their_reasons(tmp_path):
+    contents = files()
+    del contents["images"]["Flicker8k_Dataset/104_d.jpg"]
+    source = Flickr8k(**write_directories(tmp_path / "flickr8k", contents))
+    reason = "the photograph is not in --images"
+    # Written, and found complete.
+    for _ in range(2):
+        result = write(source, tmp_path / "out")
+        assert list(result.info["splits"]) == ["train"]
+        assert result.empty_splits == {"dev": reason}
+        entry = {"split": "dev", "source_id": "104_d.jpg", "reason": reason}
+        assert result.info["skipped"] == [entry] and result.info["num_skipped"] == 1
+    chosen = write(source, tmp_path / "train", splits=["train"])
+    assert chosen.empty_splits == {} and chosen.info["skipped"] == []
+
+
+def test_splits_of_unusable_rows_are_empty_ones(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "captions.csv").write_text("a.jpg,A dog,train\nb.jpg,A cat,dev\nb.jpg,,dev\n")
+    source = CsvCaptions(tmp_path / "images", tmp_path / "captions.csv")
+    result = write(source, tmp_path / "out")
+    assert result.empty_splits == {"dev": "'b.jpg' is not in --images"}
+    assert result.info["num_skipped"] == 2
 
 
 def test_other_schema_version_in_the_directory_is_refused(flickr8k, tmp_path):

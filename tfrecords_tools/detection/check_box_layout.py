@@ -27,10 +27,10 @@ def check_box_layout(boxes, path):
     outside = ((every < -_TOLERANCE) | (every > 1 + _TOLERANCE)).any(axis=1)
     backwards = (every[:, 2:] <= every[:, :2]).any(axis=1)
     if outside.mean() > 0.5:
-        scale = "per cent of the frame" if every.max() <= 101 else "pixels"
-        raise ValueError(
-            f"{expected}numbers up to {every.max():g}, which look like {scale}. Divide them"
-        )
+        scale = "pixels: divide them by the image's height and width"
+        if every.max() <= 101:
+            scale = f"per cent of the frame: divide them by 100; or like {scale}"
+        raise ValueError(f"{expected}numbers up to {every.max():g}, which look like {scale}")
     sums = every[:, :2] + every[:, 2:]
     if backwards.mean() > 0.1 and (sums <= 1 + _TOLERANCE).all():
         raise ValueError(

@@ -48,9 +48,8 @@ class FileProposals:
         Raises:
             ValueError: the file has none for an image, or x and y seem to be swapped.
         """
+        self.check(examples)
         for example in examples:
-            if example.filename not in self._proposals:
-                raise ValueError(f"{self.path} has no proposals for {example.filename}")
             annotated = np.array([item.box for item in example.objects], np.float32)
             self._order.add(self._proposals[example.filename][0], annotated.reshape(-1, 4))
         if self._order.looks_swapped():
@@ -63,22 +62,52 @@ class FileProposals:
             )
         return [self._proposals[example.filename] for example in examples]
 
+    def missing(self, examples):
+        """Returns the examples that the file has no entry for."""
+        return [example for example in examples if example.filename not in self._proposals]
+
+    def check(self, examples):
+        """Refuses examples that the file has no entry for.
+
+        Raises:
+            ValueError: naming the first of them, and how many there are.
+        """
+        names = [example.filename for example in self.missing(examples)]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise ValueError(f"{self.path} has no proposals for {', '.join(names[:3])}{more}")
+
     def _parse(self, name, entry):
         """Returns `(boxes float32 [K, 4], scores float32 [K])` of one image."""
         try:
-            boxes = np.array(entry["boxes"], np.float32).reshape(-1, 4)
+            boxes = np.array(entry["boxes"], np.float32).reshape(len(entry["boxes"]), 4)
             scores = entry.get("scores")
             if scores is None:
                 scores = np.linspace(1, 0, len(boxes), endpoint=False)
             scores = np.array(scores, np.float32).reshape(len(boxes))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(
-                f'Expected {{"boxes": [[ymin, xmin, ymax, xmax], ...], "scores": [...]}} for '
-                f"{name} in {self.path}. Received: {reason}"
+                f'Expected {{"boxes": [[ymin, xmin, ymax, xmax], ...], "scores": [...]}}, a score '
+                f"a box, for {name} in {self.path}. Received: {_what_is_wrong(entry)}"
             ) from error
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ValueError(
                 f"Expected finite numbers for {name} in {self.path}. Received: NaN or infinity"
             )
         return boxes, scores
+
+
+def _what_is_wrong(entry):
+    if not isinstance(entry, dict):
+        return f"a {type(entry).__name__}"
+    if not isinstance(entry.get("boxes"), list):
+        return "no list 'boxes'"
+    boxes, scores = entry["boxes"], entry.get("scores")
+    for box in boxes:
+        if not isinstance(box, list) or len(box) != 4 or not all(
+            isinstance(value, (int, float)) for value in box
+        ):
+            return f"the box {str(box)[:80]}"
+    if isinstance(scores, list) and len(scores) != len(boxes):
+        return f"{len(scores)} scores of {len(boxes)} boxes"
+    return f"the scores {str(scores)[:80]}"

@@ -3,40 +3,38 @@
 import hashlib
 
 from tfrecords_tools.sources.caption_text import read_caption
+from tfrecords_tools.sources.source import Source
 from tfrecords_tools.sources.source_example import Skip
 
 
-class CaptionSource:
+class CaptionSource(Source):
     """A source that parses each split once and lists what it leaves out.
 
     A data set is a subclass: it sets `name`, gives `splits()`, and yields the examples of a split
     from `_parse(split)`.
-
-    Attributes:
-        name: the data set's, as `--dataset` takes it.
-        official_counts: `{split: number of photographs}` of the whole data set as published.
     """
-
-    name = ""
-    official_counts = {}
 
     def __init__(self):
         self._checksums = {}
         self._skipped = []
         self._examples = {}
+        self._places = {}
 
     @property
     def skipped(self):
         """What was left out so far: complete once every split's examples were read."""
         return list(self._skipped)
 
-    def splits(self):
-        """Returns the names of the splits that were found."""
-        raise NotImplementedError
-
     def checksums(self):
         """Returns the SHA-256 of each file parsed, by name."""
         return dict(sorted(self._checksums.items()))
+
+    def caption_numbers(self, example):
+        """Returns for each caption its place among the captions of its photograph."""
+        for name in (example.source_id, example.filename):
+            if name in self._places:
+                return self._places[name]
+        return super().caption_numbers(example)
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split, always in the same order.
@@ -66,19 +64,22 @@ class CaptionSource:
 
         Args:
             split: of the photograph.
-            source_id: of the photograph.
+            source_id: of the photograph, or its file's name.
             captions: sequence of `(number, bytes or string)`.
 
         Returns:
             A list of `(number, text)`.
         """
-        usable = []
-        for number, data in captions:
+        usable, places = [], []
+        for place, (number, data) in enumerate(captions):
             text, reason = read_caption(data)
             if text is None:
                 self._skip(split, f"{source_id}#{number}", reason)
             else:
                 usable.append((number, text))
+                places.append(place)
         if not usable:
             self._skip(split, source_id, "a photograph without captions")
+        elif len(usable) < len(captions):
+            self._places[source_id] = places
         return usable

@@ -56,6 +56,9 @@ class Coco(CaptionSource):
                 f"{self._images.path!r}, which holds none of them.{advice if self._year else ''}"
             )
         self._instances = None if instances is None else CocoInstances(instances)
+        if self._instances is not None:
+            for reason in self._instances.leftovers(names):
+                self._skip("", "entities", reason)
 
     @property
     def official_counts(self):

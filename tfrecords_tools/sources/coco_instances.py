@@ -3,6 +3,7 @@
 Source: Lin et al., "Microsoft COCO: common objects in context", 2014.
 """
 
+import collections
 import math
 
 from tfrecords_tools.sources.annotation_file import AnnotationFile
@@ -13,8 +14,8 @@ class CocoInstances:
     """Reads the boxes of `instances_{train,val}{2014,2017}.json`.
 
     Each instance is a chain of its own, `CATEGORY#ID`. Boxes are clipped to the photograph and
-    normalised by its stated size. Crowds, boxes without area and second annotations of one id are
-    left out.
+    normalised by its stated size. Crowds, boxes without area, second annotations of one id and
+    second entries of one image are left out; if that is in another file, with its boxes.
 
     Args:
         path: directory or zip that holds one or several of the files, or one file.
@@ -32,7 +33,7 @@ class CocoInstances:
                 "Get annotations_trainval2014.zip (or 2017) from https://cocodataset.org and pass "
                 "it as --entities."
             )
-        self._sizes, self._instances, self._num_repeated = {}, {}, {}
+        self._sizes, self._instances, self._num_repeated, self._num_entries = {}, {}, {}, {}
         self._checksums = {}
         for file in files:
             self._add(file, set())
@@ -41,6 +42,20 @@ class CocoInstances:
     def checksums(self):
         """Returns the SHA-256 of each file, by name."""
         return dict(self._checksums)
+
+    def leftovers(self, filenames):
+        """Returns how many boxes are of no image, as `Flickr30kEntities.leftovers` has it.
+
+        Args:
+            filenames: not looked at, the files say which images there are.
+        """
+        counts = collections.Counter(self._num_repeated)
+        counts.update({image_id: len(own) for image_id, own in self._instances.items()})
+        strays = set(counts) - set(self._sizes)
+        if not strays:
+            return []
+        count = sum(counts[image_id] for image_id in strays)
+        return [f"{count} boxes of no image in the instances files (first: of {min(strays)})"]
 
     def annotate(self, image_id, captions):
         """Returns the boxes of a photograph, as `Flickr30kEntities.annotate` does.
@@ -76,6 +91,9 @@ class CocoInstances:
         if image_id in self._num_repeated:
             reason = f"second boxes of an id are left out: {self._num_repeated[image_id]}"
             problems.append((None, reason))
+        if image_id in self._num_entries:
+            reason = f"second entries of the image are left out: {self._num_entries[image_id]}"
+            problems.append((None, reason))
         return tuple(objects), (), problems
 
     def _add(self, file, seen):
@@ -83,15 +101,21 @@ class CocoInstances:
         content = file.read_json(object_hook=_without_outline)
         try:
             names = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+            earlier, elsewhere = frozenset(self._sizes), set()
             for item in content["images"]:
+                number = int(item["id"])
                 size = float(item["width"]), float(item["height"])
                 if not all(0 < side < math.inf for side in size):
-                    raise ValueError(f"image {item['id']} of {size[0]:g} x {size[1]:g} pixels")
-                self._sizes[int(item["id"])] = size
+                    raise ValueError(f"image {number} of {size[0]:g} x {size[1]:g} pixels")
+                if number in self._sizes:
+                    self._num_entries[number] = self._num_entries.get(number, 0) + 1
+                if number in earlier:
+                    elsewhere.add(number)
+                self._sizes.setdefault(number, size)
             for item in content["annotations"]:
                 number = int(item["id"])
                 image_id = int(item["image_id"])
-                if number in seen:
+                if number in seen or image_id in elsewhere:
                     self._num_repeated[image_id] = self._num_repeated.get(image_id, 0) + 1
                     continue
                 seen.add(number)

@@ -10,13 +10,14 @@ import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_text import read_caption
+from tfrecords_tools.sources.source import Source
 from tfrecords_tools.sources.source_example import Skip, SourceExample
 
 COLUMNS = ("path", "caption", "split")
 DEFAULT_SPLIT = "train"
 
 
-class CsvCaptions:
+class CsvCaptions(Source):
     """Parses a CSV table `path,caption[,split]`, one caption a row.
 
     A first row of column names is optional; with it the columns may come in any order. Rows of the
@@ -38,7 +39,7 @@ class CsvCaptions:
         self._skipped = []
         self._checksums = {}
         names = set(self._images.names())
-        rows = {}
+        rows, self._numbers, self._num_rows = {}, {}, {}
         for number, path, caption, split in self._rows(self._read_table(captions)):
             self._add(rows, names, number, path, caption, split)
         if not rows:
@@ -70,6 +71,10 @@ class CsvCaptions:
     def checksums(self):
         """Returns the SHA-256 of the table, by name."""
         return dict(self._checksums)
+
+    def caption_numbers(self, example):
+        """Returns for each caption the number of its row among those of its photograph."""
+        return self._numbers[example.source_id]
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split in the order of their first rows."""
@@ -141,6 +146,7 @@ class CsvCaptions:
             shown = path.encode("utf-8", "replace").decode()
             self._skip(split, where, f"{shown!r} is not in --images")
             return
+        row = self._num_rows[path] = self._num_rows.get(path, -1) + 1
         text, reason = read_caption(caption)
         if text is None:
             self._skip(split, where, f"{path!r}: {reason}")
@@ -150,6 +156,7 @@ class CsvCaptions:
             self._skip(split, where, f"{path!r} is already in split {known[0]}")
             return
         known[1].append(text)
+        self._numbers.setdefault(path, []).append(row)
 
     def _skip(self, split, source_id, reason):
         self._skipped.append(Skip(split, source_id, reason))

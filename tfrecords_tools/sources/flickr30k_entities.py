@@ -14,7 +14,8 @@ from tfrecords_tools.sources.source_example import AnnotatedBox
 # The chain of phrases that name nothing to be seen.
 NOT_VISUAL_CHAIN = "0"
 
-_PHRASE = re.compile(r"\[/EN#([^/\s\]]+)/(\S+) ([^\[\]]*)\]")
+# An empty phrase may lack the space, too.
+_PHRASE = re.compile(r"\[/EN#([^/\s\]]+)/([^\s\]]+)(?: ([^\[\]]*))?\]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +121,20 @@ class Flickr30kEntities:
             *((None, reason) for reason in annotated.problems), *problems
         ]
 
+    def leftovers(self, filenames):
+        """Returns what is annotated of no photograph: a list of one reason, or of none.
+
+        Args:
+            filenames: of all photographs that are known.
+        """
+        known = {re.split("[_.]", name.rsplit("/", 1)[-1])[0] for name in filenames}
+        strays = sorted(
+            name for (_, image_id), name in self._files.items() if image_id not in known
+        )
+        if not strays:
+            return []
+        return [f"{len(strays)} annotations of no photograph (first: {strays[0]})"]
+
     def checksums(self):
         """Returns one SHA-256 for the files read so far of each folder."""
         sums = {}
@@ -149,18 +164,21 @@ def parse_sentences(data):
     for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
         if not line.strip():
             continue
-        words, phrases, start = [], [], 0
+        words, phrases, empty, start = [], [], [], 0
         for mention in _PHRASE.finditer(line):
             words.extend(line[start : mention.start()].split())
-            inside = mention.group(3).split()
+            inside = (mention.group(3) or "").split()
             if inside:
                 phrases.append((len(words), len(inside), mention.group(1), mention.group(2)))
+            else:
+                empty.append(f"sentence {number} has a phrase without words: {mention.group()}")
             words.extend(inside)
             start = mention.end()
         words.extend(line[start:].split())
         if any("/EN#" in word for word in words):
             problems.append(f"sentence {number} has a mention that cannot be read: {line[:80]!r}")
             continue
+        problems.extend(empty)
         sentences.append(EntitySentence(tuple(words), tuple(phrases)))
     return tuple(sentences), problems
 

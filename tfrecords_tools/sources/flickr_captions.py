@@ -65,6 +65,11 @@ class FlickrCaptions(CaptionSource):
         """Returns the names of the splits whose lists were found."""
         return tuple(self._lists)
 
+    def caption_numbers(self, example):
+        """Returns for each caption the k of its line `NAME.jpg#k`."""
+        known = sorted(self._captions[example.filename])
+        return [known[place] for place in super().caption_numbers(example)]
+
     def checksums(self):
         """Returns the SHA-256 of each file parsed, by name."""
         entities = {} if self._entities is None else self._entities.checksums()
@@ -137,6 +142,9 @@ class FlickrCaptions(CaptionSource):
         for name in sorted(set(self._photographs) - listed):
             if name.lower().endswith((".jpg", ".jpeg")) or name in self._captions:
                 self._skip("", name, "a photograph in no split")
+        if self._entities is not None:
+            for reason in self._entities.leftovers(listed | set(self._photographs)):
+                self._skip("", "entities", reason)
 
     def _parse(self, split):
         for name in self._lists[split]:

@@ -14,14 +14,15 @@ from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source_example import SourceExample
 
 _LIST = "iaprtc12_{split}_list.txt"
-_DESCRIPTION = re.compile(rb"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)
+_DESCRIPTION = re.compile(r"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)
 _KEY = re.compile(r"(?:.*/)?(\d+/\d+)(?:\.\w+)?")
 
 
 class IaprTc12(CaptionSource):
     """Parses `annotations_complete_eng/FOLDER/NUMBER.eng`, ISO-8859-1, and the split lists.
 
-    A description's sentences, which semicolons divide, are the photograph's captions.
+    A description's sentences, which semicolons divide, are the photograph's captions. A file that
+    somebody has turned into UTF-8 is read as such.
 
     Args:
         images: directory or zip that holds `images/FOLDER/NUMBER.jpg`.
@@ -123,9 +124,17 @@ class IaprTc12(CaptionSource):
             return []
         data = self._texts.read(name)
         self._digests[key] = hashlib.sha256(data).hexdigest()
-        match = _DESCRIPTION.search(data)
+        match = _DESCRIPTION.search(_decode(data))
         if match is None:
             return []
-        text = html.unescape(match.group(1).decode("latin-1"))
+        text = html.unescape(match.group(1))
         sentences = (" ".join(sentence.split()) for sentence in text.split(";"))
         return list(enumerate(sentence for sentence in sentences if sentence))
+
+
+def _decode(data):
+    try:
+        # ISO-8859-1 with accents is practically never valid UTF-8.
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

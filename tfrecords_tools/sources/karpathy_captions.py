@@ -62,7 +62,7 @@ class KarpathyCaptions(CaptionSource):
         self._checksums[file.name] = file.sha256
         self._restval_in_train = restval_in_train
         self._photographs = {}
-        self._seen = set(), set()
+        self._numbers, self._names = set(), set()
         try:
             self.dataset = str(content["dataset"])
             for item in content["images"]:
@@ -102,13 +102,14 @@ class KarpathyCaptions(CaptionSource):
             str(item.get("filepath", "")), None if coco_id is None else int(coco_id),
             tuple(self._captions(split, stem, number, item["sentences"])),
         )
-        numbers, names = self._seen
-        if number in numbers or image.source_id in names:
+        is_repeated = number in self._numbers or image.source_id in self._names
+        # What is left out has its place in files of features, too.
+        self._numbers.add(number)
+        if is_repeated:
             reason = f"a second photograph of this name or imgid {number}"
             self._skip(split, image.source_id, reason)
             return
-        numbers.add(number)
-        names.add(image.source_id)
+        self._names.add(image.source_id)
         self._photographs.setdefault(split, []).append(image)
 
     def _captions(self, split, name, number, sentences):

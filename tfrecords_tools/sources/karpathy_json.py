@@ -55,12 +55,14 @@ class KarpathyJson(KarpathyCaptions):
             )
         self._annotations = None
         if annotations is not None:
-            is_coco = any(
-                image.coco_id is not None for split in self._photographs.values() for image in split
-            )
+            images = [image for split in self._photographs.values() for image in split]
+            is_coco = any(image.coco_id is not None for image in images)
             self._annotations = (
                 CocoInstances(annotations) if is_coco else Flickr30kEntities(Archive(annotations))
             )
+            names = [*(image.filename for image in images), *self._images.names()]
+            for reason in self._annotations.leftovers(names):
+                self._skip("", "entities", reason)
 
     def checksums(self):
         """Returns the SHA-256 of each file parsed, by name."""

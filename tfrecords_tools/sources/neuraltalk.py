@@ -17,12 +17,15 @@ from tfrecords_tools.sources.source_example import SourceExample
 
 FEATURES_FILE = "vgg_feats.mat"
 
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 
 class Neuraltalk(KarpathyCaptions):
     """Parses `dataset.json` and `vgg_feats.mat`, `feats` of one column an image.
 
     There are no photographs: the examples bring the feature of the whole frame. The features are
-    held in memory, of which MATLAB's format v5 takes 2 GB at most.
+    held in memory, of which MATLAB's format v5 takes 2 GB at most. There must be as many columns as
+    `imgid`s from 0 to the last: else they belong to another file.
 
     Args:
         captions: directory or zip that holds both files; or, in place of `dataset.json`, the
@@ -34,7 +37,7 @@ class Neuraltalk(KarpathyCaptions):
 
     Raises:
         OSError: when a file is missing or unreadable; the message says what to get.
-        ValueError: when a file holds none of what it should.
+        ValueError: when a file holds none of what it should, or the two do not go together.
     """
 
     name = "neuraltalk"
@@ -57,12 +60,23 @@ class Neuraltalk(KarpathyCaptions):
         self._checksums[FEATURES_FILE] = hashlib.sha256(data).hexdigest()
         self._columns = read_columns(data)
         self.feature_size = len(self._columns)
+        self._check_columns(files[0].name)
+
+    def _check_columns(self, name):
+        rows, columns = self._columns.shape
+        first, wanted = min(self._numbers), max(self._numbers) + 1
+        if first < 0:
+            raise ValueError(f"Expected imgid from 0 in {name}. Received: {first}.")
+        if columns != wanted:
+            advice = f". Give the features of this {name}"
+            if rows == wanted:
+                advice = ", transposed? Save feats' in MATLAB, or feats.T in Python"
+            raise ValueError(
+                f"Expected feats [D, {wanted}] in {FEATURES_FILE}, a column for each imgid of "
+                f"{name}, 0 to {wanted - 1}. Received: [{rows}, {columns}]{advice}."
+            )
 
     def _example(self, split, image, captions):
-        if not 0 <= image.number < self._columns.shape[1]:
-            reason = f"no column {image.number} in {FEATURES_FILE}, of {self._columns.shape[1]}"
-            self._skip(split, image.source_id, reason)
-            return None
         return SourceExample(
             source_id=image.source_id,
             filename=image.filename,
@@ -82,17 +96,20 @@ def read_columns(data):
         float32 `[D, N]`.
 
     Raises:
-        ValueError: when the file is of v7.3, damaged, or holds no such array.
+        ValueError: when the file is of v7.3 or other HDF5, damaged, or holds no such array.
     """
     # Slow to import, and nobody else needs it.
     from scipy.io import loadmat
 
     expected = f"Expected a MATLAB v5 to v7 file with feats [D, N] as {FEATURES_FILE}. Received: "
     try:
+        # Other programs write HDF5 without the header by which MATLAB's v7.3 is known.
+        if data.startswith(_HDF5_SIGNATURE):
+            raise NotImplementedError
         content = loadmat(io.BytesIO(data), variable_names=["feats"])
     except NotImplementedError:
         raise ValueError(
-            f"{expected}one of v7.3 (HDF5). Save it in MATLAB with save('-v7'), or write the "
+            f"{expected}HDF5, as v7.3 is. Save it in MATLAB with save('-v7'), or write the "
             "features as .npy and give --dataset=precomp."
         ) from None
     except Exception as error:  # scipy raises whatever the damaged bytes lead to

@@ -2,38 +2,55 @@
 
 import dataclasses
 
+from tfrecords_tools.sources.source import Source
 
-class ParsedSource:
+
+class ParsedSource(Source):
     """A source whose examples have dependency relations; all else is the other source's.
 
     Args:
-        source: a source, see `tfrecords_tools.sources`.
+        source: a `Source`.
         parses: the `DependencyParses` of its captions.
     """
 
+    is_parsed = True
+
     def __init__(self, source, parses):
         self._source = source
-        self.parses = parses
+        self._parses = parses
+        self.name = source.name
+        self.official_counts = source.official_counts
+        self.feature_size = source.feature_size
+        self.layout = source.layout
 
-    def __getattr__(self, name):
-        if name.startswith("__"):  # copying and pickling ask before there is a source
-            raise AttributeError(name)
-        return getattr(self._source, name)
+    def splits(self):
+        """Returns the names of the source's splits."""
+        return self._source.splits()
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split, as the source does, with their relations."""
-        self.parses.forget(split)
+        self._parses.forget(split)
         for example in self._source.examples(split):
-            dependencies = self.parses.of(
-                split, example.source_id, example.filename, example.captions
+            dependencies = self._parses.of(
+                split, example.source_id, example.filename, example.captions,
+                self._source.caption_numbers(example),
             )
             yield dataclasses.replace(example, dependencies=dependencies)
+
+    def caption_numbers(self, example):
+        """Returns what the source does."""
+        return self._source.caption_numbers(example)
 
     @property
     def skipped(self):
         """List of `Skip`: the source's, then those of parses."""
-        return [*self._source.skipped, *self.parses.skipped()]
+        return [*self._source.skipped, *self._parses.skipped()]
 
     def checksums(self):
         """Returns `{name: sha256}` of the files that were parsed."""
-        return {**self._source.checksums(), "dependencies": self.parses.sha256}
+        return {**self._source.checksums(), "dependencies": self._parses.sha256}
+
+    def check(self):
+        """Refuses what the source refuses, and parses that are of no caption."""
+        self._source.check()
+        self._parses.check()

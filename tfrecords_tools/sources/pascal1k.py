@@ -7,11 +7,15 @@ Mechanical Turk", 2010.
 import functools
 import html.parser
 import posixpath
+import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source_example import SourceExample
+
+# Tells captions whose photograph is missing from a README.
+_STEM = re.compile(r"\d{4}_\d+")
 
 
 class Pascal1k(CaptionSource):
@@ -54,6 +58,9 @@ class Pascal1k(CaptionSource):
         for place, (name, captions) in enumerate(sorted(found.items())):
             split = {8: "dev", 9: "test"}.get(place % 10, "train")
             self._photographs[split].append((name, captions))
+        for name in sorted(set(self._paths) - set(found)):
+            if name.lower().endswith((".jpg", ".jpeg")):
+                self._skip("", name, "a photograph without captions")
 
     def splits(self):
         """Returns `("train", "dev", "test")`."""
@@ -78,14 +85,20 @@ class Pascal1k(CaptionSource):
 
     def _read_texts(self, path):
         found = {}
-        names = {name.rsplit(".", 1)[0]: name for name in self._paths}
+        # Both may lie in one directory.
+        photographs = (name for name in self._paths if not name.endswith(".txt"))
+        names = {name.rsplit(".", 1)[0]: name for name in photographs}
         for file in AnnotationFile.find(path, r".*\.txt"):
             stem = file.name.removesuffix(".txt")
-            if stem in names:
-                data = self._digest(file.name, file.read()).removeprefix(b"\xef\xbb\xbf")
-                found[names[stem]] = [line for line in data.splitlines() if line.strip()]
-            else:
+            # A photograph that is missing has its place, too: the splits depend on it.
+            name = names.get(stem, f"{stem}.jpg")
+            if stem not in names and not _STEM.fullmatch(stem):
                 self._skip("", file.name, "captions of no photograph")
+            elif name in found:
+                self._skip("", file.name, "a second file of this name")
+            else:
+                data = self._digest(file.name, file.read()).removeprefix(b"\xef\xbb\xbf")
+                found[name] = [line for line in data.splitlines() if line.strip()]
         return found
 
     def _parse(self, split):

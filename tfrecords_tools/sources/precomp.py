@@ -122,6 +122,11 @@ def _open(path):
             f"Expected {name} beside the captions. Received: {os.path.dirname(path)!r} without it."
         ) from None
     except (ValueError, EOFError) as error:  # truncated, or an array of Python objects
+        if "Python objects" in str(error):
+            raise ValueError(
+                f"Expected floating-point features [N, D] or [N, R, D] in {name}. Received: an "
+                "array of Python objects. Save it again as float32, all rows of one size."
+            ) from None
         raise ValueError(f"{name} cannot be read: {error}. Fetch it again.") from None
     if rows.ndim not in (2, 3) or rows.dtype.kind != "f" or 0 in rows.shape:
         raise ValueError(

@@ -95,8 +95,7 @@ def make_source(
         seed: of a generated data set.
 
     Returns:
-        A source: `name`, `splits()`, `examples(split)`, `skipped`, `checksums()`; one of
-        `FEATURE_DATASETS` has `feature_size` too.
+        A `Source`; one of `FEATURE_DATASETS` has a `feature_size`.
 
     Raises:
         ValueError: when a path is missing or does not belong to the data set.

@@ -9,9 +9,11 @@ import random
 
 import numpy as np
 
+from tfrecords_tools.sources.generated_examples import GeneratedExamples
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, ShapeScene
 from tfrecords_tools.sources.shape_scene_claims import satisfies
 from tfrecords_tools.sources.shape_scene_language import describe
+from tfrecords_tools.sources.source import Source
 from tfrecords_tools.sources.source_example import AnnotatedBox, SourceExample
 
 # Raised whenever the same settings would give other examples.
@@ -26,7 +28,7 @@ _NUM_PROPOSALS = 46
 Ceiling = collections.namedtuple("Ceiling", ["num_true_scenes", "recall_at_1", "num_duplicates"])
 
 
-class ShapeScenes:
+class ShapeScenes(Source):
     """Generated scenes of 1 to 5 coloured shapes with five sentences each.
 
     Example `i` of a split depends on the seed, the split and `i` alone. Its proposals are those of
@@ -62,7 +64,6 @@ class ShapeScenes:
         self.num_test = num_test
         self.seed = seed
         self.image_size = image_size
-        self.skipped = []
         for split, count in self._counts().items():
             if count < 0:
                 raise ValueError(f"Expected num_{split} of at least 0. Received: {count}")
@@ -92,6 +93,10 @@ class ShapeScenes:
         """Yields the `SourceExample`s of a split in order."""
         for index in range(self.num_examples(split)):
             yield self.example(split, index)
+
+    def example_sequence(self, split):
+        """Returns the `GeneratedExamples` of a split: each is made where it is written."""
+        return GeneratedExamples(self, split, range(self.num_examples(split)))
 
     def example(self, split, index):
         """Returns one `SourceExample`."""

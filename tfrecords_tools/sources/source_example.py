@@ -69,8 +69,23 @@ class SourceExample:
 
 @dataclasses.dataclass(frozen=True)
 class Skip:
-    """Something that was left out, and why: counted and listed in `dataset_info.json`."""
+    """Something that was left out, and why: counted and listed in `dataset_info.json`.
+
+    Attributes:
+        split: name of the split; empty for what is of none.
+        source_id: what was left out; empty for several things that are not named.
+        reason: why.
+        count: of how many things it speaks.
+    """
 
     split: str
     source_id: str
     reason: str
+    count: int = 1
+
+    def entry(self):
+        """Returns what `dataset_info.json` lists, a dict: `count` where it is not 1."""
+        entry = dataclasses.asdict(self)
+        if self.count == 1:
+            del entry["count"]
+        return entry

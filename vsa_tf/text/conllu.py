@@ -8,7 +8,7 @@ _FORM, _UPOS, _HEAD, _DEPREL = 1, 3, 6, 7
 _SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(.*?)\s*")
 _CAPTION = re.compile(r"(.+)#([0-9]+)")
 # `3-4`, the surface form of several words, and `8.1`, a word that is not there.
-_NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")
+_NO_WORD = re.compile(r"[0-9]+([-.])([0-9]+)")
 
 
 class ParsedCaption(NamedTuple):
@@ -20,11 +20,14 @@ class ParsedCaption(NamedTuple):
         relations: tuple of `(relation, head, dependent)`, head and dependent as written, in the
             order of the dependents. What hangs from the root, and punctuation, is no relation
             between words: a caption of one word has none.
+        tokens: what the caption is written with, punctuation too: its words, and in place of those
+            of a multiword token its surface form.
     """
 
     image: str
     caption_index: int
     relations: tuple[tuple[str, str, str], ...]
+    tokens: tuple[str, ...]
 
 
 class SkippedParse(NamedTuple):
@@ -45,7 +48,7 @@ class ConlluFile:
     """Reads the captions of a CoNLL-U file one by one.
 
     A comment `# sent_id = IMAGE#k` ties a parse to caption k of an image. Multiword tokens and
-    empty nodes are passed over: the words that they stand for, or stand among, count. Enhanced
+    empty nodes have no relations: the words that they stand for, or stand among, have. Enhanced
     dependencies are not read.
 
     Args:
@@ -83,7 +86,9 @@ class ConlluFile:
                 continue
             seen.add(sentence.sentence_id)
             image, index = _CAPTION.fullmatch(sentence.sentence_id).groups()
-            yield ParsedCaption(image, int(index), sentence.relations())
+            yield ParsedCaption(
+                image, int(index), sentence.relations(), tuple(sentence.tokens)
+            )
         if sentence is None:
             raise ValueError(f"Expected sentences in CoNLL-U. Received: {self.path}, with none")
 
@@ -100,7 +105,7 @@ class ConlluFile:
             if line.startswith("#"):
                 sentence.add_comment(line)
             else:
-                sentence.add_word(self._columns(number, line, len(sentence.words) + 1))
+                sentence.add_columns(self._columns(number, line, len(sentence.words) + 1))
         if sentence is not None:
             yield sentence
 
@@ -118,7 +123,7 @@ class ConlluFile:
                 yield number, text.rstrip("\r\n")
 
     def _columns(self, number, line, expected_id):
-        """Returns the columns of a word's line; None for a line that is no word."""
+        """Returns the columns of a line: of a word, and then of `expected_id`, or of no word."""
         columns = line.split("\t")
         where = f"line {number} of {self.path}: {line[:80]!r}"
         if len(columns) != _NUM_COLUMNS:
@@ -126,29 +131,35 @@ class ConlluFile:
                 f"Expected {_NUM_COLUMNS} columns, separated by tabs. Received: "
                 f"{len(columns)} in {where}"
             )
-        if _NO_WORD.fullmatch(columns[0]):
-            return None
-        if columns[0] != str(expected_id):
+        if columns[0] != str(expected_id) and not _NO_WORD.fullmatch(columns[0]):
             raise ValueError(f"Expected word {expected_id} of a sentence. Received: {where}")
         return columns
 
 
 class _Sentence:
-    """The lines of one sentence. `words` are the columns of each."""
+    """The lines of one sentence. `words` are the columns of each, `tokens` what is written."""
 
     def __init__(self, line):
         self.line = line
         self.sentence_id = ""
         self.words = []
+        self.tokens = []
+        self._last_covered = 0
 
     def add_comment(self, line):
         match = _SENTENCE_ID.fullmatch(line)
         if match:
             self.sentence_id = match[1]
 
-    def add_word(self, columns):
-        if columns is not None:
+    def add_columns(self, columns):
+        no_word = _NO_WORD.fullmatch(columns[0])
+        if no_word is None:
             self.words.append(columns)
+            if len(self.words) > self._last_covered:
+                self.tokens.append(columns[_FORM])
+        elif no_word[1] == "-":
+            self._last_covered = int(no_word[2])
+            self.tokens.append(columns[_FORM])
 
     def fault(self):
         """Returns why the sentence is of no use; None if it is."""

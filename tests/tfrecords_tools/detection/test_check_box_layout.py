@@ -46,7 +46,9 @@ def test_boxes_whose_sums_happen_to_be_small_pass():
     [
         (lambda own: own * [375, 500, 375, 500], "look like pixels"),
         (lambda own: own * [500, 375, 500, 375], "look like pixels"),
-        (lambda own: own * 100, "look like per cent"),
+        # Per cent, or images of 96 x 64 pixels.
+        (lambda own: own * 100, "look like per cent .*by 100; or like pixels.*height and width"),
+        (lambda own: own * [64, 96, 64, 96], "look like per cent .*; or like pixels"),
         (lambda own: own * 1000, "look like pixels"),
         (corner_and_size, "a corner and a size"),
         (lambda own: own / 224, "divided by the size of the image twice"),

@@ -32,6 +32,15 @@ def test_proposals_follow_the_image_name(detector_of):
         detector.detect([IMAGE], [example("a.jpg")])
 
 
+def test_all_images_without_proposals_are_counted(detector_of):
+    examples = [example(f"{number}.jpg") for number in range(6)]
+    detector = detector_of({"2.jpg": {"boxes": [[0, 0, 1, 0.5]]}})
+    assert detector.missing(examples) == examples[:2] + examples[3:]
+    with pytest.raises(ValueError, match="no proposals for 0.jpg, 1.jpg, 3.jpg and 2 more"):
+        detector.check(examples)
+    detector.check(examples[2:3])
+
+
 def test_scores_are_those_of_the_file(detector_of):
     detector = detector_of({"a.jpg": {"boxes": [[0, 0, 1, 1]], "scores": [0.25]}})
     assert detector.detect([IMAGE], [example()])[0][1].tolist() == [0.25]
@@ -52,20 +61,24 @@ def test_a_file_that_holds_no_proposals_is_refused(detector_of, content):
     ("entry", "reason"),
     [
         ([[0, 0, 1, 1]], "list"),
-        ({}, "no entry 'boxes'"),
-        ({"boxes": [[0, 0, 1]]}, "reshape"),
-        ({"boxes": [[0, 0, 1, 1]], "scores": [1, 2]}, "reshape"),
+        ({}, "no list 'boxes'"),
+        ({"boxes": 3}, "no list 'boxes'"),
+        ({"boxes": [[0, 0, 1]]}, r"the box \[0, 0, 1\]"),
+        ({"boxes": [[0, 0, 1, 1], [0, 0, 1]]}, r"the box \[0, 0, 1\]"),
+        ({"boxes": [0, 0, 1, 1]}, "the box 0"),
+        ({"boxes": [[0, 0, 1, 1]], "scores": [1, 2]}, "2 scores of 1 boxes"),
+        ({"boxes": [[0, 0, 1, 1]], "scores": ["good"]}, r"the scores \['good'\]"),
         ({"boxes": [[0, 0, 1, None]]}, "NaN"),
-        ({"boxes": [[0, 0, 1, "x"]]}, "x"),
+        ({"boxes": [[0, 0, 1, "x"]]}, r"the box \[0, 0, 1, 'x'\]"),
     ],
 )
 def test_an_entry_of_another_form_is_named(detector_of, entry, reason):
-    with pytest.raises(ValueError, match=f"a.jpg.*p.json.*{reason}"):
+    with pytest.raises(ValueError, match=f"a.jpg.*p.json.*Received: .*{reason}"):
         detector_of({"a.jpg": entry})
 
 
 def test_pixels_are_refused_as_the_file_is_read(detector_of):
-    with pytest.raises(ValueError, match="pixels"):
+    with pytest.raises(ValueError, match="p.json. Received: .*look like .*pixels"):
         detector_of({"a.jpg": {"boxes": [[0, 0, 100, 50]]}})
 
 

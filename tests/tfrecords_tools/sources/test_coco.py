@@ -36,6 +36,19 @@ def test_boxes_come_when_instances_are_given():
     }
 
 
+def test_boxes_of_no_image_are_listed_in_one_line(tmp_path):
+    folder = copy_sample("coco", tmp_path)
+    before = skips(build(folder, boxes=True))
+
+    def stray(content):
+        content["annotations"].append({**content["annotations"][0], "id": 99, "image_id": 404})
+
+    change_json(folder / "annotations" / "instances_val2014.json", stray)
+    assert skips(build(folder, boxes=True)) == [
+        ("", "entities", "1 boxes of no image in the instances files (first: of 404)"), *before,
+    ]
+
+
 def test_bad_rows_are_skipped_and_listed(tmp_path):
     folder = copy_sample("coco", tmp_path)
 

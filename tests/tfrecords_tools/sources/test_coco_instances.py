@@ -37,6 +37,49 @@ def test_a_second_box_of_an_id_is_left_out_and_counted(tmp_path):
     assert problems == [(None, "second boxes of an id are left out: 1")]
 
 
+def test_a_second_entry_of_an_image_is_left_out_and_counted(tmp_path):
+    path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
+
+    def repeat(content):
+        content["images"].append({**content["images"][0], "width": 1280})
+
+    change_json(path, repeat)
+    objects, _, problems = CocoInstances(path).annotate(42, ())
+    # The right half of 640 pixels, the first entry's width.
+    assert [item.box for item in objects] == [(0.0, 0.5, 1.0, 1.0)]
+    assert problems == [(None, "second entries of the image are left out: 1")]
+
+
+def test_an_image_in_two_files_has_the_boxes_of_the_first(tmp_path):
+    path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
+    path.with_name("instances_val2017.json").write_bytes(path.read_bytes())
+    objects, _, problems = CocoInstances(path.parent).annotate(42, ())
+    assert [item.box for item in objects] == [(0.0, 0.5, 1.0, 1.0)]
+    assert problems == [
+        (None, "second boxes of an id are left out: 1"),
+        (None, "second entries of the image are left out: 1"),
+    ]
+
+
+def test_boxes_of_no_image_are_counted(tmp_path):
+    assert CocoInstances(ANNOTATIONS).leftovers(()) == []
+    path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
+
+    def stray(content):
+        box = content["annotations"][0]
+        content["annotations"] += [
+            {**box, "id": 7001 + place, "image_id": number}
+            for place, number in enumerate((888, 777, 777))
+        ]
+        # A second one of an id, too.
+        content["annotations"].append(content["annotations"][-1])
+
+    change_json(path, stray)
+    assert CocoInstances(path).leftovers(()) == [
+        "4 boxes of no image in the instances files (first: of 777)"
+    ]
+
+
 def test_boxes_are_clipped_to_the_photograph(tmp_path):
     path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
     change_json(path, lambda content: content["annotations"][1].update(bbox=[-64, 360, 128, 999]))

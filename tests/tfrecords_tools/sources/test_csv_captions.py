@@ -78,6 +78,13 @@ def test_unusable_row_is_skipped_and_listed(tmp_path, images, row, reason):
     assert skip.source_id == "line 2" and reason in skip.reason
 
 
+def test_captions_are_numbered_by_the_rows_of_their_photographs(tmp_path, images):
+    table = "a.jpg,A cat\nb.jpg,\na.jpg,\nb.jpg,A dog\na.jpg,A bird\nb.jpg,A cow,dev\nb.jpg,A hen\n"
+    source = build(tmp_path, images, table)
+    numbers = [source.caption_numbers(example) for example in source.examples("train")]
+    assert numbers == [[0, 2], [1, 3]]
+
+
 def test_table_without_usable_row_is_refused(tmp_path, images):
     with pytest.raises(ValueError, match="'x.jpg' is not in --images"):
         build(tmp_path, images, "path,caption\nx.jpg,A dog\n")

@@ -51,6 +51,16 @@ def test_missing_parts_are_skipped_and_listed(tmp_path):
     ]
 
 
+def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
+    folder = copy_sample("flickr30k", tmp_path)
+    for kind, ending in (("Annotations", "xml"), ("Sentences", "txt")):
+        own = folder / "entities" / kind
+        (own / f"9999.{ending}").write_bytes((own / f"1001.{ending}").read_bytes())
+    assert skips(build(folder)) == [
+        ("", "entities", "2 annotations of no photograph (first: Annotations/9999.xml)"),
+    ]
+
+
 def test_missing_token_file_says_what_to_get(tmp_path):
     folder = copy_sample("flickr30k", tmp_path)
     (folder / "texts" / "results_20130124.token").unlink()

@@ -72,6 +72,17 @@ def test_types_are_kept_together_and_chain_zero_is_kept():
     assert sentence.words == ("It", ",", "a", "boat", "x")
 
 
+def test_phrase_without_words_is_dropped_with_its_reason_and_costs_no_other():
+    data = b"[/EN#7/people ] A man holds [/EN#8/other a ball] [/EN#9/scene] ."
+    (sentence,), problems = parse_sentences(data)
+    assert sentence.words == ("A", "man", "holds", "a", "ball", ".")
+    assert sentence.phrases == ((3, 2, "8", "other"),)
+    assert problems == [
+        "sentence 1 has a phrase without words: [/EN#7/people ]",
+        "sentence 1 has a phrase without words: [/EN#9/scene]",
+    ]
+
+
 def test_mention_that_cannot_be_read_drops_only_its_sentence():
     data = b"[/EN#1 a dog] runs\r\n\r\n[/EN#1/animals a dog] runs\r\n"
     sentences, problems = parse_sentences(data)
@@ -103,6 +114,16 @@ def test_missing_and_damaged_files_are_problems_of_their_image(tmp_path):
     assert "not XML" in entities.read("101").problems[0]
     assert not entities.read("102").sentences and len(entities.read("102").objects) == 1
     assert len(entities.read("999").problems) == 2
+
+
+def test_annotations_of_no_photograph_are_counted(tmp_path):
+    entities = Flickr30kEntities(Archive(write_directories(tmp_path, files())["entities"]))
+    names = ["a/101_a.jpg", "102.jpg", "103_c.jpg", "104_d.jpg", "999.jpg"]
+    assert entities.leftovers(names) == []
+    # Of 103 and 104 the annotations and the sentences.
+    assert entities.leftovers(names[:2]) == [
+        "4 annotations of no photograph (first: Annotations/103.xml)"
+    ]
 
 
 def test_archive_of_something_else_is_refused(tmp_path):

@@ -112,6 +112,19 @@ def test_unusable_caption_is_skipped_and_its_photograph_kept(tmp_path, caption, 
     ]
     ((split, source_id, found),) = skips(source)
     assert (split, source_id) == ("train", "102_b.jpg#0") and found.startswith(reason)
+    assert list(source.caption_numbers(example)) == [1]
+
+
+def test_captions_keep_the_numbers_of_their_lines(tmp_path):
+    contents = files()
+    contents["captions"]["Flickr8k.token.txt"] = (
+        b"101_a.jpg#4\tA dog .\n101_a.jpg#1\tA cat .\n101_a.jpg#2\t\n102_b.jpg#0\tA ball .\n"
+    )
+    source = build(tmp_path, contents, entities=False)
+    first, second = source.examples("train")
+    assert first.captions == ("A cat .", "A dog .")
+    assert list(source.caption_numbers(first)) == [1, 4]
+    assert list(source.caption_numbers(second)) == [0]
 
 
 def test_missing_partners_are_skipped_and_listed(tmp_path):

@@ -28,6 +28,13 @@ def test_text_is_read_as_iso_8859_1():
     assert cafe.captions[0] == "a waiter in a café at night"
 
 
+def test_a_file_turned_into_utf_8_is_read_as_such(tmp_path):
+    path = copy_sample("iapr_tc12", tmp_path) / "annotations_complete_eng" / "01" / "1000.eng"
+    path.write_text(path.read_text("latin-1"), "utf-8")
+    source = IaprTc12(tmp_path / "iapr_tc12", tmp_path / "iapr_tc12")
+    assert read_all(source)["train"]["01/1000"].captions[0] == "a waiter in a café at night"
+
+
 def test_complete_annotations_are_preferred_to_others(tmp_path):
     folder = copy_sample("iapr_tc12", tmp_path)
     poorer = folder / "annotations" / "00" / "116.eng"

@@ -42,6 +42,19 @@ def test_flickr30k_takes_phrases_and_boxes_of_entities():
     assert skips(source) == []
 
 
+def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
+    folder = copy_sample("flickr30k", tmp_path)
+    path = folder / "entities" / "Sentences" / "1001.txt"
+    path.with_name("9999.txt").write_bytes(path.read_bytes())
+    source = KarpathyJson(
+        folder / "flickr30k-images", SAMPLES / "karpathy_json" / "dataset_flickr30k.json",
+        folder / "entities",
+    )
+    assert skips(source) == [
+        ("", "entities", "1 annotations of no photograph (first: Sentences/9999.txt)"),
+    ]
+
+
 def test_several_files_must_be_told_apart_by_path():
     with pytest.raises(FileNotFoundError, match="dataset_coco.json, dataset_flickr30k.json"):
         KarpathyJson(SAMPLES / "coco", SAMPLES / "karpathy_json")

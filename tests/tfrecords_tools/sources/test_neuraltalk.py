@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.io import savemat
-from source_samples import SAMPLES, copy_sample, read_all, skips
+from source_samples import SAMPLES, change_json, copy_sample, read_all, skips
 
 from tfrecords_tools.sources.neuraltalk import Neuraltalk
 
@@ -28,19 +28,53 @@ def test_the_column_of_imgid_goes_with_the_captions():
 
 def test_an_example_takes_its_own_column_to_another_process(tmp_path):
     folder = copy_sample("neuraltalk", tmp_path)
-    savemat(folder / "vgg_feats.mat", {"feats": np.ones((4096, 4), np.float32)})
+    savemat(folder / "vgg_feats.mat", {"feats": np.ones((4096, 4))})
     example = read_all(Neuraltalk(folder))["test"]["1004"]
     data = pickle.dumps(example)
     assert 4096 * 4 < len(data) < 2 * 4096 * 4
-    assert pickle.loads(data).read_features().shape == (1, 4096)
+    features = pickle.loads(data).read_features()
+    assert features.shape == (1, 4096) and features.dtype == np.float32
 
 
-def test_photographs_without_a_column_are_skipped_and_listed(tmp_path):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((4, 3), r"\[4, 3\], transposed\?"),
+        ((5, 3), r"\[5, 3\]. Give the features of this dataset.json"),
+        ((3, 5), r"\[3, 5\]. Give the features of this dataset.json"),
+    ],
+)
+def test_columns_that_are_not_one_an_image_are_refused(tmp_path, shape, message):
     folder = copy_sample("neuraltalk", tmp_path)
-    savemat(folder / "vgg_feats.mat", {"feats": np.ones((5, 3))})
+    savemat(folder / "vgg_feats.mat", {"feats": np.ones(shape)})
+    with pytest.raises(ValueError, match=rf"feats \[D, 4\].*dataset.json, 0 to 3.*{message}"):
+        Neuraltalk(folder)
+
+
+def test_photographs_that_are_left_out_have_their_columns(tmp_path):
+    folder = copy_sample("neuraltalk", tmp_path)
+    change_json(
+        folder / "dataset.json",
+        lambda content: content["images"][3].update(filename="1003.jpg", sentences=[]),
+    )
     source = Neuraltalk(folder)
-    assert skips(source) == [("test", "1004", "no column 3 in vgg_feats.mat, of 3")]
-    assert read_all(source)["dev"]["1003"].read_features().dtype == np.float32
+    assert skips(source) == [("test", "1003", "a second photograph of this name or imgid 3")]
+    assert read_all(source)["dev"]["1003"].read_features()[0, 0] == 2
+
+
+def test_numbers_below_zero_are_refused(tmp_path):
+    folder = copy_sample("neuraltalk", tmp_path)
+
+    def count_from_minus_one(content):
+        for item in content["images"]:
+            item["imgid"] -= 1
+            for sentence in item["sentences"]:
+                sentence["imgid"] -= 1
+
+    change_json(folder / "dataset.json", count_from_minus_one)
+    savemat(folder / "vgg_feats.mat", {"feats": np.ones((5, 3))})
+    with pytest.raises(ValueError, match="imgid from 0 in dataset.json. Received: -1"):
+        Neuraltalk(folder)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +83,7 @@ def test_photographs_without_a_column_are_skipped_and_listed(tmp_path):
         # The header of MATLAB's save('-v7.3'): 116 characters, offset, version 2, byte order.
         (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + b"\x89HDF" * 200,
          "v7.3.*save\\('-v7'\\)"),
+        (b"\x89HDF\r\n\x1a\n".ljust(800, b"\0"), "HDF5, as v7.3 is.*save\\('-v7'\\)"),
         (b"", "cannot be read"),
         (b"<html>not here</html>" * 50, "cannot be read"),
     ],
@@ -91,6 +126,7 @@ def test_photographs_that_neuraltalk_captioned_are_a_test_split(tmp_path):
         for name in ("a.png", "b.jpg")
     ]
     (folder / "result_struct.json").write_text(json.dumps({"imgblobs": results}))
+    savemat(folder / "vgg_feats.mat", {"feats": np.array([[0.0, 1.0]] * 3)})
     examples = read_all(Neuraltalk(folder))["test"]
     # Columns are in the order of tasks.txt.
     assert [(key, own.captions, own.read_features()[0, 0]) for key, own in examples.items()] == [

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, Background, Shape, ShapeScene
+from tfrecords_tools.sources.shape_scene_caption import Caption
 from tfrecords_tools.sources.shape_scene_claims import Claim, assignments, satisfies
-from tfrecords_tools.sources.shape_scene_language import Caption
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
 
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
@@ -98,7 +98,7 @@ def test_splits_have_their_sizes_and_unique_ids(source):
     examples = list(source.examples("dev"))
     assert len(examples) == 10
     assert len({example.source_id for example in examples}) == 10
-    assert source.skipped == []
+    assert not source.skipped
 
 
 def test_examples_survive_pickling(source):

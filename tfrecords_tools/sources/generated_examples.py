@@ -9,7 +9,7 @@ class GeneratedExamples(collections.abc.Sequence):
     """A run of the examples of one split, as small as its bounds wherever it is sent.
 
     Attributes:
-        source: a picklable source with `example(split, index)`.
+        source: a picklable `Source` with `example(split, index)`.
         split: name of the split.
         indices: range of the examples.
 

@@ -4,8 +4,9 @@ import pickle
 
 from written_records import contents, write
 
-from tfrecords_tools.generated_examples import GeneratedExamples
+from tfrecords_tools.sources.generated_examples import GeneratedExamples
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
+from tfrecords_tools.sources.source import Source
 from tfrecords_tools.write_settings import WriteSettings
 
 SETTINGS = WriteSettings(num_shards=2)
@@ -15,14 +16,19 @@ def write_pixels(source, output_dir, **options):
     return write(source, output_dir, SETTINGS, make_models=None, **options)
 
 
-class Listed:
+class Listed(Source):
     """Passes on another source, which hands out its examples one by one, in order."""
+
+    name = "listed"
 
     def __init__(self, source):
         self._source = source
 
-    def __getattr__(self, name):
-        return getattr(self._source, name)
+    def splits(self):
+        return self._source.splits()
+
+    def checksums(self):
+        return self._source.checksums()
 
     def examples(self, split):
         for example in self._source.examples(split):
