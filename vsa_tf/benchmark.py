@@ -6,7 +6,7 @@
 installed and else the plain graph against XLA; `decode` writes captions greedily and by beams;
 `retrieve` scores images against sentences, searches an index and reranks captions; `input` feeds a
 training step. A speed is a ratio of two things measured in turns: leave the machine alone
-meanwhile. Each can be run by itself, with sizes of one's own: `python -m benchmarks.scoring --help`.
+meanwhile. Each can be run by itself, with its own sizes: `python -m benchmarks.scoring --help`.
 """
 
 import importlib.util
