@@ -249,9 +249,10 @@ def test_training_batches_of_phrases_have_their_regions_and_evaluation_has_all(t
     pipeline = InputPipeline(records, tokens, phrase_regions=regions)
     plan = BatchPlan(tokens.lengths, records.image_of_caption, 4, seed=1)
     training = pipeline.training_batches(plan, num_steps=4)
-    assert training.element_spec["region_features"] == tf.TensorSpec([4, 5, 4], tf.float16)
+    # The phrase's region, and of four others the three that an image has.
+    assert training.element_spec["region_features"] == tf.TensorSpec([4, 4, 4], tf.float16)
     for batch in _arrays(training):
-        assert batch["region_boxes"].shape == (4, 5, 4) and batch["phrase_boxes"].shape == (4, 4)
+        assert batch["region_boxes"].shape == (4, 4, 4) and batch["phrase_boxes"].shape == (4, 4)
         # One phrase of one chain an image.
         np.testing.assert_array_equal(batch["phrase_id"], batch["image_id"])
         others = batch["region_features"][:, 1:, 0][batch["region_mask"][:, 1:]]
