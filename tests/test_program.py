@@ -258,6 +258,10 @@ class TestRun:
         assert message.startswith("error: ") and "\n" not in message
         assert "No space left on device" in message and "run the same command again" in message
 
+    def test_a_path_that_cannot_be_written_is_one_line(self):
+        error = OSError(errno.EROFS, "Read-only file system", "runs/x")
+        assert self._raise(error) == "error: runs/x: Read-only file system"
+
     def test_other_errors_keep_their_traceback(self):
         def main():
             raise OSError(errno.EIO, "Input/output error")

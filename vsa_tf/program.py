@@ -7,6 +7,12 @@ import sys
 from absl import flags
 
 
+# Of paths that a flag names: there is nothing for a traceback to tell.
+_OF_PATHS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST
+)
+
+
 class ProgramError(Exception):
     """Something the user can mend; printed as one line, exit 1, without a traceback."""
 
@@ -20,8 +26,8 @@ def run(main, usage, positional=None):
         usage: what `--help` prints above the flags, usually the program's docstring.
         positional: name of the arguments that are no flags; None: there are none.
 
-    A wrong, missing or contradictory flag, and every `ProgramError`, is one line on standard
-    error and exit 1; `--help` exits 0.
+    A wrong, missing or contradictory flag, a path that cannot be read or written, and every
+    `ProgramError`, is one line on standard error and exit 1; `--help` exits 0.
     """
     # TensorFlow prints pages of information when it is imported later, and as errors that there
     # is no GPU and no AVX512; what goes wrong is raised.
@@ -43,6 +49,8 @@ def run(main, usage, positional=None):
     except (ProgramError, flags.Error) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except OSError as error:
+        if error.errno in _OF_PATHS and error.filename is not None:
+            sys.exit(f"error: {error.filename}: {error.strerror}")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         sys.exit(

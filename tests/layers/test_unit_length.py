@@ -12,13 +12,13 @@ def test_directions_stay_and_lengths_are_one():
     np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
-def test_a_vector_of_zeros_has_a_finite_gradient():
+def test_a_vector_of_zeros_has_no_large_gradient():
     vectors = tf.zeros((1, 3))
     with tf.GradientTape() as tape:
         tape.watch(vectors)
         result = unit_length(vectors)
     assert not result.numpy().any()
-    assert np.isfinite(tape.gradient(result, vectors)).all()
+    np.testing.assert_array_equal(tape.gradient(result, vectors), np.ones((1, 3)))
 
 
 @pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])

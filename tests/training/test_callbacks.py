@@ -112,3 +112,10 @@ def test_a_run_that_diverges_stops_at_its_last_good_epoch(model, tmp_path, loss)
     weight = keras.Variable(0.0, name="weight")
     assert restore_checkpoint(tmp_path / "checkpoint_last.npz", [weight])["steps"] == 5
     assert float(weight.value) == 1.0
+
+
+def test_weights_that_the_last_step_spoilt_stop_the_run(model, tmp_path):
+    model.variables.append(keras.Variable([1.0, float("nan")], name="spoilt"))
+    with pytest.raises(ProgramError, match="spoilt became NaN or infinite in epoch 1. Lower"):
+        _run(model, tmp_path, [20.0], _progress())
+    assert not (tmp_path / "checkpoint_last.npz").exists()

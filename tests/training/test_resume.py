@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -192,6 +193,29 @@ def test_what_shows_only_when_the_model_is_made_is_refused(
         )
     # The same command with another setting is not another run's.
     assert not (tmp_path / "model").exists()
+
+
+def test_other_records_are_not_gone_on_with(runs, tmp_path):
+    data_dir, whole, _, _ = runs
+    model_dir = tmp_path / "model"
+    shutil.copytree(whole, model_dir)
+    stored = json.loads((model_dir / "config.json").read_text("utf-8"))
+    stored["inputs"]["records"] = "of other features"
+    (model_dir / "config.json").write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(ProgramError, match="holds another run: the records of train are other"):
+        train_model(_settings(data_dir, model_dir))
+
+
+def test_a_vocabulary_that_is_gone_is_named(runs, tmp_path):
+    shutil.copytree(runs[1], tmp_path / "model")
+    (tmp_path / "model" / "vocabulary.txt").unlink()
+    with pytest.raises(ProgramError, match="has no vocabulary.txt"):
+        evaluate_model(tmp_path / "model", runs[0])
+
+
+def test_folds_of_more_images_than_there_are_are_refused(runs):
+    with pytest.raises(ProgramError, match="at most the 8 images of split test.*fold_size=9"):
+        evaluate_model(runs[1], runs[0], options=EvaluationOptions(fold_size=9))
 
 
 def test_evaluation_repeats_the_metrics_of_training(runs, tmp_path):

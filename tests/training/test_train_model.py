@@ -53,6 +53,15 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
     assert keras.config.dtype_policy().name == before
 
 
+def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(tmp_path):
+    write_records(tmp_path, 4, num_shards=1)
+    with pytest.raises(ProgramError, match="divide the 1 steps .*--steps_per_execution=2"):
+        train_model(_settings(
+            tmp_path, dev_split="train", test_split="train", steps_per_execution=2
+        ))
+    assert not (tmp_path / "model").exists()
+
+
 def test_records_that_there_are_not_are_named(tmp_path):
     with pytest.raises(ProgramError, match="dataset_info.json in data_dir"):
         train_model(_settings(tmp_path))

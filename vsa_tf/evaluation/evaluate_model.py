@@ -16,6 +16,7 @@ from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.evaluation.snippet_regions import snippet_regions
 from vsa_tf.evaluation.word_magnitude_table import word_magnitude_table
 from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.program import ProgramError
 from vsa_tf.visualization.recall_chart import recall_chart
 
 
@@ -57,6 +58,11 @@ def evaluate_model(
         lambda name: load_split(trained, data_dir, name, name == settings.training.train_split)
     )
     data = load(split)
+    if options and options.fold_size > data.records.num_images:
+        raise ProgramError(
+            f"Expected --fold_size of at most the {data.records.num_images} images of split "
+            f"{split}. Received: --fold_size={options.fold_size}"
+        )
     options = dataclasses.replace(
         options or EvaluationOptions(),
         load_training_data=lambda: load(settings.training.train_split),

@@ -3,20 +3,21 @@
 import keras
 from keras import ops
 
-# Of the two-branch authors: vectors shorter than its root are scaled, not normalised.
+# Vectors shorter than its root have no direction to keep.
 _SMALLEST_SQUARE = 1e-10
 
 
 def unit_length(vectors):
     """Scales vectors to length 1 along their last axis.
 
-    A vector of zeros stays one, with a finite gradient (`ops.normalize` gives NaN there).
+    A vector of zeros stays one, with a gradient of no more than passes through (`ops.normalize`
+    gives NaN there).
 
     Args:
         vectors: float `[..., D]`.
 
     Returns:
-        float `[..., D]`; vectors shorter than 1e-5 are multiplied by 1e5 and stay shorter than 1.
+        float `[..., D]`; vectors shorter than 1e-5 stay as they are.
 
     Example:
 
@@ -30,4 +31,5 @@ def unit_length(vectors):
     if dtype in ("bfloat16", "float16"):
         return ops.cast(unit_length(ops.cast(vectors, "float32")), dtype)
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(squares, _SMALLEST_SQUARE))
+    scales = ops.rsqrt(ops.maximum(squares, _SMALLEST_SQUARE))
+    return vectors * ops.where(squares > _SMALLEST_SQUARE, scales, ops.ones_like(scales))

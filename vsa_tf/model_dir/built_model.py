@@ -87,6 +87,8 @@ class TrainedModel:
             raise ProgramError(f"{model_dir} holds no checkpoint yet: train it first")
         self.inputs = Settings.load_inputs(model_dir)
         self.text = load_text(model_dir, self.settings)
+        if self.text is None:
+            raise ProgramError(f"{model_dir} has no vocabulary.txt. Restore the file")
         # The sizes alone would not tell: words in another order give other sentences.
         for name, fingerprint in self.text.fingerprints().items():
             if self.inputs.get(name, fingerprint) != fingerprint:

@@ -54,8 +54,13 @@ def restore_checkpoint(path, variables):
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+    except (
+        OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile
+    ) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: {error}. Restore the file, or remove it and "
+            "train again"
+        ) from error
     if _PROGRESS not in arrays:
         raise CheckpointError(f"{path} is not a checkpoint: it has no {_PROGRESS}")
     progress = json.loads(str(arrays.pop(_PROGRESS)))

@@ -4,6 +4,7 @@ import math
 import time
 
 import keras
+import numpy as np
 
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.program import ProgramError
@@ -38,11 +39,12 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
-        if not math.isfinite(logs["loss"]):
+        spoilt = self._what_diverged(logs["loss"])
+        if spoilt:
             # Nothing is saved: the checkpoints stay those of the last good epoch.
             raise ProgramError(
-                f"The loss became {logs['loss']} in epoch {epoch + 1}. Lower --learning_rate, or "
-                "set --clip_norm, and use another --model_dir"
+                f"{spoilt} in epoch {epoch + 1}. Lower --learning_rate, or set --clip_norm, and "
+                "use another --model_dir"
             )
         evaluation = self.evaluate()
         metrics = evaluation.metrics
@@ -68,3 +70,12 @@ class EvaluateAndSave(keras.callbacks.Callback):
             f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev {numbers}, {seconds:.0f} s",
             flush=True,
         )
+
+    def _what_diverged(self, loss):
+        if not math.isfinite(loss):
+            return f"The loss became {loss}"
+        # The epoch's last step may have spoilt what its loss does not tell.
+        for variable in self.model.variables:
+            if not np.isfinite(np.asarray(variable.value)).all():
+                return f"Weights {variable.path} became NaN or infinite"
+        return None

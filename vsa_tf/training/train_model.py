@@ -1,5 +1,6 @@
 """A training run, from records to metrics."""
 
+import hashlib
 import json
 import pathlib
 import sys
@@ -21,6 +22,7 @@ from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.program import ProgramError
 from vsa_tf.model_dir.built_model import build_model
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.model_dir_lock import model_dir_lock
 from vsa_tf.model_dir.stored_text import load_text, save_text
 from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.training.execution import compile_options, execution_scope
@@ -65,6 +67,7 @@ def _train(settings):
     plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
+    _check_interval(settings.training, steps_per_epoch)
     inputs = model_inputs(train)
     check_model_dir(settings, model_dir, inputs, train.text)
     with execution_scope(settings.training):
@@ -75,16 +78,29 @@ def _train(settings):
         )
         model.optimizer.build(model.trainable_variables)
     set_initial_weights(model, train.text.vocabulary, settings.model)
-    begin_model_dir(settings, model_dir, inputs, train.text)
-    progress = {"steps": 0, "best": None, "history": []}
-    if (model_dir / "checkpoint_last.npz").is_file():
-        progress = restore_checkpoint(
-            model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
+    with model_dir_lock(model_dir):
+        # Again: another run may have begun there meanwhile.
+        check_model_dir(settings, model_dir, inputs, train.text)
+        begin_model_dir(settings, model_dir, inputs, train.text)
+        progress = {"steps": 0, "best": None, "history": []}
+        if (model_dir / "checkpoint_last.npz").is_file():
+            progress = restore_checkpoint(
+                model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
+            )
+            print(f"going on from step {progress['steps']} of {total_steps}", flush=True)
+        fit(model, settings, plan, train, dev, progress)
+        restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
+        return finish(model, settings, splits, model_dir)
+
+
+def _check_interval(training, steps_per_epoch):
+    """Refuses steps between checkpoints that are not whole executions."""
+    interval = training.steps_per_checkpoint or steps_per_epoch
+    if interval % training.steps_per_execution:
+        raise ProgramError(
+            f"Expected --steps_per_execution to divide the {interval} steps between two "
+            f"checkpoints. Received: --steps_per_execution={training.steps_per_execution}"
         )
-        print(f"going on from step {progress['steps']} of {total_steps}", flush=True)
-    fit(model, settings, plan, train, dev, progress)
-    restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
-    return finish(model, settings, splits, model_dir)
 
 
 def fit(model, settings, plan, train, dev, progress):
@@ -94,6 +110,12 @@ def fit(model, settings, plan, train, dev, progress):
     num_intervals = -(-total_steps // interval)
     if progress["steps"] >= num_intervals * interval:
         return
+    if total_steps % interval:
+        print(
+            f"training ends with the checkpoint of step {num_intervals * interval}, not with step "
+            f"{total_steps}: --steps_per_checkpoint={interval} does not divide the steps",
+            flush=True,
+        )
     model_dir = pathlib.Path(settings.training.model_dir)
 
     evaluator = make_evaluator(settings)
@@ -198,6 +220,7 @@ def model_inputs(train):
         "region_feature_size": info.region_feature_size,
         "encoder": info.encoder,
         "detector": info.detector,
+        "records": _fingerprint(info.split(train.records.split).shards),
         **train.text.fingerprints(),
     }
     if train.text.sentence_feature is not None:
@@ -213,8 +236,9 @@ def check_model_dir(settings, model_dir, inputs, text):
         return
     difference = settings.difference(Settings.load(model_dir))
     stored = Settings.load_inputs(model_dir)
-    if stored != inputs:
-        difference = "the records are of another encoder or detector"
+    # What an earlier version did not store is not known to differ.
+    if {**inputs, **stored} != inputs:
+        difference = f"the records of {settings.training.train_split} are other ones"
     for name, fingerprint in text.fingerprints().items():
         if stored.get(name) != fingerprint:
             difference = f"{name}.txt is not the one it was trained with"
@@ -225,12 +249,15 @@ def check_model_dir(settings, model_dir, inputs, text):
         )
 
 
+def _fingerprint(shards):
+    return hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
+
+
 def begin_model_dir(settings, model_dir, inputs, text):
     """Writes what tells the run, unless it is there; only now, when nothing can be refused."""
     config = model_dir / "config.json"
     if config.is_file():
         return
-    model_dir.mkdir(parents=True, exist_ok=True)
     save_text(model_dir, text)
     write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
     write_atomically(config, settings.to_json(inputs).encode("utf-8"))
