@@ -6,13 +6,13 @@ only when it is complete.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import uuid
 
 from vsa_tf.data import schema
+from vsa_tf.lock_file import lock_file
 
 _SETTINGS = ".write_settings.json"
 _LOCK = ".write_lock"
@@ -45,15 +45,10 @@ class RecordDirectory:
             OSError: when another run is writing here.
         """
         with open(self.path(_LOCK), "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OSError(
-                    f"Another run is writing to {self._path!r}. Wait for it, or give another "
-                    "--output_dir."
-                ) from None
-            except OSError:
-                pass  # some network file systems have no locks
+            lock_file(file, OSError(
+                f"Another run is writing to {self._path!r}. Wait for it, or give another "
+                "--output_dir."
+            ))
             try:
                 yield
             finally:

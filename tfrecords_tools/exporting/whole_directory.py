@@ -1,10 +1,11 @@
 """Directories that are whole or absent."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
+
+from vsa_tf.lock_file import lock_file
 
 
 @contextlib.contextmanager
@@ -33,7 +34,9 @@ def whole_directory(path):
     partial.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)
     try:
-        _lock(descriptor, path)
+        lock_file(
+            descriptor, OSError(f"Another run is writing {str(path)!r}. Wait for it.")
+        )
         for left in partial.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         try:
@@ -44,13 +47,3 @@ def whole_directory(path):
             raise
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor, path):
-    """Keeps other runs out until the descriptor is closed, be it by a kill."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OSError(f"Another run is writing {str(path)!r}. Wait for it.") from None
-    except OSError:
-        pass  # some network file systems have no locks

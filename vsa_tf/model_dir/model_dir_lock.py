@@ -1,8 +1,8 @@
 """One run at a time in a model directory."""
 
 import contextlib
-import fcntl
 
+from vsa_tf.lock_file import lock_file
 from vsa_tf.program import ProgramError
 
 _LOCK = ".lock"
@@ -20,14 +20,9 @@ def model_dir_lock(model_dir):
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     with open(model_dir / _LOCK, "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ProgramError(
-                f"Another run is training in {model_dir}. Wait for it, or give another --model_dir"
-            ) from None
-        except OSError:
-            pass  # some network file systems have no locks
+        lock_file(file, ProgramError(
+            f"Another run is training in {model_dir}. Wait for it, or give another --model_dir"
+        ))
         try:
             yield
         finally:

@@ -67,7 +67,7 @@ def _train(settings):
     plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
-    _check_interval(settings.training, steps_per_epoch)
+    _check_interval(settings.training, _interval(settings, plan))
     inputs = model_inputs(train)
     check_model_dir(settings, model_dir, inputs, train.text)
     with execution_scope(settings.training):
@@ -93,9 +93,13 @@ def _train(settings):
         return finish(model, settings, splits, model_dir)
 
 
-def _check_interval(training, steps_per_epoch):
+def _interval(settings, plan):
+    """Returns the steps between two checkpoints."""
+    return settings.training.steps_per_checkpoint or plan.steps_per_epoch
+
+
+def _check_interval(training, interval):
     """Refuses steps between checkpoints that are not whole executions."""
-    interval = training.steps_per_checkpoint or steps_per_epoch
     if interval % training.steps_per_execution:
         raise ProgramError(
             f"Expected --steps_per_execution to divide the {interval} steps between two "
@@ -105,7 +109,7 @@ def _check_interval(training, steps_per_epoch):
 
 def fit(model, settings, plan, train, dev, progress):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
-    interval = settings.training.steps_per_checkpoint or plan.steps_per_epoch
+    interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
     num_intervals = -(-total_steps // interval)
     if progress["steps"] >= num_intervals * interval:
