@@ -65,6 +65,15 @@ def test_settings_of_every_model_round_trip(tmp_path, model):
     assert Settings.from_json(settings.to_json({})) == settings
 
 
+def test_a_config_without_the_sizes_of_the_records_is_refused(tmp_path):
+    settings = _settings(tmp_path)
+    (tmp_path / "config.json").write_text(settings.to_json({"num_regions": 2}), encoding="utf-8")
+    assert Settings.load_inputs(tmp_path) == {"num_regions": 2}
+    (tmp_path / "config.json").write_text(settings.to_json(None), encoding="utf-8")
+    with pytest.raises(ProgramError, match="it has no inputs"):
+        Settings.load_inputs(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"training": {"model": "other"}}'])
 def test_a_config_of_another_kind_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
@@ -228,6 +237,10 @@ class TestSettingsFromFlags:
         settings = read_flags("--model=dvsa_rnn", "--optimizer=sgd", "--clip_value=0")
         assert (settings.optimizer.optimizer, settings.optimizer.clip_value) == ("sgd", 0)
         assert settings.data.num_regions == 1
+        # Norm clipping takes the place of the model's own; its absence, given, does not.
+        for norm, value in (("2.5", 0.0), ("0", 5.0)):
+            optimizer = read_flags("--model=dvsa_rnn", f"--clip_norm={norm}").optimizer
+            assert (optimizer.clip_norm, optimizer.clip_value) == (float(norm), value)
         with pytest.raises(ProgramError, match="Received: --num_regions=0"):
             read_flags("--model=dvsa_rnn", "--num_regions=0")
 

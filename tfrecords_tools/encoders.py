@@ -5,13 +5,17 @@ An encoder has `feature_size`, `describe()` (what it is, for `dataset_info.json`
 
 Two ways to a region's feature: `crop` resizes each region to the encoder's input, at the cost of
 one pass of the network a region; `pool` runs the network once an image, on a larger frame, and
-averages its last feature map over the region.
+averages its last feature map over the region. `both` puts the two side by side: every region, and
+the whole frame, is then seen at two scales.
 """
 
+import functools
 import pathlib
 
 import numpy as np
 from PIL import Image
+
+REGION_FEATURES = ("crop", "pool", "both")
 
 # Crops in one call: more of them leave the cache of a core and are slower each.
 CROPS_PER_CALL = 5
@@ -23,9 +27,9 @@ def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
     Args:
         spec: a SavedModel directory or TF-Hub handle with the image-feature-vector signature,
             `keras:NAME` of keras.applications, or `pixels` (no features).
-        region_features: `crop` or `pool`.
-        crop_size: pixels that a crop (`crop`) or the frame (`pool`) is resized to; 0: the
-            encoder's own size, twice that for `pool`.
+        region_features: `crop`, `pool` or `both`.
+        crop_size: pixels that a crop (`crop`, `both`) or the frame (`pool`) is resized to; 0: the
+            encoder's own size, twice that for `pool` and for the frame of `both`.
         weights: of `keras:NAME`: `imagenet`, or a weights file.
 
     Raises:
@@ -33,17 +37,21 @@ def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
     """
     if spec == "pixels":
         return None
-    if region_features not in ("crop", "pool"):
+    if region_features not in REGION_FEATURES:
         raise ValueError(
-            f"Expected region_features to be crop or pool. Received: {region_features!r}"
+            f"Expected region_features to be one of {', '.join(REGION_FEATURES)}. "
+            f"Received: {region_features!r}"
         )
     if spec.startswith("keras:"):
         network = KerasNetwork(spec.removeprefix("keras:"), weights)
     else:
         network = SavedModelNetwork(spec)
+    if region_features == "pool":
+        return PoolEncoder(network, crop_size or 2 * network.own_size)
+    crops = CropEncoder(network, crop_size or network.own_size)
     if region_features == "crop":
-        return CropEncoder(network, crop_size or network.own_size)
-    return PoolEncoder(network, crop_size or 2 * network.own_size)
+        return crops
+    return SideBySideEncoder(crops, PoolEncoder(network, 2 * network.own_size))
 
 
 class CropEncoder:
@@ -100,6 +108,8 @@ class PoolEncoder:
     def __init__(self, network, size):
         self.network, self.size = network, size
         self.feature_size = network.feature_size
+        # A network without maps is refused here, before any photograph.
+        network.maps(np.zeros((1, size, size, 3), np.uint8))
 
     def describe(self):
         return {**self.network.describe(), "region_features": "pool", "frame_size": self.size}
@@ -115,6 +125,28 @@ class PoolEncoder:
                 np.einsum("ry,rx,yxd->rd", rows, columns, feature_map, optimize=True)
             )
         return features
+
+
+class SideBySideEncoder:
+    """A region's features by a `CropEncoder` and a `PoolEncoder` of one network, side by side."""
+
+    def __init__(self, crops, pool):
+        self.crops, self.pool = crops, pool
+        self.feature_size = crops.feature_size + pool.feature_size
+
+    def describe(self):
+        return {
+            **self.crops.describe(),
+            "region_features": "both",
+            "feature_size": self.feature_size,
+            "pool_frame_size": self.pool.size,
+        }
+
+    def encode(self, images, boxes):
+        return [
+            np.concatenate(features, axis=-1)
+            for features in zip(self.crops.encode(images, boxes), self.pool.encode(images, boxes))
+        ]
 
 
 def crop_regions(image, boxes, size):
@@ -172,7 +204,6 @@ class SavedModelNetwork:
             )
         self.feature_size = shape[1]
         self.own_size = self.model.input_spec.shape[1] or 224
-        self._map_function = None
 
     def describe(self):
         return {"spec": self.name, "sha256": self.model.checksum, "feature_size": self.feature_size}
@@ -183,12 +214,11 @@ class SavedModelNetwork:
 
     def maps(self, images):
         """uint8 `[n, s, s, 3]` to the feature maps before pooling, float32 `[n, h, w, D]`."""
-        if self._map_function is None:
-            self._map_function = self.find_map()
-        return self._map_function(_unit_range(images)).numpy()
+        return self.map_function(_unit_range(images)).numpy()
 
-    def find_map(self):
-        """Returns the function from images in 0..1 to the feature maps; `maps` calls it."""
+    @functools.cached_property
+    def map_function(self):
+        """The function from images in 0..1 to the feature maps."""
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )

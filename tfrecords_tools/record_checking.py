@@ -22,7 +22,7 @@ def check_records(data_dir, max_problems=20, report=lambda num_records: None):
 
     Returns:
         A list of problems, empty when all is well; each names its shard and, where it lies in one
-        record, the record's place in the shard.
+        record, the record's place in the shard, the first being 1.
 
     Raises:
         OSError, ValueError: when `dataset_info.json` is missing or damaged.
@@ -64,7 +64,7 @@ def _check_shard(info, shard, totals, seen, report, max_problems):
             try:
                 _check_record(info, serialized.numpy(), totals, seen)
             except ValueError as error:
-                problems.append(f"{shard.file}, record {count}: {error}")
+                problems.append(f"{shard.file}, record {count + 1}: {error}")
                 if len(problems) >= max_problems:
                     return problems
             count += 1
@@ -74,7 +74,7 @@ def _check_shard(info, shard, totals, seen, report, max_problems):
         reason = error.message.split(" [Op")[0].split("\n")[0]
         reason = reason.replace("{{function_node __wrapped__IteratorGetNext_output_types_1_device_"
                                 "/job:localhost/replica:0/task:0/device:CPU:0}} ", "")
-        return problems + [f"{shard.file}, record {count}: damaged ({reason})"]
+        return problems + [f"{shard.file}, record {count + 1}: damaged ({reason})"]
     if count != shard.num_records:
         problems.append(
             f"{shard.file}: {count} records, {schema.DATASET_INFO} has {shard.num_records}"

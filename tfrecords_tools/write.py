@@ -15,6 +15,7 @@ from absl import flags
 
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.load_opencv import load_opencv
+from tfrecords_tools.encoders import REGION_FEATURES
 from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import (
     DATASETS,
@@ -71,8 +72,10 @@ def define_flags(flag_values=flags.FLAGS):
         **define,
     )
     flags.DEFINE_enum(
-        "region_features", default.region_features, ("crop", "pool"),
-        "crop: one pass of the encoder a region; pool: one an image, pooled by region.", **define,
+        "region_features", default.region_features, REGION_FEATURES,
+        "crop: one pass of the encoder a region; pool: one an image, pooled by region; both: side "
+        "by side, pooled from a frame of twice the encoder's own size.",
+        **define,
     )
     flags.DEFINE_integer(
         "crop_size", default.crop_size, "Pixels that crops are resized to; 0: the encoder's own.",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfrecords_tools.encoders import REGION_FEATURES
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 
 
@@ -18,7 +19,7 @@ class WriteSettings:
         image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`; or `given`: the
             records hold the features that the source brings, all its regions, and no images.
         num_regions: most regions of an image, the whole frame included.
-        region_features: `crop` or `pool`.
+        region_features: `crop`, `pool` or `both`.
         crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
         nms_threshold: IoU above which the worse of two boxes is dropped.
         object_features: whether records hold features of annotated boxes, one a chain.
@@ -62,9 +63,10 @@ class WriteSettings:
             raise ValueError(
                 f"Expected --max_image_side of 0 or at least 8. Received: {self.max_image_side}"
             )
-        if self.region_features not in ("crop", "pool"):
+        if self.region_features not in REGION_FEATURES:
             raise ValueError(
-                f"Expected --region_features of crop or pool. Received: {self.region_features!r}"
+                f"Expected --region_features of {', '.join(REGION_FEATURES)}. "
+                f"Received: {self.region_features!r}"
             )
         if GIVEN in (self.detector, self.image_encoder) and (
             self.detector != self.image_encoder or self.store_images or self.object_features

@@ -160,8 +160,15 @@ class Settings:
 
     @classmethod
     def load_inputs(cls, model_dir):
-        """Reads the sizes of the records that a model was trained on, a dict."""
-        return json.loads((pathlib.Path(model_dir) / "config.json").read_text("utf-8"))["inputs"]
+        """Reads the sizes of the records that a model was trained on, a dict.
+
+        Raises ProgramError if a settings file does not hold them.
+        """
+        path = pathlib.Path(model_dir) / "config.json"
+        inputs = json.loads(path.read_text("utf-8")).get("inputs")
+        if not isinstance(inputs, dict):
+            raise ProgramError(f"{path} is not a settings file of this version: it has no inputs")
+        return inputs
 
     def difference(self, other):
         """Says in words what differs from `other`, paths aside; empty if nothing does."""
@@ -256,7 +263,7 @@ def settings_from_flags():
         name: default for name, default in model_class.shared_defaults.items()
         if values[name].using_default_value
     }
-    if not values["clip_norm"].using_default_value:
+    if values["clip_norm"].value:
         shared.pop("clip_value", None)  # one of the two: the one that was asked for
     groups = [
         group(**{

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.saved_models.small_models import save_encoder
-from tfrecords_tools.encoders import make_encoder
+from tfrecords_tools.encoders import REGION_FEATURES, make_encoder
 from vsa_tf.saved_models.graph_encoder import GraphEncoder
 
 FRAME = (0.0, 0.0, 1.0, 1.0)
@@ -40,6 +40,11 @@ def test_pooled_regions_have_the_features_of_the_records(directory, num_boxes):
     _compare(make_encoder(directory, "pool", 64), num_boxes)
 
 
-@pytest.mark.parametrize("region_features", ["crop", "pool"])
+@pytest.mark.parametrize("num_boxes", [0, 12])
+def test_both_side_by_side_have_the_features_of_the_records(directory, num_boxes):
+    _compare(make_encoder(directory, "both", 24), num_boxes)
+
+
+@pytest.mark.parametrize("region_features", REGION_FEATURES)
 def test_networks_of_keras_have_the_features_of_the_records(region_features):
     _compare(make_encoder("keras:MobileNet", region_features, 64, weights="random"), 2)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools.encoders import average_weights, crop_regions, make_encoder
+from tfrecords_tools.encoders import (
+    REGION_FEATURES,
+    average_weights,
+    crop_regions,
+    make_encoder,
+)
 
 FRAME = np.float32([[0, 0, 1, 1]])
 HALVES = np.float32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1]])
@@ -38,17 +43,19 @@ def two_colours(height=16, width=16):
     return image
 
 
-@pytest.mark.parametrize("mode", ["crop", "pool"])
+@pytest.mark.parametrize("mode", REGION_FEATURES)
 def test_features_of_halves_are_their_colours(encoder_dir, mode):
     encoder = make_encoder(encoder_dir, mode, crop_size=16)
     (features,) = encoder.encode([two_colours()], [HALVES])
-    assert encoder.feature_size == 3
-    np.testing.assert_allclose(
-        features, [[0.5, 0.2, 0.6], [1, 0, 0.2], [0, 0.4, 1]], atol=0.04
-    )
+    expected = np.array([[0.5, 0.2, 0.6], [1, 0, 0.2], [0, 0.4, 1]])
+    if mode == "both":
+        expected = np.tile(expected, 2)
+    assert encoder.feature_size == expected.shape[1]
+    assert encoder.describe()["feature_size"] == encoder.feature_size
+    np.testing.assert_allclose(features, expected, atol=0.04)
 
 
-@pytest.mark.parametrize("mode", ["crop", "pool"])
+@pytest.mark.parametrize("mode", REGION_FEATURES)
 def test_batching_across_images_changes_no_feature(encoder_dir, mode):
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (h, w, 3)).astype(np.uint8) for h, w in ((20, 30), (8, 40))]
@@ -58,6 +65,15 @@ def test_batching_across_images_changes_no_feature(encoder_dir, mode):
     alone = [encoder.encode([i], [b])[0] for i, b in zip(images, boxes)]
     for a, b in zip(together, alone):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_both_ways_stand_side_by_side(encoder_dir):
+    image = np.random.default_rng(2).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    both, crop, pool = (
+        make_encoder(encoder_dir, mode, crop_size=size).encode([image], [HALVES])[0]
+        for mode, size in (("both", 16), ("crop", 16), ("pool", 0))
+    )
+    np.testing.assert_array_equal(both, np.concatenate([crop, pool], axis=1))
 
 
 def test_crops_of_the_frame_at_its_own_size_are_the_image():

@@ -81,7 +81,7 @@ def test_flipped_bit_and_truncation_name_shard_and_record(data_dir):
         (data_dir / SHARD).write_bytes(damaged)
         problems = check_records(data_dir)
         assert len(problems) == 2 and all(SHARD in problem for problem in problems)
-        assert "SHA-256" in problems[0] and "record 1: damaged" in problems[1]
+        assert "SHA-256" in problems[0] and "record 2: damaged" in problems[1]
 
 
 def setter(key, place, value, kind="float_list"):
@@ -113,7 +113,7 @@ def setter(key, place, value, kind="float_list"):
 def test_wrong_record_is_named_with_what_is_wrong(data_dir, change, reason):
     rewrite(data_dir, change)
     (problem,) = check_records(data_dir)
-    assert problem.startswith(f"{SHARD}, record 1: ") and re.search(reason, problem)
+    assert problem.startswith(f"{SHARD}, record 2: ") and re.search(reason, problem)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_wrong_features_of_annotated_boxes_are_found(tmp_path, capsys, data, rea
     assert "annotated boxes: features of each chain stored" in capsys.readouterr().out
     rewrite(data_dir, setter(schema.OBJECT_CHAIN_FEATURE, 0, data, "bytes_list"))
     (problem,) = check_records(data_dir)
-    assert problem.startswith(f"{SHARD}, record 1: ") and re.search(reason, problem)
+    assert problem.startswith(f"{SHARD}, record 2: ") and re.search(reason, problem)
 
 
 def test_counts_are_compared(data_dir):

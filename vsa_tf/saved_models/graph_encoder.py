@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrecords_tools.encoders import CROPS_PER_CALL, CropEncoder, KerasNetwork
+from tfrecords_tools.encoders import CROPS_PER_CALL, CropEncoder, KerasNetwork, SideBySideEncoder
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.saved_models.graph_crops import graph_crops
 
@@ -14,7 +14,7 @@ class GraphEncoder(tf.Module):
     """An encoder of `make_encoder`, for one image in a graph.
 
     Args:
-        encoder: a `CropEncoder` or `PoolEncoder`.
+        encoder: a `CropEncoder`, `PoolEncoder` or `SideBySideEncoder`.
 
     Attributes:
         feature_size: D.
@@ -23,22 +23,11 @@ class GraphEncoder(tf.Module):
     def __init__(self, encoder):
         super().__init__()
         self.feature_size = encoder.feature_size
-        self._encoder = encoder
-        network = encoder.network
-        self._crops = isinstance(encoder, CropEncoder)
-        if isinstance(network, KerasNetwork):
-            # A list of plain variables: the SavedModel shall not know of Keras.
-            self._tracked = [variable.value for variable in network.network.variables]
-            self._maps = lambda images: network.network(
-                network.preprocess(tf.cast(images, tf.float32)), training=False
-            )
-            self._vectors = lambda images: tf.reduce_mean(self._maps(images), axis=(1, 2))
-        elif self._crops:
-            self._tracked = network.model.module
-            self._vectors = lambda images: network.model(_unit_range(images))[network.output]
-        else:
-            find = network.find_map()
-            self._maps = lambda images: find(_unit_range(images))
+        side_by_side = isinstance(encoder, SideBySideEncoder)
+        self._parts = [
+            _GraphCrops(part) if isinstance(part, CropEncoder) else _GraphPool(part)
+            for part in ([encoder.crops, encoder.pool] if side_by_side else [encoder])
+        ]
 
     def __call__(self, image, boxes):
         """Returns the features of an image's regions.
@@ -50,16 +39,31 @@ class GraphEncoder(tf.Module):
         Returns:
             float32 `[R, D]`.
         """
-        return self._crop(image, boxes) if self._crops else self._pool(image, boxes)
+        return tf.concat([part(image, boxes) for part in self._parts], axis=-1)
 
-    def _crop(self, image, boxes):
+
+class _GraphCrops(tf.Module):
+    """`CropEncoder` in a graph."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self._encoder = encoder
+        network = encoder.network
+        if isinstance(network, KerasNetwork):
+            self._tracked, maps = _keras_maps(network)
+            self._vectors = lambda images: tf.reduce_mean(maps(images), axis=(1, 2))
+        else:
+            self._tracked = network.model.module
+            self._vectors = lambda images: network.model(_unit_range(images))[network.output]
+
+    def __call__(self, image, boxes):
         frame = self._vectors(graph_crops(image, boxes[:1], self._encoder.network.own_size))
         crops = graph_crops(image, boxes[1:], self._encoder.size)
         # As many at a time as in the records, whose features are then the same to the last bit.
         count = tf.shape(crops)[0]
         parts = tf.TensorArray(
             tf.float32, size=0, dynamic_size=True, infer_shape=False,
-            element_shape=(None, self.feature_size),
+            element_shape=(None, self._encoder.feature_size),
         ).write(0, frame)
         _, parts = tf.while_loop(
             lambda start, _: start < count,
@@ -74,14 +78,36 @@ class GraphEncoder(tf.Module):
         )
         return parts.concat()
 
-    def _pool(self, image, boxes):
-        frame = graph_crops(image, tf.constant(WHOLE_FRAME), self._encoder.size)
+
+class _GraphPool(tf.Module):
+    """`PoolEncoder` in a graph."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self._size = encoder.size
+        network = encoder.network
+        if isinstance(network, KerasNetwork):
+            self._tracked, self._maps = _keras_maps(network)
+        else:
+            self._maps = lambda images: network.map_function(_unit_range(images))
+
+    def __call__(self, image, boxes):
+        frame = graph_crops(image, tf.constant(WHOLE_FRAME), self._size)
         feature_map = self._maps(frame)[0]
         shape = tf.shape(feature_map)
         rows = _average_weights(boxes[:, 0], boxes[:, 2], shape[0])
         columns = _average_weights(boxes[:, 1], boxes[:, 3], shape[1])
         lines = tf.tensordot(rows, feature_map, 1)
         return tf.einsum("rx,rxd->rd", columns, lines)
+
+
+def _keras_maps(network):
+    """Returns what a SavedModel tracks of a `KerasNetwork`, and its function to feature maps."""
+    # A list of plain variables: the SavedModel shall not know of Keras.
+    variables = [variable.value for variable in network.network.variables]
+    return variables, lambda images: network.network(
+        network.preprocess(tf.cast(images, tf.float32)), training=False
+    )
 
 
 def _average_weights(start, end, length):
