@@ -49,7 +49,8 @@ def test_features_of_halves_are_their_colours(encoder_dir, mode):
     (features,) = encoder.encode([two_colours()], [HALVES])
     expected = np.array([[0.5, 0.2, 0.6], [1, 0, 0.2], [0, 0.4, 1]])
     if mode == "both":
-        expected = np.tile(expected, 2)
+        lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+        expected = np.tile(expected / lengths, 2)
     assert encoder.feature_size == expected.shape[1]
     assert encoder.describe()["feature_size"] == encoder.feature_size
     np.testing.assert_allclose(features, expected, atol=0.04)
@@ -67,13 +68,23 @@ def test_batching_across_images_changes_no_feature(encoder_dir, mode):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_both_ways_stand_side_by_side(encoder_dir):
+def test_both_ways_stand_side_by_side_in_equal_lengths(encoder_dir):
     image = np.random.default_rng(2).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     both, crop, pool = (
         make_encoder(encoder_dir, mode, crop_size=size).encode([image], [HALVES])[0]
         for mode, size in (("both", 16), ("crop", 16), ("pool", 0))
     )
-    np.testing.assert_array_equal(both, np.concatenate([crop, pool], axis=1))
+    np.testing.assert_allclose(np.linalg.norm(both.reshape(3, 2, 3), axis=2), 1, rtol=1e-6)
+    for part, whole in ((both[:, :3], crop), (both[:, 3:], pool)):
+        lengths = np.linalg.norm(whole, axis=1, keepdims=True)
+        np.testing.assert_allclose(part, whole / lengths, rtol=1e-6)
+
+
+def test_black_regions_have_a_finite_feature(encoder_dir):
+    (features,) = make_encoder(encoder_dir, "both", 16).encode(
+        [np.zeros((9, 9, 3), np.uint8)], [HALVES]
+    )
+    np.testing.assert_array_equal(features, np.zeros((3, 6)))
 
 
 def test_crops_of_the_frame_at_its_own_size_are_the_image():

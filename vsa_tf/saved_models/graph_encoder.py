@@ -2,7 +2,13 @@
 
 import tensorflow as tf
 
-from tfrecords_tools.encoders import CROPS_PER_CALL, CropEncoder, KerasNetwork, SideBySideEncoder
+from tfrecords_tools.encoders import (
+    CROPS_PER_CALL,
+    LEAST_LENGTH,
+    CropEncoder,
+    KerasNetwork,
+    SideBySideEncoder,
+)
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.saved_models.graph_crops import graph_crops
 
@@ -39,7 +45,10 @@ class GraphEncoder(tf.Module):
         Returns:
             float32 `[R, D]`.
         """
-        return tf.concat([part(image, boxes) for part in self._parts], axis=-1)
+        features = [part(image, boxes) for part in self._parts]
+        if len(features) == 1:
+            return features[0]
+        return tf.concat([_of_unit_length(part) for part in features], axis=-1)
 
 
 class _GraphCrops(tf.Module):
@@ -108,6 +117,10 @@ def _keras_maps(network):
     return variables, lambda images: network.network(
         network.preprocess(tf.cast(images, tf.float32)), training=False
     )
+
+
+def _of_unit_length(features):
+    return features / tf.maximum(tf.norm(features, axis=-1, keepdims=True), LEAST_LENGTH)
 
 
 def _average_weights(start, end, length):
