@@ -133,7 +133,7 @@ class PoolEncoder:
 class SideBySideEncoder:
     """A region's features by a `CropEncoder` and a `PoolEncoder` of one network, side by side.
 
-    Each is scaled to length 1: the crops' are two to four times as long, and would speak alone.
+    Each is scaled to length 1: the crops' are about twice as long, and would outweigh the others.
     """
 
     def __init__(self, crops, pool):
@@ -241,8 +241,9 @@ class SavedModelNetwork:
         ]
         if not maps:
             raise ValueError(
-                f"--region_features=pool needs a network with a feature map of {self.feature_size} "
-                f"channels before its output. Received: {self.name}, which has none; use crop"
+                "--region_features=pool and both need a network with a feature map of "
+                f"{self.feature_size} channels before its output. Received: {self.name}, which has "
+                "none; use crop"
             )
         return frozen.prune(frozen.inputs[0].name, maps[-1].name)
 

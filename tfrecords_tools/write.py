@@ -102,7 +102,7 @@ def define_flags(flag_values=flags.FLAGS):
     )
     flags.DEFINE_list("splits", None, "Splits to write; by default all.", **define)
     flags.DEFINE_integer(
-        "num_shards", default.num_shards, "Files of a split; 0: about 500 images a file.", **define
+        "num_shards", default.num_shards, "Files of a split; 0: about 250 images a file.", **define
     )
     flags.DEFINE_integer(
         "num_workers", None, "Processes; by default one a core; 0: this process.", **define

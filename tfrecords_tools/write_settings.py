@@ -27,7 +27,7 @@ class WriteSettings:
         max_image_side: longest side of stored images in pixels; 0: any.
         max_image_pixels: largest image that is decoded, in pixels.
         seed: of generated data sets.
-        num_shards: files of a split; 0: about 500 images a file.
+        num_shards: files of a split; 0: about 250 images a file.
 
     Raises:
         ValueError: when a setting is out of range or contradicts another.

@@ -16,7 +16,8 @@ from tfrecords_tools.worker_pool import WorkerPool
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data import schema
 
-IMAGES_PER_SHARD = 500
+# A worker takes a shard at a time: a few hundred photographs shall keep two busy.
+IMAGES_PER_SHARD = 250
 
 
 @dataclasses.dataclass(frozen=True)
