@@ -20,7 +20,8 @@ _MARGIN = 1.0
 
 class _AlignmentStep(TorchComparison):
     sizes = (
-        ("batch_size", 100, "pairs of a batch"), ("num_regions", 20, "regions of an image"),
+        ("batch_size", 100, "pairs of a batch"),
+        ("num_regions", 20, "regions of an image"),
         ("feature_size", 1280, "numbers of a region's feature"),
         ("width", 1000, "width of region and word vectors"),
         ("num_words", 20, "words of every sentence, none of them padding"),
@@ -33,8 +34,10 @@ class _AlignmentStep(TorchComparison):
     def check_sizes(self, parser):
         flags = self.flags
         if flags.batch_size < 2:
-            parser.error(f"expected --batch_size of 2 or more, received {flags.batch_size}: "
-                         "a single pair has no negatives")
+            parser.error(
+                f"expected --batch_size of 2 or more, received {flags.batch_size}: "
+                "a single pair has no negatives"
+            )
         if flags.vocabulary_size < 2:
             parser.error(
                 f"expected --vocabulary_size of 2 or more, received {flags.vocabulary_size}"
@@ -60,7 +63,8 @@ class _AlignmentStep(TorchComparison):
         from vsa_tf.models.alignment import AlignmentModel
 
         return AlignmentModel(
-            self.flags.vocabulary_size, self.flags.width,
+            self.flags.vocabulary_size,
+            self.flags.width,
             word_encoder={"embedding_size": self.flags.embedding_size, "cell": "relu"},
             loss={"margin": _MARGIN, "negatives": "sum"},
         )

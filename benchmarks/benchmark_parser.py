@@ -21,8 +21,9 @@ class BenchmarkParser(argparse.ArgumentParser):
             may_be_zero: names of those that may be 0, as `seed` always may.
         """
         for name, default, meaning in flags:
-            self.add_argument(f"--{name}", type=int, default=default,
-                              help=f"{meaning} (default {default})")
+            self.add_argument(
+                f"--{name}", type=int, default=default, help=f"{meaning} (default {default})"
+            )
             self._least[name] = 0 if name in ("seed", *may_be_zero) else 1
 
     def parse_args(self, args=None, namespace=None):

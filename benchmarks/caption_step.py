@@ -38,8 +38,10 @@ class _CaptionStep(TorchComparison):
     def check_sizes(self, parser):
         size = self.flags.vocabulary_size
         if size < 5:
-            parser.error("expected --vocabulary_size of 5 or more, words beside PAD, START, END "
-                         f"and UNK, received {size}")
+            parser.error(
+                "expected --vocabulary_size of 5 or more, words beside PAD, START, END "
+                f"and UNK, received {size}"
+            )
 
     def make_batch(self, random):
         import numpy as np

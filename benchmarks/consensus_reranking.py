@@ -28,12 +28,15 @@ def _flags():
         ("num_pairs", 200, "pairs compared by the COCO tool as well"),
         ("seed", 0, "random seed"),
     )
-    parser.add_argument("--kind", choices=("cider", "bleu"), default="cider",
-                        help="similarity (default cider)")
+    parser.add_argument(
+        "--kind", choices=("cider", "bleu"), default="cider", help="similarity (default cider)"
+    )
     flags = parser.parse_args()
     if flags.num_pairs > flags.num_training_images:
-        parser.error("expected --num_pairs of at most --num_training_images, received "
-                     f"{flags.num_pairs} and {flags.num_training_images}")
+        parser.error(
+            "expected --num_pairs of at most --num_training_images, received "
+            f"{flags.num_pairs} and {flags.num_training_images}"
+        )
     return flags
 
 
@@ -45,8 +48,7 @@ def _captions(random, num_captions, flags):
     words = random.choice(flags.vocabulary_size, lengths.sum(), p=frequencies / frequencies.sum())
     words = [f"w{word}" for word in words.tolist()]
     ends = lengths.cumsum().tolist()
-    return [words[end - length:end]
-            for end, length in zip(ends, lengths.tolist(), strict=True)]
+    return [words[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
 
 
 def _coco_cider(captions, image_of_caption, hypotheses, references):
@@ -83,16 +85,22 @@ def measure(flags):
     image_of_caption = np.repeat(np.arange(flags.num_training_images), flags.captions_per_image)
     training = _captions(random, len(image_of_caption), flags)
     flat = _captions(random, flags.num_images * flags.num_hypotheses, flags)
-    hypotheses = [flat[start:start + flags.num_hypotheses]
-                  for start in range(0, len(flat), flags.num_hypotheses)]
-    features = random.random((flags.num_training_images + flags.num_images, flags.feature_size),
-                             np.float32)
+    hypotheses = [
+        flat[start : start + flags.num_hypotheses]
+        for start in range(0, len(flat), flags.num_hypotheses)
+    ]
+    features = random.random(
+        (flags.num_training_images + flags.num_images, flags.feature_size), np.float32
+    )
 
     times = [time.perf_counter()]
     similarity = CaptionSimilarity(training, image_of_caption, flags.kind)
     times.append(time.perf_counter())
-    neighbors = nearest_images(features[flags.num_training_images:],
-                               features[:flags.num_training_images], flags.num_neighbors).images
+    neighbors = nearest_images(
+        features[flags.num_training_images :],
+        features[: flags.num_training_images],
+        flags.num_neighbors,
+    ).images
     times.append(time.perf_counter())
     consensus_reranking(hypotheses, neighbors, similarity, flags.num_captions)
     times.append(time.perf_counter())
@@ -109,12 +117,17 @@ def measure(flags):
     if flags.kind == "cider":
         others = [training[row] for row in random.integers(0, len(training), flags.num_pairs)]
         # Hypotheses that begin as their references do, so that there is something to count.
-        some = [other[:len(other) // 2] + flat[row]
-                for other, row in zip(others, random.integers(0, len(flat), flags.num_pairs),
-                                      strict=True)]
+        some = [
+            other[: len(other) // 2] + flat[row]
+            for other, row in zip(
+                others, random.integers(0, len(flat), flags.num_pairs), strict=True
+            )
+        ]
         scores, seconds = _coco_cider(training, image_of_caption, some, others)
-        ours = [similarity.between([hypothesis], [reference])[0, 0]
-                for hypothesis, reference in zip(some, others, strict=True)]
+        ours = [
+            similarity.between([hypothesis], [reference])[0, 0]
+            for hypothesis, reference in zip(some, others, strict=True)
+        ]
         result["coco_tool_seconds_for_all_pairs"] = seconds * num_pairs
         result["largest_difference"] = float(np.abs(np.subtract(ours, scores)).max())
         result["largest_similarity_checked"] = max(scores)

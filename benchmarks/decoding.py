@@ -23,20 +23,24 @@ from benchmarks.benchmark_parser import BenchmarkParser
 def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_integers(
-        ("batch_size", 64, "images of a batch"), ("num_batches", 2, "batches of a run"),
+        ("batch_size", 64, "images of a batch"),
+        ("num_batches", 2, "batches of a run"),
         ("beam_size", 10, "beams of an image"),
         ("max_length", 20, "the most tokens of a caption, END counted"),
         ("vocabulary_size", 2500, "number of token ids, without --model_dir"),
         ("feature_size", 1280, "numbers of an image's feature, without --model_dir"),
-        ("repeats", 5, "timed runs of each"), ("seed", 0, "random seed"),
+        ("repeats", 5, "timed runs of each"),
+        ("seed", 0, "random seed"),
     )
     parser.add_argument("--model_dir", help="a directory that vsa_tf.train has written")
     parser.add_argument("--data_dir", help="records of the trained model; default: its own")
     parser.add_argument("--split", default="dev", help="split of the records (default dev)")
     flags = parser.parse_args()
     if flags.vocabulary_size < 5:
-        parser.error("expected --vocabulary_size of 5 or more, words beside PAD, START, END and "
-                     f"UNK, received {flags.vocabulary_size}")
+        parser.error(
+            "expected --vocabulary_size of 5 or more, words beside PAD, START, END and "
+            f"UNK, received {flags.vocabulary_size}"
+        )
     if flags.data_dir and not flags.model_dir:
         parser.error("--data_dir is of a trained model: it needs --model_dir")
     if flags.model_dir and not os.path.isdir(flags.model_dir):
@@ -54,8 +58,10 @@ def _random_model(flags):
     keras.utils.set_random_seed(flags.seed)
     random = np.random.default_rng(flags.seed)
     shape = flags.batch_size, 1, flags.feature_size
-    batches = [{"region_features": random.random(shape, np.float32).astype(np.float16)}
-               for _ in range(flags.num_batches)]
+    batches = [
+        {"region_features": random.random(shape, np.float32).astype(np.float16)}
+        for _ in range(flags.num_batches)
+    ]
     model = MRnn(flags.vocabulary_size)
     model({**batches[0], "token_ids": np.ones((flags.batch_size, 3), np.int32)})
     return model, batches, {"forbidden_ids": (0, 1, 2, 3)}
@@ -74,8 +80,10 @@ def _trained_model(flags):
         raise ProgramError(f"{flags.model_dir} holds no caption generator")
     records = RecordSplit(flags.data_dir or trained.settings.data.data_dir, flags.split)
     if records.num_images < flags.batch_size:
-        raise ProgramError(f"expected --batch_size of at most the {records.num_images} images of "
-                           f"{flags.split}, received {flags.batch_size}")
+        raise ProgramError(
+            f"expected --batch_size of at most the {records.num_images} images of "
+            f"{flags.split}, received {flags.batch_size}"
+        )
     data = SplitData.load(records, trained.text, trained.settings.data)
     num_batches = min(flags.num_batches, records.num_images // flags.batch_size)
     return trained.model, list(data.image_batches(flags.batch_size).take(num_batches)), {}
@@ -113,8 +121,10 @@ def measure(flags):
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             times[name]["cpu_ms"].append(1000 * cpu / num_sentences)
             times[name]["wall_ms"].append(1000 * wall / num_sentences)
-    of_each = {name: {key: np.round(values, 3).tolist() for key, values in each.items()}
-               for name, each in times.items()}
+    of_each = {
+        name: {key: np.round(values, 3).tolist() for key, values in each.items()}
+        for name, each in times.items()
+    }
     return {
         "versions": {module.__name__: module.__version__ for module in (tf, keras, np)},
         "num_sentences": num_sentences,
@@ -122,10 +132,14 @@ def measure(flags):
         "num_cores": len(os.sched_getaffinity(0)),
         "load": os.getloadavg()[0],
         "mean_tokens": lengths,
-        "least_ms": {name: {key: min(values) for key, values in each.items()}
-                     for name, each in of_each.items()},
-        "median_ms": {name: {key: float(np.median(values)) for key, values in each.items()}
-                      for name, each in of_each.items()},
+        "least_ms": {
+            name: {key: min(values) for key, values in each.items()}
+            for name, each in of_each.items()
+        },
+        "median_ms": {
+            name: {key: float(np.median(values)) for key, values in each.items()}
+            for name, each in of_each.items()
+        },
         "ms_each": of_each,
     }
 

@@ -23,8 +23,12 @@ def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_argument("--saved_model", required=True, help="exported model")
     parser.add_argument("--images", required=True, help="directory of photographs")
-    parser.add_argument("--num_images", type=int, default=512,
-                        help="photographs, beginning with the first (default 512)")
+    parser.add_argument(
+        "--num_images",
+        type=int,
+        default=512,
+        help="photographs, beginning with the first (default 512)",
+    )
     flags = parser.parse_args()
     if flags.num_images < 2 * _GROUP:
         parser.error(f"expected --num_images of {2 * _GROUP} or more, received {flags.num_images}")
@@ -44,7 +48,7 @@ def measure(flags):
     with tempfile.TemporaryDirectory() as directory:
         builder = IndexBuilder(directory, source)
         for first in range(0, len(paths) - _GROUP + 1, _GROUP):
-            group = paths[first:first + _GROUP]
+            group = paths[first : first + _GROUP]
             started = time.perf_counter()
             num_added, _ = builder.add_images(group)
             seconds["index"].append(time.perf_counter() - started)
@@ -53,12 +57,10 @@ def measure(flags):
             data = [pathlib.Path(path).read_bytes() for path in group]
             started = time.perf_counter()
             for start in range(0, _GROUP, _BATCH):
-                model.call("embed_image", image_bytes=data[start:start + _BATCH])
+                model.call("embed_image", image_bytes=data[start : start + _BATCH])
             seconds["model"].append(time.perf_counter() - started)
     # The first group of each warms up.
-    rates = {
-        name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()
-    }
+    rates = {name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()}
     return {
         "num_images": _GROUP * len(seconds["index"][1:]),
         "index_images_per_second": round(rates["index"], 2),

@@ -22,16 +22,20 @@ def _flags():
 
     parser = BenchmarkParser(__doc__)
     parser.add_integers(
-        ("num_images", 1000, "records to write"), ("num_regions", 20, "regions of an image"),
+        ("num_images", 1000, "records to write"),
+        ("num_regions", 20, "regions of an image"),
         ("feature_size", 1280, "numbers in a feature"),
-        ("image_height", 375, "of a stored JPEG"), ("image_width", 500, "of a stored JPEG"),
-        ("image_size", 128, "side of the model's image"), ("batch_size", 100, "pairs in a batch"),
+        ("image_height", 375, "of a stored JPEG"),
+        ("image_width", 500, "of a stored JPEG"),
+        ("image_size", 128, "side of the model's image"),
+        ("batch_size", 100, "pairs in a batch"),
         ("num_steps", 100, "batches of features to time"),
         ("num_pixel_steps", 20, "batches of pixels to time"),
         ("seed", 0, "of the records and the batches"),
     )
-    parser.add_argument("--step_ms", type=float, default=100.0,
-                        help="of a training step (default 100)")
+    parser.add_argument(
+        "--step_ms", type=float, default=100.0, help="of a training step (default 100)"
+    )
     flags = parser.parse_args()
     if flags.step_ms < 1:
         parser.error(f"expected --step_ms of 1 or more, received {flags.step_ms}")

@@ -26,7 +26,7 @@ def make_inputs(loaded, signature_name, text, encoded, number=1):
     for name, info in loaded.signature(signature_name).inputs.items():
         shape = [1 if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
         dtype = tf.as_dtype(info.dtype).as_numpy_dtype
-        if dtype == object:
+        if dtype is object:
             value = encoded if name.endswith("_bytes") else text.encode()
             inputs[name] = np.full(shape, value, object)
         else:

@@ -53,7 +53,8 @@ class _GivenFeatures(Source):
 
     def example(self, split, index):
         return SourceExample(
-            source_id=f"{split}-{index:06d}", filename=f"{split}-{index:06d}",
+            source_id=f"{split}-{index:06d}",
+            filename=f"{split}-{index:06d}",
             captions=tuple(
                 f"sentence {number} of image {index} ." for number in range(_NUM_CAPTIONS)
             ),
@@ -79,15 +80,20 @@ def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_argument("--source", choices=("scenes", "features"), default="scenes")
     for name, default, meaning in (
-            ("num_workers", [1, 2], "numbers of workers to compare"),
-            ("sizes", [10_000, 100_000], "numbers of images whose memory is compared")):
+        ("num_workers", [1, 2], "numbers of workers to compare"),
+        ("sizes", [10_000, 100_000], "numbers of images whose memory is compared"),
+    ):
         parser.add_argument(
-            f"--{name}", type=_numbers, default=default,
-            help=f"{meaning} (default {','.join(map(str, default))})")
+            f"--{name}",
+            type=_numbers,
+            default=default,
+            help=f"{meaning} (default {','.join(map(str, default))})",
+        )
     parser.add_integers(
         ("speed_images", 4000, "images of a run for throughput"),
         ("repeats", 3, "runs for throughput with each number of workers"),
-        ("num_regions", 36, "of given features"), ("feature_size", 512, "of given features"),
+        ("num_regions", 36, "of given features"),
+        ("feature_size", 512, "of given features"),
     )
     parser.add_argument("--directory", help="where records are written, and then removed")
     flags = parser.parse_args()
@@ -117,11 +123,14 @@ def _write(connection, flags, num_images, num_workers):
         usage = resource.getrusage(who)
         used[f"{name}_mb"] = round(usage.ru_maxrss / 1024)
         used[f"{name}_cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 1)
-    connection.send({
-        "images_per_second": round(num_images / result.seconds, 1),
-        "startup_seconds": round(result.startup_seconds, 1),
-        "written_mb": round(num_bytes / 2**20), **used,
-    })
+    connection.send(
+        {
+            "images_per_second": round(num_images / result.seconds, 1),
+            "startup_seconds": round(result.startup_seconds, 1),
+            "written_mb": round(num_bytes / 2**20),
+            **used,
+        }
+    )
 
 
 def measure(flags, num_images, num_workers):
@@ -136,8 +145,12 @@ def measure(flags, num_images, num_workers):
     except EOFError:
         raise SystemExit("the run failed; what it printed says why") from None
     process.join()
-    return {"num_images": num_images, "num_workers": num_workers, **found,
-            "load_average": round(os.getloadavg()[0], 1)}
+    return {
+        "num_images": num_images,
+        "num_workers": num_workers,
+        **found,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
 
 
 def main():
@@ -153,13 +166,18 @@ def main():
         run = measure(flags, size, max(flags.num_workers))
         print(json.dumps(run), flush=True)
         memory[size] = {name: run[name] for name in ("parent_mb", "worker_mb")}
-    print(json.dumps({
-        "source": flags.source, "num_cores": len(os.sched_getaffinity(0)),
-        "images_per_second": {
-            number: round(statistics.median(own), 1) for number, own in rates.items()
-        },
-        "memory": memory,
-    }))
+    print(
+        json.dumps(
+            {
+                "source": flags.source,
+                "num_cores": len(os.sched_getaffinity(0)),
+                "images_per_second": {
+                    number: round(statistics.median(own), 1) for number, own in rates.items()
+                },
+                "memory": memory,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -17,19 +17,24 @@ from benchmarks.benchmark_parser import BenchmarkParser
 def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_integers(
-        ("num_images", 200, "images"), ("num_sentences", 1000, "sentences"),
-        ("num_regions", 20, "regions of an image"), ("width", 1000, "width of the vectors"),
+        ("num_images", 200, "images"),
+        ("num_sentences", 1000, "sentences"),
+        ("num_regions", 20, "regions of an image"),
+        ("width", 1000, "width of the vectors"),
         ("mean_words", 11, "mean number of words of a sentence"),
         ("max_words", 30, "words of the longest sentence, to which einsum pads"),
         ("image_block", 50, "images of a block of the einsum"),
         ("sentence_block", 100, "sentences of a block of the einsum"),
-        ("repeats", 5, "timed runs of each, one after the other"), ("seed", 0, "random seed"),
+        ("repeats", 5, "timed runs of each, one after the other"),
+        ("seed", 0, "random seed"),
     )
     parser.add_argument("--torch_path", help="a folder to import PyTorch from, searched last")
     flags = parser.parse_args()
     if flags.max_words < flags.mean_words:
-        parser.error("expected --max_words of at least --mean_words, received "
-                     f"{flags.max_words} and {flags.mean_words}")
+        parser.error(
+            "expected --max_words of at least --mean_words, received "
+            f"{flags.max_words} and {flags.mean_words}"
+        )
     return flags
 
 
@@ -57,8 +62,7 @@ def _numpy_einsum(regions, region_mask, padded, word_mask, image_block, sentence
         images = slice(k, k + image_block)
         for l in range(0, len(padded), sentence_block):
             sentences = slice(l, l + sentence_block)
-            products = np.einsum("nrh,mwh->nmrw", regions[images], padded[sentences],
-                                 optimize=True)
+            products = np.einsum("nrh,mwh->nmrw", regions[images], padded[sentences], optimize=True)
             products = np.where(region_mask[images, None, :, None], products, -np.inf)
             best = products.max(axis=2)
             scores[images, sentences] = (best * word_mask[sentences]).sum(axis=-1)

@@ -22,14 +22,24 @@ _AT = 10
 def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_integers(
-        ("num_vectors", 1_000_000, "vectors of the index"), ("width", 512, "numbers of each"),
-        ("num_clusters", 10_000, "clusters"), ("num_queries", 50, "queries of each kind"),
+        ("num_vectors", 1_000_000, "vectors of the index"),
+        ("width", 512, "numbers of each"),
+        ("num_clusters", 10_000, "clusters"),
+        ("num_queries", 50, "queries of each kind"),
         ("seed", 0, "random seed"),
     )
-    parser.add_argument("--dtype", default="float32", choices=("float32", "float16"),
-                        help="of the stored vectors (default float32)")
-    parser.add_argument("--spread", type=float, default=1.0,
-                        help="length of a vector's distance from its cluster's centre (default 1)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "float16"),
+        help="of the stored vectors (default float32)",
+    )
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=1.0,
+        help="length of a vector's distance from its cluster's centre (default 1)",
+    )
     parser.add_argument("--directory", help="where the index is written, and then removed")
     flags = parser.parse_args()
     if flags.directory and not os.path.isdir(flags.directory):
@@ -57,7 +67,7 @@ def measure(flags, directory):
     centers = unit(normal(flags.num_clusters))
 
     def draw(count):
-        offsets = normal(count) * np.float32(flags.spread / flags.width ** 0.5)
+        offsets = normal(count) * np.float32(flags.spread / flags.width**0.5)
         return unit(centers[rng.integers(flags.num_clusters, size=count)] + offsets)
 
     IndexManifest({"model_dir": "generated"}, "distance", flags.dtype, {}).save(directory)
@@ -85,8 +95,10 @@ def measure(flags, directory):
         p50, p95 = np.percentile(values[2:], (50, 95))
         result[name] = {"p50_ms": round(p50, 2), "p95_ms": round(p95, 2)}
     return {
-        **result, f"recall@{_AT}": round(float(np.mean(shares[2:])), 4),
-        "cells_looked_into": approximate.num_cells, "build_seconds": round(build_seconds, 1),
+        **result,
+        f"recall@{_AT}": round(float(np.mean(shares[2:])), 4),
+        "cells_looked_into": approximate.num_cells,
+        "build_seconds": round(build_seconds, 1),
         "load_average": round(os.getloadavg()[0], 1),
     }
 

@@ -39,14 +39,18 @@ _VARIANTS = 5
 def _flags():
     parser = BenchmarkParser(__doc__)
     parser.add_argument("--saved_model", required=True, help="a SavedModel's directory")
-    parser.add_argument("--signatures", default="",
-                        help="names with commas between them (default all)")
+    parser.add_argument(
+        "--signatures", default="", help="names with commas between them (default all)"
+    )
     parser.add_argument("--image", help="a file for inputs named *_bytes")
-    parser.add_argument("--text", default="a brown dog runs over the grass",
-                        help="for other string inputs")
+    parser.add_argument(
+        "--text", default="a brown dog runs over the grass", help="for other string inputs"
+    )
     parser.add_integers(
-        ("requests", 100, "requests of each run"), ("repeats", 3, "runs of each"),
-        ("soak", 0, "requests of the soak; 0: measure times"), ("seed", 0, "random seed"),
+        ("requests", 100, "requests of each run"),
+        ("repeats", 3, "runs of each"),
+        ("soak", 0, "requests of the soak; 0: measure times"),
+        ("seed", 0, "random seed"),
         may_be_zero=("soak",),
     )
     flags = parser.parse_args()
@@ -63,9 +67,18 @@ class _Server:
     def __init__(self, saved_model, folder):
         os.symlink(pathlib.Path(saved_model).resolve(), pathlib.Path(folder, "1"))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "vsa_tf.serve", f"--model_name={_MODEL}",
-             f"--model_base_path={folder}", "--rest_port=0", "--port=0", "--settle_seconds=0"],
-            stderr=subprocess.PIPE, text=True,
+            [
+                sys.executable,
+                "-m",
+                "vsa_tf.serve",
+                f"--model_name={_MODEL}",
+                f"--model_base_path={folder}",
+                "--rest_port=0",
+                "--port=0",
+                "--settle_seconds=0",
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for line in self._process.stderr:
             match = re.search(r"REST at port (\d+), gRPC at port (\d+)", line)
@@ -131,9 +144,7 @@ def _measure(flags, server, loaded, name, inputs):
 
     _check_answers(server, loaded, name, inputs)
     for num_clients in _CLIENTS:
-        calls = {
-            way: _calls(way, server, loaded, name, inputs, num_clients) for way in _WAYS
-        }
+        calls = {way: _calls(way, server, loaded, name, inputs, num_clients) for way in _WAYS}
         seconds = {way: [] for way in _WAYS}
         total = dict.fromkeys(_WAYS, 0.0)
         per_client = max(flags.requests // num_clients, 1)
@@ -155,7 +166,8 @@ def _measure(flags, server, loaded, name, inputs):
         for way in _WAYS:
             p50, p99 = np.percentile(seconds[way], (50, 99)) * 1e3
             line[way] = {
-                "p50_ms": round(p50, 2), "p99_ms": round(p99, 2),
+                "p50_ms": round(p50, 2),
+                "p99_ms": round(p99, 2),
                 "requests_per_second": round(len(seconds[way]) / total[way], 1),
             }
         for way in _WAYS[1:]:
@@ -228,10 +240,18 @@ def _soak(flags, server, loaded, names, encoded):
                 counts[result] += 1
 
     elapsed = _in_threads(ask, _SOAK_CLIENTS)
-    print(json.dumps({
-        **counts, "requests": sum(counts.values()), "seconds": round(elapsed, 1),
-        "megabytes_before": round(before), "megabytes_after": round(server.megabytes()),
-    }), flush=True)
+    print(
+        json.dumps(
+            {
+                **counts,
+                "requests": sum(counts.values()),
+                "seconds": round(elapsed, 1),
+                "megabytes_before": round(before),
+                "megabytes_after": round(server.megabytes()),
+            }
+        ),
+        flush=True,
+    )
 
 
 def main():
@@ -244,9 +264,11 @@ def main():
             from vsa_tf.server.loaded_version import LoadedVersion
 
             loaded = LoadedVersion(_MODEL, 1, flags.saved_model)
-            names = flags.signatures.split(",") if flags.signatures else [
-                name for name in sorted(loaded.signature_defs) if not name.startswith("__")
-            ]
+            names = (
+                flags.signatures.split(",")
+                if flags.signatures
+                else [name for name in sorted(loaded.signature_defs) if not name.startswith("__")]
+            )
             encoded = pathlib.Path(flags.image).read_bytes() if flags.image else b""
             if flags.soak:
                 _soak(flags, server, loaded, names, encoded)

@@ -33,19 +33,30 @@ def _flags():
     parser.add_argument("--feature", required=True, choices=_FEATURES)
     parser.add_argument("--train_split", default="train", help="split that is fitted to")
     parser.add_argument("--split", default="dev", help="split that is searched (default dev)")
-    parser.add_argument("--word_vectors", help="a text file of word vectors; default: trained on "
-                        "the sentences, by gensim")
+    parser.add_argument(
+        "--word_vectors",
+        help="a text file of word vectors; default: trained on the sentences, by gensim",
+    )
     parser.add_argument("--gensim_path", help="a folder to import gensim from, searched last")
     parser.add_integers(
-        ("size", 300, "numbers of a word vector"), ("num_centers", 30, "centres"),
+        ("size", 300, "numbers of a word vector"),
+        ("num_centers", 30, "centres"),
         ("dimension", 6000, "principal components of the Fisher vector"),
         ("min_count", 5, "tf-idf and trained vectors leave rarer words out"),
         ("seed", 0, "random seed"),
     )
-    parser.add_argument("--regularizations", type=_numbers(float), default=[0.1, 0.3, 1.0, 3.0],
-                        help="of CCA, of each side (default 0.1,0.3,1,3)")
-    parser.add_argument("--cca_dimensions", type=_numbers(int), default=[128, 256, 512],
-                        help="of CCA (default 128,256,512)")
+    parser.add_argument(
+        "--regularizations",
+        type=_numbers(float),
+        default=[0.1, 0.3, 1.0, 3.0],
+        help="of CCA, of each side (default 0.1,0.3,1,3)",
+    )
+    parser.add_argument(
+        "--cca_dimensions",
+        type=_numbers(int),
+        default=[128, 256, 512],
+        help="of CCA (default 128,256,512)",
+    )
     flags = parser.parse_args()
     if not os.path.isdir(flags.data_dir):
         parser.error(f"--data_dir={flags.data_dir} is not a directory")
@@ -59,8 +70,10 @@ class _Clock:
         self._start = time.perf_counter(), time.process_time()
 
     def seconds(self):
-        return {"seconds": round(time.perf_counter() - self._start[0], 1),
-                "cpu_seconds": round(time.process_time() - self._start[1], 1)}
+        return {
+            "seconds": round(time.perf_counter() - self._start[0], 1),
+            "cpu_seconds": round(time.process_time() - self._start[1], 1),
+        }
 
 
 def _peak_mb():
@@ -75,9 +88,12 @@ def _read(data_dir, split):
     from vsa_tf.text.word_tokenizer import tokenize
 
     records = RecordSplit(data_dir, split, feature_cache_bytes=0)
-    features = np.concatenate([
-        records.read_region_features(range(start, min(start + 256, records.num_images)))[:, 0]
-        for start in range(0, records.num_images, 256)])
+    features = np.concatenate(
+        [
+            records.read_region_features(range(start, min(start + 256, records.num_images)))[:, 0]
+            for start in range(0, records.num_images, 256)
+        ]
+    )
     sentences = [tokenize(caption) for caption in records.captions]
     return sentences, features.astype(np.float32), records.image_of_caption
 
@@ -89,8 +105,7 @@ def _word_vectors(flags, sentences):
     if flags.word_vectors:
         words = {word for sentence in sentences for word in sentence}
         return WordVectorTable.read(flags.word_vectors, words, flags.size)
-    return train_word_vectors(
-        sentences, flags.size, min_count=flags.min_count, seed=flags.seed)
+    return train_word_vectors(sentences, flags.size, min_count=flags.min_count, seed=flags.seed)
 
 
 def _retrieval(flags, images, sentences, image_of_sentence, dev_images, dev_sentences, dev_image):
@@ -107,20 +122,31 @@ def _retrieval(flags, images, sentences, image_of_sentence, dev_images, dev_sent
         for dimensions in sorted({min(each, largest) for each in flags.cca_dimensions}):
             scores = model.truncated(dimensions).similarity(dev_images, dev_sentences)
             ranks = retrieval_ranks(scores, dev_image)
-            recalls = {name: {key: value for key, value in recall_summary(each).items()
-                              if key.startswith("R@")}
-                       for name, each in zip(ranks._fields, ranks, strict=True)}
+            recalls = {
+                name: {
+                    key: value
+                    for key, value in recall_summary(each).items()
+                    if key.startswith("R@")
+                }
+                for name, each in zip(ranks._fields, ranks, strict=True)
+            }
             total = sum(sum(recall.values()) for recall in recalls.values())
             if best is None or total > best["sum"]:
-                best = {"sum": round(total, 1), "regularization": regularization,
-                        "dimensions": dimensions, **recalls}
+                best = {
+                    "sum": round(total, 1),
+                    "regularization": regularization,
+                    "dimensions": dimensions,
+                    **recalls,
+                }
     return best
 
 
 def measure(flags):
     """Returns the numbers that the program prints, a dict."""
     from vsa_tf.sentence_features.make_sentence_feature import (
-        SENTENCE_FEATURES, make_sentence_feature)
+        SENTENCE_FEATURES,
+        make_sentence_feature,
+    )
 
     sentences, images, image_of_sentence = _read(flags.data_dir, flags.train_split)
     dev_sentences, dev_images, dev_image = _read(flags.data_dir, flags.split)
@@ -132,8 +158,11 @@ def measure(flags):
     if flags.feature == "tf_idf":
         settings = {"min_count": flags.min_count}
     elif flags.feature == "hglmm":
-        settings = {"num_centers": flags.num_centers, "dimension": flags.dimension,
-                    "seed": flags.seed}
+        settings = {
+            "num_centers": flags.num_centers,
+            "dimension": flags.dimension,
+            "seed": flags.seed,
+        }
     before, clock = _peak_mb(), _Clock()
     feature = make_sentence_feature(flags.feature, sentences, vectors, **settings)
     times["fit"], clock = clock.seconds(), _Clock()
@@ -142,13 +171,20 @@ def measure(flags):
     dev_features = feature.transform(dev_sentences)
     times["transform"] = clock.seconds()
     peak, clock = _peak_mb(), _Clock()
-    best = _retrieval(flags, images, features, image_of_sentence, dev_images, dev_features,
-                      dev_image)
+    best = _retrieval(
+        flags, images, features, image_of_sentence, dev_images, dev_features, dev_image
+    )
     times["retrieval"] = clock.seconds()
-    return {"feature": flags.feature, "dimension": feature.dimension,
-            "num_sentences": [len(sentences), len(dev_sentences)],
-            "num_empty": [feature.count_empty(sentences), feature.count_empty(dev_sentences)],
-            **times, "before_mb": before, "peak_mb": peak, "best": best}
+    return {
+        "feature": flags.feature,
+        "dimension": feature.dimension,
+        "num_sentences": [len(sentences), len(dev_sentences)],
+        "num_empty": [feature.count_empty(sentences), feature.count_empty(dev_sentences)],
+        **times,
+        "before_mb": before,
+        "peak_mb": peak,
+        "best": best,
+    }
 
 
 def main():

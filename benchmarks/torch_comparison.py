@@ -35,15 +35,21 @@ class TorchComparison(abc.ABC):
     def __init__(self, description):
         parser = BenchmarkParser(description)
         parser.add_integers(
-            *self.sizes, ("steps", self.timed_steps, "steps of a timed run"),
+            *self.sizes,
+            ("steps", self.timed_steps, "steps of a timed run"),
             ("repeats", 10, "timed runs of each"),
             ("num_threads", len(os.sched_getaffinity(0)), "threads of an operation"),
             ("seed", 0, "random seed"),
         )
-        parser.add_argument("--compare", choices=("torch", "jit"), default="torch",
-                            help="PyTorch, or without it the plain graph with XLA (default torch)")
-        parser.add_argument("--jit_compile", action="store_true",
-                            help="time XLA too, beside the plain graph")
+        parser.add_argument(
+            "--compare",
+            choices=("torch", "jit"),
+            default="torch",
+            help="PyTorch, or without it the plain graph with XLA (default torch)",
+        )
+        parser.add_argument(
+            "--jit_compile", action="store_true", help="time XLA too, beside the plain graph"
+        )
         parser.add_argument("--torch_path", help="a folder to import PyTorch from, searched last")
         self.flags = parser.parse_args()
         self.check_sizes(parser)
@@ -123,8 +129,12 @@ class TorchComparison(abc.ABC):
             "settings": {name: v for name, v in vars(flags).items() if name != "torch_path"},
             "versions": versions,
             **compare_steps(
-                steps, "graph" if torch is None else "torch", self.tolerance, _CHECKED_STEPS,
-                flags.steps, flags.repeats,
+                steps,
+                "graph" if torch is None else "torch",
+                self.tolerance,
+                _CHECKED_STEPS,
+                flags.steps,
+                flags.repeats,
             ),
         }
 
@@ -166,5 +176,7 @@ def _import_torch(path):
     try:
         return importlib.import_module("torch")
     except ImportError as error:
-        sys.exit(f"PyTorch is missing ({error}): install it, name its folder with --torch_path, "
-                 "or use --compare=jit")
+        sys.exit(
+            f"PyTorch is missing ({error}): install it, name its folder with --torch_path, "
+            "or use --compare=jit"
+        )

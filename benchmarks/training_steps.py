@@ -104,11 +104,14 @@ def compare_steps(steps, reference, tolerance, checked_steps, timed_steps, repea
         "least_step_cpu_ms": of_each(min, cpu_ms),
         f"ratio_to_{reference}": {
             name: round(float(np.median(np.divide(wall_ms[name], wall_ms[reference]))), 3)
-            for name in others},
+            for name in others
+        },
         f"least_ratio_to_{reference}": {
-            name: round(min(wall_ms[name]) / min(wall_ms[reference]), 3) for name in others},
+            name: round(min(wall_ms[name]) / min(wall_ms[reference]), 3) for name in others
+        },
         f"least_cpu_ratio_to_{reference}": {
-            name: round(min(cpu_ms[name]) / min(cpu_ms[reference]), 3) for name in others},
+            name: round(min(cpu_ms[name]) / min(cpu_ms[reference]), 3) for name in others
+        },
         "first_call_seconds": first_seconds,
         "first_losses": losses,
         "largest_relative_loss_difference": difference,

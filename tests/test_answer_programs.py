@@ -23,7 +23,9 @@ def run(tmp_path):
     for name in ("alignment", "m_rnn"):
         (tmp_path / name).mkdir()
         settings = Settings(
-            DataSettings(), OptimizerSettings(), TrainingSettings(model=name),
+            DataSettings(),
+            OptimizerSettings(),
+            TrainingSettings(model=name),
             MODEL_SETTINGS[name](),
         )
         (tmp_path / name / "config.json").write_text(settings.to_json({}))
@@ -31,7 +33,8 @@ def run(tmp_path):
     exported.mkdir(parents=True)
     (exported / "saved_model.pb").write_bytes(b"")
     card = {
-        "model": "m_rnn", "signatures": {"caption": {}},
+        "model": "m_rnn",
+        "signatures": {"caption": {}},
         "answers": {"beam_size": 7, "num_captions": 5},
     }
     (exported / "model_card.json").write_text(json.dumps(card))
@@ -81,8 +84,11 @@ def test_help_answers_without_tensorflow(run, program):
         ("localize", [*MODEL, "--image=a.jpg"], "--phrase is missing"),
         ("localize", [*MODEL, "--phrase=dog"], "--image is missing"),
         ("localize", [*MODEL, "--phrase=dog", "--boxes=boxes.json", "a.jpg"], "box 0 of --boxes"),
-        ("localize", ["--saved_model=exported", "--phrase=dog", "--boxes=boxes.json", "a.jpg"],
-         "--boxes goes with --model_dir"),
+        (
+            "localize",
+            ["--saved_model=exported", "--phrase=dog", "--boxes=boxes.json", "a.jpg"],
+            "--boxes goes with --model_dir",
+        ),
         ("localize", ["--model_dir=m_rnn", "--phrase=dog", "a.jpg"], "that finds phrases"),
         ("caption", ["--model_dir=m_rnn"], "Expected image files"),
         ("caption", ["--model_dir=m_rnn", "empty"], "empty holds no image files"),
@@ -103,8 +109,11 @@ def test_help_answers_without_tensorflow(run, program):
         ("index", ["--index_dir=new", *MODEL, "--sentences=nowhere"], "--sentences=nowhere"),
         ("index", ["--index_dir=new", "--model_dir=m_rnn", "--images=a.jpg"], "that embeds"),
         ("index", ["--index_dir=new", "--approximate"], "holds no index yet"),
-        ("index", ["--index_dir=indexed", *MODEL, "--images=a.jpg", "--dtype=float32"],
-         "--dtype=float16, as indexed was made"),
+        (
+            "index",
+            ["--index_dir=indexed", *MODEL, "--images=a.jpg", "--dtype=float32"],
+            "--dtype=float16, as indexed was made",
+        ),
         ("search", ["--query=dog"], "--index_dir is missing"),
         ("search", ["--index_dir=indexed"], "--query is missing"),
         ("search", ["--index_dir=empty", "--query=dog"], "holds no index"),
@@ -120,7 +129,7 @@ def test_wrong_flags_are_one_line_before_tensorflow(run, program, arguments, mes
     result = run(program, *arguments)
     assert result.returncode == 1, result.stderr
     assert result.stdout == ""
-    line, = result.stderr.splitlines()
+    (line,) = result.stderr.splitlines()
     assert re.search(message, line)
 
 

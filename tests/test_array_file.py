@@ -7,7 +7,9 @@ from vsa_tf.array_file import array_kind, read_arrays, write_arrays
 def test_arrays_come_back_to_the_last_bit(tmp_path):
     arrays = {
         "a": np.random.default_rng(0).normal(size=(3, 4)).T,
-        "b": np.array([True, False]), "c": np.float64(0.1), "d": np.zeros((0, 2), np.float32),
+        "b": np.array([True, False]),
+        "c": np.float64(0.1),
+        "d": np.zeros((0, 2), np.float32),
     }
     write_arrays(tmp_path / "file.npz", "fruit", arrays)
     restored = read_arrays(tmp_path / "file.npz", "fruit")

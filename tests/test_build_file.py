@@ -37,7 +37,8 @@ _PROGRAMS = {
 def _glob(include, exclude=()):
     def found(patterns):
         return {
-            path for pattern in patterns
+            path
+            for pattern in patterns
             for path in glob.glob(pattern, root_dir=ROOT, recursive=True)
             if (ROOT / path).is_file()
         }
@@ -79,7 +80,9 @@ def _owners():
     """Returns the target of each module; the runner, which every test target lists, has none."""
     return {
         module_name(ROOT / path): name
-        for name, target in _TARGETS.items() for path in target.srcs if path != _RUNNER
+        for name, target in _TARGETS.items()
+        for path in target.srcs
+        if path != _RUNNER
     }
 
 
@@ -154,7 +157,8 @@ def test_installed_packages_are_used():
 def test_each_program_is_a_binary():
     binaries = {
         name: target.attributes["main"]
-        for name, target in _TARGETS.items() if target.rule == "py_binary"
+        for name, target in _TARGETS.items()
+        if target.rule == "py_binary"
     }
     assert binaries == _PROGRAMS
     assert all(main in _TARGETS[name].srcs for name, main in binaries.items())

@@ -35,7 +35,11 @@ def read_flags(monkeypatch, tmp_path):
     define = {
         name: functools.partial(getattr(flags, name), flag_values=values)
         for name in (
-            "DEFINE_bool", "DEFINE_enum", "DEFINE_float", "DEFINE_integer", "DEFINE_string"
+            "DEFINE_bool",
+            "DEFINE_enum",
+            "DEFINE_float",
+            "DEFINE_integer",
+            "DEFINE_string",
         )
     }
     monkeypatch.setattr(config, "flags", types.SimpleNamespace(FLAGS=values, **define))
@@ -96,8 +100,13 @@ def test_a_missing_config_is_refused(tmp_path):
 def test_differences_are_named_but_for_paths(tmp_path):
     settings = _settings(tmp_path)
     other = _settings(
-        tmp_path, model_dir="elsewhere", joint_size=7, clip_norm=2.0, export_dir="out",
-        export_detector="grid", report_dir="pages",
+        tmp_path,
+        model_dir="elsewhere",
+        joint_size=7,
+        clip_norm=2.0,
+        export_dir="out",
+        export_detector="grid",
+        report_dir="pages",
     )
     assert settings.difference(settings) == ""
     difference = settings.difference(other)
@@ -138,8 +147,11 @@ def test_defaults_of_defrag_are_the_papers():
 @pytest.mark.parametrize(
     ("values", "reads"),
     [
-        ({"model": "defrag"}, True), ({"fragments": "dependencies"}, True), ({}, False),
-        ({"model": "m_rnn"}, False), ({"model": "embedding"}, False),
+        ({"model": "defrag"}, True),
+        ({"fragments": "dependencies"}, True),
+        ({}, False),
+        ({"model": "m_rnn"}, False),
+        ({"model": "embedding"}, False),
     ],
 )
 def test_which_models_read_dependency_relations(tmp_path, values, reads):
@@ -222,7 +234,8 @@ class TestSettingsFromFlags:
     @pytest.mark.parametrize(
         ("model", "expected"),
         [
-            ("alignment", ("sgd", 0.0, 0)), ("dvsa_rnn", ("rmsprop", 5.0, 1)),
+            ("alignment", ("sgd", 0.0, 0)),
+            ("dvsa_rnn", ("rmsprop", 5.0, 1)),
             ("m_rnn", ("sgd", 0.0, 1)),
         ],
     )
@@ -246,22 +259,37 @@ class TestSettingsFromFlags:
 
     def test_a_models_flags_reach_its_settings(self, read_flags):
         model = read_flags(
-            "--model=m_rnn", "--variant=shared", "--cell=lstm", "--beam_size=3",
-            "--initialize_bias", "--weight_penalty=0.01", "--selection=CIDEr",
+            "--model=m_rnn",
+            "--variant=shared",
+            "--cell=lstm",
+            "--beam_size=3",
+            "--initialize_bias",
+            "--weight_penalty=0.01",
+            "--selection=CIDEr",
             "--multimodal_size=9",
         ).model
         assert model == MRnnSettings(
-            variant="shared", cell="lstm", beam_size=3, initialize_bias=True, weight_penalty=0.01,
-            selection="CIDEr", multimodal_size=9,
+            variant="shared",
+            cell="lstm",
+            beam_size=3,
+            initialize_bias=True,
+            weight_penalty=0.01,
+            selection="CIDEr",
+            multimodal_size=9,
         )
         assert read_flags("--model=dvsa_rnn", "--noinitialize_bias").model.initialize_bias is False
 
     @pytest.mark.parametrize(
         ("model", "flag"),
         [
-            ("m_rnn", "joint_size=8"), ("m_rnn", "hidden_size=8"), ("dvsa_rnn", "variant=shared"),
-            ("dvsa_rnn", "margin=0.5"), ("alignment", "beam_size=7"), ("alignment", "snippets=x"),
-            ("alignment", "initialize_bias"), ("m_rnn", "nowhole_frame"),
+            ("m_rnn", "joint_size=8"),
+            ("m_rnn", "hidden_size=8"),
+            ("dvsa_rnn", "variant=shared"),
+            ("dvsa_rnn", "margin=0.5"),
+            ("alignment", "beam_size=7"),
+            ("alignment", "snippets=x"),
+            ("alignment", "initialize_bias"),
+            ("m_rnn", "nowhole_frame"),
         ],
     )
     def test_flags_of_other_models_are_refused(self, read_flags, model, flag):

@@ -56,10 +56,14 @@ def start():
     processes = []
 
     def start(*arguments):
-        processes.append(subprocess.Popen(
-            [sys.executable, "-m", "vsa_tf.serve", *arguments], cwd=ROOT, stderr=subprocess.PIPE,
-            text=True,
-        ))
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "vsa_tf.serve", *arguments],
+                cwd=ROOT,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
         return processes[-1]
 
     yield start
@@ -71,12 +75,19 @@ def start():
 def test_several_models_are_served_until_sigterm(start, tmp_path):
     for name, factor in (("two", 2), ("three", 3)):
         write_small_model(tmp_path / name / "1", factor)
-    (tmp_path / "models.config").write_text("model_config_list {" + "".join(
-        f'config {{ name: "{name}" base_path: "{tmp_path / name}" model_platform: "tensorflow" }}'
-        for name in ("two", "three")
-    ) + "}")
+    (tmp_path / "models.config").write_text(
+        "model_config_list {"
+        + "".join(
+            f'config {{ name: "{name}" base_path: "{tmp_path / name}" '
+            'model_platform: "tensorflow" }'
+            for name in ("two", "three")
+        )
+        + "}"
+    )
     process = start(
-        f"--model_config_file={tmp_path / 'models.config'}", "--rest_port=0", "--port=0",
+        f"--model_config_file={tmp_path / 'models.config'}",
+        "--rest_port=0",
+        "--port=0",
         "--settle_seconds=0",
     )
     for line in process.stderr:
@@ -102,9 +113,7 @@ def test_several_models_are_served_until_sigterm(start, tmp_path):
 def test_a_port_in_use_is_refused_before_tensorflow(refused, flag, other):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        line = refused(
-            "--model_name=m", "--model_base_path=.", f"--{flag}={port}", f"--{other}=0"
-        )
+        line = refused("--model_name=m", "--model_base_path=.", f"--{flag}={port}", f"--{other}=0")
     assert f"cannot listen on 127.0.0.1:{port}" in line and f"another --{flag}" in line
 
 

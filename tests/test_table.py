@@ -45,8 +45,14 @@ def program(tmp_path, monkeypatch):
 def test_each_row_is_trained_in_its_own_directory(program, tmp_path, capsys):
     table.main(["--num_epochs=1"])
     assert program[0] == [
-        sys.executable, "-m", "vsa_tf.train", "--linear_branches", "--joint_size=4",
-        "--data_dir=records", f"--model_dir={tmp_path}/table/linear_one_way", "--num_epochs=1",
+        sys.executable,
+        "-m",
+        "vsa_tf.train",
+        "--linear_branches",
+        "--joint_size=4",
+        "--data_dir=records",
+        f"--model_dir={tmp_path}/table/linear_one_way",
+        "--num_epochs=1",
     ]
     assert program[1][3] == "--flagfile=flags/my file.flags"
     written = json.loads((tmp_path / "table/table.json").read_text())
@@ -98,10 +104,12 @@ def test_rows_of_the_project_name_flagfiles_that_exist(path):
 
 def test_columns_are_those_of_the_metrics_that_some_row_has():
     recalls = {"R@1": 51.04, "R@5": 70.3, "R@10": 75.0}
-    text = table.table_text([
-        {"name": "a", "metrics": {"image_to_sentence": recalls, "captions": {"Bleu_4": 0.17}}},
-        {"name": "bc", "metrics": {"image_to_sentence": {**recalls, "R@1": None}}},
-    ])
+    text = table.table_text(
+        [
+            {"name": "a", "metrics": {"image_to_sentence": recalls, "captions": {"Bleu_4": 0.17}}},
+            {"name": "bc", "metrics": {"image_to_sentence": {**recalls, "R@1": None}}},
+        ]
+    )
     lines = [line.split() for line in text.splitlines()]
     assert lines[0] == ["image_to_sentence", "captions"]
     assert lines[2] == ["a", "51.0", "70.3", "75.0", "-", "-", "-", "-", "0.170", "-"]

@@ -3,8 +3,8 @@ from absl import flags
 
 from vsa_tf import config, train
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models import export_model
 from vsa_tf.reporting import write_report
+from vsa_tf.saved_models import export_model
 from vsa_tf.training import train_model
 
 
@@ -13,11 +13,11 @@ def run(tmp_path, monkeypatch):
     """Runs the program with a training, a report and an export that only say they were asked."""
     calls = []
     monkeypatch.setattr(
-        train_model, "train_model",
-        lambda settings: calls.append("train") or {"split": "test"},
+        train_model, "train_model", lambda settings: calls.append("train") or {"split": "test"}
     )
     monkeypatch.setattr(
-        write_report, "write_report",
+        write_report,
+        "write_report",
         lambda model_dir, split, output_dir: calls.append(("report", model_dir, split, output_dir)),
     )
     monkeypatch.setattr(
@@ -28,7 +28,8 @@ def run(tmp_path, monkeypatch):
     for name in ("DEFINE_enum", "DEFINE_bool", "DEFINE_integer", "DEFINE_float", "DEFINE_string"):
         define = getattr(flags, name)
         monkeypatch.setattr(
-            flags, name,
+            flags,
+            name,
             lambda *args, define=define, **options: define(
                 *args, flag_values=flags.FLAGS, **options
             ),

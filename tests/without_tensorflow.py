@@ -25,8 +25,12 @@ def run_without_tensorflow(program, *arguments, directory, cwd=None):
         (folder / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
     paths = os.pathsep.join(map(str, (directory / "without", ROOT, directory)))
     return subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=cwd or directory, capture_output=True,
-        text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60,
+        [sys.executable, "-m", program, *arguments],
+        cwd=cwd or directory,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+        timeout=60,
     )
 
 

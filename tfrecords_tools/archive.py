@@ -87,8 +87,13 @@ class Archive:
         except KeyError:
             raise FileNotFoundError(f"No file {name!r} in {self.path!r}.") from None
         # RuntimeError: encrypted; NotImplementedError: an unknown compression.
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
-                NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
             raise OSError(f"{name!r} in {self.path!r} cannot be read: {error}") from None
 
     def _open_zip(self):

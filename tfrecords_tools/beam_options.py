@@ -29,7 +29,9 @@ def beam_options(text):
     try:
         arguments = shlex.split(text)
     except ValueError as error:
-        raise ValueError(f"Expected --beam_options as in a shell ({error}). Received: {text}")
+        raise ValueError(
+            f"Expected --beam_options as in a shell ({error}). Received: {text}"
+        ) from error
     unknown = _unknown(arguments)
     options = PipelineOptions([f"--runner={_DEFAULT_RUNNER}", *arguments])
     try:
@@ -57,4 +59,6 @@ def _unknown(arguments):
             return parsers[0].parse_known_args(arguments)[1]
     except SystemExit:
         reason = printed.getvalue().strip().rpartition("error: ")[2]
-        raise ValueError(f"Expected --beam_options that Beam can read. Received: {reason}")
+        raise ValueError(
+            f"Expected --beam_options that Beam can read. Received: {reason}"
+        ) from None

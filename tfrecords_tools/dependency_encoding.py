@@ -12,12 +12,14 @@ def encode_dependencies(features, dependencies):
     """
     rows = [
         (index, *(text.encode("utf-8") for text in relation))
-        for index, relations in enumerate(dependencies) for relation in relations
+        for index, relations in enumerate(dependencies)
+        for relation in relations
     ]
     indices, *texts = zip(*rows) if rows else ((), (), (), ())
     features[schema.DEPENDENCY_CAPTION_INDEX].int64_list.value[:] = indices
     for key, values in zip(
-        (schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD, schema.DEPENDENCY_DEPENDENT), texts,
+        (schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD, schema.DEPENDENCY_DEPENDENT),
+        texts,
         strict=True,
     ):
         features[key].bytes_list.value[:] = values

@@ -135,11 +135,13 @@ class DependencyParses:
         unused = [key for key in self._parses if key not in others]
         for keys, reason, more in (
             (
-                unused, "a parse of no caption that was written",
+                unused,
+                "a parse of no caption that was written",
                 "more parses are of no caption that was written",
             ),
             (
-                second, "a second parse of a caption, and left out",
+                second,
+                "a second parse of a caption, and left out",
                 "more parses are second ones of their captions",
             ),
         ):
@@ -148,7 +150,8 @@ class DependencyParses:
         for noted, reason, more in (
             (self._unparsed, "no parse of this caption", "more captions have no parse"),
             (
-                self._of_others, "its parse is of other words, and left out",
+                self._of_others,
+                "its parse is of other words, and left out",
                 "more parses are of other words than their captions",
             ),
         ):

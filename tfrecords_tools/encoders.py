@@ -124,9 +124,7 @@ class PoolEncoder:
             feature_map = self.network.maps(crop_regions(image, frame, self.size))[0]
             rows = average_weights(image_boxes[:, 0], image_boxes[:, 2], feature_map.shape[0])
             columns = average_weights(image_boxes[:, 1], image_boxes[:, 3], feature_map.shape[1])
-            features.append(
-                np.einsum("ry,rx,yxd->rd", rows, columns, feature_map, optimize=True)
-            )
+            features.append(np.einsum("ry,rx,yxd->rd", rows, columns, feature_map, optimize=True))
         return features
 
 

@@ -28,9 +28,7 @@ def define_flags(flag_values=flags.FLAGS):
     define = {"flag_values": flag_values}
     flags.DEFINE_string("data_dir", None, "Directory of records.", **define)
     flags.DEFINE_enum("format", None, _FORMATS, "Format to export to.", **define)
-    flags.DEFINE_string(
-        "output_dir", None, "Directory to write, empty or not there.", **define
-    )
+    flags.DEFINE_string("output_dir", None, "Directory to write, empty or not there.", **define)
     flags.DEFINE_list("splits", None, "Splits to export; by default all.", **define)
 
 

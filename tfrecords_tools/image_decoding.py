@@ -103,8 +103,18 @@ def _opened(data, max_pixels):
     except Image.UnidentifiedImageError:
         raise ImageError("not an image that can be read (JPEG, PNG, BMP, GIF or WebP)") from None
     # Pillow's decoders raise almost anything on damaged files.
-    except (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, EOFError,
-            AttributeError, OverflowError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        IndexError,
+        KeyError,
+        EOFError,
+        AttributeError,
+        OverflowError,
+        RuntimeError,
+    ) as error:
         raise ImageError(f"the image cannot be decoded: {error}") from None
     finally:
         Image.MAX_IMAGE_PIXELS = limit
@@ -169,5 +179,7 @@ def _webp_size(data):
     if kind == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return (int.from_bytes(data[26:28], "little") & 0x3FFF,
-            int.from_bytes(data[28:30], "little") & 0x3FFF)
+    return (
+        int.from_bytes(data[26:28], "little") & 0x3FFF,
+        int.from_bytes(data[28:30], "little") & 0x3FFF,
+    )

@@ -1,6 +1,6 @@
 """Prints what a directory of records holds, verifies it, and shows samples.
 
-    python -m tfrecords_tools.inspect --data_dir=DIR [--check] [--render=OUT.html]
+python -m tfrecords_tools.inspect --data_dir=DIR [--check] [--render=OUT.html]
 """
 
 import os
@@ -16,15 +16,23 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_string("data_dir", None, "Directory of records.", flag_values=flag_values)
     flags.DEFINE_bool("check", False, "Verify every record.", flag_values=flag_values)
     flags.DEFINE_string(
-        "render", None, "HTML file to write samples with boxes and captions to.",
+        "render",
+        None,
+        "HTML file to write samples with boxes and captions to.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
-        "num_samples", 24, "Samples of each split on the page.", lower_bound=1,
+        "num_samples",
+        24,
+        "Samples of each split on the page.",
+        lower_bound=1,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
-        "max_problems", 20, "Problems to list before --check stops.", lower_bound=1,
+        "max_problems",
+        20,
+        "Problems to list before --check stops.",
+        lower_bound=1,
         flag_values=flag_values,
     )
 

@@ -31,12 +31,16 @@ def define_flags(flag_values=flags.FLAGS):
         "captions", None, "Directory or zip of the captions; for csv the file.", **define
     )
     flags.DEFINE_string(
-        "entities", None, "What tfrecords_tools.write is given: captions may differ by it.",
+        "entities",
+        None,
+        "What tfrecords_tools.write is given: captions may differ by it.",
         **define,
     )
     flags.DEFINE_list("splits", None, "Splits to parse; by default all.", **define)
     flags.DEFINE_string(
-        "pipeline", "en_core_web_sm", "spaCy pipeline with a parser, a package or a directory.",
+        "pipeline",
+        "en_core_web_sm",
+        "spaCy pipeline with a parser, a package or a directory.",
         **define,
     )
     flags.DEFINE_string("output", None, "CoNLL-U file to write.", **define)
@@ -120,9 +124,7 @@ def _captions(source, splits):
         (f"{example.source_id}#{number}", caption)
         for split in splits or known
         for example in source.examples(split)
-        for number, caption in zip(
-            source.caption_numbers(example), example.captions, strict=True
-        )
+        for number, caption in zip(source.caption_numbers(example), example.captions, strict=True)
     ]
 
 

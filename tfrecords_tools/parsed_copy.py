@@ -41,11 +41,13 @@ def copy_with_dependencies(data_dir, parses, output_dir, report=lambda num_image
     directory = RecordDirectory(output_dir)
     with directory.locked():
         _check_fit(info, parses)
-        directory.open({
-            **{name: contents[name] for name in _KEPT},
-            "splits": {name: len(split.shards) for name, split in info.splits.items()},
-            "sources": contents["sources"],
-        })
+        directory.open(
+            {
+                **{name: contents[name] for name in _KEPT},
+                "splits": {name: len(split.shards) for name, split in info.splits.items()},
+                "sources": contents["sources"],
+            }
+        )
         contents["splits"] = {
             name: contents["splits"][name] | _copy_split(info, name, parses, directory, report)
             for name in info.splits
@@ -83,9 +85,7 @@ def _copy_split(info, name, parses, directory, report):
                 writer.write(record.SerializeToString(deterministic=True))
         with open(copied, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        shards.append(
-            {"file": shard.file, "num_records": shard.num_records, "sha256": sha256}
-        )
+        shards.append({"file": shard.file, "num_records": shard.num_records, "sha256": sha256})
         report(shard.num_records)
     return {"shards": shards, **counts}
 

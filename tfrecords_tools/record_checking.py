@@ -72,8 +72,11 @@ def _check_shard(info, shard, totals, seen, report, max_problems):
     except tf.errors.DataLossError as error:
         # What follows a damaged record cannot be found: its length may be what is damaged.
         reason = error.message.split(" [Op")[0].split("\n")[0]
-        reason = reason.replace("{{function_node __wrapped__IteratorGetNext_output_types_1_device_"
-                                "/job:localhost/replica:0/task:0/device:CPU:0}} ", "")
+        reason = reason.replace(
+            "{{function_node __wrapped__IteratorGetNext_output_types_1_device_"
+            "/job:localhost/replica:0/task:0/device:CPU:0}} ",
+            "",
+        )
         return problems + [f"{shard.file}, record {count + 1}: damaged ({reason})"]
     if count != shard.num_records:
         problems.append(
@@ -121,9 +124,7 @@ def _check_boxes(kind, boxes):
     wrong = (boxes < 0).any(axis=1) | (boxes > 1).any(axis=1)
     wrong |= (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
     if wrong.any():
-        raise ValueError(
-            f"a {kind} box outside 0..1 or without area: {boxes[wrong][0].tolist()}"
-        )
+        raise ValueError(f"a {kind} box outside 0..1 or without area: {boxes[wrong][0].tolist()}")
 
 
 def _check_image(info, record):

@@ -45,10 +45,13 @@ class RecordDirectory:
             OSError: when another run is writing here.
         """
         with open(self.path(_LOCK), "w") as file:
-            lock_file(file, OSError(
-                f"Another run is writing to {self._path!r}. Wait for it, or give another "
-                "--output_dir."
-            ))
+            lock_file(
+                file,
+                OSError(
+                    f"Another run is writing to {self._path!r}. Wait for it, or give another "
+                    "--output_dir."
+                ),
+            )
             try:
                 yield
             finally:

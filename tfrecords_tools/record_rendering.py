@@ -41,7 +41,7 @@ def render_records(data_dir, num_samples=24):
     """
     info = DatasetInfo.load(data_dir)
     parts = [
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
         f"<title>{html.escape(info.dataset)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{html.escape(info.dataset)}</h1>",
     ]

@@ -72,8 +72,13 @@ class ShardWriter:
 
     def _write_records(self, writer, examples, report):
         counts = {
-            "num_records": 0, "num_sentences": 0, "num_phrases": 0, "num_regions": 0,
-            "num_with_fewer_regions": 0, "num_parsed_sentences": 0, "num_dependencies": 0,
+            "num_records": 0,
+            "num_sentences": 0,
+            "num_phrases": 0,
+            "num_regions": 0,
+            "num_with_fewer_regions": 0,
+            "num_parsed_sentences": 0,
+            "num_dependencies": 0,
         }
         skipped = []
         given = self._settings.image_encoder == GIVEN
@@ -84,7 +89,11 @@ class ShardWriter:
                 example = photograph.example
                 try:
                     record = encode_example(
-                        example, photograph.stored, boxes, scores, *features,
+                        example,
+                        photograph.stored,
+                        boxes,
+                        scores,
+                        *features,
                         store_image=self._settings.store_images,
                     )
                 except ExampleError as error:
@@ -151,9 +160,11 @@ class ShardWriter:
     def _regions(self, batch, skipped):
         """Yields `(photograph, boxes, scores, features or None, chain features or None)`."""
         found = []
-        detections = self._detector.detect(
-            [item.image for item in batch], [item.example for item in batch]
-        ) if batch else []
+        detections = (
+            self._detector.detect([item.image for item in batch], [item.example for item in batch])
+            if batch
+            else []
+        )
         for photograph, (boxes, scores) in zip(batch, detections, strict=True):
             try:
                 regions = select_regions(

@@ -154,7 +154,9 @@ def _work(connection, settings, make_models):
         while True:
             task, directory, fingerprint = connection.recv()
             note = task.run(
-                writer, directory, fingerprint,
+                writer,
+                directory,
+                fingerprint,
                 lambda num_images: connection.send(("progress", num_images)),
             )
             connection.send(("done", note))

@@ -17,12 +17,7 @@ from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.load_opencv import load_opencv
 from tfrecords_tools.encoders import REGION_FEATURES
 from tfrecords_tools.sources.parsed_source import ParsedSource
-from tfrecords_tools.sources.registry import (
-    DATASETS,
-    FEATURE_DATASETS,
-    check_source,
-    make_source,
-)
+from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.program import ProgramError, run
@@ -34,59 +29,78 @@ def define_flags(flag_values=flags.FLAGS):
     default = WriteSettings()
     flags.DEFINE_string("dataset", None, f"Data set to write: {', '.join(DATASETS)}.", **define)
     flags.DEFINE_string(
-        "images", None,
+        "images",
+        None,
         "Directory or zip of the photographs; of tfds:NAME the directory of tensorflow-datasets.",
         **define,
     )
     flags.DEFINE_string(
-        "captions", None,
+        "captions",
+        None,
         "Directory or zip of the captions, or the file; of the features too, where they are given.",
         **define,
     )
     flags.DEFINE_string(
-        "entities", None,
+        "entities",
+        None,
         "Directory or zip of Flickr30K Entities (phrases and boxes) or of COCO's instances_*.json.",
         **define,
     )
     flags.DEFINE_string(
-        "dependencies", None,
-        "CoNLL-U file of parses of the captions, see tfrecords_tools.parse.", **define,
+        "dependencies",
+        None,
+        "CoNLL-U file of parses of the captions, see tfrecords_tools.parse.",
+        **define,
     )
     flags.DEFINE_bool(
-        "restval_in_train", False, "Whether Karpathy's restval joins train; else it is a split.",
+        "restval_in_train",
+        False,
+        "Whether Karpathy's restval joins train; else it is a split.",
         **define,
     )
     flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
     flags.DEFINE_string(
-        "detector", default.detector,
+        "detector",
+        default.detector,
         "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, selective_search, "
         "edge_boxes:MODEL.yml.gz, grid or none.",
         **define,
     )
     flags.DEFINE_string(
-        "image_encoder", default.image_encoder,
-        "SavedModel directory or TF-Hub handle, keras:NAME, or pixels (no features).", **define,
+        "image_encoder",
+        default.image_encoder,
+        "SavedModel directory or TF-Hub handle, keras:NAME, or pixels (no features).",
+        **define,
     )
     flags.DEFINE_integer(
-        "num_regions", default.num_regions, "Most regions of an image, the whole frame included.",
+        "num_regions",
+        default.num_regions,
+        "Most regions of an image, the whole frame included.",
         **define,
     )
     flags.DEFINE_enum(
-        "region_features", default.region_features, REGION_FEATURES,
+        "region_features",
+        default.region_features,
+        REGION_FEATURES,
         "crop: one pass of the encoder a region; pool: one an image, pooled by region; both: side "
         "by side, pooled from a frame of twice the encoder's own size.",
         **define,
     )
     flags.DEFINE_integer(
-        "crop_size", default.crop_size, "Pixels that crops are resized to; 0: the encoder's own.",
+        "crop_size",
+        default.crop_size,
+        "Pixels that crops are resized to; 0: the encoder's own.",
         **define,
     )
     flags.DEFINE_float(
-        "nms_threshold", default.nms_threshold, "IoU above which the worse box is dropped.",
+        "nms_threshold",
+        default.nms_threshold,
+        "IoU above which the worse box is dropped.",
         **define,
     )
     flags.DEFINE_bool(
-        "object_features", default.object_features,
+        "object_features",
+        default.object_features,
         "Whether records hold features of annotated boxes: phrase localization trains on them.",
         **define,
     )
@@ -94,8 +108,10 @@ def define_flags(flag_values=flags.FLAGS):
         "store_images", default.store_images, "Whether records hold the images.", **define
     )
     flags.DEFINE_integer(
-        "max_image_side", default.max_image_side,
-        "Longest side of stored images in pixels, larger ones are reduced; 0: any.", **define,
+        "max_image_side",
+        default.max_image_side,
+        "Longest side of stored images in pixels, larger ones are reduced; 0: any.",
+        **define,
     )
     flags.DEFINE_integer(
         "max_image_pixels", default.max_image_pixels, "Largest image that is decoded.", **define
@@ -108,18 +124,20 @@ def define_flags(flag_values=flags.FLAGS):
         "num_workers", None, "Processes; by default one a core; 0: this process.", **define
     )
     flags.DEFINE_enum(
-        "runner", "local", ("local", "beam"),
-        "local: --num_workers processes; beam: the workers of Apache Beam, an extra.", **define
+        "runner",
+        "local",
+        ("local", "beam"),
+        "local: --num_workers processes; beam: the workers of Apache Beam, an extra.",
+        **define,
     )
     flags.DEFINE_string(
-        "beam_options", None,
+        "beam_options",
+        None,
         "Of --runner=beam, as Beam's own programs take them: '--runner=FlinkRunner "
         "--flink_master=HOST:8081'. Workers on other machines need the same absolute paths.",
         **define,
     )
-    flags.DEFINE_list(
-        "num_examples", None, "Sizes of shape_scenes: train,dev,test.", **define
-    )
+    flags.DEFINE_list("num_examples", None, "Sizes of shape_scenes: train,dev,test.", **define)
     flags.DEFINE_integer("seed", default.seed, "Seed of generated data sets.", **define)
 
 
@@ -139,8 +157,12 @@ def main(flag_values=flags.FLAGS):
         if num_workers is None:
             num_workers = len(os.sched_getaffinity(0))
         result = write_records(
-            source, flag_values.output_dir, settings,
-            splits=flag_values.splits, num_workers=num_workers, make_pool=make_pool,
+            source,
+            flag_values.output_dir,
+            settings,
+            splits=flag_values.splits,
+            num_workers=num_workers,
+            make_pool=make_pool,
         )
     except (ValueError, OSError, RuntimeError) as error:
         raise ProgramError(_message(error)) from error
@@ -235,7 +257,8 @@ def _check_detector(spec):
         return
     if name not in ("proposals", "edge_boxes"):
         _check_model(
-            "detector", spec,
+            "detector",
+            spec,
             "none, grid, proposals, proposals:FILE.json, selective_search, edge_boxes:MODEL.yml.gz",
         )
     elif not os.path.isfile(path):

@@ -5,7 +5,6 @@ import dataclasses
 from tfrecords_tools.encoders import REGION_FEATURES
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 
-
 # The detector and the encoder of data sets that bring features in place of photographs.
 GIVEN = "given"
 
@@ -48,7 +47,10 @@ class WriteSettings:
 
     def __post_init__(self):
         for name, least in (
-            ("num_regions", 1), ("crop_size", 0), ("max_image_side", 0), ("max_image_pixels", 64),
+            ("num_regions", 1),
+            ("crop_size", 0),
+            ("max_image_side", 0),
+            ("max_image_pixels", 64),
             ("num_shards", 0),
         ):
             if getattr(self, name) < least:

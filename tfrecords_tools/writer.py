@@ -41,8 +41,15 @@ class WriteResult:
 
 
 def write_records(
-    source, output_dir, settings, *, splits=None, num_workers=0, make_models=None, make_pool=None,
-    stream=sys.stderr
+    source,
+    output_dir,
+    settings,
+    *,
+    splits=None,
+    num_workers=0,
+    make_models=None,
+    make_pool=None,
+    stream=sys.stderr,
 ):
     """Writes a data set as sharded records, or goes on where an earlier run was interrupted.
 
@@ -96,9 +103,7 @@ def write_records(
                 description = pool.description()
                 if feature_size is not None:
                     description |= {"feature_size": feature_size}
-                    description["encoder"] |= {
-                        "dataset": source.name, "feature_size": feature_size
-                    }
+                    description["encoder"] |= {"dataset": source.name, "feature_size": feature_size}
                 identity |= {key: description[key] for key in ("encoder", "detector")}
                 fingerprint = directory.open(identity)
                 notes, missing = _resume(directory, tasks, fingerprint, stream)
@@ -115,9 +120,7 @@ def write_records(
             raise
         info = _finish(directory, source, splits, tasks, notes, identity, description, settings)
         empty_splits = {} if splits else _empty_splits(source, tasks)
-        return WriteResult(
-            info, empty_splits, progress.total, startup_seconds, progress.seconds()
-        )
+        return WriteResult(info, empty_splits, progress.total, startup_seconds, progress.seconds())
 
 
 def _make_models(settings):
@@ -235,9 +238,7 @@ def _finish(directory, source, chosen, tasks, notes, identity, description, sett
     if info is not None:
         return _check_repaired(directory, info, notes)
     notes = [(task, notes[task.file]) for task in tasks]
-    skipped = [
-        skip.entry() for skip in source.skipped if not chosen or skip.split in ("", *chosen)
-    ]
+    skipped = [skip.entry() for skip in source.skipped if not chosen or skip.split in ("", *chosen)]
     skipped += [
         {"split": task.split, "source_id": source_id, "reason": reason}
         for task, note in notes

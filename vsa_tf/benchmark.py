@@ -59,7 +59,8 @@ def main():
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
-            "num_cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+            "num_cores": len(os.sched_getaffinity(0)),
+            "load": os.getloadavg()[0],
         },
         "benchmarks": [],
     }

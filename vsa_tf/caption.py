@@ -20,7 +20,13 @@ from vsa_tf.answers.model_flags import define_model_flags, model_source
 
 # How an exported model writes captions was settled when it was exported.
 _LIVE_FLAGS = (
-    "length_normalization", "max_words", "prefix", "sample", "temperature", "top_k", "top_p",
+    "length_normalization",
+    "max_words",
+    "prefix",
+    "sample",
+    "temperature",
+    "top_k",
+    "top_p",
     "seed",
 )
 
@@ -83,8 +89,8 @@ def _check_exported(values, card):
         raise program.ProgramError(
             f"Expected --beam_size={beam_size}, with which the model was exported, or none. "
             f"Received: --beam_size={values.beam_size}"
-            if beam_size else
-            "--beam_size goes with --model_dir or --saved_model: a server's model has its own"
+            if beam_size
+            else "--beam_size goes with --model_dir or --saved_model: a server's model has its own"
         )
     if values.num_captions > exported.get("num_captions", values.num_captions):
         raise program.ProgramError(

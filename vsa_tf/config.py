@@ -24,14 +24,14 @@ class DataSettings:
 
     data_dir: str = setting("", "Directory of records that tfrecords_tools.write has written.")
     dataset: str = setting(
-        "", "shape_scenes: generate it into data_dir first, if it is not there.",
+        "",
+        "shape_scenes: generate it into data_dir first, if it is not there.",
         choices=("", "shape_scenes"),
     )
-    num_examples: str = setting(
-        "2000,200,500", "Scenes of a generated data set: train,dev,test."
-    )
+    num_examples: str = setting("2000,200,500", "Scenes of a generated data set: train,dev,test.")
     tokenizer: str = setting(
-        "word", "Words, or pieces of words learnt on the training captions.",
+        "word",
+        "Words, or pieces of words learnt on the training captions.",
         choices=("word", "wordpiece"),
     )
     min_count: int = setting(
@@ -40,9 +40,7 @@ class DataSettings:
     num_wordpieces: int = setting(
         4000, "Size of the vocabulary of --tokenizer=wordpiece.", minimum=100
     )
-    max_words: int = setting(
-        40, "Longer sentences are cut here, and counted.", minimum=1
-    )
+    max_words: int = setting(40, "Longer sentences are cut here, and counted.", minimum=1)
     batch_size: int = setting(100, "Image-sentence pairs a step (paper: 100).", minimum=2)
     num_buckets: int = setting(
         4, "Sentence lengths that batches are padded to.", minimum=1, maximum=32
@@ -60,12 +58,12 @@ class OptimizerSettings:
     """How the loss is minimised."""
 
     optimizer: str = setting(
-        "sgd", "The paper: sgd.",
-        choices=("sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad"),
+        "sgd", "The paper: sgd.", choices=("sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad")
     )
     learning_rate: float = setting(1e-3, "Learning rate at its highest.", minimum=0.0)
     learning_rate_schedule: str = setting(
-        "constant", "How it falls: not at all, half a cosine to 0, or by 10 at 2/3 of the steps.",
+        "constant",
+        "How it falls: not at all, half a cosine to 0, or by 10 at 2/3 of the steps.",
         choices=("constant", "cosine", "step"),
     )
     learning_rate_warmup_steps: int = setting(
@@ -85,9 +83,7 @@ class OptimizerSettings:
 class TrainingSettings:
     """How long training runs, where it leaves its results and what it compiles."""
 
-    model: str = setting(
-        "alignment", "The model to train.", choices=tuple(MODEL_SETTINGS)
-    )
+    model: str = setting("alignment", "The model to train.", choices=tuple(MODEL_SETTINGS))
     model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
     num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)
     seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
@@ -97,12 +93,11 @@ class TrainingSettings:
         "", "Split of the final evaluation; empty: test where data_dir has it, else dev_split."
     )
     jit_compile: str = setting(
-        "auto", "Compile steps with XLA; auto: on an accelerator (slower on a CPU).",
+        "auto",
+        "Compile steps with XLA; auto: on an accelerator (slower on a CPU).",
         choices=("auto", "true", "false"),
     )
-    mixed_precision: bool = setting(
-        False, "Compute in bfloat16, keep weights in float32."
-    )
+    mixed_precision: bool = setting(False, "Compute in bfloat16, keep weights in float32.")
     steps_per_execution: int = setting(1, "Steps in one call of the compiled step.", minimum=1)
     distribution: str = setting(
         "none", "mirrored: replicate over the local GPUs.", choices=("none", "mirrored")
@@ -232,12 +227,18 @@ def _define(field, default, help, choices=()):
         flags.DEFINE_bool(field.name, default, help)
     elif field.type in (int, "int"):
         flags.DEFINE_integer(
-            field.name, default, help, lower_bound=metadata["minimum"],
+            field.name,
+            default,
+            help,
+            lower_bound=metadata["minimum"],
             upper_bound=metadata["maximum"],
         )
     elif field.type in (float, "float"):
         flags.DEFINE_float(
-            field.name, default, help, lower_bound=metadata["minimum"],
+            field.name,
+            default,
+            help,
+            lower_bound=metadata["minimum"],
             upper_bound=metadata["maximum"],
         )
     else:
@@ -260,21 +261,24 @@ def settings_from_flags():
                     f"--{field.name} is not a setting of --model={values.model}; leave it out"
                 )
     shared = {
-        name: default for name, default in model_class.shared_defaults.items()
+        name: default
+        for name, default in model_class.shared_defaults.items()
         if values[name].using_default_value
     }
     if values["clip_norm"].value:
         shared.pop("clip_value", None)  # one of the two: the one that was asked for
     groups = [
-        group(**{
-            field.name: shared.get(field.name, values[field.name].value)
-            for field in dataclasses.fields(group)
-        })
+        group(
+            **{
+                field.name: shared.get(field.name, values[field.name].value)
+                for field in dataclasses.fields(group)
+            }
+        )
         for group in _GROUPS
     ]
-    model = model_class(**{
-        name: values[name].value for name in own if values[name].value is not None
-    })
+    model = model_class(
+        **{name: values[name].value for name in own if values[name].value is not None}
+    )
     for field in dataclasses.fields(model):
         choices, value = field.metadata["choices"], getattr(model, field.name)
         if choices and value not in choices:

@@ -19,15 +19,28 @@ from vsa_tf import config, program
 from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings, TwoBranchSettings
 
 CAPTION_METHODS = (
-    "greedy", "beam", "consensus_bleu", "consensus_cider", "oracle_bleu", "oracle_cider",
-    "nearest_bleu", "nearest_cider",
+    "greedy",
+    "beam",
+    "consensus_bleu",
+    "consensus_cider",
+    "oracle_bleu",
+    "oracle_cider",
+    "nearest_bleu",
+    "nearest_cider",
 )
 _OF_WORDS = ("word_magnitudes", "query")
 _ALIGNING = ("alignment", "defrag")
 _FLAGS_OF = {
     CaptionerSettings: (
-        "beam_size", "caption_method", "num_hypotheses", "num_neighbors", "neighbor_features",
-        "retrieval", "shortlist_model", "shortlist_size", "num_normalization_images",
+        "beam_size",
+        "caption_method",
+        "num_hypotheses",
+        "num_neighbors",
+        "neighbor_features",
+        "retrieval",
+        "shortlist_model",
+        "shortlist_size",
+        "num_normalization_images",
     ),
     AlignmentSettings: _OF_WORDS,
     TwoBranchSettings: ("phrase_model", "phrase_weight", "baseline"),
@@ -41,11 +54,15 @@ def define_flags():
     flags.DEFINE_string("split", "test", "Split of the records.")
     flags.DEFINE_string("output", None, "File for the metrics, JSON.")
     flags.DEFINE_integer(
-        "fold_size", 0, "Also report the mean over folds of this many images; 0: do not.",
+        "fold_size",
+        0,
+        "Also report the mean over folds of this many images; 0: do not.",
         lower_bound=0,
     )
     flags.DEFINE_enum(
-        "protocol", None, ("iapr_tc12",),
+        "protocol",
+        None,
+        ("iapr_tc12",),
         "Also evaluate retrieval as papers on IAPR TC-12 do: recall by the share of items that is "
         "retrieved, and among the sentences of the 100 images nearest by their features.",
     )
@@ -57,11 +74,15 @@ def define_flags():
     )
     flags.DEFINE_integer("seed", 0, "Seed of the bootstrap and of samples.", lower_bound=0)
     flags.DEFINE_integer(
-        "beam_size", None, "Beams of a caption generator; default: that of the training.",
+        "beam_size",
+        None,
+        "Beams of a caption generator; default: that of the training.",
         lower_bound=1,
     )
     flags.DEFINE_multi_enum(
-        "caption_method", [], CAPTION_METHODS,
+        "caption_method",
+        [],
+        CAPTION_METHODS,
         "Also score captions made so; repeatable. consensus: of --num_hypotheses beams the "
         "one most like the captions of similar training images; oracle: most like the true ones; "
         "nearest: the consensus of those captions themselves.",
@@ -71,24 +92,31 @@ def define_flags():
         "num_neighbors", 60, "Similar training images whose captions rerank.", lower_bound=1
     )
     flags.DEFINE_enum(
-        "neighbor_features", "encoder", ("encoder", "refined"),
+        "neighbor_features",
+        "encoder",
+        ("encoder", "refined"),
         "What tells similar images: the encoder's features, or m_rnn's g2(V_I I).",
     )
     flags.DEFINE_enum(
-        "retrieval", "none", ("none", "shortlist", "exact"),
+        "retrieval",
+        "none",
+        ("none", "shortlist", "exact"),
         "Retrieval by the probability of a caption generator: of all pairs, or of those that "
         "--shortlist_model finds best.",
     )
     flags.DEFINE_string("shortlist_model", None, "model_dir of an alignment model.")
     flags.DEFINE_integer(
-        "shortlist_size", 50, "Images that --retrieval=shortlist looks at for a sentence.",
+        "shortlist_size",
+        50,
+        "Images that --retrieval=shortlist looks at for a sentence.",
         lower_bound=1,
     )
     flags.DEFINE_integer(
         "num_normalization_images", 100, "Training images in the mean of M eq. 7.", lower_bound=1
     )
     flags.DEFINE_string(
-        "phrase_model", None,
+        "phrase_model",
+        None,
         "model_dir of an embedding network of regions and phrases, or of an alignment model: an "
         "image-sentence embedding is also evaluated with the distance of each sentence's phrases "
         "(T eq. 8), or words.",
@@ -97,7 +125,9 @@ def define_flags():
         "phrase_weight", "0.2", "Their weight, 0 to 1; tuned: chosen on the dev split (paper: 0.2)."
     )
     flags.DEFINE_enum(
-        "baseline", None, ("cca",),
+        "baseline",
+        None,
+        ("cca",),
         "Evaluate this in place of a two-branch network, on the same features.",
     )
 
@@ -116,17 +146,30 @@ def main():
     from vsa_tf.evaluation.evaluation import EvaluationOptions
 
     options = EvaluationOptions(
-        fold_size=values.fold_size, seed=values.seed,
-        caption_methods=tuple(values.caption_method), num_hypotheses=values.num_hypotheses,
-        num_neighbors=values.num_neighbors, neighbor_features=values.neighbor_features,
-        retrieval=values.retrieval, shortlist_size=values.shortlist_size,
+        fold_size=values.fold_size,
+        seed=values.seed,
+        caption_methods=tuple(values.caption_method),
+        num_hypotheses=values.num_hypotheses,
+        num_neighbors=values.num_neighbors,
+        neighbor_features=values.neighbor_features,
+        retrieval=values.retrieval,
+        shortlist_size=values.shortlist_size,
         num_normalization_images=values.num_normalization_images,
         iapr_tc12=values.protocol == "iapr_tc12",
-        phrase_weight=_phrase_weight(), progress=_print_progress,
+        phrase_weight=_phrase_weight(),
+        progress=_print_progress,
     )
     evaluate_model(
-        values.model_dir, values.data_dir, values.split, values.output, options, values.beam_size,
-        values.shortlist_model, values.word_magnitudes, values.query, values.phrase_model,
+        values.model_dir,
+        values.data_dir,
+        values.split,
+        values.output,
+        options,
+        values.beam_size,
+        values.shortlist_model,
+        values.word_magnitudes,
+        values.query,
+        values.phrase_model,
         values.baseline,
     )
 

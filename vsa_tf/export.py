@@ -48,18 +48,24 @@ def define_flags():
         "beam_size", None, f"Beams of a caption generator [{defaults.beam_size}].", lower_bound=1
     )
     flags.DEFINE_integer(
-        "num_captions", None, f"Captions of each image [{defaults.num_captions}, or --beam_size].",
+        "num_captions",
+        None,
+        f"Captions of each image [{defaults.num_captions}, or --beam_size].",
         lower_bound=1,
     )
     flags.DEFINE_integer(
-        "max_caption_words", None,
-        f"Longest caption, its end counted [{defaults.max_caption_words}].", lower_bound=1,
+        "max_caption_words",
+        None,
+        f"Longest caption, its end counted [{defaults.max_caption_words}].",
+        lower_bound=1,
     )
     flags.DEFINE_bool("length_normalization", None, "Rank captions by log probability per word.")
     flags.DEFINE_float(
-        "smoothness", None,
+        "smoothness",
+        None,
         "How far neighbouring words share a region of an alignment, in shares of a word's best "
-        f"score [{defaults.smoothness}].", lower_bound=0.0,
+        f"score [{defaults.smoothness}].",
+        lower_bound=0.0,
     )
 
 
@@ -99,7 +105,8 @@ def answer_settings(values, settings):
         own.update(_ALIGNMENT_FLAGS)
     given = {
         name: values[name].value
-        for name in (*_CAPTIONER_FLAGS, *_ALIGNMENT_FLAGS) if values[name].value is not None
+        for name in (*_CAPTIONER_FLAGS, *_ALIGNMENT_FLAGS)
+        if values[name].value is not None
     }
     for name in given.keys() - own:
         raise program.ProgramError(

@@ -12,12 +12,15 @@ class FragmentSettings(NetworkSettings):
 
     joint_size: int = setting(1000, "Width of region and word vectors (papers: 1000).", minimum=1)
     word_activation: str = setting(
-        "relu", "f of s_t, the vector of a word or relation (papers: relu).",
+        "relu",
+        "f of s_t, the vector of a word or relation (papers: relu).",
         choices=("relu", "linear", "tanh"),
     )
     min_relation_share: float = setting(
-        0.01, "Types of dependency relations that are a smaller share of all in training are one.",
-        minimum=0.0, maximum=1.0,
+        0.01,
+        "Types of dependency relations that are a smaller share of all in training are one.",
+        minimum=0.0,
+        maximum=1.0,
     )
     frame_context: bool = setting(
         False, "Add the whole frame's feature to every region's (papers: no)."
@@ -47,28 +50,32 @@ class AlignmentSettings(FragmentSettings):
     """The alignment model (DVSA)."""
 
     fragments: str = setting(
-        "words", "What of a sentence is aligned: words (BRNN), or dependency relations (DepTree).",
+        "words",
+        "What of a sentence is aligned: words (BRNN), or dependency relations (DepTree).",
         choices=("words", "dependencies"),
     )
     cell: str = setting(
-        "relu", "Recurrent cell of the sentence side (paper: relu).",
+        "relu",
+        "Recurrent cell of the sentence side (paper: relu).",
         choices=("relu", "gru", "lstm"),
     )
     similarity: str = setting(
-        "inner", "Of a region and a word (paper: inner).",
+        "inner",
+        "Of a region and a word (paper: inner).",
         choices=("inner", "cosine", "sentence_cosine"),
     )
     length_normalization: bool = setting(
         False, "Divide a sentence's score by its number of words (paper: no)."
     )
     dropout: float = setting(
-        0.5, "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
-        minimum=0.0, maximum=0.99,
+        0.5,
+        "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
+        minimum=0.0,
+        maximum=0.99,
     )
     margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
     negatives: str = setting(
-        "sum", "Negatives of a batch that count (paper: sum).",
-        choices=("sum", "hardest", "top_k"),
+        "sum", "Negatives of a batch that count (paper: sum).", choices=("sum", "hardest", "top_k")
     )
     num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
     hardness_warmup_epochs: float = setting(
@@ -95,31 +102,38 @@ class DefragSettings(FragmentSettings):
     """Deep fragment embeddings (DeFrag)."""
 
     objective: str = setting(
-        "both", "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
+        "both",
+        "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
         choices=("both", "fragment", "global"),
     )
     global_weight: float = setting(
-        1.0, "beta, the weight of the global objective (authors' code: 10 in this scale).",
+        1.0,
+        "beta, the weight of the global objective (authors' code: 10 in this scale).",
         minimum=0.0,
     )
     dropout: float = setting(
-        0.5, "Dropout on region features and word vectors (paper: not stated).",
-        minimum=0.0, maximum=0.99,
+        0.5,
+        "Dropout on region features and word vectors (paper: not stated).",
+        minimum=0.0,
+        maximum=0.99,
     )
     margin: float = setting(40.0, "D of the global objective (paper: 40).", minimum=0.0)
     smoothing: float = setting(
-        5.0, "n: fragments that a sentence is taken to have besides its own (paper: 5).",
+        5.0,
+        "n: fragments that a sentence is taken to have besides its own (paper: 5).",
         minimum=0.0,
     )
     weight_penalty: float = setting(
         0.0, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
     )
     fragment_start_epochs: float = setting(
-        0.0, "Epochs of the global objective alone, before the fragment objective joins it.",
+        0.0,
+        "Epochs of the global objective alone, before the fragment objective joins it.",
         minimum=0.0,
     )
     multiple_instance_start_epochs: float = setting(
-        0.0, "Epochs in which all regions of an image match every relation (paper: 10 of 15).",
+        0.0,
+        "Epochs in which all regions of an image match every relation (paper: 10 of 15).",
         minimum=0.0,
     )
 

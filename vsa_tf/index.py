@@ -33,7 +33,9 @@ def define_flags():
     )
     flags.DEFINE_string("sentences", "", "Text file in UTF-8, a sentence a line.")
     flags.DEFINE_enum(
-        "dtype", None, DTYPES,
+        "dtype",
+        None,
+        DTYPES,
         "Of a new index's vectors [float32]; float16: half as large, searched more slowly.",
     )
     flags.DEFINE_bool("approximate", False, "Prepare approximate searches.")

@@ -17,8 +17,10 @@ class CaptionerSettings(NetworkSettings):
         "none", "l2: scale image features to one length (papers: none).", choices=("none", "l2")
     )
     dropout: float = setting(
-        0.0, "Dropout on image features, words and the last hidden layer.",
-        minimum=0.0, maximum=0.99,
+        0.0,
+        "Dropout on image features, words and the last hidden layer.",
+        minimum=0.0,
+        maximum=0.99,
     )
     weight_penalty: float = setting(
         0.0, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
@@ -32,9 +34,7 @@ class CaptionerSettings(NetworkSettings):
     beam_size: int = setting(
         1, "Beams of the final captions; 1: the best word each time.", minimum=1
     )
-    max_caption_words: int = setting(
-        20, "Longest generated caption, its end counted.", minimum=1
-    )
+    max_caption_words: int = setting(20, "Longest generated caption, its end counted.", minimum=1)
 
     def check(self, data):
         super().check(data)
@@ -49,9 +49,7 @@ class CaptionerSettings(NetworkSettings):
 class DvsaRnnSettings(CaptionerSettings):
     """The caption generator of DVSA, of images or regions."""
 
-    shared_defaults: ClassVar[dict] = {
-        "optimizer": "rmsprop", "clip_value": 5.0, "num_regions": 1,
-    }
+    shared_defaults: ClassVar[dict] = {"optimizer": "rmsprop", "clip_value": 5.0, "num_regions": 1}
 
     hidden_size: int = setting(512, "Width of the recurrent state (paper: 512).", minimum=1)
     word_embedding_size: int = setting(512, "Width of the word table.", minimum=1)
@@ -91,10 +89,18 @@ class MRnnSettings(CaptionerSettings):
     shared_defaults: ClassVar[dict] = {"num_regions": 1}
 
     variant: str = setting(
-        "m-rnn", "Connections, as in the paper's Table 9 and sections 7 and 8.",
+        "m-rnn",
+        "Connections, as in the paper's Table 9 and sections 7 and 8.",
         choices=(
-            "m-rnn", "no_emb_input", "one_layer_emb", "emb_one_input", "vis_in_rnn",
-            "vis_in_rnn_both", "vis_in_rnn_both_shared", "rnn_base", "shared",
+            "m-rnn",
+            "no_emb_input",
+            "one_layer_emb",
+            "emb_one_input",
+            "vis_in_rnn",
+            "vis_in_rnn_both",
+            "vis_in_rnn_both_shared",
+            "rnn_base",
+            "shared",
         ),
     )
     word_embedding_size: int = setting(
@@ -126,11 +132,13 @@ class TwoBranchSettings(NetworkSettings):
     shared_defaults: ClassVar[dict] = {"optimizer": "adam", "batch_size": 500}
 
     task: str = setting(
-        "image_sentence", "What is paired: images with sentences, or regions with phrases.",
+        "image_sentence",
+        "What is paired: images with sentences, or regions with phrases.",
         choices=("image_sentence", "region_phrase"),
     )
     text: str = setting(
-        "hglmm", "Text side: Fisher vectors (paper), mean word vector, tf-idf, or a recurrence.",
+        "hglmm",
+        "Text side: Fisher vectors (paper), mean word vector, tf-idf, or a recurrence.",
         choices=("hglmm", "mean_vector", "tf_idf", "lstm", "gru"),
     )
     num_centers: int = setting(30, "Centres of the mixture of --text=hglmm (paper: 30).", minimum=1)
@@ -141,7 +149,8 @@ class TwoBranchSettings(NetworkSettings):
         512, "Width of the recurrence of --text=lstm (paper: 512).", minimum=1
     )
     word_pooling: str = setting(
-        "last", "What a recurrence hands on (paper: its last state).",
+        "last",
+        "What a recurrence hands on (paper: its last state).",
         choices=("last", "mean", "max"),
     )
     word_dropout: float = setting(
@@ -152,20 +161,24 @@ class TwoBranchSettings(NetworkSettings):
         2048, "Width of the image branch's hidden layer (paper: 2048; phrases: 1024).", minimum=1
     )
     text_hidden_size: int = setting(
-        2048, "Width of the text branch's hidden layer (paper: 2048; phrases, lstm: 1024).",
+        2048,
+        "Width of the text branch's hidden layer (paper: 2048; phrases, lstm: 1024).",
         minimum=1,
     )
     linear_branches: bool = setting(False, "One layer a branch (paper's Table 1, linear).")
     batch_norm_at: str = setting(
-        "first", "Layer of the branches that BatchNorm follows (authors' code: first).",
+        "first",
+        "Layer of the branches that BatchNorm follows (authors' code: first).",
         choices=("first", "last"),
     )
     dropout: float = setting(
         0.5, "Dropout on the hidden layers (paper: 0.5; phrases: 0).", minimum=0.0, maximum=0.99
     )
     input_dropout: float = setting(
-        0.0, "Dropout on the features that the branches read (paper: none).",
-        minimum=0.0, maximum=0.99,
+        0.0,
+        "Dropout on the features that the branches read (paper: none).",
+        minimum=0.0,
+        maximum=0.99,
     )
     feature_normalization: str = setting(
         "none", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
@@ -180,24 +193,31 @@ class TwoBranchSettings(NetworkSettings):
         False, "Add the place and size of its box to every region's feature (paper: no)."
     )
     num_neighbors: int = setting(
-        2, "Texts of an image, or phrases of a chain, in a batch (paper: 2); 1: no such sampling.",
+        2,
+        "Texts of an image, or phrases of a chain, in a batch (paper: 2); 1: no such sampling.",
         minimum=1,
     )
     num_proposals: int = setting(
-        10, "Proposals that overlap too little, drawn for each phrase of a batch (paper: all).",
+        10,
+        "Proposals that overlap too little, drawn for each phrase of a batch (paper: all).",
         minimum=1,
     )
     num_positives: int = setting(
-        1, "Proposals that overlap enough, drawn for each phrase (paper: 1; similarity: all).",
+        1,
+        "Proposals that overlap enough, drawn for each phrase (paper: 1; similarity: all).",
         minimum=1,
     )
     negative_overlap: float = setting(
-        0.3, "Overlap with a phrase's box below which a proposal is a negative (paper: 0.3).",
-        minimum=0.0, maximum=1.0,
+        0.3,
+        "Overlap with a phrase's box below which a proposal is a negative (paper: 0.3).",
+        minimum=0.0,
+        maximum=1.0,
     )
     positive_overlap: float = setting(
-        0.7, "Overlap from which a proposal is a positive too (paper: 0.7); 0: none is.",
-        minimum=0.0, maximum=1.0,
+        0.7,
+        "Overlap from which a proposal is a positive too (paper: 0.7); 0: none is.",
+        minimum=0.0,
+        maximum=1.0,
     )
 
     @property
@@ -250,7 +270,8 @@ class EmbeddingSettings(TwoBranchSettings):
         2, "Last epochs, in which lambda 3 and 4 count (paper: 2).", minimum=0
     )
     negatives: str = setting(
-        "top_k", "Triplets that count: those of the largest loss (paper: top_k); softmax: InfoNCE.",
+        "top_k",
+        "Triplets that count: those of the largest loss (paper: top_k); softmax: InfoNCE.",
         choices=("top_k", "hardest", "softmax"),
     )
     num_hard_negatives: int = setting(
@@ -277,7 +298,8 @@ class SimilaritySettings(TwoBranchSettings):
         3, "Layers on the product of the branches (paper: 3).", minimum=1, maximum=3
     )
     negatives: str = setting(
-        "random", "Pairs that do not match: drawn at random (paper), or the best of some drawn.",
+        "random",
+        "Pairs that do not match: drawn at random (paper), or the best of some drawn.",
         choices=("random", "hardest"),
     )
     num_hard_negatives: int = setting(10, "How many --negatives=hardest draws.", minimum=1)

@@ -29,9 +29,7 @@ class NetworkSettings:
         "", "Text file of word vectors (word2vec, GloVe or fastText) for the word table."
     )
     train_word_vectors: bool = setting(True, "Train the word table.")
-    crop_size: int = setting(
-        32, "Pixels of a region crop where a CNN is trained.", minimum=8
-    )
+    crop_size: int = setting(32, "Pixels of a region crop where a CNN is trained.", minimum=8)
     cnn: str = setting(
         "small", "The CNN that is trained: small, or keras:NAME of keras.applications."
     )

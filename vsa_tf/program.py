@@ -6,10 +6,15 @@ import sys
 
 from absl import flags
 
-
 # Of paths that a flag names: there is nothing for a traceback to tell.
 _OF_PATHS = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
 )
 
 

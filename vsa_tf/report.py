@@ -32,19 +32,23 @@ def define_flags():
         "query", [], "A snippet of text whose best regions are shown; repeatable."
     )
     flags.DEFINE_integer(
-        "num_frequent_queries", defaults.num_frequent_queries,
-        "Frequent snippets of the split that are shown like --query.", lower_bound=0,
+        "num_frequent_queries",
+        defaults.num_frequent_queries,
+        "Frequent snippets of the split that are shown like --query.",
+        lower_bound=0,
     )
     flags.DEFINE_integer(
         "images_per_page", defaults.images_per_page, "Images on a page.", lower_bound=1
     )
     flags.DEFINE_integer(
-        "max_images", defaults.max_images,
+        "max_images",
+        defaults.max_images,
         "Images that have a place on the pages; 0: all. Metrics are of the whole split.",
         lower_bound=0,
     )
     flags.DEFINE_string(
-        "projector_dir", None,
+        "projector_dir",
+        None,
         "Directory of a TensorBoard log, such as MODEL_DIR/events, for the embedding projector.",
     )
     flags.DEFINE_integer("seed", defaults.seed, "Seed of the intervals.", lower_bound=0)
@@ -71,11 +75,18 @@ def main():
     from vsa_tf.reporting.write_report import write_report
 
     options = ReportOptions(
-        queries=tuple(values.query), num_frequent_queries=values.num_frequent_queries,
-        images_per_page=values.images_per_page, max_images=values.max_images, seed=values.seed,
+        queries=tuple(values.query),
+        num_frequent_queries=values.num_frequent_queries,
+        images_per_page=values.images_per_page,
+        max_images=values.max_images,
+        seed=values.seed,
     )
     write_report(
-        values.model_dir, values.data_dir, values.split, values.output_dir, options,
+        values.model_dir,
+        values.data_dir,
+        values.split,
+        values.output_dir,
+        options,
         values.projector_dir,
     )
     print(f"open {pathlib.Path(values.output_dir) / 'index.html'}")

@@ -31,7 +31,8 @@ def define_flags():
     flags.DEFINE_string("model_name", None, "The model's name in requests.")
     flags.DEFINE_string("model_base_path", None, "Directory of its version folders: 1, 2, ...")
     flags.DEFINE_string(
-        "model_config_file", None,
+        "model_config_file",
+        None,
         "Several models: TensorFlow Serving's text format, in the place of the two above.",
     )
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0: all of the machine's.")
@@ -41,8 +42,10 @@ def define_flags():
         "num_threads", 0, "Requests computed at a time; 0: as many as processors.", lower_bound=0
     )
     flags.DEFINE_integer(
-        "max_waiting", RequestLimits.max_waiting,
-        "Requests that may wait for a thread; more are refused (503).", lower_bound=0,
+        "max_waiting",
+        RequestLimits.max_waiting,
+        "Requests that may wait for a thread; more are refused (503).",
+        lower_bound=0,
     )
     flags.DEFINE_integer(
         "max_batch_size", RequestLimits.max_batch_size, "Rows of a request.", lower_bound=1
@@ -51,20 +54,27 @@ def define_flags():
         "max_body_megabytes", RequestLimits.max_body_bytes >> 20, "Size of a request.", 1, 1024
     )
     flags.DEFINE_integer(
-        "max_text_bytes", RequestLimits.max_text_bytes,
-        "Length of each text, which is every string of an input not named *_bytes.", lower_bound=1,
+        "max_text_bytes",
+        RequestLimits.max_text_bytes,
+        "Length of each text, which is every string of an input not named *_bytes.",
+        lower_bound=1,
     )
     flags.DEFINE_float(
-        "timeout_seconds", RequestLimits.timeout_seconds,
-        "Longest time to an answer; a client that waits longer is told so (504).", 0.001,
+        "timeout_seconds",
+        RequestLimits.timeout_seconds,
+        "Longest time to an answer; a client that waits longer is told so (504).",
+        0.001,
     )
     flags.DEFINE_float(
-        "idle_seconds", RequestLimits.idle_seconds,
-        "A connection that sends and takes nothing for so long is closed.", 1.0,
+        "idle_seconds",
+        RequestLimits.idle_seconds,
+        "A connection that sends and takes nothing for so long is closed.",
+        1.0,
     )
     flags.DEFINE_bool("demo", True, "Show the page.")
     flags.DEFINE_string(
-        "index_dir", "",
+        "index_dir",
+        "",
         "The page searches this index, of vsa_tf.index; the model that made it is served too.",
     )
     flags.DEFINE_float("poll_seconds", 1.0, "Between two looks for new versions.", 0.01)
@@ -99,8 +109,13 @@ def main():
 
     pages = functools.partial(DemoApplication, index_dir=values.index_dir) if values.demo else None
     serve_models(
-        configs, limits, host=values.host, port=values.port, rest_port=values.rest_port,
-        poll_seconds=values.poll_seconds, settle_seconds=values.settle_seconds,
+        configs,
+        limits,
+        host=values.host,
+        port=values.port,
+        rest_port=values.rest_port,
+        poll_seconds=values.poll_seconds,
+        settle_seconds=values.settle_seconds,
         pages=pages,
     )
 

@@ -98,8 +98,13 @@ def _train(row, data_dir, model_dir, more_flags):
     path = model_dir / "metrics.json"
     if not path.is_file():
         command = [
-            sys.executable, "-m", "vsa_tf.train", *row.flags, f"--data_dir={data_dir}",
-            f"--model_dir={model_dir}", *more_flags,
+            sys.executable,
+            "-m",
+            "vsa_tf.train",
+            *row.flags,
+            f"--data_dir={data_dir}",
+            f"--model_dir={model_dir}",
+            *more_flags,
         ]
         if subprocess.run(command, check=False).returncode:
             raise program.ProgramError(f"row {row.name!r} failed: {shlex.join(command[1:])}")

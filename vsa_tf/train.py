@@ -41,7 +41,9 @@ def _export(training):
     from vsa_tf.saved_models.export_options import ExportOptions
 
     options = ExportOptions(
-        training.model_dir, training.export_dir, training.export_image_encoder,
+        training.model_dir,
+        training.export_dir,
+        training.export_image_encoder,
         training.export_detector,
     )
     export_model(options, AnswerSettings())

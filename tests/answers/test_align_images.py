@@ -15,7 +15,7 @@ def _photograph():
 
 
 def test_the_line_has_score_snippets_and_words_without_padding(tmp_path):
-    path, = write_files(tmp_path, [b"x"])
+    (path,) = write_files(tmp_path, [b"x"])
     output = io.StringIO()
     align_images(GivenSource(GivenModel({"align": ALIGN})), [path], "A red dog", output=output)
     box, frame = [0.25, 0.25, 0.5, 0.75], [0, 0, 1, 1]
@@ -36,7 +36,7 @@ def test_the_line_has_score_snippets_and_words_without_padding(tmp_path):
 
 
 def test_the_picture_shows_the_boxes_in_the_colours_of_their_words(tmp_path):
-    path, = write_files(tmp_path, [_photograph()])
+    (path,) = write_files(tmp_path, [_photograph()])
     picture = tmp_path / "picture.png"
     align_images(
         GivenSource(GivenModel({"align": ALIGN})), [path], "A red dog", picture, io.StringIO()

@@ -49,7 +49,9 @@ def test_unreadable_files_are_reported_and_never_asked_about(model, tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     results = _answers(model, [missing, empty, str(tmp_path)])
     assert [reason for _, _, reason in results] == [
-        "No such file or directory", "the image file is empty", "Is a directory"
+        "No such file or directory",
+        "the image file is empty",
+        "Is a directory",
     ]
     assert model.batches == []
 

@@ -32,7 +32,8 @@ def test_a_line_for_each_image_and_phrase_without_padding(tmp_path):
         (path, phrase) for path in paths for phrase in ("a dog", "a cat")
     ]
     assert lines[0]["boxes"] == [
-        {"box": [0, 0, 0.5, 0.5], "score": 2}, {"box": [0, 0, 1, 1], "score": 1}
+        {"box": [0, 0, 0.5, 0.5], "score": 2},
+        {"box": [0, 0, 1, 1], "score": 1},
     ]
 
 
@@ -40,22 +41,24 @@ def test_a_line_for_each_image_and_phrase_without_padding(tmp_path):
 def model_dir(tmp_path_factory):
     # The frame's feature is added to every region's: the frame must be there to be added.
     return make_model_dir(
-        tmp_path_factory.mktemp("localize") / "model", "alignment",
-        AlignmentSettings(crop_size=16, joint_size=8, frame_context=True), detector="grid",
+        tmp_path_factory.mktemp("localize") / "model",
+        "alignment",
+        AlignmentSettings(crop_size=16, joint_size=8, frame_context=True),
+        detector="grid",
         num_regions=4,
     )
 
 
 def test_boxes_of_ones_own_score_as_the_same_boxes_of_the_detector(model_dir, tmp_path):
     source = ModelSource(str(model_dir))
-    image, = photographs(1)
-    path, = write_files(tmp_path, [image])
-    line, = _lines(source, [path], ["a red dog"])
+    (image,) = photographs(1)
+    (path,) = write_files(tmp_path, [image])
+    (line,) = _lines(source, [path], ["a red dog"])
     found = {tuple(entry["box"]): entry["score"] for entry in line["boxes"]}
     answer = LiveModel(str(model_dir)).call("localize", image_bytes=[image], phrases=["x"])
     own = [box.tolist() for box in answer["boxes"][0] if tuple(box) != (0, 0, 1, 1)]
     assert len(own) == 3
-    line, = _lines(source, [path], ["a red dog"], own)
+    (line,) = _lines(source, [path], ["a red dog"], own)
     assert {tuple(entry["box"]): entry["score"] for entry in line["boxes"]} == pytest.approx(
         {box: score for box, score in found.items() if box != (0, 0, 1, 1)}, abs=1e-5
     )
@@ -64,17 +67,21 @@ def test_boxes_of_ones_own_score_as_the_same_boxes_of_the_detector(model_dir, tm
 
 
 def test_overlapping_boxes_and_the_frame_are_kept_where_they_were_given(model_dir, tmp_path):
-    path, = write_files(tmp_path, photographs(1))
-    own = [[0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9], [0.1, 0.1, 0.9, 0.875], [0, 0, 0.25, 0.25],
-           [0.5, 0.5, 1, 1], [0, 0.5, 0.5, 1]]
-    line, = _lines(ModelSource(str(model_dir)), [path], ["a red dog"], own)
+    (path,) = write_files(tmp_path, photographs(1))
+    own = [
+        [0, 0, 1, 1],
+        [0.1, 0.1, 0.9, 0.9],
+        [0.1, 0.1, 0.9, 0.875],
+        [0, 0, 0.25, 0.25],
+        [0.5, 0.5, 1, 1],
+        [0, 0.5, 0.5, 1],
+    ]
+    (line,) = _lines(ModelSource(str(model_dir)), [path], ["a red dog"], own)
     boxes = [entry["box"] for entry in line["boxes"]]
     assert sorted(boxes) == sorted(own)
 
 
-def test_the_regions_of_an_image_are_found_once_for_all_phrases(
-    model_dir, tmp_path, monkeypatch
-):
+def test_the_regions_of_an_image_are_found_once_for_all_phrases(model_dir, tmp_path, monkeypatch):
     read, times = PhotographReader.batch, []
     monkeypatch.setattr(
         PhotographReader, "batch", lambda self, *args: times.append(1) or read(self, *args)

@@ -29,7 +29,9 @@ def test_contradictions_are_refused(fields, message):
 def _write_model_dir(path, model, **values):
     path.mkdir()
     settings = Settings(
-        DataSettings(), OptimizerSettings(), TrainingSettings(model=model),
+        DataSettings(),
+        OptimizerSettings(),
+        TrainingSettings(model=model),
         MODEL_SETTINGS[model](**values),
     )
     (path / "config.json").write_text(settings.to_json({}), encoding="utf-8")

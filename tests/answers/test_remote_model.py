@@ -111,10 +111,16 @@ def scripted():
         server.server_close()
 
 
-METADATA = {"metadata": {"signature_def": {"signature_def": {
-    "score": {"inputs": {"sentences": {}}, "outputs": {"score": {"dtype": "DT_FLOAT"}}},
-    "serving_default": {"inputs": {}, "outputs": {}},
-}}}}
+METADATA = {
+    "metadata": {
+        "signature_def": {
+            "signature_def": {
+                "score": {"inputs": {"sentences": {}}, "outputs": {"score": {"dtype": "DT_FLOAT"}}},
+                "serving_default": {"inputs": {}, "outputs": {}},
+            }
+        }
+    }
+}
 
 
 def test_a_busy_server_is_asked_again(scripted, monkeypatch):

@@ -12,7 +12,9 @@ def _pairs(num_pairs=500, sizes=(5, 7), seed=0, shared=3):
     common = rng.normal(size=(num_pairs, shared))
     return [
         np.concatenate([common, np.zeros((num_pairs, size - shared))], axis=1)
-        @ rng.normal(size=(size, size)) + rng.normal(size=(num_pairs, size)) + 2
+        @ rng.normal(size=(size, size))
+        + rng.normal(size=(num_pairs, size))
+        + 2
         for size in sizes
     ]
 

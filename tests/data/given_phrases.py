@@ -7,23 +7,28 @@ import numpy as np
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase, annotated_chains
 
 # Two images of four regions; features are image + region / 8 in every number.
-_BOXES = np.float32([
-    [[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.4], [0.5, 0.5, 1, 1]],
-    [[0, 0, 1, 1], [0.5, 0, 1, 0.5], [0, 0, 0, 0], [0, 0, 0, 0]],
-])
+_BOXES = np.float32(
+    [
+        [[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.4], [0.5, 0.5, 1, 1]],
+        [[0, 0, 1, 1], [0.5, 0, 1, 0.5], [0, 0, 0, 0], [0, 0, 0, 0]],
+    ]
+)
 _MASK = np.array([[True] * 4, [True, True, False, False]])
 _OBJECTS = (
     # Chain 3 has two boxes, around which is the upper left quarter; chain 5 is in the lower right.
     (
-        AnnotatedObject("3", (0.0, 0.0, 0.25, 0.5)), AnnotatedObject("3", (0.25, 0.0, 0.5, 0.25)),
+        AnnotatedObject("3", (0.0, 0.0, 0.25, 0.5)),
+        AnnotatedObject("3", (0.25, 0.0, 0.5, 0.25)),
         AnnotatedObject("5", (0.6, 0.6, 1.0, 1.0)),
     ),
     (AnnotatedObject("3", (0.0, 0.9, 0.1, 1.0)),),
 )
 _PHRASES = (
     (
-        AnnotatedPhrase(0, 0, 2, "3", "people"), AnnotatedPhrase(0, 3, 1, "5", "animals"),
-        AnnotatedPhrase(1, 0, 1, "9", "scene"), AnnotatedPhrase(1, 1, 2, "3", "people"),
+        AnnotatedPhrase(0, 0, 2, "3", "people"),
+        AnnotatedPhrase(0, 3, 1, "5", "animals"),
+        AnnotatedPhrase(1, 0, 1, "9", "scene"),
+        AnnotatedPhrase(1, 1, 2, "3", "people"),
     ),
     (AnnotatedPhrase(0, 1, 1, "3", "other"),),
 )

@@ -99,11 +99,12 @@ def record_values(image_index, images_stored=False, object_features=False):
 def set_dependencies(values, dependencies):
     """Gives the captions of a record their relations, as of `ParsedRecord.dependencies`."""
     rows = [
-        (index, *relation) for index, relations in enumerate(dependencies)
-        for relation in relations
+        (index, *relation) for index, relations in enumerate(dependencies) for relation in relations
     ]
     keys = (
-        schema.DEPENDENCY_CAPTION_INDEX, schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD,
+        schema.DEPENDENCY_CAPTION_INDEX,
+        schema.DEPENDENCY_RELATION,
+        schema.DEPENDENCY_HEAD,
         schema.DEPENDENCY_DEPENDENT,
     )
     for place, key in enumerate(keys):
@@ -125,8 +126,13 @@ def serialize(values):
 
 
 def write_records(
-    data_dir, num_images=8, num_shards=2, split="train", images_stored=False,
-    object_features=False, edit=None,
+    data_dir,
+    num_images=8,
+    num_shards=2,
+    split="train",
+    images_stored=False,
+    object_features=False,
+    edit=None,
 ):
     """Writes one split and its `dataset_info.json`.
 

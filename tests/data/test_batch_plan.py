@@ -72,9 +72,7 @@ def test_captions_of_an_image_seldom_share_a_batch():
     # 30 in the 125 batches of an epoch. Rounds leave those at their borders.
     plan, _ = _plan(num_images=400)
     images = np.arange(2000) // 5
-    pairs = sum(
-        len(captions) - len(np.unique(images[captions])) for _, captions in plan.batches(0)
-    )
+    pairs = sum(len(captions) - len(np.unique(images[captions])) for _, captions in plan.batches(0))
     assert pairs <= 10
 
 

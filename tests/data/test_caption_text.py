@@ -18,7 +18,9 @@ def text():
 
 def test_words_of_relations_are_looked_up_as_those_of_captions(text):
     dependencies = [
-        (("det", "Dogs", "The"), ("nsubj", "run", "DOGS")), (), (("det", "run", "the"),)
+        (("det", "Dogs", "The"), ("nsubj", "run", "DOGS")),
+        (),
+        (("det", "run", "the"),),
     ]
     assert text.encode_dependencies(dependencies) == [[(2, 4, 6), (3, 5, 4)], [], [(2, 5, 6)]]
 
@@ -41,7 +43,8 @@ def test_what_is_no_word_to_captions_has_no_relation(text):
 
 def test_relations_are_written_with_their_words(text):
     assert text.decode_fragments([(2, 4, 6), (1, 3, 5)]) == [
-        "det(dogs, the)", "<other>(<unk>, run)"
+        "det(dogs, the)",
+        "<other>(<unk>, run)",
     ]
     assert text.decode_fragments([]) == []
 
@@ -52,8 +55,6 @@ def test_fingerprints_tell_what_was_learnt(text):
         "relations": text.relation_types.fingerprint(),
     }
     assert CaptionText(text.vocabulary, "word").fingerprints().keys() == {"vocabulary"}
-    reordered = RelationTypes(
-        ["<pad>", "<other>", "nsubj", "det"], text.relation_types.counts
-    )
+    reordered = RelationTypes(["<pad>", "<other>", "nsubj", "det"], text.relation_types.counts)
     other = CaptionText(text.vocabulary, "word", None, reordered).fingerprints()
     assert other["relations"] != text.fingerprints()["relations"]

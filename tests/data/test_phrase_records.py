@@ -34,7 +34,7 @@ def test_images_are_those_of_the_split():
     assert records.num_images == 2 and records.info is split.info
     assert records.region_boxes is split.region_boxes
     with pytest.raises(AttributeError, match="no_such_thing"):
-        records.no_such_thing
+        _ = records.no_such_thing
 
 
 def test_a_split_without_boxes_of_phrases_is_refused():

@@ -93,8 +93,11 @@ def test_chains_have_the_box_around_all_their_boxes_in_the_order_of_their_first(
     one, union = (0.25, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 1.0)
     assert split.chains[1] == (AnnotatedChain("0", union),)
     assert split.chains == [
-        (), split.chains[1], (AnnotatedChain("0", one), AnnotatedChain("1", union)),
-        (), split.chains[1],
+        (),
+        split.chains[1],
+        (AnnotatedChain("0", one), AnnotatedChain("1", union)),
+        (),
+        split.chains[1],
     ]
     assert split.first_chain.tolist() == [0, 0, 1, 3, 3, 4]
 

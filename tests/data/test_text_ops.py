@@ -26,9 +26,9 @@ FRAGMENTS = (
     + list(" \t\n\r.,:;/'\"`-!?&@$%#+()[]{}<>_~\\^|*=’“—…´™·\x00\x1c\x7f\x85\u00a0\u00ad")
     + list("\u200b\u200d\u2028\u3000\ud800\udfff\ue000\ufeff\ufffd\uffff\U0010ffff")
 )
-BYTE_FRAGMENTS = [
-    fragment.encode("utf-8", "surrogatepass") for fragment in FRAGMENTS
-] + [bytes([byte]) for byte in range(256)]
+BYTE_FRAGMENTS = [fragment.encode("utf-8", "surrogatepass") for fragment in FRAGMENTS] + [
+    bytes([byte]) for byte in range(256)
+]
 # 'x' begins no piece, 'q' continues none, 'z' is in none.
 PIECES = ["d", "do", "dog", "##o", "##g", "##gs", "##s", "a", "##a", "n", "##'", "##t", "q", "##x"]
 
@@ -179,7 +179,10 @@ print(json.dumps(ids.numpy().tolist()))
 """
     result = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "model")],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == [[5, 6, 4, 3], [5, 6, 0, 0]]

@@ -62,7 +62,7 @@ class HistoryModel:
                     candidates.append((tokens, score))
                     continue
                 log_probs = self.log_probs(image, tokens)
-                for token in prefix[time:time + 1] or allowed:
+                for token in prefix[time : time + 1] or allowed:
                     candidates.append(((*tokens, token), score + log_probs[token]))
             beams = sorted(candidates, key=lambda beam: -beam[1])[:beam_size]
         return beams
@@ -88,7 +88,7 @@ def spelling_step(words, vocabulary_size=30):
     longest = max(len(word) for word in words)
     spelt = np.full((len(words), longest + 1), END)
     for row, word in enumerate(words):
-        spelt[row, :len(word)] = [ord(letter) - ord("a") + FIRST_WORD for letter in word]
+        spelt[row, : len(word)] = [ord(letter) - ord("a") + FIRST_WORD for letter in word]
 
     def step(token_ids, state):
         del token_ids
@@ -97,23 +97,33 @@ def spelling_step(words, vocabulary_size=30):
         logits = 10.0 * ops.one_hot(token, vocabulary_size, dtype="float32")
         return logits, {"row": state["row"], "position": state["position"] + 1}
 
-    return step, {"row": np.arange(len(words), dtype=np.int32),
-                  "position": np.zeros(len(words), np.int32)}
+    return step, {
+        "row": np.arange(len(words), dtype=np.int32),
+        "position": np.zeros(len(words), np.int32),
+    }
 
 
 def spelling(token_ids):
     """The letters of a row of token ids, `.` for END."""
     letters = {END: "."}
-    return "".join(letters.get(int(token), chr(int(token) - FIRST_WORD + ord("a")))
-                   for token in np.asarray(token_ids) if token)
+    return "".join(
+        letters.get(int(token), chr(int(token) - FIRST_WORD + ord("a")))
+        for token in np.asarray(token_ids)
+        if token
+    )
 
 
 def captions_of(hypotheses):
     """For each image a list of (tokens without PAD, score), impossible ones left out."""
     token_ids, log_prob = np.asarray(hypotheses.token_ids), np.asarray(hypotheses.log_prob)
-    return [[(tuple(int(token) for token in tokens if token), float(score))
-             for tokens, score in zip(token_ids[image], log_prob[image]) if score > -np.inf]
-            for image in range(len(token_ids))]
+    return [
+        [
+            (tuple(int(token) for token in tokens if token), float(score))
+            for tokens, score in zip(token_ids[image], log_prob[image])
+            if score > -np.inf
+        ]
+        for image in range(len(token_ids))
+    ]
 
 
 def assert_scores_are_the_models(hypotheses, model):
@@ -123,12 +133,12 @@ def assert_scores_are_the_models(hypotheses, model):
     log_prob = np.asarray(hypotheses.log_prob)
     for image, n in np.ndindex(*log_prob.shape):
         tokens = [int(token) for token in token_ids[image, n] if token]
-        assert not token_ids[image, n, len(tokens):].any()
-        assert not token_log_probs[image, n, len(tokens):].any()
+        assert not token_ids[image, n, len(tokens) :].any()
+        assert not token_log_probs[image, n, len(tokens) :].any()
         assert END not in tokens[:-1]
         if np.isneginf(log_prob[image, n]):
             assert not tokens
             continue
         expected = model.token_log_probs(image, tuple(tokens))
-        np.testing.assert_allclose(token_log_probs[image, n, :len(tokens)], expected, atol=1e-5)
+        np.testing.assert_allclose(token_log_probs[image, n, : len(tokens)], expected, atol=1e-5)
         np.testing.assert_allclose(log_prob[image, n], sum(expected), atol=2e-5)

@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from tests.decoding.step_models import (
-    HistoryModel, assert_scores_are_the_models, captions_of, spelling, spelling_step, table_step)
+    HistoryModel,
+    assert_scores_are_the_models,
+    captions_of,
+    spelling,
+    spelling_step,
+    table_step,
+)
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.greedy_search import GreedySearch
 
@@ -15,8 +21,9 @@ ALL_CAPTIONS = 121
 
 def assert_same_captions(found, expected):
     assert [tokens for tokens, _ in found] == [tokens for tokens, _ in expected]
-    np.testing.assert_allclose([score for _, score in found], [score for _, score in expected],
-                               atol=2e-5)
+    np.testing.assert_allclose(
+        [score for _, score in found], [score for _, score in expected], atol=2e-5
+    )
 
 
 def test_words_are_spelt():
@@ -24,7 +31,10 @@ def test_words_are_spelt():
     captions = BeamSearch(beam_size=3, num_captions=2)(step, state, 3)
     assert captions.token_ids.shape == (3, 2, 20)
     assert [spelling(caption[0]) for caption in captions.token_ids] == [
-        "sequence.", "dog.", "decoder."]
+        "sequence.",
+        "dog.",
+        "decoder.",
+    ]
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 3, 7, 20])
@@ -43,7 +53,8 @@ def test_the_whole_beam_is_the_definitions(seed, beam_size):
 def test_stopping_early_returns_the_first_captions_of_the_whole_beam(seed, num_captions):
     model = HistoryModel(seed, scale=2.5)
     captions = BeamSearch(6, num_captions=num_captions, max_length=12)(
-        model.step, model.state(12), 12)
+        model.step, model.state(12), 12
+    )
     for image, found in enumerate(captions_of(captions)):
         assert_same_captions(found, model.beam_search(image, 6, 12)[:num_captions])
 
@@ -126,7 +137,8 @@ def test_equal_scores_go_to_the_better_beam_then_to_the_smaller_token():
     # All tokens have 1/8. After one step: END, 4, 5. END keeps 1/8; of the extensions of 4 and 5,
     # all of 1/64, the first two of 4 come first.
     captions = BeamSearch(3, num_captions=3, max_length=2)(
-        table_step(np.full((8, 8), 1 / 8)), (), 1)
+        table_step(np.full((8, 8), 1 / 8)), (), 1
+    )
     assert [tokens for tokens, _ in captions_of(captions)[0]] == [(2,), (4, 2), (4, 4)]
 
 
@@ -149,8 +161,9 @@ def test_a_retired_beam_keeps_its_score_and_its_slot():
     captions = BeamSearch(2, num_captions=2, max_length=4)(table_step(probability), (), 1)
     found = captions_of(captions)[0]
     assert [tokens for tokens, _ in found] == [(4, 4, 4, 4), (2,)]
-    np.testing.assert_allclose(np.exp([score for _, score in found]), [0.7 * 0.9 ** 3, 0.3],
-                               rtol=1e-6)
+    np.testing.assert_allclose(
+        np.exp([score for _, score in found]), [0.7 * 0.9**3, 0.3], rtol=1e-6
+    )
 
 
 def test_a_retired_beam_is_given_up_for_better_captions():
@@ -186,7 +199,8 @@ def test_prefixes_of_different_lengths_are_continued_by_the_definition():
 def test_a_wide_beam_continues_a_prefix_exactly():
     model = HistoryModel(8)
     captions = BeamSearch(50, num_captions=50, max_length=5)(
-        model.step, model.state(2), 2, [[4, 6], [5, 3]])
+        model.step, model.state(2), 2, [[4, 6], [5, 3]]
+    )
     for image, prefix in enumerate([(4, 6), (5, 3)]):
         # 1 + 3 + 9 ended and 27 cut continuations.
         found = captions_of(captions)[image]
@@ -196,8 +210,7 @@ def test_a_wide_beam_continues_a_prefix_exactly():
 
 def test_a_prefix_as_long_as_captions_may_be_is_returned_alone():
     model = HistoryModel(9)
-    captions = BeamSearch(3, num_captions=3, max_length=2)(
-        model.step, model.state(1), 1, [[3, 5]])
+    captions = BeamSearch(3, num_captions=3, max_length=2)(model.step, model.state(1), 1, [[3, 5]])
     assert [tokens for tokens, _ in captions_of(captions)[0]] == [(3, 5)]
     assert_scores_are_the_models(captions, model)
 
@@ -217,7 +230,8 @@ def test_length_normalisation_ranks_the_final_beam_by_log_probability_per_token(
     model = HistoryModel(10)
     plain = BeamSearch(6, num_captions=6, max_length=5)(model.step, model.state(20), 20)
     per_token = BeamSearch(6, num_captions=3, max_length=5, length_normalization=True)(
-        model.step, model.state(20), 20)
+        model.step, model.state(20), 20
+    )
     changed = 0
     for beam, ranked in zip(captions_of(plain), captions_of(per_token)):
         expected = sorted(beam, key=lambda caption: -caption[1] / len(caption[0]))[:3]
@@ -240,7 +254,8 @@ def test_length_normalisation_waits_for_longer_captions():
 def test_captions_are_distinct_and_sorted(normalise):
     model = HistoryModel(11, vocabulary_size=9)
     captions = BeamSearch(8, num_captions=8, length_normalization=normalise)(
-        model.step, model.state(5), 5)
+        model.step, model.state(5), 5
+    )
     for found in captions_of(captions):
         assert len({tokens for tokens, _ in found}) == 8
         rank = [score / len(tokens) if normalise else score for tokens, score in found]
@@ -255,8 +270,10 @@ def test_nested_state_of_any_type_follows_its_beam():
         logits, after = model.step(token_ids, plain)
         # The same hash in a float matrix: it must have come along.
         tf.debugging.assert_equal(copies[:, 1], tf.cast(plain["hash"], tf.float32))
-        return logits, (after, (tf.stack([copies[:, 0], tf.cast(after["hash"], tf.float32)], 1),
-                                empty))
+        return logits, (
+            after,
+            (tf.stack([copies[:, 0], tf.cast(after["hash"], tf.float32)], 1), empty),
+        )
 
     hashes = model.state(3)["hash"]
     state = (model.state(3), (np.stack([hashes * 0, hashes], 1).astype(np.float32), ()))
@@ -285,9 +302,10 @@ def test_graphs_of_any_batch_size_give_the_same_captions(jit_compile, normalise)
     model = HistoryModel(14)
     search = BeamSearch(5, num_captions=3, length_normalization=normalise, max_length=7)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32),
-                                  tf.TensorSpec([None, None], tf.int32)],
-                 jit_compile=jit_compile)
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)],
+        jit_compile=jit_compile,
+    )
     def decode(hashes, prefix):
         return search(model.step, {"hash": hashes}, tf.shape(hashes)[0], prefix)
 
@@ -310,10 +328,15 @@ def test_graphs_of_a_known_batch_size_give_the_same_captions(jit_compile):
     np.testing.assert_array_equal(captions.token_ids, expected.token_ids)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"beam_size": 3, "num_captions": 4}, "num_captions=4, beam_size=3"),
-    ({"beam_size": 0}, "beam_size=0"), ({"num_captions": 0}, "num_captions=0"),
-    ({"max_length": 0}, "max_length=0")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"beam_size": 3, "num_captions": 4}, "num_captions=4, beam_size=3"),
+        ({"beam_size": 0}, "beam_size=0"),
+        ({"num_captions": 0}, "num_captions=0"),
+        ({"max_length": 0}, "max_length=0"),
+    ],
+)
 def test_bad_arguments_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         BeamSearch(**arguments)

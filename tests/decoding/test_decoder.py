@@ -14,8 +14,18 @@ from vsa_tf.text import vocabulary
 
 DECODERS = [
     (GreedySearch, {"max_length": 9, "end_id": 5, "forbidden_ids": [0, 1]}),
-    (Sampling, {"temperature": 0.5, "top_k": 3, "top_p": 0.9, "num_captions": 2, "seed": 4,
-                "max_length": 7, "start_id": 6}),
+    (
+        Sampling,
+        {
+            "temperature": 0.5,
+            "top_k": 3,
+            "top_p": 0.9,
+            "num_captions": 2,
+            "seed": 4,
+            "max_length": 7,
+            "start_id": 6,
+        },
+    ),
     (BeamSearch, {"beam_size": 5, "num_captions": 3, "length_normalization": True}),
 ]
 
@@ -33,8 +43,7 @@ def test_defaults_are_the_vocabularys_ids_and_twenty_tokens(decoder_class, argum
     default = decoder_class().get_config()
     assert default["start_id"] == vocabulary.START_ID
     assert default["end_id"] == vocabulary.END_ID
-    assert default["forbidden_ids"] == [
-        vocabulary.PAD_ID, vocabulary.START_ID, vocabulary.UNK_ID]
+    assert default["forbidden_ids"] == [vocabulary.PAD_ID, vocabulary.START_ID, vocabulary.UNK_ID]
     assert default["max_length"] == 20
 
 
@@ -61,11 +70,18 @@ def test_a_prefix_may_be_empty_or_fill_the_caption():
     assert np.array(decoder.forced_tokens([[5, 6]], 1, 1)).tolist() == [[5], [6]]
 
 
-@pytest.mark.parametrize("prefix, message", [
-    ([[5, 6, 7]], "at most max_length=2 tokens"), ([5, 6], "shape"),
-    ([[5], [6]], "batch_size=1"),
-    ([[5, 2]], "without START"), ([[1, 5]], "without START"), ([[0, 5]], "padding"),
-    ([[-1, 0]], "Received: prefix=.*-1")])
+@pytest.mark.parametrize(
+    "prefix, message",
+    [
+        ([[5, 6, 7]], "at most max_length=2 tokens"),
+        ([5, 6], "shape"),
+        ([[5], [6]], "batch_size=1"),
+        ([[5, 2]], "without START"),
+        ([[1, 5]], "without START"),
+        ([[0, 5]], "padding"),
+        ([[-1, 0]], "Received: prefix=.*-1"),
+    ],
+)
 def test_a_bad_prefix_is_an_error(prefix, message):
     with pytest.raises(ValueError, match=message):
         Decoder(max_length=2).forced_tokens(prefix, 1, 1)

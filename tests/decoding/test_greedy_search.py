@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from tests.decoding.step_models import (
-    HistoryModel, assert_scores_are_the_models, captions_of, spelling, spelling_step, table_step)
+    HistoryModel,
+    assert_scores_are_the_models,
+    captions_of,
+    spelling,
+    spelling_step,
+    table_step,
+)
 from vsa_tf.decoding.greedy_search import GreedySearch
 
 
@@ -23,7 +29,10 @@ def test_words_are_spelt():
     captions = GreedySearch()(step, state, 3)
     assert captions.token_ids.shape == (3, 1, 20)
     assert [spelling(caption[0]) for caption in captions.token_ids] == [
-        "sequence.", "dog.", "decoder."]
+        "sequence.",
+        "dog.",
+        "decoder.",
+    ]
 
 
 def test_a_caption_that_is_cut_has_no_end():
@@ -87,7 +96,8 @@ def test_a_diverged_model_gives_blank_captions_of_unknown_probability():
 def test_half_precision_logits_are_normalised_in_single_precision(dtype):
     logits = tf.cast(np.linspace(-3, 4, 300)[None], dtype)
     captions = GreedySearch(max_length=2)(
-        lambda token_ids, state: (tf.repeat(logits, len(token_ids), axis=0), state), (), 1)
+        lambda token_ids, state: (tf.repeat(logits, len(token_ids), axis=0), state), (), 1
+    )
     exact = np.asarray(tf.cast(logits, tf.float64))[0]
     expected = exact.max() - np.log(np.exp(exact).sum())
     assert captions.log_prob.dtype == tf.float32
@@ -99,9 +109,10 @@ def test_graphs_of_any_batch_size_give_the_same_captions(jit_compile):
     model = HistoryModel(5)
     search = GreedySearch(max_length=7)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32),
-                                  tf.TensorSpec([None, None], tf.int32)],
-                 jit_compile=jit_compile)
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)],
+        jit_compile=jit_compile,
+    )
     def decode(hashes, prefix):
         return search(model.step, {"hash": hashes}, tf.shape(hashes)[0], prefix)
 

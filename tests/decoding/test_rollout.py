@@ -40,7 +40,8 @@ def test_the_loop_stops_when_all_rows_have_ended():
 def test_a_forced_token_overrules_the_choice():
     model = HistoryModel(2)
     choose = chooses([[4, 4], [5, 5], [2, 2]])
-    captions = roll_out(Decoder(max_length=3), choose, model.step, model.state(2), 2, 1,
-                        np.array([[3, 6], [0, 0]]))
+    captions = roll_out(
+        Decoder(max_length=3), choose, model.step, model.state(2), 2, 1, np.array([[3, 6], [0, 0]])
+    )
     assert [image[0][0] for image in captions_of(captions)] == [(3, 6, 2), (4, 5, 2)]
     assert_scores_are_the_models(captions, model)

@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from tests.decoding.step_models import (
-    HistoryModel, assert_scores_are_the_models, captions_of, spelling, spelling_step, table_step)
+    HistoryModel,
+    assert_scores_are_the_models,
+    captions_of,
+    spelling,
+    spelling_step,
+    table_step,
+)
 from vsa_tf.decoding.greedy_search import GreedySearch
 from vsa_tf.decoding.sampling import Sampling
 
@@ -17,7 +23,8 @@ PROBABILITY = np.tile([0.0, 0.1, 0.3, 0.1, 0.05, 0.25, 0.2], (7, 1))
 def frequencies(length=1, **arguments):
     """How often each token or pair of tokens came first in `DRAWS` captions."""
     captions = Sampling(num_captions=DRAWS, seed=0, max_length=length, **arguments)(
-        table_step(PROBABILITY), (), 1)
+        table_step(PROBABILITY), (), 1
+    )
     tokens = np.array(captions.token_ids)[0]
     return np.histogramdd(tokens, bins=[np.arange(8) - 0.5] * length)[0] / DRAWS
 
@@ -34,7 +41,9 @@ def test_words_are_spelt():
     captions = Sampling(temperature=0.1, num_captions=3, seed=1)(step, state, 2)
     assert captions.token_ids.shape == (2, 3, 20)
     assert [[spelling(caption) for caption in image] for image in captions.token_ids] == [
-        ["sequence."] * 3, ["dog."] * 3]
+        ["sequence."] * 3,
+        ["dog."] * 3,
+    ]
 
 
 def test_tokens_come_as_often_as_the_softmax_of_the_allowed_says():
@@ -64,8 +73,15 @@ def test_top_k_keeps_the_likeliest_of_the_allowed():
 
 def test_the_nucleus_is_the_smallest_set_that_reaches_top_p():
     # Of the allowed, .375 .3125 .25 .0625, summing up to .375 .6875 .9375 1.
-    for top_p, kept in ((0.01, [2]), (0.37, [2]), (0.38, [2, 5]), (0.68, [2, 5]),
-                        (0.69, [2, 5, 6]), (0.93, [2, 5, 6]), (0.94, [2, 4, 5, 6])):
+    for top_p, kept in (
+        (0.01, [2]),
+        (0.37, [2]),
+        (0.38, [2, 5]),
+        (0.68, [2, 5]),
+        (0.69, [2, 5, 6]),
+        (0.93, [2, 5, 6]),
+        (0.94, [2, 4, 5, 6]),
+    ):
         expected = np.zeros(7)
         expected[kept] = PROBABILITY[0, kept] / PROBABILITY[0, kept].sum()
         found = frequencies(top_p=top_p)
@@ -80,7 +96,8 @@ def test_the_nucleus_is_taken_of_the_top_k():
 
 def test_the_nucleus_prefers_smaller_ids_of_equally_likely_tokens():
     captions = Sampling(top_p=0.5, num_captions=200, seed=0, max_length=1)(
-        table_step(np.full((8, 8), 1 / 8)), (), 1)
+        table_step(np.full((8, 8), 1 / 8)), (), 1
+    )
     # .2 each of five: three reach .5.
     assert set(np.array(captions.token_ids).ravel()) == {2, 4, 5}
 
@@ -91,13 +108,15 @@ def test_tokens_without_probability_are_never_drawn():
     probability[1, words] = np.random.default_rng(1).random(700) ** 20
     for arguments in ({}, {"top_p": 0.999999}, {"top_k": 2000}):
         captions = Sampling(num_captions=3000, seed=2, max_length=1, **arguments)(
-            table_step(probability), (), 1)
+            table_step(probability), (), 1
+        )
         drawn = np.array(captions.token_ids).ravel()
         assert (probability[1, drawn] > 0).all()
 
 
-@pytest.mark.parametrize("arguments", [
-    {"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}, {"temperature": 1e-30}])
+@pytest.mark.parametrize(
+    "arguments", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}, {"temperature": 1e-30}]
+)
 def test_narrow_distributions_give_greedy_search(arguments):
     model = HistoryModel(0)
     found = Sampling(seed=3, max_length=9, **arguments)(model.step, model.state(8), 8)
@@ -106,8 +125,10 @@ def test_narrow_distributions_give_greedy_search(arguments):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("arguments", [
-    {}, {"temperature": 3.0}, {"top_k": 3}, {"top_p": 0.7}, {"temperature": 0.5, "top_p": 0.9}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"temperature": 3.0}, {"top_k": 3}, {"top_p": 0.7}, {"temperature": 0.5, "top_p": 0.9}],
+)
 def test_log_probabilities_are_the_models_own(arguments):
     model = HistoryModel(1)
     captions = Sampling(num_captions=3, seed=4, **arguments)(model.step, model.state(4), 4)
@@ -123,8 +144,8 @@ def test_prefixes_of_different_lengths_are_continued():
     assert_scores_are_the_models(captions, model)
     for image, words in enumerate([(3, 5), (6,), ()]):
         for tokens, _ in captions_of(captions)[image]:
-            assert tokens[:len(words)] == words
-            assert not set(tokens[len(words):]) & {1, 3}
+            assert tokens[: len(words)] == words
+            assert not set(tokens[len(words) :]) & {1, 3}
 
 
 def test_a_seed_repeats_the_captions_of_all_calls_and_another_does_not():
@@ -142,18 +163,21 @@ def test_a_seed_repeats_the_captions_of_all_calls_and_another_does_not():
 
 def test_images_and_captions_are_drawn_apart():
     captions = Sampling(num_captions=40, seed=8, max_length=6)(
-        table_step(np.full((40, 40), 1 / 40)), (), 2)
+        table_step(np.full((40, 40), 1 / 40)), (), 2
+    )
     drawn = captions_of(captions)
     assert len({tokens for image in drawn for tokens, _ in image}) > 70
 
 
 def graph_of(sampling, model, jit_compile):
     """The sampling as a graph for any number of images."""
+
     def decode(hashes):
         return sampling(model.step, {"hash": hashes}, tf.shape(hashes)[0])
 
-    return tf.function(decode, input_signature=[tf.TensorSpec([None], tf.int32)],
-                       jit_compile=jit_compile)
+    return tf.function(
+        decode, input_signature=[tf.TensorSpec([None], tf.int32)], jit_compile=jit_compile
+    )
 
 
 @pytest.mark.parametrize("arguments", [{}, {"top_k": 4, "top_p": 0.8}])
@@ -163,16 +187,18 @@ def test_graphs_give_the_captions_of_eager_execution(arguments):
     decode = graph_of(other, model, jit_compile=False)
     for batch_size in (4, 2):
         state = model.state(batch_size)
-        np.testing.assert_array_equal(decode(state["hash"]).token_ids,
-                                      eager(model.step, state, batch_size).token_ids)
+        np.testing.assert_array_equal(
+            decode(state["hash"]).token_ids, eager(model.step, state, batch_size).token_ids
+        )
 
 
 @pytest.mark.parametrize("arguments", [{}, {"top_k": 4, "top_p": 0.8}])
 def test_compiled_sampling_repeats_itself_for_a_seed_and_moves_on(arguments):
     # XLA has random numbers of its own.
     model = HistoryModel(4)
-    first, again = (graph_of(Sampling(num_captions=9, seed=9, **arguments), model, True)
-                    for _ in range(2))
+    first, again = (
+        graph_of(Sampling(num_captions=9, seed=9, **arguments), model, True) for _ in range(2)
+    )
     hashes = model.state(4)["hash"]
     calls = [first(hashes), first(hashes)]
     assert (np.array(calls[0].token_ids) != np.array(calls[1].token_ids)).any()
@@ -181,10 +207,18 @@ def test_compiled_sampling_repeats_itself_for_a_seed_and_moves_on(arguments):
         np.testing.assert_array_equal(again(hashes).token_ids, call.token_ids)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"temperature": 0}, "use GreedySearch"), ({"temperature": float("nan")}, "temperature=nan"),
-    ({"top_k": -1}, "top_k=-1"), ({"top_p": 0}, "top_p=0"), ({"top_p": 1.5}, "top_p=1.5"),
-    ({"num_captions": 0}, "num_captions=0"), ({"max_length": 0}, "max_length=0")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"temperature": 0}, "use GreedySearch"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"top_k": -1}, "top_k=-1"),
+        ({"top_p": 0}, "top_p=0"),
+        ({"top_p": 1.5}, "top_p=1.5"),
+        ({"num_captions": 0}, "num_captions=0"),
+        ({"max_length": 0}, "max_length=0"),
+    ],
+)
 def test_bad_arguments_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         Sampling(**arguments)

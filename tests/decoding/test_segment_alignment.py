@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsa_tf.decoding.segment_alignment import (
-    batch_segment_alignment, segment_alignment, snippets)
+from vsa_tf.decoding.segment_alignment import batch_segment_alignment, segment_alignment, snippets
 
 
 def best_by_enumeration(scores, beta):
@@ -72,8 +71,9 @@ def test_batch_equals_sentences_one_by_one_whatever_the_padding_holds():
 
 
 def test_image_without_regions_has_no_alignment():
-    batch = batch_segment_alignment(np.zeros((2, 3, 2), np.float32), [3, 3], 1.0,
-                                    np.array([[False, False], [False, True]]))
+    batch = batch_segment_alignment(
+        np.zeros((2, 3, 2), np.float32), [3, 3], 1.0, np.array([[False, False], [False, True]])
+    )
     assert keras.ops.convert_to_numpy(batch).tolist() == [[-1, -1, -1], [1, 1, 1]]
 
 
@@ -85,12 +85,17 @@ def test_a_graph_of_unknown_lengths_gives_the_same(jit_compile):
     lengths, mask = np.array([6, 3, 0, 1], np.int32), np.arange(5) < [[5], [2], [3], [4]]
     graph = tf.function(
         lambda *arguments: batch_segment_alignment(arguments[0], arguments[1], 0.4, arguments[2]),
-        input_signature=[tf.TensorSpec([None, None, None], tf.float32),
-                         tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.bool)],
-        jit_compile=jit_compile)
+        input_signature=[
+            tf.TensorSpec([None, None, None], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, None], tf.bool),
+        ],
+        jit_compile=jit_compile,
+    )
     np.testing.assert_array_equal(
         graph(scores, lengths, mask).numpy(),
-        keras.ops.convert_to_numpy(batch_segment_alignment(scores, lengths, 0.4, mask)))
+        keras.ops.convert_to_numpy(batch_segment_alignment(scores, lengths, 0.4, mask)),
+    )
 
 
 def test_no_words_have_no_alignment():
@@ -102,8 +107,11 @@ def test_snippets_merge_neighbours_only_and_keep_the_score():
     scores = np.array([[1, 9], [2, 9], [9, 4], [8, 9]], float)
     boxes = np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.25]])
     found = snippets([0, 0, 1, 0], scores, boxes)
-    assert found == [((0, 0, 1, 1), 0, 0, 1, 3.0), ((0.5, 0, 1, 0.25), 1, 2, 2, 4.0),
-                     ((0, 0, 1, 1), 0, 3, 3, 8.0)]
+    assert found == [
+        ((0, 0, 1, 1), 0, 0, 1, 3.0),
+        ((0.5, 0, 1, 0.25), 1, 2, 2, 4.0),
+        ((0, 0, 1, 1), 0, 3, 3, 8.0),
+    ]
 
 
 def test_snippets_cover_every_word_once():
@@ -118,11 +126,17 @@ def test_padding_ends_the_snippets():
     assert [(s.first_word, s.last_word) for s in found] == [(0, 0)]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ((np.zeros((2, 3)), -1.0), "beta=-1.0"), ((np.zeros((2, 3)), np.nan), "beta=nan"),
-    ((np.array([[np.nan]]), 1.0), "without NaN"), ((np.zeros(3), 1.0), r"\[words, regions\]"),
-    ((np.zeros((2, 3)), 1.0, [False] * 3), "0 real regions"),
-    ((np.zeros((2, 3)), 1.0, [True]), "one flag per region")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((np.zeros((2, 3)), -1.0), "beta=-1.0"),
+        ((np.zeros((2, 3)), np.nan), "beta=nan"),
+        ((np.array([[np.nan]]), 1.0), "without NaN"),
+        ((np.zeros(3), 1.0), r"\[words, regions\]"),
+        ((np.zeros((2, 3)), 1.0, [False] * 3), "0 real regions"),
+        ((np.zeros((2, 3)), 1.0, [True]), "one flag per region"),
+    ],
+)
 def test_bad_arguments_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         segment_alignment(*arguments)

@@ -9,8 +9,14 @@ from PIL import Image
 from tests.demo.page_actions import PHOTOGRAPH_SIZE
 
 _ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 )
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _DESKTOP = {"width": 1200, "height": 900}
@@ -42,8 +48,10 @@ def open_page(browser, demo_server):
         page = context.new_page()
         page.set_default_timeout(_TIMEOUT)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text)
-                if "Security" in message.text else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if "Security" in message.text else None,
+        )
         page.on("request", lambda request: addresses.append(request.url))
         page.goto(f"http://127.0.0.1:{server.rest_port}/")
         page.locator("#models", has_text=re.compile("^(?!Asking)")).wait_for()

@@ -29,6 +29,8 @@ def shares_of(element, frame):
     box, outer = element.bounding_box(), frame.bounding_box()
     top, left = box["y"] - outer["y"], box["x"] - outer["x"]
     return [
-        top / outer["height"], left / outer["width"],
-        (top + box["height"]) / outer["height"], (left + box["width"]) / outer["width"],
+        top / outer["height"],
+        left / outer["width"],
+        (top + box["height"]) / outer["height"],
+        (left + box["width"]) / outer["width"],
     ]

@@ -105,7 +105,9 @@ def write_alignment_model(path):
     """Writes a SavedModel with the signatures align, localize and embed_sentence."""
     model = _Alignment()
     signatures = {
-        "align": model.align, "localize": model.localize, "embed_sentence": model.embed_sentence,
+        "align": model.align,
+        "localize": model.localize,
+        "embed_sentence": model.embed_sentence,
     }
     tf.saved_model.save(model, str(path), signatures=signatures)
 

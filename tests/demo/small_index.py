@@ -29,7 +29,9 @@ def write_small_index(folder, probe=_RED):
     for name, color in (("red.png", (255, 0, 0)), ("grey.png", (128, 128, 128))):
         Image.new("RGB", (640, 320), color).save(photographs / name)
     manifest = IndexManifest(
-        {"saved_model": "elsewhere"}, "distance", "float32",
+        {"saved_model": "elsewhere"},
+        "distance",
+        "float32",
         {"images": list(_OTHER), "sentences": list(probe)},
     )
     manifest.save(index_dir)
@@ -38,7 +40,9 @@ def write_small_index(folder, probe=_RED):
     vectors = [[frame, (-0.6, 0.8), _RED], [frame, _OTHER, (0.8, -0.6)], [frame, frame, frame]]
     names = ("red.png", "grey.png", "gone.png")
     columns = {
-        "path": [str(photographs / name) for name in names], "size": [1] * 3, "mtime_ns": [1] * 3,
+        "path": [str(photographs / name) for name in names],
+        "size": [1] * 3,
+        "mtime_ns": [1] * 3,
     }
     embedded = Embedded(
         "images", np.float32(vectors), np.full(3, 3, np.int32), np.float32([BOXES] * 3)

@@ -79,12 +79,24 @@ def test_what_has_not_changed_is_not_sent_again(demo_server):
     assert (again.status, body) == (304, b"")
 
 
-@pytest.mark.parametrize("path", [
-    "/demo/nothing.html", "/demo/../serve.py", "/demo/%2e%2e/__init__.py", "/demo/__init__.py",
-    "/demo//etc/passwd", "/index.html", "/thumbnails/0.jpg", "/demo/thumbnails/red.png",
-    "/demo/thumbnails/../index/index.json", "/demo/thumbnails/-1.jpg", "/demo/thumbnails/3.jpg",
-    "/demo/thumbnails/9999999999.jpg", "/demo/%00",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/demo/nothing.html",
+        "/demo/../serve.py",
+        "/demo/%2e%2e/__init__.py",
+        "/demo/__init__.py",
+        "/demo//etc/passwd",
+        "/index.html",
+        "/thumbnails/0.jpg",
+        "/demo/thumbnails/red.png",
+        "/demo/thumbnails/../index/index.json",
+        "/demo/thumbnails/-1.jpg",
+        "/demo/thumbnails/3.jpg",
+        "/demo/thumbnails/9999999999.jpg",
+        "/demo/%00",
+    ],
+)
 def test_other_paths_are_not_found(demo_server, path):
     status, body = ask(demo_server, "GET", path)
     assert (status, list(body)) == (404, ["error"])
@@ -103,12 +115,11 @@ def test_the_models_are_those_that_answer_to_our_signatures(demo_server):
     status, body = ask(demo_server, "GET", "/demo/models.json")
     assert status == 200
     assert body["models"] == [
-        {"name": "alignment", "version": 1,
-         "signatures": ["embed_sentence", "align", "localize"]},
+        {"name": "alignment", "version": 1, "signatures": ["embed_sentence", "align", "localize"]},
         {"name": "captions", "version": 2, "signatures": ["caption"]},
     ]
     assert body["num_photographs"] == 3
-    red, green, blue = (int(body["colors"][0][place:place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(body["colors"][0][place : place + 2], 16) for place in (1, 3, 5))
     assert (red, green, blue) == SNIPPET_COLORS[0]
 
 
@@ -153,7 +164,8 @@ def test_thumbnails_are_small_copies_of_what_was_found(demo_server):
 def test_queries_are_neither_empty_nor_long(demo_server, query, length):
     status, body = _search(demo_server, query)
     assert (status, body["error"]) == (
-        400, f"Expected a query of 1 to 1000 characters. Received: {length}"
+        400,
+        f"Expected a query of 1 to 1000 characters. Received: {length}",
     )
 
 
@@ -166,7 +178,9 @@ def test_an_index_of_another_model_is_not_searched(demo_models, tmp_path):
     index_dir = write_small_index(tmp_path, probe=(0.6, 0.8))
     configs = [ModelConfig(name, str(path)) for name, path in demo_models.items()]
     with ModelServer(
-        configs, LIMITS, settle_seconds=0,
+        configs,
+        LIMITS,
+        settle_seconds=0,
         pages=lambda *arguments: DemoApplication(*arguments, index_dir=str(index_dir)),
     ) as server:
         status, body = _search(server, "red")
@@ -180,7 +194,9 @@ def test_a_model_that_refuses_plain_text_is_not_the_one_of_the_index(demo_models
     configs = [ModelConfig(name, str(path)) for name, path in models.items()]
     index_dir = write_small_index(tmp_path / "small")
     with ModelServer(
-        configs, LIMITS, settle_seconds=0,
+        configs,
+        LIMITS,
+        settle_seconds=0,
         pages=lambda *arguments: DemoApplication(*arguments, index_dir=str(index_dir)),
     ) as server:
         names = [model["name"] for model in ask(server, "GET", "/demo/models.json")[1]["models"]]

@@ -8,12 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.demo.page_actions import PHOTOGRAPH_SIZE, ask_for, choose, read_status, shares_of
-from tests.demo.small_demo_models import (
-    BOXES,
-    HTML,
-    REFUSED_WORD,
-    write_region_caption_model,
-)
+from tests.demo.small_demo_models import BOXES, HTML, REFUSED_WORD, write_region_caption_model
 from tests.server.running_server import LIMITS
 from tests.server.small_saved_models import write_small_model
 from vsa_tf.demo.demo_application import DemoApplication
@@ -56,7 +51,8 @@ def test_a_dropped_photograph_is_taken(open_page, photograph):
           const data = new DataTransfer();
           data.items.add(new File([new Uint8Array(bytes)], "drop.jpg", { type: "image/jpeg" }));
           return data;
-        }""", list(photograph.read_bytes())
+        }""",
+        list(photograph.read_bytes()),
     )
     page.dispatch_event("h1", "dragover", {"dataTransfer": data})
     assert "over" in page.get_attribute(".drop", "class")
@@ -245,6 +241,7 @@ def test_a_model_is_chosen_where_several_answer(open_page, demo_models, photogra
         page.click("#caption button[type=submit]")
         read_status(page, "caption", "2 captions")
     assert [name for name in asked if ":" in name and "predict" in name] == [
-        "first:predict", "second:predict",
+        "first:predict",
+        "second:predict",
     ]
     assert pathlib.PurePosixPath(page.url).name == "demo"

@@ -47,20 +47,22 @@ def given_data(regions, sentences, image_of_sentence, region_mask=None, **record
 
     def sentence_batches(size):
         for first in range(0, len(sentences), size):
-            yield {"sentence_features": sentences[first:first + size]}
+            yield {"sentence_features": sentences[first : first + size]}
 
     return types.SimpleNamespace(
         image_batches=image_batches,
         sentence_batches=sentence_batches,
         num_regions=regions.shape[1],
-        records=types.SimpleNamespace(**{
-            "num_images": len(regions),
-            "num_captions": len(sentences),
-            "image_of_caption": np.array(image_of_sentence, np.int32),
-            "info": types.SimpleNamespace(dataset="small", images_stored=False),
-            "split": "dev",
-            **records,
-        }),
+        records=types.SimpleNamespace(
+            **{
+                "num_images": len(regions),
+                "num_captions": len(sentences),
+                "image_of_caption": np.array(image_of_sentence, np.int32),
+                "info": types.SimpleNamespace(dataset="small", images_stored=False),
+                "split": "dev",
+                **records,
+            }
+        ),
     )
 
 

@@ -52,7 +52,12 @@ def load_pairs(data_dir, frames, table, image_of_sentence, split="train"):
 
 
 def load_phrases(
-    data_dir, features, chain_features, table, has_proposal=None, object_features=True,
+    data_dir,
+    features,
+    chain_features,
+    table,
+    has_proposal=None,
+    object_features=True,
     split="train",
 ):
     """Writes records of an image with one phrase each and returns their `SplitData`.
@@ -110,6 +115,9 @@ def _set_phrases(values, count):
     """Leaves the record one phrase, the first word of the first caption, or none."""
     values[schema.PHRASE_CAPTION_INDEX] = [0] * count
     for key in (
-        schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS, schema.PHRASE_CHAIN, schema.PHRASE_TYPE
+        schema.PHRASE_FIRST_WORD,
+        schema.PHRASE_NUM_WORDS,
+        schema.PHRASE_CHAIN,
+        schema.PHRASE_TYPE,
     ):
         values[key] = values[key][:count]

@@ -34,8 +34,11 @@ def load_split(data_dir, captions=CAPTIONS, split="train", text=None, images_sto
     def edit(image, values):
         values[schema.CAPTION_RAW] = list(captions[image])
         for key in (
-            schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS,
-            schema.PHRASE_CHAIN, schema.PHRASE_TYPE,
+            schema.PHRASE_CAPTION_INDEX,
+            schema.PHRASE_FIRST_WORD,
+            schema.PHRASE_NUM_WORDS,
+            schema.PHRASE_CHAIN,
+            schema.PHRASE_TYPE,
         ):
             values[key] = []
 
@@ -52,7 +55,10 @@ def make_captioner(data, variant="m-rnn"):
     """Returns an `MRnn` for `SplitData`, with random weights."""
     keras.utils.set_random_seed(0)
     model = MRnn(
-        len(data.text.vocabulary), variant, word_embedding_size=3, recurrent_size=4,
+        len(data.text.vocabulary),
+        variant,
+        word_embedding_size=3,
+        recurrent_size=4,
         multimodal_size=6,
     )
     batch = next(iter(data.image_batches(2)))

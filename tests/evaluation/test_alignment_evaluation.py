@@ -5,15 +5,13 @@ import pytest
 
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.evaluation.alignment_evaluation import (
-    localization_metrics, ranked_phrases, score_split,
-)
+from vsa_tf.evaluation.alignment_evaluation import localization_metrics, ranked_phrases, score_split
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
 # Quarters of the image; the last region of the second image is padding.
 LEFT, RIGHT, TOP, WHOLE = (0, 0, 1, 0.5), (0, 0.5, 1, 1), (0, 0, 0.5, 1), (0, 0, 1, 1)
-CAPTIONS = ["A dog , a ball .", "\" Red ball \" rolls", "the dog"]
+CAPTIONS = ["A dog , a ball .", '" Red ball " rolls', "the dog"]
 # Tokens: a dog a ball | red ball rolls | the dog; each is worth one region.
 REGION_OF_TOKEN = [0, 1, 0, 2, 0, 2, 0, 0, 1]
 
@@ -26,7 +24,7 @@ def _split(phrases, max_words=40):
     vectors, position = [], 0
     for caption in CAPTIONS:
         count = len(text.tokenize(caption))
-        vectors.extend(np.eye(3)[REGION_OF_TOKEN[position:position + count][:max_words]])
+        vectors.extend(np.eye(3)[REGION_OF_TOKEN[position : position + count][:max_words]])
         position += count
     records = types.SimpleNamespace(
         phrases=phrases,
@@ -34,7 +32,8 @@ def _split(phrases, max_words=40):
         first_caption=np.array([0, 2, 3]),
         objects=[
             (
-                AnnotatedObject("dog", LEFT), AnnotatedObject("ball", (0, 0.5, 0.5, 1)),
+                AnnotatedObject("dog", LEFT),
+                AnnotatedObject("ball", (0, 0.5, 0.5, 1)),
                 AnnotatedObject("ball", (0.5, 0.5, 1, 1)),
             ),
             (AnnotatedObject("dog", TOP),),

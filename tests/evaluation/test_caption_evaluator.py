@@ -44,7 +44,12 @@ class TestEvaluate:
         assert evaluation.metrics.keys() == {"captions"}
         metrics = evaluation.metrics["captions"]
         assert metrics.keys() == SCORES | {
-            "perplexity", "perplexity_without_unknown", "novel", "distinct", "collapsed", "skipped"
+            "perplexity",
+            "perplexity_without_unknown",
+            "novel",
+            "distinct",
+            "collapsed",
+            "skipped",
         }
         assert metrics["skipped"].keys() == {"METEOR"} and metrics["METEOR"] is None
         assert 0 <= metrics["Bleu_4"] <= metrics["Bleu_1"] <= 1
@@ -87,12 +92,18 @@ class TestEvaluate:
 
     def test_methods_and_retrieval_are_added_where_asked_for(self, data, model):
         options = EvaluationOptions(
-            intervals=False, caption_methods=("greedy", "nearest_cider"), retrieval="exact",
-            num_normalization_images=2, load_training_data=lambda: data,
+            intervals=False,
+            caption_methods=("greedy", "nearest_cider"),
+            retrieval="exact",
+            num_normalization_images=2,
+            load_training_data=lambda: data,
         )
         metrics = _evaluator().evaluate(model, data, options).metrics
         assert metrics.keys() == {
-            "captions", "captions_by_method", "image_to_sentence", "sentence_to_image"
+            "captions",
+            "captions_by_method",
+            "image_to_sentence",
+            "sentence_to_image",
         }
         methods = metrics["captions_by_method"]
         assert list(methods) == ["greedy", "nearest_cider"]
@@ -192,5 +203,7 @@ class TestSelection:
 
     def test_summary(self):
         assert _evaluator().summary(self.METRICS) == {
-            "perplexity": 20.0, "Bleu_4": 0.2, "CIDEr": 0.5
+            "perplexity": 20.0,
+            "Bleu_4": 0.2,
+            "CIDEr": 0.5,
         }

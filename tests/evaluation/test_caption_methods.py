@@ -58,9 +58,7 @@ def test_every_method_gives_each_image_a_caption(methods, data, method):
     if method.startswith("nearest"):
         assert set(captions) <= set(methods._training.records.captions)
     elif method != "greedy":
-        assert all(
-            caption in texts for caption, texts in zip(captions, methods.hypotheses.texts)
-        )
+        assert all(caption in texts for caption, texts in zip(captions, methods.hypotheses.texts))
 
 
 def test_greedy_and_beam_are_the_decoders(methods, model, data):
@@ -89,7 +87,8 @@ def test_beams_are_searched_once(model, data, training, monkeypatch):
 def test_the_oracle_is_at_least_as_good_as_the_best_beam(methods, data, training, kind):
     similarity = CaptionSimilarity(
         [training.text.tokenize(caption) for caption in training.records.captions],
-        training.records.image_of_caption, kind,
+        training.records.image_of_caption,
+        kind,
     )
     worth = {}
     for method in ("beam", f"oracle_{kind}", f"consensus_{kind}"):
@@ -130,8 +129,9 @@ def test_nearest_is_a_caption_of_the_neighbors(model, data, training, kind):
 
 
 def test_neighbors_are_near_in_the_encoders_features(model, data, training):
-    features = [each.records.read_region_features(range(n))[:, 0] for each, n in
-                ((data, 3), (training, 4))]
+    features = [
+        each.records.read_region_features(range(n))[:, 0] for each, n in ((data, 3), (training, 4))
+    ]
     expected = nearest_images(*features, 2).images
     np.testing.assert_array_equal(_methods(model, data, training).neighbors, expected)
     # The records of both splits have the same features: each image finds itself first.

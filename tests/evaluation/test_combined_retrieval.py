@@ -21,7 +21,9 @@ def _options(**changes):
     def load_phrase_model(records):
         assert records.num_captions == 3
         phrases = given_data(
-            unit_vectors(REGIONS), unit_vectors(PHRASES), [0, 0, 2],
+            unit_vectors(REGIONS),
+            unit_vectors(PHRASES),
+            [0, 0, 2],
             sentence_of_phrase=np.array(SENTENCE_OF_PHRASE),
         )
         return GivenVectors("region_phrase"), phrases

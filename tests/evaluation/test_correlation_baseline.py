@@ -40,14 +40,14 @@ def test_all_regions_are_projected():
     assert regions.shape == (5, 3, 3)
     for region in range(3):
         np.testing.assert_allclose(
-            regions[:, region], correlation.project_x(BATCH["region_features"][:, region]),
+            regions[:, region],
+            correlation.project_x(BATCH["region_features"][:, region]),
             rtol=1e-5,
         )
 
 
 @pytest.mark.parametrize(
-    ("settings", "width"),
-    [({"geometry": True}, 9), ({"regions_context": True}, 8)],
+    ("settings", "width"), [({"geometry": True}, 9), ({"regions_context": True}, 8)]
 )
 def test_what_the_network_adds_to_the_features_is_projected_too(settings, width):
     baseline, correlation = _baseline(width, **settings)

@@ -11,8 +11,8 @@ from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSet
 from vsa_tf.data import schema
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.load_split import load_split, read_records
+from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
 from vsa_tf.program import ProgramError
@@ -52,8 +52,12 @@ def _train_model(data_dir, model_dir, model, model_settings):
         DataSettings(data_dir=str(data_dir), batch_size=4, min_count=1),
         OptimizerSettings(optimizer="adam"),
         TrainingSettings(
-            model=model, model_dir=str(model_dir), num_epochs=1, dev_split="train",
-            test_split="train", num_pictures=0,
+            model=model,
+            model_dir=str(model_dir),
+            num_epochs=1,
+            dev_split="train",
+            test_split="train",
+            num_pictures=0,
         ),
         model_settings,
     )
@@ -85,7 +89,9 @@ def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     report = evaluate_model(sentences, split="train", output=tmp_path / "metrics.json")
     assert report == json.loads((sentences / "metrics.json").read_text())
     assert report["metrics"].keys() >= {
-        "image_to_sentence", "sentence_to_image", "sentence_to_sentence"
+        "image_to_sentence",
+        "sentence_to_image",
+        "sentence_to_sentence",
     }
     assert "the query itself" in report["protocol"]["sentence_retrieval"]
     assert "baseline" not in report

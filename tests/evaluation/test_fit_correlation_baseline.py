@@ -8,7 +8,10 @@ from vsa_tf.baselines.canonical_correlation import CanonicalCorrelation
 from vsa_tf.evaluation import fit_correlation_baseline as module
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.fit_correlation_baseline import (
-    REGULARIZATIONS, fit_correlation_baseline, training_pairs)
+    REGULARIZATIONS,
+    fit_correlation_baseline,
+    training_pairs,
+)
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.model_settings import EmbeddingSettings
 
@@ -58,9 +61,7 @@ def test_a_phrase_is_paired_with_its_annotated_box(tmp_path):
 def test_without_its_feature_the_closest_proposal_stands_for_it(tmp_path):
     # Every third image has the whole frame alone, a quarter of which is the box.
     has_proposal = np.arange(12) % 3 > 0
-    data = load_phrases(
-        tmp_path, REGIONS, CHAINS, TABLE[:12], has_proposal, object_features=False
-    )
+    data = load_phrases(tmp_path, REGIONS, CHAINS, TABLE[:12], has_proposal, object_features=False)
     x, y = training_pairs(make_network("region_phrase"), data)
     np.testing.assert_array_equal(x, REGIONS[has_proposal, 1])
     np.testing.assert_array_equal(y, TABLE[:12][has_proposal].astype("float16"))
@@ -110,7 +111,9 @@ def test_the_regularisation_is_the_best_on_dev(data):
         records = types.SimpleNamespace(split="dev")
 
     options = EvaluationOptions(
-        num_pictures=3, fold_size=4, load_training_data=lambda: data,
+        num_pictures=3,
+        fold_size=4,
+        load_training_data=lambda: data,
         load_dev_data=lambda: Dev("dev data"),
     )
     baseline, report = fit_correlation_baseline(make_network(), evaluator, options)

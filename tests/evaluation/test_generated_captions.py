@@ -51,8 +51,7 @@ def test_words_are_spelt_with_their_probabilities():
     first = _table(start=[RED], red=[DOG, RUN], dog=[END])
     second = _table(start=[RUN])
     captions = generate_captions(
-        CaptionGenerator(_Chain(first, second), GreedySearch(max_length=5)),
-        _batches([0, 1]), TEXT
+        CaptionGenerator(_Chain(first, second), GreedySearch(max_length=5)), _batches([0, 1]), TEXT
     )
     assert captions.texts == [["red dog"], ["run"]]
     assert captions.tokens == [[["red", "dog"]], [["run"]]]
@@ -69,7 +68,8 @@ def test_captions_are_best_first_and_only_as_many_as_there_are():
     table[RED, [RUN, DOG]] = 0.75, 0.25
     captions = generate_captions(
         CaptionGenerator(_Chain(table), BeamSearch(beam_size=7, num_captions=7, max_length=5)),
-        _batches([0]), TEXT
+        _batches([0]),
+        TEXT,
     )
     assert captions.texts == [["red run", "dog", "red dog", ""]]
     np.testing.assert_allclose(np.exp(captions.log_probs[0]), [0.45, 0.3, 0.15, 0.1], rtol=1e-5)
@@ -80,7 +80,8 @@ def test_captions_are_best_first_and_only_as_many_as_there_are():
 def test_a_caption_cut_at_its_longest_has_no_end():
     captions = generate_captions(
         CaptionGenerator(_Chain(_table(start=[RED], red=[RED])), GreedySearch(max_length=3)),
-        _batches([0]), TEXT
+        _batches([0]),
+        TEXT,
     )
     assert captions.texts == [["red red red"]]
     assert len(captions.token_log_probs[0][0]) == 3
@@ -89,8 +90,7 @@ def test_a_caption_cut_at_its_longest_has_no_end():
 def test_batches_follow_one_another():
     tables = [_table(start=[word]) for word in (RED, DOG, RUN)]
     captions = generate_captions(
-        CaptionGenerator(_Chain(*tables), GreedySearch(max_length=4)),
-        _batches([0, 1], [2]), TEXT
+        CaptionGenerator(_Chain(*tables), GreedySearch(max_length=4)), _batches([0, 1], [2]), TEXT
     )
     assert captions.best == ["red", "dog", "run"]
 
@@ -117,7 +117,8 @@ def test_every_image_of_a_split_is_captioned_in_order(tmp_path, monkeypatch):
     features = data.records.read_region_features(range(4))[:, :1]
     one_by_one = generate_captions(
         CaptionGenerator(model, decoder),
-        [{"region_features": feature[None]} for feature in features], data.text
+        [{"region_features": feature[None]} for feature in features],
+        data.text,
     )
     assert captions.texts == one_by_one.texts
     assert len(set(captions.best)) > 1

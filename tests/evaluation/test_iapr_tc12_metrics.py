@@ -29,7 +29,8 @@ def _records(frames, image_of_caption):
     """Records of images whose second region is far from everything."""
     features = np.stack([frames, np.full_like(frames, 100)], axis=1).astype(np.float16)
     return types.SimpleNamespace(
-        num_images=len(frames), num_captions=len(image_of_caption),
+        num_images=len(frames),
+        num_captions=len(image_of_caption),
         image_of_caption=np.array(image_of_caption),
         read_region_features=lambda images: features[images],
     )
@@ -40,13 +41,15 @@ def test_sentences_are_ranked_among_those_of_images_with_like_features(monkeypat
     # The frames of 0 and 1 are close, and those of 2 and 3; the last image has no sentence.
     frames = np.float32([[0, 0], [0, 1], [9, 0], [9, 2], [50, 50]])
     records = _records(frames, [0, 0, 1, 2, 3])
-    scores = np.array([
-        [1.0, 0.0, 2.0, 9.0, 9.0],  # 1 of its neighbour is better: rank 2 of 3
-        [0.0, 0.0, 1.0, 9.0, 9.0],  # its neighbour's are worse: rank 1 of 3
-        [9.0, 9.0, 9.0, 1.0, 0.0],  # rank 1 of 2
-        [9.0, 9.0, 9.0, 1.0, 1.0],  # a tie: rank 2 of 2
-        [0.0, 0.0, 0.0, 0.0, 0.0],
-    ])
+    scores = np.array(
+        [
+            [1.0, 0.0, 2.0, 9.0, 9.0],  # 1 of its neighbour is better: rank 2 of 3
+            [0.0, 0.0, 1.0, 9.0, 9.0],  # its neighbour's are worse: rank 1 of 3
+            [9.0, 9.0, 9.0, 1.0, 0.0],  # rank 1 of 2
+            [9.0, 9.0, 9.0, 1.0, 1.0],  # a tie: rank 2 of 2
+            [0.0, 0.0, 0.0, 0.0, 0.0],
+        ]
+    )
     ranks = retrieval_ranks(scores, records.image_of_caption)
     metrics = iapr_tc12_metrics(scores, ranks, records, QUICK)
     shortlist = metrics["image_to_sentence_shortlist"]
@@ -81,7 +84,11 @@ def test_intervals_hold_the_recall():
 def test_two_branch_networks_are_evaluated_by_it():
     frames = unit_vectors([[0], [90], [180]])
     data = given_data(
-        frames, unit_vectors([10, 80, 85, 120, 149]), [0, 0, 1, 1, 2], captions=[], filenames=[],
+        frames,
+        unit_vectors([10, 80, 85, 120, 149]),
+        [0, 0, 1, 1, 2],
+        captions=[],
+        filenames=[],
         read_region_features=lambda images: frames[images],
     )
     evaluator = TwoBranchEvaluator(EmbeddingSettings())
@@ -117,8 +124,12 @@ def test_caption_generators_score_every_pair_that_it_asks_for(data, alignment, r
     model = make_captioner(data)
     images = encode_images(model, data)
     options = dataclasses.replace(
-        QUICK, retrieval=retrieval, shortlist_size=1, num_normalization_images=3,
-        load_training_data=lambda: data, load_shortlist_model=lambda records: (alignment, data),
+        QUICK,
+        retrieval=retrieval,
+        shortlist_size=1,
+        num_normalization_images=3,
+        load_training_data=lambda: data,
+        load_shortlist_model=lambda records: (alignment, data),
     )
     metrics = probability_retrieval(model, data, images, options)
     assert KEYS < metrics.keys()
@@ -126,6 +137,7 @@ def test_caption_generators_score_every_pair_that_it_asks_for(data, alignment, r
     expected = probability_retrieval(model, data, images, exact)
     # All four images are similar: nothing of theirs ranks behind for want of a score.
     assert metrics["image_to_sentence_shortlist"] == expected["image_to_sentence_shortlist"]
-    assert metrics["image_to_sentence_shortlist"]["mean_rank"] == (
-        expected["image_to_sentence"]["mean_rank"]
+    assert (
+        metrics["image_to_sentence_shortlist"]["mean_rank"]
+        == (expected["image_to_sentence"]["mean_rank"])
     )

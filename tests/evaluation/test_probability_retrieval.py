@@ -59,7 +59,8 @@ class TestHandMadeProbabilities:
         monkeypatch.setattr(module, "all_log_likelihoods", all_log_likelihoods)
         options = EvaluationOptions(
             **{"intervals": False, "retrieval": "exact", "num_normalization_images": 2, **options},
-            load_training_data=lambda: self.training, progress="of all pairs",
+            load_training_data=lambda: self.training,
+            progress="of all pairs",
         )
         return probability_retrieval(_Numbered(), self.data, {}, options)
 
@@ -108,8 +109,11 @@ def _options(data, alignment=None, **options):
         return alignment, data
 
     return EvaluationOptions(
-        intervals=False, num_normalization_images=3, load_training_data=lambda: data,
-        load_shortlist_model=load_shortlist_model, **options,
+        intervals=False,
+        num_normalization_images=3,
+        load_training_data=lambda: data,
+        load_shortlist_model=load_shortlist_model,
+        **options,
     )
 
 
@@ -139,13 +143,15 @@ def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, mo
     )
     scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
     best_images = {
-        (image, sentence) for sentence in range(7)
+        (image, sentence)
+        for sentence in range(7)
         for image in np.argsort(-scores[:, sentence])[:size].tolist()
     }
     # Seven sentences of four images: 1.75 for each image that is looked at.
     best_sentences = {
-        (image, sentence) for image in range(4)
-        for sentence in np.argsort(-scores[image])[:{1: 2, 2: 4}[size]].tolist()
+        (image, sentence)
+        for image in range(4)
+        for sentence in np.argsort(-scores[image])[: {1: 2, 2: 4}[size]].tolist()
     }
     assert looked_at == best_images | best_sentences
     # The ranks by hand, of sentences for which every shortlisted image is scored.

@@ -7,9 +7,18 @@ from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.text.vocabulary import UNK_ID
 
 CAPTIONS = {
-    "perplexity": 24.391, "perplexity_without_unknown": 20.0, "Bleu_1": 0.565, "Bleu_2": 0.386,
-    "Bleu_3": 0.256, "Bleu_4": 0.17, "METEOR": None, "ROUGE_L": 0.4, "CIDEr": 0.5, "novel": None,
-    "distinct": 3, "collapsed": False,
+    "perplexity": 24.391,
+    "perplexity_without_unknown": 20.0,
+    "Bleu_1": 0.565,
+    "Bleu_2": 0.386,
+    "Bleu_3": 0.256,
+    "Bleu_4": 0.17,
+    "METEOR": None,
+    "ROUGE_L": 0.4,
+    "CIDEr": 0.5,
+    "novel": None,
+    "distinct": 3,
+    "collapsed": False,
 }
 SETTINGS = types.SimpleNamespace(training=types.SimpleNamespace(model="m_rnn"))
 
@@ -68,7 +77,16 @@ def test_captions_are_a_row_for_each_method(capsys):
     names = ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr", "novel"]
     assert lines[2].split() == [*names, "distinct"]
     assert lines[3].split() == [
-        "captions", "0.565", "0.386", "0.256", "0.170", "-", "0.400", "0.500", "-", "3"
+        "captions",
+        "0.565",
+        "0.386",
+        "0.256",
+        "0.170",
+        "-",
+        "0.400",
+        "0.500",
+        "-",
+        "3",
     ]
     assert lines[4].split()[:6] == ["nearest_cider", "0.565", "0.386", "0.256", "0.123", "0.200"]
     assert len(lines) == 5
@@ -89,7 +107,9 @@ def test_sentences_that_find_sentences_are_a_row_of_retrieval(capsys):
     metrics = {**RETRIEVAL, "sentence_to_sentence": {**RECALLS, "num_queries": 35}}
     lines = _lines(metrics, capsys)
     assert [line.split()[:3] for line in lines[2:]] == [
-        ["image", "annotation", "12.3"], ["image", "search", "12.3"], ["sentence", "search", "12.3"]
+        ["image", "annotation", "12.3"],
+        ["image", "search", "12.3"],
+        ["sentence", "search", "12.3"],
     ]
 
 
@@ -102,11 +122,15 @@ def test_curves_are_a_table_by_the_share_that_is_retrieved(capsys):
     metrics = {**RETRIEVAL, "image_to_sentence_shortlist": shortlist, "recall_curves": curves}
     lines = _lines(metrics, capsys)
     assert [line.split()[:3] for line in lines[2:5]] == [
-        ["image", "annotation", "12.3"], ["of", "similar", "images"], ["image", "search", "12.3"]
+        ["image", "annotation", "12.3"],
+        ["of", "similar", "images"],
+        ["image", "search", "12.3"],
     ]
     assert lines[5] == "recall by the percentage of items that are retrieved:"
     assert [line.split()[-2:] for line in lines[6:]] == [
-        ["0.1", "100"], ["0.0", "100.0"], ["12.3", "100.0"]
+        ["0.1", "100"],
+        ["0.0", "100.0"],
+        ["12.3", "100.0"],
     ]
     assert "iapr_tc12" in _report(metrics)["protocol"]
 
@@ -130,7 +154,11 @@ def test_weights_that_were_tried_are_shown_with_their_sums(capsys):
 
 def test_phrases_that_were_left_out_are_counted(capsys):
     row = {
-        "R@1": 50.0, "R@5": 60.0, "R@10": 70.0, "upper_bound": 80.0, "chance": 10.0,
+        "R@1": 50.0,
+        "R@5": 60.0,
+        "R@10": 70.0,
+        "upper_bound": 80.0,
+        "chance": 10.0,
         "num_phrases": 6,
     }
     localization = {**row, "num_dropped": 9, "by_type": {"people": row}}

@@ -15,7 +15,12 @@ def test_retrieval_metrics_have_the_layout_of_the_interface():
     np.testing.assert_allclose(metrics["sentence_to_image"]["mean_rank"], 2.6)
     for direction in ("image_to_sentence", "sentence_to_image"):
         assert metrics[direction].keys() == {
-            "R@1", "R@5", "R@10", "median_rank", "mean_rank", "interval_95"
+            "R@1",
+            "R@5",
+            "R@10",
+            "median_rank",
+            "mean_rank",
+            "interval_95",
         }
         low, high = metrics[direction]["interval_95"]["R@1"]
         assert low <= metrics[direction]["R@1"] <= high

@@ -21,9 +21,13 @@ def _sentence_data(**records):
     """Three images at 0, 90 and 180 degrees; the last has one sentence."""
     sentences = [10, 80, 85, 120, 149]
     return given_data(
-        unit_vectors([[0], [90], [180]]), unit_vectors(sentences), [0, 0, 1, 1, 2],
+        unit_vectors([[0], [90], [180]]),
+        unit_vectors(sentences),
+        [0, 0, 1, 1, 2],
         captions=[f"sentence {number}" for number in range(5)],
-        filenames=["a.jpg", "b.jpg", "c.jpg"], read_image=lambda image: PHOTOGRAPH, **records,
+        filenames=["a.jpg", "b.jpg", "c.jpg"],
+        read_image=lambda image: PHOTOGRAPH,
+        **records,
     )
 
 
@@ -31,12 +35,18 @@ def _phrase_data(**records):
     """Two images; the last region of the second is padding."""
     boxes = np.float32([[WHOLE, LEFT, RIGHT], [WHOLE, TOP, TOP]])
     return given_data(
-        unit_vectors([[0, 30, 60], [0, 30, 60]]), unit_vectors([28, 2, 58, 59]), [0, 0, 0, 1],
+        unit_vectors([[0, 30, 60], [0, 30, 60]]),
+        unit_vectors([28, 2, 58, 59]),
+        [0, 0, 0, 1],
         np.array([[1, 1, 1], [1, 1, 0]], bool),
-        region_boxes=boxes, phrase_boxes=np.float32([LEFT, LEFT, LEFT, TOP]),
-        phrase_types=["people", "scene", "people", "animals"], num_dropped=7,
-        captions=["a man", "the left", "he", "a bird"], filenames=["a.jpg", "b.jpg"],
-        read_image=lambda image: PHOTOGRAPH, **records,
+        region_boxes=boxes,
+        phrase_boxes=np.float32([LEFT, LEFT, LEFT, TOP]),
+        phrase_types=["people", "scene", "people", "animals"],
+        num_dropped=7,
+        captions=["a man", "the left", "he", "a bird"],
+        filenames=["a.jpg", "b.jpg"],
+        read_image=lambda image: PHOTOGRAPH,
+        **records,
     )
 
 
@@ -83,14 +93,18 @@ class TestImageSentence:
         model.task = "image_sentence"
         for name in ("embed_images", "embed_sentences"):
             setattr(model, name, getattr(GivenVectors(), name))
-        metrics = TwoBranchEvaluator(SimilaritySettings()).evaluate(
-            model, _sentence_data(), QUICK
-        ).metrics
+        metrics = (
+            TwoBranchEvaluator(SimilaritySettings())
+            .evaluate(model, _sentence_data(), QUICK)
+            .metrics
+        )
         assert metrics.keys() == {"image_to_sentence", "sentence_to_image"}
 
     def test_the_distance_of_phrases_is_added_where_there_is_a_model_of_them(self):
         phrases = given_data(
-            unit_vectors([[0], [90], [180]]), unit_vectors([10, 80]), [0, 0],
+            unit_vectors([[0], [90], [180]]),
+            unit_vectors([10, 80]),
+            [0, 0],
             sentence_of_phrase=np.array([0, 1]),
         )
         options = EvaluationOptions(
@@ -149,7 +163,9 @@ def test_retrieval_is_chosen_by_the_sum_of_recalls_and_localization_by_its_first
     evaluator = TwoBranchEvaluator(EmbeddingSettings())
     assert evaluator.selection_score(metrics) == 2 * (10 + 11 + 12)
     assert evaluator.summary(metrics) == {
-        "image_to_sentence R@1": 10, "sentence_to_image R@1": 10, "sentence_to_sentence R@1": 3
+        "image_to_sentence R@1": 10,
+        "sentence_to_image R@1": 10,
+        "sentence_to_sentence R@1": 3,
     }
     evaluator = TwoBranchEvaluator(SimilaritySettings(task="region_phrase"))
     metrics = {"phrase_localization": RECALLS}

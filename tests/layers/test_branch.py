@@ -36,14 +36,17 @@ class TestBranch(VsaTfTestCase):
         [{}, {"linear": True, "input_dropout": 0.5}, {"batch_norm_at": "last", "dropout": 0.5}],
     )
     def test_layer(self, options):
-        self.run_layer_test(
-            Branch, {"units": 3, "hidden_units": 4, **options}, [FEATURES], (6, 3)
-        )
+        self.run_layer_test(Branch, {"units": 3, "hidden_units": 4, **options}, [FEATURES], (6, 3))
 
     def test_every_setting_is_in_the_config(self):
         settings = {
-            "units": 3, "hidden_units": 7, "linear": True, "batch_norm_at": "last",
-            "batch_norm_momentum": 0.5, "dropout": 0.25, "input_dropout": 0.75,
+            "units": 3,
+            "hidden_units": 7,
+            "linear": True,
+            "batch_norm_at": "last",
+            "batch_norm_momentum": 0.5,
+            "dropout": 0.25,
+            "input_dropout": 0.75,
         }
         assert Branch(**settings).get_config().items() >= settings.items()
 

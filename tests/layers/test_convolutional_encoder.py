@@ -23,7 +23,7 @@ class TestConvolutionalEncoder(VsaTfTestCase):
         encoder(IMAGES)
         randomize(encoder)
         for training in (False, True):
-            alone = [encoder(IMAGES[row:row + 1], training=training)[0] for row in range(3)]
+            alone = [encoder(IMAGES[row : row + 1], training=training)[0] for row in range(3)]
             np.testing.assert_allclose(
                 encoder(IMAGES, training=training), alone, rtol=1e-4, atol=1e-5
             )

@@ -16,8 +16,10 @@ BOXES = np.float32([[[0, 0, 1, 1], [0.1, 0.2, 0.9, 0.5]], [[0, 0, 1, 1], [0.3, 0
 class TestCropNetwork(VsaTfTestCase):
     def test_layer(self):
         self.run_layer_test(
-            CropNetwork, lambda: {"network": ConvolutionalEncoder((4, 5)), "size": 8},
-            [IMAGES, BOXES], (2, 2, 5),
+            CropNetwork,
+            lambda: {"network": ConvolutionalEncoder((4, 5)), "size": 8},
+            [IMAGES, BOXES],
+            (2, 2, 5),
         )
 
     def test_a_region_is_the_network_of_its_crop(self):
@@ -27,8 +29,10 @@ class TestCropNetwork(VsaTfTestCase):
         for image in range(2):
             for region in range(2):
                 np.testing.assert_allclose(
-                    features[image, region], network.network(crops[image, region][None])[0],
-                    rtol=1e-4, atol=1e-5,
+                    features[image, region],
+                    network.network(crops[image, region][None])[0],
+                    rtol=1e-4,
+                    atol=1e-5,
                 )
 
     def test_config_keeps_the_network(self):

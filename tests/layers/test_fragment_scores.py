@@ -40,7 +40,8 @@ class TestFragmentScores(VsaTfTestCase):
         products, region_mask, fragment_mask = _random()
         longer = fragment_scores(
             np.pad(products, ((0, 0), (0, 2), (0, 0), (0, 3)), constant_values=1e6),
-            np.pad(region_mask, ((0, 0), (0, 2))), np.pad(fragment_mask, ((0, 0), (0, 3))),
+            np.pad(region_mask, ((0, 0), (0, 2))),
+            np.pad(fragment_mask, ((0, 0), (0, 3))),
         )
         np.testing.assert_allclose(longer, fragment_scores(*_random()), rtol=1e-9)
 

@@ -40,9 +40,11 @@ class TestGroupedProduct(VsaTfTestCase):
     def test_graphs_give_the_same(self, jit_compile):
         rows, groups, matrices = _random(70, 5)
         function = tf.function(
-            grouped_product, jit_compile=jit_compile,
+            grouped_product,
+            jit_compile=jit_compile,
             input_signature=[
-                tf.TensorSpec([None, 3], tf.float64), tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None, 3], tf.float64),
+                tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([5, 3, 2], tf.float64),
             ],
         )

@@ -37,8 +37,10 @@ def _brute_force(regions, region_mask, words, word_mask):
 class TestMaxSumScore(VsaTfTestCase):
     def test_dvsa_fixture(self):
         scores = max_sum_score(
-            _sines(12, 5, 0.5).reshape(3, 4, 5), np.ones((3, 4), bool),
-            _sines(12, 5, 1.5).reshape(3, 4, 5), _mask([4, 3, 2], 4),
+            _sines(12, 5, 0.5).reshape(3, 4, 5),
+            np.ones((3, 4), bool),
+            _sines(12, 5, 1.5).reshape(3, 4, 5),
+            _mask([4, 3, 2], 4),
         )
         expected = [
             [6.307547, 6.461447, 4.375406],
@@ -66,14 +68,14 @@ class TestMaxSumScore(VsaTfTestCase):
         regions, words = regions.copy(), words.copy()
         regions[~region_mask] = 1e6
         words[~word_mask] = -1e6
-        np.testing.assert_array_equal(
-            max_sum_score(regions, region_mask, words, word_mask), scores
-        )
+        np.testing.assert_array_equal(max_sum_score(regions, region_mask, words, word_mask), scores)
 
     def test_a_masked_region_never_wins_even_when_all_others_are_negative(self):
         scores = max_sum_score(
-            np.float32([[[-3.0], [0.0]]]), np.array([[True, False]]),
-            np.float32([[[2.0]]]), np.array([[True]]),
+            np.float32([[[-3.0], [0.0]]]),
+            np.array([[True, False]]),
+            np.float32([[[2.0]]]),
+            np.array([[True]]),
         )
         np.testing.assert_array_equal(scores, [[-6.0]])
 
@@ -82,8 +84,10 @@ class TestMaxSumScore(VsaTfTestCase):
         regions, region_mask, words, word_mask = _random(3)
         scores = max_sum_score(regions, region_mask, words, word_mask, length_normalization)
         longer = max_sum_score(
-            np.pad(regions, ((0, 0), (0, 3), (0, 0))), np.pad(region_mask, ((0, 0), (0, 3))),
-            np.pad(words, ((0, 0), (0, 2), (0, 0))), np.pad(word_mask, ((0, 0), (0, 2))),
+            np.pad(regions, ((0, 0), (0, 3), (0, 0))),
+            np.pad(region_mask, ((0, 0), (0, 3))),
+            np.pad(words, ((0, 0), (0, 2), (0, 0))),
+            np.pad(word_mask, ((0, 0), (0, 2))),
             length_normalization,
         )
         np.testing.assert_allclose(longer, scores, rtol=1e-6, atol=1e-6)
@@ -113,8 +117,10 @@ class TestMaxSumScore(VsaTfTestCase):
         function = tf.function(
             max_sum_score,
             input_signature=[
-                tf.TensorSpec([None, None, 2]), tf.TensorSpec([None, None], tf.bool),
-                tf.TensorSpec([None, None, 2]), tf.TensorSpec([None, None], tf.bool),
+                tf.TensorSpec([None, None, 2]),
+                tf.TensorSpec([None, None], tf.bool),
+                tf.TensorSpec([None, None, 2]),
+                tf.TensorSpec([None, None], tf.bool),
             ],
         )
         np.testing.assert_allclose(function(*values), max_sum_score(*values), rtol=1e-6, atol=1e-6)

@@ -32,13 +32,19 @@ class TestRegionEncoder(VsaTfTestCase):
     )
     def test_layer(self, options):
         self.run_layer_test(
-            RegionEncoder, {"units": 4, **options}, [FEATURES, BOXES], (2, 3, 4),
+            RegionEncoder,
+            {"units": 4, **options},
+            [FEATURES, BOXES],
+            (2, 3, 4),
             unknown_axes=[(0, 1), (0, 1)],
         )
 
     def test_every_setting_is_in_the_config(self):
         settings = {
-            "units": 4, "frame_context": True, "geometry": True, "feature_normalization": "l2",
+            "units": 4,
+            "frame_context": True,
+            "geometry": True,
+            "feature_normalization": "l2",
             "dropout": 0.25,
         }
         assert RegionEncoder(**settings).get_config().items() >= settings.items()
@@ -47,7 +53,9 @@ class TestRegionEncoder(VsaTfTestCase):
         encoder = _encoder()
         kernel, bias = encoder.get_weights()
         np.testing.assert_allclose(
-            encoder(FEATURES, BOXES), FEATURES.astype("float32") @ kernel + bias, rtol=1e-5,
+            encoder(FEATURES, BOXES),
+            FEATURES.astype("float32") @ kernel + bias,
+            rtol=1e-5,
             atol=1e-6,
         )
 

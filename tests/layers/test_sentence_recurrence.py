@@ -39,14 +39,22 @@ class TestSentenceRecurrence(VsaTfTestCase):
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_layer(self, cell, pooling):
         self.run_layer_test(
-            SentenceRecurrence, {**SETTINGS, "cell": cell, "pooling": pooling}, [TOKEN_IDS], (3, 4),
+            SentenceRecurrence,
+            {**SETTINGS, "cell": cell, "pooling": pooling},
+            [TOKEN_IDS],
+            (3, 4),
             unknown_axes=[(0, 1)],
         )
 
     def test_every_setting_is_in_the_config(self):
         settings = {
-            "vocabulary_size": 7, "embedding_size": 3, "units": 4, "cell": "gru",
-            "pooling": "max", "dropout": 0.25, "train_embedding": False,
+            "vocabulary_size": 7,
+            "embedding_size": 3,
+            "units": 4,
+            "cell": "gru",
+            "pooling": "max",
+            "dropout": 0.25,
+            "train_embedding": False,
         }
         assert SentenceRecurrence(**settings).get_config().items() >= settings.items()
 

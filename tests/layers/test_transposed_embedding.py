@@ -18,8 +18,11 @@ def _layer(**kwargs):
 class TestTransposedEmbedding(VsaTfTestCase):
     def test_layer(self):
         self.run_layer_test(
-            TransposedEmbedding, lambda: {"embedding": keras.layers.Embedding(7, 4)}, [INPUTS],
-            (2, 3, 7), unknown_axes=[(0, 1)],
+            TransposedEmbedding,
+            lambda: {"embedding": keras.layers.Embedding(7, 4)},
+            [INPUTS],
+            (2, 3, 7),
+            unknown_axes=[(0, 1)],
         )
 
     def test_a_score_is_the_product_with_the_words_vector(self):

@@ -54,8 +54,13 @@ class TestWordEncoder(VsaTfTestCase):
 
     def test_every_setting_is_in_the_config(self):
         settings = {
-            "units": 4, "vocabulary_size": 7, "embedding_size": 3, "cell": "gru",
-            "output_activation": "linear", "dropout": 0.25, "train_embedding": False,
+            "units": 4,
+            "vocabulary_size": 7,
+            "embedding_size": 3,
+            "cell": "gru",
+            "output_activation": "linear",
+            "dropout": 0.25,
+            "train_embedding": False,
         }
         assert WordEncoder(**settings).get_config().items() >= settings.items()
 
@@ -73,7 +78,7 @@ class TestWordEncoder(VsaTfTestCase):
         longer = encoder(np.pad(TOKEN_IDS, ((0, 0), (0, 4))))
         values = encoder(TOKEN_IDS)
         for row, length in enumerate(LENGTHS):
-            alone = encoder(TOKEN_IDS[row:row + 1, :length])
+            alone = encoder(TOKEN_IDS[row : row + 1, :length])
             for other in (longer[row, :length], alone[0]):
                 np.testing.assert_allclose(values[row, :length], other, rtol=1e-5, atol=1e-6)
 

@@ -11,9 +11,7 @@ _TOKEN_IDS = np.array([[3, 3, 1], [3, 0, 0]], np.int32)
 
 class TestWordTable(VsaTfTestCase):
     def test_layer(self):
-        self.run_layer_test(
-            WordTable, {"input_dim": 5, "output_dim": 2}, [_TOKEN_IDS], (2, 3, 2)
-        )
+        self.run_layer_test(WordTable, {"input_dim": 5, "output_dim": 2}, [_TOKEN_IDS], (2, 3, 2))
 
     def test_rows_are_those_of_the_tokens(self):
         table = WordTable(5, 2)
@@ -33,6 +31,7 @@ class TestWordTable(VsaTfTestCase):
         keras.optimizers.SGD(1.0, **clipping).apply(gradients, table.trainable_weights)
         counts = np.bincount(_TOKEN_IDS.ravel(), minlength=5).astype(float)[:, None] * [1.0, 1.0]
         expected = {
-            "clipnorm": counts / np.linalg.norm(counts), "clipvalue": np.minimum(counts, 1.0),
+            "clipnorm": counts / np.linalg.norm(counts),
+            "clipvalue": np.minimum(counts, 1.0),
         }.get(next(iter(clipping), None), counts)
         np.testing.assert_allclose(before - np.array(table.embeddings), expected, rtol=1e-5)

@@ -56,8 +56,10 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
         products, region_mask, fragment_mask, image_id = _random()
         longer = fragment_alignment_loss(
             np.pad(products, ((0, 0), (0, 2), (0, 0), (0, 3)), constant_values=1e6),
-            np.pad(region_mask, ((0, 0), (0, 2))), np.pad(fragment_mask, ((0, 0), (0, 3))),
-            image_id, multiple_instance,
+            np.pad(region_mask, ((0, 0), (0, 2))),
+            np.pad(fragment_mask, ((0, 0), (0, 3))),
+            image_id,
+            multiple_instance,
         )
         np.testing.assert_allclose(
             longer, fragment_alignment_loss(*_random(), multiple_instance), rtol=1e-9
@@ -74,10 +76,9 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
         products, *rest = _random()
         products = keras.Variable(products, dtype="float64")
         self.check_gradients(
-            lambda: fragment_alignment_loss(
-                tf.identity(products.value), *rest, multiple_instance
-            ),
-            [products], 60,
+            lambda: fragment_alignment_loss(tf.identity(products.value), *rest, multiple_instance),
+            [products],
+            60,
         )
 
     def test_a_batch_without_fragments_costs_nothing(self):
@@ -98,10 +99,13 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
     def test_graphs_give_the_same(self, jit_compile):
         values = _random()
         function = tf.function(
-            fragment_alignment_loss, jit_compile=jit_compile,
+            fragment_alignment_loss,
+            jit_compile=jit_compile,
             input_signature=[
-                tf.TensorSpec([None] * 4, tf.float64), tf.TensorSpec([None] * 2, tf.bool),
-                tf.TensorSpec([None] * 2, tf.bool), tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None] * 4, tf.float64),
+                tf.TensorSpec([None] * 2, tf.bool),
+                tf.TensorSpec([None] * 2, tf.bool),
+                tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([], tf.bool),
             ],
         )

@@ -13,7 +13,5 @@ def test_one_of_every_set_is_marked_the_first(seed):
 
 
 def test_the_batch_size_may_be_unknown():
-    function = tf.function(
-        is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)]
-    )
+    function = tf.function(is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)])
     assert np.array(function(np.eye(3, dtype=bool))).all()

@@ -23,9 +23,7 @@ class TestLogisticPairLoss(VsaTfTestCase):
         (positive_logits, negative_logits), (positive, negative) = _logits(seed), _masks(seed)
         costs = []
         for row in range(5):
-            pairs = zip(
-                positive_logits[row][positive[row]], negative_logits[row][negative[row]]
-            )
+            pairs = zip(positive_logits[row][positive[row]], negative_logits[row][negative[row]])
             # zip ends with the shorter of the two.
             for matching, wrong in pairs:
                 costs += [np.log(1 + np.exp(-matching)), np.log(1 + np.exp(wrong))]
@@ -36,9 +34,7 @@ class TestLogisticPairLoss(VsaTfTestCase):
         variables = [keras.Variable(logits, dtype="float64") for logits in _logits(0)]
         positive, negative = _masks(0)
         self.check_gradients(
-            lambda: logistic_pair_loss(
-                variables[0].value, positive, variables[1].value, negative
-            ),
+            lambda: logistic_pair_loss(variables[0].value, positive, variables[1].value, negative),
             variables,
         )
 

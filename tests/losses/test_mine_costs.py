@@ -24,8 +24,7 @@ def test_mining(negatives, top_k, expected):
 @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])
 def test_the_batch_size_may_be_unknown(negatives):
     function = tf.function(
-        lambda costs: mine_costs(costs, negatives, 2),
-        input_signature=[tf.TensorSpec([None, None])],
+        lambda costs: mine_costs(costs, negatives, 2), input_signature=[tf.TensorSpec([None, None])]
     )
     np.testing.assert_array_equal(function(COSTS), mine_costs(COSTS, negatives, 2))
 

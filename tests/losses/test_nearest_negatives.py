@@ -14,8 +14,8 @@ def test_the_smallest_distances_of_negatives_come_first(seed, top_k):
     assert nearest.shape == (5, top_k)
     for row in range(5):
         expected = sorted(distances[row][negative[row]])[:top_k]
-        np.testing.assert_array_equal(nearest[row, :len(expected)], expected)
-        assert np.isinf(nearest[row, len(expected):]).all()
+        np.testing.assert_array_equal(nearest[row, : len(expected)], expected)
+        assert np.isinf(nearest[row, len(expected) :]).all()
 
 
 def test_the_batch_size_may_be_unknown():

@@ -6,11 +6,7 @@ from vsa_tf.losses.negative_mask import negative_mask
 
 def test_pairs_of_one_image_are_never_negatives():
     mask = np.array(negative_mask(np.array([7, 3, 7])))
-    assert mask.tolist() == [
-        [False, True, False],
-        [True, False, True],
-        [False, True, False],
-    ]
+    assert mask.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
 
 
 def test_different_images_leave_only_the_diagonal_out():

@@ -6,11 +6,7 @@ from tests.vsa_tf_test_case import VsaTfTestCase
 from vsa_tf.losses.ranking_loss import RankingLoss
 
 DVSA_SCORES = np.array(
-    [
-        [6.307547, 6.461447, 4.375406],
-        [2.919729, 3.695298, 3.896284],
-        [7.630335, 2.557729, 2.200382],
-    ]
+    [[6.307547, 6.461447, 4.375406], [2.919729, 3.695298, 3.896284], [7.630335, 2.557729, 2.200382]]
 )
 
 
@@ -40,8 +36,10 @@ class TestRankingLoss(VsaTfTestCase):
         rng = np.random.default_rng(0)
         # Normal scores are away from the kinks by far more than a step of the differences.
         self.run_loss_test(
-            RankingLoss, {"margin": 0.7, "negatives": negatives, "top_k": 2},
-            rng.normal(size=(6, 6)), np.array([0, 1, 2, 0, 3, 4]),
+            RankingLoss,
+            {"margin": 0.7, "negatives": negatives, "top_k": 2},
+            rng.normal(size=(6, 6)),
+            np.array([0, 1, 2, 0, 3, 4]),
         )
 
     def test_dvsa_fixture(self):

@@ -65,9 +65,9 @@ class TestRegionPhraseMasks:
         boxes = np.concatenate([BOXES, np.tile(np.float32(corner), (5, 1, 1))], axis=1)
         masks = region_phrase_masks(IMAGE_ID, PHRASE_ID, boxes)
         assert masks.positive.shape == (10, 5)
-        np.testing.assert_array_equal(masks.positive[::2], _bool(
-            ["xx...", "xx...", "..x..", "...x.", "....x"]
-        ))
+        np.testing.assert_array_equal(
+            masks.positive[::2], _bool(["xx...", "xx...", "..x..", "...x.", "....x"])
+        )
         assert not np.array(masks.positive[1::2]).any()
         np.testing.assert_array_equal(masks.negative_images[1], _bool(["xxxx."])[0])
         np.testing.assert_array_equal(masks.negative_images[9], _bool(["....x"])[0])
@@ -96,7 +96,11 @@ class TestRegionPhraseMasks:
         num_regions = 3
         image_id, phrase_id, boxes, truth, text_id = _random_batch(seed, num_regions)
         masks = region_phrase_masks(
-            image_id, phrase_id, boxes, phrase_boxes=truth, text_id=text_id,
+            image_id,
+            phrase_id,
+            boxes,
+            phrase_boxes=truth,
+            text_id=text_id,
             positive_overlap=positive_overlap,
         )
         regions = [(image_id[i], tuple(boxes[i, r])) for i in range(8) for r in range(num_regions)]

@@ -37,8 +37,11 @@ def _random_case(seed, num_images=6, num_texts=8, size=4):
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     kind = rng.integers(0, 4, (num_images, num_texts))
     masks = PairMasks(
-        kind == 0, kind >= 2, (kind == 1) | (kind == 2),
-        rng.uniform(size=num_images) < 0.8, rng.uniform(size=num_texts) < 0.8,
+        kind == 0,
+        kind >= 2,
+        (kind == 1) | (kind == 2),
+        rng.uniform(size=num_images) < 0.8,
+        rng.uniform(size=num_texts) < 0.8,
     )
     return images, texts, masks
 
@@ -134,12 +137,17 @@ class TestTwoBranchLoss(VsaTfTestCase):
         images, texts, masks = _random_case(seed)
         for term in TERMS:
             settings = TwoBranchLoss(
-                margin=0.2, top_k=3, negatives=negatives, distance=distance,
+                margin=0.2,
+                top_k=3,
+                negatives=negatives,
+                distance=distance,
                 **_weights(**{term: 1.0}),
             )
             np.testing.assert_allclose(
                 settings(images, texts, masks, temperature=0.2),
-                _brute_force(images, texts, masks, settings), rtol=1e-6, err_msg=term,
+                _brute_force(images, texts, masks, settings),
+                rtol=1e-6,
+                err_msg=term,
             )
 
     @pytest.mark.parametrize("negatives", NEGATIVES)
@@ -147,13 +155,16 @@ class TestTwoBranchLoss(VsaTfTestCase):
     def test_gradients(self, negatives, distance):
         images, texts, masks = _random_case(0)
         loss = TwoBranchLoss(
-            margin=0.2, top_k=3, negatives=negatives, distance=distance, image_to_image=0.3,
+            margin=0.2,
+            top_k=3,
+            negatives=negatives,
+            distance=distance,
+            image_to_image=0.3,
             text_to_text=0.7,
         )
         variables = [keras.Variable(value, dtype="float64") for value in (images, texts)]
         self.check_gradients(
-            lambda: loss(*(tf.identity(variable.value) for variable in variables), masks),
-            variables,
+            lambda: loss(*(tf.identity(variable.value) for variable in variables), masks), variables
         )
 
     @pytest.mark.parametrize("negatives", NEGATIVES)
@@ -183,9 +194,9 @@ class TestTwoBranchLoss(VsaTfTestCase):
         # Every triplet costs something here; a text has 5 wrong images.
         settings = _weights(text_to_image=1.0)
         few, many = (
-            float(TwoBranchLoss(margin=3.0, top_k=top_k, **settings)(
-                IMAGES, SENTENCES, FIXTURE_MASKS
-            ))
+            float(
+                TwoBranchLoss(margin=3.0, top_k=top_k, **settings)(IMAGES, SENTENCES, FIXTURE_MASKS)
+            )
             for top_k in (5, 20)
         )
         np.testing.assert_allclose(many, few * 5 / 20, rtol=1e-6)
@@ -202,14 +213,26 @@ class TestTwoBranchLoss(VsaTfTestCase):
 
     def test_config_round_trips(self):
         config = TwoBranchLoss(
-            margin=0.1, image_to_text=1.0, text_to_image=4.0, image_to_image=0.2,
-            text_to_text=0.3, top_k=30, negatives="hardest", distance="cosine",
+            margin=0.1,
+            image_to_text=1.0,
+            text_to_image=4.0,
+            image_to_image=0.2,
+            text_to_text=0.3,
+            top_k=30,
+            negatives="hardest",
+            distance="cosine",
         ).get_config()
         revived = TwoBranchLoss(**json.loads(json.dumps(config)))
         assert revived.get_config() == config
         assert config == {
-            "margin": 0.1, "image_to_text": 1.0, "text_to_image": 4.0, "image_to_image": 0.2,
-            "text_to_text": 0.3, "top_k": 30, "negatives": "hardest", "distance": "cosine",
+            "margin": 0.1,
+            "image_to_text": 1.0,
+            "text_to_image": 4.0,
+            "image_to_image": 0.2,
+            "text_to_text": 0.3,
+            "top_k": 30,
+            "negatives": "hardest",
+            "distance": "cosine",
         }
 
     @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def test_intervals_equal_repeated_queries_summarised_one_by_one(seed):
     ranks = random.integers(1, 25, 40)
     images = np.unique(image_of_query)
     drawn = np.random.default_rng(5).multinomial(
-        len(images), np.full(len(images), 1 / len(images)), size=50)
+        len(images), np.full(len(images), 1 / len(images)), size=50
+    )
     samples = []
     for counts in drawn:
         repeats = counts[np.searchsorted(images, image_of_query)]
@@ -58,8 +59,9 @@ def test_every_metric_of_the_summary_has_an_interval_around_it():
         assert low <= summary[name] <= high
 
 
-@pytest.mark.parametrize("settings", [
-    {"image_of_query": [0, 1]}, {"num_resamples": 0}, {"level": 1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"image_of_query": [0, 1]}, {"num_resamples": 0}, {"level": 1.0}]
+)
 def test_bad_arguments_are_errors(settings):
     with pytest.raises(ValueError, match="Expected .* Received"):
         bootstrap_intervals(**{"ranks": [1, 2, 3], "image_of_query": [0, 1, 2], **settings})

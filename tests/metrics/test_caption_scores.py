@@ -31,8 +31,9 @@ def test_a_perfect_caption_of_a_single_image():
 
 
 def test_case_and_punctuation_do_not_count_but_clitics_are_words():
-    perfect = scores_without_java(["A dog doesn't run, it sits on it."],
-                                  [["a Dog does n't run it sits on it !"]])
+    perfect = scores_without_java(
+        ["A dog doesn't run, it sits on it."], [["a Dog does n't run it sits on it !"]]
+    )
     assert perfect["Bleu_4"] == pytest.approx(1.0)
 
 
@@ -100,7 +101,10 @@ def test_scores_are_the_means_over_images():
     metrics, _ = scorer.score(candidates, meteor=False)
     scores = scorer.score_images(candidates)
     assert {name: len(array) for name, array in scores.items()} == {
-        "Bleu_4": 3, "ROUGE_L": 3, "CIDEr": 3}
+        "Bleu_4": 3,
+        "ROUGE_L": 3,
+        "CIDEr": 3,
+    }
     assert metrics["ROUGE_L"] == pytest.approx(scores["ROUGE_L"].mean())
     assert metrics["CIDEr"] == pytest.approx(scores["CIDEr"].mean())
 
@@ -111,7 +115,8 @@ def test_a_scorer_may_be_used_again():
     scorer.score(["a man", "x"], meteor=False)
     candidates = ["a dog", "the man sits"]
     assert scorer.score(candidates, meteor=False) == caption_scores(
-        candidates, references, meteor=False)
+        candidates, references, meteor=False
+    )
 
 
 def test_metrics_can_be_written_as_json_and_nothing_is_printed(capfd):
@@ -135,11 +140,14 @@ def test_without_java_meteor_and_spice_are_none_with_the_reason(tmp_path, monkey
     assert metrics["Bleu_1"] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("script", [
-    "echo no memory >&2; exit 1",
-    "read line; echo no memory >&2; exit 1",
-    "read line; echo 1 2 3; read line; echo no memory >&2; exit 1",
-])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo no memory >&2; exit 1",
+        "read line; echo no memory >&2; exit 1",
+        "read line; echo 1 2 3; read line; echo no memory >&2; exit 1",
+    ],
+)
 def test_a_java_that_fails_makes_meteor_none_with_its_message(tmp_path, monkeypatch, script):
     install_java(tmp_path, monkeypatch, script)
     metrics, skipped = caption_scores(["a dog", "a cat"], [["a dog"], ["a cat"]])
@@ -190,7 +198,8 @@ def test_meteor_of_perfect_captions_is_one_whatever_they_hold(capfd):
 
 
 @pytest.mark.parametrize(
-    "references", [[], [["a"], []], [["a"], "b"], [["a"], [3]], [["a"], [None]]])
+    "references", [[], [["a"], []], [["a"], "b"], [["a"], [3]], [["a"], [None]]]
+)
 def test_references_must_be_lists_of_strings(references):
     with pytest.raises(ValueError, match="Expected .* Received"):
         CaptionScorer(references)

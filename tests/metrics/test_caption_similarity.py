@@ -15,15 +15,17 @@ _WORDS = "a a a the the dog cat runs sits on in grass red of two and".split()
 def random_captions(seed, num_captions, longest=12):
     """Captions with repeated words, short ones and empty ones among them."""
     random = np.random.default_rng(seed)
-    return [random.choice(_WORDS, random.integers(0, longest + 1)).tolist()
-            for _ in range(num_captions)]
+    return [
+        random.choice(_WORDS, random.integers(0, longest + 1)).tolist() for _ in range(num_captions)
+    ]
 
 
 def random_training(seed, num_captions=60, num_images=12):
     """Captions and their images, in no order; every image has one."""
     random = np.random.default_rng(seed)
-    images = np.concatenate([np.arange(num_images),
-                             random.integers(0, num_images, num_captions - num_images)])
+    images = np.concatenate(
+        [np.arange(num_images), random.integers(0, num_images, num_captions - num_images)]
+    )
     return random_captions(seed, num_captions), random.permutation(images)
 
 
@@ -54,7 +56,8 @@ def smoothed_bleu(hypothesis, reference):
     counts = cook_test(" ".join(hypothesis), cook_refs([" ".join(reference)]))
     precisions = [
         (correct + (n > 0)) / (guess + (n > 0))
-        for n, (correct, guess) in enumerate(zip(counts["correct"], counts["guess"], strict=True))]
+        for n, (correct, guess) in enumerate(zip(counts["correct"], counts["guess"], strict=True))
+    ]
     brevity = min(1.0, math.exp(1.0 - len(reference) / len(hypothesis)))
     return brevity * math.prod(precisions) ** 0.25
 
@@ -119,17 +122,20 @@ def test_frequencies_are_of_training_captions_alone():
     hypotheses, references = random_captions(4, 5), random_captions(5, 7)
     together = similarity.between(hypotheses, references)
     for column, reference in enumerate(references):
-        np.testing.assert_allclose(similarity.between(hypotheses, [reference])[:, 0],
-                                   together[:, column], atol=1e-12)
+        np.testing.assert_allclose(
+            similarity.between(hypotheses, [reference])[:, 0], together[:, column], atol=1e-12
+        )
 
 
 def test_a_caption_with_itself_has_the_largest_similarity():
     caption = "a dog runs on grass".split()
     training, images = [caption, "a cat sits on red grass".split(), ["the", "end"]], [0, 1, 2]
     assert CaptionSimilarity(training, images).between([caption], [caption])[0, 0] == (
-        pytest.approx(10.0))
+        pytest.approx(10.0)
+    )
     assert CaptionSimilarity(training, images, "bleu").between([caption], [caption])[0, 0] == (
-        pytest.approx(1.0))
+        pytest.approx(1.0)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,10 +161,14 @@ def test_rows_of_prepared_captions_give_the_same_similarities(kind):
     expected = similarity.between(hypotheses, training)
     vectors = similarity.vectors(hypotheses)
     rows, columns = [3, 9, 0, 3], [50, 2, 2]
-    np.testing.assert_allclose(similarity.compare(vectors, similarity.training), expected,
-                               atol=1e-12)
-    np.testing.assert_allclose(similarity.compare(vectors, similarity.training, rows, columns),
-                               expected[np.ix_(rows, columns)], atol=1e-12)
+    np.testing.assert_allclose(
+        similarity.compare(vectors, similarity.training), expected, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        similarity.compare(vectors, similarity.training, rows, columns),
+        expected[np.ix_(rows, columns)],
+        atol=1e-12,
+    )
 
 
 def test_captions_of_images_are_found_in_any_order():
@@ -180,15 +190,18 @@ def test_captions_of_two_calls_are_not_compared():
         similarity.compare(similarity.vectors([["x"]]), similarity.vectors([["y"]]))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"kind": "rouge"}, "kind='rouge'"),
-    ({"captions": [], "image_of_caption": []}, "at least one training caption"),
-    ({"captions": ["a dog", ["cat"]]}, "lists of tokens"),
-    ({"image_of_caption": [0]}, "one image index for each"),
-    ({"image_of_caption": [0.0, 1.0]}, "type float64"),
-    ({"image_of_caption": [-1, 0]}, "from -1"),
-    ({"image_of_caption": [0, 2]}, "none for image 1"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"kind": "rouge"}, "kind='rouge'"),
+        ({"captions": [], "image_of_caption": []}, "at least one training caption"),
+        ({"captions": ["a dog", ["cat"]]}, "lists of tokens"),
+        ({"image_of_caption": [0]}, "one image index for each"),
+        ({"image_of_caption": [0.0, 1.0]}, "type float64"),
+        ({"image_of_caption": [-1, 0]}, "from -1"),
+        ({"image_of_caption": [0, 2]}, "none for image 1"),
+    ],
+)
 def test_bad_training_captions_are_errors(change, message):
     arguments = {"captions": [["a", "dog"], ["cat"]], "image_of_caption": [0, 1], "kind": "cider"}
     with pytest.raises(ValueError, match=message):

@@ -38,8 +38,10 @@ def test_half_precision_vectors_do_not_overflow():
     assert magnitudes.averages()[0] == pytest.approx(1000)
 
 
-@pytest.mark.parametrize("vectors, word_ids", [
-    ([[1.0, 2.0]], [5]), ([[1.0, 2.0]], [-1]), ([[1.0, 2.0]], [1, 2]), ([[np.nan, 2.0]], [1])])
+@pytest.mark.parametrize(
+    "vectors, word_ids",
+    [([[1.0, 2.0]], [5]), ([[1.0, 2.0]], [-1]), ([[1.0, 2.0]], [1, 2]), ([[np.nan, 2.0]], [1])],
+)
 def test_bad_batches_are_errors_and_leave_the_sums_alone(vectors, word_ids):
     magnitudes = filled()
     with pytest.raises(ValueError, match="Expected .* Received"):

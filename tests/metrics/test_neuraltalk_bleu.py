@@ -46,9 +46,10 @@ def test_a_caption_without_a_right_word_scores_nothing(candidate):
     assert values([candidate], [["a dog"]]) == [0.0] * 4
 
 
-@pytest.mark.parametrize("candidates, references", [
-    ([], []), (["a"], []), (["a"], [["a"], ["b"]]), (["a"], [[]]), (["a"], ["a"]),
-])
+@pytest.mark.parametrize(
+    "candidates, references",
+    [([], []), (["a"], []), (["a"], [["a"], ["b"]]), (["a"], [[]]), (["a"], ["a"])],
+)
 def test_candidates_and_references_must_fit(candidates, references):
     with pytest.raises(ValueError, match="Expected .* Received"):
         neuraltalk_bleu(candidates, references)

@@ -10,32 +10,42 @@ from vsa_tf.metrics.ngram_numbering import MAX_ORDER, NgramNumbering
 
 def random_captions(seed, num_captions=20, words="abcde", longest=9):
     random = np.random.default_rng(seed)
-    return [list(random.choice(list(words), random.integers(0, longest + 1)))
-            for _ in range(num_captions)]
+    return [
+        list(random.choice(list(words), random.integers(0, longest + 1)))
+        for _ in range(num_captions)
+    ]
 
 
 def counted(caption, order):
-    return collections.Counter(tuple(caption[i:i + order])
-                               for i in range(len(caption) - order + 1))
+    return collections.Counter(
+        tuple(caption[i : i + order]) for i in range(len(caption) - order + 1)
+    )
 
 
 def occurrences_of(occurrences, caption, order):
     start = MAX_ORDER * caption + order - 1
-    return slice(*occurrences.starts[start:start + 2])
+    return slice(*occurrences.starts[start : start + 2])
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_are_those_of_the_captions(seed):
     captions = random_captions(seed)
-    for occurrences, held in ((NgramNumbering(captions).training, captions),
-                              (NgramNumbering(captions[:3]).occurrences(captions), captions)):
+    for occurrences, held in (
+        (NgramNumbering(captions).training, captions),
+        (NgramNumbering(captions[:3]).occurrences(captions), captions),
+    ):
         for caption, words in enumerate(held):
             assert occurrences.lengths[caption] == len(words)
             for order in range(1, MAX_ORDER + 1):
                 rows = occurrences_of(occurrences, caption, order)
                 expected = counted(words, order)
-                own = dict(zip(occurrences.ngrams[rows].tolist(),
-                               occurrences.counts[rows].tolist(), strict=True))
+                own = dict(
+                    zip(
+                        occurrences.ngrams[rows].tolist(),
+                        occurrences.counts[rows].tolist(),
+                        strict=True,
+                    )
+                )
                 assert sorted(own.values()) == sorted(expected.values())
                 assert rows.stop - rows.start == sum(expected.values())
 
@@ -46,8 +56,10 @@ def test_shared_columns_are_clipped_counts_whatever_the_training_captions_hold(k
     # Word z alone is known at first: the n-grams of the others are numbered within the call.
     occurrences = NgramNumbering([["z"], *captions[:known]]).occurrences(captions)
     for order in range(1, MAX_ORDER + 1):
-        columns = [set(occurrences.columns[occurrences_of(occurrences, caption, order)].tolist())
-                   for caption in range(len(captions))]
+        columns = [
+            set(occurrences.columns[occurrences_of(occurrences, caption, order)].tolist())
+            for caption in range(len(captions))
+        ]
         for i, left in enumerate(captions):
             for j, right in enumerate(captions):
                 clipped = counted(left, order) & counted(right, order)
@@ -68,13 +80,15 @@ def test_an_n_gram_oftener_than_in_training_is_found_as_often_as_there():
     numbering = NgramNumbering([["a", "a"]])
     known = set(numbering.training.columns.tolist())
     thrice = numbering.occurrences([["a", "a", "a"]])
-    unigrams = thrice.columns[thrice.starts[0]:thrice.starts[1]]
+    unigrams = thrice.columns[thrice.starts[0] : thrice.starts[1]]
     assert [column in known for column in unigrams.tolist()] == [True, True, False]
 
 
 def test_captions_without_words_hold_nothing():
-    for occurrences in (NgramNumbering([[], []]).training,
-                        NgramNumbering([["a"]]).occurrences([[], []])):
+    for occurrences in (
+        NgramNumbering([[], []]).training,
+        NgramNumbering([["a"]]).occurrences([[], []]),
+    ):
         assert occurrences.lengths.tolist() == [0, 0]
         assert occurrences.starts.tolist() == [0] * 9
         assert occurrences.columns.size == 0

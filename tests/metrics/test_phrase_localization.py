@@ -30,20 +30,25 @@ def test_ground_truth_is_the_union_and_not_one_of_the_boxes():
 def test_recall_upper_bound_and_chance_by_position():
     box = [10, 10, 30, 30]
     phrases = [
-        ([box] + [FAR] * 11, [box], "people"),              # position 1
-        ([FAR] * 4 + [box] + [FAR] * 7, [box], "people"),   # position 5
-        ([FAR] * 9 + [box] + [FAR] * 2, [box], "scene"),    # position 10
-        ([FAR] * 11 + [box], [box], "scene"),               # position 12
-        ([FAR] * 3, [box], "scene"),                        # never
-        ([FAR], np.zeros((0, 4)), "other"),                 # no box: dropped
+        ([box] + [FAR] * 11, [box], "people"),  # position 1
+        ([FAR] * 4 + [box] + [FAR] * 7, [box], "people"),  # position 5
+        ([FAR] * 9 + [box] + [FAR] * 2, [box], "scene"),  # position 10
+        ([FAR] * 11 + [box], [box], "scene"),  # position 12
+        ([FAR] * 3, [box], "scene"),  # never
+        ([FAR], np.zeros((0, 4)), "other"),  # no box: dropped
     ]
     result = phrase_localization(phrases)
     by_type = result.pop("by_type")
     # Chance: four phrases with 1 right of 12, one with none: 4 / 12 / 5.
     assert result == {
-        "R@1": pytest.approx(20), "R@5": pytest.approx(40), "R@10": pytest.approx(60),
-        "upper_bound": pytest.approx(80), "chance": pytest.approx(100 * 4 / 12 / 5),
-        "num_phrases": 5, "num_dropped": 1}
+        "R@1": pytest.approx(20),
+        "R@5": pytest.approx(40),
+        "R@10": pytest.approx(60),
+        "upper_bound": pytest.approx(80),
+        "chance": pytest.approx(100 * 4 / 12 / 5),
+        "num_phrases": 5,
+        "num_dropped": 1,
+    }
     assert list(by_type) == ["people", "scene"]
     assert by_type["people"]["R@1"] == pytest.approx(50)
     assert by_type["scene"]["R@10"] == pytest.approx(100 / 3)

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from vsa_tf.metrics.retrieval import (
-    fold_summaries, recall_summary, retrieval_ranks, sentence_to_sentence_ranks)
+    fold_summaries,
+    recall_summary,
+    retrieval_ranks,
+    sentence_to_sentence_ranks,
+)
 
 
 def fixture_scores():
@@ -108,8 +112,13 @@ def test_memory_mapped_scores_give_the_same_ranks(tmp_path):
 def test_median_of_an_even_number_of_ranks_is_halfway():
     # Sorted 1, 2, 3, 11: between 2 and 3; one of four is 1, three are 5 or less.
     summary = recall_summary([3, 1, 11, 2])
-    assert summary == {"R@1": 25.0, "R@5": 75.0, "R@10": 75.0, "median_rank": 2.5,
-                       "mean_rank": 4.25}
+    assert summary == {
+        "R@1": 25.0,
+        "R@5": 75.0,
+        "R@10": 75.0,
+        "median_rank": 2.5,
+        "mean_rank": 4.25,
+    }
 
 
 @pytest.mark.parametrize("ranks", [[], [0, 1]])
@@ -121,8 +130,10 @@ def test_summary_of_nothing_or_of_zero_based_ranks_is_an_error(ranks):
 def test_folds_are_the_mean_of_separate_evaluations():
     scores, image_of_sentence = fixture_scores(), np.arange(30) // 5
     folds = fold_summaries(scores, image_of_sentence, 3)
-    halves = [retrieval_ranks(scores[:3, :15], image_of_sentence[:15]),
-              retrieval_ranks(scores[3:, 15:], image_of_sentence[15:] - 3)]
+    halves = [
+        retrieval_ranks(scores[:3, :15], image_of_sentence[:15]),
+        retrieval_ranks(scores[3:, 15:], image_of_sentence[15:] - 3),
+    ]
     for name in ("image_to_sentence", "sentence_to_image"):
         summaries = [recall_summary(getattr(half, name)) for half in halves]
         for key, value in folds[name].items():

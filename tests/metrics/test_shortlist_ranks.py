@@ -12,22 +12,27 @@ def by_definition(scores, image_of_sentence, shortlists):
     ranks, counts = [], []
     for image, shortlist in enumerate(shortlists):
         candidates = [
-            sentence for sentence, own in enumerate(image_of_sentence)
+            sentence
+            for sentence, own in enumerate(image_of_sentence)
             if own == image or own in shortlist
         ]
         # Wrong ones before right ones of the same score.
         candidates.sort(key=lambda s: (-scores[image, s], image_of_sentence[s] == image))
         right = [
-            place for place, sentence in enumerate(candidates)
+            place
+            for place, sentence in enumerate(candidates)
             if image_of_sentence[sentence] == image
         ]
         if right:
             # Tied right sentences do not stand in each other's way.
             best = candidates[right[0]]
-            ranks.append(1 + sum(
-                image_of_sentence[s] != image and scores[image, s] >= scores[image, best]
-                for s in candidates
-            ))
+            ranks.append(
+                1
+                + sum(
+                    image_of_sentence[s] != image and scores[image, s] >= scores[image, best]
+                    for s in candidates
+                )
+            )
             counts.append(len(candidates))
     return ranks, counts
 

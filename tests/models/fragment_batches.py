@@ -57,9 +57,7 @@ def padded_further(batch):
 def with_noise_in_padding(batch):
     """Returns a batch with other features where there is no region."""
     mask = batch["region_mask"][..., None]
-    return {
-        **batch, "region_features": np.where(mask, batch["region_features"], np.float16(50))
-    }
+    return {**batch, "region_features": np.where(mask, batch["region_features"], np.float16(50))}
 
 
 def _regions(rng, size, num_regions):

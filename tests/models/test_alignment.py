@@ -6,7 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tests.models.fragment_batches import (
-    VOCABULARY_SIZE, in_pixels, padded_further, with_noise_in_padding, word_batch,
+    VOCABULARY_SIZE,
+    in_pixels,
+    padded_further,
+    with_noise_in_padding,
+    word_batch,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
@@ -34,8 +38,10 @@ def _model(batch=None, **settings):
 class TestAlignmentModel(VsaTfTestCase):
     def test_config_round_trips(self):
         model = _model(
-            loss={"margin": 0.2, "negatives": "top_k", "top_k": 3}, similarity="cosine",
-            length_normalization=True, hardness_warmup_steps=7,
+            loss={"margin": 0.2, "negatives": "top_k", "top_k": 3},
+            similarity="cosine",
+            length_normalization=True,
+            hardness_warmup_steps=7,
         )
         config = model.get_config()
         revived = AlignmentModel.from_config(json.loads(json.dumps(config)))
@@ -81,9 +87,7 @@ class TestAlignmentModel(VsaTfTestCase):
     def test_padding_changes_nothing(self, similarity):
         batch, model = word_batch(), _model(similarity=similarity)
         randomize(model)
-        np.testing.assert_allclose(
-            model(padded_further(batch)), model(batch), rtol=1e-4, atol=1e-5
-        )
+        np.testing.assert_allclose(model(padded_further(batch)), model(batch), rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(model(with_noise_in_padding(batch)), model(batch))
 
     def test_inner_keeps_magnitudes(self):
@@ -220,17 +224,22 @@ class TestAlignmentModel(VsaTfTestCase):
 class TestBuildAlignment:
     def test_settings_reach_the_layers(self):
         settings = AlignmentSettings(
-            joint_size=6, word_embedding_size=4, cell="gru", dropout=0.25, frame_context=True,
-            margin=0.2, negatives="top_k", num_hard_negatives=3, hardness_warmup_epochs=1.5,
+            joint_size=6,
+            word_embedding_size=4,
+            cell="gru",
+            dropout=0.25,
+            frame_context=True,
+            margin=0.2,
+            negatives="top_k",
+            num_hard_negatives=3,
+            hardness_warmup_epochs=1.5,
             similarity="cosine",
         )
         model = build_alignment(settings, 9, from_pixels=False, steps_per_epoch=10)
         assert model.image_network is None
         assert model.hardness_warmup_steps == 15
         assert model.similarity == "cosine"
-        assert model.ranking_loss.get_config() == {
-            "margin": 0.2, "negatives": "top_k", "top_k": 3
-        }
+        assert model.ranking_loss.get_config() == {"margin": 0.2, "negatives": "top_k", "top_k": 3}
         words, regions = model.sentence_encoder.get_config(), model.region_encoder.get_config()
         assert (words["units"], words["vocabulary_size"], words["embedding_size"]) == (6, 9, 4)
         assert (words["cell"], words["dropout"], regions["dropout"]) == ("gru", 0.25, 0.25)

@@ -25,7 +25,7 @@ def _generate(model, decoder, batch):
 
 def _next_log_probs(model, batch, image, words):
     """float64 `[V]`, by the logits of a whole sentence."""
-    feature = batch["region_features"][image:image + 1]
+    feature = batch["region_features"][image : image + 1]
     logits = model({"region_features": feature, "token_ids": np.int32([words + [0]])})
     return log_softmax(logits)[0, len(words)]
 
@@ -37,7 +37,7 @@ def _greedy(model, batch, image, prefix=()):
         following = _next_log_probs(model, batch, image, tokens)
         allowed = following.copy()
         allowed[FORBIDDEN] = -np.inf
-        forced = prefix[len(tokens):len(tokens) + 1]
+        forced = prefix[len(tokens) : len(tokens) + 1]
         tokens.append(int(forced[0] if forced else allowed.argmax()))
         log_probs.append(following[tokens[-1]])
     return tokens, log_probs

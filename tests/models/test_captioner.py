@@ -75,7 +75,9 @@ class TestEveryCaptioner:
         chosen = is_target(batch)
         longer = dict(batch, token_ids=np.pad(batch["token_ids"], ((0, 0), (0, 3))))
         np.testing.assert_allclose(
-            np.array(model(longer))[:, :6][chosen], np.array(model(batch))[chosen], rtol=1e-4,
+            np.array(model(longer))[:, :6][chosen],
+            np.array(model(batch))[chosen],
+            rtol=1e-4,
             atol=1e-5,
         )
         costs = [
@@ -123,7 +125,9 @@ class TestCaptioner(VsaTfTestCase):
 
     def test_every_setting_is_in_the_config(self):
         settings = {
-            "train_word_vectors": False, "feature_normalization": "l2", "dropout": 0.25,
+            "train_word_vectors": False,
+            "feature_normalization": "l2",
+            "dropout": 0.25,
             "weight_penalty": 0.5,
         }
         for model_class in (DvsaRnn, MRnn):
@@ -200,7 +204,8 @@ class TestCaptioner(VsaTfTestCase):
         image[0, 0, 3] = 7  # of 5 entries: the length becomes the root of 5
         np.testing.assert_allclose(
             model.encode_images({"region_features": image})["multimodal"][0, 0],
-            5**0.5 * np.array(model.V_I.kernel)[3], rtol=1e-5,
+            5**0.5 * np.array(model.V_I.kernel)[3],
+            rtol=1e-5,
         )
 
     def test_other_normalizations_are_refused(self):

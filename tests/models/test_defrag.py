@@ -6,7 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tests.models.fragment_batches import (
-    NUM_RELATIONS, VOCABULARY_SIZE, in_pixels, padded_further, relation_batch,
+    NUM_RELATIONS,
+    VOCABULARY_SIZE,
+    in_pixels,
+    padded_further,
+    relation_batch,
     with_noise_in_padding,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
@@ -59,8 +63,14 @@ class TestDeFragModel(VsaTfTestCase):
             batch = in_pixels(batch)
             network = CropNetwork(ConvolutionalEncoder((4,)), size=8)
         model = _model(
-            batch, image_network=network, objective="both", global_weight=0.5, margin=2.0,
-            smoothing=3.0, weight_penalty=0.1, fragment_start_step=4,
+            batch,
+            image_network=network,
+            objective="both",
+            global_weight=0.5,
+            margin=2.0,
+            smoothing=3.0,
+            weight_penalty=0.1,
+            fragment_start_step=4,
             multiple_instance_start_step=5,
         )
         randomize(model)
@@ -94,9 +104,9 @@ class TestDeFragModel(VsaTfTestCase):
         batch, model = _batch(), _model(objective=objective, global_weight=0.25)
         randomize(model)
         fragment, ranking = _terms(model, batch)
-        expected = {
-            "both": fragment + 0.25 * ranking, "fragment": fragment, "global": ranking
-        }[objective]
+        expected = {"both": fragment + 0.25 * ranking, "fragment": fragment, "global": ranking}[
+            objective
+        ]
         np.testing.assert_allclose(_loss(model, batch), expected, rtol=1e-5)
 
     def test_weight_penalty_adds_the_squares_of_all_weights(self):

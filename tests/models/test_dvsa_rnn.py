@@ -20,7 +20,10 @@ def _logits(model, feature, words):
     (x,), (w_hx,), (w_hi,), (w_oh, b_o) = (
         _arrays(layer)
         for layer in (
-            model.word_table, model.word_projection, model.image_projection, model.softmax
+            model.word_table,
+            model.word_projection,
+            model.image_projection,
+            model.softmax,
         )
     )
     w_hh, b_h = _arrays(model.recurrence.cell)
@@ -44,7 +47,7 @@ class TestDvsaRnn:
             words = token_ids[token_ids != 0]
             expected = _logits(model, batch["region_features"][row, 0].astype("float64"), words)
             np.testing.assert_allclose(
-                logits[row, :len(words) + 1], expected, rtol=1e-4, atol=1e-5
+                logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
             )
 
     def test_a_box_in_its_frame_is_one_long_feature(self):
@@ -97,8 +100,14 @@ class TestDvsaRnn:
 class TestBuildDvsaRnn:
     def test_settings_reach_the_layers(self):
         settings = DvsaRnnSettings(
-            hidden_size=6, word_embedding_size=4, cell="gru", image_at="every", dropout=0.25,
-            weight_penalty=0.01, feature_normalization="l2", train_word_vectors=False,
+            hidden_size=6,
+            word_embedding_size=4,
+            cell="gru",
+            image_at="every",
+            dropout=0.25,
+            weight_penalty=0.01,
+            feature_normalization="l2",
+            train_word_vectors=False,
         )
         model = build_dvsa_rnn(settings, 9, from_pixels=False)
         assert model.image_network is None

@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.two_branch_batches import (
-    SMALL, VOCABULARY_SIZE, image_sentence_batch, task_batch,
-)
+from tests.models.two_branch_batches import SMALL, VOCABULARY_SIZE, image_sentence_batch, task_batch
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.losses.two_branch_loss import NEGATIVES, TwoBranchLoss
 from vsa_tf.models.embedding_network import EmbeddingNetwork
@@ -22,8 +20,10 @@ def _network(batch=None, **settings):
 class TestEmbeddingNetwork(VsaTfTestCase):
     def test_own_settings_are_in_the_config(self):
         settings = {
-            "loss": {"negatives": "softmax", "text_to_image": 1.0}, "neighborhood_start_step": 7,
-            "temperature": 0.1, "learn_temperature": True,
+            "loss": {"negatives": "softmax", "text_to_image": 1.0},
+            "neighborhood_start_step": 7,
+            "temperature": 0.1,
+            "learn_temperature": True,
         }
         network = _network(**settings)
         assert network.get_config().items() >= settings.items()
@@ -63,7 +63,10 @@ class TestEmbeddingNetwork(VsaTfTestCase):
     @pytest.mark.parametrize("cell", ["lstm", "gru"])
     def test_words_are_trained_through(self, cell):
         recurrence = {
-            "vocabulary_size": VOCABULARY_SIZE, "embedding_size": 3, "units": 4, "cell": cell,
+            "vocabulary_size": VOCABULARY_SIZE,
+            "embedding_size": 3,
+            "units": 4,
+            "cell": cell,
         }
         network = _network(sentence_recurrence=recurrence)
         network.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
@@ -85,9 +88,11 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         network = _network(loss={"text_to_text": 1.0}, neighborhood_start_step=2)
         outputs = network(batch)
         with_terms, without = (
-            float(TwoBranchLoss(text_to_text=weight)(
-                outputs["images"], outputs["sentences"], network.masks(batch)
-            ))
+            float(
+                TwoBranchLoss(text_to_text=weight)(
+                    outputs["images"], outputs["sentences"], network.masks(batch)
+                )
+            )
             for weight in (1.0, 0.0)
         )
         assert with_terms > without

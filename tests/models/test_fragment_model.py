@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from tests.models.fragment_batches import (
-    NUM_RELATIONS, VOCABULARY_SIZE, padded_further, relation_batch,
+    NUM_RELATIONS,
+    VOCABULARY_SIZE,
+    padded_further,
+    relation_batch,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.layers.relation_encoder import RelationEncoder
@@ -65,9 +68,7 @@ class TestAlignmentByRelations(VsaTfTestCase):
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     def test_padding_changes_nothing(self, similarity):
         batch, model = relation_batch(), _alignment(similarity=similarity)
-        np.testing.assert_allclose(
-            model(padded_further(batch)), model(batch), rtol=1e-4, atol=1e-5
-        )
+        np.testing.assert_allclose(model(padded_further(batch)), model(batch), rtol=1e-4, atol=1e-5)
 
     def test_the_mask_is_of_relations_whatever_the_words_are(self):
         batch, model = relation_batch(), _alignment()
@@ -141,8 +142,13 @@ class TestFragmentModel:
 class TestBuildFragmentModel:
     def test_settings_of_alignment_by_relations_reach_the_layers(self):
         settings = AlignmentSettings(
-            fragments="dependencies", joint_size=6, word_embedding_size=4, dropout=0.25,
-            word_activation="tanh", frame_context=True, similarity="cosine",
+            fragments="dependencies",
+            joint_size=6,
+            word_embedding_size=4,
+            dropout=0.25,
+            word_activation="tanh",
+            frame_context=True,
+            similarity="cosine",
         )
         model = build_alignment(settings, 9, from_pixels=False, num_relations=5)
         relations, regions = model.sentence_encoder.get_config(), model.region_encoder.get_config()
@@ -154,17 +160,32 @@ class TestBuildFragmentModel:
 
     def test_settings_of_defrag_reach_the_model(self):
         settings = DefragSettings(
-            joint_size=6, word_embedding_size=4, train_word_vectors=False, objective="both",
-            global_weight=0.5, margin=2.0, smoothing=3.0, weight_penalty=0.1,
-            fragment_start_epochs=1.5, multiple_instance_start_epochs=2.0,
-            feature_normalization="l2", region_geometry=True,
+            joint_size=6,
+            word_embedding_size=4,
+            train_word_vectors=False,
+            objective="both",
+            global_weight=0.5,
+            margin=2.0,
+            smoothing=3.0,
+            weight_penalty=0.1,
+            fragment_start_epochs=1.5,
+            multiple_instance_start_epochs=2.0,
+            feature_normalization="l2",
+            region_geometry=True,
         )
         model = build_defrag(settings, 9, from_pixels=False, steps_per_epoch=10, num_relations=5)
         config = model.get_config()
         expected = {
-            "joint_size": 6, "num_relations": 5, "objective": "both", "global_weight": 0.5,
-            "margin": 2.0, "smoothing": 3.0, "weight_penalty": 0.1, "fragment_start_step": 15,
-            "multiple_instance_start_step": 20, "image_network": None,
+            "joint_size": 6,
+            "num_relations": 5,
+            "objective": "both",
+            "global_weight": 0.5,
+            "margin": 2.0,
+            "smoothing": 3.0,
+            "weight_penalty": 0.1,
+            "fragment_start_step": 15,
+            "multiple_instance_start_step": 20,
+            "image_network": None,
         }
         assert {name: config[name] for name in expected} == expected
         assert not model.sentence_encoder.train_embedding

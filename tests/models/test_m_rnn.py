@@ -83,7 +83,7 @@ class TestMRnn:
             feature = batch["region_features"][row, 0].astype("float64")
             expected, _ = _logits(model, variant, feature, words)
             np.testing.assert_allclose(
-                logits[row, :len(words) + 1], expected, rtol=1e-4, atol=1e-5
+                logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
             )
 
     def test_every_layer_is_made_that_the_variant_has_and_no_other(self, variant_and_model):
@@ -91,8 +91,12 @@ class TestMRnn:
         names = {layer.name for layer in model.layers if layer.weights}
         expected = {"word_table", "W_2", "V_w", "V_I", "recurrence", "V_r", "W_o"}
         difference = {
-            "no_emb_input": {"V_w"}, "one_layer_emb": {"W_2"}, "vis_in_rnn": {"V_I", "V_I1"},
-            "vis_in_rnn_both": {"V_I1"}, "rnn_base": {"V_I"}, "shared": {"U_M"},
+            "no_emb_input": {"V_w"},
+            "one_layer_emb": {"W_2"},
+            "vis_in_rnn": {"V_I", "V_I1"},
+            "vis_in_rnn_both": {"V_I1"},
+            "rnn_base": {"V_I"},
+            "shared": {"U_M"},
         }
         assert names == expected ^ difference.get(variant, set())
 
@@ -192,13 +196,20 @@ class TestMRnn:
 class TestBuildMRnn:
     def test_settings_reach_the_layers(self):
         settings = MRnnSettings(
-            variant="shared", recurrent_size=6, word_embedding_size=4, multimodal_size=7,
-            cell="lstm", dropout=0.25, weight_penalty=0.01, feature_normalization="l2",
+            variant="shared",
+            recurrent_size=6,
+            word_embedding_size=4,
+            multimodal_size=7,
+            cell="lstm",
+            dropout=0.25,
+            weight_penalty=0.01,
+            feature_normalization="l2",
             train_word_vectors=False,
         )
         config = build_m_rnn(settings, 9, from_pixels=False).get_config()
         own = {
-            field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)
+            field.name: getattr(settings, field.name)
+            for field in dataclasses.fields(settings)
             if field.name in config
         }
         assert len(own) == 9
@@ -209,9 +220,7 @@ class TestBuildMRnn:
         model = build_m_rnn(MRnnSettings(crop_size=16), 9, from_pixels=True)
         assert isinstance(model.image_network, CropNetwork)
 
-    @pytest.mark.parametrize(
-        ("name", "expected"), [("variant", tuple(VARIANTS)), ("cell", CELLS)]
-    )
+    @pytest.mark.parametrize(("name", "expected"), [("variant", tuple(VARIANTS)), ("cell", CELLS)])
     def test_flags_and_model_have_the_same_choices(self, name, expected):
         fields = {field.name: field for field in dataclasses.fields(MRnnSettings)}
         assert fields[name].metadata["choices"] == expected

@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 
 from tests.models.two_branch_batches import (
-    SMALL, image_sentence_batch, region_phrase_batch, task_batch,
+    SMALL,
+    image_sentence_batch,
+    region_phrase_batch,
+    task_batch,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.similarity_network import PAIR_NEGATIVES, SimilarityNetwork
@@ -38,7 +41,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         assert scores.shape == (5, 6)
         for i in range(5):
             for j in range(6):
-                expected = network.fusion(images[i:i + 1], sentences[j:j + 1])[0]
+                expected = network.fusion(images[i : i + 1], sentences[j : j + 1])[0]
                 np.testing.assert_allclose(scores[i, j], expected, rtol=1e-5, atol=1e-5)
 
     def test_logits_are_those_of_each_rows_regions_and_text(self):
@@ -100,7 +103,10 @@ class TestSimilarityNetwork(VsaTfTestCase):
         batch = region_phrase_batch()
         few = _network(batch, task="region_phrase").masks(batch).positive
         network = _network(
-            batch, task="region_phrase", positive_overlap=0.7, negatives="hardest",
+            batch,
+            task="region_phrase",
+            positive_overlap=0.7,
+            negatives="hardest",
             num_candidates=18,
         )
         assert np.sum(network.masks(batch).positive) > np.sum(few)

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from tests.models.two_branch_batches import (
-    FEATURE_SIZE, SMALL, VOCABULARY_SIZE, image_sentence_batch, region_phrase_batch, task_batch,
+    FEATURE_SIZE,
+    SMALL,
+    VOCABULARY_SIZE,
+    image_sentence_batch,
+    region_phrase_batch,
+    task_batch,
 )
 from tests.vsa_tf_test_case import randomize
 from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
@@ -31,9 +36,14 @@ class TestTwoBranchNetwork:
     @pytest.mark.parametrize("network_class", [EmbeddingNetwork, SimilarityNetwork])
     def test_config_round_trips(self, network_class):
         settings = {
-            **SMALL, "task": "region_phrase", "sentence_recurrence": RECURRENCE, "geometry": True,
+            **SMALL,
+            "task": "region_phrase",
+            "sentence_recurrence": RECURRENCE,
+            "geometry": True,
             "regions_context": True,
-            "feature_normalization": "l2", "text_normalization": "l2", "negative_overlap": 0.2,
+            "feature_normalization": "l2",
+            "text_normalization": "l2",
+            "negative_overlap": 0.2,
             "positive_overlap": 0.8,
             "image_branch": {"hidden_units": 5, "linear": True, "dropout": 0.5},
             "text_branch": {"batch_norm_at": "last"},
@@ -55,8 +65,12 @@ class TestTwoBranchNetwork:
             batch["images"] = np.random.default_rng(0).integers(0, 256, (6, 10, 10, 3), "uint8")
             image_network = CropNetwork(ConvolutionalEncoder((4,)), size=8)
         network = _network(
-            batch, network_class, task="region_phrase", sentence_recurrence=RECURRENCE,
-            geometry=True, image_network=image_network,
+            batch,
+            network_class,
+            task="region_phrase",
+            sentence_recurrence=RECURRENCE,
+            geometry=True,
+            image_network=image_network,
         )
         revived = network_class.from_config(json.loads(json.dumps(network.get_config())))
         revived(batch)
@@ -77,7 +91,8 @@ class TestTwoBranchNetwork:
         batch = region_phrase_batch()
         batch["images"] = np.random.default_rng(0).integers(0, 256, (6, 10, 10, 3), "uint8")
         network = _network(
-            batch, task="region_phrase",
+            batch,
+            task="region_phrase",
             image_network=CropNetwork(ConvolutionalEncoder((4,)), size=8),
         )
         np.testing.assert_allclose(
@@ -99,7 +114,8 @@ class TestTwoBranchNetwork:
         batch = image_sentence_batch()
         network = _network(batch, feature_normalization="l2", text_normalization="l2")
         louder = {
-            **batch, "region_features": 4 * batch["region_features"],
+            **batch,
+            "region_features": 4 * batch["region_features"],
             "sentence_features": 9 * batch["sentence_features"],
         }
         for embed in (network.embed_images, network.embed_sentences):
@@ -112,16 +128,21 @@ class TestTwoBranchNetwork:
         for training in (False, True):
             np.testing.assert_allclose(
                 network.embed_sentences(longer, training),
-                network.embed_sentences(batch, training), rtol=1e-4, atol=1e-5,
+                network.embed_sentences(batch, training),
+                rtol=1e-4,
+                atol=1e-5,
             )
 
     @pytest.mark.parametrize("training", [False, True])
     def test_padded_regions_change_nothing(self, training):
         batch = region_phrase_batch()
         network = _network(batch, task="region_phrase")
-        noisy = {**batch, "region_features": np.where(
-            batch["region_mask"][..., None], batch["region_features"], np.float16(50)
-        )}
+        noisy = {
+            **batch,
+            "region_features": np.where(
+                batch["region_mask"][..., None], batch["region_features"], np.float16(50)
+            ),
+        }
         expected, result = (
             np.array(network.embed_regions(each, training))[batch["region_mask"]]
             for each in (batch, noisy)
@@ -144,15 +165,22 @@ class TestTwoBranchNetwork:
         for mask, other in zip(masks, expected):
             np.testing.assert_array_equal(mask, other)
         batch = {
-            **region_phrase_batch(), "text_id": sentence_id,
+            **region_phrase_batch(),
+            "text_id": sentence_id,
             "phrase_boxes": np.tile(np.float32([0, 0, 1, 0.45]), (6, 1)),
         }
         network = TwoBranchNetwork(
             task="region_phrase", negative_overlap=0.5, positive_overlap=0.6, **SMALL
         )
         expected = region_phrase_masks(
-            batch["image_id"], batch["phrase_id"], batch["region_boxes"], batch["region_mask"],
-            batch["phrase_boxes"], batch["text_id"], negative_overlap=0.5, positive_overlap=0.6,
+            batch["image_id"],
+            batch["phrase_id"],
+            batch["region_boxes"],
+            batch["region_mask"],
+            batch["phrase_boxes"],
+            batch["text_id"],
+            negative_overlap=0.5,
+            positive_overlap=0.6,
         )
         for mask, other in zip(network.masks(batch), expected):
             np.testing.assert_array_equal(mask, other)

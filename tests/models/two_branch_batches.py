@@ -5,9 +5,7 @@ import numpy as np
 VOCABULARY_SIZE = 9
 FEATURE_SIZE = 5
 TEXT_SIZE = 7
-SMALL = {
-    "joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6},
-}
+SMALL = {"joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6}}
 
 
 def image_sentence_batch(seed=0, size=6, num_words=5):

@@ -29,8 +29,13 @@ def train(tmp_path_factory, without_java):
     def train(name, model, num_regions=1):
         settings = Settings(
             DataSettings(
-                data_dir=str(folder / "data"), dataset="shape_scenes", num_examples="6,3,3",
-                min_count=1, num_regions=num_regions, image_size=32, batch_size=15,
+                data_dir=str(folder / "data"),
+                dataset="shape_scenes",
+                num_examples="6,3,3",
+                min_count=1,
+                num_regions=num_regions,
+                image_size=32,
+                batch_size=15,
             ),
             OptimizerSettings(optimizer="adam"),
             TrainingSettings(
@@ -52,9 +57,19 @@ def captioner(train):
 
 def _caption(model_dir, paths, **changes):
     options = {
-        "model_dir": model_dir, "image_encoder": "", "detector": "", "num_captions": 2,
-        "beam_size": 3, "length_normalization": False, "max_words": 5, "prefix": "",
-        "sample": False, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 0,
+        "model_dir": model_dir,
+        "image_encoder": "",
+        "detector": "",
+        "num_captions": 2,
+        "beam_size": 3,
+        "length_normalization": False,
+        "max_words": 5,
+        "prefix": "",
+        "sample": False,
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "seed": 0,
     }
     output = io.StringIO()
     try:
@@ -72,7 +87,7 @@ def photograph(tmp_path):
 
 
 def test_a_line_a_file_with_captions_best_first(captioner, photograph):
-    line, = _caption(captioner, [photograph])
+    (line,) = _caption(captioner, [photograph])
     assert line["image"] == str(photograph)
     best, second = line["captions"]
     assert best["log_prob"] >= second["log_prob"]
@@ -81,7 +96,7 @@ def test_a_line_a_file_with_captions_best_first(captioner, photograph):
 
 
 def test_captions_continue_a_prefix_even_of_unknown_words(captioner, photograph, capsys):
-    line, = _caption(captioner, [photograph], prefix="a zebra")
+    (line,) = _caption(captioner, [photograph], prefix="a zebra")
     assert all(caption["text"].startswith("a zebra") for caption in line["captions"])
     assert "does not know zebra" in capsys.readouterr().err
 
@@ -102,8 +117,15 @@ def test_bad_files_are_reported_when_the_others_are_done(captioner, photograph, 
     (tmp_path / "bad.jpg").write_text("no image")
     output = io.StringIO()
     options = dict(
-        model_dir=captioner, image_encoder="", detector="", num_captions=1, beam_size=1,
-        length_normalization=False, max_words=5, prefix="", sample=False,
+        model_dir=captioner,
+        image_encoder="",
+        detector="",
+        num_captions=1,
+        beam_size=1,
+        length_normalization=False,
+        max_words=5,
+        prefix="",
+        sample=False,
     )
     with pytest.raises(ProgramError, match="1 of 2 images could not be read"):
         caption_photographs(
@@ -119,7 +141,7 @@ def test_the_region_captioner_writes_captions_for_boxes(train, photograph):
     regions = train(
         "dvsa_rnn", DvsaRnnSettings(snippets=str(aligner), whole_frame=True, crop_size=16)
     )
-    line, = _caption(regions, [photograph], detector="grid")
+    (line,) = _caption(regions, [photograph], detector="grid")
     boxes = [region["box"] for region in line["regions"]]
     assert boxes[0] == [0, 0, 1, 1]
     assert len(boxes) > 1

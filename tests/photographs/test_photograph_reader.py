@@ -36,7 +36,7 @@ def reader(monkeypatch):
 
 
 def test_a_file_that_is_no_image_is_reported_and_the_others_are_read(reader, photographs):
-    (results, batch), = reader.batches(photographs)
+    ((results, batch),) = reader.batches(photographs)
     assert [path for path, _ in results] == photographs
     assert [reason is None for _, reason in results] == [True, False, True]
     assert "not an image" in results[1][1]
@@ -48,7 +48,7 @@ def test_a_file_that_is_no_image_is_reported_and_the_others_are_read(reader, pho
 
 
 def test_regions_are_the_frame_the_detections_and_padding(reader, photographs):
-    (_, batch), = reader.batches(photographs[:1])
+    ((_, batch),) = reader.batches(photographs[:1])
     np.testing.assert_array_equal(batch["region_mask"], [[True, True, True, False]])
     np.testing.assert_allclose(
         batch["region_boxes"][0], [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 0.5, 1], [0, 0, 0, 0]]
@@ -57,7 +57,7 @@ def test_regions_are_the_frame_the_detections_and_padding(reader, photographs):
 
 
 def test_a_missing_file_is_reported(reader, tmp_path):
-    (results, batch), = reader.batches([tmp_path / "none.png"])
+    ((results, batch),) = reader.batches([tmp_path / "none.png"])
     assert results == [(tmp_path / "none.png", "No such file or directory")]
     assert batch is None
 
@@ -70,7 +70,7 @@ def test_files_are_read_in_batches(reader, photographs):
 def test_pixels_are_read_as_training_read_them(photographs):
     from vsa_tf.data.resized_image import resized_image
 
-    (_, batch), = PhotographReader(_PIXELS, 8).batches(photographs[:1])
+    ((_, batch),) = PhotographReader(_PIXELS, 8).batches(photographs[:1])
     jpeg = io.BytesIO()  # records hold what is no JPEG as one
     Image.open(photographs[0]).save(jpeg, "JPEG", quality=95)
     np.testing.assert_array_equal(batch["images"][0], resized_image(jpeg.getvalue(), 8))

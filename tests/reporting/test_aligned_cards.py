@@ -23,8 +23,11 @@ def cards():
     words = np.eye(3, dtype=np.float32)[region_of_word] * np.float32(factor_of_word)[:, None]
     embedded = EmbeddedSplit(regions, np.ones((2, 3), bool), words, np.array([2, 6, 2]))
     records = types.SimpleNamespace(
-        captions=CAPTIONS, first_caption=np.array([0, 2, 3]), filenames=["0.png", "1.png"],
-        region_boxes=np.float32([[WHOLE, LEFT, RIGHT]] * 2), num_captions=3,
+        captions=CAPTIONS,
+        first_caption=np.array([0, 2, 3]),
+        filenames=["0.png", "1.png"],
+        region_boxes=np.float32([[WHOLE, LEFT, RIGHT]] * 2),
+        num_captions=3,
     )
     text = CaptionText(Vocabulary.from_sentences([["dog"]], 1), "word")
     data = types.SimpleNamespace(records=records, text=text)

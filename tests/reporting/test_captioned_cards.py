@@ -12,13 +12,15 @@ HALF, QUARTER = math.log(0.5), math.log(0.25)
 
 def _card(image):
     captions = GeneratedCaptions(
-        [["a dog"], ["two cats"]], [[["a", "dog"]], [["two", "cats"]]],
+        [["a dog"], ["two cats"]],
+        [[["a", "dog"]], [["two", "cats"]]],
         [[2 * HALF + QUARTER], [2 * QUARTER]],
         # The second was cut at two words: it has no end.
         [[[HALF, QUARTER, HALF]], [[QUARTER, QUARTER]]],
     )
     records = types.SimpleNamespace(
-        filenames=["0.png", "1.png"], captions=["A dog .", "One dog", "Cats"],
+        filenames=["0.png", "1.png"],
+        captions=["A dog .", "One dog", "Cats"],
         first_caption=np.array([0, 2, 3]),
     )
     text = types.SimpleNamespace(tokenize=lambda caption: caption.lower().rstrip(" .").split())

@@ -40,7 +40,7 @@ def test_there_are_colours_for_any_number_of_boxes():
 def test_control_characters_are_replaced_in_all_that_is_text():
     card = Card(PHOTOGRAPH, "a\0b", "c\x1bd")
     card.add_line([Card.part("e\u202ef", note="g\x7fh")], note="i\nj")
-    line, = card.content["lines"]
+    (line,) = card.content["lines"]
     assert (card.content["title"], card.content["note"]) == ("a\ufffdb", "c\ufffdd")
     assert (line["parts"][0]["text"], line["parts"][0]["note"]) == ("e\ufffdf", "g\ufffdh")
     assert line["note"] == "i j"

@@ -37,13 +37,20 @@ def _tables(metrics):
 def test_rows_of_the_same_columns_share_a_table():
     recalls = {"R@1": 5.432, "median_rank": 2.0}
     interval = {"R@1": [4.0, 6.54]}
-    assert _tables({
-        "image_to_sentence": {**recalls, "interval_95": interval},
-        "sentence_to_image": {"R@1": 30.0, "median_rank": 1234.5},
-    }) == [[
-        "", ["", "R@1", "median rank"], ["image to sentence", "5.43", "2"],
-        ["95 % interval", "4.0 to 6.5", ""], ["sentence to image", "30.0", "1234.5"],
-    ]]
+    assert _tables(
+        {
+            "image_to_sentence": {**recalls, "interval_95": interval},
+            "sentence_to_image": {"R@1": 30.0, "median_rank": 1234.5},
+        }
+    ) == [
+        [
+            "",
+            ["", "R@1", "median rank"],
+            ["image to sentence", "5.43", "2"],
+            ["95 % interval", "4.0 to 6.5", ""],
+            ["sentence to image", "30.0", "1234.5"],
+        ]
+    ]
 
 
 def test_what_is_below_a_metric_has_a_table_of_its_own():
@@ -51,14 +58,16 @@ def test_what_is_below_a_metric_has_a_table_of_its_own():
     assert _tables({"phrase_localization": {"R@1": 50.0, "num_dropped": 1, "by_type": kinds}}) == [
         ["", ["", "R@1", "num dropped"], ["phrase localization", "50.0", "1"]],
         [
-            "phrase localization, by type", ["", "R@1", "num phrases"], ["people", "0.0", "3"],
+            "phrase localization, by type",
+            ["", "R@1", "num phrases"],
+            ["people", "0.0", "3"],
             ["<b>", "–", "0"],
         ],
     ]
 
 
 def test_a_table_of_many_columns_stands_on_its_side():
-    table, = _tables({"captions": {f"score_{number}": number for number in range(12)}})
+    (table,) = _tables({"captions": {f"score_{number}": number for number in range(12)}})
     assert table[1] == ["", "captions"]
     assert table[2:] == [[f"score {number}", str(number)] for number in range(12)]
 

@@ -43,7 +43,10 @@ def test_a_page_leads_to_all_sections_and_its_neighbours():
     pages = _pages()
     links = _Links(page_html(pages[2], pages, "a report"))
     pager = [
-        "images_001.html", "images_001.html", "images_002.html", "images_003.html",
+        "images_001.html",
+        "images_001.html",
+        "images_002.html",
+        "images_003.html",
         "images_003.html",
     ]
     # The sections once, and the pager above and below.
@@ -68,6 +71,6 @@ def test_the_data_of_a_page_is_a_script_that_assigns_json():
     assert script.isascii()
     name, _, value = script.partition(" = ")
     assert name == "window.reportPage"
-    group, = json.loads(value.rstrip("\n;"))["groups"]
+    (group,) = json.loads(value.rstrip("\n;"))["groups"]
     assert group["title"] == group["cards"][0]["title"] == HOSTILE
     assert group["cards"][0]["lines"][0]["parts"][0]["text"] == HOSTILE + " é"

@@ -15,7 +15,8 @@ def test_words_that_the_model_did_not_read_are_in_no_snippet():
 def test_a_word_of_several_tokens_goes_where_its_first_is():
     # "kneeling" is kneel, ##ing; the second snippet begins within it.
     assert snippet_parts("dog kneeling down", [0, 1, 3, 4], [(0, 2), (2, 4)]) == [
-        ("dog kneeling", 0), ("down", 1)
+        ("dog kneeling", 0),
+        ("down", 1),
     ]
 
 

@@ -14,7 +14,10 @@ from PIL import Image
 from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.model_settings import (
-    AlignmentSettings, EmbeddingSettings, MRnnSettings, SimilaritySettings,
+    AlignmentSettings,
+    EmbeddingSettings,
+    MRnnSettings,
+    SimilaritySettings,
 )
 from vsa_tf.program import ProgramError
 from vsa_tf.reporting.report_options import ReportOptions
@@ -24,8 +27,13 @@ from vsa_tf.training.train_model import train_model
 
 NUM_IMAGES = 5
 _NETWORK = {
-    "joint_size": 8, "hidden_size": 8, "text_hidden_size": 8, "text": "gru", "recurrent_size": 4,
-    "word_embedding_size": 4, "crop_size": 16,
+    "joint_size": 8,
+    "hidden_size": 8,
+    "text_hidden_size": 8,
+    "text": "gru",
+    "recurrent_size": 4,
+    "word_embedding_size": 4,
+    "crop_size": 16,
 }
 MODELS = {
     "alignment": ("alignment", AlignmentSettings(crop_size=16, joint_size=8)),
@@ -35,9 +43,7 @@ MODELS = {
     "similarity": ("similarity", SimilaritySettings(**_NETWORK, task="region_phrase")),
 }
 SECTIONS = {
-    "alignment": [
-        "images", "queries", "magnitudes", "image_search", "image_annotation", "phrases",
-    ],
+    "alignment": ["images", "queries", "magnitudes", "image_search", "image_annotation", "phrases"],
     "captions": ["images"],
     "retrieval": ["images", "image_search", "image_annotation"],
     "phrases": ["phrases", "queries"],
@@ -55,8 +61,12 @@ def make(tmp_path_factory):
         name, model = MODELS[kind]
         settings = Settings(
             DataSettings(
-                data_dir=str(folder / "data"), dataset="shape_scenes",
-                num_examples=f"6,{NUM_IMAGES},3", min_count=1, image_size=32, batch_size=8,
+                data_dir=str(folder / "data"),
+                dataset="shape_scenes",
+                num_examples=f"6,{NUM_IMAGES},3",
+                min_count=1,
+                image_size=32,
+                batch_size=8,
             ),
             OptimizerSettings(optimizer="adam"),
             TrainingSettings(
@@ -132,8 +142,8 @@ def test_every_image_has_a_place_and_its_captions(make):
         assert [card["title"] for card in cards] == records.filenames
         for image, card in enumerate(cards):
             lines = [" ".join(part["text"] for part in line["parts"]) for line in card["lines"]]
-            captions = records.captions[slice(*records.first_caption[image:image + 2])]
-            assert lines[-len(captions):] == [" ".join(caption.split()) for caption in captions]
+            captions = records.captions[slice(*records.first_caption[image : image + 2])]
+            assert lines[-len(captions) :] == [" ".join(caption.split()) for caption in captions]
 
 
 def _phrases(report):
@@ -141,7 +151,8 @@ def _phrases(report):
     pages = sorted(path.stem for path in report.glob("phrases_*.html"))
     return [
         [line["parts"][0]["text"] for line in card["lines"]]
-        for page in pages for card in _cards(report, page)
+        for page in pages
+        for card in _cards(report, page)
     ]
 
 
@@ -155,7 +166,7 @@ def test_every_phrase_is_looked_for(make):
         with_box.append([])
         for phrase in phrases:
             words = records.captions[records.first_caption[image] + phrase.caption_index].split()
-            text = " ".join(words[phrase.first_word:phrase.first_word + phrase.num_words])
+            text = " ".join(words[phrase.first_word : phrase.first_word + phrase.num_words])
             every[-1].append(text)
             if phrase.chain in chains:
                 with_box[-1].append(text)
@@ -179,7 +190,7 @@ def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
     model_dir = report.parent / "alignment"
     options = ReportOptions(queries=("red <b>",), num_frequent_queries=0, max_images=1)
     write_report(model_dir, None, "dev", tmp_path / "asked", options)
-    group, = _groups(tmp_path / "asked", "queries")
+    (group,) = _groups(tmp_path / "asked", "queries")
     assert group["title"] == "red <b>"
     scores = [float(card["note"]) for card in group["cards"]]
     assert len(scores) == 10 and scores == sorted(scores, reverse=True)
@@ -203,7 +214,7 @@ def test_the_projector_has_a_vector_a_line_and_a_tile_for_each_point(make, kind)
         assert set(kinds) == {"image" if kind == "captions" else "phrase"}
     with Image.open(projector / "sprites.png") as sprites:
         columns = sprites.width // 64
-    assert (columns - 1) ** 2 < len(vectors) <= columns ** 2
+    assert (columns - 1) ** 2 < len(vectors) <= columns**2
     config = (projector / "projector_config.pbtxt").read_text("utf-8")
     for name in ("vectors.tsv", "metadata.tsv", "sprites.png"):
         assert f'"{name}"' in config
@@ -220,9 +231,19 @@ def test_a_browser_shows_text_as_text(make, tmp_path):
     script.write_text(f"window.reportPage = {json.dumps({'groups': groups})};")
     page = pathlib.Path(tmp_path / "report" / "images_001.html").as_uri()
     result = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000",
-         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page],
-        capture_output=True, text=True, timeout=120,
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--virtual-time-budget=2000",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            page,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert result.stdout.count("<article") == len(groups[0]["cards"])
     assert "<title>Images, page 1 of 3" in result.stdout

@@ -25,8 +25,9 @@ def test_the_closest_caption_has_the_largest_similarity(kind, block_bytes):
     expected = similarity.between(captions, training)
     found = closest_captions(captions, similarity, block_bytes)
     np.testing.assert_allclose(found.similarities, expected.max(axis=1), atol=1e-12)
-    np.testing.assert_allclose(expected[np.arange(20), found.captions], found.similarities,
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        expected[np.arange(20), found.captions], found.similarities, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

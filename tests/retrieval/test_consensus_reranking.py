@@ -6,7 +6,9 @@ import pytest
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
 from vsa_tf.retrieval import consensus_reranking as module
 from vsa_tf.retrieval.consensus_reranking import (
-    consensus_reranking, consensus_scores, oracle_reranking,
+    consensus_reranking,
+    consensus_scores,
+    oracle_reranking,
 )
 
 _WORDS = "a a the dog cat runs sits on in grass".split()
@@ -60,9 +62,17 @@ def test_reranking_is_that_of_the_definition(kind, block_images, monkeypatch):
     for image, (own, near) in enumerate(zip(hypotheses, neighbors, strict=True)):
         references = [training[row] for row in range(40) if image_of_caption[row] in near]
         scores = [
-            np.mean(sorted((similarity.between([hypothesis], [reference])[0, 0]
-                            for reference in references), reverse=True)[:5])
-            for hypothesis in own]
+            np.mean(
+                sorted(
+                    (
+                        similarity.between([hypothesis], [reference])[0, 0]
+                        for reference in references
+                    ),
+                    reverse=True,
+                )[:5]
+            )
+            for hypothesis in own
+        ]
         np.testing.assert_allclose(found.scores[image], scores, atol=1e-12)
         ranked = found.scores[image][found.order[image]]
         assert (np.diff(ranked) <= 0).all()
@@ -70,8 +80,13 @@ def test_reranking_is_that_of_the_definition(kind, block_images, monkeypatch):
 
 
 def test_the_caption_on_which_neighbours_agree_comes_first():
-    training = ["a dog runs on the grass", "the dog runs on grass", "a cat sits in a tree",
-                "two men ride a bus", "a red bus in the city"]
+    training = [
+        "a dog runs on the grass",
+        "the dog runs on grass",
+        "a cat sits in a tree",
+        "two men ride a bus",
+        "a red bus in the city",
+    ]
     training = [caption.split() for caption in training]
     for kind in KINDS:
         similarity = CaptionSimilarity(training, range(5), kind)
@@ -101,8 +116,9 @@ def test_default_numbers_of_captions_are_those_of_the_paper():
 
 @pytest.mark.parametrize("block_images", [2, 256])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_oracle_ranks_by_the_mean_similarity_to_the_true_captions(kind, block_images,
-                                                                      monkeypatch):
+def test_the_oracle_ranks_by_the_mean_similarity_to_the_true_captions(
+    kind, block_images, monkeypatch
+):
     monkeypatch.setattr(module, "_BLOCK_IMAGES", block_images)
     _, _, similarity, hypotheses, _ = random_problem(2, kind)
     random = np.random.default_rng(3)
@@ -124,13 +140,16 @@ def test_no_image_gives_no_ranking():
     assert oracle_reranking([], [], similarity) == ([], [])
 
 
-@pytest.mark.parametrize("hypotheses, neighbors, message", [
-    ([[["a"]]], [[0], [0]], "of 1 images, neighbours of 2"),
-    ([[["a"]], []], [[0], [0]], "0 hypotheses .* image 1"),
-    ([[["a"]]], [[]], "0 neighbours for image 0"),
-    ([[["a"]]], [[2]], "training images from 0 to 1"),
-    ([["a"]], [[0]], "lists of tokens"),
-])
+@pytest.mark.parametrize(
+    "hypotheses, neighbors, message",
+    [
+        ([[["a"]]], [[0], [0]], "of 1 images, neighbours of 2"),
+        ([[["a"]], []], [[0], [0]], "0 hypotheses .* image 1"),
+        ([[["a"]]], [[]], "0 neighbours for image 0"),
+        ([[["a"]]], [[2]], "training images from 0 to 1"),
+        ([["a"]], [[0]], "lists of tokens"),
+    ],
+)
 def test_bad_arguments_are_errors(hypotheses, neighbors, message):
     similarity = CaptionSimilarity([["a"], ["b"]], [0, 1])
     with pytest.raises(ValueError, match=message):

@@ -24,7 +24,7 @@ def _by_definition(regions, mask, fragments, lengths, smoothing):
     ends = np.cumsum(lengths)
     for k, image in enumerate(regions.astype(np.float64)):
         for l, (end, length) in enumerate(zip(ends, lengths)):
-            for fragment in fragments[end - length:end]:
+            for fragment in fragments[end - length : end]:
                 scores[k, l] += sum(max(0, product) for product in image[mask[k]] @ fragment)
             scores[k, l] /= mask[k].sum() * (length + smoothing)
     return scores
@@ -48,7 +48,9 @@ def test_scores_are_those_that_training_sees():
     for smoothing in (0.0, 5.0):
         np.testing.assert_allclose(
             all_fragment_scores(regions, mask, fragments, lengths, smoothing),
-            fragment_scores(products, mask, real, smoothing), rtol=1e-5, atol=1e-6,
+            fragment_scores(products, mask, real, smoothing),
+            rtol=1e-5,
+            atol=1e-6,
         )
 
 
@@ -88,5 +90,6 @@ def test_sentences_without_fragments_score_zero_wherever_they_stand(smoothing):
     np.testing.assert_array_equal(nothing, np.zeros((7, 4)))
     np.testing.assert_allclose(
         scores[:, [2, 4]],
-        _by_definition(regions, mask, fragments, lengths[[2, 4]], smoothing), atol=1e-6,
+        _by_definition(regions, mask, fragments, lengths[[2, 4]], smoothing),
+        atol=1e-6,
     )

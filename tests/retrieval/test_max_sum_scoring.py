@@ -29,7 +29,7 @@ def scores_by_definition(regions, mask, words, lengths):
     ends = np.cumsum(lengths)
     for k, image in enumerate(regions.astype(np.float64)):
         for l, (end, length) in enumerate(zip(ends, lengths)):
-            for word in words[end - length:end]:
+            for word in words[end - length : end]:
                 scores[k, l] += max(image[mask[k]] @ word)
     return scores
 
@@ -39,8 +39,11 @@ def test_scores_equal_the_specification_fixture():
     padded = wave(12, 5, 1.5).reshape(3, 4, 5)
     lengths = [4, 3, 2]
     words = np.concatenate([padded[l, :length] for l, length in enumerate(lengths)])
-    expected = [[6.307547, 6.461447, 4.375406], [2.919729, 3.695298, 3.896284],
-                [7.630335, 2.557729, 2.200382]]
+    expected = [
+        [6.307547, 6.461447, 4.375406],
+        [2.919729, 3.695298, 3.896284],
+        [7.630335, 2.557729, 2.200382],
+    ]
     np.testing.assert_allclose(max_sum_scores(regions, None, words, lengths), expected, atol=2e-6)
 
 
@@ -57,8 +60,9 @@ def test_products_of_the_backend_give_the_same_scores(monkeypatch):
     problem = random_problem(8)
     expected = max_sum_scores(*problem)
     monkeypatch.setattr(blocked_scoring, "_has_accelerator", lambda: True)
-    np.testing.assert_allclose(max_sum_scores(*problem, block_bytes=5000), expected, rtol=1e-5,
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        max_sum_scores(*problem, block_bytes=5000), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_what_masked_regions_hold_does_not_matter():
@@ -73,9 +77,12 @@ def test_added_padding_regions_change_nothing():
     regions, mask, words, lengths = random_problem(2)
     wider = np.concatenate([regions, np.ones_like(regions)], axis=1)
     wider_mask = np.concatenate([mask, np.zeros_like(mask)], axis=1)
-    np.testing.assert_allclose(max_sum_scores(wider, wider_mask, words, lengths),
-                               max_sum_scores(regions, mask, words, lengths), rtol=1e-5,
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        max_sum_scores(wider, wider_mask, words, lengths),
+        max_sum_scores(regions, mask, words, lengths),
+        rtol=1e-5,
+        atol=1e-5,
+    )
 
 
 def test_empty_sentences_score_zero_wherever_they_stand():
@@ -85,8 +92,9 @@ def test_empty_sentences_score_zero_wherever_they_stand():
     for block_bytes in (1, 1 << 26):
         scores = max_sum_scores(regions, mask, words, lengths, block_bytes=block_bytes)
         assert not scores[:, [0, 1, 3, 5]].any()
-        np.testing.assert_allclose(scores, scores_by_definition(regions, mask, words, lengths),
-                                   atol=1e-5)
+        np.testing.assert_allclose(
+            scores, scores_by_definition(regions, mask, words, lengths), atol=1e-5
+        )
 
 
 def test_no_words_or_no_sentences_at_all():
@@ -137,23 +145,31 @@ def test_blocks_respect_the_memory_bound(monkeypatch):
 
 def test_a_sentence_longer_than_a_block_is_scored_whole():
     problem = random_problem(7, num_sentences=2, longest=500)
-    np.testing.assert_allclose(max_sum_scores(*problem, block_bytes=2000),
-                               scores_by_definition(*problem), atol=1e-3)
+    np.testing.assert_allclose(
+        max_sum_scores(*problem, block_bytes=2000), scores_by_definition(*problem), atol=1e-3
+    )
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"lengths": [1, 1]}, "sum to the number"),
-    ({"lengths": [4, -1]}, "sum to the number"),
-    ({"lengths": [1.5, 1.5]}, "sum to the number"),
-    ({"words": np.zeros((3, 5))}, "one width"),
-    ({"words": np.full((3, 2), np.nan)}, "finite word vectors"),
-    ({"regions": np.full((2, 2, 2), np.inf)}, "finite region vectors"),
-    ({"region_mask": np.ones((2, 3), bool)}, "region mask of shape"),
-    ({"region_mask": np.array([[True, True], [False, False]])}, "none in image 1"),
-    ({"block_bytes": 0}, "block_bytes"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"lengths": [1, 1]}, "sum to the number"),
+        ({"lengths": [4, -1]}, "sum to the number"),
+        ({"lengths": [1.5, 1.5]}, "sum to the number"),
+        ({"words": np.zeros((3, 5))}, "one width"),
+        ({"words": np.full((3, 2), np.nan)}, "finite word vectors"),
+        ({"regions": np.full((2, 2, 2), np.inf)}, "finite region vectors"),
+        ({"region_mask": np.ones((2, 3), bool)}, "region mask of shape"),
+        ({"region_mask": np.array([[True, True], [False, False]])}, "none in image 1"),
+        ({"block_bytes": 0}, "block_bytes"),
+    ],
+)
 def test_bad_arguments_are_errors(change, message):
-    arguments = {"regions": np.zeros((2, 2, 2)), "region_mask": None, "words": np.zeros((3, 2)),
-                 "lengths": [1, 2]}
+    arguments = {
+        "regions": np.zeros((2, 2, 2)),
+        "region_mask": None,
+        "words": np.zeros((3, 2)),
+        "lengths": [1, 2],
+    }
     with pytest.raises(ValueError, match=message):
         max_sum_scores(**{**arguments, **change})

@@ -75,8 +75,9 @@ def test_with_fewer_training_images_all_are_neighbours():
 def test_a_training_image_finds_itself_first():
     training = np.random.default_rng(2).standard_normal((50, 8)).astype(np.float32)
     for distance in ("cosine", "euclidean"):
-        np.testing.assert_array_equal(nearest_images(training, training, 3, distance).images[:, 0],
-                                      np.arange(50))
+        np.testing.assert_array_equal(
+            nearest_images(training, training, 3, distance).images[:, 0], np.arange(50)
+        )
 
 
 def test_blocks_respect_the_memory_bound():
@@ -91,17 +92,20 @@ def test_blocks_respect_the_memory_bound():
     assert peak < 2 * block_bytes
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"queries": [[1.0, np.nan]]}, "row 0 of queries"),
-    ({"training": [[1.0, 1.0], [np.inf, 0.0]]}, "row 1 of training"),
-    ({"queries": [[1.0]]}, "one width"),
-    ({"queries": [1.0, 1.0]}, "one width"),
-    ({"training": np.zeros((0, 2))}, "at least one row"),
-    ({"queries": np.zeros((0, 2))}, "at least one row"),
-    ({"num_neighbors": 0}, "num_neighbors=0"),
-    ({"block_bytes": 0}, "block_bytes=0"),
-    ({"distance": "manhattan"}, "distance='manhattan'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"queries": [[1.0, np.nan]]}, "row 0 of queries"),
+        ({"training": [[1.0, 1.0], [np.inf, 0.0]]}, "row 1 of training"),
+        ({"queries": [[1.0]]}, "one width"),
+        ({"queries": [1.0, 1.0]}, "one width"),
+        ({"training": np.zeros((0, 2))}, "at least one row"),
+        ({"queries": np.zeros((0, 2))}, "at least one row"),
+        ({"num_neighbors": 0}, "num_neighbors=0"),
+        ({"block_bytes": 0}, "block_bytes=0"),
+        ({"distance": "manhattan"}, "distance='manhattan'"),
+    ],
+)
 def test_bad_arguments_are_errors(change, message):
     arguments = {"queries": [[1.0, 2.0]], "training": [[1.0, 1.0], [2.0, 0.0]]}
     with pytest.raises(ValueError, match=message):

@@ -22,16 +22,23 @@ def test_answers_are_those_of_the_definition(kind, num_captions):
         rows = [row for neighbor in near for row in np.flatnonzero(image_of_caption == neighbor)]
         scores = {}
         for row in rows:
-            others = [similarity.between([training[row]], [training[other]])[0, 0]
-                      for other in rows if other != row]
+            others = [
+                similarity.between([training[row]], [training[other]])[0, 0]
+                for other in rows
+                if other != row
+            ]
             scores[row] = np.mean(sorted(others, reverse=True)[:num_captions])
         assert found.scores[image] == pytest.approx(max(scores.values()))
         assert scores[found.captions[image]] == pytest.approx(max(scores.values()))
 
 
 def test_a_caption_does_not_agree_with_itself_but_with_its_repetition():
-    training = ["a man rides a bus", "two red dogs run home", "two red dogs run home",
-                "a cat sits in a tree"]
+    training = [
+        "a man rides a bus",
+        "two red dogs run home",
+        "two red dogs run home",
+        "a cat sits in a tree",
+    ]
     similarity = CaptionSimilarity([caption.split() for caption in training], [0, 1, 2, 3])
     # Alone every caption agrees best with itself: that says nothing. Said twice it does.
     assert nearest_neighbor_captions([[0, 3]], similarity, 1).captions.tolist() == [0]

@@ -67,8 +67,13 @@ def test_without_any_phrase_there_are_no_distances():
 
 @pytest.mark.parametrize(
     ("phrases", "sentences"),
-    [(np.zeros((2, 3)), [0]), (np.zeros((1, 2)), [0]), (np.zeros((1, 3)), [4]),
-     (np.zeros((1, 3)), [-1]), (np.full((1, 3), np.nan), [0])],
+    [
+        (np.zeros((2, 3)), [0]),
+        (np.zeros((1, 2)), [0]),
+        (np.zeros((1, 3)), [4]),
+        (np.zeros((1, 3)), [-1]),
+        (np.full((1, 3), np.nan), [0]),
+    ],
 )
 def test_what_does_not_fit_is_an_error(phrases, sentences):
     with pytest.raises(ValueError, match="Expected .* Received"):

@@ -12,9 +12,7 @@ from vsa_tf.retrieval.sentence_likelihood import (
 )
 
 # Repeated sentences, one that begins another, ones that part at once and late, an unknown word.
-SENTENCES = [
-    [4, 5, 6], [4, 5], [4, 5, 6], [7], [4, 5, 7, 8], [8, 4, 5, 6], [3, 4], [4, 5, 6, 6, 6],
-]
+SENTENCES = [[4, 5, 6], [4, 5], [4, 5, 6], [7], [4, 5, 7, 8], [8, 4, 5, 6], [3, 4], [4, 5, 6, 6, 6]]
 TOKENS = TokenStore(SENTENCES, max_words=10)
 NUM_IMAGES = 5
 # Without the image in the recurrence, twice; with it; without any image.
@@ -136,6 +134,6 @@ class TestBeginnings:
         contexts = np.append(beginnings.context_of_step, -1)[beginnings.step_of_word]
         beginning_of = {}
         for row, words in zip(contexts, sentences):
-            for t, context in enumerate(row[:len(words) + 1]):
+            for t, context in enumerate(row[: len(words) + 1]):
                 assert beginning_of.setdefault(context, words[:t]) == words[:t]
         assert len(beginning_of) == len({tuple(words) for words in beginning_of.values()})

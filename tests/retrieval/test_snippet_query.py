@@ -29,7 +29,7 @@ def test_equal_scores_stand_in_order():
 def test_magnitude_is_the_length_of_the_vector():
     hits = regions_by_magnitude(REGIONS, top_k=2)
     assert hits[0] == (1, 0, 5.0)
-    assert hits[1] == (1, 1, pytest.approx(2 ** 0.5))
+    assert hits[1] == (1, 1, pytest.approx(2**0.5))
     assert regions_by_magnitude(REGIONS, top_k=1, largest=False) == [(0, 0, 1.0)]
 
 
@@ -41,10 +41,17 @@ def test_blocks_change_nothing(monkeypatch):
     assert [hit[:2] for hit in best_regions(words, regions)] == [hit[:2] for hit in whole]
 
 
-@pytest.mark.parametrize("words, regions, settings", [
-    (np.zeros((0, 2)), REGIONS, {}), ([[1, 2, 3]], REGIONS, {}), ([[1, 2]], REGIONS[0], {}),
-    ([[1, 2]], REGIONS, {"top_k": 0}), ([[np.nan, 2]], REGIONS, {}),
-    ([[1, 2]], REGIONS, {"region_mask": [[True]]})])
+@pytest.mark.parametrize(
+    "words, regions, settings",
+    [
+        (np.zeros((0, 2)), REGIONS, {}),
+        ([[1, 2, 3]], REGIONS, {}),
+        ([[1, 2]], REGIONS[0], {}),
+        ([[1, 2]], REGIONS, {"top_k": 0}),
+        ([[np.nan, 2]], REGIONS, {}),
+        ([[1, 2]], REGIONS, {"region_mask": [[True]]}),
+    ],
+)
 def test_bad_arguments_are_errors(words, regions, settings):
     with pytest.raises(ValueError, match="Expected .* Received"):
         best_regions(words, regions, **settings)

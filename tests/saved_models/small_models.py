@@ -19,8 +19,12 @@ from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.text.relation_types import RelationTypes
 
 CAPTIONS = (
-    "A brown dog runs on the grass .", "Two dogs play with a red ball", "A man rides a bicycle",
-    "the man 's dog sleeps", "A girl in a red dress", "Boys play football on the grass",
+    "A brown dog runs on the grass .",
+    "Two dogs play with a red ball",
+    "A man rides a bicycle",
+    "the man 's dog sleeps",
+    "A girl in a red dress",
+    "Boys play football on the grass",
 )
 RELATION_TYPES = ("det", "amod", "nsubj")
 SENTENCES = ["A red dog plays .", "...", "the zebra rides a red bicycle " * 4, "Boys"]
@@ -72,7 +76,12 @@ def save_detector(path):
 
 
 def make_model_dir(
-    path, name, model, image_encoder="pixels", region_features="crop", detector="none",
+    path,
+    name,
+    model,
+    image_encoder="pixels",
+    region_features="crop",
+    detector="none",
     num_regions=1,
 ):
     """Writes a model directory.

@@ -10,7 +10,11 @@ import tensorflow as tf
 
 from tests.data.small_records import write_records
 from tests.saved_models.small_models import (
-    SENTENCES, make_model_dir, photographs, save_detector, save_encoder,
+    SENTENCES,
+    make_model_dir,
+    photographs,
+    save_detector,
+    save_encoder,
 )
 from vsa_tf.data import schema
 from vsa_tf.model_settings import AlignmentSettings, MRnnSettings
@@ -65,10 +69,14 @@ def folder(tmp_path_factory):
 def _options(folder, model, export_dir, **changes):
     networks = model == "alignment"
     options = {
-        "model_dir": folder / model, "export_dir": export_dir,
+        "model_dir": folder / model,
+        "export_dir": export_dir,
         "image_encoder": str(folder / "encoder") if networks else "",
         "detector": str(folder / "detector") if networks else "",
-        "data_dir": str(folder / "data"), "split": None, "example_image": [], "num_examples": 2,
+        "data_dir": str(folder / "data"),
+        "split": None,
+        "example_image": [],
+        "num_examples": 2,
     }
     return types.SimpleNamespace(**options | changes)
 
@@ -86,7 +94,10 @@ def captioner(folder):
 def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", LOADED_ALONE, str(alignment), str(folder / "0.jpg")],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": ""},
     )
     assert result.returncode == 0, result.stderr
@@ -123,7 +134,8 @@ def test_the_exported_model_answers_in_the_words_of_the_live_one(folder, caption
     )
     np.testing.assert_allclose(
         exported.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
-        live.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"], rtol=1e-5,
+        live.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
+        rtol=1e-5,
     )
 
 
@@ -186,7 +198,8 @@ def test_there_is_a_warm_up_request_for_every_signature(alignment):
 
 def test_a_model_that_answers_otherwise_is_refused_and_deleted(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        export_module, "answer_differences",
+        export_module,
+        "answer_differences",
         lambda *_: {"caption": {"captions": 0.0, "log_prob": 2e-4}, "log_prob": {"log_prob": 0.0}},
     )
     with pytest.raises(ProgramError, match="log_prob of caption differs by 0.0002"):

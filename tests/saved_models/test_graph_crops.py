@@ -16,7 +16,8 @@ def crops():
     """`graph_crops` traced once for each size of crop, with images of unknown size."""
     return {
         size: tf.function(
-            lambda image, boxes, size=size: graph_crops(image, boxes, size), autograph=False,
+            lambda image, boxes, size=size: graph_crops(image, boxes, size),
+            autograph=False,
             input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, 4))],
         )
         for size in SIZES
@@ -34,8 +35,11 @@ def boxes(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.integers(8, 150), st.integers(8, 150), st.lists(boxes(), min_size=1, max_size=4),
-    st.sampled_from(SIZES), st.integers(0, 1000),
+    st.integers(8, 150),
+    st.integers(8, 150),
+    st.lists(boxes(), min_size=1, max_size=4),
+    st.sampled_from(SIZES),
+    st.integers(0, 1000),
 )
 # Rows first: the height loses more than twice as many pixels as the width, or one too few.
 @example(100, 60, [WHOLE], 32, 0)

@@ -16,10 +16,11 @@ def _compare(encoder, num_boxes):
     boxes = np.concatenate([[FRAME], corners.reshape(-1, 4)]).astype(np.float32)
     module = GraphEncoder(encoder)
     run = tf.function(
-        module, autograph=False,
+        module,
+        autograph=False,
         input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, 4))],
     )
-    expected, = encoder.encode([image], [boxes])
+    (expected,) = encoder.encode([image], [boxes])
     assert module.feature_size == expected.shape[1]
     np.testing.assert_allclose(run(image, boxes), expected, rtol=1e-5, atol=1e-6)
 

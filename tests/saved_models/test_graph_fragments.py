@@ -8,9 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.small_records import set_dependencies, write_records
-from tests.saved_models.small_models import (
-    make_model_dir, photographs, save_detector, save_encoder,
-)
+from tests.saved_models.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
 from vsa_tf.model_settings import AlignmentSettings, DefragSettings
 from vsa_tf.program import ProgramError
@@ -29,8 +27,11 @@ CASES = {
     "alignment by lengths": (
         "alignment",
         AlignmentSettings(
-            fragments="dependencies", joint_size=8, similarity="sentence_cosine",
-            word_activation="linear", length_normalization=True,
+            fragments="dependencies",
+            joint_size=8,
+            similarity="sentence_cosine",
+            word_activation="linear",
+            length_normalization=True,
         ),
     ),
 }
@@ -39,7 +40,7 @@ SENTENCES = [
     "",
     # An unknown type and word; blank lines and line ends of Windows; a quotation mark; nine
     # relations, of which the model reads seven.
-    "\nvocative\tzebra\tred\r\n \nnsubj\t\"\tdog\n" + "det\tdog\tthe\n" * 8,
+    '\nvocative\tzebra\tred\r\n \nnsubj\t"\tdog\n' + "det\tdog\tthe\n" * 8,
     "amod\tMan's\tbrown",
 ]
 
@@ -53,7 +54,11 @@ def open_model(tmp_path_factory):
         name, settings = CASES[case]
         if not (folder / case).exists():
             make_model_dir(
-                folder / case, name, settings, image_encoder=encoder, detector=detector,
+                folder / case,
+                name,
+                settings,
+                image_encoder=encoder,
+                detector=detector,
                 num_regions=4,
             )
         return LiveModel(folder / case, encoder, detector)
@@ -68,7 +73,10 @@ def test_sentences_are_read_as_they_are_written(open_model):
     types, vocabulary = trained.text.relation_types, trained.text.vocabulary
     ids = types.encode(["amod", "det", "nsubj"])
     assert batch["relations"].tolist() == [
-        ids + [0] * 4, [0] * 7, [1] + [ids[1]] * 6, [ids[0]] + [0] * 6
+        ids + [0] * 4,
+        [0] * 7,
+        [1] + [ids[1]] * 6,
+        [ids[0]] + [0] * 6,
     ]
     heads = vocabulary.encode(["dog", "plays", "<unk>", "man"])
     assert batch["heads"][:, 0].tolist() == [heads[0], 0, heads[2], heads[3]]
@@ -79,9 +87,9 @@ def test_sentences_are_read_as_they_are_written(open_model):
 def test_the_graph_answers_as_the_model_does(open_model, case):
     live = open_model(case)
     graph = GraphModel(live)
-    assert list(graph.functions) == list(live.signatures) == [
-        "score", "embed_image", "embed_sentence"
-    ]
+    assert (
+        list(graph.functions) == list(live.signatures) == ["score", "embed_image", "embed_sentence"]
+    )
     questions = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
     for name, inputs in live.signatures.items():
         asked = {key: questions[key] for key in inputs}
@@ -101,8 +109,8 @@ def test_scores_follow_from_the_embeddings(open_model):
     texts = live.call("embed_sentence", sentences=sentences)
     scores = live.call("score", image_bytes=images, sentences=sentences)["score"]
     for row, score in enumerate(scores):
-        v = regions["regions"][row, :regions["num_regions"][row]]
-        s = texts["fragments"][row, :texts["num_fragments"][row]]
+        v = regions["regions"][row, : regions["num_regions"][row]]
+        s = texts["fragments"][row, : texts["num_fragments"][row]]
         expected = np.maximum(v @ s.T, 0).sum() / (len(v) * (len(s) + 3))
         np.testing.assert_allclose(score, expected, rtol=1e-4, atol=1e-6)
     assert scores[1] == 0 and scores[0] > 0
@@ -135,12 +143,20 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     (tmp_path / "data").mkdir()
     write_records(tmp_path / "data", 3, 1, "dev", images_stored=True, edit=edit)
     make_model_dir(
-        tmp_path / "model", "defrag", DefragSettings(joint_size=6, crop_size=16), detector="grid",
+        tmp_path / "model",
+        "defrag",
+        DefragSettings(joint_size=6, crop_size=16),
+        detector="grid",
         num_regions=3,
     )
     options = types.SimpleNamespace(
-        model_dir=tmp_path / "model", export_dir=tmp_path / "exported", image_encoder="",
-        detector="grid", data_dir=str(tmp_path / "data"), split="dev", example_image=[],
+        model_dir=tmp_path / "model",
+        export_dir=tmp_path / "exported",
+        image_encoder="",
+        detector="grid",
+        data_dir=str(tmp_path / "data"),
+        split="dev",
+        example_image=[],
         num_examples=3,
     )
     version = export_model(options, AnswerSettings())
@@ -150,8 +166,10 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     exported, live = ExportedModel(version), LiveModel(tmp_path / "model", detector="grid")
     asked = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
     np.testing.assert_allclose(
-        exported.call("score", **asked)["score"], live.call("score", **asked)["score"],
-        rtol=1e-4, atol=1e-6,
+        exported.call("score", **asked)["score"],
+        live.call("score", **asked)["score"],
+        rtol=1e-4,
+        atol=1e-6,
     )
     with pytest.raises(InputError, match="one a line"):
         exported.call("embed_sentence", sentences=["A red dog"])

@@ -56,9 +56,7 @@ def files():
         "4-bit palette png with a transparent colour": encoded(
             palette, "PNG", bits=4, transparency=3
         ),
-        "png with a transparent colour": encoded(
-            image, "PNG", transparency=image.getpixel((0, 0))
-        ),
+        "png with a transparent colour": encoded(image, "PNG", transparency=image.getpixel((0, 0))),
         "grey png with a transparent level": encoded(image.convert("L"), "PNG", transparency=100),
         "transparent png": encoded(alpha, "PNG"),
         "transparent grey png": encoded(alpha.convert("LA"), "PNG"),

@@ -5,11 +5,19 @@ import pytest
 import tensorflow as tf
 
 from tests.saved_models.small_models import (
-    SENTENCES, make_model_dir, photographs, save_detector, save_encoder,
+    SENTENCES,
+    make_model_dir,
+    photographs,
+    save_detector,
+    save_encoder,
 )
 from tfrecords_tools.detection.source_proposals import SourceProposals
 from vsa_tf.model_settings import (
-    AlignmentSettings, DvsaRnnSettings, EmbeddingSettings, MRnnSettings, SimilaritySettings,
+    AlignmentSettings,
+    DvsaRnnSettings,
+    EmbeddingSettings,
+    MRnnSettings,
+    SimilaritySettings,
 )
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.answer_settings import AnswerSettings
@@ -27,35 +35,45 @@ CASES = {
         {**NETWORKS, "region_features": "pool"},
     ),
     "alignment by lengths": (
-        "alignment", AlignmentSettings(joint_size=8, cell="gru", length_normalization=True),
+        "alignment",
+        AlignmentSettings(joint_size=8, cell="gru", length_normalization=True),
         {**NETWORKS, "detector": "grid"},
     ),
     "alignment of pixels": (
-        "alignment", AlignmentSettings(joint_size=8, crop_size=16),
+        "alignment",
+        AlignmentSettings(joint_size=8, crop_size=16),
         {"detector": "grid", "num_regions": 4},
     ),
     "m-rnn": ("m_rnn", MRnnSettings(), {"image_encoder": "encoder"}),
     "dvsa": ("dvsa_rnn", DvsaRnnSettings(hidden_size=8, cell="lstm"), {"image_encoder": "encoder"}),
     "dvsa of regions": (
-        "dvsa_rnn", DvsaRnnSettings(hidden_size=8, snippets="some", whole_frame=True),
+        "dvsa_rnn",
+        DvsaRnnSettings(hidden_size=8, snippets="some", whole_frame=True),
         # The records of a captioner of regions in their frames hold two regions a row.
         {**NETWORKS, "num_regions": 2},
     ),
     "dvsa of regions of pixels": (
-        "dvsa_rnn", DvsaRnnSettings(hidden_size=8, snippets="some", crop_size=16),
+        "dvsa_rnn",
+        DvsaRnnSettings(hidden_size=8, snippets="some", crop_size=16),
         {"detector": "grid"},
     ),
     **{
         f"embedding with {text}": (
-            "embedding", EmbeddingSettings(text=text, **TWO_BRANCH), {"image_encoder": "encoder"}
+            "embedding",
+            EmbeddingSettings(text=text, **TWO_BRANCH),
+            {"image_encoder": "encoder"},
         )
         for text in ("hglmm", "lstm")
     },
     "embedding with context": (
-        "embedding", EmbeddingSettings(text="gru", regions_context=True, **TWO_BRANCH), NETWORKS
+        "embedding",
+        EmbeddingSettings(text="gru", regions_context=True, **TWO_BRANCH),
+        NETWORKS,
     ),
     "similarity": (
-        "similarity", SimilaritySettings(text="tf_idf", **TWO_BRANCH), {"image_encoder": "encoder"}
+        "similarity",
+        SimilaritySettings(text="tf_idf", **TWO_BRANCH),
+        {"image_encoder": "encoder"},
     ),
     **{
         f"{name} of regions": (
@@ -67,8 +85,12 @@ CASES = {
     },
 }
 MAIN = {
-    "alignment": "align", "m-rnn": "caption", "dvsa": "caption", "dvsa of regions": "caption",
-    "embedding with lstm": "score", "embedding of regions": "localize",
+    "alignment": "align",
+    "m-rnn": "caption",
+    "dvsa": "caption",
+    "dvsa of regions": "caption",
+    "embedding with lstm": "score",
+    "embedding of regions": "localize",
 }
 
 
@@ -76,7 +98,8 @@ MAIN = {
 def open_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     networks = {
-        "encoder": save_encoder(folder / "encoder"), "detector": save_detector(folder / "detector")
+        "encoder": save_encoder(folder / "encoder"),
+        "detector": save_detector(folder / "detector"),
     }
 
     def open_model(case):
@@ -85,9 +108,7 @@ def open_model(tmp_path_factory):
         path = folder / case
         if not path.exists():
             make_model_dir(path, name, settings, **inputs)
-        return LiveModel(
-            path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS
-        )
+        return LiveModel(path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS)
 
     return open_model
 
@@ -97,7 +118,9 @@ def test_the_graph_answers_as_the_model_does(open_model, case):
     live = open_model(case)
     graph = GraphModel(live)
     questions = {
-        "image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES, "phrases": SENTENCES
+        "image_bytes": photographs(len(SENTENCES)),
+        "sentences": SENTENCES,
+        "phrases": SENTENCES,
     }
     assert list(graph.functions) == list(live.signatures)
     for name, inputs in live.signatures.items():

@@ -20,7 +20,8 @@ QUESTIONS = [*SENTENCES[:20], ["zebra"], [], ["w3", "zebra", "w3", "w70"]]
 def _check(graph_feature, feature):
     tokens = tf.ragged.constant(QUESTIONS, dtype=tf.string)
     run = tf.function(
-        graph_feature, autograph=False,
+        graph_feature,
+        autograph=False,
         input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
     )
     expected = feature.transform(QUESTIONS)
@@ -41,7 +42,5 @@ def test_mean_vectors():
 
 @pytest.mark.parametrize("dimension", [None, 20])
 def test_fisher_vectors(dimension):
-    feature = FisherVector.fit(
-        SENTENCES, generated_vectors(), num_centers=4, dimension=dimension
-    )
+    feature = FisherVector.fit(SENTENCES, generated_vectors(), num_centers=4, dimension=dimension)
     _check(GraphFisherVector(feature), feature)

@@ -10,9 +10,7 @@ from vsa_tf.saved_models.jpeg_header import jpeg_header
 
 @pytest.fixture(scope="module")
 def header():
-    return tf.function(
-        jpeg_header, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
-    )
+    return tf.function(jpeg_header, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
 def jpeg(**settings):
@@ -52,7 +50,11 @@ def test_other_segments_and_fill_bytes_before_it_are_passed_over(header):
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"\xff", b"no jpeg", jpeg(), with_segments(exif("<", [(0x0100, 6)])),
+        b"",
+        b"\xff",
+        b"no jpeg",
+        jpeg(),
+        with_segments(exif("<", [(0x0100, 6)])),
         # Cut off before the directory; a directory that would lie beyond the file.
         with_segments(exif("<", [(0x0112, 6)]))[:20],
         with_segments(exif("<", [])[:-6] + b"\xff\xff\xff\x7f\xff\xff"),

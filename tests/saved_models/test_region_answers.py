@@ -7,9 +7,7 @@ from vsa_tf.saved_models.graph_region_answers import graph_region_answers
 from vsa_tf.saved_models.live_region_answers import live_region_answers
 
 MASK = np.array([[True, True, False], [True, False, False]])
-BATCH = {
-    "region_boxes": np.arange(24, dtype="float32").reshape(2, 3, 4) / 24, "region_mask": MASK,
-}
+BATCH = {"region_boxes": np.arange(24, dtype="float32").reshape(2, 3, 4) / 24, "region_mask": MASK}
 # What stands at padding must not matter.
 ANSWERS = {
     "regions": np.arange(1, 13, dtype="float32").reshape(2, 3, 2),
@@ -38,16 +36,19 @@ def test_live_answers_are_empty_at_padding():
 
 
 def test_answers_in_a_graph_are_empty_at_padding_whatever_the_number_of_rows():
-    @tf.function(input_signature=[
-        {
-            "region_boxes": tf.TensorSpec([None, 3, 4]),
-            "region_mask": tf.TensorSpec([None, 3], tf.bool),
-        },
-        {
-            "regions": tf.TensorSpec([None, 3, 2]), "log_prob": tf.TensorSpec([None, 3]),
-            "tokens": tf.TensorSpec([None, 3, 1], tf.string),
-        },
-    ])
+    @tf.function(
+        input_signature=[
+            {
+                "region_boxes": tf.TensorSpec([None, 3, 4]),
+                "region_mask": tf.TensorSpec([None, 3], tf.bool),
+            },
+            {
+                "regions": tf.TensorSpec([None, 3, 2]),
+                "log_prob": tf.TensorSpec([None, 3]),
+                "tokens": tf.TensorSpec([None, 3, 1], tf.string),
+            },
+        ]
+    )
     def answers(batch, values):
         return graph_region_answers(batch, values)
 

@@ -28,9 +28,7 @@ def images_with_regions(rng, count, num_regions=4):
 def sentences_with_words(rng, count, most_words=5):
     """`Embedded` sentences with 1 to `most_words` words."""
     counts = rng.integers(1, most_words + 1, count).astype(np.int32)
-    return Embedded(
-        "sentences", rng.normal(size=(counts.sum(), WIDTH)).astype(np.float32), counts
-    )
+    return Embedded("sentences", rng.normal(size=(counts.sum(), WIDTH)).astype(np.float32), counts)
 
 
 def write_index(path, score, *parts, dtype="float32"):
@@ -52,6 +50,7 @@ def write_index(path, score, *parts, dtype="float32"):
 
 def hashed_source(seed=0, name="given"):
     """A `GivenSource` of an embedding model: vectors of length 1, drawn by what is embedded."""
+
     def vectors(values):
         drawn = []
         for value in values:
@@ -64,9 +63,11 @@ def hashed_source(seed=0, name="given"):
         squares = np.square(vectors(image_bytes) - vectors(sentences)).sum(axis=1)
         return {"score": -np.sqrt(squares + 1e-4)}
 
-    model = GivenModel({
-        "embed_image": lambda image_bytes: {"embedding": vectors(image_bytes)},
-        "embed_sentence": lambda sentences: {"embedding": vectors(sentences)},
-        "score": score,
-    })
+    model = GivenModel(
+        {
+            "embed_image": lambda image_bytes: {"embedding": vectors(image_bytes)},
+            "embed_sentence": lambda sentences: {"embedding": vectors(sentences)},
+            "score": score,
+        }
+    )
     return GivenSource(model, name)

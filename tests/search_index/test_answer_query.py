@@ -66,10 +66,10 @@ def test_images_find_sentences_as_the_model_scores_them(aligned):
 def test_images_and_sentences_find_themselves(aligned):
     index, source, paths = aligned
     for path in paths:
-        best, = _lines(index, source, path, True, "images", top_k=1)
+        (best,) = _lines(index, source, path, True, "images", top_k=1)
         assert best == {"rank": 1, "path": path, "score": pytest.approx(1, abs=1e-5)}
     for sentence in SENTENCES:
-        best, = _lines(index, source, sentence, False, "sentences", top_k=1)
+        (best,) = _lines(index, source, sentence, False, "sentences", top_k=1)
         assert best == {"rank": 1, "sentence": sentence, "score": pytest.approx(1, abs=1e-5)}
 
 
@@ -87,7 +87,7 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
         _lines(index, source, "a dog", False, "sentences", approximate=True)
     pytest.importorskip("faiss", reason="faiss is an extra")
     build_index(tmp_path / "index", hashed_source(), sentences=SENTENCES, approximate=True)
-    best, = _lines(
+    (best,) = _lines(
         tmp_path / "index", hashed_source(), SENTENCES[2], False, "sentences", 1, approximate=True
     )
     # A distance of 0 is the root of 1e-4, see `losses.pairwise_distances`.

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from tests.search_index.given_embeddings import (
-    images_with_regions, sentences_with_words, unit, write_index,
+    images_with_regions,
+    sentences_with_words,
+    unit,
+    write_index,
 )
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
@@ -40,7 +43,7 @@ def test_the_recall_is_that_of_its_own_first_ten(without_regions):
 def test_what_it_finds_is_scored_exactly(without_regions):
     index = without_regions
     built = ApproximateIndex.build(index, "images")
-    query, = index.sample("images", 1)
+    (query,) = index.sample("images", 1)
     exact = {hit.entry: hit for hit in index.search(query, "images", 3000)}
     hits = index.search(query, "images", 10, built)
     assert len(hits) == 10
@@ -52,7 +55,7 @@ def test_few_cells_leave_most_entries_unscored(without_regions):
     index = without_regions
     built = ApproximateIndex.build(index, "images")
     built.num_cells = 1
-    query, = index.sample("images", 1)
+    (query,) = index.sample("images", 1)
     rows = built.candidates(query, 10)
     assert 0 < sum(len(found) for found in rows.values()) <= 100
 

@@ -36,7 +36,7 @@ def test_new_files_are_added_and_known_ones_passed_over(tmp_path, capsys):
 
 def test_a_changed_file_is_embedded_again(tmp_path):
     index, source = tmp_path / "index", hashed_source()
-    path, = write_files(tmp_path, [b"a"])
+    (path,) = write_files(tmp_path, [b"a"])
     os.utime(path, ns=(1, 1))
     build_index(index, source, [path])
     os.utime(path, ns=(2, 2))
@@ -84,7 +84,7 @@ def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path, capsys
         {"image": paths[1], "error": "not an image"},
         {"image": paths[3], "error": "No such file or directory"},
     ]
-    columns, = _columns(tmp_path / "index", "images")
+    (columns,) = _columns(tmp_path / "index", "images")
     assert columns["path"] == [paths[0], paths[2]]
 
 
@@ -93,7 +93,7 @@ def test_paths_are_the_same_from_another_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     build_index("index", hashed_source(), ["0.jpg"])
     monkeypatch.chdir("/")
-    columns, = _columns(tmp_path / "index", "images")
+    (columns,) = _columns(tmp_path / "index", "images")
     assert columns["path"] == [str(tmp_path / "0.jpg")]
 
 

@@ -1,24 +1,22 @@
 import numpy as np
 import pytest
 
-from tests.search_index.given_embeddings import (
-    images_with_regions, sentences_with_words, unit,
-)
+from tests.search_index.given_embeddings import images_with_regions, sentences_with_words, unit
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
 
 
 def _words(sentences, row):
     ends = np.cumsum(sentences.counts)
-    return sentences.vectors[ends[row] - sentences.counts[row]:ends[row]]
+    return sentences.vectors[ends[row] - sentences.counts[row] : ends[row]]
 
 
 def _regions(images, row):
-    return images.vectors[row, :images.counts[row]]
+    return images.vectors[row, : images.counts[row]]
 
 
 def _one_sentence(sentences, row):
-    return Embedded("sentences", _words(sentences, row), sentences.counts[row:row + 1])
+    return Embedded("sentences", _words(sentences, row), sentences.counts[row : row + 1])
 
 
 def _distance(x, y):
@@ -31,10 +29,12 @@ def test_images_and_sentences_score_by_the_best_region_of_each_word(score):
     rng = np.random.default_rng(0)
     images, sentences = images_with_regions(rng, 5), sentences_with_words(rng, 4)
     combine = np.sum if score == "max_sum" else np.mean
-    expected = np.array([
-        [combine((_words(sentences, l) @ _regions(images, k).T).max(axis=1)) for l in range(4)]
-        for k in range(5)
-    ])
+    expected = np.array(
+        [
+            [combine((_words(sentences, l) @ _regions(images, k).T).max(axis=1)) for l in range(4)]
+            for k in range(5)
+        ]
+    )
     for l in range(4):
         np.testing.assert_allclose(
             entry_scores(_one_sentence(sentences, l), images, score), expected[:, l], rtol=1e-5
@@ -55,12 +55,14 @@ def test_two_of_a_kind_score_by_the_cosine_of_frames_or_of_summed_words():
     frames = images.vectors[:, 0]
     np.testing.assert_allclose(
         entry_scores(images.take([2]), images, "max_sum"),
-        [cosine(frames[2], frame) for frame in frames], rtol=1e-5,
+        [cosine(frames[2], frame) for frame in frames],
+        rtol=1e-5,
     )
     sums = [_words(sentences, row).sum(axis=0) for row in range(4)]
     np.testing.assert_allclose(
         entry_scores(_one_sentence(sentences, 1), sentences, "max_mean"),
-        [cosine(sums[1], other) for other in sums], rtol=1e-5,
+        [cosine(sums[1], other) for other in sums],
+        rtol=1e-5,
     )
 
 
@@ -77,13 +79,17 @@ def test_phrases_score_by_the_nearest_region():
     counts = np.int32([3, 1])
     images = Embedded("images", unit(rng, 2, 3), counts, np.zeros((2, 3, 4), np.float32))
     phrases = Embedded("sentences", unit(rng, 4))
-    expected = np.array([
-        [-min(_distance(region, phrase) for region in _regions(images, k))
-         for phrase in phrases.vectors]
-        for k in range(2)
-    ])
+    expected = np.array(
+        [
+            [
+                -min(_distance(region, phrase) for region in _regions(images, k))
+                for phrase in phrases.vectors
+            ]
+            for k in range(2)
+        ]
+    )
     for l in range(4):
-        query = Embedded("sentences", phrases.vectors[l:l + 1])
+        query = Embedded("sentences", phrases.vectors[l : l + 1])
         np.testing.assert_allclose(
             entry_scores(query, images, "distance"), expected[:, l], atol=1e-5
         )
@@ -97,8 +103,9 @@ def test_equal_vectors_rounded_to_float16_are_at_the_smallest_distance():
     vectors = unit(np.random.default_rng(4), 50)
     for row in range(50):
         scores = entry_scores(
-            Embedded("images", vectors[row:row + 1]),
-            Embedded("images", vectors.astype(np.float16)), "distance",
+            Embedded("images", vectors[row : row + 1]),
+            Embedded("images", vectors.astype(np.float16)),
+            "distance",
         )
         assert scores[row] == pytest.approx(-0.01, abs=0.04)
         assert scores.argmax() == row

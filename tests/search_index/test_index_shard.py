@@ -11,7 +11,8 @@ from vsa_tf.search_index.index_shard import IndexShard
 
 def _columns(count):
     return {
-        "path": [f"{number}.jpg" for number in range(count)], "size": [1] * count,
+        "path": [f"{number}.jpg" for number in range(count)],
+        "size": [1] * count,
         "mtime_ns": [2] * count,
     }
 
@@ -19,7 +20,7 @@ def _columns(count):
 def test_what_was_written_is_read_memory_mapped(tmp_path):
     images = images_with_regions(np.random.default_rng(0), 3)
     IndexShard.write(tmp_path, _columns(3), images)
-    path, = IndexShard.find(tmp_path, "images")
+    (path,) = IndexShard.find(tmp_path, "images")
     shard = IndexShard(path, "images")
     assert shard.columns == _columns(3) and len(shard) == 3
     for name, array in images.arrays().items():
@@ -65,7 +66,7 @@ def test_another_run_that_writes_at_the_time_takes_another_number(tmp_path, monk
 @pytest.mark.parametrize("damage", ["cut", "entries", "missing"])
 def test_a_damaged_shard_is_named(tmp_path, damage):
     IndexShard.write(tmp_path, _columns(3), images_with_regions(np.random.default_rng(0), 3))
-    path, = IndexShard.find(tmp_path, "images")
+    (path,) = IndexShard.find(tmp_path, "images")
     if damage == "cut":
         whole = (path / "vectors.npy").read_bytes()
         (path / "vectors.npy").write_bytes(whole[:-100])

@@ -43,7 +43,7 @@ def test_what_was_embedded_is_kept_when_the_run_fails(tmp_path):
         with IndexWriter(tmp_path, "float32") as writer:
             _add(writer, "a", "b")
             raise KeyboardInterrupt
-    shard, = _shards(tmp_path)
+    (shard,) = _shards(tmp_path)
     assert shard.columns["sentence"] == ["a", "b"]
 
 
@@ -52,6 +52,6 @@ def test_vectors_have_the_dtype_of_the_index(tmp_path):
         _add(writer, "a")
         with pytest.raises(ProgramError, match="--dtype=float32"):
             writer.add({"sentence": ["b"]}, Embedded("sentences", np.float32([[1e6, 0]])))
-    shard, = _shards(tmp_path)
+    (shard,) = _shards(tmp_path)
     assert shard.embedded.vectors.dtype == np.float16
     assert shard.columns["sentence"] == ["a"]

@@ -18,17 +18,21 @@ def _find(model):
     ("name", "settings", "score"),
     [
         ("alignment", AlignmentSettings(crop_size=16, joint_size=8), "max_sum"),
-        ("alignment", AlignmentSettings(crop_size=16, joint_size=8, length_normalization=True),
-         "max_mean"),
+        (
+            "alignment",
+            AlignmentSettings(crop_size=16, joint_size=8, length_normalization=True),
+            "max_mean",
+        ),
         ("embedding", EmbeddingSettings(text="gru", crop_size=16), "distance"),
-        ("embedding", EmbeddingSettings(text="gru", crop_size=16, task="region_phrase"),
-         "distance"),
+        (
+            "embedding",
+            EmbeddingSettings(text="gru", crop_size=16, task="region_phrase"),
+            "distance",
+        ),
     ],
 )
 def test_a_models_own_scores_tell_how_its_vectors_are_compared(tmp_path, name, settings, score):
-    model_dir = make_model_dir(
-        tmp_path / "model", name, settings, detector="grid", num_regions=4
-    )
+    model_dir = make_model_dir(tmp_path / "model", name, settings, detector="grid", num_regions=4)
     assert _find(LiveModel(str(model_dir))) == score
 
 

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from tests.search_index.given_embeddings import (
-    images_with_regions, sentences_with_words, unit, write_index,
+    images_with_regions,
+    sentences_with_words,
+    unit,
+    write_index,
 )
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
@@ -35,7 +38,9 @@ def test_the_best_of_all_shards_come_in_order_with_their_boxes(tmp_path, dtype, 
 def test_sentences_are_found_and_have_no_boxes(tmp_path):
     rng = np.random.default_rng(1)
     parts = [
-        sentences_with_words(rng, 4), images_with_regions(rng, 3), sentences_with_words(rng, 5)
+        sentences_with_words(rng, 4),
+        images_with_regions(rng, 3),
+        sentences_with_words(rng, 5),
     ]
     index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts))
     query = images_with_regions(rng, 1)
@@ -66,7 +71,7 @@ def test_an_image_that_was_indexed_again_counts_once(tmp_path):
         writer.add(columns, Embedded("images", vectors[3:]))
     hits = SearchIndex(path).search(Embedded("sentences", vectors[1:2]), "images", 10)
     assert sorted(hit.entry for hit in hits) == ["image 0", "image 1", "image 2"]
-    changed, = [hit for hit in hits if hit.entry == "image 1"]
+    (changed,) = [hit for hit in hits if hit.entry == "image 1"]
     expected = -np.sqrt(np.square(vectors[1] - vectors[3]).sum() + 1e-4)
     assert changed.score == pytest.approx(expected, abs=1e-5)
 
@@ -81,7 +86,7 @@ def test_sampled_queries_are_indexed_sentences_where_there_are_any(tmp_path):
     images, sentences = images_with_regions(rng, 3), sentences_with_words(rng, 6)
     index = SearchIndex(write_index(tmp_path / "both", "max_sum", images, sentences))
     ends = np.cumsum(sentences.counts)
-    words = [sentences.vectors[end - count:end] for end, count in zip(ends, sentences.counts)]
+    words = [sentences.vectors[end - count : end] for end, count in zip(ends, sentences.counts)]
     drawn = index.sample("images", 10)
     assert len(drawn) == 6
     for query, expected in zip(drawn, words):

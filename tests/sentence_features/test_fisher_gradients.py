@@ -10,7 +10,8 @@ _STEP = 1e-6
 def _mixture(seed, num_components=3, size=4):
     rng = np.random.default_rng(seed)
     return HybridMixture(
-        rng.dirichlet(np.ones(num_components)), rng.normal(size=(num_components, size)),
+        rng.dirichlet(np.ones(num_components)),
+        rng.normal(size=(num_components, size)),
         rng.uniform(0.5, 2, (num_components, size)),
         rng.integers(0, 2, (num_components, size)).astype(bool),
     )

@@ -15,7 +15,9 @@ SETTINGS = {"num_centers": 4, "dimension": 20}
 def _mixture(size=2):
     """Two centres; the first has a Laplacian and a Gaussian dimension, the second the reverse."""
     return HybridMixture(
-        [0.25, 0.75], [[0.0, 0.0], [2.0, 1.0]], [[1.0, 2.0], [1.0, 0.5]],
+        [0.25, 0.75],
+        [[0.0, 0.0], [2.0, 1.0]],
+        [[1.0, 2.0], [1.0, 0.5]],
         [[True, False], [False, True]],
     )
 
@@ -29,9 +31,7 @@ def _direct(mixture, points):
             mixture.priors, mixture.locations, mixture.scales, mixture.laplacian, strict=True
         ):
             laplace = np.exp(-np.abs(x - location) / scale) / (2 * scale)
-            normal = np.exp(-((x - location) ** 2) / (2 * scale**2)) / np.sqrt(
-                2 * np.pi * scale**2
-            )
+            normal = np.exp(-((x - location) ** 2) / (2 * scale**2)) / np.sqrt(2 * np.pi * scale**2)
             densities.append(prior * np.prod(np.where(laplacian, laplace, normal)))
         parts = []
         for k, density in enumerate(densities):
@@ -39,9 +39,7 @@ def _direct(mixture, points):
             m, s = mixture.locations[k], mixture.scales[k]
             pi, b = mixture.priors[k], mixture.laplacian[k]
             location = gamma * np.where(b, np.sign(x - m) / s, (x - m) / s**2)
-            scale = gamma * np.where(
-                b, np.abs(x - m) / s**2 - 1 / s, (x - m) ** 2 / s**3 - 1 / s
-            )
+            scale = gamma * np.where(b, np.abs(x - m) / s**2 - 1 / s, (x - m) ** 2 / s**3 - 1 / s)
             parts.append(location / np.sqrt(pi / s**2))
             parts.append(scale / np.sqrt(np.where(b, pi, 2 * pi) / s**2))
         total = total + np.concatenate(parts)
@@ -59,7 +57,8 @@ def test_the_feature_is_the_formula_of_the_paper():
     np.testing.assert_allclose(
         feature.transform(sentences),
         [_direct(feature.mixture, points[words].astype(np.float64)) for words in rows],
-        rtol=1e-4, atol=1e-5,
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -98,7 +97,8 @@ def test_rows_have_length_one_and_components_keep_nearly_all_of_it():
     centered = features - features.mean(axis=0)
     # All 48 dimensions: a rotation.
     np.testing.assert_allclose(
-        np.linalg.norm(reduced.transform(SENTENCES), axis=1), np.linalg.norm(centered, axis=1),
+        np.linalg.norm(reduced.transform(SENTENCES), axis=1),
+        np.linalg.norm(centered, axis=1),
         atol=1e-4,
     )
 
@@ -149,9 +149,7 @@ def test_a_file_restores_the_feature_to_the_last_bit(tmp_path, dimension):
     restored = FisherVector.load(tmp_path / "feature.npz")
     np.testing.assert_array_equal(restored.transform(SENTENCES), feature.transform(SENTENCES))
     assert restored.dimension == feature.dimension
-    np.testing.assert_array_equal(
-        restored.mixture.log_likelihoods, feature.mixture.log_likelihoods
-    )
+    np.testing.assert_array_equal(restored.mixture.log_likelihoods, feature.mixture.log_likelihoods)
 
 
 def test_a_seed_gives_the_same_feature_and_another_another():

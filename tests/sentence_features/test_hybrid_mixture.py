@@ -13,7 +13,8 @@ def _points(seed, num_points=300, size=5):
     rng = np.random.default_rng(seed)
     centers = rng.normal(size=(3, size)) * 3
     noise = np.where(
-        np.arange(size) % 2, rng.laplace(size=(num_points, size)),
+        np.arange(size) % 2,
+        rng.laplace(size=(num_points, size)),
         rng.normal(size=(num_points, size)),
     )
     return centers[rng.integers(0, 3, num_points)] + noise
@@ -43,8 +44,14 @@ def test_the_density_is_that_of_the_definition():
 def test_em_never_lowers_the_likelihood(seed, directions, smallest_scale):
     weights = np.random.default_rng(seed).integers(1, 9, 300)
     mixture = HybridMixture.fit(
-        _points(seed), weights, 6, smallest_scale=smallest_scale, tolerance=-1, max_iterations=40,
-        seed=seed, directions=directions,
+        _points(seed),
+        weights,
+        6,
+        smallest_scale=smallest_scale,
+        tolerance=-1,
+        max_iterations=40,
+        seed=seed,
+        directions=directions,
     )
     assert len(mixture.log_likelihoods) == 40
     assert np.diff(mixture.log_likelihoods).min() > -1e-9
@@ -64,16 +71,23 @@ def test_gaussian_in_every_dimension_is_the_diagonal_mixture_of_scikit_learn():
         points, num_components=3, laplacian=False, tolerance=1e-12, max_iterations=2000
     )
     theirs = GaussianMixture(
-        3, covariance_type="diag", tol=1e-12, max_iter=2000, reg_covar=0.0,
-        weights_init=ours.priors, means_init=ours.locations, precisions_init=ours.scales**-2.0,
+        3,
+        covariance_type="diag",
+        tol=1e-12,
+        max_iter=2000,
+        reg_covar=0.0,
+        weights_init=ours.priors,
+        means_init=ours.locations,
+        precisions_init=ours.scales**-2.0,
     ).fit(points)
     assert not ours.laplacian.any()
     np.testing.assert_allclose(ours.log_densities(points), theirs.score_samples(points), rtol=1e-5)
     np.testing.assert_allclose(ours.locations, theirs.means_, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(ours.scales**2, theirs.covariances_, rtol=1e-4)
     np.testing.assert_allclose(ours.priors, theirs.weights_, rtol=1e-4)
-    np.testing.assert_allclose(ours.responsibilities(points), theirs.predict_proba(points),
-                               atol=1e-4)
+    np.testing.assert_allclose(
+        ours.responsibilities(points), theirs.predict_proba(points), atol=1e-4
+    )
 
 
 def test_one_component_is_the_maximum_likelihood_estimate_of_each_dimension():

@@ -10,11 +10,13 @@ from vsa_tf.sentence_features.principal_components import PrincipalComponents
 def _blocks(matrix, rows=50):
     """A function that returns blocks of a matrix, in two groups of columns."""
     half = matrix.shape[1] // 2
+
     def block(part):
         everywhere = np.arange(len(part))
         return GroupedMatrix(
             len(part), [(everywhere, part[:, :half]), (everywhere, part[:, half:])]
         )
+
     return lambda: [block(matrix[start : start + rows]) for start in range(0, len(matrix), rows)]
 
 

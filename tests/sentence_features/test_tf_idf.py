@@ -16,7 +16,8 @@ def test_hand_made_numbers():
     np.testing.assert_allclose(feature.idf, [1, np.log(2) + 1, np.log(2) + 1], rtol=1e-6)
     expected = np.array([2, 0, np.log(2) + 1])
     np.testing.assert_allclose(
-        feature.transform([["a", "dog", "a", "bird"]])[0], expected / np.linalg.norm(expected),
+        feature.transform([["a", "dog", "a", "bird"]])[0],
+        expected / np.linalg.norm(expected),
         rtol=1e-6,
     )
 
@@ -39,12 +40,8 @@ def test_projected_features_keep_the_products_that_matter():
     values = np.linalg.svd(full, compute_uv=False)
     lost = np.square(values[30:]).sum()
     # The best projection on 30 dimensions, to within a hundredth.
-    np.testing.assert_allclose(
-        np.square(full).sum() - np.square(features).sum(), lost, rtol=0.01
-    )
-    np.testing.assert_array_equal(
-        features, TfIdf.fit(SENTENCES, dimension=30).transform(SENTENCES)
-    )
+    np.testing.assert_allclose(np.square(full).sum() - np.square(features).sum(), lost, rtol=0.01)
+    np.testing.assert_array_equal(features, TfIdf.fit(SENTENCES, dimension=30).transform(SENTENCES))
 
 
 @pytest.mark.parametrize("dimension", [None, 10])

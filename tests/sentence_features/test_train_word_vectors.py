@@ -36,8 +36,10 @@ def test_words_of_the_same_neighbours_become_alike():
     groups = (("dog", "cat", "barks", "fur"), ("car", "bus", "drives", "road"))
     sentences = [list(rng.permutation(groups[number % 2])) for number in range(2000)]
     table = train_word_vectors(sentences, size=10, num_epochs=20)
-    vectors = {word: vector / np.linalg.norm(vector)
-               for word, vector in zip(table.words, table.vectors, strict=True)}
+    vectors = {
+        word: vector / np.linalg.norm(vector)
+        for word, vector in zip(table.words, table.vectors, strict=True)
+    }
     assert vectors["dog"] @ vectors["cat"] > vectors["dog"] @ vectors["car"]
 
 
@@ -45,19 +47,28 @@ def test_the_same_vectors_come_out_whatever_the_hash_seed():
     _needs_gensim()
     digests = set()
     for hash_seed in ("0", "1"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed,
-                       "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        digests.add(subprocess.run(
-            [sys.executable, "-c", _PROGRAM], env=environment, capture_output=True, text=True,
-            check=True,
-        ).stdout)
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": hash_seed,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+        digests.add(
+            subprocess.run(
+                [sys.executable, "-c", _PROGRAM],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
     assert len(digests) == 1
 
 
 def test_another_seed_gives_other_vectors():
     _needs_gensim()
-    first, other = (train_word_vectors(generated_sentences(), 8, num_epochs=1, seed=seed)
-                    for seed in (0, 1))
+    first, other = (
+        train_word_vectors(generated_sentences(), 8, num_epochs=1, seed=seed) for seed in (0, 1)
+    )
     assert not np.array_equal(first.vectors, other.vectors)
 
 

@@ -10,8 +10,13 @@ from tensorflow_serving.apis import predict_pb2
 from vsa_tf.server.request_limits import RequestLimits
 
 LIMITS = RequestLimits(
-    num_threads=2, max_waiting=2, max_batch_size=64, max_body_bytes=1 << 20, max_text_bytes=50000,
-    timeout_seconds=20.0, idle_seconds=2.0,
+    num_threads=2,
+    max_waiting=2,
+    max_batch_size=64,
+    max_body_bytes=1 << 20,
+    max_text_bytes=50000,
+    timeout_seconds=20.0,
+    idle_seconds=2.0,
 )
 GOOD = {"sentences": "a dog", "x": [1, 2, 3]}
 # Long on any machine: about a second of matrix products.

@@ -12,9 +12,12 @@ class _Texts(tf.Module):
         super().__init__()
         self.factor = tf.Variable(factor, dtype=tf.float32)
 
-    @tf.function(input_signature=[
-        tf.TensorSpec([None], tf.string, "sentences"), tf.TensorSpec([None, 3], tf.float32, "x"),
-    ])
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "sentences"),
+            tf.TensorSpec([None, 3], tf.float32, "x"),
+        ]
+    )
     def texts(self, sentences, x):
         return {
             "length": tf.strings.length(sentences),
@@ -51,7 +54,8 @@ def write_small_model(path, factor=2.0):
     """
     model = _Texts(factor)
     tf.saved_model.save(
-        model, str(path),
+        model,
+        str(path),
         signatures={"serving_default": model.texts, "image": model.image, "busy": model.busy},
     )
     return pathlib.Path(path)

@@ -69,7 +69,8 @@ def test_status_names_every_version(channel):
     response = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, 30)
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     assert [(entry.version, entry.state) for entry in response.model_version_status] == [
-        (3, available), (2, available),
+        (3, available),
+        (2, available),
     ]
 
 
@@ -78,25 +79,53 @@ def test_status_names_every_version(channel):
     [
         (grpc_request("none", x=1.0), "NOT_FOUND", "Latest(none)"),
         (grpc_request(signature="align", x=1.0), "INVALID_ARGUMENT", '"align" not found'),
-        (grpc_request(sentences=["a"]), "INVALID_ARGUMENT",
-         "input size does not match signature: 1!=2 len({sentences}) != len({sentences,x}). "
-         "Sent extra: {}. Missing but required: {x}."),
+        (
+            grpc_request(sentences=["a"]),
+            "INVALID_ARGUMENT",
+            "input size does not match signature: 1!=2 len({sentences}) != len({sentences,x}). "
+            "Sent extra: {}. Missing but required: {x}.",
+        ),
         (grpc_request(sentences=["a"], y=[1.0]), "INVALID_ARGUMENT", "Sent extra: {y}."),
-        (grpc_request(sentences=["a"], x=[[1, 2, 3]]), "INVALID_ARGUMENT",
-         "Expects input x to be float but int32 is provided"),
-        (grpc_request(sentences=["a"], x=[1.0, 2.0, 3.0]), "INVALID_ARGUMENT",
-         "Expects input x of shape [?,3] but [3] is provided"),
-        (grpc_request(signature="image", image_bytes=[b"GIF8"] * 65), "INVALID_ARGUMENT",
-         "Task size 65 is larger than maximum input batch size 64"),
-        (grpc_request(signature="image", image_bytes=[b"junk"]), "INVALID_ARGUMENT",
-         "Unknown image file format"),
-        (grpc_request(sentences=[b"x" * 50001], x=[[1.0, 2.0, 3.0]]), "INVALID_ARGUMENT",
-         "Expected texts of at most 50000 bytes"),
-        (grpc_request(signature="busy", num_steps=tensor_pb2.TensorProto(
-            dtype=tf.int32.as_datatype_enum, tensor_content=b"abc")),
-         "INVALID_ARGUMENT", "tensor parsing error: num_steps"),
-        (grpc_request(signature="image", image_bytes=[b"x" * (1 << 20)]), "RESOURCE_EXHAUSTED",
-         "larger than max"),
+        (
+            grpc_request(sentences=["a"], x=[[1, 2, 3]]),
+            "INVALID_ARGUMENT",
+            "Expects input x to be float but int32 is provided",
+        ),
+        (
+            grpc_request(sentences=["a"], x=[1.0, 2.0, 3.0]),
+            "INVALID_ARGUMENT",
+            "Expects input x of shape [?,3] but [3] is provided",
+        ),
+        (
+            grpc_request(signature="image", image_bytes=[b"GIF8"] * 65),
+            "INVALID_ARGUMENT",
+            "Task size 65 is larger than maximum input batch size 64",
+        ),
+        (
+            grpc_request(signature="image", image_bytes=[b"junk"]),
+            "INVALID_ARGUMENT",
+            "Unknown image file format",
+        ),
+        (
+            grpc_request(sentences=[b"x" * 50001], x=[[1.0, 2.0, 3.0]]),
+            "INVALID_ARGUMENT",
+            "Expected texts of at most 50000 bytes",
+        ),
+        (
+            grpc_request(
+                signature="busy",
+                num_steps=tensor_pb2.TensorProto(
+                    dtype=tf.int32.as_datatype_enum, tensor_content=b"abc"
+                ),
+            ),
+            "INVALID_ARGUMENT",
+            "tensor parsing error: num_steps",
+        ),
+        (
+            grpc_request(signature="image", image_bytes=[b"x" * (1 << 20)]),
+            "RESOURCE_EXHAUSTED",
+            "larger than max",
+        ),
     ],
 )
 def test_bad_requests_are_told_what_is_wrong(stub, request_, code, message):
@@ -122,12 +151,11 @@ def test_classify_and_regress_need_other_signatures(stub):
     for request in (classify, regress):
         request.model_spec.name = "toy"
     code, details = _refused(stub.Classify, classify)
-    assert (code, details.endswith("Was: tensorflow/serving/predict")) == (
-        "INVALID_ARGUMENT", True,
-    )
+    assert (code, details.endswith("Was: tensorflow/serving/predict")) == ("INVALID_ARGUMENT", True)
     regress.model_spec.signature_name = "none"
     assert _refused(stub.Regress, regress) == (
-        "INVALID_ARGUMENT", "No signature was found with the name: none",
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: none",
     )
 
 

@@ -89,10 +89,18 @@ def test_a_body_that_is_no_request_is_refused(body, message):
         (TWO, {"instances": [{"x": 1}]}, "keys must be equal to: sentence,x"),
         (ONE, {"instances": [1, {"x": 1}]}, "Expecting value/list but got object at item 1"),
         (ONE, {"instances": [{"x": 1}, 1]}, "Expecting object but got list at item 1"),
-        (ONE, {"instances": [[1], [1, 2]]}, "Failed to process element: 1 of 'instances' list. "
-         "Error: INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2"),
-        (ONE, {"instances": [{"x": [[1], [2]]}, {"x": [[1, 2]]}]}, "element: 1 key: x of "
-         "'instances' list. Error: INVALID_ARGUMENT: Expecting shape [2,1] but got: [1,2]"),
+        (
+            ONE,
+            {"instances": [[1], [1, 2]]},
+            "Failed to process element: 1 of 'instances' list. "
+            "Error: INVALID_ARGUMENT: Expecting tensor size: 1 but got: 2",
+        ),
+        (
+            ONE,
+            {"instances": [{"x": [[1], [2]]}, {"x": [[1, 2]]}]},
+            "element: 1 key: x of "
+            "'instances' list. Error: INVALID_ARGUMENT: Expecting shape [2,1] but got: [1,2]",
+        ),
         (_signature(), {"inputs": 1}, "Failed to get input map for signature: DEFAULT"),
     ],
 )

@@ -30,7 +30,7 @@ def test_several_outputs_are_objects():
 
 
 def test_bytes_are_base64_by_the_output_s_name():
-    outputs = {"text": _strings("é\"\n<b>".encode()), "raw_bytes": _strings(b"\xff\xef")}
+    outputs = {"text": _strings('é"\n<b>'.encode()), "raw_bytes": _strings(b"\xff\xef")}
     assert json.loads(json_response(outputs, False)) == {
         "outputs": {"text": ['é"\n<b>'], "raw_bytes": [{"b64": "/+8="}]}
     }

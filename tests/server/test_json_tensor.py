@@ -58,8 +58,11 @@ def test_strings_are_utf8_bytes_or_base64():
         ("3.5e38", tf.float32, "Cannot convert JSON value: 3.5e+38 to float without loss"),
         ("[[1, 2], [3]]", tf.int32, "unexpected size: 1 at level: 1 expected size: 2"),
         ("[1, [2]]", tf.int32, "Encountered list at unexpected level: 1 expected < 1"),
-        ("[[1], 2]", tf.int32, "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. "
-         "Expected at level: 2"),
+        (
+            "[[1], 2]",
+            tf.int32,
+            "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
+        ),
         ('{"b64": "A"}', tf.string, "Unable to base64 decode"),
         ('{"b64": "AAA?"}', tf.string, "Unable to base64 decode"),
         ('{"b64": 5}', tf.string, "not formatted correctly for base64 data"),

@@ -42,7 +42,9 @@ def _read(tmp_path, text):
 
 
 def test_files_of_tensorflow_serving_are_read(tmp_path):
-    configs = _read(tmp_path, """
+    configs = _read(
+        tmp_path,
+        """
         model_config_list {
           config { name: "captions" base_path: "/models/captions" model_platform: "tensorflow" }
           config {
@@ -55,11 +57,15 @@ def test_files_of_tensorflow_serving_are_read(tmp_path):
           }
           config { name: "all" base_path: "/all" model_version_policy { all {} } }
         }
-    """)
+    """,
+    )
     assert configs == [
         ModelConfig("captions", "/models/captions"),
         ModelConfig(
-            "alignment", "/models/alignment", policy="specific", versions=(3, 5),
+            "alignment",
+            "/models/alignment",
+            policy="specific",
+            versions=(3, 5),
             labels={"stable": 3},
         ),
         ModelConfig("two", "/two", num_versions=2),
@@ -82,10 +88,15 @@ def test_the_documented_file_is_read(tmp_path):
         ("", "without models"),
         ("model_config_list { config { name: 5 } }", "Expected a readable model config"),
         ('model_config_list { config { name: "a" } }', "Expected a base_path.*'a'"),
-        ('model_config_list { config { name: "a" base_path: "d" model_platform: "caffe" } }',
-         "'caffe' for 'a'"),
-        ('model_config_list { config { name: "a" base_path: "d" } '
-         'config { name: "a" base_path: "e" } }', "'a' twice"),
+        (
+            'model_config_list { config { name: "a" base_path: "d" model_platform: "caffe" } }',
+            "'caffe' for 'a'",
+        ),
+        (
+            'model_config_list { config { name: "a" base_path: "d" } '
+            'config { name: "a" base_path: "e" } }',
+            "'a' twice",
+        ),
         ('model_config_list { config { name: "a:b" base_path: "d" } }', "name='a:b'"),
     ],
 )

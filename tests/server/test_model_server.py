@@ -69,8 +69,7 @@ def test_a_busy_server_refuses_what_it_cannot_hold_and_recovers(tmp_path, saved_
     with ModelServer([ModelConfig("toy", str(tmp_path))], limits, settle_seconds=0) as server:
         results = []
         clients = [
-            threading.Thread(target=lambda: results.append(predict(server, BUSY)))
-            for _ in range(8)
+            threading.Thread(target=lambda: results.append(predict(server, BUSY))) for _ in range(8)
         ]
         for client in clients:
             client.start()

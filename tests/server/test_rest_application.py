@@ -16,10 +16,18 @@ def test_rows_come_back_as_rows(server):
     assert status == 200
     assert body == {
         "predictions": [
-            {"length": 5, "multiple": [2, 4, 6], "upper": "A DOG",
-             "raw_bytes": {"b64": base64.b64encode(b"a dog").decode()}},
-            {"length": 2, "multiple": [0, -2, 8], "upper": "é",
-             "raw_bytes": {"b64": base64.b64encode("é".encode()).decode()}},
+            {
+                "length": 5,
+                "multiple": [2, 4, 6],
+                "upper": "A DOG",
+                "raw_bytes": {"b64": base64.b64encode(b"a dog").decode()},
+            },
+            {
+                "length": 2,
+                "multiple": [0, -2, 8],
+                "upper": "é",
+                "raw_bytes": {"b64": base64.b64encode("é".encode()).decode()},
+            },
         ]
     }
 
@@ -70,7 +78,8 @@ def test_metadata_describes_the_signatures(server):
     assert signature["method_name"] == "tensorflow/serving/predict"
     assert signature["inputs"]["x"]["dtype"] == "DT_FLOAT"
     assert signature["inputs"]["x"]["tensor_shape"] == {
-        "dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}], "unknown_rank": False,
+        "dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}],
+        "unknown_rank": False,
     }
     assert set(signature["outputs"]) == {"length", "multiple", "upper", "raw_bytes"}
 
@@ -100,27 +109,54 @@ def test_connections_are_kept(server):
     [
         (b"", 400, "JSON Parse error: The document is empty"),
         (b"\xff\xd8\xff\xe0 a photograph", 400, "JSON Parse error"),
-        ({"signature_name": "image", "instances": [{"b64": "iVBORw0KG"}]}, 400,
-         "Unable to base64 decode"),
+        (
+            {"signature_name": "image", "instances": [{"b64": "iVBORw0KG"}]},
+            400,
+            "Unable to base64 decode",
+        ),
         # A photograph cut short is decoded from base64, but no image.
-        ({"signature_name": "image", "instances": [{"b64": "iVBORw0K"}]}, 400,
-         "Unknown image file format"),
+        (
+            {"signature_name": "image", "instances": [{"b64": "iVBORw0K"}]},
+            400,
+            "Unknown image file format",
+        ),
         ({"signature_name": "image", "instances": ["<script>"]}, 400, "Unknown image file format"),
-        ({"instances": [{"sentences": "a", "x": [1, 2]}]}, 400,
-         "Expects input x of shape [?,3] but [1,2] is provided"),
-        ({"instances": [{"sentences": ["a"], "x": [1, 2, 3]}]}, 400,
-         "Expects input sentences of shape [?] but [1,1] is provided"),
-        ({"instances": [{"sentences": 5, "x": [1, 2, 3]}]}, 400,
-         "JSON Value: 5 Type: Number is not of expected type: string"),
-        ({"instances": [{"sentences": "a", "x": ["1", 2, 3]}]}, 400,
-         'JSON Value: "1" Type: String is not of expected type: float'),
-        ({"signature_name": "align", "instances": [1]}, 400,
-         'Serving signature name: "align" not found in signature def'),
+        (
+            {"instances": [{"sentences": "a", "x": [1, 2]}]},
+            400,
+            "Expects input x of shape [?,3] but [1,2] is provided",
+        ),
+        (
+            {"instances": [{"sentences": ["a"], "x": [1, 2, 3]}]},
+            400,
+            "Expects input sentences of shape [?] but [1,1] is provided",
+        ),
+        (
+            {"instances": [{"sentences": 5, "x": [1, 2, 3]}]},
+            400,
+            "JSON Value: 5 Type: Number is not of expected type: string",
+        ),
+        (
+            {"instances": [{"sentences": "a", "x": ["1", 2, 3]}]},
+            400,
+            'JSON Value: "1" Type: String is not of expected type: float',
+        ),
+        (
+            {"signature_name": "align", "instances": [1]},
+            400,
+            'Serving signature name: "align" not found in signature def',
+        ),
         ({"signature_name": "__saved_model_init_op", "inputs": []}, 400, "not found"),
-        ({"instances": [{**GOOD, "sentences": "x" * 100000}]}, 400,
-         "Expected texts of at most 50000 bytes in input sentences. Received: one of 100000"),
-        ({"instances": [GOOD] * 1000}, 400,
-         "Task size 1000 is larger than maximum input batch size 64"),
+        (
+            {"instances": [{**GOOD, "sentences": "x" * 100000}]},
+            400,
+            "Expected texts of at most 50000 bytes in input sentences. Received: one of 100000",
+        ),
+        (
+            {"instances": [GOOD] * 1000},
+            400,
+            "Task size 1000 is larger than maximum input batch size 64",
+        ),
         ({"inputs": {"sentences": ["a"]}}, 400, "Missing named input: x in 'inputs' object."),
     ],
 )
@@ -139,8 +175,13 @@ def test_bad_rest_requests_are_told_what_is_wrong(server, request_, status, mess
         ("POST", "/v1/models/none/versions/7:predict", 404, "request: Specific(none, 7)"),
         ("POST", f"/v1/models/toy/versions/{2**63}:predict", 400, "Failed to convert version"),
         ("POST", "/v1/models/toy/labels/new:predict", 400, "Unrecognized servable version label"),
-        ("POST", "/v1/models/toy:classify", 400, "Expected classification signature method_name to "
-         "be tensorflow/serving/classify. Was: tensorflow/serving/predict"),
+        (
+            "POST",
+            "/v1/models/toy:classify",
+            400,
+            "Expected classification signature method_name to "
+            "be tensorflow/serving/classify. Was: tensorflow/serving/predict",
+        ),
         ("POST", "/v1/models/toy:regress", 400, "Expected regression signature method_name"),
         ("POST", "/v1/models/toy:guess", 400, "Malformed request: POST /v1/models/toy:guess"),
         ("POST", "/v1/models/toy", 400, "Malformed request: POST /v1/models/toy"),

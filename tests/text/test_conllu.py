@@ -60,25 +60,41 @@ def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing(tmp_path):
 # The two examples of the format's own page: "vámonos al mar" and "Sue likes coffee and Bill tea".
 def test_the_words_of_a_multiword_token_have_relations_and_its_surface_form_is_written(tmp_path):
     words = _lines(
-        "1-2 vámonos _ _ _", "1 vamos VERB 0 root", "2 nos PRON 1 obj",
-        "3-4 al _ _ _", "3 a ADP 5 case", "4 el DET 5 det", "5 mar NOUN 1 obl",
+        "1-2 vámonos _ _ _",
+        "1 vamos VERB 0 root",
+        "2 nos PRON 1 obj",
+        "3-4 al _ _ _",
+        "3 a ADP 5 case",
+        "4 el DET 5 det",
+        "5 mar NOUN 1 obl",
     )
     parsed = _parsed(tmp_path, words)
     assert parsed.relations == (
-        ("obj", "vamos", "nos"), ("case", "mar", "a"), ("det", "mar", "el"), ("obl", "vamos", "mar")
+        ("obj", "vamos", "nos"),
+        ("case", "mar", "a"),
+        ("det", "mar", "el"),
+        ("obl", "vamos", "mar"),
     )
     assert parsed.tokens == ("vámonos", "al", "mar")
 
 
 def test_empty_nodes_are_passed_over(tmp_path):
     words = _lines(
-        "1 Sue PROPN 2 nsubj", "2 likes VERB 0 root", "3 coffee NOUN 2 obj", "4 and CCONJ 5 cc",
-        "5 Bill PROPN 2 conj", "5.1 likes VERB _ _", "6 tea NOUN 5 orphan",
+        "1 Sue PROPN 2 nsubj",
+        "2 likes VERB 0 root",
+        "3 coffee NOUN 2 obj",
+        "4 and CCONJ 5 cc",
+        "5 Bill PROPN 2 conj",
+        "5.1 likes VERB _ _",
+        "6 tea NOUN 5 orphan",
     )
     parsed = _parsed(tmp_path, words)
     assert parsed.relations == (
-        ("nsubj", "likes", "Sue"), ("obj", "likes", "coffee"), ("cc", "Bill", "and"),
-        ("conj", "likes", "Bill"), ("orphan", "Bill", "tea"),
+        ("nsubj", "likes", "Sue"),
+        ("obj", "likes", "coffee"),
+        ("cc", "Bill", "and"),
+        ("conj", "likes", "Bill"),
+        ("orphan", "Bill", "tea"),
     )
     assert parsed.tokens == ("Sue", "likes", "coffee", "and", "Bill", "tea")
 

@@ -24,17 +24,26 @@ def test_relations_are_those_of_the_file():
     captions = _captions()
     # "Two small boats leave the harbour .", without the full stop.
     assert captions["harbour.jpg", 0] == (
-        ("nummod", "boats", "Two"), ("amod", "boats", "small"), ("nsubj", "leave", "boats"),
-        ("det", "harbour", "the"), ("dobj", "leave", "harbour"),
+        ("nummod", "boats", "Two"),
+        ("amod", "boats", "small"),
+        ("nsubj", "leave", "boats"),
+        ("det", "harbour", "the"),
+        ("dobj", "leave", "harbour"),
     )
     # "The farmer 's dog watches the cow ."
     assert captions["meadow.jpg", 1] == (
-        ("det", "farmer", "The"), ("nmod:poss", "dog", "farmer"), ("case", "farmer", "'s"),
-        ("nsubj", "watches", "dog"), ("det", "cow", "the"), ("dobj", "watches", "cow"),
+        ("det", "farmer", "The"),
+        ("nmod:poss", "dog", "farmer"),
+        ("case", "farmer", "'s"),
+        ("nsubj", "watches", "dog"),
+        ("det", "cow", "the"),
+        ("dobj", "watches", "cow"),
     )
     # "She cannot find the smallest screwdriver .", which the parser has split.
     assert captions["workshop.jpg", 4][:3] == (
-        ("nsubj", "find", "She"), ("aux", "find", "can"), ("neg", "find", "not"),
+        ("nsubj", "find", "She"),
+        ("aux", "find", "can"),
+        ("neg", "find", "not"),
     )
 
 

@@ -33,20 +33,38 @@ def tool_tokens(captions, directory):
     # A neutral caption after each: what one begins with can change the end of the one before.
     lines = [caption.replace("\n", " ") + "\nx\n" for caption in captions]
     text.write_text("".join(lines), encoding="utf-8", newline="\n")
-    output = subprocess.run(
-        ["java", "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines",
-         "-lowerCase", text], capture_output=True, check=True,
-    ).stdout.decode("utf-8").split("\n")
+    output = (
+        subprocess.run(
+            [
+                "java",
+                "-cp",
+                jar,
+                "edu.stanford.nlp.process.PTBTokenizer",
+                "-preserveLines",
+                "-lowerCase",
+                text,
+            ],
+            capture_output=True,
+            check=True,
+        )
+        .stdout.decode("utf-8")
+        .split("\n")
+    )
     assert len(output) == 2 * len(captions) + 1
     assert set(output[1::2]) == {"x"}
-    kept = [[token for token in line.rstrip().split(" ") if token not in DROPPED_TOKENS]
-            for line in output[:-1:2]]
+    kept = [
+        [token for token in line.rstrip().split(" ") if token not in DROPPED_TOKENS]
+        for line in output[:-1:2]
+    ]
     return [[token for token in tokens if token] for tokens in kept]
 
 
 def differences(captions, expected):
-    return [(caption, tokens, ptb_tokenize(caption))
-            for caption, tokens in zip(captions, expected) if tokens != ptb_tokenize(caption)]
+    return [
+        (caption, tokens, ptb_tokenize(caption))
+        for caption, tokens in zip(captions, expected)
+        if tokens != ptb_tokenize(caption)
+    ]
 
 
 def test_the_hard_list_gives_the_tools_tokens():
@@ -68,8 +86,10 @@ def test_random_pieces_of_the_hard_list_give_the_tools_tokens(tmp_path):
     pieces = [piece for piece in pieces if piece <= "\uffff" and "Σ" not in piece]
     separators = ["", "", " ", " ", ".", "'", "-", ",", "/", '"']
     captions = [
-        "".join(generator.choice(pieces) + generator.choice(separators)
-                for _ in range(generator.randint(1, 8)))
+        "".join(
+            generator.choice(pieces) + generator.choice(separators)
+            for _ in range(generator.randint(1, 8))
+        )
         for _ in range(5000)
     ]
     assert differences(captions, tool_tokens(captions, tmp_path)) == []
@@ -80,11 +100,16 @@ def test_random_characters_give_the_tools_tokens(tmp_path):
     ascii_characters = [chr(code) for code in range(32, 127)]
     # Every character of one UTF-16 unit but surrogates, line breaks and what Java or Python
     # does not lower alike: only ASCII and scripts of old.
-    others = [chr(code) for code in (*range(0xA0, 0x250), *range(0x2000, 0x3100))
-              if code not in (0x2028, 0x2029)]
+    others = [
+        chr(code)
+        for code in (*range(0xA0, 0x250), *range(0x2000, 0x3100))
+        if code not in (0x2028, 0x2029)
+    ]
     captions = [
-        "".join(generator.choice(generator.choice([ascii_characters, others, "'.-&:;/ aAs1"]))
-                for _ in range(generator.randint(1, 20)))
+        "".join(
+            generator.choice(generator.choice([ascii_characters, others, "'.-&:;/ aAs1"]))
+            for _ in range(generator.randint(1, 20))
+        )
         for _ in range(5000)
     ]
     # White space at the end of an address is the tool's to keep and pycocoevalcap's to strip.
@@ -97,9 +122,13 @@ def test_single_characters_give_the_tools_tokens(tmp_path):
     # Capitals are left out, whose lower case is that of Java's or Python's Unicode version, and of
     # the large blocks, such as the Han characters, all but every seventh character.
     codes = (*range(0x3100), *range(0x3100, 0x10000, 7))
-    captions = [f"a {character} b{character}c" for character in map(chr, codes)
-                if character not in breaks and not "\ud800" <= character <= "\udfff"
-                and character.lower() == character]
+    captions = [
+        f"a {character} b{character}c"
+        for character in map(chr, codes)
+        if character not in breaks
+        and not "\ud800" <= character <= "\udfff"
+        and character.lower() == character
+    ]
     assert differences(captions, tool_tokens(captions, tmp_path)) == []
 
 

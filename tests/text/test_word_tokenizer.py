@@ -76,7 +76,7 @@ def test_tokens_are_words_or_symbols(text):
     for token in tokenize(text):
         assert token in SYMBOLS or any(c.isalnum() or not c.isascii() for c in token)
         assert token == normalize(token)
-        assert not set(token) & set(" \"()[]{}<>!?;*\\^_|~=`")
+        assert not set(token) & set(' "()[]{}<>!?;*\\^_|~=`')
 
 
 def test_boundaries_point_at_the_tokens_of_each_word():

@@ -19,7 +19,8 @@ def _id(word):
 def test_vectors_are_found_by_token_id(tmp_path):
     path = _write(tmp_path, "cat 1 2.5", "house 3 4", "dog -1e-2 0")
     assert read_word_vectors(path, VOCABULARY, 2) == {
-        _id("cat"): [1.0, 2.5], _id("dog"): [-0.01, 0.0]
+        _id("cat"): [1.0, 2.5],
+        _id("dog"): [-0.01, 0.0],
     }
 
 

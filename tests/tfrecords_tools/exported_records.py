@@ -14,8 +14,9 @@ def run_export(*arguments):
 
 def export_as(name, data_dir, output_dir, *arguments):
     """Exports records to a format; returns the directory."""
-    run_export(f"--data_dir={data_dir}", f"--format={name}", f"--output_dir={output_dir}",
-               *arguments)
+    run_export(
+        f"--data_dir={data_dir}", f"--format={name}", f"--output_dir={output_dir}", *arguments
+    )
     return output_dir
 
 

@@ -17,8 +17,7 @@ CAPTIONS = {
 }
 SENTENCES = {
     "101": (
-        "[/EN#2/people Two men] watch [/EN#1/animals a dog] .\n"
-        "[/EN#1/animals A gray dog] runs .\n"
+        "[/EN#2/people Two men] watch [/EN#1/animals a dog] .\n[/EN#1/animals A gray dog] runs .\n"
     ),
     "102": "[/EN#3/other A red ball] .\n[/EN#3/other The ball] lies on [/EN#4/scene grass] .\n",
     "103": "[/EN#5/scene A house] .\n[/EN#5/scene An old house] .\n",

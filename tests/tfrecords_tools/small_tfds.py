@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-tfds = pytest.importorskip(
-    "tensorflow_datasets", reason="tensorflow-datasets is an extra"
-)
+tfds = pytest.importorskip("tensorflow_datasets", reason="tensorflow-datasets is an extra")
 
 
 def jpeg(number, side=24):
@@ -26,13 +24,15 @@ def coco_like_features():
         "image/filename": tfds.features.Text(),
         "image/id": np.int64,
         "captions": tfds.features.Sequence({"text": np.str_, "id": np.int64}),
-        "objects": tfds.features.Sequence({
-            "area": np.int64,
-            "bbox": tfds.features.BBoxFeature(),
-            "id": np.int64,
-            "is_crowd": np.bool_,
-            "label": tfds.features.ClassLabel(names=["person", "dog"]),
-        }),
+        "objects": tfds.features.Sequence(
+            {
+                "area": np.int64,
+                "bbox": tfds.features.BBoxFeature(),
+                "id": np.int64,
+                "is_crowd": np.bool_,
+                "label": tfds.features.ClassLabel(names=["person", "dog"]),
+            }
+        ),
     }
 
 
@@ -51,8 +51,11 @@ def coco_like_example(number, captions, objects=()):
         "captions": [{"text": text, "id": 10 * number + k} for k, text in enumerate(captions)],
         "objects": [
             {
-                "area": 1, "bbox": tfds.features.BBox(*box), "id": 100 * number + k,
-                "is_crowd": is_crowd, "label": label,
+                "area": 1,
+                "bbox": tfds.features.BBox(*box),
+                "id": 100 * number + k,
+                "is_crowd": is_crowd,
+                "label": label,
             }
             for k, (box, label, is_crowd) in enumerate(objects)
         ],
@@ -81,7 +84,9 @@ def prepare(data_dir, features, splits, **options):
         def _info(self):
             # Shuffled, they would be stored in the order of a hash.
             return tfds.core.DatasetInfo(
-                builder=self, description="Small.", disable_shuffling=True,
+                builder=self,
+                description="Small.",
+                disable_shuffling=True,
                 features=tfds.features.FeaturesDict(features),
             )
 

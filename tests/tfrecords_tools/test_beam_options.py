@@ -2,11 +2,7 @@ import pytest
 
 pytest.importorskip("apache_beam", reason="Apache Beam is an extra")
 
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PortableOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import DirectOptions, PortableOptions, StandardOptions
 
 from tfrecords_tools.beam_options import beam_options
 

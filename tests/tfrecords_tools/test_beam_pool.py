@@ -102,6 +102,10 @@ class TestWithBeam:
         (tmp_path / "no.csv").write_bytes(b"\xff")
         arguments = ["--dataset=csv", f"--images={tmp_path}", f"--captions={tmp_path / 'no.csv'}"]
         with pytest.raises(ProgramError, match="FnApiRunner knows. Received: --fast"):
-            run(*arguments, f"--output_dir={tmp_path / 'out'}", "--runner=beam",
-                "--beam_options=--fast")
+            run(
+                *arguments,
+                f"--output_dir={tmp_path / 'out'}",
+                "--runner=beam",
+                "--beam_options=--fast",
+            )
         assert not (tmp_path / "out").exists()

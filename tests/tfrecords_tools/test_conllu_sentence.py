@@ -9,10 +9,15 @@ vocab = pytest.importorskip("spacy.vocab", reason="spaCy is an extra")
 
 def _doc():
     return tokens.Doc(
-        vocab.Vocab(), words=["A", "dog", "runs", "."], spaces=[True, True, False, False],
-        heads=[1, 2, 2, 2], deps=["det", "nsubj", "ROOT", "punct"],
-        pos=["DET", "NOUN", "VERB", "PUNCT"], tags=["DT", "NN", "VBZ", "."],
-        lemmas=["a", "dog", "run", "."], morphs=["", "Number=Sing", "", ""],
+        vocab.Vocab(),
+        words=["A", "dog", "runs", "."],
+        spaces=[True, True, False, False],
+        heads=[1, 2, 2, 2],
+        deps=["det", "nsubj", "ROOT", "punct"],
+        pos=["DET", "NOUN", "VERB", "PUNCT"],
+        tags=["DT", "NN", "VBZ", "."],
+        lemmas=["a", "dog", "run", "."],
+        morphs=["", "Number=Sing", "", ""],
     )
 
 
@@ -25,7 +30,8 @@ def test_columns_are_those_of_conllu():
         "2\tdog\tdog\tNOUN\tNN\tNumber=Sing\t3\tnsubj\t_\t_",
         "3\truns\trun\tVERB\tVBZ\t_\t0\troot\t_\tSpaceAfter=No",
         "4\t.\t.\tPUNCT\t.\t_\t3\tpunct\t_\tSpaceAfter=No",
-        "", "",
+        "",
+        "",
     ]
 
 

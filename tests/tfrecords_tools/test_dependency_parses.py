@@ -76,7 +76,7 @@ def test_a_parse_of_other_words_is_left_out(tmp_path):
     ("caption", "tokens"),
     [
         ("Dogs don't cannot run.", "Dogs do n't can not run ."),
-        ("A T-shirt / (red) \"top\"", "A T - shirt \\/ -LRB- red -RRB- `` top ''"),
+        ('A T-shirt / (red) "top"', "A T - shirt \\/ -LRB- red -RRB- `` top ''"),
         ("a man's 1/2 caf\u00e9 -- \u201cbig\u201d", "A man 's 1\\/2 cafe\u0301 - `` big ''"),
         ("It 's the boys' ball", "it's the boys ' ball"),
     ],
@@ -111,7 +111,8 @@ def test_captions_whose_numbers_are_lost_are_known_by_their_words(tmp_path):
     parses = _parses(tmp_path, "a#1", more=_sentence("a#2", "Cats", "sleep"))
     sleeping = ("dep", "Cats", "sleep")
     assert parses.of("train", "a", "a.jpg", ("Dogs run", "Cats sleep")) == (
-        (RELATION,), (sleeping,)
+        (RELATION,),
+        (sleeping,),
     )
     assert parses.skipped() == []
 

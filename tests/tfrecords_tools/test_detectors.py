@@ -29,12 +29,12 @@ class TwoBoxes(tf.Module):
 
 
 def test_none_finds_nothing():
-    (boxes, scores), = make_detector("none").detect([IMAGE], [example()])
+    ((boxes, scores),) = make_detector("none").detect([IMAGE], [example()])
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
 def test_grid_covers_the_frame_with_windows_of_three_sizes():
-    (boxes, scores), = make_detector("grid").detect([IMAGE], [example()])
+    ((boxes, scores),) = make_detector("grid").detect([IMAGE], [example()])
     assert len(boxes) == len(scores) == 4 + 9 + 25
     assert boxes.min() == 0 and np.isclose(boxes.max(), 1)
     np.testing.assert_allclose(boxes[:4, 2:] - boxes[:4, :2], 2 / 3, rtol=1e-5)
@@ -48,7 +48,7 @@ def test_grid_covers_the_frame_with_windows_of_three_sizes():
 def test_saved_model_boxes_are_cut_to_the_number_of_detections(tmp_path):
     tf.saved_model.save(TwoBoxes(), str(tmp_path / "m"), signatures=TwoBoxes().__call__)
     detector = make_detector(str(tmp_path / "m"))
-    (boxes, scores), = detector.detect([IMAGE + 51], [example()])
+    ((boxes, scores),) = detector.detect([IMAGE + 51], [example()])
     np.testing.assert_allclose(boxes, [[0, 0, 0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
     np.testing.assert_allclose(scores, [0.9, 0.2], rtol=1e-6)
     assert len(detector.describe()["sha256"]) == 64
@@ -72,7 +72,7 @@ def test_a_network_that_is_no_detector_is_refused(tmp_path):
 def test_proposals_of_the_data_set_are_used_and_missing_ones_named():
     detector = make_detector("proposals")
     given = example(proposals=((0.0, 0.0, 0.5, 0.5),), proposal_scores=(0.5,))
-    (boxes, scores), = detector.detect([IMAGE], [given])
+    ((boxes, scores),) = detector.detect([IMAGE], [given])
     np.testing.assert_allclose(boxes, [[0, 0, 0.5, 0.5]])
     with pytest.raises(ValueError, match="a.jpg"):
         detector.detect([IMAGE], [example()])
@@ -80,7 +80,7 @@ def test_proposals_of_the_data_set_are_used_and_missing_ones_named():
 
 def test_files_and_the_extra_are_named_by_their_prefix(tmp_path):
     (tmp_path / "p.json").write_text('{"a.jpg": {"boxes": [[0, 0, 0.5, 1]]}}')
-    (boxes, _), = make_detector(f"proposals:{tmp_path / 'p.json'}").detect([IMAGE], [example()])
+    ((boxes, _),) = make_detector(f"proposals:{tmp_path / 'p.json'}").detect([IMAGE], [example()])
     np.testing.assert_allclose(boxes, [[0, 0, 0.5, 1]])
     with pytest.raises(ValueError, match="edge_boxes:MODEL.yml.gz"):
         make_detector("edge_boxes")

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools.encoders import (
-    REGION_FEATURES,
-    average_weights,
-    crop_regions,
-    make_encoder,
-)
+from tfrecords_tools.encoders import REGION_FEATURES, average_weights, crop_regions, make_encoder
 
 FRAME = np.float32([[0, 0, 1, 1]])
 HALVES = np.float32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1]])

@@ -31,18 +31,39 @@ def encode(features=FEATURES, boxes=BOXES, store_image=True, chain_features=None
 
 def test_record_holds_every_key_of_the_schema():
     features = tf.train.Example.FromString(encode()).features.feature
-    texts = {key: [v.decode() for v in features[key].bytes_list.value] for key in (
-        schema.IMAGE_SOURCE_ID, schema.IMAGE_FILENAME, schema.CAPTION_RAW, schema.OBJECT_CHAIN,
-        schema.PHRASE_CHAIN, schema.PHRASE_TYPE, schema.IMAGE_FORMAT, schema.IMAGE_ENCODED,
-    )}
+    texts = {
+        key: [v.decode() for v in features[key].bytes_list.value]
+        for key in (
+            schema.IMAGE_SOURCE_ID,
+            schema.IMAGE_FILENAME,
+            schema.CAPTION_RAW,
+            schema.OBJECT_CHAIN,
+            schema.PHRASE_CHAIN,
+            schema.PHRASE_TYPE,
+            schema.IMAGE_FORMAT,
+            schema.IMAGE_ENCODED,
+        )
+    }
     assert list(texts.values()) == [
-        ["7"], ["ü.jpg"], ["A dog runs", "Hund – läuft"], ["1", "2"], ["1"], ["animals"],
-        ["JPEG"], ["jpeg"],
+        ["7"],
+        ["ü.jpg"],
+        ["A dog runs", "Hund – läuft"],
+        ["1", "2"],
+        ["1"],
+        ["animals"],
+        ["JPEG"],
+        ["jpeg"],
     ]
-    numbers = [list(features[key].int64_list.value) for key in (
-        schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH, schema.PHRASE_CAPTION_INDEX,
-        schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS,
-    )]
+    numbers = [
+        list(features[key].int64_list.value)
+        for key in (
+            schema.IMAGE_HEIGHT,
+            schema.IMAGE_WIDTH,
+            schema.PHRASE_CAPTION_INDEX,
+            schema.PHRASE_FIRST_WORD,
+            schema.PHRASE_NUM_WORDS,
+        )
+    ]
     assert numbers == [[30], [40], [0], [0], [2]]
     regions = [list(features[key].float_list.value) for key in schema.REGION_BOX]
     assert regions == [[0, 0.25], [0, 0.5], [1, 0.75], [1, 1]]
@@ -56,9 +77,12 @@ def test_record_holds_every_key_of_the_schema():
 
 def test_keys_are_in_sorted_order_so_that_bytes_are_defined():
     data = encode()
-    places = [data.index(key.encode()) for key in sorted(
-        [*schema.REGION_BOX, *schema.OBJECT_BOX, schema.CAPTION_RAW, schema.IMAGE_SOURCE_ID]
-    )]
+    places = [
+        data.index(key.encode())
+        for key in sorted(
+            [*schema.REGION_BOX, *schema.OBJECT_BOX, schema.CAPTION_RAW, schema.IMAGE_SOURCE_ID]
+        )
+    ]
     assert places == sorted(places)
     assert data == encode()
 
@@ -67,7 +91,10 @@ def test_features_and_image_are_optional():
     data = encode(features=None, store_image=False)
     features = tf.train.Example.FromString(data).features.feature
     for key in (
-        schema.REGION_FEATURE, schema.IMAGE_FEATURE, schema.IMAGE_ENCODED, schema.IMAGE_FORMAT
+        schema.REGION_FEATURE,
+        schema.IMAGE_FEATURE,
+        schema.IMAGE_ENCODED,
+        schema.IMAGE_FORMAT,
     ):
         assert key not in features
 
@@ -75,9 +102,11 @@ def test_features_and_image_are_optional():
 def test_chains_have_one_feature_each_however_many_boxes_they_have():
     boxes = (AnnotatedBox("2", (0.0, 0.0, 0.5, 0.5)), *EXAMPLE.objects)
     data = encode(chain_features=FEATURES, objects=boxes)  # chains 2, 1
-    (stored,) = tf.train.Example.FromString(data).features.feature[
-        schema.OBJECT_CHAIN_FEATURE
-    ].bytes_list.value
+    (stored,) = (
+        tf.train.Example.FromString(data)
+        .features.feature[schema.OBJECT_CHAIN_FEATURE]
+        .bytes_list.value
+    )
     np.testing.assert_array_equal(np.frombuffer(stored, "<f2").reshape(2, 3), FEATURES)
     assert schema.OBJECT_CHAIN_FEATURE.encode() not in encode()
 

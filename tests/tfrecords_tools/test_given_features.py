@@ -58,10 +58,13 @@ def test_features_that_are_not_finite_are_skipped_and_listed(tmp_path):
     np.save(folder / "train_ims.npy", rows)
     result = write_given(Precomp(folder), tmp_path / "out", splits=["train"])
     assert result.info["splits"]["train"]["num_images"] == 1
-    assert result.info["skipped"] == [{
-        "split": "train", "source_id": "train-000000",
-        "reason": "the feature of region 0 holds NaN or infinity",
-    }]
+    assert result.info["skipped"] == [
+        {
+            "split": "train",
+            "source_id": "train-000000",
+            "reason": "the feature of region 0 holds NaN or infinity",
+        }
+    ]
 
 
 def test_sources_and_settings_must_agree(tmp_path):
@@ -73,8 +76,13 @@ def test_sources_and_settings_must_agree(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"detector": "none"}, {"image_encoder": "pixels"}, {"store_images": True},
-              {"object_features": True}],
+    "other",
+    [
+        {"detector": "none"},
+        {"image_encoder": "pixels"},
+        {"store_images": True},
+        {"object_features": True},
+    ],
 )
 def test_given_features_exclude_what_needs_photographs(other):
     settings = {"detector": GIVEN, "image_encoder": GIVEN, "store_images": False}

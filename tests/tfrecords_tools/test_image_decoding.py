@@ -25,6 +25,7 @@ def plain(color, mode="RGB", size=(16, 12)):
 
 def png_header(width, height):
     """A PNG that states a size and holds no pixels."""
+
     def chunk(kind, data):
         check = struct.pack(">I", zlib.crc32(kind + data))
         return struct.pack(">I", len(data)) + kind + data + check
@@ -51,8 +52,10 @@ def jpeg_of_stated_size(width, height, **options):
         (encoded(plain((10, 200, 30)), "WEBP", lossless=True), (10, 200, 30)),
         (encoded(plain(77, "L"), "PNG"), (77, 77, 77)),
         (encoded(plain(1, "1"), "PNG"), (255, 255, 255)),
-        (encoded(plain((10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE), "PNG"),
-         (10, 200, 30)),
+        (
+            encoded(plain((10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE), "PNG"),
+            (10, 200, 30),
+        ),
         # 16-bit grey: the high byte counts, 0x1234 -> 0x12.
         (encoded(Image.fromarray(np.full((12, 16), 0x1234, np.uint16)), "PNG"), (18, 18, 18)),
         # Half-transparent black on white: 255 * (1 - 127 / 255) = 128.
@@ -140,8 +143,11 @@ def test_stated_size_of_20000_by_20000_is_decoded_in_bounded_memory():
 
     # 20,000 x 20,000 x 3 bytes would be 1.2 GB; an eighth of each side is 2500 x 2500.
     done = subprocess.run(
-        [sys.executable, "-c", code], input=jpeg_of_stated_size(20000, 20000), preexec_fn=limit,
-        capture_output=True, env={"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
+        [sys.executable, "-c", code],
+        input=jpeg_of_stated_size(20000, 20000),
+        preexec_fn=limit,
+        capture_output=True,
+        env={"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
     )
     assert done.stdout.strip() == b"(2500, 2500, 3)", done
 

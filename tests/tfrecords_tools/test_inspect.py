@@ -29,9 +29,11 @@ def write_sample(tmp_path, **settings):
     )
     source = Flickr8k(**write_directories(tmp_path / "flickr8k", contents))
     write_records(
-        source, tmp_path / "records",
+        source,
+        tmp_path / "records",
         WriteSettings(detector="fake", image_encoder="fake", **settings),
-        make_models=fake_models.make_models, stream=None,
+        make_models=fake_models.make_models,
+        stream=None,
     )
     return tmp_path / "records"
 

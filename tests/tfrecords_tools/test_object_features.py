@@ -54,8 +54,11 @@ def test_annotation_of_a_missing_photograph_is_skipped_with_the_photograph(tmp_p
     del of_files["images"]["Flicker8k_Dataset/101_a.jpg"]
     source = Flickr8k(**write_directories(tmp_path / "flickr8k", of_files))
     info = write_boxes(source, tmp_path / "out").info
-    assert {"split": "train", "source_id": "101_a.jpg",
-            "reason": "the photograph is not in --images"} in info["skipped"]
+    assert {
+        "split": "train",
+        "source_id": "101_a.jpg",
+        "reason": "the photograph is not in --images",
+    } in info["skipped"]
     assert RecordSplit(tmp_path / "out", "train").source_ids == ["102_b", "103_c"]
 
 
@@ -126,5 +129,6 @@ def test_fewer_regions_than_asked_are_counted(flickr8k, tmp_path):
     info = write(flickr8k, tmp_path / "out", settings, fake_models.make_many_boxes).info
     assert info["num_regions"] == 301
     assert {name: split["num_with_fewer_regions"] for name, split in info["splits"].items()} == {
-        "train": 3, "dev": 1,
+        "train": 3,
+        "dev": 1,
     }

@@ -70,7 +70,8 @@ class TestWithSpacy:
         rows = "path,caption,split\na.jpg,Dogs run,train\na.jpg,Two dogs,train\nb.jpg,Cats,dev\n"
         (tmp_path / "captions.csv").write_text(rows, encoding="utf-8")
         return [
-            "--dataset=csv", f"--images={tmp_path / 'images'}",
+            "--dataset=csv",
+            f"--images={tmp_path / 'images'}",
             f"--captions={tmp_path / 'captions.csv'}",
         ]
 
@@ -80,9 +81,7 @@ class TestWithSpacy:
         run(*arguments)
         assert "3 captions parsed in" in capsys.readouterr().out
         found = sorted((parsed.caption_index, parsed.relations) for parsed in ConlluFile(output))
-        assert found == [
-            (0, ()), (0, (("dep", "Dogs", "run"),)), (1, (("dep", "Two", "dogs"),)),
-        ]
+        assert found == [(0, ()), (0, (("dep", "Dogs", "run"),)), (1, (("dep", "Two", "dogs"),))]
         assert output.read_text(encoding="utf-8").startswith("# generator = spaCy ")
         run(*arguments)
         assert "nothing left to do" in capsys.readouterr().out

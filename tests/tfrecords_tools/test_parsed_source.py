@@ -9,7 +9,8 @@ from parsed_captions import IMAGES, PARSES, captioned_images, captions, parsed_s
 from program_runs import run_program
 from written_records import contents, write
 
-from tfrecords_tools import add_dependencies, inspect, write as write_program
+from tfrecords_tools import add_dependencies, inspect
+from tfrecords_tools import write as write_program
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.parsed_copy import copy_with_dependencies
 from tfrecords_tools.record_checking import check_records
@@ -36,7 +37,8 @@ def test_records_hold_the_relations_of_every_caption(written):
     for split, images in (("train", IMAGES[:3]), ("dev", IMAGES[3:])):
         records = RecordSplit(written, split)
         expected = [
-            relations for image in images
+            relations
+            for image in images
             for relations in parses.of(split, image, image, captions()[image])
         ]
         assert records.dependencies == expected
@@ -68,7 +70,9 @@ def test_records_without_parses_say_nothing_of_them(unparsed):
 def test_added_parses_give_the_bytes_of_records_written_with_them(written, unparsed, tmp_path):
     before = contents(unparsed)
     run_program(
-        add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
+        add_dependencies,
+        f"--data_dir={unparsed}",
+        f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'added'}",
     )
     assert contents(tmp_path / "added") == contents(written)
@@ -88,9 +92,7 @@ def test_what_has_no_parse_is_listed_by_both_ways(tmp_path):
     skipped = []
     write(parsed_source(tmp_path / "source", changes=changes), tmp_path / "written")
     write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
-    copy_with_dependencies(
-        tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added"
-    )
+    copy_with_dependencies(tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added")
     for name in ("written", "added"):
         info = json.loads((tmp_path / name / "dataset_info.json").read_text())
         skipped.append(info["skipped"])
@@ -111,9 +113,7 @@ def test_after_a_caption_that_is_left_out_parses_are_of_their_captions(tmp_path)
     info = write(source, tmp_path / "written").info
     assert [item["source_id"] for item in info["skipped"]] == ["line 1", "harbour.jpg#0"]
     write(captioned_images(tmp_path / "plain", changes), tmp_path / "plain_records")
-    copy_with_dependencies(
-        tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added"
-    )
+    copy_with_dependencies(tmp_path / "plain_records", DependencyParses(PARSES), tmp_path / "added")
     assert contents(tmp_path / "written") == contents(tmp_path / "added")
     # As the same captions have where none is left out.
     write(parsed_source(tmp_path / "whole"), tmp_path / "whole_records")
@@ -195,14 +195,20 @@ def test_examples_of_a_parsed_source_reach_other_processes(tmp_path):
 
 def test_the_programs_print_what_they_wrote(tmp_path, unparsed, written, capsys):
     run_program(
-        add_dependencies, f"--data_dir={unparsed}", f"--dependencies={PARSES}",
+        add_dependencies,
+        f"--data_dir={unparsed}",
+        f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'added'}",
     )
     assert "train: 14 of 15 sentences have dependency relations" in capsys.readouterr().out
     folder = tmp_path / "source"
     run_program(
-        write_program, "--dataset=csv", f"--images={folder / 'images'}", "--num_workers=0",
-        f"--captions={folder / 'captions.csv'}", f"--dependencies={PARSES}",
+        write_program,
+        "--dataset=csv",
+        f"--images={folder / 'images'}",
+        "--num_workers=0",
+        f"--captions={folder / 'captions.csv'}",
+        f"--dependencies={PARSES}",
         f"--output_dir={tmp_path / 'program'}",
     )
     assert "dev: 5 of 5 sentences have dependency relations" in capsys.readouterr().out
@@ -226,20 +232,41 @@ def test_a_wrong_count_of_relations_is_a_problem(written):
         (add_dependencies, [], "Expected --data_dir"),
         (add_dependencies, ["--data_dir=/"], "Expected --dependencies"),
         (add_dependencies, ["--data_dir=/", "--dependencies=x"], "Expected --output_dir"),
-        (add_dependencies, ["--data_dir=/absent", "--dependencies=x", "--output_dir=x"],
-         "/absent is not a directory"),
-        (add_dependencies, ["--data_dir=/", "--dependencies=/absent", "--output_dir=x"],
-         "/absent is not a file"),
-        (add_dependencies, ["--data_dir=.", f"--dependencies={PARSES}", "--output_dir=./"],
-         "records are copied, never changed"),
-        (add_dependencies, ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=/dev/null"],
-         "/dev/null is not a directory"),
-        (add_dependencies, ["--data_dir=/", f"--dependencies={__file__}", "--output_dir=x"],
-         "Expected 10 columns"),
-        (add_dependencies, ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=x"],
-         "dataset_info.json"),
-        (write_program, ["--dataset=shape_scenes", "--output_dir=x", "--dependencies=/absent"],
-         "--dependencies=/absent is not a file"),
+        (
+            add_dependencies,
+            ["--data_dir=/absent", "--dependencies=x", "--output_dir=x"],
+            "/absent is not a directory",
+        ),
+        (
+            add_dependencies,
+            ["--data_dir=/", "--dependencies=/absent", "--output_dir=x"],
+            "/absent is not a file",
+        ),
+        (
+            add_dependencies,
+            ["--data_dir=.", f"--dependencies={PARSES}", "--output_dir=./"],
+            "records are copied, never changed",
+        ),
+        (
+            add_dependencies,
+            ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=/dev/null"],
+            "/dev/null is not a directory",
+        ),
+        (
+            add_dependencies,
+            ["--data_dir=/", f"--dependencies={__file__}", "--output_dir=x"],
+            "Expected 10 columns",
+        ),
+        (
+            add_dependencies,
+            ["--data_dir=/", f"--dependencies={PARSES}", "--output_dir=x"],
+            "dataset_info.json",
+        ),
+        (
+            write_program,
+            ["--dataset=shape_scenes", "--output_dir=x", "--dependencies=/absent"],
+            "--dependencies=/absent is not a file",
+        ),
     ],
 )
 def test_wrong_flags_are_one_clear_error(program, arguments, message, tmp_path, monkeypatch):

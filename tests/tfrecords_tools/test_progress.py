@@ -20,7 +20,8 @@ def run(stream):
 def test_plain_lines_come_every_five_seconds():
     # 40 images after 5 s, 8 a second, 60 left; 80 after 10 s.
     assert run(io.StringIO()).splitlines() == [
-        "40/100 images, 8.0 images/s, 0:07 left", "80/100 images, 8.0 images/s, 0:02 left",
+        "40/100 images, 8.0 images/s, 0:07 left",
+        "80/100 images, 8.0 images/s, 0:02 left",
     ]
 
 

@@ -23,14 +23,20 @@ run = functools.partial(run_program, write)
         (["--dataset=tfds:coco_captions", "--output_dir=x", "--captions=/"], "no --captions"),
         (["--dataset=tfds:coco_captions", "--output_dir=x", "--images=/absent"], "does not exist"),
         (["--dataset=csv", "--output_dir=x", "--images=/"], "Expected --captions"),
-        (["--dataset=csv", "--output_dir=x", "--images=/absent", "--captions=/"],
-         "/absent does not exist"),
+        (
+            ["--dataset=csv", "--output_dir=x", "--images=/absent", "--captions=/"],
+            "/absent does not exist",
+        ),
         (["--dataset=shape_scenes", "--output_dir=x", "--images=/"], "Expected no --images"),
         (["--dataset=shape_scenes", "--output_dir=/dev/null"], "not a directory"),
-        (["--dataset=shape_scenes", "--output_dir=x", "--beam_options=--runner=DirectRunner"],
-         "no --beam_options with --runner=local"),
-        (["--dataset=shape_scenes", "--output_dir=x", "--runner=beam", "--num_workers=2"],
-         "no --num_workers with --runner=beam.*--direct_num_workers=2"),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--beam_options=--runner=DirectRunner"],
+            "no --beam_options with --runner=local",
+        ),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--runner=beam", "--num_workers=2"],
+            "no --num_workers with --runner=beam.*--direct_num_workers=2",
+        ),
         (["--dataset=shape_scenes", "--output_dir=x", "--num_workers=-1"], "--num_workers"),
         (["--dataset=shape_scenes", "--output_dir=x", "--num_regions=0"], "--num_regions"),
         (["--dataset=shape_scenes", "--output_dir=x", "--nms_threshold=nan"], "--nms_threshold"),
@@ -44,15 +50,35 @@ run = functools.partial(run_program, write)
         (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
         (["--dataset=precomp", "--output_dir=x"], "--captions.*f30k_precomp"),
         (["--dataset=precomp", "--output_dir=x", "--captions=/", "--images=/"], "no --images"),
-        (["--dataset=precomp", "--output_dir=x", "--captions=/", "--num_regions=37"],
-         "no --num_regions for --dataset=precomp"),
-        (["--dataset=neuraltalk", "--output_dir=x", "--captions=/", "--detector=grid"],
-         "no --detector for --dataset=neuraltalk"),
-        (["--dataset=coco", "--output_dir=x", "--images=/", "--captions=/", "--restval_in_train"],
-         "no --restval_in_train for --dataset=coco"),
+        (
+            ["--dataset=precomp", "--output_dir=x", "--captions=/", "--num_regions=37"],
+            "no --num_regions for --dataset=precomp",
+        ),
+        (
+            ["--dataset=neuraltalk", "--output_dir=x", "--captions=/", "--detector=grid"],
+            "no --detector for --dataset=neuraltalk",
+        ),
+        (
+            [
+                "--dataset=coco",
+                "--output_dir=x",
+                "--images=/",
+                "--captions=/",
+                "--restval_in_train",
+            ],
+            "no --restval_in_train for --dataset=coco",
+        ),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=given"], "there are no photog"),
-        (["--dataset=shape_scenes", "--output_dir=x", "--detector=given", "--image_encoder=given",
-          "--nostore_images"], "no saved_model.pb"),
+        (
+            [
+                "--dataset=shape_scenes",
+                "--output_dir=x",
+                "--detector=given",
+                "--image_encoder=given",
+                "--nostore_images",
+            ],
+            "no saved_model.pb",
+        ),
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
@@ -87,8 +113,12 @@ def test_splits_without_a_photograph_are_told(tmp_path, capsys):
 
 
 def test_features_of_neuraltalk_are_written_without_further_flags(tmp_path, capsys):
-    run("--dataset=neuraltalk", f"--captions={SAMPLES / 'neuraltalk'}", "--num_workers=0",
-        f"--output_dir={tmp_path}")
+    run(
+        "--dataset=neuraltalk",
+        f"--captions={SAMPLES / 'neuraltalk'}",
+        "--num_workers=0",
+        f"--output_dir={tmp_path}",
+    )
     printed = capsys.readouterr().out
     assert "train: 2 images, 4 sentences, 0 phrases" in printed
     assert "regions: at most 1, features of 3; skipped: 0" in printed
@@ -96,8 +126,12 @@ def test_features_of_neuraltalk_are_written_without_further_flags(tmp_path, caps
 
 
 def test_what_the_rows_of_precomputed_features_are_is_said(tmp_path, capsys):
-    run("--dataset=precomp", f"--captions={SAMPLES / 'precomp'}", "--num_workers=0",
-        f"--output_dir={tmp_path}")
+    run(
+        "--dataset=precomp",
+        f"--captions={SAMPLES / 'precomp'}",
+        "--num_workers=0",
+        f"--output_dir={tmp_path}",
+    )
     printed = capsys.readouterr().out
     assert "train: the rows of its array are captions" in printed
     assert "dev: the rows of its array are images" in printed
@@ -138,7 +172,9 @@ def test_help_and_wrong_flags_answer_without_tensorflow():
     )
     for arguments, status in ((["--help"], 0), (["--no_such_flag=1"], 1), ([], 1)):
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True,
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
             env={"PYTHONPATH": ":".join(sys.path)},
         )
         assert done.returncode == status, done

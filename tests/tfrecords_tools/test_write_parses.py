@@ -8,8 +8,11 @@ from tfrecords_tools.write_parses import write_parses
 from vsa_tf.text.conllu import ConlluFile
 
 CAPTIONS = [
-    ("a.jpg#0", "Dogs run fast"), ("a.jpg#1", "Two  dogs\n"), ("b.jpg#0", "Ein Café , offen"),
-    ("c.jpg#0", "One"), ("c.jpg#1", ""),
+    ("a.jpg#0", "Dogs run fast"),
+    ("a.jpg#1", "Two  dogs\n"),
+    ("b.jpg#0", "Ein Café , offen"),
+    ("c.jpg#0", "One"),
+    ("c.jpg#1", ""),
 ]
 
 

@@ -54,9 +54,20 @@ def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
     text = (tmp_path / "out" / "dataset_info.json").read_text()
     assert str(tmp_path) not in text
     assert set(json.loads(text)) == {
-        "schema_version", "dataset", "splits", "num_regions", "region_feature_size",
-        "image_feature_size", "images_stored", "object_features", "encoder", "detector",
-        "settings", "sources", "skipped", "num_skipped",
+        "schema_version",
+        "dataset",
+        "splits",
+        "num_regions",
+        "region_feature_size",
+        "image_feature_size",
+        "images_stored",
+        "object_features",
+        "encoder",
+        "detector",
+        "settings",
+        "sources",
+        "skipped",
+        "num_skipped",
     }
 
 
@@ -70,8 +81,11 @@ def test_shards_are_contiguous_and_nothing_else_stays(flickr8k, tmp_path):
     info = write(flickr8k, tmp_path / "out", dataclasses.replace(SETTINGS, num_shards=2)).info
     assert [shard["num_records"] for shard in info["splits"]["train"]["shards"]] == [1, 2]
     assert sorted(contents(tmp_path / "out")) == [
-        "dataset_info.json", "dev-00000-of-00002.tfrecord", "dev-00001-of-00002.tfrecord",
-        "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord",
+        "dataset_info.json",
+        "dev-00000-of-00002.tfrecord",
+        "dev-00001-of-00002.tfrecord",
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
     ]
 
 
@@ -83,17 +97,27 @@ def test_splits_can_be_chosen_and_must_exist(flickr8k, tmp_path):
 
 def test_unusable_images_are_skipped_with_their_reasons(tmp_path):
     good = jpeg(seed=1)
-    source = csv_source(tmp_path, {
-        "a_good.jpg": good, "b_empty.jpg": b"", "c_cut.jpg": good[:-200], "d_text.jpg": b"<html>",
-        "e_tiny.jpg": jpeg(1, 1), "f_large.png": large_png(), "g_nan.jpg": jpeg(40, 30),
-        "h_good.jpg": jpeg(seed=2),
-    })
+    source = csv_source(
+        tmp_path,
+        {
+            "a_good.jpg": good,
+            "b_empty.jpg": b"",
+            "c_cut.jpg": good[:-200],
+            "d_text.jpg": b"<html>",
+            "e_tiny.jpg": jpeg(1, 1),
+            "f_large.png": large_png(),
+            "g_nan.jpg": jpeg(40, 30),
+            "h_good.jpg": jpeg(seed=2),
+        },
+    )
     info = write(source, tmp_path / "out").info
     assert info["splits"]["train"]["num_images"] == 2
     reasons = {item["source_id"]: item["reason"] for item in info["skipped"]}
-    assert list(reasons) == [
-        "b_empty.jpg", "c_cut.jpg", "d_text.jpg", "e_tiny.jpg", "f_large.png", "g_nan.jpg",
-    ] and info["num_skipped"] == 6
+    assert (
+        list(reasons)
+        == ["b_empty.jpg", "c_cut.jpg", "d_text.jpg", "e_tiny.jpg", "f_large.png", "g_nan.jpg"]
+        and info["num_skipped"] == 6
+    )
     for name, part in zip(reasons, ("empty", "decoded", "not an image", "1 x 1", "20000", "NaN")):
         assert part in reasons[name]
     assert check_records(tmp_path / "out") == []
@@ -122,10 +146,13 @@ def test_image_that_vanishes_is_skipped(tmp_path):
     source = csv_source(tmp_path, {"a.jpg": jpeg(), "b.jpg": jpeg()})
     os.remove(tmp_path / "images" / "a.jpg")
     info = write(source, tmp_path / "out").info
-    assert info["skipped"] == [{
-        "split": "train", "source_id": "a.jpg",
-        "reason": "the image cannot be read: No such file or directory",
-    }]
+    assert info["skipped"] == [
+        {
+            "split": "train",
+            "source_id": "a.jpg",
+            "reason": "the image cannot be read: No such file or directory",
+        }
+    ]
 
 
 def test_detector_that_gives_nan_skips_the_image_and_an_empty_split_is_an_error(tmp_path):
@@ -181,7 +208,9 @@ def proposals(tmp_path, names):
 def test_images_without_proposals_are_named_before_anything_is_written(flickr8k, tmp_path):
     with pytest.raises(ValueError, match="no proposals for 102_b.jpg, 104_d.jpg$"):
         write(
-            flickr8k, tmp_path / "out", proposals(tmp_path, ["101_a.jpg", "103_c.jpg"]),
+            flickr8k,
+            tmp_path / "out",
+            proposals(tmp_path, ["101_a.jpg", "103_c.jpg"]),
             make_models=None,
         )
     assert contents(tmp_path / "out") == {}
@@ -331,8 +360,14 @@ def test_killed_run_goes_on_to_the_bytes_of_the_uninterrupted_run(tmp_path):
     from tfrecords_tools.sources.shape_scenes import ShapeScenes
 
     command = [
-        sys.executable, "-m", "tfrecords_tools.write", "--dataset=shape_scenes", "--num_shards=8",
-        "--num_examples=160,40,40", "--seed=5", f"--output_dir={tmp_path / 'killed'}",
+        sys.executable,
+        "-m",
+        "tfrecords_tools.write",
+        "--dataset=shape_scenes",
+        "--num_shards=8",
+        "--num_examples=160,40,40",
+        "--seed=5",
+        f"--output_dir={tmp_path / 'killed'}",
     ]
     root = pathlib.Path(__file__).parents[2]
     command_of_one = [*command, "--num_workers=1"]
@@ -352,7 +387,5 @@ def test_killed_run_goes_on_to_the_bytes_of_the_uninterrupted_run(tmp_path):
     assert "shards are already written" in done.stderr and "images/s" in done.stdout
     # Uninterrupted, and in one process.
     source = ShapeScenes(160, 40, 40, seed=5)
-    write_records(
-        source, tmp_path / "whole", WriteSettings(num_shards=8, seed=5), stream=None
-    )
+    write_records(source, tmp_path / "whole", WriteSettings(num_shards=8, seed=5), stream=None)
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")

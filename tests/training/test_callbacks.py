@@ -77,7 +77,9 @@ def test_the_best_weights_and_the_last_state_are_kept(model, tmp_path):
     assert [row["cost"] for row in last["history"]] == [30.0, 10.0, 20.0]
     pictures = {"picture": "of it"}
     assert events.points == [
-        (5, 10.0, 30.0, pictures), (10, 9.0, 10.0, pictures), (15, 8.0, 20.0, pictures)
+        (5, 10.0, 30.0, pictures),
+        (10, 9.0, 10.0, pictures),
+        (15, 8.0, 20.0, pictures),
     ]
 
 

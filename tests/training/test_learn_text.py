@@ -15,7 +15,9 @@ def test_types_below_a_share_of_all_relations_are_one(share, names):
     # 0.07 times 100 is 7.000000000000001 in floating point.
     relations = [(("det", "dog", "a"),)] * 93 + [(), (("amod", "dog", "red"),) * 7]
     settings = Settings(
-        DataSettings(), OptimizerSettings(), TrainingSettings(),
+        DataSettings(),
+        OptimizerSettings(),
+        TrainingSettings(),
         dataclasses.replace(DefragSettings(), min_relation_share=share),
     )
     types = learn_text(["a red dog"] * 95, settings, relations).relation_types

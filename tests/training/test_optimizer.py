@@ -114,7 +114,7 @@ def test_warmup_grows_to_the_rate(schedule, warmup):
     assert 0 < rates[0] < 0.8
     assert rates == sorted(rates)
     # The ten steps of the staircase need ten steps of training at least.
-    np.testing.assert_allclose(rates[max(warmup, 10) + 1:], 0.8, rtol=1e-6)
+    np.testing.assert_allclose(rates[max(warmup, 10) + 1 :], 0.8, rtol=1e-6)
 
 
 def test_a_warmup_longer_than_the_run_never_falls():

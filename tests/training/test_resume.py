@@ -4,8 +4,8 @@ import dataclasses
 import json
 import pathlib
 import random
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,11 +25,26 @@ from vsa_tf.training.train_model import train_model
 ROOT = pathlib.Path(__file__).parents[2]
 # 30 scenes have 150 sentences, 5 steps an epoch: a checkpoint falls into the middle of one.
 FLAGS = (
-    "--image_size=32", "--crop_size=16", "--num_regions=4", "--joint_size=8",
-    "--word_embedding_size=8", "--min_count=1", "--batch_size=30", "--num_buckets=2",
-    "--num_epochs=4", "--steps_per_checkpoint=3", "--dropout=0.3", "--negatives=hardest",
-    "--hardness_warmup_epochs=1.0", "--similarity=cosine", "--margin=0.2", "--optimizer=adam",
-    "--learning_rate=0.005", "--learning_rate_schedule=cosine", "--num_pictures=1", "--seed=3",
+    "--image_size=32",
+    "--crop_size=16",
+    "--num_regions=4",
+    "--joint_size=8",
+    "--word_embedding_size=8",
+    "--min_count=1",
+    "--batch_size=30",
+    "--num_buckets=2",
+    "--num_epochs=4",
+    "--steps_per_checkpoint=3",
+    "--dropout=0.3",
+    "--negatives=hardest",
+    "--hardness_warmup_epochs=1.0",
+    "--similarity=cosine",
+    "--margin=0.2",
+    "--optimizer=adam",
+    "--learning_rate=0.005",
+    "--learning_rate_schedule=cosine",
+    "--num_pictures=1",
+    "--seed=3",
 )
 NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
 
@@ -37,10 +52,17 @@ NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
 def _start(data_dir, model_dir):
     return subprocess.Popen(
         [
-            sys.executable, "-m", "vsa_tf.train", f"--data_dir={data_dir}",
-            f"--model_dir={model_dir}", *FLAGS,
+            sys.executable,
+            "-m",
+            "vsa_tf.train",
+            f"--data_dir={data_dir}",
+            f"--model_dir={model_dir}",
+            *FLAGS,
         ],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -136,8 +158,14 @@ def test_all_steps_were_done(runs):
 def test_no_half_written_file_is_left(runs):
     names = sorted(path.name for path in runs[2].iterdir())
     assert names == [
-        "checkpoint_best.npz", "checkpoint_last.npz", "config.json", "events", "flagfile",
-        "metrics.json", "pictures", "vocabulary.txt",
+        "checkpoint_best.npz",
+        "checkpoint_last.npz",
+        "config.json",
+        "events",
+        "flagfile",
+        "metrics.json",
+        "pictures",
+        "vocabulary.txt",
     ]
 
 
@@ -151,9 +179,7 @@ def test_the_flagfile_gives_the_same_settings(runs):
 def test_a_model_dir_of_other_settings_is_refused(runs):
     data_dir, whole, _, _ = runs
     settings = _settings(data_dir, whole)
-    other = dataclasses.replace(
-        settings, model=dataclasses.replace(settings.model, joint_size=9)
-    )
+    other = dataclasses.replace(settings, model=dataclasses.replace(settings.model, joint_size=9))
     before = (whole / "checkpoint_last.npz").read_bytes()
     with pytest.raises(ProgramError, match="another run: --joint_size is 9 here and 8 there"):
         train_model(other)

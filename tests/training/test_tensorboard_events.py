@@ -9,8 +9,10 @@ from vsa_tf.model_settings import AlignmentSettings
 from vsa_tf.training.tensorboard_events import TensorBoardEvents
 
 SETTINGS = Settings(
-    DataSettings(data_dir="somewhere", batch_size=7), OptimizerSettings(learning_rate=0.25),
-    TrainingSettings(model_dir="elsewhere"), AlignmentSettings(frame_context=True),
+    DataSettings(data_dir="somewhere", batch_size=7),
+    OptimizerSettings(learning_rate=0.25),
+    TrainingSettings(model_dir="elsewhere"),
+    AlignmentSettings(frame_context=True),
 )
 
 

@@ -32,12 +32,22 @@ def _settings(data_dir, model_dir):
         ),
         OptimizerSettings("adam", 0.02, "cosine", clip_norm=5.0),
         TrainingSettings(
-            model="m_rnn", model_dir=str(model_dir), num_epochs=NUM_EPOCHS, seed=3,
-            dev_split="train", test_split="train", num_pictures=1,
+            model="m_rnn",
+            model_dir=str(model_dir),
+            num_epochs=NUM_EPOCHS,
+            seed=3,
+            dev_split="train",
+            test_split="train",
+            num_pictures=1,
         ),
         MRnnSettings(
-            word_embedding_size=3, recurrent_size=4, multimodal_size=6, dropout=0.3,
-            weight_penalty=1e-4, initialize_bias=True, max_caption_words=6,
+            word_embedding_size=3,
+            recurrent_size=4,
+            multimodal_size=6,
+            dropout=0.3,
+            weight_penalty=1e-4,
+            initialize_bias=True,
+            max_caption_words=6,
         ),
     )
 
@@ -96,8 +106,15 @@ def test_a_stopped_run_leaves_the_same_files(runs):
     _, whole, stopped, _ = runs
     for model_dir in (whole, stopped):
         assert sorted(path.name for path in model_dir.iterdir()) == [
-            "captions.json", "checkpoint_best.npz", "checkpoint_last.npz", "config.json", "events",
-            "flagfile", "metrics.json", "pictures", "vocabulary.txt",
+            "captions.json",
+            "checkpoint_best.npz",
+            "checkpoint_last.npz",
+            "config.json",
+            "events",
+            "flagfile",
+            "metrics.json",
+            "pictures",
+            "vocabulary.txt",
         ]
         assert [path.name for path in (model_dir / "pictures").iterdir()] == ["m_rnn_00.png"]
     for name in ("captions.json", "metrics.json", "vocabulary.txt"):
@@ -113,7 +130,8 @@ def test_progress_tells_how_the_captions_became(runs):
         assert row.keys() == {"epoch", "loss", "perplexity", "Bleu_4", "CIDEr"}
     perplexities = [row["perplexity"] for row in progress["history"]]
     assert progress["best"] == {
-        "score": -min(perplexities), "epoch": 1 + int(np.argmin(perplexities))
+        "score": -min(perplexities),
+        "epoch": 1 + int(np.argmin(perplexities)),
     }
 
 
@@ -176,7 +194,10 @@ def test_evaluation_by_other_methods(runs, tmp_path, monkeypatch, capsys):
     _, whole, _, _ = runs
     methods = ("beam", "consensus_bleu", "oracle_cider", "nearest_cider")
     options = EvaluationOptions(
-        caption_methods=methods, num_hypotheses=2, num_neighbors=2, retrieval="exact",
+        caption_methods=methods,
+        num_hypotheses=2,
+        num_neighbors=2,
+        retrieval="exact",
         num_normalization_images=3,
     )
     report = evaluate_model(whole, split="train", options=options, beam_size=2)

@@ -49,8 +49,12 @@ def _settings(data_dir, model_dir, kind):
         DataSettings(data_dir=str(data_dir), min_count=1, batch_size=10, num_buckets=2),
         OptimizerSettings("adam", 0.01),
         TrainingSettings(
-            model=name, model_dir=str(model_dir), num_epochs=2, dev_split="train",
-            test_split="train", num_pictures=2,
+            model=name,
+            model_dir=str(model_dir),
+            num_epochs=2,
+            dev_split="train",
+            test_split="train",
+            num_pictures=2,
         ),
         model,
     )
@@ -113,7 +117,9 @@ def test_scores_are_those_of_training(run):
     }
     model = trained.model
     expected = model.score(
-        model.embed_images(batch), batch["region_mask"], model.embed_sentences(batch),
+        model.embed_images(batch),
+        batch["region_mask"],
+        model.embed_sentences(batch),
         model.sentence_mask(batch),
     )
     np.testing.assert_allclose(score_split(model, embedded), expected, rtol=1e-4, atol=1e-5)

@@ -10,8 +10,10 @@ from vsa_tf.training.train_model import train_model
 
 def _settings(data_dir, **splits):
     return Settings(
-        DataSettings(data_dir=str(data_dir)), OptimizerSettings(),
-        TrainingSettings(model_dir=str(data_dir / "model"), **splits), AlignmentSettings(),
+        DataSettings(data_dir=str(data_dir)),
+        OptimizerSettings(),
+        TrainingSettings(model_dir=str(data_dir / "model"), **splits),
+        AlignmentSettings(),
     )
 
 
@@ -47,18 +49,18 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
     before = keras.config.dtype_policy().name
     assert before != "mixed_bfloat16"
     with pytest.raises(ProgramError, match="two or more"):
-        train_model(_settings(
-            tmp_path, dev_split="train", test_split="train", mixed_precision=True
-        ))
+        train_model(
+            _settings(tmp_path, dev_split="train", test_split="train", mixed_precision=True)
+        )
     assert keras.config.dtype_policy().name == before
 
 
 def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(tmp_path):
     write_records(tmp_path, 4, num_shards=1)
     with pytest.raises(ProgramError, match="divide the 1 steps .*--steps_per_execution=2"):
-        train_model(_settings(
-            tmp_path, dev_split="train", test_split="train", steps_per_execution=2
-        ))
+        train_model(
+            _settings(tmp_path, dev_split="train", test_split="train", steps_per_execution=2)
+        )
     assert not (tmp_path / "model").exists()
 
 

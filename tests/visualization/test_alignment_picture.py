@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from vsa_tf.decoding.segment_alignment import Snippet
-from vsa_tf.visualization.alignment_picture import (
-    SNIPPET_COLORS, alignment_picture, contact_sheet)
+from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS, alignment_picture, contact_sheet
 
 WORDS = ["a", "red", "circle", "above", "a", "square"]
 GREY_IMAGE = np.full((60, 80, 3), 128, np.uint8)
@@ -37,8 +36,11 @@ def test_box_is_drawn_on_its_edges_and_not_inside():
 
 
 def test_words_have_the_colour_of_their_box_and_whole_frame_words_have_none():
-    boxes = [snippet((0.1, 0.1, 0.4, 0.4), 0, 2), snippet((0.0, 0.0, 1.0, 1.0), 3, 3),
-             snippet((0.5, 0.5, 0.9, 0.9), 4, 5)]
+    boxes = [
+        snippet((0.1, 0.1, 0.4, 0.4), 0, 2),
+        snippet((0.0, 0.0, 1.0, 1.0), 3, 3),
+        snippet((0.5, 0.5, 0.9, 0.9), 4, 5),
+    ]
     picture = alignment_picture(GREY_IMAGE, WORDS, boxes)
     sentence = picture.crop((0, 360, 480, picture.height))
     assert count(sentence, SNIPPET_COLORS[0]) > 20 and count(sentence, SNIPPET_COLORS[1]) > 20
@@ -70,22 +72,33 @@ def test_title_stands_above():
     assert count(titled.crop((0, 0, 480, titled.height - plain.height)), (255, 255, 255)) > 0
 
 
-@pytest.mark.parametrize("words", [
-    ["ünïcödé", "naïve", "日本", "😀", "עברית", "\x00\n"], ["x" * 500], [""], []])
+@pytest.mark.parametrize(
+    "words", [["ünïcödé", "naïve", "日本", "😀", "עברית", "\x00\n"], ["x" * 500], [""], []]
+)
 def test_any_words_can_be_drawn(words):
     snippets = [snippet((0.1, 0.1, 0.5, 0.5), 0, len(words) - 1)] if words else []
     assert alignment_picture(GREY_IMAGE, words, snippets, title=" ".join(words)).width == 480
 
 
-@pytest.mark.parametrize("box", [
-    (0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (-0.5, -0.5, 2.0, 0.5), (0.5, 0.5, 0.501, 0.501)])
+@pytest.mark.parametrize(
+    "box",
+    [(0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (-0.5, -0.5, 2.0, 0.5), (0.5, 0.5, 0.501, 0.501)],
+)
 def test_any_box_can_be_drawn(box):
     alignment_picture(GREY_IMAGE, WORDS, [snippet(box)], truth_boxes=[box], show_scores=True)
 
 
-@pytest.mark.parametrize("image", [
-    np.zeros((1, 1, 3), np.uint8), np.zeros((1, 500, 3), np.uint8), np.zeros((500, 1, 3), np.uint8),
-    np.zeros((9, 9), np.uint8), Image.new("L", (9, 9)), Image.new("RGBA", (9, 9))])
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((1, 500, 3), np.uint8),
+        np.zeros((500, 1, 3), np.uint8),
+        np.zeros((9, 9), np.uint8),
+        Image.new("L", (9, 9)),
+        Image.new("RGBA", (9, 9)),
+    ],
+)
 def test_any_shape_of_image_can_be_drawn(image):
     picture = alignment_picture(image, WORDS, [snippet((0.1, 0.1, 0.9, 0.5))])
     assert picture.width == 480 and picture.height < 4 * 480 + 200
@@ -93,8 +106,10 @@ def test_any_shape_of_image_can_be_drawn(image):
 
 def test_the_same_arguments_give_the_same_picture():
     snippets = [snippet((0.2, 0.2, 0.6, 0.6))]
-    assert (alignment_picture(GREY_IMAGE, WORDS, snippets).tobytes()
-            == alignment_picture(GREY_IMAGE, WORDS, snippets).tobytes())
+    assert (
+        alignment_picture(GREY_IMAGE, WORDS, snippets).tobytes()
+        == alignment_picture(GREY_IMAGE, WORDS, snippets).tobytes()
+    )
 
 
 def test_the_argument_is_not_drawn_on():
@@ -103,18 +118,27 @@ def test_the_argument_is_not_drawn_on():
     assert image.getcolors() == [(480 * 360, (1, 2, 3))]
 
 
-@pytest.mark.parametrize("image, snippets", [
-    (np.zeros((4, 4, 3), np.float32), []), (np.zeros((4, 4, 4), np.uint8), []),
-    (np.zeros((0, 4, 3), np.uint8), []), (GREY_IMAGE, [snippet((0, 0, 0.5, 0.5), 3, 6)]),
-    (GREY_IMAGE, [snippet((0, 0, 0.5, 0.5), 2, 1)]), (GREY_IMAGE, [snippet((0, 0, np.nan, 0.5))])])
+@pytest.mark.parametrize(
+    "image, snippets",
+    [
+        (np.zeros((4, 4, 3), np.float32), []),
+        (np.zeros((4, 4, 4), np.uint8), []),
+        (np.zeros((0, 4, 3), np.uint8), []),
+        (GREY_IMAGE, [snippet((0, 0, 0.5, 0.5), 3, 6)]),
+        (GREY_IMAGE, [snippet((0, 0, 0.5, 0.5), 2, 1)]),
+        (GREY_IMAGE, [snippet((0, 0, np.nan, 0.5))]),
+    ],
+)
 def test_bad_arguments_are_errors(image, snippets):
     with pytest.raises(ValueError, match="Expected .* Received"):
         alignment_picture(image, WORDS, snippets)
 
 
 def test_sheet_holds_pictures_of_different_sizes():
-    pictures = [Image.new("RGB", size, (10 * n, 0, 0)) for n, size in
-                enumerate([(40, 30), (20, 50), (40, 20)], start=1)]
+    pictures = [
+        Image.new("RGB", size, (10 * n, 0, 0))
+        for n, size in enumerate([(40, 30), (20, 50), (40, 20)], start=1)
+    ]
     sheet = contact_sheet(pictures, columns=2, gap=5)
     # Two cells of 40 and three gaps; rows of 50 and 20 and three gaps.
     assert sheet.size == (95, 85)

@@ -12,8 +12,10 @@ TRUE_BOX = (0.25, 0.25, 0.75, 0.5)
 def _pictures(found, count=3, images_stored=True):
     records = types.SimpleNamespace(
         info=types.SimpleNamespace(images_stored=images_stored),
-        image_of_caption=np.array([0, 0, 1]), captions=["a dog", "", "its tail"],
-        phrase_boxes=np.float32([TRUE_BOX] * 3), filenames=["a.jpg", "b.jpg"],
+        image_of_caption=np.array([0, 0, 1]),
+        captions=["a dog", "", "its tail"],
+        phrase_boxes=np.float32([TRUE_BOX] * 3),
+        filenames=["a.jpg", "b.jpg"],
         read_image=lambda image: GREY,
     )
     return localized_pictures(np.float32([found] * 3), records, count)

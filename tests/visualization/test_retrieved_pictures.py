@@ -14,8 +14,10 @@ PHOTOGRAPHS += [np.zeros((1, 300, 3), np.uint8), np.zeros((300, 1, 3), np.uint8)
 def _records(images_stored=True):
     return types.SimpleNamespace(
         info=types.SimpleNamespace(images_stored=images_stored),
-        image_of_caption=np.array([0, 0, 6]), captions=["a dog", "<b>", "two cats"],
-        filenames=[f"{name}.jpg" for name in "abcdefg"], read_image=PHOTOGRAPHS.__getitem__,
+        image_of_caption=np.array([0, 0, 6]),
+        captions=["a dog", "<b>", "two cats"],
+        filenames=[f"{name}.jpg" for name in "abcdefg"],
+        read_image=PHOTOGRAPHS.__getitem__,
     )
 
 

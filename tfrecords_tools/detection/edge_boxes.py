@@ -50,8 +50,10 @@ class EdgeBoxes(OpenCVProposals):
 
     def describe(self):
         return {
-            "spec": f"edge_boxes:{self._name}", "sha256": self._checksum,
-            "longest_side": self.longest_side, "max_boxes": _MAX_BOXES,
+            "spec": f"edge_boxes:{self._name}",
+            "sha256": self._checksum,
+            "longest_side": self.longest_side,
+            "max_boxes": _MAX_BOXES,
         }
 
     def find_rectangles(self, image):

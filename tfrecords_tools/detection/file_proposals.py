@@ -104,8 +104,10 @@ def _what_is_wrong(entry):
         return "no list 'boxes'"
     boxes, scores = entry["boxes"], entry.get("scores")
     for box in boxes:
-        if not isinstance(box, list) or len(box) != 4 or not all(
-            isinstance(value, (int, float)) for value in box
+        if (
+            not isinstance(box, list)
+            or len(box) != 4
+            or not all(isinstance(value, (int, float)) for value in box)
         ):
             return f"the box {str(box)[:80]}"
     if isinstance(scores, list) and len(scores) != len(boxes):

@@ -26,7 +26,9 @@ class SelectiveSearch(OpenCVProposals):
 
     def describe(self):
         return {
-            "spec": "selective_search", "mode": "fast", "score": "area",
+            "spec": "selective_search",
+            "mode": "fast",
+            "score": "area",
             "longest_side": self.longest_side,
         }
 

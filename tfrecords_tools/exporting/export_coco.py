@@ -62,9 +62,10 @@ def export_coco(info, splits, folder, report):
                 }
                 if record.width:
                     image |= {"width": record.width, "height": record.height}
-                captions.add(image, (
-                    {"id": next(caption_ids), "caption": caption} for caption in record.captions
-                ))
+                captions.add(
+                    image,
+                    ({"id": next(caption_ids), "caption": caption} for caption in record.captions),
+                )
                 boxes.add(image, _instances(record, box_ids, categories))
                 num_relations += sum(map(len, record.dependencies))
                 report(1)

@@ -42,6 +42,4 @@ def export_csv(info, splits, folder, report):
                 num_objects += len(record.objects)
                 num_relations += sum(map(len, record.dependencies))
                 report(1)
-    return left_out(
-        info, splits, annotated_boxes=num_objects, dependency_relations=num_relations,
-    )
+    return left_out(info, splits, annotated_boxes=num_objects, dependency_relations=num_relations)

@@ -21,7 +21,9 @@ def read_records(info, split):
         try:
             for serialized in tf.data.TFRecordDataset(path):
                 yield ParsedRecord.parse(
-                    serialized.numpy(), info.num_regions, info.region_feature_size,
+                    serialized.numpy(),
+                    info.num_regions,
+                    info.region_feature_size,
                     info.object_features,
                 )
                 count += 1

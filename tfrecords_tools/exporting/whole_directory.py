@@ -34,9 +34,7 @@ def whole_directory(path):
     partial.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)
     try:
-        lock_file(
-            descriptor, OSError(f"Another run is writing {str(path)!r}. Wait for it.")
-        )
+        lock_file(descriptor, OSError(f"Another run is writing {str(path)!r}. Wait for it."))
         for left in partial.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         try:

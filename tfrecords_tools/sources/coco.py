@@ -14,7 +14,8 @@ from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.source_example import SourceExample
 
 _OFFICIAL_COUNTS = {
-    "2014": {"train": 82_783, "dev": 40_504}, "2017": {"train": 118_287, "dev": 5000},
+    "2014": {"train": 82_783, "dev": 40_504},
+    "2017": {"train": 118_287, "dev": 5000},
 }
 _SPLITS = {"train": "train", "dev": "val", "test": "test"}
 

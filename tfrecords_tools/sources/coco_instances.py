@@ -123,7 +123,9 @@ class CocoInstances:
                 if len(box) != 4 or not all(map(math.isfinite, box)):
                     raise ValueError(f"the box {item['bbox']} of annotation {number}")
                 instance = (
-                    f"{names[int(item['category_id'])]}#{number}", bool(item["iscrowd"]), box
+                    f"{names[int(item['category_id'])]}#{number}",
+                    bool(item["iscrowd"]),
+                    box,
                 )
                 self._instances.setdefault(image_id, []).append(instance)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -126,14 +126,19 @@ class CsvCaptions(Source):
                 continue
             if not 2 <= len(row) <= len(COLUMNS) or max(order[: len(row)]) >= len(row):
                 self._skip(
-                    "", f"line {reader.line_num}",
+                    "",
+                    f"line {reader.line_num}",
                     f"Expected path,caption[,split]. Received: {len(row)} columns "
                     "(a caption with commas needs quotes)",
                 )
                 continue
             path, caption, *split = (row[place] for place in order if place < len(row))
-            yield (reader.line_num, path.strip(), caption.encode("utf-8", "surrogateescape"),
-                   (split[0].strip() if split else "") or DEFAULT_SPLIT)
+            yield (
+                reader.line_num,
+                path.strip(),
+                caption.encode("utf-8", "surrogateescape"),
+                (split[0].strip() if split else "") or DEFAULT_SPLIT,
+            )
 
     def _add(self, rows, names, number, path, caption, split):
         where = f"line {number}"

@@ -117,9 +117,11 @@ class Flickr30kEntities:
         phrases, problems = (), []
         if annotated.sentences:
             phrases, problems = align_phrases(captions, annotated.sentences)
-        return annotated.objects, phrases, [
-            *((None, reason) for reason in annotated.problems), *problems
-        ]
+        return (
+            annotated.objects,
+            phrases,
+            [*((None, reason) for reason in annotated.problems), *problems],
+        )
 
     def leftovers(self, filenames):
         """Returns what is annotated of no photograph: a list of one reason, or of none.

@@ -23,8 +23,6 @@ class Flickr8k(FlickrCaptions):
     name = "flickr8k"
     official_counts = {"train": 6000, "dev": 1000, "test": 1000}
     token_file = "Flickr8k.token.txt"
-    split_files = {
-        split: f"Flickr_8k.{split}Images.txt" for split in ("train", "dev", "test")
-    }
+    split_files = {split: f"Flickr_8k.{split}Images.txt" for split in ("train", "dev", "test")}
     images_wanted = ("Flicker8k_Dataset/*.jpg", "Flickr8k_Dataset.zip")
     captions_wanted = lists_wanted = "Flickr8k_text.zip"

@@ -98,8 +98,11 @@ class KarpathyCaptions(CaptionSource):
         coco_id = item.get("cocoid")
         stem = re.sub(r"\.\w+$", "", filename)
         image = KarpathyImage(
-            number, stem if coco_id is None else str(int(coco_id)), filename,
-            str(item.get("filepath", "")), None if coco_id is None else int(coco_id),
+            number,
+            stem if coco_id is None else str(int(coco_id)),
+            filename,
+            str(item.get("filepath", "")),
+            None if coco_id is None else int(coco_id),
             tuple(self._captions(split, stem, number, item["sentences"])),
         )
         is_repeated = number in self._numbers or image.source_id in self._names

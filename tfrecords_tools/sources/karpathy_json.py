@@ -45,9 +45,7 @@ class KarpathyJson(KarpathyCaptions):
         self._images = Archive(images)
         super().__init__(files[0], restval_in_train)
         first = next(iter(self._photographs.values()))[0]
-        if not any(
-            self._path(image) for split in self._photographs.values() for image in split
-        ):
+        if not any(self._path(image) for split in self._photographs.values() for image in split):
             raise ValueError(
                 f"Expected the photographs of {self.dataset}, for example {first.filename}. "
                 f"Received: {self._images.path!r}, which holds none of them. Get them from where "

@@ -39,7 +39,9 @@ def neuraltalk_results(archive):
         ) from None
     images = [
         {
-            "filename": name, "imgid": number, "split": "test",
+            "filename": name,
+            "imgid": number,
+            "split": "test",
             "sentences": [{"raw": captions[name], "imgid": number, "sentid": number}],
         }
         for number, name in enumerate(names)

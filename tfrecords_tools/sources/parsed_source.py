@@ -32,7 +32,10 @@ class ParsedSource(Source):
         self._parses.forget(split)
         for example in self._source.examples(split):
             dependencies = self._parses.of(
-                split, example.source_id, example.filename, example.captions,
+                split,
+                example.source_id,
+                example.filename,
+                example.captions,
                 self._source.caption_numbers(example),
             )
             yield dataclasses.replace(example, dependencies=dependencies)

@@ -57,9 +57,13 @@ def _match(captions, sentences):
             chosen[index] = same
             free.remove(same)
     ranked = sorted(
-        (-difflib.SequenceMatcher(None, sentences[number], captions[index], False).ratio(),
-         index, number)
-        for index in range(len(captions)) if chosen[index] is None
+        (
+            -difflib.SequenceMatcher(None, sentences[number], captions[index], False).ratio(),
+            index,
+            number,
+        )
+        for index in range(len(captions))
+        if chosen[index] is None
         for number in free
     )
     for similarity, index, number in ranked:

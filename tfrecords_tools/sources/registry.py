@@ -34,11 +34,11 @@ _REQUIRED = {
     },
     "neuraltalk": {
         "captions": "the directory or zip of dataset.json and vgg_feats.mat "
-        "(https://cs.stanford.edu/people/karpathy/deepimagesent)",
+        "(https://cs.stanford.edu/people/karpathy/deepimagesent)"
     },
     "precomp": {
         "captions": "the directory of train_ims.npy, train_caps.txt and so on, for example "
-        "f30k_precomp (https://github.com/kuanghuei/SCAN)",
+        "f30k_precomp (https://github.com/kuanghuei/SCAN)"
     },
     "csv": {
         "images": "the directory or zip of the photographs",
@@ -62,7 +62,9 @@ _CLASSES = {
     "flickr30k": ("flickr30k", "Flickr30k", ("images", "captions", "entities")),
     "coco": ("coco", "Coco", ("images", "captions", "entities")),
     "karpathy_json": (
-        "karpathy_json", "KarpathyJson", ("images", "captions", "entities", "restval_in_train")
+        "karpathy_json",
+        "KarpathyJson",
+        ("images", "captions", "entities", "restval_in_train"),
     ),
     "iapr_tc12": ("iapr_tc12", "IaprTc12", ("images", "captions")),
     "pascal1k": ("pascal1k", "Pascal1k", ("images", "captions")),
@@ -80,8 +82,14 @@ DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
 
 
 def make_source(
-    dataset, *, images=None, captions=None, entities=None, restval_in_train=False,
-    num_examples=None, seed=0,
+    dataset,
+    *,
+    images=None,
+    captions=None,
+    entities=None,
+    restval_in_train=False,
+    num_examples=None,
+    seed=0,
 ):
     """Builds the source of a data set.
 
@@ -102,8 +110,11 @@ def make_source(
         OSError: when a file cannot be read.
     """
     arguments = {
-        "images": images, "captions": captions, "entities": entities,
-        "restval_in_train": restval_in_train, "num_examples": num_examples,
+        "images": images,
+        "captions": captions,
+        "entities": entities,
+        "restval_in_train": restval_in_train,
+        "num_examples": num_examples,
     }
     check_source(dataset, **arguments)
     if dataset.startswith(_TFDS):

@@ -58,8 +58,20 @@ def _heart():
 def _cross():
     a, b = 0.34, 1.0
     return np.array(
-        [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a),
-         (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a)]
+        [
+            (-a, -b),
+            (a, -b),
+            (a, -a),
+            (b, -a),
+            (b, a),
+            (a, a),
+            (a, b),
+            (-a, b),
+            (-a, a),
+            (-b, a),
+            (-b, -a),
+            (-a, -a),
+        ]
     )
 
 

@@ -152,9 +152,7 @@ class Sentence:
 
     def relate(self, first, relation, second):
         """Notes that a mentioned shape stands in a relation to another."""
-        self.claim(
-            "relation", self.referents.index(first), relation, self.referents.index(second)
-        )
+        self.claim("relation", self.referents.index(first), relation, self.referents.index(second))
 
     def relations(self, first=None, exclude=()):
         """Returns `(first, relation, second)` for all relations that are beyond doubt."""

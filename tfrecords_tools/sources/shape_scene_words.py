@@ -10,7 +10,9 @@ POSITION_WORDS = {
     "top right": ("in the top right corner", "in the upper right corner", "at the top right"),
     "bottom left": ("in the bottom left corner", "in the lower left corner", "at the bottom left"),
     "bottom right": (
-        "in the bottom right corner", "in the lower right corner", "at the bottom right",
+        "in the bottom right corner",
+        "in the lower right corner",
+        "at the bottom right",
     ),
 }
 RELATION_WORDS = {

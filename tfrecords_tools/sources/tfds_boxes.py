@@ -38,7 +38,8 @@ class TfdsBoxes:
         self._label = labels[0] if len(labels) == 1 else None
         self._class_names = features[self._label].names if self._label else ()
         numbers = {
-            part for part in ("id", "is_crowd")
+            part
+            for part in ("id", "is_crowd")
             if part in features
             and np.dtype(features[part].get_tensor_info().np_dtype).kind in "biu"
         }
@@ -49,7 +50,8 @@ class TfdsBoxes:
         """Returns which of the features are boxes, normalised `(ymin, xmin, ymax, xmax)`."""
         box = load_tfds().features.BBoxFeature
         return [
-            name for name, own in features.items()
+            name
+            for name, own in features.items()
             if isinstance(own, box) and getattr(own.bbox_format, "name", "") == "REL_YXYX"
         ]
 

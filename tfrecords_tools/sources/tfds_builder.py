@@ -73,8 +73,8 @@ class TfdsBuilder(CaptionSource):
         rows = _Rows(self._directory, own, features.annotations())
         for index in range(self._splits[split].num_examples):
             row = rows.read(index)
-            source_id = _text_of(row[features.source_id]) if features.source_id else (
-                f"{own}-{index:06d}"
+            source_id = (
+                _text_of(row[features.source_id]) if features.source_id else (f"{own}-{index:06d}")
             )
             if source_id in self._seen:
                 self._skip(split, source_id, "a second photograph of this id")

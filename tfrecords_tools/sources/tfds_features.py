@@ -9,7 +9,14 @@ from tfrecords_tools.sources.tfds_boxes import TfdsBoxes
 
 # The first of these names that there is.
 _CAPTIONS = (
-    "captions", "caption", "sentences", "sentence", "descriptions", "description", "texts", "text",
+    "captions",
+    "caption",
+    "sentences",
+    "sentence",
+    "descriptions",
+    "description",
+    "texts",
+    "text",
 )
 _TEXTS = ("text", "raw", "caption", "sentence")
 _SOURCE_IDS = ("image/id", "image_id", "id")
@@ -58,9 +65,7 @@ class TfdsFeatures:
         tfds = load_tfds()
         images = [name for name, own in features.items() if type(own) is tfds.features.Image]
         captions = [name for name in _CAPTIONS if name in features and _texts(features[name])]
-        with_boxes = [
-            name for name, own in features.items() if TfdsBoxes.names(_parts(own) or {})
-        ]
+        with_boxes = [name for name, own in features.items() if TfdsBoxes.names(_parts(own) or {})]
         if not images or len(images) > 1 and "image" not in images:
             raise _unclear("one image, or one called image", features)
         if not captions:

@@ -49,9 +49,7 @@ def _line(row):
 
 def _parts(texts, boxes, scores, count):
     columns = texts[:count], rounded(boxes[:count]), rounded(scores[:count])
-    return [
-        {"text": str(text), "box": box, "score": score} for text, box, score in zip(*columns)
-    ]
+    return [{"text": str(text), "box": box, "score": score} for text, box, score in zip(*columns)]
 
 
 def _draw(data, row, path):
@@ -59,16 +57,19 @@ def _draw(data, row, path):
     from vsa_tf.decoding.segment_alignment import Snippet
     from vsa_tf.visualization.alignment_picture import alignment_picture
 
-    regions = row["word_regions"][:row["num_words"]]
+    regions = row["word_regions"][: row["num_words"]]
     starts = [0, *(word for word in range(1, len(regions)) if regions[word] != regions[word - 1])]
     snippets = [
         Snippet(
-            tuple(map(float, row["boxes"][regions[first]])), int(regions[first]), first, last - 1,
+            tuple(map(float, row["boxes"][regions[first]])),
+            int(regions[first]),
+            first,
+            last - 1,
             float(row["word_scores"][first:last].sum()),
         )
         for first, last in zip(starts, [*starts[1:], len(regions)])
     ]
     file = io.BytesIO()
-    words = row["tokens"][:row["num_words"]]
+    words = row["tokens"][: row["num_words"]]
     alignment_picture(decode_image(data), words, snippets).save(file, "PNG")
     write_atomically(path, file.getbuffer())

@@ -60,9 +60,7 @@ def _read(path):
 def _answered(batch, ask):
     images = [data for _, data, reason in batch if reason is None]
     answers = iter(_each(images, ask))
-    return [
-        (path, None, reason) if reason else (path, *next(answers)) for path, _, reason in batch
-    ]
+    return [(path, None, reason) if reason else (path, *next(answers)) for path, _, reason in batch]
 
 
 def _each(images, ask):

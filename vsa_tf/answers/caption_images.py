@@ -57,11 +57,13 @@ def _captions(row, num_captions):
         if not math.isfinite(log_prob):
             continue
         tokens = [str(token) for token in tokens if token]
-        captions.append({
-            "text": str(text),
-            "log_prob": rounded(log_prob),
-            "tokens": tokens,
-            # The end's is after the last token's.
-            "token_log_probs": rounded(token_log_probs[:len(tokens) + 1]),
-        })
+        captions.append(
+            {
+                "text": str(text),
+                "log_prob": rounded(log_prob),
+                "tokens": tokens,
+                # The end's is after the last token's.
+                "token_log_probs": rounded(token_log_probs[: len(tokens) + 1]),
+            }
+        )
     return captions[:num_captions]

@@ -40,9 +40,7 @@ def localize_images(source, paths, phrases, boxes=None, output=None):
 
 
 def _ranked(found, scores, given):
-    ranked = [
-        {"box": box, "score": score} for box, score in zip(rounded(found), rounded(scores))
-    ]
+    ranked = [{"box": box, "score": score} for box, score in zip(rounded(found), rounded(scores))]
     if given is not None:
         # `GivenBoxes` put the whole frame before them.
         frames = np.flatnonzero((found == np.float32([0, 0, 1, 1])).all(axis=1))

@@ -7,11 +7,11 @@ from vsa_tf.answers.model_source import ModelSource
 _HELP = {
     "model_dir": "Directory that vsa_tf.train has written.",
     "image_encoder": "With --model_dir: the encoder of the model's records, SavedModel directory "
-                     "or handle.",
+    "or handle.",
     "detector": "With --model_dir: the detector of the records, where the model sees regions.",
     "saved_model": "Directory that vsa_tf.export has written, in the place of --model_dir.",
     "server": "HOST:PORT of vsa_tf.serve or TensorFlow Serving, its REST port, in the "
-              "place of --model_dir.",
+    "place of --model_dir.",
     "model_name": "The model's name at --server.",
 }
 

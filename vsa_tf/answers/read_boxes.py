@@ -38,7 +38,9 @@ def read_boxes(path):
 
 
 def _is_box(box):
-    numbers = isinstance(box, list) and len(box) == 4 and all(
-        type(value) in (int, float) and math.isfinite(value) for value in box
+    numbers = (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(value) in (int, float) and math.isfinite(value) for value in box)
     )
     return numbers and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1

@@ -90,9 +90,7 @@ class CanonicalCorrelation:
             weights_y, weights_x, correlations = _solved(
                 regular_y, factor_x, covariance.xy.T, dimensions
             )
-        return cls(
-            covariance.mean_x, covariance.mean_y, weights_x, weights_y, correlations, power
-        )
+        return cls(covariance.mean_x, covariance.mean_y, weights_x, weights_y, correlations, power)
 
     def project_x(self, x):
         """Projects one side.
@@ -120,17 +118,28 @@ class CanonicalCorrelation:
     def truncated(self, dimensions):
         """Returns the `CanonicalCorrelation` of the first `dimensions` of K directions."""
         return CanonicalCorrelation(
-            self.mean_x, self.mean_y, self.weights_x[:, :dimensions],
-            self.weights_y[:, :dimensions], self.correlations[:dimensions], self.power,
+            self.mean_x,
+            self.mean_y,
+            self.weights_x[:, :dimensions],
+            self.weights_y[:, :dimensions],
+            self.correlations[:dimensions],
+            self.power,
         )
 
     def save(self, path):
         """Writes one file, which `load` restores to the last bit."""
-        write_arrays(path, _KIND, {
-            "mean_x": self.mean_x, "mean_y": self.mean_y, "weights_x": self.weights_x,
-            "weights_y": self.weights_y, "correlations": self.correlations,
-            "power": np.float64(self.power),
-        })
+        write_arrays(
+            path,
+            _KIND,
+            {
+                "mean_x": self.mean_x,
+                "mean_y": self.mean_y,
+                "weights_x": self.weights_x,
+                "weights_y": self.weights_y,
+                "correlations": self.correlations,
+                "power": np.float64(self.power),
+            },
+        )
 
     @classmethod
     def load(cls, path):

@@ -26,7 +26,12 @@ class BatchAssembler:
     """
 
     def __init__(
-        self, record_split, token_store, image_key, read_images, sentence_features=None,
+        self,
+        record_split,
+        token_store,
+        image_key,
+        read_images,
+        sentence_features=None,
         phrase_regions=None,
     ):
         num_captions = len(record_split.image_of_caption)

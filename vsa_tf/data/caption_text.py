@@ -82,6 +82,7 @@ class CaptionText:
         Returns:
             A list of lists of triples of int.
         """
+
         @functools.cache
         def word_id(word):
             tokens = self.tokenize(word)
@@ -114,8 +115,8 @@ class CaptionText:
             return None
         features = np.empty((len(captions), self.sentence_feature.dimension), np.float16)
         for start in range(0, len(captions), _FEATURE_ROWS):
-            sentences = [self.tokenize(text) for text in captions[start:start + _FEATURE_ROWS]]
-            features[start:start + len(sentences)] = self.sentence_feature.transform(sentences)
+            sentences = [self.tokenize(text) for text in captions[start : start + _FEATURE_ROWS]]
+            features[start : start + len(sentences)] = self.sentence_feature.transform(sentences)
         return features
 
     def decode(self, token_ids):

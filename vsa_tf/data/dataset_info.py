@@ -173,7 +173,8 @@ def _split(contents):
     )
     parsed = {
         name: _count(contents, name)
-        for name in ("num_parsed_sentences", "num_dependencies") if name in contents
+        for name in ("num_parsed_sentences", "num_dependencies")
+        if name in contents
     }
     split = SplitInfo(
         num_images=_count(contents, "num_images"),

@@ -40,9 +40,7 @@ class NeighborhoodPlan:
     [True, True, True]
     """
 
-    def __init__(
-        self, lengths, group_of_caption, batch_size, num_neighbors=2, width=None, seed=0
-    ):
+    def __init__(self, lengths, group_of_caption, batch_size, num_neighbors=2, width=None, seed=0):
         longest = int(np.max(lengths))
         self._group_of_caption = np.asarray(group_of_caption, np.int64)
         self.batch_size, self.num_neighbors = int(batch_size), int(num_neighbors)

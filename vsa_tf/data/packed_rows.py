@@ -30,7 +30,7 @@ class PackedRows:
     def row(self, index):
         """Returns one sequence, int32 [its length] or [its length, columns]."""
         start = self._starts[index]
-        return self.packed_ids[start:start + self.lengths[index]]
+        return self.packed_ids[start : start + self.lengths[index]]
 
     def padded(self, indices, width):
         """Lays sequences out as rows.

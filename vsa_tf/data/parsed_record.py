@@ -103,7 +103,9 @@ class ParsedRecord:
             phrases=_phrases(features, len(captions)),
             chains=chains,
             chain_features=_features(
-                features, schema.OBJECT_CHAIN_FEATURE, len(chains),
+                features,
+                schema.OBJECT_CHAIN_FEATURE,
+                len(chains),
                 region_feature_size if object_features else 0,
             ),
             dependencies=_dependencies(features, len(captions)),
@@ -176,11 +178,7 @@ def _objects(features):
 def _phrases(features, num_captions):
     numbers = [
         list(_values(features, key, "int64_list"))
-        for key in (
-            schema.PHRASE_CAPTION_INDEX,
-            schema.PHRASE_FIRST_WORD,
-            schema.PHRASE_NUM_WORDS,
-        )
+        for key in (schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS)
     ]
     texts = [_texts(features, key) for key in (schema.PHRASE_CHAIN, schema.PHRASE_TYPE)]
     columns = numbers + texts

@@ -42,7 +42,7 @@ class PhraseRecords:
                 sentence = records.first_caption[image] + phrase.caption_index
                 words = records.captions[sentence].split()
                 last = phrase.first_word + phrase.num_words
-                self.captions.append(" ".join(words[phrase.first_word:last]))
+                self.captions.append(" ".join(words[phrase.first_word : last]))
                 self.phrase_types.append(phrase.type)
                 rows.append((image, chains[phrase.chain], sentence))
         if not rows:

@@ -34,8 +34,15 @@ class PhraseRegions:
     """
 
     def __init__(
-        self, records, num_negatives, positive_overlap=None, negative_overlap=0.3,
-        num_positives=1, num_regions=None, from_pixels=False, seed=0,
+        self,
+        records,
+        num_negatives,
+        positive_overlap=None,
+        negative_overlap=0.3,
+        num_positives=1,
+        num_regions=None,
+        from_pixels=False,
+        seed=0,
     ):
         num_regions = num_regions or records.info.num_regions
         self._records = records

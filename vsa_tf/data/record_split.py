@@ -84,9 +84,7 @@ class RecordSplit:
         if self._chain_features is not None:
             self._chain_features = np.concatenate(self._chain_features)
         num_captions = np.diff(self.first_caption)
-        self.image_of_caption = np.repeat(
-            np.arange(self.num_images, dtype=np.int32), num_captions
-        )
+        self.image_of_caption = np.repeat(np.arange(self.num_images, dtype=np.int32), num_captions)
         self._check_count("num_sentences", split_info.num_sentences, len(self.captions))
         self._check_count("num_phrases", split_info.num_phrases, sum(map(len, self.phrases)))
         if split_info.num_dependencies is not None:

@@ -75,4 +75,4 @@ class RegionRecords:
         low, high = self.region_boxes[image_index, 0].reshape(2, 2)
         first = np.minimum((low * size).astype(int), size - 1)
         last = np.maximum(np.ceil(high * size).astype(int), first + 1)
-        return picture[first[0]:last[0], first[1]:last[1]]
+        return picture[first[0] : last[0], first[1] : last[1]]

@@ -51,20 +51,26 @@ class BeamSearch(Decoder):
     [[40.0, 15.0]]
     """
 
-    def __init__(self, beam_size=7, num_captions=1, length_normalization=False, max_length=20,
-                 **token_ids):
+    def __init__(
+        self, beam_size=7, num_captions=1, length_normalization=False, max_length=20, **token_ids
+    ):
         super().__init__(max_length=max_length, **token_ids)
         if not 1 <= num_captions <= beam_size:
             raise ValueError(
                 "Expected from 1 to beam_size captions an image: take a wider beam. Received: "
-                f"num_captions={num_captions}, beam_size={beam_size}")
+                f"num_captions={num_captions}, beam_size={beam_size}"
+            )
         self.beam_size = beam_size
         self.num_captions = num_captions
         self.length_normalization = length_normalization
 
     def get_config(self):
-        return {"beam_size": self.beam_size, "num_captions": self.num_captions,
-                "length_normalization": self.length_normalization, **super().get_config()}
+        return {
+            "beam_size": self.beam_size,
+            "num_captions": self.num_captions,
+            "length_normalization": self.length_normalization,
+            **super().get_config(),
+        }
 
     def __call__(self, step, state, batch_size, prefix=None):
         """Returns `Hypotheses` with `num_captions` captions an image.
@@ -98,23 +104,32 @@ class BeamSearch(Decoder):
             best = ops.reshape(best + image[:, None] * (num_beams * width), (num_rows,))
             parent = best // width
             (token_ids, token_log_probs), state = keras.tree.map_structure(
-                lambda rows: ops.take(rows, parent, axis=0), (histories, state))
+                lambda rows: ops.take(rows, parent, axis=0), (histories, state)
+            )
             token = ops.take(ops.reshape(candidates, (-1,)), best)
             token_log_prob = ops.take(ops.reshape(log_probs, (-1,)), best)
             histories = write(token_ids, time, token), write(token_log_probs, time, token_log_prob)
             return time + 1, token, ops.reshape(score, (num_rows,)), histories, state
 
         is_first = ops.equal(ops.arange(num_rows, dtype="int32") % num_beams, 0)
-        _, _, score, histories, _ = ops.while_loop(is_undecided, extend, (
-            ops.convert_to_tensor(0, "int32"),
-            ops.full((num_rows,), self.start_id, "int32"),
-            ops.log(ops.cast(is_first, "float32")),
-            (ops.full((num_rows, self.max_length), PAD_ID, "int32"),
-             ops.zeros((num_rows, self.max_length), "float32")),
-            repeat_rows(state, num_beams)))
+        _, _, score, histories, _ = ops.while_loop(
+            is_undecided,
+            extend,
+            (
+                ops.convert_to_tensor(0, "int32"),
+                ops.full((num_rows,), self.start_id, "int32"),
+                ops.log(ops.cast(is_first, "float32")),
+                (
+                    ops.full((num_rows, self.max_length), PAD_ID, "int32"),
+                    ops.zeros((num_rows, self.max_length), "float32"),
+                ),
+                repeat_rows(state, num_beams),
+            ),
+        )
 
         token_ids, token_log_probs = (
-            ops.reshape(history, (batch_size, num_beams, self.max_length)) for history in histories)
+            ops.reshape(history, (batch_size, num_beams, self.max_length)) for history in histories
+        )
         rank = log_prob = ops.reshape(score, (batch_size, num_beams))
         if self.length_normalization:
             lengths = ops.sum(ops.cast(ops.not_equal(token_ids, PAD_ID), "float32"), axis=2)
@@ -145,8 +160,10 @@ class BeamSearch(Decoder):
             tokens = ops.where(is_forced, forced, tokens)
             log_probs = ops.where(is_forced, _only(forced_log_prob, width), log_probs)
         has_ended = self.has_ended(token)[:, None]
-        return (ops.where(has_ended, PAD_ID, tokens),
-                ops.where(has_ended, _only(ops.zeros_like(log_normalizer), width), log_probs))
+        return (
+            ops.where(has_ended, PAD_ID, tokens),
+            ops.where(has_ended, _only(ops.zeros_like(log_normalizer), width), log_probs),
+        )
 
 
 def _only(log_prob, width):

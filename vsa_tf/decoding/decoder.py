@@ -32,16 +32,21 @@ class Decoder:
 
     def __init__(self, max_length=20, start_id=1, end_id=2, forbidden_ids=(0, 1, 3)):
         if max_length < 1:
-            raise ValueError("Expected captions of at least one token. "
-                             f"Received: max_length={max_length}")
+            raise ValueError(
+                f"Expected captions of at least one token. Received: max_length={max_length}"
+            )
         self.max_length = max_length
         self.start_id = start_id
         self.end_id = end_id
         self.forbidden_ids = tuple(forbidden_ids)
 
     def get_config(self):
-        return {"max_length": self.max_length, "start_id": self.start_id, "end_id": self.end_id,
-                "forbidden_ids": list(self.forbidden_ids)}
+        return {
+            "max_length": self.max_length,
+            "start_id": self.start_id,
+            "end_id": self.end_id,
+            "forbidden_ids": list(self.forbidden_ids),
+        }
 
     def allowed(self, logits):
         """Logits float32 `[N, V]` with minus infinity at forbidden tokens.
@@ -53,7 +58,8 @@ class Decoder:
         if forbidden.all():
             raise ValueError(
                 "Expected a vocabulary with a token that is not forbidden. Received: a vocabulary "
-                f"of {len(forbidden)} tokens, forbidden_ids={self.forbidden_ids}")
+                f"of {len(forbidden)} tokens, forbidden_ids={self.forbidden_ids}"
+            )
         return ops.where(forbidden, -float("inf"), logits)
 
     def forced_tokens(self, prefix, batch_size, rows_per_image):
@@ -77,24 +83,30 @@ class Decoder:
         if not ops.is_tensor(prefix):
             prefix = self._checked(np.asarray(prefix))
         shape = tuple(prefix.shape)
-        if len(shape) != 2 or (shape[1] or 0) > self.max_length or (
-                isinstance(batch_size, int) and shape[0] not in (None, batch_size)):
+        if (
+            len(shape) != 2
+            or (shape[1] or 0) > self.max_length
+            or (isinstance(batch_size, int) and shape[0] not in (None, batch_size))
+        ):
             raise ValueError(
                 f"Expected a prefix [images, tokens] of at most max_length={self.max_length} "
                 "tokens: shorten it or allow longer captions. Received: prefix of shape "
-                f"{shape}, batch_size={batch_size}")
+                f"{shape}, batch_size={batch_size}"
+            )
         free = ops.full((batch_size, self.max_length), PAD_ID, "int32")
-        forced = ops.concatenate([ops.cast(prefix, "int32"), free], axis=1)[:, :self.max_length]
+        forced = ops.concatenate([ops.cast(prefix, "int32"), free], axis=1)[:, : self.max_length]
         return ops.transpose(ops.repeat(forced, rows_per_image, axis=0))
 
     def _checked(self, prefix):
         words = prefix[np.not_equal(prefix, PAD_ID)]
-        after_padding = prefix.ndim == 2 and (
-            (prefix[:, :-1] == PAD_ID) & (prefix[:, 1:] != PAD_ID)).any()
+        after_padding = (
+            prefix.ndim == 2 and ((prefix[:, :-1] == PAD_ID) & (prefix[:, 1:] != PAD_ID)).any()
+        )
         if after_padding or np.isin(words, (self.start_id, self.end_id)).any() or (words < 0).any():
             raise ValueError(
                 f"Expected a prefix of words with padding ({PAD_ID}) on the right, without START "
-                f"({self.start_id}) or END ({self.end_id}). Received: prefix={prefix.tolist()}")
+                f"({self.start_id}) or END ({self.end_id}). Received: prefix={prefix.tolist()}"
+            )
         return prefix
 
     def has_ended(self, token):
@@ -135,5 +147,6 @@ def best_hypotheses(rank, num_captions, token_ids, token_log_probs, log_prob):
     possible = (log_prob > -float("inf"))[:, :, None]
     token_ids = ops.take_along_axis(token_ids, best[:, :, None], axis=1)
     token_log_probs = ops.take_along_axis(token_log_probs, best[:, :, None], axis=1)
-    return Hypotheses(ops.where(possible, token_ids, PAD_ID),
-                      ops.where(possible, token_log_probs, 0.0), log_prob)
+    return Hypotheses(
+        ops.where(possible, token_ids, PAD_ID), ops.where(possible, token_log_probs, 0.0), log_prob
+    )

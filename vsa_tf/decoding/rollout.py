@@ -26,8 +26,7 @@ def roll_out(decoder, choose, step, state, batch_size, num_captions, prefix):
     forced = decoder.forced_tokens(prefix, batch_size, num_captions)
 
     def is_unfinished(time, token, log_prob, *_):
-        return ops.logical_and(time < decoder.max_length,
-                               ops.any(decoder.is_open(token, log_prob)))
+        return ops.logical_and(time < decoder.max_length, ops.any(decoder.is_open(token, log_prob)))
 
     def extend(time, token, log_prob, token_ids, token_log_probs, state):
         is_open = decoder.is_open(token, log_prob)
@@ -44,18 +43,34 @@ def roll_out(decoder, choose, step, state, batch_size, num_captions, prefix):
             token_logit = ops.where(is_forced, forced_logit, token_logit)
         token = ops.where(is_open, token, PAD_ID)
         token_log_prob = ops.where(is_open, token_logit - ops.logsumexp(logits, axis=1), 0.0)
-        return (time + 1, token, log_prob + token_log_prob, write(token_ids, time, token),
-                write(token_log_probs, time, token_log_prob), state)
+        return (
+            time + 1,
+            token,
+            log_prob + token_log_prob,
+            write(token_ids, time, token),
+            write(token_log_probs, time, token_log_prob),
+            state,
+        )
 
-    _, _, log_prob, token_ids, token_log_probs, _ = ops.while_loop(is_unfinished, extend, (
-        ops.convert_to_tensor(0, "int32"),
-        ops.full((num_rows,), decoder.start_id, "int32"),
-        ops.zeros((num_rows,), "float32"),
-        ops.full((num_rows, decoder.max_length), PAD_ID, "int32"),
-        ops.zeros((num_rows, decoder.max_length), "float32"),
-        repeat_rows(state, num_captions)))
+    _, _, log_prob, token_ids, token_log_probs, _ = ops.while_loop(
+        is_unfinished,
+        extend,
+        (
+            ops.convert_to_tensor(0, "int32"),
+            ops.full((num_rows,), decoder.start_id, "int32"),
+            ops.zeros((num_rows,), "float32"),
+            ops.full((num_rows, decoder.max_length), PAD_ID, "int32"),
+            ops.zeros((num_rows, decoder.max_length), "float32"),
+            repeat_rows(state, num_captions),
+        ),
+    )
 
     shape = (batch_size, num_captions, decoder.max_length)
     log_prob = ops.reshape(log_prob, shape[:2])
-    return best_hypotheses(log_prob, num_captions, ops.reshape(token_ids, shape),
-                           ops.reshape(token_log_probs, shape), log_prob)
+    return best_hypotheses(
+        log_prob,
+        num_captions,
+        ops.reshape(token_ids, shape),
+        ops.reshape(token_log_probs, shape),
+        log_prob,
+    )

@@ -35,18 +35,31 @@ class Sampling(Decoder):
     Reference: Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020 (nucleus).
     """
 
-    def __init__(self, temperature=1.0, top_k=0, top_p=1.0, num_captions=1, seed=None,
-                 max_length=20, **token_ids):
+    def __init__(
+        self,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        num_captions=1,
+        seed=None,
+        max_length=20,
+        **token_ids,
+    ):
         super().__init__(max_length=max_length, **token_ids)
         if not temperature > 0:
-            raise ValueError("Expected a temperature above 0; for 0, use GreedySearch. "
-                             f"Received: temperature={temperature}")
+            raise ValueError(
+                "Expected a temperature above 0; for 0, use GreedySearch. "
+                f"Received: temperature={temperature}"
+            )
         if top_k < 0 or not 0 < top_p <= 1:
-            raise ValueError("Expected top_k of 0 (all) or more and 0 < top_p <= 1 (all). "
-                             f"Received: top_k={top_k}, top_p={top_p}")
+            raise ValueError(
+                "Expected top_k of 0 (all) or more and 0 < top_p <= 1 (all). "
+                f"Received: top_k={top_k}, top_p={top_p}"
+            )
         if num_captions < 1:
-            raise ValueError("Expected at least one caption an image. "
-                             f"Received: num_captions={num_captions}")
+            raise ValueError(
+                f"Expected at least one caption an image. Received: num_captions={num_captions}"
+            )
         self.temperature = temperature
         self.top_k = top_k
         self.top_p = top_p
@@ -55,8 +68,14 @@ class Sampling(Decoder):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def get_config(self):
-        return {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p,
-                "num_captions": self.num_captions, "seed": self.seed, **super().get_config()}
+        return {
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "num_captions": self.num_captions,
+            "seed": self.seed,
+            **super().get_config(),
+        }
 
     def __call__(self, step, state, batch_size, prefix=None):
         """Returns `Hypotheses` with `num_captions` captions an image, likeliest first.
@@ -71,8 +90,11 @@ class Sampling(Decoder):
         Raises:
             ValueError: on a prefix that is none, see `Decoder.forced_tokens`.
         """
-        uniform = keras.random.uniform((self.max_length, batch_size * self.num_captions),
-                                       dtype="float32", seed=self.seed_generator)
+        uniform = keras.random.uniform(
+            (self.max_length, batch_size * self.num_captions),
+            dtype="float32",
+            seed=self.seed_generator,
+        )
 
         def draw(logits, time):
             return self._draw(logits, ops.take(uniform, time, axis=0)[:, None])

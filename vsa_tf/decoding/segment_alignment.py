@@ -59,20 +59,26 @@ def segment_alignment(word_region_scores, beta, region_mask=None):
     if not np.issubdtype(scores.dtype, np.floating):
         scores = scores.astype(np.float64)
     if scores.ndim != 2 or scores.shape[1] == 0:
-        raise ValueError("Expected scores [words, regions] with at least one region. "
-                         f"Received: word_region_scores of shape {scores.shape}")
+        raise ValueError(
+            "Expected scores [words, regions] with at least one region. "
+            f"Received: word_region_scores of shape {scores.shape}"
+        )
     mask = np.ones(scores.shape[1], bool) if region_mask is None else np.asarray(region_mask, bool)
     if mask.shape != scores.shape[1:] or not mask.any():
         raise ValueError(
             "Expected a mask of one flag per region with at least one real region. Received: "
-            f"region_mask of shape {mask.shape} with {mask.sum()} real regions")
+            f"region_mask of shape {mask.shape} with {mask.sum()} real regions"
+        )
     if np.isnan(scores[:, mask]).any():
-        raise ValueError("Expected scores without NaN: the model has diverged. "
-                         f"Received: {np.isnan(scores[:, mask]).sum()} NaN scores")
+        raise ValueError(
+            "Expected scores without NaN: the model has diverged. "
+            f"Received: {np.isnan(scores[:, mask]).sum()} NaN scores"
+        )
     if not len(scores):
         return np.zeros(0, np.int32)
-    assignment = batch_segment_alignment(scores[None], np.array([len(scores)], np.int32), beta,
-                                         mask[None])
+    assignment = batch_segment_alignment(
+        scores[None], np.array([len(scores)], np.int32), beta, mask[None]
+    )
     return keras.ops.convert_to_numpy(assignment)[0]
 
 
@@ -94,14 +100,14 @@ def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None)
         ValueError: on a negative beta.
     """
     if not beta >= 0:
-        raise ValueError("Expected a bonus of 0 or more for neighbours with one region. "
-                         f"Received: beta={beta}")
+        raise ValueError(
+            f"Expected a bonus of 0 or more for neighbours with one region. Received: beta={beta}"
+        )
     scores = ops.convert_to_tensor(word_region_scores)
     lengths = ops.cast(lengths, "int32")
     if region_mask is not None:
         region_mask = ops.convert_to_tensor(region_mask)
-        scores = ops.where(region_mask[:, None, :], scores,
-                           ops.cast(-float("inf"), scores.dtype))
+        scores = ops.where(region_mask[:, None, :], scores, ops.cast(-float("inf"), scores.dtype))
     beta = ops.cast(beta, scores.dtype)
     scores = ops.transpose(scores, (1, 0, 2))
     positions = ops.arange(ops.shape(scores)[0], dtype="int32")
@@ -161,21 +167,32 @@ def snippets(assignment, word_region_scores, boxes):
     """
     assignment, boxes = np.asarray(assignment, np.int64), np.asarray(boxes)
     scores = np.asarray(word_region_scores)
-    if assignment.ndim != 1 or scores.shape != (len(assignment), len(boxes)) or (
-            boxes.shape[1:] != (4,)) or (assignment >= len(boxes)).any():
+    if (
+        assignment.ndim != 1
+        or scores.shape != (len(assignment), len(boxes))
+        or (boxes.shape[1:] != (4,))
+        or (assignment >= len(boxes)).any()
+    ):
         raise ValueError(
             "Expected an assignment [W] to regions, scores [W, R] and boxes [R, 4]. Received: "
             f"assignment of shape {assignment.shape}, scores of shape {scores.shape}, boxes of "
-            f"shape {boxes.shape}, largest region {assignment.max(initial=-1)}")
+            f"shape {boxes.shape}, largest region {assignment.max(initial=-1)}"
+        )
     padded = np.flatnonzero(assignment < 0)
     if padded.size:
-        assignment = assignment[:padded[0]]
+        assignment = assignment[: padded[0]]
     changes = np.flatnonzero(np.diff(assignment)) + 1
     found = []
     for words in np.split(np.arange(len(assignment)), changes):
         if words.size:
             region = int(assignment[words[0]])
-            found.append(Snippet(
-                tuple(float(value) for value in boxes[region]), region, int(words[0]),
-                int(words[-1]), float(scores[words, region].astype(np.float64).sum())))
+            found.append(
+                Snippet(
+                    tuple(float(value) for value in boxes[region]),
+                    region,
+                    int(words[0]),
+                    int(words[-1]),
+                    float(scores[words, region].astype(np.float64).sum()),
+                )
+            )
     return found

@@ -20,7 +20,8 @@ def answering_models(catalog):
         except ServingError:  # it has no version, or lost it since
             continue
         signatures = [
-            signature for signature, inputs in SIGNATURE_INPUTS.items()
+            signature
+            for signature, inputs in SIGNATURE_INPUTS.items()
             if signature in loaded.signature_defs
             and set(loaded.signature_defs[signature].inputs) == set(inputs)
         ]

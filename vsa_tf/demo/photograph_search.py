@@ -42,9 +42,11 @@ class PhotographSearch:
         self._index = SearchIndex(index_dir)
         self._catalog = catalog
         # Clients name photographs by these numbers, never by a path.
-        self._paths = list(dict.fromkeys(
-            path for shard in self._index.shards["images"] for path in shard.columns["path"]
-        ))
+        self._paths = list(
+            dict.fromkeys(
+                path for shard in self._index.shards["images"] for path in shard.columns["path"]
+            )
+        )
         self._numbers = {path: number for number, path in enumerate(self._paths)}
         self._made_the_index = weakref.WeakKeyDictionary()
         self._thumbnail = functools.lru_cache(_THUMBNAILS_IN_MEMORY)(_thumbnail)
@@ -78,8 +80,10 @@ class PhotographSearch:
             raise ServingError("INTERNAL", str(error)) from error
         return [
             {
-                "number": self._numbers[hit.entry], "name": pathlib.Path(hit.entry).name,
-                "score": rounded(hit.score), "box": hit.box and rounded(hit.box),
+                "number": self._numbers[hit.entry],
+                "name": pathlib.Path(hit.entry).name,
+                "score": rounded(hit.score),
+                "box": hit.box and rounded(hit.box),
             }
             for hit in hits
         ]

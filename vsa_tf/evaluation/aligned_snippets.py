@@ -24,11 +24,11 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
     rows = []
     order = np.argsort(embedded.lengths, kind="stable")
     for first in range(0, len(order), _BATCH_SIZE):
-        sentences = order[first:first + _BATCH_SIZE]
+        sentences = order[first : first + _BATCH_SIZE]
         images, lengths = image_of_sentence[sentences], embedded.lengths[sentences]
         words = np.zeros((len(sentences), lengths.max(), embedded.words.shape[1]), np.float32)
         for row, sentence in enumerate(sentences):
-            words[row, :lengths[row]] = embedded.words_of(sentence)
+            words[row, : lengths[row]] = embedded.words_of(sentence)
         scores = np.matmul(words, embedded.regions[images].transpose(0, 2, 1))
         mask = embedded.region_mask[images]
         best = np.where(mask[:, None], scores, -np.inf).max(axis=2)

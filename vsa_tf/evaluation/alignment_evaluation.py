@@ -50,7 +50,7 @@ def ranked_phrases(embedded, data):
                 min(boundaries[sentence][word], embedded.lengths[sentence])
                 for word in (phrase.first_word, phrase.first_word + phrase.num_words)
             )
-            words = embedded.words[starts[sentence] + first:starts[sentence] + last]
+            words = embedded.words[starts[sentence] + first : starts[sentence] + last]
             order = np.argsort(-(regions @ words.sum(axis=0)), kind="stable")
             yield boxes[order], np.array(chains.get(phrase.chain, ())).reshape(-1, 4), phrase.type
 

@@ -84,9 +84,7 @@ class CaptionEvaluator:
         training = []
         if options.load_training_data is not None:
             training = options.load_training_data().caption_tokens
-        counts = novelty(
-            [data.text.tokenize(caption) for caption in captions], training
-        )
+        counts = novelty([data.text.tokenize(caption) for caption in captions], training)
         metrics["novel"] = 100.0 * counts.novel_share if training else None
         metrics["distinct"] = counts.num_distinct
         few = max(1, _COLLAPSED * len(captions))
@@ -105,7 +103,7 @@ class CaptionEvaluator:
 
 def references(data, image):
     """Returns the captions of an image of `SplitData`, list of str."""
-    first, last = data.records.first_caption[image:image + 2]
+    first, last = data.records.first_caption[image : image + 2]
     return data.records.captions[first:last]
 
 

@@ -72,7 +72,8 @@ class CaptionMethods:
         images, truth = captioned_images(self._data.records), self._true_captions()
         ranking = oracle_reranking(
             [self.hypotheses.tokens[image] for image in images],
-            [truth[image] for image in images], self._similarity(kind),
+            [truth[image] for image in images],
+            self._similarity(kind),
         )
         best = np.zeros(len(truth), int)
         best[images] = [order[0] for order in ranking.order]
@@ -95,7 +96,8 @@ class CaptionMethods:
         if self._neighbors is None:
             captioned = captioned_images(self._training.records)
             self._neighbors = nearest_images(
-                self._features(self._data), self._features(self._training)[captioned],
+                self._features(self._data),
+                self._features(self._training)[captioned],
                 self._options.num_neighbors,
             ).images
         return self._neighbors
@@ -116,7 +118,8 @@ class CaptionMethods:
             records = self._training.records
             self._similarities[kind] = CaptionSimilarity(
                 self._training.caption_tokens,
-                np.searchsorted(captioned_images(records), records.image_of_caption), kind,
+                np.searchsorted(captioned_images(records), records.image_of_caption),
+                kind,
             )
         return self._similarities[kind]
 

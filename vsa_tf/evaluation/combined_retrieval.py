@@ -49,7 +49,10 @@ def combined_retrieval(model, data, scores, options):
         "weight": weight,
         "num_without_phrases": int(np.count_nonzero(~has_phrases)),
         **retrieval_metrics(
-            -combined, data.records.image_of_caption, options.intervals, options.fold_size,
+            -combined,
+            data.records.image_of_caption,
+            options.intervals,
+            options.fold_size,
             options.seed,
         ),
         **tuning,

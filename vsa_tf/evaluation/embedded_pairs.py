@@ -36,10 +36,12 @@ class EmbeddedPairs:
             image_batch_size: images at a time.
             sentence_batch_size: sentences at a time.
         """
-        sentences = np.concatenate([
-            _array(model.embed_sentences(batch))
-            for batch in data.sentence_batches(sentence_batch_size)
-        ])
+        sentences = np.concatenate(
+            [
+                _array(model.embed_sentences(batch))
+                for batch in data.sentence_batches(sentence_batch_size)
+            ]
+        )
         if model.task == "image_sentence":
             images = [
                 _array(model.embed_images(batch)) for batch in data.image_batches(image_batch_size)
@@ -61,10 +63,12 @@ class EmbeddedPairs:
     def scores(self, model):
         """Returns the similarity of every image and sentence, float32 `[N, M]`."""
         rows = max(1, _BLOCK_PAIRS // len(self.sentences))
-        return np.concatenate([
-            _array(model.score(self.images[first:first + rows], self.sentences))
-            for first in range(0, len(self.images), rows)
-        ])
+        return np.concatenate(
+            [
+                _array(model.score(self.images[first : first + rows], self.sentences))
+                for first in range(0, len(self.images), rows)
+            ]
+        )
 
     def sentence_scores(self, model, first, last):
         """Returns the similarity of sentences `first` to `last - 1` and all, float32 `[., M]`."""

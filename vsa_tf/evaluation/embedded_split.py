@@ -32,7 +32,7 @@ class EmbeddedSplit:
     def words_of(self, sentence):
         """Returns s of one sentence, float32 `[W, H]`."""
         start = self.starts[sentence]
-        return self.words[start:start + self.lengths[sentence]]
+        return self.words[start : start + self.lengths[sentence]]
 
     @classmethod
     def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250):
@@ -45,6 +45,8 @@ class EmbeddedSplit:
             vectors = ops.convert_to_numpy(model.embed_sentences(batch)).astype(np.float32)
             words.append(vectors[ops.convert_to_numpy(model.sentence_mask(batch))])
         return cls(
-            np.concatenate(regions), np.concatenate(masks), np.concatenate(words),
+            np.concatenate(regions),
+            np.concatenate(masks),
+            np.concatenate(words),
             data.tokens.lengths,
         )

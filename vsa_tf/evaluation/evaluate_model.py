@@ -21,8 +21,17 @@ from vsa_tf.visualization.recall_chart import recall_chart
 
 
 def evaluate_model(
-    model_dir, data_dir=None, split="test", output=None, options=None, beam_size=None,
-    shortlist_model=None, word_magnitudes=None, queries=(), phrase_model=None, baseline=None,
+    model_dir,
+    data_dir=None,
+    split="test",
+    output=None,
+    options=None,
+    beam_size=None,
+    shortlist_model=None,
+    word_magnitudes=None,
+    queries=(),
+    phrase_model=None,
+    baseline=None,
 ):
     """Evaluates the best weights of a model directory.
 

@@ -83,7 +83,7 @@ def training_pairs(network, data):
         texts = texts[regions.has_region]
     x = y = None
     for first in range(0, len(texts), _BATCH_SIZE):
-        block = texts[first:first + _BATCH_SIZE]
+        block = texts[first : first + _BATCH_SIZE]
         batch = assembler.pair_batch(block, width)
         batch = {
             name: value[:, :num_regions] if name.startswith("region_") else value
@@ -96,5 +96,5 @@ def training_pairs(network, data):
         if x is None:
             x = np.empty((len(texts), images.shape[1]), np.float16)
             y = np.empty((len(texts), sentences.shape[1]), np.float16)
-        x[first:first + len(block)], y[first:first + len(block)] = images, sentences
+        x[first : first + len(block)], y[first : first + len(block)] = images, sentences
     return x, y

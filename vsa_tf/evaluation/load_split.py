@@ -95,7 +95,8 @@ def _with_dependencies(records, text, settings):
     print(
         f"{records.split}: {fragments.num_empty} of {records.num_captions} sentences have no "
         f"dependency relation; {fragments.num_pooled} of {len(fragments.packed_ids)} relations are "
-        "of rare or unknown types", flush=True,
+        "of rare or unknown types",
+        flush=True,
     )
     return data
 
@@ -123,14 +124,20 @@ def _phrase_records(records):
 def _phrase_regions(records, settings):
     model, info = settings.model, records.info
     regions = PhraseRegions(
-        records, model.num_proposals, model.positive_overlap or None, model.negative_overlap,
-        model.num_positives, min(settings.data.num_regions or info.num_regions, info.num_regions),
-        from_pixels=info.region_feature_size == 0, seed=settings.training.seed,
+        records,
+        model.num_proposals,
+        model.positive_overlap or None,
+        model.negative_overlap,
+        model.num_positives,
+        min(settings.data.num_regions or info.num_regions, info.num_regions),
+        from_pixels=info.region_feature_size == 0,
+        seed=settings.training.seed,
     )
     num_without = len(regions.has_region) - int(regions.has_region.sum())
     print(
         f"{records.split}: {records.num_captions} phrases; {records.num_dropped} without a box are "
-        f"left out; {num_without} have no region to learn from", flush=True,
+        f"left out; {num_without} have no region to learn from",
+        flush=True,
     )
     return regions
 

@@ -41,7 +41,9 @@ def probability_retrieval(model, data, images, options):
     marginal = log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
     image_of_caption = data.records.image_of_caption
     settings = {
-        "intervals": options.intervals, "fold_size": options.fold_size, "seed": options.seed
+        "intervals": options.intervals,
+        "fold_size": options.fold_size,
+        "seed": options.seed,
     }
     by_probability = retrieval_metrics(likelihood, image_of_caption, **settings)
     relative = likelihood - marginal

@@ -47,7 +47,15 @@ _PROTOCOLS = {
     ),
 }
 _CAPTION_SCORES = (
-    "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr", "novel", "distinct",
+    "Bleu_1",
+    "Bleu_2",
+    "Bleu_3",
+    "Bleu_4",
+    "METEOR",
+    "ROUGE_L",
+    "CIDEr",
+    "novel",
+    "distinct",
 )
 
 
@@ -179,7 +187,7 @@ def _print_combined(values):
         print("sum of all recalls by a:")
         sums = [f"{a} {value:.1f}" for a, value in values["tuning"]["recall_sums"].items()]
         for first in range(0, len(sums), 7):
-            print("  " + "  ".join(sums[first:first + 7]))
+            print("  " + "  ".join(sums[first : first + 7]))
 
 
 def _print_localization(values):
@@ -190,8 +198,7 @@ def _print_localization(values):
             continue
         cells = [row[key] for key in ("R@1", "R@5", "R@10", "upper_bound", "chance")]
         print(
-            f"  {name:16}" + "".join(f"{cell:8.1f}" for cell in cells)
-            + f"{row['num_phrases']:8d}"
+            f"  {name:16}" + "".join(f"{cell:8.1f}" for cell in cells) + f"{row['num_phrases']:8d}"
         )
     if values["num_dropped"]:
         print(f"{values['num_dropped']} phrases have no box and are left out")

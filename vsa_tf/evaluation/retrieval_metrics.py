@@ -6,9 +6,7 @@ from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
 
 
-def retrieval_metrics(
-    scores, image_of_sentence, intervals=True, fold_size=0, seed=0, ranks=None
-):
+def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, seed=0, ranks=None):
     """Returns recall in both directions, in the layout of `metrics.json`.
 
     Args:
@@ -28,11 +26,10 @@ def retrieval_metrics(
     for direction, (rank, image_of_query) in queries.items():
         metrics[direction] = recall_summary(rank)
         if intervals:
-            metrics[direction]["interval_95"] = bootstrap_intervals(
-                rank, image_of_query, seed=seed
-            )
+            metrics[direction]["interval_95"] = bootstrap_intervals(rank, image_of_query, seed=seed)
     if fold_size:
         metrics["folds"] = {
-            "fold_size": fold_size, **fold_summaries(scores, image_of_sentence, fold_size)
+            "fold_size": fold_size,
+            **fold_summaries(scores, image_of_sentence, fold_size),
         }
     return metrics

@@ -50,7 +50,7 @@ def _perplexity(model, tokens, images, image_of_caption, uncounted=None):
     log_probs = []
     order = np.argsort(tokens.lengths, kind="stable")
     for first in range(0, len(order), _BATCH_SIZE):
-        sentences = order[first:first + _BATCH_SIZE]
+        sentences = order[first : first + _BATCH_SIZE]
         token_ids = tokens.padded(sentences, int(tokens.lengths[sentences].max()))
         of_sentences = keras.tree.map_structure(
             lambda value: value[image_of_caption[sentences]], images

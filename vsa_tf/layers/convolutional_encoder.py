@@ -25,8 +25,12 @@ class ConvolutionalEncoder(keras.layers.Layer):
         self.filters = tuple(filters)
         self.convolutions = [
             keras.layers.Conv2D(
-                count, 4 if i == 0 else 3, strides=4 if i == 0 else 2, padding="same",
-                use_bias=False, name=f"convolution_{i}",
+                count,
+                4 if i == 0 else 3,
+                strides=4 if i == 0 else 2,
+                padding="same",
+                use_bias=False,
+                name=f"convolution_{i}",
             )
             for i, count in enumerate(self.filters)
         ]

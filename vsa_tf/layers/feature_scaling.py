@@ -1,7 +1,5 @@
 """Image features at one scale, whatever the encoder."""
 
-from keras import ops
-
 from vsa_tf.layers.unit_length import unit_length
 
 FEATURE_NORMALIZATIONS = ("none", "l2")

@@ -32,7 +32,7 @@ class PairFusion(keras.layers.Layer):
 
     def build(self, images_shape, texts_shape):
         size = images_shape[-1]
-        hidden = [size, max(size // 2, 1)][3 - self.num_layers:]
+        hidden = [size, max(size // 2, 1)][3 - self.num_layers :]
         self.fusion_layers = [
             keras.layers.Dense(units, activation="relu", name=f"fusion_{index}")
             for index, units in enumerate(hidden)

@@ -73,9 +73,7 @@ class RelationEncoder(keras.layers.Layer):
             shape=(num_types, size, self.units),
             initializer=keras.initializers.RandomUniform(-limit, limit),
         )
-        self.bias = self.add_weight(
-            name="b_R", shape=(num_types, self.units), initializer="zeros"
-        )
+        self.bias = self.add_weight(name="b_R", shape=(num_types, self.units), initializer="zeros")
 
     def call(self, relations, heads, dependents, training=False):
         words = ops.concatenate([self.word_table(heads), self.word_table(dependents)], axis=-1)

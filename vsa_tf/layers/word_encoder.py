@@ -62,9 +62,7 @@ class WordEncoder(keras.layers.Layer):
             self._recurrent_layer(), merge_mode="sum", name="recurrence"
         )
         self.output_dropout = keras.layers.Dropout(dropout)
-        self.output_projection = keras.layers.Dense(
-            units, activation=output_activation, name="W_d"
-        )
+        self.output_projection = keras.layers.Dense(units, activation=output_activation, name="W_d")
 
     def _recurrent_layer(self):
         if self.cell == "relu":

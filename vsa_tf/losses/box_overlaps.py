@@ -24,7 +24,8 @@ def box_overlaps(boxes, others):
     high = ops.minimum(boxes[..., 2:], others[..., 2:])
     intersection = _area(low, high)
     union = (
-        _area(boxes[..., :2], boxes[..., 2:]) + _area(others[..., :2], others[..., 2:])
+        _area(boxes[..., :2], boxes[..., 2:])
+        + _area(others[..., :2], others[..., 2:])
         - intersection
     )
     return intersection / ops.where(union > 0.0, union, 1.0)

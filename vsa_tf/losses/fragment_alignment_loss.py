@@ -6,9 +6,7 @@ from vsa_tf.losses.multiple_instance_labels import multiple_instance_labels
 from vsa_tf.losses.negative_mask import negative_mask
 
 
-def fragment_alignment_loss(
-    products, region_mask, fragment_mask, image_id, multiple_instance=True
-):
+def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, multiple_instance=True):
     """`C_F = sum_i sum_j k_ij max(0, 1 - y_ij v_i . s_j)` over all fragments of a batch.
 
     y_ij is -1 for a region i and a fragment j of different images; within a pair,
@@ -44,9 +42,7 @@ def fragment_alignment_loss(
     own = ops.reshape(ops.equal(ops.expand_dims(pair, 1), pair), (num_pairs, 1, num_pairs, 1))
     # The diagonal's axis comes last.
     own_products = ops.transpose(ops.diagonal(products, axis1=0, axis2=2), (2, 0, 1))
-    own_real = ops.logical_and(
-        ops.expand_dims(region_mask, 2), ops.expand_dims(fragment_mask, 1)
-    )
+    own_real = ops.logical_and(ops.expand_dims(region_mask, 2), ops.expand_dims(fragment_mask, 1))
     labels = ops.where(
         multiple_instance,
         multiple_instance_labels(own_products, region_mask, fragment_mask),

@@ -70,8 +70,7 @@ class TwoBranchLoss:
     ):
         if negatives not in NEGATIVES:
             raise ValueError(
-                f"Expected negatives to be one of {NEGATIVES}. "
-                f"Received: negatives={negatives!r}"
+                f"Expected negatives to be one of {NEGATIVES}. Received: negatives={negatives!r}"
             )
         if distance not in DISTANCES:
             raise ValueError(

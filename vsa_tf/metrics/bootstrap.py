@@ -40,10 +40,13 @@ def bootstrap_intervals(ranks, image_of_query, num_resamples=1000, seed=0, level
     if ranks.shape != image_of_query.shape:
         raise ValueError(
             f"Expected one image per rank. Received: ranks of shape {ranks.shape}, image_of_query "
-            f"of shape {image_of_query.shape}")
+            f"of shape {image_of_query.shape}"
+        )
     if num_resamples < 1 or not 0 < level < 1:
-        raise ValueError("Expected num_resamples of 1 or more and a level between 0 and 1. "
-                         f"Received: num_resamples={num_resamples}, level={level}")
+        raise ValueError(
+            "Expected num_resamples of 1 or more and a level between 0 and 1. "
+            f"Received: num_resamples={num_resamples}, level={level}"
+        )
     names = list(recall_summary(ranks))
 
     order = np.argsort(ranks, kind="stable")
@@ -54,8 +57,11 @@ def bootstrap_intervals(ranks, image_of_query, num_resamples=1000, seed=0, level
     block = max(1, _BLOCK_WEIGHTS // len(ranks))
     samples = []
     for start in range(0, num_resamples, block):
-        drawn = generator.multinomial(num_images, np.full(num_images, 1.0 / num_images),
-                                      size=min(block, num_resamples - start))
+        drawn = generator.multinomial(
+            num_images,
+            np.full(num_images, 1.0 / num_images),
+            size=min(block, num_resamples - start),
+        )
         samples.append(_weighted_summaries(ranks, drawn[:, image_of_query]))
     tail = 50.0 * (1.0 - level)
     low, high = np.percentile(np.concatenate(samples), [tail, 100.0 - tail], axis=0)
@@ -71,8 +77,10 @@ def _weighted_summaries(sorted_ranks, weights):
         hits = np.searchsorted(sorted_ranks, k, side="right")
         columns.append(100.0 * (cumulative[:, hits - 1] if hits else 0 * total) / total)
     # The median of an even number of ranks is the mean of the middle two.
-    middle = [sorted_ranks[np.sum(cumulative <= position[:, None], axis=1)]
-              for position in ((total - 1) // 2, total // 2)]
+    middle = [
+        sorted_ranks[np.sum(cumulative <= position[:, None], axis=1)]
+        for position in ((total - 1) // 2, total // 2)
+    ]
     columns.append((middle[0] + middle[1]) / 2.0)
     columns.append(weights @ sorted_ranks / total)
     return np.stack(columns, axis=1)

@@ -46,11 +46,15 @@ class CaptionScorer:
             raise ValueError("Expected references for one image or more. Received: none")
         for index, captions in enumerate(references):
             if isinstance(captions, str) or not len(captions):
-                raise ValueError("Expected a list of one or more references for each image. "
-                                 f"Received: references[{index}]={captions!r}")
+                raise ValueError(
+                    "Expected a list of one or more references for each image. "
+                    f"Received: references[{index}]={captions!r}"
+                )
         self.references = [
-            [_tokenised(caption, f"references[{index}][{number}]")
-             for number, caption in enumerate(captions)]
+            [
+                _tokenised(caption, f"references[{index}][{number}]")
+                for number, caption in enumerate(captions)
+            ]
             for index, captions in enumerate(references)
         ]
 
@@ -113,16 +117,22 @@ class CaptionScorer:
         """
         candidates = self._tokenised_candidates(candidates)
         _, bleu = self._bleu(candidates)
-        return {"Bleu_4": np.asarray(bleu[3], np.float64), "ROUGE_L": self._rouge(candidates),
-                "CIDEr": self._cider(candidates)}
+        return {
+            "Bleu_4": np.asarray(bleu[3], np.float64),
+            "ROUGE_L": self._rouge(candidates),
+            "CIDEr": self._cider(candidates),
+        }
 
     def _tokenised_candidates(self, candidates):
         if isinstance(candidates, str) or len(candidates) != len(self.references):
             received = repr(candidates) if isinstance(candidates, str) else len(candidates)
-            raise ValueError(f"Expected one caption for each of {len(self.references)} images. "
-                             f"Received: {received}")
-        return [_tokenised(caption, f"candidates[{index}]")
-                for index, caption in enumerate(candidates)]
+            raise ValueError(
+                f"Expected one caption for each of {len(self.references)} images. "
+                f"Received: {received}"
+            )
+        return [
+            _tokenised(caption, f"candidates[{index}]") for index, caption in enumerate(candidates)
+        ]
 
     def _bleu(self, candidates):
         return Bleu(4).compute_score(*_scorer_arguments(self.references, candidates), verbose=0)
@@ -141,8 +151,9 @@ class CaptionScorer:
     def _meteor(self, candidates):
         if not shutil.which("java"):
             return None, "java is not installed"
-        references = [[_single_line(caption) for caption in captions]
-                      for captions in self.references]
+        references = [
+            [_single_line(caption) for caption in captions] for captions in self.references
+        ]
         candidates = [_single_line(caption) for caption in candidates]
         scorer = Meteor()
         try:

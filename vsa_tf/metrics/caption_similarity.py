@@ -93,8 +93,9 @@ class CaptionSimilarity:
         self.kind = kind
         self.num_images = int(image_of_caption.max()) + 1
         self._caption_order = np.argsort(image_of_caption, kind="stable")
-        self._first_caption = np.searchsorted(image_of_caption[self._caption_order],
-                                              np.arange(self.num_images + 1))
+        self._first_caption = np.searchsorted(
+            image_of_caption[self._caption_order], np.arange(self.num_images + 1)
+        )
         self._ngrams = NgramNumbering(captions)
         occurrences = self._ngrams.training
         if kind == "cider":
@@ -120,14 +121,21 @@ class CaptionSimilarity:
         """
         images = np.asarray(images)
         if images.ndim != 1 or not images.size or not np.issubdtype(images.dtype, np.integer):
-            raise ValueError("Expected the numbers of at least one training image, int [k]. "
-                             f"Received: images of shape {images.shape}, type {images.dtype}")
+            raise ValueError(
+                "Expected the numbers of at least one training image, int [k]. "
+                f"Received: images of shape {images.shape}, type {images.dtype}"
+            )
         if images.min() < 0 or images.max() >= self.num_images:
-            raise ValueError(f"Expected training images from 0 to {self.num_images - 1}. "
-                             f"Received: images from {images.min()} to {images.max()}")
-        return np.concatenate([
-            self._caption_order[self._first_caption[image]:self._first_caption[image + 1]]
-            for image in images])
+            raise ValueError(
+                f"Expected training images from 0 to {self.num_images - 1}. "
+                f"Received: images from {images.min()} to {images.max()}"
+            )
+        return np.concatenate(
+            [
+                self._caption_order[self._first_caption[image] : self._first_caption[image + 1]]
+                for image in images
+            ]
+        )
 
     def vectors(self, captions):
         """Prepares captions to be compared, as hypotheses, references or both.
@@ -165,8 +173,10 @@ class CaptionSimilarity:
         """
         marks = hypotheses.numbering, references.numbering
         if None not in marks and marks[0] is not marks[1]:
-            raise ValueError("Expected captions prepared in one call of vectors(), or training "
-                             "captions on one side. Received: captions of two calls")
+            raise ValueError(
+                "Expected captions prepared in one call of vectors(), or training "
+                "captions on one side. Received: captions of two calls"
+            )
         h_lengths, r_lengths = hypotheses.lengths, references.lengths
         left, right = hypotheses.as_hypotheses, references.as_references
         if hypothesis_rows is not None:
@@ -198,7 +208,7 @@ class CaptionSimilarity:
         hypotheses, references = list(hypotheses), list(references)
         both = self.vectors(hypotheses + references)
         rows = np.arange(len(hypotheses) + len(references))
-        return self.compare(both, both, rows[:len(hypotheses)], rows[len(hypotheses):])
+        return self.compare(both, both, rows[: len(hypotheses)], rows[len(hypotheses) :])
 
     def _vectors(self, occurrences, numbering):
         starts, columns = occurrences.starts, occurrences.columns
@@ -215,9 +225,12 @@ class CaptionSimilarity:
             shape = len(starts) - 1, num_columns
             return scipy.sparse.csr_array((weights, columns, starts.astype(index_type)), shape)
 
-        return CaptionVectors(rows(h_weights, starts),
-                              rows(r_weights, occurrences.starts[::MAX_ORDER]),
-                              occurrences.lengths, numbering)
+        return CaptionVectors(
+            rows(h_weights, starts),
+            rows(r_weights, occurrences.starts[::MAX_ORDER]),
+            occurrences.lengths,
+            numbering,
+        )
 
     def _cider_weights(self, occurrences):
         """Entries whose products, summed over columns, are CIDEr-D without its length penalty."""
@@ -238,8 +251,7 @@ def _inverse_document_frequencies(occurrences, image_of_caption):
     num_ngrams = int(occurrences.ngrams.max(initial=-1)) + 1
     image_of_ngram = np.repeat(image_of_caption, np.diff(occurrences.starts[::MAX_ORDER]))
     pairs = np.unique(image_of_ngram * num_ngrams + occurrences.ngrams)
-    frequencies = np.bincount(pairs % num_ngrams if len(pairs) else pairs,
-                              minlength=num_ngrams + 1)
+    frequencies = np.bincount(pairs % num_ngrams if len(pairs) else pairs, minlength=num_ngrams + 1)
     return np.log(num_images) - np.log(np.maximum(1, frequencies))
 
 
@@ -247,8 +259,9 @@ def _widened(matrix, num_columns):
     """The matrix with empty columns behind its own; nothing is copied."""
     if matrix.shape[1] == num_columns:
         return matrix
-    return scipy.sparse.csr_array((matrix.data, matrix.indices, matrix.indptr),
-                                  (matrix.shape[0], num_columns))
+    return scipy.sparse.csr_array(
+        (matrix.data, matrix.indices, matrix.indptr), (matrix.shape[0], num_columns)
+    )
 
 
 def _cider(products, h_lengths, r_lengths):
@@ -274,14 +287,17 @@ def _checked_images(num_captions, image_of_caption):
     if not num_captions or image_of_caption.shape != (num_captions,):
         raise ValueError(
             "Expected at least one training caption, and one image index for each. Received: "
-            f"{num_captions} captions, image_of_caption of shape {image_of_caption.shape}")
+            f"{num_captions} captions, image_of_caption of shape {image_of_caption.shape}"
+        )
     if not np.issubdtype(image_of_caption.dtype, np.integer) or image_of_caption.min() < 0:
         raise ValueError(
             "Expected image indices 0, 1, 2, ... Received: image_of_caption of type "
-            f"{image_of_caption.dtype}, from {image_of_caption.min()}")
+            f"{image_of_caption.dtype}, from {image_of_caption.min()}"
+        )
     captions_of_image = np.bincount(image_of_caption)
     if not captions_of_image.all():
         raise ValueError(
             "Expected at least one caption for every training image: leave images without captions "
-            f"out and number the others. Received: none for image {np.argmin(captions_of_image)}")
+            f"out and number the others. Received: none for image {np.argmin(captions_of_image)}"
+        )
     return image_of_caption.astype(np.int64)

@@ -34,8 +34,10 @@ class WordMagnitudes:
 
     def __init__(self, vocabulary_size):
         if vocabulary_size < 1:
-            raise ValueError("Expected a vocabulary of at least one word. "
-                             f"Received: vocabulary_size={vocabulary_size}")
+            raise ValueError(
+                "Expected a vocabulary of at least one word. "
+                f"Received: vocabulary_size={vocabulary_size}"
+            )
         self.vocabulary_size = vocabulary_size
         self.counts = np.zeros(vocabulary_size, np.int64)
         self._sums = np.zeros(vocabulary_size, np.float64)
@@ -54,21 +56,30 @@ class WordMagnitudes:
         if vectors.ndim != 2 or word_ids.shape != vectors.shape[:1]:
             raise ValueError(
                 "Expected packed vectors [words, width] and one id per word. Received: vectors of "
-                f"shape {vectors.shape}, word_ids of shape {word_ids.shape}")
+                f"shape {vectors.shape}, word_ids of shape {word_ids.shape}"
+            )
         if word_ids.size and not 0 <= word_ids.min() <= word_ids.max() < self.vocabulary_size:
-            raise ValueError(f"Expected word ids from 0 to {self.vocabulary_size - 1}. "
-                             f"Received: {word_ids.min()} to {word_ids.max()}")
+            raise ValueError(
+                f"Expected word ids from 0 to {self.vocabulary_size - 1}. "
+                f"Received: {word_ids.min()} to {word_ids.max()}"
+            )
         lengths = np.sqrt(np.einsum("ph,ph->p", vectors, vectors, dtype=np.float64))
         if not np.isfinite(lengths).all():
-            raise ValueError("Expected finite word vectors: the model has diverged. Received: one "
-                             f"of word id {word_ids[~np.isfinite(lengths)][0]} that is not")
+            raise ValueError(
+                "Expected finite word vectors: the model has diverged. Received: one "
+                f"of word id {word_ids[~np.isfinite(lengths)][0]} that is not"
+            )
         self.counts += np.bincount(word_ids, minlength=self.vocabulary_size)
         self._sums += np.bincount(word_ids, weights=lengths, minlength=self.vocabulary_size)
 
     def averages(self):
         """float64 `[vocabulary_size]`: each word's mean length, NaN where it never occurred."""
-        return np.divide(self._sums, self.counts, out=np.full(self.vocabulary_size, np.nan),
-                         where=self.counts > 0)
+        return np.divide(
+            self._sums,
+            self.counts,
+            out=np.full(self.vocabulary_size, np.nan),
+            where=self.counts > 0,
+        )
 
     def smallest(self, k=40, min_count=1):
         """The `k` words of smallest mean length among those seen at least `min_count` times."""

@@ -39,13 +39,17 @@ def neuraltalk_bleu(candidates, references):
     the penalty switched off; Papineni et al. (2002), BLEU, equation 1 and section 2.2.
     """
     if not len(candidates) or len(candidates) != len(references):
-        raise ValueError("Expected one or more candidates and as many lists of references. "
-                         f"Received: {len(candidates)} and {len(references)}")
+        raise ValueError(
+            "Expected one or more candidates and as many lists of references. "
+            f"Received: {len(candidates)} and {len(references)}"
+        )
     right, total = [0] * _MAX_LENGTH, [0] * _MAX_LENGTH
     for index, (candidate, captions) in enumerate(zip(candidates, references)):
         if isinstance(captions, str) or not len(captions):
-            raise ValueError("Expected a list of one or more references for each candidate. "
-                             f"Received: references[{index}]={captions!r}")
+            raise ValueError(
+                "Expected a list of one or more references for each candidate. "
+                f"Received: references[{index}]={captions!r}"
+            )
         words, caption_words = candidate.split(), [caption.split() for caption in captions]
         for n in range(1, _MAX_LENGTH + 1):
             counts, limits = _ngrams(words, n), collections.Counter()
@@ -54,8 +58,10 @@ def neuraltalk_bleu(candidates, references):
             right[n - 1] += (counts & limits).total()
             total[n - 1] += counts.total()
     precisions = [r / t if t else 0.0 for r, t in zip(right, total)]
-    return {f"Bleu_{n}_no_brevity_penalty": math.prod(precisions[:n]) ** (1.0 / n)
-            for n in range(1, _MAX_LENGTH + 1)}
+    return {
+        f"Bleu_{n}_no_brevity_penalty": math.prod(precisions[:n]) ** (1.0 / n)
+        for n in range(1, _MAX_LENGTH + 1)
+    }
 
 
 def _ngrams(words, n):

@@ -117,8 +117,11 @@ class NgramNumbering:
 
         def number(word):
             known = self._words.get(word)
-            return (len(self._words) + unknown.setdefault(word, len(unknown)) if known is None
-                    else known)
+            return (
+                len(self._words) + unknown.setdefault(word, len(unknown))
+                if known is None
+                else known
+            )
 
         words = [number(word) for caption in captions for word in caption]
         return np.array(words, np.int64), lengths
@@ -126,8 +129,10 @@ class NgramNumbering:
 
 def _checked(caption):
     if not isinstance(caption, (list, tuple)):
-        raise ValueError("Expected captions as lists of tokens: tokenise them first. "
-                         f"Received: caption={caption!r} of type {type(caption).__name__}")
+        raise ValueError(
+            "Expected captions as lists of tokens: tokenise them first. "
+            f"Received: caption={caption!r} of type {type(caption).__name__}"
+        )
     return caption
 
 

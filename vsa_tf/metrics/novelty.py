@@ -51,12 +51,15 @@ def novelty(captions, training_captions):
     if not captions:
         raise ValueError("Expected at least one generated caption. Received: captions=[]")
     seen = {_words(caption) for caption in training_captions}
-    return Novelty(len(captions), sum(caption not in seen for caption in captions),
-                   len(set(captions)))
+    return Novelty(
+        len(captions), sum(caption not in seen for caption in captions), len(set(captions))
+    )
 
 
 def _words(caption):
     if not isinstance(caption, (list, tuple)):
-        raise ValueError("Expected captions as lists of tokens: tokenise them first. "
-                         f"Received: caption={caption!r} of type {type(caption).__name__}")
+        raise ValueError(
+            "Expected captions as lists of tokens: tokenise them first. "
+            f"Received: caption={caption!r} of type {type(caption).__name__}"
+        )
     return tuple(caption)

@@ -55,15 +55,18 @@ def phrase_localization(phrases, inclusive_pixels=True):
             _checked(ranked_boxes, index, "ranked"), union_box(truth_boxes), inclusive_pixels
         )
         correct = overlaps >= IOU_THRESHOLD
-        rows.append([correct[:k].any() for k in RECALL_AT]
-                    + [correct.any(), correct.mean() if correct.size else 0.0])
+        rows.append(
+            [correct[:k].any() for k in RECALL_AT]
+            + [correct.any(), correct.mean() if correct.size else 0.0]
+        )
         types.append(phrase_type)
     rows = np.asarray(rows, np.float64).reshape(-1, len(RECALL_AT) + 2)
     types = np.asarray(types, object)
     return {
         **_percentages(rows),
         "num_dropped": num_dropped,
-        "by_type": {name: _percentages(rows[types == name]) for name in sorted(set(types))}}
+        "by_type": {name: _percentages(rows[types == name]) for name in sorted(set(types))},
+    }
 
 
 def _percentages(rows):
@@ -78,11 +81,14 @@ def _checked(boxes, index, name):
     if boxes.size == 0:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError("Expected boxes [n, 4] as ymin, xmin, ymax, xmax. "
-                         f"Received: {name} boxes of shape {boxes.shape} for phrase {index}")
+        raise ValueError(
+            "Expected boxes [n, 4] as ymin, xmin, ymax, xmax. "
+            f"Received: {name} boxes of shape {boxes.shape} for phrase {index}"
+        )
     wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
     if wrong.any():
         raise ValueError(
             "Expected finite boxes with ymin <= ymax and xmin <= xmax: check the order of the "
-            f"coordinates. Received: {name} box {boxes[wrong][0].tolist()} of phrase {index}")
+            f"coordinates. Received: {name} box {boxes[wrong][0].tolist()} of phrase {index}"
+        )
     return boxes

@@ -35,10 +35,13 @@ def recall_curve(ranks, num_candidates):
         raise ValueError(
             "Expected a non-empty vector of ranks, and one number of candidates for all or each. "
             f"Received: ranks of shape {ranks.shape}, num_candidates of shape "
-            f"{num_candidates.shape}")
+            f"{num_candidates.shape}"
+        )
     if ranks.min() < 1 or (ranks > num_candidates).any():
-        raise ValueError("Expected ranks from 1 to the number of candidates. Received: ranks from "
-                         f"{ranks.min()} to {ranks.max()}, num_candidates={num_candidates}")
+        raise ValueError(
+            "Expected ranks from 1 to the number of candidates. Received: ranks from "
+            f"{ranks.min()} to {ranks.max()}, num_candidates={num_candidates}"
+        )
     # The product is exact and the quotient rounded once, so that 3 of 1000 are within 0.3 percent.
     percent = 100 * ranks / num_candidates
     return {f"{share:g}": 100.0 * float(np.mean(percent <= share)) for share in RETRIEVED}

@@ -76,11 +76,11 @@ def retrieval_ranks(scores, image_of_sentence):
     # 255 rows at most, so that a column's count fits the fast 8-bit sum.
     rows = int(np.clip(_BLOCK_COMPARISONS // num_sentences, 1, 255))
     for start in range(0, num_images, rows):
-        block = np.asarray(scores[start:start + rows])
+        block = np.asarray(scores[start : start + rows])
         if np.isnan(np.max(block)):
             _raise_nan(block, start)
-        flags = block >= best_score[start:start + rows, None]
-        at_least_best[start:start + rows] = np.count_nonzero(flags, axis=1)
+        flags = block >= best_score[start : start + rows, None]
+        at_least_best[start : start + rows] = np.count_nonzero(flags, axis=1)
         np.greater_equal(block, true_score, out=flags)
         at_least_true += flags.view(np.uint8).sum(axis=0, dtype=np.uint8)
 
@@ -123,7 +123,8 @@ def sentence_to_sentence_ranks(score_rows, image_of_sentence):
     if image_of_sentence.ndim != 1 or not np.issubdtype(image_of_sentence.dtype, np.integer):
         raise ValueError(
             "Expected one integer image index per sentence. Received: image_of_sentence of type "
-            f"{image_of_sentence.dtype}, shape {image_of_sentence.shape}")
+            f"{image_of_sentence.dtype}, shape {image_of_sentence.shape}"
+        )
     num_sentences = len(image_of_sentence)
     ranks = np.zeros(num_sentences, np.int64)
     has_other = np.zeros(num_sentences, bool)
@@ -134,7 +135,8 @@ def sentence_to_sentence_ranks(score_rows, image_of_sentence):
         if scores.shape != (last - first, num_sentences):
             raise ValueError(
                 f"Expected scores [{last - first}, {num_sentences}] of sentences {first} to "
-                f"{last - 1} with all. Received: scores of shape {scores.shape}")
+                f"{last - 1} with all. Received: scores of shape {scores.shape}"
+            )
         if np.isnan(np.max(scores)):
             _raise_nan(scores, first)
         same = np.flatnonzero(image_of_sentence[first:last, None] == image_of_sentence)
@@ -172,7 +174,8 @@ def recall_summary(ranks):
     if ranks.ndim != 1 or ranks.size == 0 or ranks.min() < 1:
         raise ValueError(
             "Expected a non-empty vector of 1-based ranks: evaluate a split with at least one "
-            f"sentence. Received: ranks of shape {ranks.shape}, ranks={ranks[:5]}")
+            f"sentence. Received: ranks of shape {ranks.shape}, ranks={ranks[:5]}"
+        )
     summary = {f"R@{k}": 100.0 * float(np.mean(ranks <= k)) for k in RECALL_AT}
     summary["median_rank"] = float(np.median(ranks))
     summary["mean_rank"] = float(np.mean(ranks))
@@ -199,22 +202,29 @@ def fold_summaries(scores, image_of_sentence, fold_size):
     """
     scores, image_of_sentence = _checked(scores, image_of_sentence)
     if not 1 <= fold_size <= len(scores):
-        raise ValueError(f"Expected a fold size from 1 to the number of images, {len(scores)}. "
-                         f"Received: fold_size={fold_size}")
+        raise ValueError(
+            f"Expected a fold size from 1 to the number of images, {len(scores)}. "
+            f"Received: fold_size={fold_size}"
+        )
     num_folds = len(scores) // fold_size
     summaries = []
     for first in range(0, num_folds * fold_size, fold_size):
         own = np.flatnonzero((image_of_sentence >= first) & (image_of_sentence < first + fold_size))
         if own.size == 0:
-            raise ValueError("Expected at least one sentence in every fold: take larger folds. "
-                             f"Received: none for images {first} to {first + fold_size - 1}")
-        fold = np.asarray(scores[first:first + fold_size])[:, own]
+            raise ValueError(
+                "Expected at least one sentence in every fold: take larger folds. "
+                f"Received: none for images {first} to {first + fold_size - 1}"
+            )
+        fold = np.asarray(scores[first : first + fold_size])[:, own]
         ranks = retrieval_ranks(fold, image_of_sentence[own] - first)
         summaries.append([recall_summary(direction) for direction in ranks])
     means = {
-        name: {key: float(np.mean([fold[direction][key] for fold in summaries]))
-               for key in summaries[0][direction]}
-        for direction, name in enumerate(RetrievalRanks._fields)}
+        name: {
+            key: float(np.mean([fold[direction][key] for fold in summaries]))
+            for key in summaries[0][direction]
+        }
+        for direction, name in enumerate(RetrievalRanks._fields)
+    }
     return {**means, "num_folds": num_folds}
 
 
@@ -226,17 +236,21 @@ def _checked(scores, image_of_sentence):
         raise ValueError(
             "Expected scores [images, sentences] and one image index per sentence, at least one of "
             f"each. Received: scores of shape {scores.shape}, image_of_sentence of shape "
-            f"{image_of_sentence.shape}")
+            f"{image_of_sentence.shape}"
+        )
     if not np.issubdtype(scores.dtype, np.floating):
         scores = scores.astype(np.float64)
     if not np.issubdtype(image_of_sentence.dtype, np.integer):
-        raise ValueError("Expected integer image indices. "
-                         f"Received: image_of_sentence of type {image_of_sentence.dtype}")
+        raise ValueError(
+            "Expected integer image indices. "
+            f"Received: image_of_sentence of type {image_of_sentence.dtype}"
+        )
     low, high = int(image_of_sentence.min()), int(image_of_sentence.max())
     if low < 0 or high >= len(scores):
         raise ValueError(
             f"Expected image indices from 0 to {len(scores) - 1}, the rows of the score matrix. "
-            f"Received: image_of_sentence from {low} to {high}")
+            f"Received: image_of_sentence from {low} to {high}"
+        )
     return scores, image_of_sentence.astype(np.int64)
 
 
@@ -244,4 +258,5 @@ def _raise_nan(block, first_row):
     row, column = np.argwhere(np.isnan(block))[0]
     raise ValueError(
         "Expected scores without NaN: the model has diverged or a feature is not finite. "
-        f"Received: scores[{first_row + row}, {column}]=nan")
+        f"Received: scores[{first_row + row}, {column}]=nan"
+    )

@@ -48,12 +48,16 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
     scores, shortlists = np.asarray(scores), np.asarray(shortlists)
     image_of_sentence = np.asarray(image_of_sentence)
     num_images = len(scores)
-    if scores.shape != (num_images, len(image_of_sentence)) or shortlists.ndim != 2 or (
-            len(shortlists) != num_images):
+    if (
+        scores.shape != (num_images, len(image_of_sentence))
+        or shortlists.ndim != 2
+        or (len(shortlists) != num_images)
+    ):
         raise ValueError(
             "Expected scores [images, sentences], one image index a sentence and a shortlist an "
             f"image. Received: scores of shape {scores.shape}, image_of_sentence of shape "
-            f"{image_of_sentence.shape}, shortlists of shape {shortlists.shape}")
+            f"{image_of_sentence.shape}, shortlists of shape {shortlists.shape}"
+        )
     ranks, num_candidates = [], []
     for image, shortlist in enumerate(shortlists):
         is_listed = np.zeros(num_images, bool)
@@ -66,7 +70,8 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
         if np.isnan(row).any():
             raise ValueError(
                 "Expected scores without NaN: the model has diverged or a feature is not finite. "
-                f"Received: scores[{image}, {candidates[np.isnan(row)][0]}]=nan")
+                f"Received: scores[{image}, {candidates[np.isnan(row)][0]}]=nan"
+            )
         best = row[is_right].max()
         ranks.append(1 + np.count_nonzero(row[~is_right] >= best))
         num_candidates.append(len(candidates))

@@ -5,12 +5,12 @@ import pathlib
 import numpy as np
 
 from vsa_tf.config import Settings
-from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
-from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
-from vsa_tf.models.build_two_branch import build_embedding, build_similarity
-from vsa_tf.program import ProgramError
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.stored_text import load_text
+from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
+from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
+from vsa_tf.models.build_two_branch import build_embedding, build_similarity
+from vsa_tf.program import ProgramError
 
 _BUILDERS = {
     "alignment": build_alignment,
@@ -37,8 +37,12 @@ def build_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
     own = {name: inputs[name] for name in ("num_relations",) if name in inputs}
     try:
         model = _BUILDERS[settings.training.model](
-            settings.model, vocabulary_size, from_pixels=feature_size == 0,
-            steps_per_epoch=steps_per_epoch, num_epochs=settings.training.num_epochs, **own,
+            settings.model,
+            vocabulary_size,
+            from_pixels=feature_size == 0,
+            steps_per_epoch=steps_per_epoch,
+            num_epochs=settings.training.num_epochs,
+            **own,
         )
     except ValueError as error:  # such as a --cnn that there is not
         raise ProgramError(str(error)) from error
@@ -114,4 +118,3 @@ class TrainedModel:
                 f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
                 f"settings {received[1]}"
             )
-

@@ -55,7 +55,12 @@ def restore_checkpoint(path, variables):
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (
-        OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile
+        OSError,
+        ValueError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
     ) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: {error}. Restore the file, or remove it and "

@@ -20,9 +20,12 @@ def model_dir_lock(model_dir):
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     with open(model_dir / _LOCK, "w", encoding="utf-8") as file:
-        lock_file(file, ProgramError(
-            f"Another run is training in {model_dir}. Wait for it, or give another --model_dir"
-        ))
+        lock_file(
+            file,
+            ProgramError(
+                f"Another run is training in {model_dir}. Wait for it, or give another --model_dir"
+            ),
+        )
         try:
             yield
         finally:

@@ -54,7 +54,8 @@ class EmbeddingNetwork(TwoBranchNetwork):
         )
         if learn_temperature:
             self.log_temperature = self.add_weight(
-                name="log_temperature", shape=(),
+                name="log_temperature",
+                shape=(),
                 initializer=keras.initializers.Constant(math.log(temperature)),
             )
 

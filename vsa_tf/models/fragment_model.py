@@ -55,12 +55,11 @@ class FragmentModel(keras.Model):
                 joint_size, vocabulary_size, num_relations, **(relation_encoder or {})
             )
         else:
-            self.sentence_encoder = WordEncoder(
-                joint_size, vocabulary_size, **(word_encoder or {})
-            )
+            self.sentence_encoder = WordEncoder(joint_size, vocabulary_size, **(word_encoder or {}))
         self.region_encoder = RegionEncoder(joint_size, **(region_encoder or {}))
         self._settings = {
-            "word_encoder": word_encoder, "relation_encoder": relation_encoder,
+            "word_encoder": word_encoder,
+            "relation_encoder": relation_encoder,
             "region_encoder": region_encoder,
         }
         # A weight of the model, not the optimiser's counter, which JAX's step cannot see.

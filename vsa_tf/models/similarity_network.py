@@ -71,7 +71,9 @@ class SimilarityNetwork(TwoBranchNetwork):
             [
                 ops.concatenate(
                     [
-                        self.fusion(images[row:row + rows], sentences[:, column:column + columns])
+                        self.fusion(
+                            images[row : row + rows], sentences[:, column : column + columns]
+                        )
                         for column in column_starts
                     ],
                     axis=1,
@@ -99,8 +101,10 @@ class SimilarityNetwork(TwoBranchNetwork):
             negative = ops.transpose(masks.negative_images)
         negative_logits, negative = self._negative_pairs(targets, others, negative, logits.shape[1])
         return logistic_pair_loss(
-            ops.cast(logits, "float32"), _of_own_row(masks.positive, logits.shape[1]),
-            ops.cast(negative_logits, "float32"), negative,
+            ops.cast(logits, "float32"),
+            _of_own_row(masks.positive, logits.shape[1]),
+            ops.cast(negative_logits, "float32"),
+            negative,
         )
 
     def _negative_pairs(self, targets, others, negative, num_pairs):

@@ -99,7 +99,8 @@ class TwoBranchNetwork(keras.Model):
     def embed_regions(self, batch, training=False):
         """Returns the embeddings of all regions, float `[B, R, joint_size]`."""
         return self.image_branch(
-            self.region_inputs(batch, training), feature_mask=batch.get("region_mask"),
+            self.region_inputs(batch, training),
+            feature_mask=batch.get("region_mask"),
             training=training,
         )
 

@@ -32,7 +32,9 @@ def caption_photographs(options, paths, output=None):
     trained = TrainedModel(options.model_dir)
     of_regions = bool(getattr(trained.settings.model, "snippets", ""))
     reader = PhotographReader(
-        trained.inputs, trained.settings.data.image_size, options.image_encoder,
+        trained.inputs,
+        trained.settings.data.image_size,
+        options.image_encoder,
         options.detector if of_regions else None,
         # As many as detectors commonly keep; the model itself sees one at a time.
         20 if of_regions else 1,
@@ -95,7 +97,7 @@ class _Writer:
             [
                 {
                     # The words as they were given, where the model knows them only as <unk>.
-                    "text": text.join([*self._prefix_tokens, *tokens[len(self._prefix_tokens):]]),
+                    "text": text.join([*self._prefix_tokens, *tokens[len(self._prefix_tokens) :]]),
                     "log_prob": log_prob,
                     "tokens": tokens,
                     "token_log_probs": log_probs,
@@ -109,12 +111,18 @@ class _Writer:
 def _decoder(options):
     if options.sample:
         return Sampling(
-            temperature=options.temperature, top_k=options.top_k, top_p=options.top_p,
-            num_captions=options.num_captions, seed=options.seed, max_length=options.max_words,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            num_captions=options.num_captions,
+            seed=options.seed,
+            max_length=options.max_words,
         )
     if options.beam_size == 1:
         return GreedySearch(max_length=options.max_words)
     return BeamSearch(
-        beam_size=options.beam_size, num_captions=options.num_captions,
-        length_normalization=options.length_normalization, max_length=options.max_words,
+        beam_size=options.beam_size,
+        num_captions=options.num_captions,
+        length_normalization=options.length_normalization,
+        max_length=options.max_words,
     )

@@ -44,7 +44,8 @@ class PhotographReader:
         try:
             self.encoder = make_encoder(
                 image_encoder or _findable(recorded, "image_encoder"),
-                recorded.get("region_features", "crop"), size,
+                recorded.get("region_features", "crop"),
+                size,
             )
             named = "none" if detector is None else detector
             self.detector = make_detector(named or _findable(inputs["detector"], "detector"))
@@ -70,7 +71,7 @@ class PhotographReader:
         """
         for first in range(0, len(paths), batch_size):
             results, photographs = [], []
-            for path in paths[first:first + batch_size]:
+            for path in paths[first : first + batch_size]:
                 try:
                     data = pathlib.Path(path).read_bytes()
                     photographs.append((data, decode_image(data)))
@@ -99,10 +100,12 @@ class PhotographReader:
             "region_mask": np.arange(num_regions) < np.array([[len(b)] for b in boxes]),
         }
         if self.encoder is None:
-            batch["images"] = np.stack([
-                resized_image(tf.constant(stored_image(data, image=image)[0]), self.image_size)
-                for data, image in photographs
-            ])
+            batch["images"] = np.stack(
+                [
+                    resized_image(tf.constant(stored_image(data, image=image)[0]), self.image_size)
+                    for data, image in photographs
+                ]
+            )
         else:
             features = self.encoder.encode(images, boxes)
             # As records keep them.
@@ -113,7 +116,7 @@ class PhotographReader:
 def _padded(rows, count):
     padded = np.zeros((len(rows), count, rows[0].shape[1]), np.float32)
     for index, row in enumerate(rows):
-        padded[index, :len(row)] = row
+        padded[index, : len(row)] = row
     return padded
 
 
@@ -129,7 +132,8 @@ def _findable(recorded, flag):
 
 def _check_same(flag, recorded, given):
     differing = {
-        name for name in recorded.keys() | given.keys()
+        name
+        for name in recorded.keys() | given.keys()
         if name != "spec" and recorded.get(name) != given.get(name)
     }
     if differing:

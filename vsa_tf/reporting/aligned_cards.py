@@ -30,15 +30,13 @@ class AlignedCards:
         """Returns the `Card` of an image."""
         records = self._data.records
         card = Card(self._photographs.photograph(image), records.filenames[image])
-        for sentence in range(*records.first_caption[image:image + 2]):
-            card.add_line(
-                self._parts(card, image, sentence), note=f"rank {self._ranks[sentence]}"
-            )
+        for sentence in range(*records.first_caption[image : image + 2]):
+            card.add_line(self._parts(card, image, sentence), note=f"rank {self._ranks[sentence]}")
         return card
 
     def _parts(self, card, image, sentence):
         caption = self._data.records.captions[sentence]
-        rows = self._snippets[self._first[sentence]:self._first[sentence + 1]]
+        rows = self._snippets[self._first[sentence] : self._first[sentence + 1]]
         parts = snippet_parts(
             caption, self._data.text.token_boundaries(caption), [(a, b) for _, _, a, b in rows]
         )
@@ -49,7 +47,7 @@ class AlignedCards:
                 continue
             _, region, first, last = rows[snippet]
             start = self._starts[sentence]
-            words = self._embedded.words[start + first:start + last]
+            words = self._embedded.words[start + first : start + last]
             score = float(words.sum(axis=0) @ self._embedded.regions[image, region])
             boxes = card.add_box(self._data.records.region_boxes[image, region])
             found.append(Card.part(text, boxes, f"{score:.2f}"))

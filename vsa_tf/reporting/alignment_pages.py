@@ -34,18 +34,21 @@ def alignment_pages(model, evaluation, data, photographs, options):
     records, embedded = data.records, evaluation.embedded
     retrieval = RetrievalPages(evaluation.scores, records, photographs)
     snippets = aligned_snippets(embedded, records.image_of_caption, SMOOTHNESS)
-    aligned = AlignedCards(
-        embedded, data, snippets, retrieval.ranks.sentence_to_image, photographs
-    )
+    aligned = AlignedCards(embedded, data, snippets, retrieval.ranks.sentence_to_image, photographs)
     frequent = frequent_snippets(
         _spoken_snippets(snippets, embedded, data), options.num_frequent_queries
     )
     queries = [*options.queries, *map(data.text.join, frequent)]
-    pages = list(numbered_pages(
-        "images", "Images", _INTRODUCTION, options.shown(range(records.num_images)),
-        options.images_per_page,
-        lambda images: [ReportPage.group(cards=map(aligned.card, images))],
-    ))
+    pages = list(
+        numbered_pages(
+            "images",
+            "Images",
+            _INTRODUCTION,
+            options.shown(range(records.num_images)),
+            options.images_per_page,
+            lambda images: [ReportPage.group(cards=map(aligned.card, images))],
+        )
+    )
     if queries:
         pages.append(query_page(model, queries, embedded, data, photographs))
     pages.append(magnitude_page(embedded, data, photographs))
@@ -53,7 +56,8 @@ def alignment_pages(model, evaluation, data, photographs, options):
     if evaluation.ranked_phrases:
         phrases = [
             (image, _words_of(records, image, phrase))
-            for image, own in enumerate(records.phrases) for phrase in own
+            for image, own in enumerate(records.phrases)
+            for phrase in own
         ]
         cards = PhraseCards(phrases, evaluation.ranked_phrases, records, photographs)
         pages += phrase_pages(cards, options)
@@ -65,11 +69,11 @@ def _spoken_snippets(snippets, embedded, data):
     magnitudes = np.linalg.norm(embedded.words, axis=1)
     is_loud, starts = magnitudes >= np.median(magnitudes), embedded.starts
     for sentence, region, first, last in snippets:
-        loud = np.flatnonzero(is_loud[starts[sentence] + first:starts[sentence] + last])
+        loud = np.flatnonzero(is_loud[starts[sentence] + first : starts[sentence] + last])
         if region and loud.size:  # region 0 is the whole frame
-            yield data.caption_tokens[sentence][first + loud[0]:first + loud[-1] + 1]
+            yield data.caption_tokens[sentence][first + loud[0] : first + loud[-1] + 1]
 
 
 def _words_of(records, image, phrase):
     words = records.captions[records.first_caption[image] + phrase.caption_index].split()
-    return " ".join(words[phrase.first_word:phrase.first_word + phrase.num_words])
+    return " ".join(words[phrase.first_word : phrase.first_word + phrase.num_words])

@@ -14,8 +14,13 @@ def caption_pages(model, evaluation, data, photographs, options):
     del model
     closest = [row["closest_training_caption"] for row in evaluation.files["captions.json"]]
     cards = CaptionedCards(evaluation.captions, closest, data, photographs)
-    return list(numbered_pages(
-        "images", "Images", _INTRODUCTION, options.shown(range(data.records.num_images)),
-        options.images_per_page,
-        lambda images: [ReportPage.group(cards=map(cards.card, images))],
-    ))
+    return list(
+        numbered_pages(
+            "images",
+            "Images",
+            _INTRODUCTION,
+            options.shown(range(data.records.num_images)),
+            options.images_per_page,
+            lambda images: [ReportPage.group(cards=map(cards.card, images))],
+        )
+    )

@@ -28,15 +28,13 @@ class CaptionedCards:
         )
         for tokens, log_probs, total in rows:
             # The last one is of the end, which a caption that was cut at its longest lacks.
-            words = [*tokens, "(end)"][:len(log_probs)]
-            parts = [
-                Card.part(word, below=f"{value:.2f}") for word, value in zip(words, log_probs)
-            ]
+            words = [*tokens, "(end)"][: len(log_probs)]
+            parts = [Card.part(word, below=f"{value:.2f}") for word, value in zip(words, log_probs)]
             card.add_line(parts, "generated", f"log probability {total:.2f}")
         closest = self._closest[image]
         tokenize = self._data.text.tokenize
         same = tokenize(closest) in captions.tokens[image][:1]
         card.add_line([Card.part(closest)], "in training", "the same words" if same else "")
-        for caption in records.captions[slice(*records.first_caption[image:image + 2])]:
+        for caption in records.captions[slice(*records.first_caption[image : image + 2])]:
             card.add_line([Card.part(caption)], "true")
         return card

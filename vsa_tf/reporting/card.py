@@ -21,8 +21,12 @@ class Card:
         self._boxes = []
         self._colors = {}
         self.content = {
-            "photograph": photograph, "title": printable(title), "note": printable(note),
-            "right": right, "boxes": self._boxes, "lines": [],
+            "photograph": photograph,
+            "title": printable(title),
+            "note": printable(note),
+            "right": right,
+            "boxes": self._boxes,
+            "lines": [],
         }
 
     def add_box(self, box, is_truth=False):
@@ -56,9 +60,9 @@ class Card:
             note: a short remark, such as a rank.
             right: whether it is a right answer; None: it is not one to judge.
         """
-        self.content["lines"].append({
-            "parts": parts, "label": label, "note": printable(note), "right": right,
-        })
+        self.content["lines"].append(
+            {"parts": parts, "label": label, "note": printable(note), "right": right}
+        )
 
     @staticmethod
     def part(text, boxes=(), note="", below=""):
@@ -71,5 +75,8 @@ class Card:
             below: shown under the words, such as a log probability.
         """
         return {
-            "text": printable(text), "boxes": list(boxes), "note": printable(note), "below": below,
+            "text": printable(text),
+            "boxes": list(boxes),
+            "note": printable(note),
+            "below": below,
         }

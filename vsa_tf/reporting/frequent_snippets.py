@@ -42,5 +42,5 @@ def frequent_snippets(snippets, count):
 
 def _holds(words, other):
     return any(
-        words[start:start + len(other)] == other for start in range(len(words) - len(other) + 1)
+        words[start : start + len(other)] == other for start in range(len(words) - len(other) + 1)
     )

@@ -16,7 +16,8 @@ def html_table(title, columns, rows):
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
     body = "".join(
         f'<tr><th scope="row">{_text(row[0])}</th>'
-        + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>\n"
+        + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
         for row in rows
     )
     return (

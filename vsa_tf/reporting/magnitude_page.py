@@ -22,7 +22,8 @@ def magnitude_page(embedded, data, photographs):
     """
     tables = [
         html_table(
-            f"Words of {name} magnitude", ("word", "magnitude", "count"),
+            f"Words of {name} magnitude",
+            ("word", "magnitude", "count"),
             [(row["word"], f"{row['magnitude']:.2f}", row["count"]) for row in rows],
         )
         for name, rows in word_magnitude_table(embedded, data).items()
@@ -32,8 +33,11 @@ def magnitude_page(embedded, data, photographs):
         "Regions of largest magnitude", region_cards(hits, data, photographs), small=True
     )
     return ReportPage(
-        "magnitudes", "Magnitudes of words and regions",
+        "magnitudes",
+        "Magnitudes of words and regions",
         "A score is a sum of inner products, so that a short vector hardly counts in it. A word's "
         "magnitude is the mean length of its vectors in the split.",
-        [regions], f'<div class="tables">{"".join(tables)}</div>\n', "Magnitudes",
+        [regions],
+        f'<div class="tables">{"".join(tables)}</div>\n',
+        "Magnitudes",
     )

@@ -24,7 +24,10 @@ def metrics_page(report, settings, introduction):
     protocol = _definitions(report["protocol"])
     flags = "\n".join(map(printable, settings.to_flags().splitlines()))
     return ReportPage(
-        "index", "Metrics", introduction, section="Metrics",
+        "index",
+        "Metrics",
+        introduction,
+        section="Metrics",
         html=(
             metric_tables(report["metrics"])
             + f"<h2>Protocol</h2>\n{protocol}"
@@ -52,9 +55,12 @@ def metric_tables(metrics):
         intervals = values.get(_INTERVAL)
         if intervals:
             bounds = [intervals.get(key) for key in numbers]
-            rows.append([
-                "95 % interval", *("" if b is None else f"{b[0]:.1f} to {b[1]:.1f}" for b in bounds)
-            ])
+            rows.append(
+                [
+                    "95 % interval",
+                    *("" if b is None else f"{b[0]:.1f} to {b[1]:.1f}" for b in bounds),
+                ]
+            )
     shown = [
         _table(parent, ("", *(key.replace("_", " ") for key in columns)), rows)
         for (parent, columns), rows in tables.items()

@@ -50,8 +50,12 @@ def page_html(page, pages, report):
     siblings = [other for other in pages if other.section == page.section]
     pager = _pager(page, siblings)
     return _PAGE.substitute(
-        title=html.escape(page.title), report=html.escape(report), introduction=introduction,
-        sections=_sections(page, pages), pager=pager, pager_below=pager,
+        title=html.escape(page.title),
+        report=html.escape(report),
+        introduction=introduction,
+        sections=_sections(page, pages),
+        pager=pager,
+        pager_below=pager,
         body=page.html + (_SCRIPTS.format(name=page.name) if page.groups else ""),
     )
 

@@ -16,7 +16,13 @@ def phrase_pages(cards, options):
         cards: `PhraseCards`.
         options: `ReportOptions`.
     """
-    return list(numbered_pages(
-        "phrases", "Phrases", _INTRODUCTION, options.shown(cards.images), options.images_per_page,
-        lambda images: [ReportPage.group(cards=map(cards.card, images))],
-    ))
+    return list(
+        numbered_pages(
+            "phrases",
+            "Phrases",
+            _INTRODUCTION,
+            options.shown(cards.images),
+            options.images_per_page,
+            lambda images: [ReportPage.group(cards=map(cards.card, images))],
+        )
+    )

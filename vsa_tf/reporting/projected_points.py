@@ -48,8 +48,10 @@ class ProjectedPoints:
         if evaluation.scores is None:
             chosen = _spread(records.num_captions)
             return cls(
-                _unit(embedded.sentences[chosen]), ["phrase"] * len(chosen),
-                [records.captions[phrase] for phrase in chosen], records.image_of_caption[chosen],
+                _unit(embedded.sentences[chosen]),
+                ["phrase"] * len(chosen),
+                [records.captions[phrase] for phrase in chosen],
+                records.image_of_caption[chosen],
             )
         if embedded.regions is None:
             return cls._of(embedded.images, embedded.sentences, records)
@@ -61,8 +63,10 @@ class ProjectedPoints:
     def _of(cls, images, sentences, records):
         chosen = _spread(len(images))
         points = cls(
-            _unit(images[chosen]), ["image"] * len(chosen),
-            [records.filenames[image] for image in chosen], chosen,
+            _unit(images[chosen]),
+            ["image"] * len(chosen),
+            [records.filenames[image] for image in chosen],
+            chosen,
         )
         if sentences is None:
             return points

@@ -34,8 +34,10 @@ def query_page(model, queries, embedded, data, photographs):
         for query in queries
     ]
     return ReportPage(
-        "queries", "Snippets and their best regions",
+        "queries",
+        "Snippets and their best regions",
         f"The {_NUM_REGIONS} regions of all images that score highest for a snippet, best first. "
         "A card without a box is of a whole frame.",
-        groups, section="Queries",
+        groups,
+        section="Queries",
     )

@@ -48,7 +48,7 @@ class ReportFolder:
 
     def _write_manifest(self, files):
         content = json.dumps({"written_by": _WRITER, "files": sorted(files)}, indent=1)
-        write_atomically(self._path / _MANIFEST, f"{content}\n".encode("utf-8"))
+        write_atomically(self._path / _MANIFEST, f"{content}\n".encode())
 
 
 def check_report_folder(output_dir):

@@ -24,4 +24,4 @@ class ReportOptions:
 
     def shown(self, images):
         """Returns those of a sequence of images that have a place on the pages."""
-        return images[:self.max_images] if self.max_images else images
+        return images[: self.max_images] if self.max_images else images

@@ -38,7 +38,10 @@ class ReportPage:
             level: of the heading, 2 or 3.
         """
         return {
-            "title": printable(title), "note": printable(note), "small": small, "level": level,
+            "title": printable(title),
+            "note": printable(note),
+            "small": small,
+            "level": level,
             "cards": [card.content for card in cards],
         }
 
@@ -61,7 +64,7 @@ def numbered_pages(name, title, introduction, items, per_page, groups_of):
     """
     count = -(-len(items) // per_page)
     for number, first in enumerate(range(0, len(items), per_page), 1):
-        chosen = items[first:first + per_page]
+        chosen = items[first : first + per_page]
         heading = title if count == 1 else f"{title}, page {number} of {count}"
         yield ReportPage(
             f"{name}_{number:03d}", heading, introduction, groups_of(chosen), section=title

@@ -32,24 +32,30 @@ class RetrievalPages:
     def pages(self):
         """Returns list of `ReportPage`."""
         search = self._groups(
-            self.ranks.sentence_to_image, np.arange(self._records.num_captions),
-            self._images_of_sentence, "image",
+            self.ranks.sentence_to_image,
+            np.arange(self._records.num_captions),
+            self._images_of_sentence,
+            "image",
         )
         annotation = self._groups(
             self.ranks.image_to_sentence, self._images, self._sentences_of_image, "sentence"
         )
         return [
             ReportPage(
-                "image_search", "Image search",
+                "image_search",
+                "Image search",
                 f"The {_NUM_ANSWERS} best images for a sentence, best first; the right one is "
                 "framed in green. A rank counts all images of the split.",
-                search, section="Image search",
+                search,
+                section="Image search",
             ),
             ReportPage(
-                "image_annotation", "Image annotation",
+                "image_annotation",
+                "Image annotation",
                 f"The {_NUM_ANSWERS} best sentences for an image, best first; ✓ marks its own. A "
                 "rank counts all sentences of the split.",
-                annotation, section="Image annotation",
+                annotation,
+                section="Image annotation",
             ),
         ]
 
@@ -93,7 +99,8 @@ class RetrievalPages:
             right = True if records.image_of_caption[sentence] == image else None
             place = f"rank {rank}, " if sentence == best_own else ""
             card.add_line(
-                [Card.part(records.captions[sentence])], note=f"{place}{row[sentence]:.2f}",
+                [Card.part(records.captions[sentence])],
+                note=f"{place}{row[sentence]:.2f}",
                 right=right,
             )
         return ReportPage.group(cards=[card])

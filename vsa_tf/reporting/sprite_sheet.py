@@ -31,5 +31,5 @@ def sprite_sheet(photographs, count):
     for place, photograph in enumerate(photographs):
         row, column = divmod(place, columns)
         tile = ImageOps.fit(Image.fromarray(photograph), (TILE, TILE))
-        sheet[row * TILE:(row + 1) * TILE, column * TILE:(column + 1) * TILE] = np.asarray(tile)
+        sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = np.asarray(tile)
     return sheet

@@ -38,15 +38,20 @@ def _retrieval_pages(evaluation, records, photographs, options):
 
     def card(image):
         card = Card(photographs.photograph(image), records.filenames[image])
-        for sentence in range(*records.first_caption[image:image + 2]):
+        for sentence in range(*records.first_caption[image : image + 2]):
             card.add_line(
-                [Card.part(records.captions[sentence])], note=f"rank {ranks[sentence]}",
+                [Card.part(records.captions[sentence])],
+                note=f"rank {ranks[sentence]}",
                 right=bool(ranks[sentence] == 1),
             )
         return card
 
     pages = numbered_pages(
-        "images", "Images", _INTRODUCTION, options.shown(range(records.num_images)),
-        options.images_per_page, lambda images: [ReportPage.group(cards=map(card, images))],
+        "images",
+        "Images",
+        _INTRODUCTION,
+        options.shown(range(records.num_images)),
+        options.images_per_page,
+        lambda images: [ReportPage.group(cards=map(card, images))],
     )
     return [*pages, *retrieval.pages()]

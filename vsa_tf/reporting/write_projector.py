@@ -36,7 +36,8 @@ def write_projector(projector_dir, model, evaluation, data):
     (folder / _METADATA).write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(
-        tensor_name=f"{records.info.dataset} {records.split}", tensor_path=_VECTORS,
+        tensor_name=f"{records.info.dataset} {records.split}",
+        tensor_path=_VECTORS,
         metadata_path=_METADATA,
     )
     if records.info.images_stored:

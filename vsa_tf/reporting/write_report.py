@@ -55,10 +55,10 @@ def write_report(
     load = functools.cache(lambda name: load_split(trained, data_dir, name))
     data = load(split)
     evaluation = make_evaluator(settings).evaluate(
-        trained.model, data,
+        trained.model,
+        data,
         EvaluationOptions(
-            seed=options.seed,
-            load_training_data=lambda: load(settings.training.train_split),
+            seed=options.seed, load_training_data=lambda: load(settings.training.train_split)
         ),
     )
     report = evaluation_report(settings, data, evaluation.metrics)

@@ -55,8 +55,9 @@ def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DE
     starts = ends - lengths
     accelerated = _has_accelerator()
     most_words = max(ends[last - 1] - starts[first] for first, last in word_blocks)
-    buffer = np.empty(0 if accelerated else most_words * num_regions * min(images, num_images),
-                      np.float32)
+    buffer = np.empty(
+        0 if accelerated else most_words * num_regions * min(images, num_images), np.float32
+    )
     for first_image in range(0, num_images, images):
         rows = slice(first_image, first_image + images)
         block = _region_block(regions[rows], region_mask[rows], first_image, pooling)
@@ -64,10 +65,12 @@ def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DE
             block = keras.ops.convert_to_tensor(block)
         for first, last in word_blocks:
             first_word = starts[first]
-            word_block = np.asarray(words[first_word:ends[last - 1]], np.float32)
+            word_block = np.asarray(words[first_word : ends[last - 1]], np.float32)
             if first_image == 0 and not np.isfinite(word_block).all():
-                raise ValueError("Expected finite word vectors: the model has diverged. Received: "
-                                 f"NaN or infinity in sentences {first} to {last - 1}")
+                raise ValueError(
+                    "Expected finite word vectors: the model has diverged. Received: "
+                    f"NaN or infinity in sentences {first} to {last - 1}"
+                )
             pooled = _pooled_products(word_block, block, buffer, pooling)
             filled = first + np.flatnonzero(lengths[first:last])
             # reduceat would give an empty sentence its neighbour's word.
@@ -84,7 +87,7 @@ def _pooled_products(words, regions, buffer, pooling):
     num_regions, images, width = regions.shape
     shape = (len(words), num_regions, images)
     if isinstance(regions, np.ndarray):
-        products = buffer[:math.prod(shape)].reshape(len(words), -1)
+        products = buffer[: math.prod(shape)].reshape(len(words), -1)
         np.matmul(words, regions.reshape(-1, width).T, out=products)
         if pooling == "max":
             return products.reshape(shape).max(axis=1)
@@ -116,7 +119,8 @@ def _region_block(regions, mask, first_image, pooling):
         raise ValueError(
             "Expected finite region vectors: the model has diverged or a feature is not finite. "
             f"Received: NaN or infinity in images {first_image} to "
-            f"{first_image + len(regions) - 1}")
+            f"{first_image + len(regions) - 1}"
+        )
     return np.ascontiguousarray(regions.transpose(1, 0, 2))
 
 
@@ -153,21 +157,31 @@ def _checked(regions, region_mask, words, lengths):
     if regions.ndim != 3 or words.ndim != 2 or regions.shape[2] != words.shape[1]:
         raise ValueError(
             "Expected regions [N, R, H] and packed words [P, H] of one width. Received: regions of "
-            f"shape {regions.shape}, words of shape {words.shape}")
+            f"shape {regions.shape}, words of shape {words.shape}"
+        )
     lengths = lengths.astype(np.int64) if lengths.size == 0 else lengths
-    if lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer) or (
-            lengths.size and lengths.min() < 0) or lengths.sum() != len(words):
+    if (
+        lengths.ndim != 1
+        or not np.issubdtype(lengths.dtype, np.integer)
+        or (lengths.size and lengths.min() < 0)
+        or lengths.sum() != len(words)
+    ):
         raise ValueError(
             "Expected a vector of lengths that sum to the number of packed words. Received: "
-            f"{len(words)} words, lengths of shape {lengths.shape} and sum {lengths.sum()}")
+            f"{len(words)} words, lengths of shape {lengths.shape} and sum {lengths.sum()}"
+        )
     if region_mask is None:
         region_mask = np.ones(regions.shape[:2], bool)
     region_mask = np.asarray(region_mask, bool)
     if region_mask.shape != regions.shape[:2]:
-        raise ValueError(f"Expected a region mask of shape {regions.shape[:2]}. "
-                         f"Received: region_mask of shape {region_mask.shape}")
+        raise ValueError(
+            f"Expected a region mask of shape {regions.shape[:2]}. "
+            f"Received: region_mask of shape {region_mask.shape}"
+        )
     empty = np.flatnonzero(~region_mask.any(axis=1))
     if empty.size:
-        raise ValueError("Expected at least one real region in every image (the whole frame). "
-                         f"Received: none in image {empty[0]}")
+        raise ValueError(
+            "Expected at least one real region in every image (the whole frame). "
+            f"Received: none in image {empty[0]}"
+        )
     return regions, region_mask, words, lengths.astype(np.int64)

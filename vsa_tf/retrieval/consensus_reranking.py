@@ -48,9 +48,10 @@ def consensus_scores(similarities, num_captions):
         raise ValueError(
             "Expected similarities [H, R] to at least one reference, and num_captions of 1 or "
             f"more. Received: similarities of shape {similarities.shape}, "
-            f"num_captions={num_captions}")
+            f"num_captions={num_captions}"
+        )
     # Sorted, not partitioned: the order of summation, and so the rounding, is that of the values.
-    return np.sort(similarities, axis=1)[:, :-num_captions - 1:-1].mean(axis=1)
+    return np.sort(similarities, axis=1)[:, : -num_captions - 1 : -1].mean(axis=1)
 
 
 def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
@@ -84,8 +85,9 @@ def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
         rows = _row_ranges(hypotheses[first:last])
         vectors = similarity.vectors(_flat(hypotheses[first:last]))
         for own, images in zip(rows, neighbors[first:last], strict=True):
-            yield similarity.compare(vectors, similarity.training, own,
-                                     similarity.captions_of(images))
+            yield similarity.compare(
+                vectors, similarity.training, own, similarity.captions_of(images)
+            )
 
     return _reranking(len(hypotheses), similarities, num_captions)
 
@@ -115,7 +117,7 @@ def oracle_reranking(hypotheses, references, similarity):
     def similarities(first, last):
         rows = _row_ranges(hypotheses[first:last] + references[first:last])
         vectors = similarity.vectors(_flat(hypotheses[first:last] + references[first:last]))
-        for own, true in zip(rows[:last - first], rows[last - first:], strict=True):
+        for own, true in zip(rows[: last - first], rows[last - first :], strict=True):
             yield similarity.compare(vectors, vectors, own, true)
 
     most_references = max((len(captions) for captions in references), default=1)
@@ -138,16 +140,22 @@ def _flat(captions_of_image):
 
 def _row_ranges(captions_of_image):
     ends = np.cumsum([len(captions) for captions in captions_of_image])
-    return [np.arange(end - len(captions), end)
-            for captions, end in zip(captions_of_image, ends, strict=True)]
+    return [
+        np.arange(end - len(captions), end)
+        for captions, end in zip(captions_of_image, ends, strict=True)
+    ]
 
 
 def _check_lengths(hypotheses, others, name):
     if len(hypotheses) != len(others):
-        raise ValueError(f"Expected hypotheses and {name} of the same images. Received: hypotheses "
-                         f"of {len(hypotheses)} images, {name} of {len(others)}")
+        raise ValueError(
+            f"Expected hypotheses and {name} of the same images. Received: hypotheses "
+            f"of {len(hypotheses)} images, {name} of {len(others)}"
+        )
     for image, (own, other) in enumerate(zip(hypotheses, others, strict=True)):
         if not len(own) or not len(other):
-            raise ValueError(f"Expected at least one hypothesis, and {name}, for every image. "
-                             f"Received: {len(own)} hypotheses and {len(other)} {name} for image "
-                             f"{image}")
+            raise ValueError(
+                f"Expected at least one hypothesis, and {name}, for every image. "
+                f"Received: {len(own)} hypotheses and {len(other)} {name} for image "
+                f"{image}"
+            )

@@ -5,8 +5,9 @@ import numpy as np
 from vsa_tf.retrieval.blocked_scoring import DEFAULT_BLOCK_BYTES, blocked_scores
 
 
-def all_fragment_scores(regions, region_mask, fragments, lengths, smoothing=5.0,
-                        block_bytes=DEFAULT_BLOCK_BYTES):
+def all_fragment_scores(
+    regions, region_mask, fragments, lengths, smoothing=5.0, block_bytes=DEFAULT_BLOCK_BYTES
+):
     """Scores every image k against every sentence l, exactly (models.md 3).
 
         S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)

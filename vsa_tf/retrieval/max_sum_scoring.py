@@ -5,8 +5,9 @@ import numpy as np
 from vsa_tf.retrieval.blocked_scoring import DEFAULT_BLOCK_BYTES, blocked_scores
 
 
-def max_sum_scores(regions, region_mask, words, lengths, normalize_by_length=False,
-                   block_bytes=DEFAULT_BLOCK_BYTES):
+def max_sum_scores(
+    regions, region_mask, words, lengths, normalize_by_length=False, block_bytes=DEFAULT_BLOCK_BYTES
+):
     """Scores every image k against every sentence l, exactly (DVSA eq. 1).
 
         S_kl = sum over words t of sentence l of  max over regions i of image k of  v_i . s_t

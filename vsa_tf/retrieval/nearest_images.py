@@ -23,8 +23,13 @@ class NearestImages(NamedTuple):
     distances: np.ndarray
 
 
-def nearest_images(queries, training, num_neighbors=DEFAULT_NUM_NEIGHBORS, distance="cosine",
-                   block_bytes=_BLOCK_BYTES):
+def nearest_images(
+    queries,
+    training,
+    num_neighbors=DEFAULT_NUM_NEIGHBORS,
+    distance="cosine",
+    block_bytes=_BLOCK_BYTES,
+):
     """Finds the nearest training images of every query: every pair is compared, in float64.
 
     Features are a region encoder's of the whole frame, or a model's refined ones (Mao et al.,
@@ -60,11 +65,16 @@ def nearest_images(queries, training, num_neighbors=DEFAULT_NUM_NEIGHBORS, dista
     nearest = NearestImages(np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0)))
     for first in range(0, len(training), rows):
         block = _vectors(training, first, rows, distance, "training")
-        merged = [_merged(nearest.images[start:start + rows], nearest.distances[start:start + rows],
-                          _distances(_vectors(queries, start, rows, distance, "queries"), block,
-                                     distance),
-                          first, num_neighbors)
-                  for start in range(0, len(queries), rows)]
+        merged = [
+            _merged(
+                nearest.images[start : start + rows],
+                nearest.distances[start : start + rows],
+                _distances(_vectors(queries, start, rows, distance, "queries"), block, distance),
+                first,
+                num_neighbors,
+            )
+            for start in range(0, len(queries), rows)
+        ]
         nearest = NearestImages(*map(np.concatenate, zip(*merged, strict=True)))
     return nearest
 
@@ -77,11 +87,13 @@ def _block_rows(width, block_bytes):
 
 def _vectors(features, first, rows, distance, name):
     """Float64 rows of a block; of length 1, or 0, for the cosine."""
-    vectors = np.asarray(features[first:first + rows], np.float64)
+    vectors = np.asarray(features[first : first + rows], np.float64)
     if not np.isfinite(vectors).all():
         row = first + int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise ValueError("Expected finite features: write the records again, or look for a model "
-                         f"that has diverged. Received: NaN or infinity in row {row} of {name}")
+        raise ValueError(
+            "Expected finite features: write the records again, or look for a model "
+            f"that has diverged. Received: NaN or infinity in row {row} of {name}"
+        )
     if distance == "cosine":
         # Divided by the largest entry first, so that no square overflows or vanishes.
         largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)
@@ -109,7 +121,7 @@ def _merged(images, distances, block_distances, first, num_neighbors):
     distances = np.concatenate([distances, block_distances], axis=1)
     num_neighbors = min(num_neighbors, distances.shape[1])
     # Of those tied for the last places the first columns are taken: the smaller rows.
-    last = np.partition(distances, num_neighbors - 1, axis=1)[:, num_neighbors - 1:num_neighbors]
+    last = np.partition(distances, num_neighbors - 1, axis=1)[:, num_neighbors - 1 : num_neighbors]
     nearer, tied = distances < last, distances == last
     places = num_neighbors - np.count_nonzero(nearer, axis=1)[:, None]
     nearer |= tied & (np.cumsum(tied, axis=1, dtype=np.int32) <= places)
@@ -125,13 +137,21 @@ def _merged(images, distances, block_distances, first, num_neighbors):
 
 
 def _check(queries, training, num_neighbors, distance, block_bytes):
-    if (queries.ndim != 2 or training.ndim != 2 or queries.shape[1] != training.shape[1]
-            or not len(queries) or not len(training)):
+    if (
+        queries.ndim != 2
+        or training.ndim != 2
+        or queries.shape[1] != training.shape[1]
+        or not len(queries)
+        or not len(training)
+    ):
         raise ValueError(
             "Expected features [Q, D] and [N, D] of one width, at least one row of each. Received: "
-            f"queries of shape {queries.shape}, training of shape {training.shape}")
+            f"queries of shape {queries.shape}, training of shape {training.shape}"
+        )
     if num_neighbors < 1 or block_bytes < 1:
-        raise ValueError("Expected num_neighbors and block_bytes of 1 or more. Received: "
-                         f"num_neighbors={num_neighbors}, block_bytes={block_bytes}")
+        raise ValueError(
+            "Expected num_neighbors and block_bytes of 1 or more. Received: "
+            f"num_neighbors={num_neighbors}, block_bytes={block_bytes}"
+        )
     if distance not in DISTANCES:
         raise ValueError(f"Expected a distance in {DISTANCES}. Received: distance={distance!r}")

@@ -12,7 +12,11 @@ _FLOAT_BYTES = 4
 
 
 def phrase_distances(
-    regions, region_mask, phrases, sentence_of_phrase, num_sentences,
+    regions,
+    region_mask,
+    phrases,
+    sentence_of_phrase,
+    num_sentences,
     block_bytes=DEFAULT_BLOCK_BYTES,
 ):
     """The mean over a sentence's phrases of their distance to the best region: d_rp of T eq. 8.
@@ -73,12 +77,14 @@ def phrase_distances(
     image_floats = regions.shape[1] * phrases.shape[1] + len(phrases)
     rows = max(1, block_bytes // (_FLOAT_BYTES * image_floats))
     for first in range(0, len(regions), rows):
-        block = np.asarray(regions[first:first + rows], np.float32)
+        block = np.asarray(regions[first : first + rows], np.float32)
         half_squares = -0.5 * np.square(block).sum(axis=2, keepdims=True)
         nearest = max_sum_scores(
             np.concatenate([block, half_squares], axis=2),
-            None if region_mask is None else region_mask[first:first + rows],
-            phrases, one_each, block_bytes=block_bytes,
+            None if region_mask is None else region_mask[first : first + rows],
+            phrases,
+            one_each,
+            block_bytes=block_bytes,
         )
         # In place, from products to distances.
         nearest *= -2.0
@@ -87,5 +93,5 @@ def phrase_distances(
         nearest += _SQUARE_OFFSET
         np.sqrt(nearest, out=nearest)
         sums = np.add.reduceat(nearest, starts, axis=1)
-        distances[first:first + rows, filled] = sums / counts[filled].astype(np.float32)
+        distances[first : first + rows, filled] = sums / counts[filled].astype(np.float32)
     return distances

@@ -25,7 +25,7 @@ def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
     scores = np.empty(len(image_index), np.float32)
     order = np.argsort(tokens.lengths[sentence_index], kind="stable")
     for first in range(0, len(order), _PAIRS_IN_A_BATCH):
-        pairs = order[first:first + _PAIRS_IN_A_BATCH]
+        pairs = order[first : first + _PAIRS_IN_A_BATCH]
         sentences = sentence_index[pairs]
         token_ids = tokens.padded(sentences, int(tokens.lengths[sentences].max()))
         of_pairs = keras.tree.map_structure(lambda value: value[image_index[pairs]], images)

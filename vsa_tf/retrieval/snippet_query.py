@@ -39,8 +39,10 @@ def best_regions(snippet_words, regions, region_mask=None, top_k=10):
     """
     snippet_words = np.asarray(snippet_words, np.float32)
     if snippet_words.ndim != 2 or not len(snippet_words):
-        raise ValueError("Expected a snippet of at least one word vector [W, H]. "
-                         f"Received: snippet_words of shape {snippet_words.shape}")
+        raise ValueError(
+            "Expected a snippet of at least one word vector [W, H]. "
+            f"Received: snippet_words of shape {snippet_words.shape}"
+        )
     query = snippet_words.sum(axis=0)
     return _top_regions(lambda block: block @ query, regions, region_mask, top_k, query.size)
 
@@ -63,33 +65,49 @@ def regions_by_magnitude(regions, region_mask=None, top_k=10, largest=True):
     Reference: DVSA supplement (Karpathy and Fei-Fei, 2015), section 1.
     """
     sign = 1.0 if largest else -1.0
-    hits = _top_regions(lambda block: sign * np.sqrt(np.einsum("nrh,nrh->nr", block, block)),
-                        regions, region_mask, top_k)
+    hits = _top_regions(
+        lambda block: sign * np.sqrt(np.einsum("nrh,nrh->nr", block, block)),
+        regions,
+        region_mask,
+        top_k,
+    )
     return [hit._replace(score=sign * hit.score) for hit in hits]
 
 
 def _top_regions(score_block, regions, region_mask, top_k, width=None):
     if np.ndim(regions) != 3 or width not in (None, np.shape(regions)[2]):
-        raise ValueError("Expected regions [N, R, H] as wide as the snippet's words. Received: "
-                         f"regions of shape {np.shape(regions)}, words of width {width}")
+        raise ValueError(
+            "Expected regions [N, R, H] as wide as the snippet's words. Received: "
+            f"regions of shape {np.shape(regions)}, words of width {width}"
+        )
     if region_mask is not None and np.shape(region_mask) != np.shape(regions)[:2]:
-        raise ValueError(f"Expected a region mask of shape {np.shape(regions)[:2]}. "
-                         f"Received: region_mask of shape {np.shape(region_mask)}")
+        raise ValueError(
+            f"Expected a region mask of shape {np.shape(regions)[:2]}. "
+            f"Received: region_mask of shape {np.shape(region_mask)}"
+        )
     if top_k < 1:
         raise ValueError(f"Expected top_k of 1 or more. Received: top_k={top_k}")
     num_images, num_regions, width = np.shape(regions)
     scores = np.empty((num_images, num_regions), np.float32)
     rows = max(1, _BLOCK_FLOATS // max(1, num_regions * width))
     for start in range(0, num_images, rows):
-        scores[start:start + rows] = score_block(
-            np.asarray(regions[start:start + rows], np.float32))
+        scores[start : start + rows] = score_block(
+            np.asarray(regions[start : start + rows], np.float32)
+        )
     scores = scores.reshape(-1)
-    real = (np.arange(scores.size) if region_mask is None
-            else np.flatnonzero(np.asarray(region_mask, bool)))
+    real = (
+        np.arange(scores.size)
+        if region_mask is None
+        else np.flatnonzero(np.asarray(region_mask, bool))
+    )
     if np.isnan(scores[real]).any():
         flat = real[np.isnan(scores[real])][0]
-        raise ValueError("Expected finite regions and words: the model has diverged. Received: a "
-                         f"NaN score for image {flat // num_regions}, region {flat % num_regions}")
+        raise ValueError(
+            "Expected finite regions and words: the model has diverged. Received: a "
+            f"NaN score for image {flat // num_regions}, region {flat % num_regions}"
+        )
     order = real[np.argsort(-scores[real], kind="stable")][:top_k]
-    return [RegionHit(int(flat // num_regions), int(flat % num_regions), float(scores[flat]))
-            for flat in order]
+    return [
+        RegionHit(int(flat // num_regions), int(flat % num_regions), float(scores[flat]))
+        for flat in order
+    ]

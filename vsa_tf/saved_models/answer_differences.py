@@ -21,7 +21,7 @@ def answer_differences(model, other, examples):
         together = other.call(name, **rows)
         found = dict.fromkeys(together, 0.0)
         for index in range(len(examples.sentences)):
-            row = {key: values[index:index + 1] for key, values in rows.items()}
+            row = {key: values[index : index + 1] for key, values in rows.items()}
             alone = model.call(name, **row)
             for output in alone.keys() | together.keys():
                 difference = np.inf

@@ -27,6 +27,8 @@ class AnswerSettings:
         from vsa_tf.decoding.beam_search import BeamSearch  # imports TensorFlow
 
         return BeamSearch(
-            beam_size=self.beam_size, num_captions=self.num_captions,
-            length_normalization=self.length_normalization, max_length=self.max_caption_words,
+            beam_size=self.beam_size,
+            num_captions=self.num_captions,
+            length_normalization=self.length_normalization,
+            max_length=self.max_caption_words,
         )

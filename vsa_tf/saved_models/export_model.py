@@ -33,8 +33,10 @@ def export_model(options, settings):
     live = LiveModel(options.model_dir, options.image_encoder, options.detector, settings)
     training, data = live.trained.settings.training, live.trained.settings.data
     examples = read_examples(
-        options.data_dir or data.data_dir, options.split or training.dev_split,
-        options.num_examples, options.example_image,
+        options.data_dir or data.data_dir,
+        options.split or training.dev_split,
+        options.num_examples,
+        options.example_image,
         live.trained.settings.model.reads_dependencies,
     )
     export_dir = pathlib.Path(options.export_dir)

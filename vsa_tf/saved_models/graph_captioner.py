@@ -19,9 +19,7 @@ class GraphCaptioner:
         whole_frame: the region captioner sees the whole frame beside a region.
     """
 
-    def __init__(
-        self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False
-    ):
+    def __init__(self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False):
         self._model = model
         self._photographs = photographs
         self._sentences = sentences
@@ -42,10 +40,13 @@ class GraphCaptioner:
         if not self._of_regions:
             return self._captions(batch)
         num_regions = batch["region_mask"].shape[1]
-        return graph_region_answers(batch, {
-            name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
-            for name, value in self._captions(self._region_rows(batch)).items()
-        })
+        return graph_region_answers(
+            batch,
+            {
+                name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
+                for name, value in self._captions(self._region_rows(batch)).items()
+            },
+        )
 
     def log_prob(self, image_bytes, sentences):
         """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""

@@ -43,9 +43,7 @@ def graph_crops(image, boxes, size):
         region = image[later_first:later_last, first:last]
         return _resample(_resample(region, weights), later_weights)
 
-    crops = tf.map_fn(
-        crop, spans, fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8)
-    )
+    crops = tf.map_fn(crop, spans, fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8))
     return tf.cond(rows_first, lambda: tf.transpose(crops, (0, 2, 1, 3)), lambda: crops)
 
 

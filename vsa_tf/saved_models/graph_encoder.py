@@ -71,7 +71,10 @@ class _GraphCrops(tf.Module):
         # As many at a time as in the records, whose features are then the same to the last bit.
         count = tf.shape(crops)[0]
         parts = tf.TensorArray(
-            tf.float32, size=0, dynamic_size=True, infer_shape=False,
+            tf.float32,
+            size=0,
+            dynamic_size=True,
+            infer_shape=False,
             element_shape=(None, self._encoder.feature_size),
         ).write(0, frame)
         _, parts = tf.while_loop(
@@ -79,7 +82,8 @@ class _GraphCrops(tf.Module):
             lambda start, parts: (
                 start + CROPS_PER_CALL,
                 parts.write(
-                    start // CROPS_PER_CALL + 1, self._vectors(crops[start:start + CROPS_PER_CALL])
+                    start // CROPS_PER_CALL + 1,
+                    self._vectors(crops[start : start + CROPS_PER_CALL]),
                 ),
             ),
             (tf.constant(0), parts),

@@ -40,8 +40,10 @@ class GraphFragments:
         """Returns score `[B]`, of each row's image and sentence."""
         images, texts = self._photographs(image_bytes), self._sentences(sentences)
         scores = self._model.score(
-            self._model.embed_images(images), images["region_mask"],
-            self._model.embed_sentences(texts), self._model.sentence_mask(texts),
+            self._model.embed_images(images),
+            images["region_mask"],
+            self._model.embed_sentences(texts),
+            self._model.sentence_mask(texts),
         )
         # A row is one image and one sentence: of all pairs, the rows' own.
         return {"score": tf.linalg.diag_part(scores)}

@@ -71,7 +71,10 @@ def _jpeg(encoded, max_pixels):
         decoders = [
             lambda ratio=ratio: tf.io.decode_jpeg(
                 # Pillow's transform, and to the last bit its results.
-                encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+                encoded,
+                channels=3,
+                ratio=ratio,
+                dct_method="INTEGER_ACCURATE",
             )
             for ratio in _REDUCTIONS
         ]
@@ -130,10 +133,7 @@ def _other(encoded, max_pixels):
     is_gif = tf.strings.substr(encoded, 0, 3) == b"GIF"
     is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
     size = tf.case(
-        [
-            (is_gif, lambda: _numbers(encoded, 6, 2, 2, -1)),
-            (is_bmp, lambda: _bmp_size(encoded)),
-        ],
+        [(is_gif, lambda: _numbers(encoded, 6, 2, 2, -1)), (is_bmp, lambda: _bmp_size(encoded))],
         default=lambda: _webp_size(encoded),
     )
     with _checked_size(size, max_pixels):
@@ -179,5 +179,5 @@ def _padded(encoded):
 def _numbers(encoded, first, size, count, step=1):
     """Integers of `size` bytes of the header, big-endian or (step -1) little; int64 `[count]`."""
     data = tf.cast(tf.io.decode_raw(_padded(encoded), tf.uint8), tf.int64)
-    digits = tf.reshape(data[first:first + size * count], (count, size))[:, ::step]
+    digits = tf.reshape(data[first : first + size * count], (count, size))[:, ::step]
     return tf.reduce_sum(digits * [256**place for place in reversed(range(size))], axis=1)

@@ -69,7 +69,9 @@ class GraphPhotographs(tf.Module):
             shape = (count, self._encoder.feature_size)
             specification["region_features"] = tf.TensorSpec(shape, tf.float16)
         return tf.map_fn(
-            self._read, image_bytes, fn_output_signature=specification,
+            self._read,
+            image_bytes,
+            fn_output_signature=specification,
             # Each operation uses all cores already.
             parallel_iterations=1,
         )

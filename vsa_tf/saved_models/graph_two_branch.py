@@ -53,6 +53,7 @@ class GraphTwoBranch:
         """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
         texts = self._model.embed_sentences(self._sentences(texts))
         return tf.map_fn(
-            lambda row: self._model.score(row[0], row[1][None])[:, 0], (vectors, texts),
+            lambda row: self._model.score(row[0], row[1][None])[:, 0],
+            (vectors, texts),
             fn_output_signature=tf.TensorSpec((vectors.shape[1],), tf.float32),
         )

@@ -64,9 +64,7 @@ def _orientation(data, start):
     is_little = _number(data, start, 1) == ord("I")
 
     def number(position, size):
-        return tf.where(
-            is_little, _number(data, position, size, -1), _number(data, position, size)
-        )
+        return tf.where(is_little, _number(data, position, size, -1), _number(data, position, size))
 
     # Offsets and counts of a damaged file may be anything.
     directory = start + tf.clip_by_value(number(start + 4, 4), 0, tf.size(data))

@@ -67,10 +67,14 @@ class LiveAlignment(LiveFragments):
         for index, row in enumerate(found):
             boxes[index, : len(row)] = [snippet.box for snippet in row]
             scores[index, : len(row)] = [snippet.score for snippet in row]
-            texts.append([
-                self._sentences.text.join(tokens[index, snippet.first_word:snippet.last_word + 1])
-                for snippet in row
-            ])
+            texts.append(
+                [
+                    self._sentences.text.join(
+                        tokens[index, snippet.first_word : snippet.last_word + 1]
+                    )
+                    for snippet in row
+                ]
+            )
         return {
             "snippets": padded_strings(texts, count),
             "snippet_boxes": boxes,

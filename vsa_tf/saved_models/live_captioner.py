@@ -19,9 +19,7 @@ class LiveCaptioner:
         decoder, of_regions, whole_frame: see `GraphCaptioner`.
     """
 
-    def __init__(
-        self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False
-    ):
+    def __init__(self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False):
         self._model = model
         self._generator = CaptionGenerator(model, decoder)
         self._photographs = photographs

@@ -42,7 +42,9 @@ class LiveFragments:
 
     def _scores(self, images, texts):
         scores = self._model.score(
-            self._model.embed_images(images), images["region_mask"],
-            self._model.embed_sentences(texts), self._model.sentence_mask(texts),
+            self._model.embed_images(images),
+            images["region_mask"],
+            self._model.embed_sentences(texts),
+            self._model.sentence_mask(texts),
         )
         return np.diagonal(ops.convert_to_numpy(scores))

@@ -49,15 +49,19 @@ class LiveModel:
         if self.of_regions:
             num_regions = _REGIONS_TO_CAPTION
         self.reader = PhotographReader(
-            self.trained.inputs, self.trained.settings.data.image_size, image_encoder,
-            detector if num_regions > 1 else None, num_regions,
+            self.trained.inputs,
+            self.trained.settings.data.image_size,
+            image_encoder,
+            detector if num_regions > 1 else None,
+            num_regions,
         )
         # Several questions about the same photographs: their regions are found once.
         self._read_photographs = functools.lru_cache(_KEPT_BATCHES)(self._read_photographs)
         reads_dependencies = self.trained.settings.model.reads_dependencies
         read = LiveRelations if reads_dependencies else LiveSentences
         parts = (
-            self.trained.model, self._photographs,
+            self.trained.model,
+            self._photographs,
             read(self.trained.text, self.trained.settings.data.max_words),
         )
         if reads_dependencies:

@@ -28,10 +28,7 @@ class LiveRelations:
         fragments = self._text.encode_dependencies([_relations(each) for each in sentences])
         store = FragmentStore(fragments, self._max_relations)
         width = max(int(store.lengths.max(initial=0)), 1)
-        return {
-            **store.entries(np.arange(len(store)), width),
-            "num_fragments": store.lengths,
-        }
+        return {**store.entries(np.arange(len(store)), width), "num_fragments": store.lengths}
 
 
 def _relations(sentence):

@@ -57,7 +57,9 @@ def model_card(live, functions, metrics, differences, has_warm_up):
         "evaluation": metrics,
         "training_flags": [flag for flag in flags if not flag.startswith(_PATHS)],
         "written_with": {
-            "tensorflow": tf.__version__, "keras": keras.__version__, "Pillow": PIL.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "Pillow": PIL.__version__,
         },
         "warm_up_requests": has_warm_up,
     }
@@ -75,7 +77,8 @@ def write_model_card(path, card):
 
 def _readme(card):
     lines = [
-        f"# {card['model']}", "",
+        f"# {card['model']}",
+        "",
         "A SavedModel of photographs and text, written by `vsa_tf.export`. `image_bytes` are whole "
         f"image files, `sentences` and `phrases` {card['sentences']}; each is a vector of strings, "
         "a row for each question. Results are padded with 0 and empty strings.",
@@ -91,8 +94,10 @@ def _readme(card):
                 f"* {kind[:-1]} `{key}`: {tensor['dtype']} {_shape(tensor['shape'])}"
                 for key, tensor in signature[kind].items()
             ]
-        lines += [f"* largest difference from the trained model: "
-                  f"{signature['largest_difference']:.1g}", ""]
+        lines += [
+            f"* largest difference from the trained model: {signature['largest_difference']:.1g}",
+            "",
+        ]
     for title in ("limits", "answers", "image_encoder", "detector", "evaluation", "written_with"):
         lines += [f"## {title.replace('_', ' ')}", "", "```json"]
         lines += [json.dumps(card[title], indent=2), "```", ""]

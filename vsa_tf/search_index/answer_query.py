@@ -12,9 +12,7 @@ from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.search_index import LARGE_INDEX_NUMBERS, SearchIndex
 
 
-def answer_query(
-    index_dir, source, query, is_image, target, top_k, approximate=False, output=None
-):
+def answer_query(index_dir, source, query, is_image, target, top_k, approximate=False, output=None):
     """Searches an index and writes a JSON line for each result.
 
     Args:

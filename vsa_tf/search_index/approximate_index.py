@@ -64,7 +64,7 @@ class ApproximateIndex:
         vectors = np.ascontiguousarray(query.vectors, np.float32)
         vectors = vectors.reshape(-1, vectors.shape[-1])
         if query.has_regions:
-            vectors = vectors[:query.counts[0]]
+            vectors = vectors[: query.counts[0]]
         count = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
         self._faiss.nprobe = self.num_cells
         _, ids = self._faiss.search(vectors, count)
@@ -109,9 +109,12 @@ class ApproximateIndex:
         faiss.write_index(cells, str(temporary))
         os.replace(temporary, path.with_name(file))
         values = {
-            "file": file, "shards": [shard.name for shard in shards],
-            "sizes": [len(shard) for shard in shards], "num_regions": num_regions,
-            "num_cells": 1, "recall": 0.0,
+            "file": file,
+            "shards": [shard.name for shard in shards],
+            "sizes": [len(shard) for shard in shards],
+            "num_regions": num_regions,
+            "num_cells": 1,
+            "recall": 0.0,
         }
         _write(path, values)
         result = ApproximateIndex(index.index_dir, kind)

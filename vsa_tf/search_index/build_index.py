@@ -48,8 +48,7 @@ def build_index(index_dir, source=None, paths=(), sentences=(), dtype="float32",
 def _build_approximate(index_dir):
     index = SearchIndex(index_dir)
     kinds = [
-        kind for kind, shards in index.shards.items()
-        if shards and not shards[0].embedded.has_words
+        kind for kind, shards in index.shards.items() if shards and not shards[0].embedded.has_words
     ]
     if not kinds:
         raise ProgramError(

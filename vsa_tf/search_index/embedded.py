@@ -36,7 +36,9 @@ class Embedded:
         if "embedding" in answer:
             return cls("images", _finite(answer["embedding"]))
         return cls(
-            "images", _finite(answer["regions"]), answer["num_regions"].astype(np.int32),
+            "images",
+            _finite(answer["regions"]),
+            answer["num_regions"].astype(np.int32),
             answer["boxes"].astype(np.float32),
         )
 

@@ -38,7 +38,9 @@ class IndexBuilder:
         if self._manifest is None:
             image, sentence = (probe(self._model, kind) for kind in ("images", "sentences"))
             self._manifest = IndexManifest(
-                source.to_dict(), find_score(self._model, image, sentence), dtype,
+                source.to_dict(),
+                find_score(self._model, image, sentence),
+                dtype,
                 {part.kind: part.summaries()[0].tolist() for part in (image, sentence)},
             )
             self._index_dir.mkdir(parents=True, exist_ok=True)
@@ -81,14 +83,15 @@ class IndexBuilder:
     def add_sentences(self, sentences):
         """Adds sentences that are new, a list of str; returns how many."""
         indexed = {
-            sentence for path in IndexShard.find(self._index_dir, "sentences")
+            sentence
+            for path in IndexShard.find(self._index_dir, "sentences")
             for sentence in IndexShard(path, "sentences").columns["sentence"]
         }
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in indexed]
         started = last = time.monotonic()
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
             for first in range(0, len(new), _SENTENCES_AT_A_TIME):
-                part = new[first:first + _SENTENCES_AT_A_TIME]
+                part = new[first : first + _SENTENCES_AT_A_TIME]
                 writer.add({"sentence": part}, Embedded.of_sentences(self._model, part))
                 if time.monotonic() - last > _PROGRESS_SECONDS:
                     last = time.monotonic()

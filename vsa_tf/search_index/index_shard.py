@@ -38,7 +38,8 @@ class IndexShard:
             self.columns = json.loads((path / _COLUMNS).read_text(encoding="utf-8"))
             arrays = {
                 name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in _ARRAYS if (path / f"{name}.npy").exists()
+                for name in _ARRAYS
+                if (path / f"{name}.npy").exists()
             }
             self.embedded = Embedded(kind, **arrays)
             lengths = {len(values) for values in self.columns.values()}
@@ -92,7 +93,8 @@ class IndexShard:
     def find(index_dir, kind):
         """Returns the directories of a kind's shards in the order they were written."""
         found = [
-            path for path in pathlib.Path(index_dir).glob(f"{kind}-*")
+            path
+            for path in pathlib.Path(index_dir).glob(f"{kind}-*")
             if path.name.rpartition("-")[2].isdigit() and path.is_dir()
         ]
         return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))

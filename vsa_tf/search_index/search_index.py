@@ -92,7 +92,8 @@ class SearchIndex:
             best = _best(scores, top_k)
             found += [
                 (-float(scores[row]), number, int(row if rows is None else rows[row]))
-                for row in best if scores[row] > -np.inf
+                for row in best
+                if scores[row] > -np.inf
             ]
         return [self._hit(query, kind, *place) for place in sorted(found)[:top_k]]
 
@@ -127,13 +128,13 @@ class SearchIndex:
             embedded, row = shards[number].embedded, int(place - (ends[number] - sizes[number]))
             if embedded.has_words:
                 first = int(embedded.counts[:row].sum())
-                words = embedded.vectors[first:first + embedded.counts[row]]
-                queries.append(Embedded("sentences", words, embedded.counts[row:row + 1]))
+                words = embedded.vectors[first : first + embedded.counts[row]]
+                queries.append(Embedded("sentences", words, embedded.counts[row : row + 1]))
             elif embedded.has_regions:
                 region = embedded.vectors[row, rng.integers(embedded.counts[row])]
                 queries.append(Embedded("sentences", region[None]))
             else:
-                queries.append(Embedded("sentences", embedded.vectors[row:row + 1]))
+                queries.append(Embedded("sentences", embedded.vectors[row : row + 1]))
         return queries
 
 

@@ -65,8 +65,14 @@ class FisherVector:
 
     @classmethod
     def fit(
-        cls, sentences, word_vectors, num_centers=30, dimension=6000, whiten=False,
-        frequency_power=0.0, seed=0,
+        cls,
+        sentences,
+        word_vectors,
+        num_centers=30,
+        dimension=6000,
+        whiten=False,
+        frequency_power=0.0,
+        seed=0,
     ):
         """Fits independent components, mixture and principal components.
 
@@ -108,9 +114,14 @@ class FisherVector:
             word_vectors.words, _independent_components(word_vectors.vectors, rows, seed)
         )
         mixture = HybridMixture.fit(
-            points.vectors[rows], counts**frequency_power, num_centers,
-            smallest_scale=_SMALLEST_SCALE, max_iterations=_EM_ITERATIONS,
-            tolerance=_EM_TOLERANCE, seed=seed, directions=True,
+            points.vectors[rows],
+            counts**frequency_power,
+            num_centers,
+            smallest_scale=_SMALLEST_SCALE,
+            max_iterations=_EM_ITERATIONS,
+            tolerance=_EM_TOLERANCE,
+            seed=seed,
+            directions=True,
         )
         feature = cls(points, mixture)
         if dimension is not None:

@@ -33,8 +33,7 @@ class GroupedMatrix:
         """Returns the `GroupedMatrix` whose row i is `factors[i]` times this one's."""
         factors = np.asarray(factors, np.float32)
         return GroupedMatrix(
-            self.num_rows,
-            [(rows, values * factors[rows, None]) for rows, values in self.groups],
+            self.num_rows, [(rows, values * factors[rows, None]) for rows, values in self.groups]
         )
 
     def empty_rows(self):

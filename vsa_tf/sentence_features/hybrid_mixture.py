@@ -54,8 +54,16 @@ class HybridMixture:
 
     @classmethod
     def fit(
-        cls, points, weights=None, num_components=30, laplacian=None, smallest_scale=0.1,
-        max_iterations=100, tolerance=1e-3, seed=0, directions=False,
+        cls,
+        points,
+        weights=None,
+        num_components=30,
+        laplacian=None,
+        smallest_scale=0.1,
+        max_iterations=100,
+        tolerance=1e-3,
+        seed=0,
+        directions=False,
     ):
         """Fits a mixture by EM.
 
@@ -133,7 +141,8 @@ class HybridMixture:
         inverse_variances = np.where(self.laplacian, 0.0, self.scales**-2.0)
         inverse_scales = np.where(self.laplacian, 1.0 / self.scales, 0.0)
         constants = np.where(
-            self.laplacian, -np.log(2.0 * self.scales),
+            self.laplacian,
+            -np.log(2.0 * self.scales),
             -np.log(self.scales) - 0.5 * np.log(2.0 * np.pi),
         ).sum(axis=1)
         with np.errstate(divide="ignore"):
@@ -158,8 +167,11 @@ def _checked_weights(points, weights):
     if points.ndim != 2 or not points.size or not np.isfinite(points).all():
         raise ValueError(
             "Expected finite points [N, D], at least one. Received: "
-            + (f"shape {points.shape}" if points.ndim != 2 or not points.size
-               else f"NaN or infinity in row {np.argwhere(~np.isfinite(points))[0][0]}")
+            + (
+                f"shape {points.shape}"
+                if points.ndim != 2 or not points.size
+                else f"NaN or infinity in row {np.argwhere(~np.isfinite(points))[0][0]}"
+            )
         )
     weights = np.ones(len(points)) if weights is None else np.asarray(weights, np.float64)
     if weights.shape != points.shape[:1] or not (weights >= 0).all() or not weights.sum() > 0:
@@ -172,9 +184,7 @@ def _checked_weights(points, weights):
 
 def _nearest_seed(points, weights, num_components, seed):
     """Responsibilities `[N, K]`, 1 of the nearest of K points drawn far apart."""
-    centers, _ = kmeans_plusplus(
-        points, num_components, sample_weight=weights, random_state=seed
-    )
+    centers, _ = kmeans_plusplus(points, num_components, sample_weight=weights, random_state=seed)
     distances = np.square(centers).sum(axis=1) - 2.0 * (points @ centers.T)
     return np.eye(num_components)[distances.argmin(axis=1)]
 
@@ -190,9 +200,7 @@ def _maximized(points, weights, shares, floors, laplacian, before):
         if rows.size:
             parameters.append(_component(points[rows], own / own.sum(), floors, laplacian))
         elif before is not None:
-            parameters.append(
-                (before.locations[k], before.scales[k], before.laplacian[k])
-            )
+            parameters.append((before.locations[k], before.scales[k], before.laplacian[k]))
         else:
             parameters.append((np.zeros(size), floors / floors.min(), np.zeros(size, bool)))
     return HybridMixture(priors / priors.sum(), *map(np.array, zip(*parameters, strict=True)))

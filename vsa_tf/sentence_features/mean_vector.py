@@ -78,10 +78,14 @@ class MeanVector:
 
     def save(self, path):
         """Writes one file, which `load` restores to the last bit."""
-        write_arrays(path, self.kind, {
-            "words": words_to_array(self.word_vectors.words),
-            "vectors": self.word_vectors.vectors,
-        })
+        write_arrays(
+            path,
+            self.kind,
+            {
+                "words": words_to_array(self.word_vectors.words),
+                "vectors": self.word_vectors.vectors,
+            },
+        )
 
     @classmethod
     def load(cls, path):

@@ -105,7 +105,10 @@ def _sketched(blocks, size, seed):
         sketch -= mean.astype(np.float32)
     else:
         scipy.linalg.blas.sger(
-            -1.0, mean.astype(np.float32), sign_sums.astype(np.float32), a=sketch.T,
+            -1.0,
+            mean.astype(np.float32),
+            sign_sums.astype(np.float32),
+            a=sketch.T,
             overwrite_a=True,
         )
     return sketch, mean, num_rows

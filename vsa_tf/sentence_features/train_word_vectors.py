@@ -36,8 +36,15 @@ def train_word_vectors(sentences, size=300, min_count=5, num_epochs=15, seed=0):
 
     sentences = [list(sentence) for sentence in sentences]
     model = Word2Vec(
-        vector_size=size, min_count=min_count, epochs=num_epochs, seed=seed, workers=1, sg=1,
-        window=5, negative=5, sample=1e-3,
+        vector_size=size,
+        min_count=min_count,
+        epochs=num_epochs,
+        seed=seed,
+        workers=1,
+        sg=1,
+        window=5,
+        negative=5,
+        sample=1e-3,
     )
     model.build_vocab(sentences)
     if not len(model.wv):

@@ -4,11 +4,7 @@ import concurrent.futures
 import logging
 
 import grpc
-from tensorflow_serving.apis import (
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
 
 from vsa_tf.server.check_inputs import check_inputs
 from vsa_tf.server.from_tensor_proto import from_tensor_proto

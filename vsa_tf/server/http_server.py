@@ -40,9 +40,12 @@ class HttpServer:
         listener = socket.create_server((host, port))
         self._connections = {}
         self._server = waitress.create_server(
-            application, map=self._connections, sockets=[listener],
+            application,
+            map=self._connections,
+            sockets=[listener],
             threads=limits.max_requests + _SPARE_THREADS,
-            connection_limit=_MAX_CONNECTIONS, asyncore_use_poll=True,
+            connection_limit=_MAX_CONNECTIONS,
+            asyncore_use_poll=True,
             # waitress refuses bodies of just this length too.
             max_request_body_size=limits.max_body_bytes + 1,
             channel_timeout=max(round(limits.idle_seconds), 1),

@@ -38,9 +38,7 @@ class JsonRequest:
                     f"JSON Value: {quote_json(request)} Excepting 'instances' to be an list/array"
                 )
             if not self._inputs:
-                raise _invalid(
-                    f"JSON Value: {quote_json(request)} No values in 'instances' array"
-                )
+                raise _invalid(f"JSON Value: {quote_json(request)} No values in 'instances' array")
         elif "inputs" in request:
             self._inputs = request["inputs"]
         else:
@@ -112,9 +110,7 @@ def _check_shape(column):
     if first.size != last.size:
         raise _invalid(f"Expecting tensor size: {first.size} but got: {last.size}")
     if first.shape != last.shape:
-        raise _invalid(
-            f"Expecting shape {_shape_text(first)} but got: {_shape_text(last)}"
-        )
+        raise _invalid(f"Expecting shape {_shape_text(first)} but got: {_shape_text(last)}")
 
 
 def _shape_text(array):

@@ -31,8 +31,7 @@ def json_response(outputs, is_row_format):
     num_rows = _num_rows(outputs)
     columns = {name: _nested(name, array, 1) for name, array in outputs.items()}
     rows = [
-        _object({name: column[row] for name, column in columns.items()})
-        for row in range(num_rows)
+        _object({name: column[row] for name, column in columns.items()}) for row in range(num_rows)
     ]
     return f'{{"predictions": [{", ".join(rows)}]}}'.encode()
 
@@ -41,9 +40,7 @@ def _num_rows(outputs):
     expected = None
     for name, array in outputs.items():
         if not array.shape:
-            raise ServingError(
-                "INVALID_ARGUMENT", f"Tensor name: {name} has no shape information "
-            )
+            raise ServingError("INVALID_ARGUMENT", f"Tensor name: {name} has no shape information ")
         if expected is not None and len(array) != expected:
             raise ServingError(
                 "INVALID_ARGUMENT",
@@ -66,7 +63,7 @@ def _nested(name, array, axis):
     for level in reversed(range(axis, array.ndim)):
         size = array.shape[level]
         texts = [
-            f"[{', '.join(texts[part * size:(part + 1) * size])}]"
+            f"[{', '.join(texts[part * size : (part + 1) * size])}]"
             for part in range(math.prod(array.shape[:level]))
         ]
     return texts
@@ -76,9 +73,7 @@ def _value_texts(name, values):
     if values.dtype == object:
         if name.endswith("_bytes"):
             return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in values]
-        return [
-            json.dumps(value.decode(errors="replace"), ensure_ascii=False) for value in values
-        ]
+        return [json.dumps(value.decode(errors="replace"), ensure_ascii=False) for value in values]
     if values.dtype == bool:
         return ["true" if value else "false" for value in values.tolist()]
     if values.dtype.kind in "iu":
@@ -95,7 +90,7 @@ def _value_texts(name, values):
 def _decimals(values, num_digits):
     """Six digits where they are exact, else `num_digits`, which always are."""
     numbers = values.tolist()
-    texts = ["%g" % number for number in numbers]
+    texts = [f"{number:g}" for number in numbers]
     exact = np.array(list(map(float, texts))).astype(values.dtype) == values
     return [
         _with_point(text if is_exact else f"{number:.{num_digits}g}")

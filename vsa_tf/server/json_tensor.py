@@ -10,13 +10,15 @@ from vsa_tf.server.dtype_name import dtype_name
 from vsa_tf.server.quote_json import quote_json
 from vsa_tf.server.serving_error import ServingError
 
-_INTEGERS = {
-    tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64,
-}
+_INTEGERS = {tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64}
 # By dtype: whole numbers of more bits are not exact.
 _MANTISSA_BITS = {tf.float32: 24, tf.float64: 53}
 _TYPE_NAMES = {
-    dict: "Object", list: "Array", str: "String", int: "Number", float: "Number",
+    dict: "Object",
+    list: "Array",
+    str: "String",
+    int: "Number",
+    float: "Number",
     type(None): "Null",
 }
 
@@ -115,16 +117,12 @@ def _string(value):
         try:
             return value.encode()
         except UnicodeEncodeError as error:
-            raise _invalid(
-                "JSON Parse error: The surrogate pair in string is invalid."
-            ) from error
+            raise _invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
     if not isinstance(value, dict):
         raise _type_error(value, tf.string)
     text = value.get("b64")
     if len(value) != 1 or not isinstance(text, str):
-        raise _invalid(
-            f"JSON Value: {quote_json(value)} not formatted correctly for base64 data"
-        )
+        raise _invalid(f"JSON Value: {quote_json(value)} not formatted correctly for base64 data")
     text = "".join(text.split())
     try:
         # As absl's decoder: the padding may be left out.

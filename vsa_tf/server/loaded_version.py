@@ -14,7 +14,8 @@ _DEFAULT_SIGNATURE = "serving_default"
 _NO_TRACE = "<stack traces unavailable>\n"
 _FUNCTION_NAME = re.compile(r" \[Op:[^\]]*\]$")
 _CODE_NAMES = {
-    value: name for name, value in vars(tf.errors).items()
+    value: name
+    for name, value in vars(tf.errors).items()
     if name.isupper() and isinstance(value, int)
 }
 
@@ -42,7 +43,8 @@ class LoadedVersion:
         saved_model = saved_model_pb2.SavedModel()
         saved_model.ParseFromString(pathlib.Path(path, "saved_model.pb").read_bytes())
         graph = next(
-            graph for graph in saved_model.meta_graphs
+            graph
+            for graph in saved_model.meta_graphs
             if tf.saved_model.SERVING in graph.meta_info_def.tags
         )
         self.signature_defs = dict(graph.signature_def)

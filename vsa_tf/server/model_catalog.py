@@ -63,8 +63,7 @@ class ModelCatalog:
         """Returns which versions answer, a dict of name to a list of ints, newest first."""
         return {
             name: [
-                version for version, (state, _, _) in model.states().items()
-                if state == "AVAILABLE"
+                version for version, (state, _, _) in model.states().items() if state == "AVAILABLE"
             ]
             for name, model in self._models.items()
         }

@@ -46,4 +46,4 @@ class ModelConfig:
             return set(versions)
         if self.policy == "specific":
             return set(versions) & set(self.versions)
-        return set(sorted(versions)[-self.num_versions:])
+        return set(sorted(versions)[-self.num_versions :])

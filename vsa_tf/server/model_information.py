@@ -58,9 +58,7 @@ class ModelInformation:
             )
         for field in request.metadata_field:
             if field != _METADATA_FIELD:
-                raise ServingError(
-                    "INVALID_ARGUMENT", f"Metadata field {field} is not supported"
-                )
+                raise ServingError("INVALID_ARGUMENT", f"Metadata field {field} is not supported")
         loaded = self.find(request.model_spec)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         for name, signature_def in loaded.signature_defs.items():

@@ -35,8 +35,15 @@ class ModelServer:
     """
 
     def __init__(
-        self, configs, limits=RequestLimits(), host="127.0.0.1", port=0, rest_port=0, pages=None,
-        poll_seconds=1.0, settle_seconds=2.0,
+        self,
+        configs,
+        limits=RequestLimits(),
+        host="127.0.0.1",
+        port=0,
+        rest_port=0,
+        pages=None,
+        poll_seconds=1.0,
+        settle_seconds=2.0,
     ):
         self.catalog = ModelCatalog(configs, poll_seconds, settle_seconds)
         self._pool = RequestPool(limits)

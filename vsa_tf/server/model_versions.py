@@ -77,7 +77,8 @@ class ModelVersions:
             loaded = set(self._loaded)
         while True:
             usable = [
-                version for version in folders
+                version
+                for version in folders
                 if version in loaded or self._may_be_loaded(version, folders[version])
             ]
             wanted = self.config.wanted(usable)
@@ -101,7 +102,8 @@ class ModelVersions:
         except FileNotFoundError:  # it may be being replaced
             return {}
         return {
-            int(path.name): VersionFolder.read(path) for path in paths
+            int(path.name): VersionFolder.read(path)
+            for path in paths
             if path.name.isascii() and path.name.isdigit() and path.is_dir()
         }
 
@@ -122,7 +124,9 @@ class ModelVersions:
             message = f"{type(error).__name__}: {error}"
             _LOGGER.warning(
                 "model %s: version %d cannot be loaded; it is tried again when it changes: %s",
-                name, version, " ".join(message.split()),
+                name,
+                version,
+                " ".join(message.split()),
             )
             self._failures[version] = folder.fingerprint, time.monotonic()
             self._set_state(version, "END", "UNKNOWN", message)

@@ -86,9 +86,7 @@ class ConlluFile:
                 continue
             seen.add(sentence.sentence_id)
             image, index = _CAPTION.fullmatch(sentence.sentence_id).groups()
-            yield ParsedCaption(
-                image, int(index), sentence.relations(), tuple(sentence.tokens)
-            )
+            yield ParsedCaption(image, int(index), sentence.relations(), tuple(sentence.tokens))
         if sentence is None:
             raise ValueError(f"Expected sentences in CoNLL-U. Received: {self.path}, with none")
 

@@ -136,9 +136,7 @@ _MARKUP = (
     rf"<(?:[!?][A-Za-z-][^>\r\n]*|/{_MARKUP_NAME}|"
     rf"""{_MARKUP_NAME}(?: +{_MARKUP_NAME}(?: *= *(?:'[^']*'|"[^"]*"))?)* */?) *>"""
 )
-_COUNTRY_ACRONYM = (
-    r"(?i:(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R))"
-)
+_COUNTRY_ACRONYM = r"(?i:(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R))"
 _ACRONYM = rf"(?:{_COUNTRY_ACRONYM}|[A-Za-z](?:\.[A-Za-z])+)"
 # Months, days, states, companies; some only with a capital, being words as well.
 _ABBREVIATION = (
@@ -156,12 +154,12 @@ _TITLE = (
     rf"(?i:M)[ft](?i:g)|{_ACRONYM}|[A-Za-z])\."
 )
 # A letter and a full stop before one of these end a sentence.
-_STARTERS = "|".join(
-    f"{word[0]}(?i:{word[1:]})" for word in
-    r"About According Additionally After An A As At But Earlier He Her Here However If In It Last "
-    r"Many More Mr\. Ms\. Now Once One Other Our She Since So Some Such That The Their Then There "
-    r"These They This We When While What Yet You".split()
+_STARTER_WORDS = (
+    r"About According Additionally After An A As At But Earlier He Her Here However If In It "
+    r"Last Many More Mr\. Ms\. Now Once One Other Our She Since So Some Such That The Their "
+    r"Then There These They This We When While What Yet You"
 )
+_STARTERS = "|".join(f"{word[0]}(?i:{word[1:]})" for word in _STARTER_WORDS.split())
 _FILE_TYPE = (
     "(?i:bat|bmp|c|class|cgi|cpp|dll|docx?|exe|gif|gz|html?|h|jar|java|jpe?g|mov|mp3|pdf|php|pl|"
     "png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)"
@@ -194,11 +192,15 @@ def _ampersands(token):
     return re.sub("(?i:&amp;)", "&", token)
 
 
-_QUOTES = str.maketrans({
-    '"': "''",
-    **dict.fromkeys("\x92\u2019\u203a", "'"), **dict.fromkeys("\x91\u2018\u201b\u2039", "`"),
-    **dict.fromkeys("\x94\u201d\xbb", "''"), **dict.fromkeys("\x93\u201c\xab", "``"),
-})
+_QUOTES = str.maketrans(
+    {
+        '"': "''",
+        **dict.fromkeys("\x92\u2019\u203a", "'"),
+        **dict.fromkeys("\x91\u2018\u201b\u2039", "`"),
+        **dict.fromkeys("\x94\u201d\xbb", "''"),
+        **dict.fromkeys("\x93\u201c\xab", "``"),
+    }
+)
 
 
 def _quotes(token):
@@ -229,71 +231,106 @@ _RULES = (
     ("word before 's", _WORD, _AUXILIARY, _no_soft_hyphens),
     ("word before n't", r"[A-Za-z\xad]*[A-MO-Za-mo-z]\xad*", _NEGATION, _no_soft_hyphens),
     ("word", _WORD, "", _no_soft_hyphens),
-    ("word with apostrophe",
-     f"{_APOSTROPHE}(?i:n){_APOSTROPHE}?|(?i:Dunkin|somethin|ol){_APOSTROPHE}|"
-     f"[A-HJ-XZn]{_APOSTROPHE_OR_QUOTE}[{_A}]{{2,}}|(?i:O){_APOSTROPHE_OR_QUOTE}(?i:o)|"
-     f"[{_A}]+[aeiouyAEIOUY]{_APOSTROPHE_OR_QUOTE}[aeiouA-Z][{_A}]*|"
-     f"{_APOSTROPHE}(?:(?i:em|till?|cause)|[2-9]0(?i:s))|"
-     r"(?i:cont'd\.?|nor'easter|c'mon|e'er|s'mores|ev'ry|li'l|nat'l)|"
-     f"[lLdDjJ]{_APOSTROPHE}", "", _unchanged),
+    (
+        "word with apostrophe",
+        f"{_APOSTROPHE}(?i:n){_APOSTROPHE}?|(?i:Dunkin|somethin|ol){_APOSTROPHE}|"
+        f"[A-HJ-XZn]{_APOSTROPHE_OR_QUOTE}[{_A}]{{2,}}|(?i:O){_APOSTROPHE_OR_QUOTE}(?i:o)|"
+        f"[{_A}]+[aeiouyAEIOUY]{_APOSTROPHE_OR_QUOTE}[aeiouA-Z][{_A}]*|"
+        f"{_APOSTROPHE}(?:(?i:em|till?|cause)|[2-9]0(?i:s))|"
+        r"(?i:cont'd\.?|nor'easter|c'mon|e'er|s'mores|ev'ry|li'l|nat'l)|"
+        f"[lLdDjJ]{_APOSTROPHE}",
+        "",
+        _unchanged,
+    ),
     ("y' of y'all", f"(?i:y){_APOSTROPHE}", f"[{_A}]", _unchanged),
     ("URL with scheme", rf"""(?i:https?://)[^ \t\n\f\r"<>|(){{}}]+{_URL_END}""", "", _unchanged),
     ("likely URL with path", rf"""{_HOST}/[^ \t\n\f\r"<>|()]+{_URL_END}""", "", _unchanged),
     ("likely URL", _HOST, "", _unchanged),
-    ("e-mail address",
-     r"""(?:(?i:&lt;)|<)?[a-zA-Z0-9][^ \t\n\f\r"<>|(){}\xa0]*@"""
-     r"""(?:[^ \t\n\f\r"<>|(){}.\xa0]+\.)*[^ \t\n\f\r"<>|(){}.\xa0]+(?:(?i:&gt;)|>)?""",
-     "", _unchanged),
+    (
+        "e-mail address",
+        r"""(?:(?i:&lt;)|<)?[a-zA-Z0-9][^ \t\n\f\r"<>|(){}\xa0]*@"""
+        r"""(?:[^ \t\n\f\r"<>|(){}.\xa0]+\.)*[^ \t\n\f\r"<>|(){}.\xa0]+(?:(?i:&gt;)|>)?""",
+        "",
+        _unchanged,
+    ),
     ("@name or #topic", f"@[a-zA-Z_][a-zA-Z_0-9]*|#{_LETTER}+", "", _unchanged),
     ("'s or n't", f"{_AUXILIARY}|{_NEGATION}", "[^A-Za-z]", _quotes),
     ("date", f"{_DIGIT}{{1,2}}[-/]{_DIGIT}{{1,2}}[-/]{_DIGIT}{{2,4}}", "", _unchanged),
-    ("number", rf"[-+]?(?:{_DIGIT}*(?:[.:,\xad\u066b]{_DIGIT}+)+|{_DIGIT}+)", "",
-     _no_soft_hyphens),
+    ("number", rf"[-+]?(?:{_DIGIT}*(?:[.:,\xad\u066b]{_DIGIT}+)+|{_DIGIT}+)", "", _no_soft_hyphens),
     ("raised or lowered number", "\u207a?(?:\xb2+|\u2080+)", "", _unchanged),
-    ("fraction", rf"(?:{_DIGIT}{{1,4}}[- \xa0])?{_DIGIT}{{1,4}}(?:\\?/|\u2044){_DIGIT}{{1,4}}", "",
-     _hard_spaces),
+    (
+        "fraction",
+        rf"(?:{_DIGIT}{{1,4}}[- \xa0])?{_DIGIT}{{1,4}}(?:\\?/|\u2044){_DIGIT}{{1,4}}",
+        "",
+        _hard_spaces,
+    ),
     ("fraction character", "\xbd", "", lambda token: _FRACTIONS.get(token, token)),
-    ("special word",
-     r"(?i:-(?:RRB|LRB|RCB|LCB|RSB|LSB)-|C\.D\.s|pro-|anti-|S(?:&|&amp;)(?:P-500|Ls)|"
-     f"Cap{_APOSTROPHE}n|c{_APOSTROPHE}est)", "", _ampersands),
-    ("words with slash",
-     r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:\\?/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}", "",
-     _unchanged),
+    (
+        "special word",
+        r"(?i:-(?:RRB|LRB|RCB|LCB|RSB|LSB)-|C\.D\.s|pro-|anti-|S(?:&|&amp;)(?:P-500|Ls)|"
+        f"Cap{_APOSTROPHE}n|c{_APOSTROPHE}est)",
+        "",
+        _ampersands,
+    ),
+    (
+        "words with slash",
+        r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:\\?/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}",
+        "",
+        _unchanged,
+    ),
     ("currency", r"[A-Z]*\$|#", "", _unchanged),
     ("currency", "\xa2", "", lambda token: _CURRENCIES.get(token, token)),
-    ("letter at a sentence's end", "[A-Za-z]",
-     rf"\.{_SPACE_OR_LINE}+(?:{_STARTERS}|{_MARKUP}){_SPACE_OR_LINE}", _unchanged),
-    ("abbreviation before number", r"(?i:ca|figs?|prop|nos?|art|bldg|pp|op)\.",
-     f"{_SPACE_OR_LINE}?{_DIGIT}", _unchanged),
+    (
+        "letter at a sentence's end",
+        "[A-Za-z]",
+        rf"\.{_SPACE_OR_LINE}+(?:{_STARTERS}|{_MARKUP}){_SPACE_OR_LINE}",
+        _unchanged,
+    ),
+    (
+        "abbreviation before number",
+        r"(?i:ca|figs?|prop|nos?|art|bldg|pp|op)\.",
+        f"{_SPACE_OR_LINE}?{_DIGIT}",
+        _unchanged,
+    ),
     ("abbreviation before ltd", r"(?i:pt[ey]|co)\.", f"{_SPACE}(?i:ltd|lim)", _unchanged),
     ("abbreviation", _ABBREVIATION, r"[\s\S]{0,2}", _unchanged),
     ("title or acronym", _TITLE, "", _unchanged),
     ("acronym without full stop", _ACRONYM, _SPACE_OR_LINE, _unchanged),
     ("'90", f"{_APOSTROPHE}[0-9][0-9]", _SPACE_OR_LINE, _unchanged),
     ("word with full stop before comma", rf"{_WORD}\.", _COMMA, _no_soft_hyphens),
-    ("telephone number",
-     r"(?:\([0-9]{2,3}\)[ \xa0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0])"
-     r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}|"
-     r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}", "",
-     lambda token: _brackets(_hard_spaces(token))),
-    ("double quote", "\"|(?i:&quot;)", "", _quotes),
+    (
+        "telephone number",
+        r"(?:\([0-9]{2,3}\)[ \xa0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0])"
+        r"[0-9]{3,4}[- \xa0]?[0-9]{3,5}|"
+        r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}",
+        "",
+        lambda token: _brackets(_hard_spaces(token)),
+    ),
+    ("double quote", '"|(?i:&quot;)', "", _quotes),
     ("less than", "<|(?i:&lt;)", "", lambda token: "<"),
     ("greater than", ">|(?i:&gt;)", "", lambda token: ">"),
     ("smiley", r"[<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]]", "[^A-Za-z0-9]", _brackets),
     # The last alternative is a slip in the lexer's rules, kept as it is there.
-    ("Asian smiley",
-     r"[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\)|"
-     r"[\^x=~<>]\.\[\^[xX]=[^<]*<>\]", "", _brackets),
+    (
+        "Asian smiley",
+        r"[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\)|"
+        r"[\^x=~<>]\.\[\^[xX]=[^<]*<>\]",
+        "",
+        _brackets,
+    ),
     ("bracket", "[()]", "", _brackets),
     ("bracket", r"[{}\[\]]", "", _OTHER_BRACKETS.get),
     ("hyphens", "-+", "", lambda token: "--" if len(token) in (3, 4) else token),
     ("ellipsis", r"\.{3,5}|(?:\.[ \xa0]){2,4}\.|[\u2026\x85]", "", lambda token: "..."),
     ("punctuation", rf"@+|#+|_+|\*+|(?:\\\*){{1,3}}|{_COMMA}|[?!]+|[=/]", "", _unchanged),
-    ("hyphenated word with full stop before comma", rf"{_HYPHENATED}\.", _COMMA,
-     _no_soft_hyphens),
+    ("hyphenated word with full stop before comma", rf"{_HYPHENATED}\.", _COMMA, _no_soft_hyphens),
     ("hyphenated word", _HYPHENATED, "", _no_soft_hyphens),
-    ("file name", rf"(?:{_LETTER}|{_DIGIT})+(?:\.(?:{_LETTER}|{_DIGIT})+)*\.{_FILE_TYPE}",
-     f"(?:{_SPACE_OR_LINE}|[.?!,])", _unchanged),
+    (
+        "file name",
+        rf"(?:{_LETTER}|{_DIGIT})+(?:\.(?:{_LETTER}|{_DIGIT})+)*\.{_FILE_TYPE}",
+        f"(?:{_SPACE_OR_LINE}|[.?!,])",
+        _unchanged,
+    ),
     ("compound with full stop before comma", rf"{_COMPOUND}\.", _COMMA, _unchanged),
     ("compound", _COMPOUND, "", _unchanged),
     ("joined capitals with full stop before comma", rf"{_JOINED}\.", _COMMA, _ampersands),

@@ -66,7 +66,7 @@ def _check_size(lines, path, size):
         del rows[0]
     sizes = collections.Counter(len(row) - 1 for row in rows if row and _is_number(row[-1]))
     if sizes and size not in sizes:
-        (found, _), = sizes.most_common(1)
+        ((found, _),) = sizes.most_common(1)
         raise ValueError(
             f"Expected vectors of {size} numbers. Received: {path}, whose vectors have {found}; "
             f"set --word_embedding_size={found}"

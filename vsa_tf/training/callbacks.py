@@ -54,7 +54,8 @@ class EvaluateAndSave(keras.callbacks.Callback):
         if best is None or score > best["score"]:
             self.progress["best"] = {"score": score, "epoch": epoch + 1}
             save_checkpoint(
-                self.model_dir / "checkpoint_best.npz", self.model.variables,
+                self.model_dir / "checkpoint_best.npz",
+                self.model.variables,
                 {**self.progress, "steps": steps},
             )
         summary = self.evaluator.summary(metrics)
@@ -62,7 +63,8 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.progress["steps"] = steps
         save_checkpoint(
             self.model_dir / "checkpoint_last.npz",
-            self.model.variables + self.model.optimizer.variables, self.progress,
+            self.model.variables + self.model.optimizer.variables,
+            self.progress,
         )
         self.events.write(steps, {"loss": logs["loss"]}, metrics, evaluation.pictures)
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())

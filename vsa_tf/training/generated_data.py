@@ -22,9 +22,12 @@ def generate_data(settings):
     source = ShapeScenes(*counts, seed=settings.training.seed)
     try:
         write_records(
-            source, settings.data.data_dir,
+            source,
+            settings.data.data_dir,
             WriteSettings(
-                detector="proposals", image_encoder="pixels", nms_threshold=0.7,
+                detector="proposals",
+                image_encoder="pixels",
+                nms_threshold=0.7,
                 seed=settings.training.seed,
             ),
             num_workers=0,

@@ -45,7 +45,8 @@ def _relation_types(dependencies, min_share):
     types = RelationTypes.from_relations(relations, max(min_count, 1))
     print(
         f"{len(types) - len(types.special)} types of dependency relations; the rarer ones are "
-        f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations", flush=True,
+        f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations",
+        flush=True,
     )
     return types
 
@@ -58,8 +59,12 @@ def _fit(sentences, settings):
     if model.text == "mean_vector":
         return make_sentence_feature("mean_vector", sentences, vectors)
     return make_sentence_feature(
-        "hglmm", sentences, vectors, num_centers=model.num_centers,
-        dimension=model.text_feature_size or None, seed=seed,
+        "hglmm",
+        sentences,
+        vectors,
+        num_centers=model.num_centers,
+        dimension=model.text_feature_size or None,
+        seed=seed,
     )
 
 
@@ -73,10 +78,10 @@ def _word_vectors(sentences, settings):
             flush=True,
         )
         return table
-    print(
-        "no --word_vectors: word vectors are trained on the training captions alone", flush=True
-    )
+    print("no --word_vectors: word vectors are trained on the training captions alone", flush=True)
     return train_word_vectors(
-        sentences, model.word_embedding_size, min_count=settings.data.min_count,
+        sentences,
+        model.word_embedding_size,
+        min_count=settings.data.min_count,
         seed=settings.training.seed,
     )

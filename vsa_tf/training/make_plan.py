@@ -38,6 +38,9 @@ def make_plan(settings, train):
     # Sentence features have one length, whatever the sentence's.
     num_buckets = 1 if train.text.sentence_feature else settings.data.num_buckets
     return BatchPlan(
-        lengths, records.image_of_caption, settings.data.batch_size,
-        bucket_boundaries=choose_bucket_widths(lengths, num_buckets), seed=seed,
+        lengths,
+        records.image_of_caption,
+        settings.data.batch_size,
+        bucket_boundaries=choose_bucket_widths(lengths, num_buckets),
+        seed=seed,
     )

@@ -51,7 +51,8 @@ def hyper_parameters(settings):
     return {
         name: value if isinstance(value, (bool, int, float)) else str(value)
         for group in dataclasses.asdict(settings).values()
-        for name, value in group.items() if name not in _PATHS
+        for name, value in group.items()
+        if name not in _PATHS
     }
 
 

@@ -19,11 +19,11 @@ from vsa_tf.evaluation.load_split import (
 )
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.report import evaluation_report, print_tables
-from vsa_tf.program import ProgramError
 from vsa_tf.model_dir.built_model import build_model
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.model_dir_lock import model_dir_lock
 from vsa_tf.model_dir.stored_text import load_text, save_text
+from vsa_tf.program import ProgramError
 from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.training.execution import compile_options, execution_scope
 from vsa_tf.training.initial_weights import set_initial_weights
@@ -124,11 +124,16 @@ def fit(model, settings, plan, train, dev, progress):
 
     evaluator = make_evaluator(settings)
     options = EvaluationOptions(
-        intervals=False, num_pictures=settings.training.num_pictures,
+        intervals=False,
+        num_pictures=settings.training.num_pictures,
         load_training_data=lambda: train,
     )
     callback = EvaluateAndSave(
-        evaluator, lambda: evaluator.evaluate(model, dev, options), model_dir, progress, interval,
+        evaluator,
+        lambda: evaluator.evaluate(model, dev, options),
+        model_dir,
+        progress,
+        interval,
         TensorBoardEvents(model_dir, settings),
     )
     model.fit(

@@ -36,7 +36,8 @@ def aligned_pictures(embedded, data, count):
         beta = smoothness * float(np.abs(scores[:, mask].max(axis=1)).mean())
         assignment = segment_alignment(scores, beta, mask)
         picture = alignment_picture(
-            records.read_image(image), data.fragment_names(sentence),
+            records.read_image(image),
+            data.fragment_names(sentence),
             snippets(assignment, scores, boxes),
         )
         pictures[records.filenames[image]] = (records.captions[sentence], np.asarray(picture))

@@ -8,8 +8,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 # Okabe and Ito's colours for all kinds of colour vision, then Paul Tol's bright ones.
 SNIPPET_COLORS = (
-    (213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233),
-    (170, 51, 119), (102, 102, 0), (34, 136, 51), (68, 119, 170))
+    (213, 94, 0),
+    (0, 114, 178),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+    (170, 51, 119),
+    (102, 102, 0),
+    (34, 136, 51),
+    (68, 119, 170),
+)
 
 _INK = (40, 40, 40)
 _GREY = (140, 140, 140)
@@ -19,8 +28,9 @@ _PAPER = (255, 255, 255)
 _WHOLE_FRAME = 0.98
 
 
-def alignment_picture(image, words, snippets, title=None, width=480, show_scores=False,
-                      truth_boxes=(), font_file=None):
+def alignment_picture(
+    image, words, snippets, title=None, width=480, show_scores=False, truth_boxes=(), font_file=None
+):
     """Draws the boxes of a sentence's snippets, and the sentence below in the boxes' colours.
 
     Args:
@@ -65,8 +75,15 @@ def alignment_picture(image, words, snippets, title=None, width=480, show_scores
         _draw_box(draw, _pixels(box, photograph.size), color, max(2, width // 160))
     taken = []
     for box, (color, members) in by_area:
-        _draw_label(draw, _pixels(box, photograph.size), _label(words, members, show_scores), color,
-                    small, photograph.size, taken)
+        _draw_label(
+            draw,
+            _pixels(box, photograph.size),
+            _label(words, members, show_scores),
+            color,
+            small,
+            photograph.size,
+            taken,
+        )
 
     margin = size // 2
     title_words = [] if title is None else _drawable(str(title), font).split()
@@ -99,14 +116,17 @@ def contact_sheet(pictures, columns=3, gap=12):
     """
     pictures = list(pictures)
     if not pictures or columns < 1:
-        raise ValueError("Expected at least one picture and one column. "
-                         f"Received: {len(pictures)} pictures, columns={columns}")
+        raise ValueError(
+            "Expected at least one picture and one column. "
+            f"Received: {len(pictures)} pictures, columns={columns}"
+        )
     columns = min(columns, len(pictures))
     cell = max(picture.width for picture in pictures)
-    rows = [pictures[start:start + columns] for start in range(0, len(pictures), columns)]
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     heights = [max(picture.height for picture in row) for row in rows]
-    sheet = Image.new("RGB", (columns * cell + (columns + 1) * gap,
-                              sum(heights) + (len(rows) + 1) * gap), _PAPER)
+    sheet = Image.new(
+        "RGB", (columns * cell + (columns + 1) * gap, sum(heights) + (len(rows) + 1) * gap), _PAPER
+    )
     y = gap
     for row, height in zip(rows, heights):
         for column, picture in enumerate(row):
@@ -120,10 +140,15 @@ def _photograph(image, width):
         raise ValueError(f"Expected a width of at least 40 pixels. Received: width={width}")
     if not isinstance(image, Image.Image):
         image = np.asarray(image)
-        if image.dtype != np.uint8 or not (image.ndim == 2 or image.shape[2:] == (3,)) or (
-                not image.size):
-            raise ValueError("Expected an image of type uint8 and shape [height, width, 3]. "
-                             f"Received: type {image.dtype}, shape {image.shape}")
+        if (
+            image.dtype != np.uint8
+            or not (image.ndim == 2 or image.shape[2:] == (3,))
+            or (not image.size)
+        ):
+            raise ValueError(
+                "Expected an image of type uint8 and shape [height, width, 3]. "
+                f"Received: type {image.dtype}, shape {image.shape}"
+            )
         image = Image.fromarray(image)
     image = image.convert("RGB")
     height = min(max(1, round(image.height * width / image.width)), 4 * width)
@@ -157,11 +182,11 @@ def _snippet_colors(words, snippets):
         if not 0 <= snippet.first_word <= snippet.last_word < len(words):
             raise ValueError(
                 f"Expected snippets within the sentence's {len(words)} words. Received: words "
-                f"{snippet.first_word} to {snippet.last_word}")
+                f"{snippet.first_word} to {snippet.last_word}"
+            )
         box = tuple(snippet.box)
         if len(box) != 4 or not all(math.isfinite(value) for value in box):
-            raise ValueError("Expected boxes of four finite numbers. "
-                             f"Received: box={box}")
+            raise ValueError(f"Expected boxes of four finite numbers. Received: box={box}")
         if _area(box) < _WHOLE_FRAME:
             colors.setdefault(box, SNIPPET_COLORS[len(colors) % len(SNIPPET_COLORS)])
         result.append(colors.get(box))
@@ -171,7 +196,7 @@ def _snippet_colors(words, snippets):
 def _label(words, members, show_scores):
     texts = []
     for snippet in members:
-        text = " ".join(words[snippet.first_word:snippet.last_word + 1])
+        text = " ".join(words[snippet.first_word : snippet.last_word + 1])
         text = text if len(text) <= 32 else text[:31] + "…"
         texts.append(f"{text} {snippet.score:.1f}" if show_scores else text)
     return " · ".join(texts[:2]) + (" · …" if len(texts) > 2 else "")
@@ -186,8 +211,12 @@ def _pixels(box, size):
     """Normalised box to `left, top, right, bottom` inside the photograph."""
     ymin, xmin, ymax, xmax = (min(1.0, max(0.0, float(value))) for value in box)
     width, height = size[0] - 1, size[1] - 1
-    return (round(min(xmin, xmax) * width), round(min(ymin, ymax) * height),
-            round(max(xmin, xmax) * width), round(max(ymin, ymax) * height))
+    return (
+        round(min(xmin, xmax) * width),
+        round(min(ymin, ymax) * height),
+        round(max(xmin, xmax) * width),
+        round(max(ymin, ymax) * height),
+    )
 
 
 def _draw_box(draw, corners, color, thickness):
@@ -197,8 +226,11 @@ def _draw_box(draw, corners, color, thickness):
     for extra, shade in ((seam, _PAPER), (thickness, color)):
         inset = (seam - extra + 1) // 2
         if right - left > 2 * extra and bottom - top > 2 * extra:
-            draw.rectangle((left + inset, top + inset, right - inset, bottom - inset),
-                           outline=shade, width=extra)
+            draw.rectangle(
+                (left + inset, top + inset, right - inset, bottom - inset),
+                outline=shade,
+                width=extra,
+            )
         else:
             draw.rectangle(corners, outline=shade)
 
@@ -229,9 +261,14 @@ def _draw_label(draw, corners, text, color, font, size, taken):
     places[1:1] = inside if bottom - top > 4 * height else []
     places += inside
     places = [y for y in places if 0 <= y <= size[1] - height] or [0]
-    free = [y for y in places if not any(
-        x < other[2] and other[0] < x + width and y < other[3] and other[1] < y + height
-        for other in taken)]
+    free = [
+        y
+        for y in places
+        if not any(
+            x < other[2] and other[0] < x + width and y < other[3] and other[1] < y + height
+            for other in taken
+        )
+    ]
     y = (free or places)[0]
     taken.append((x, y, x + width, y + height))
     draw.rectangle((x, y, x + width - 1, y + height - 1), fill=color)
@@ -269,5 +306,11 @@ def _wrapped(words, colors, font, width):
 def _draw_lines(draw, lines, left, top, line_height, font):
     for number, line in enumerate(lines):
         for x, word, color in line:
-            draw.text((left + x, top + number * line_height), word, font=font, fill=color,
-                      stroke_width=0 if color in (_GREY, _INK) else 0.4, stroke_fill=color)
+            draw.text(
+                (left + x, top + number * line_height),
+                word,
+                font=font,
+                fill=color,
+                stroke_width=0 if color in (_GREY, _INK) else 0.4,
+                stroke_fill=color,
+            )

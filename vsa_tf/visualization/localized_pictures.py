@@ -30,8 +30,7 @@ def localized_pictures(found_boxes, records, count):
             box = tuple(found_boxes[phrase].tolist())
             snippets = [Snippet(box, 0, 0, len(words) - 1, 0.0)]
         picture = alignment_picture(
-            records.read_image(image), words, snippets,
-            truth_boxes=[records.phrase_boxes[phrase]],
+            records.read_image(image), words, snippets, truth_boxes=[records.phrase_boxes[phrase]]
         )
         name = f"{records.filenames[image]}#{phrase}"
         pictures[name] = records.captions[phrase], np.asarray(picture)

@@ -31,16 +31,26 @@ def forest(tmp_path_factory):
     magnitude = 3 * side**2 + side // 2 * side + side // 2
     middle = [y * INNER + x for y in (1, 2) for x in (1, 2)]
     options = {
-        "stride": 2, "shrinkNumber": 2, "patchSize": PATCH, "patchInnerSize": INNER,
-        "numberOfGradientOrientations": 4, "gradientSmoothingRadius": 0,
-        "regFeatureSmoothingRadius": 2, "ssFeatureSmoothingRadius": 8,
-        "gradientNormalizationRadius": 4, "selfsimilarityGridSize": 5,
-        "numberOfTrees": 1, "numberOfTreesToEvaluate": 1,
+        "stride": 2,
+        "shrinkNumber": 2,
+        "patchSize": PATCH,
+        "patchInnerSize": INNER,
+        "numberOfGradientOrientations": 4,
+        "gradientSmoothingRadius": 0,
+        "regFeatureSmoothingRadius": 2,
+        "ssFeatureSmoothingRadius": 8,
+        "gradientNormalizationRadius": 4,
+        "selfsimilarityGridSize": 5,
+        "numberOfTrees": 1,
+        "numberOfTreesToEvaluate": 1,
     }
     # The root's children are nodes 1 and 2; edges of node n are those from bound n to n + 1.
     tree = {
-        "childs": [2, 0, 0], "featureIds": [magnitude, 0, 0], "thresholds": [0.5, 0.0, 0.0],
-        "edgeBoundaries": [0, 0, 0, len(middle)], "edgeBins": middle,
+        "childs": [2, 0, 0],
+        "featureIds": [magnitude, 0, 0],
+        "thresholds": [0.5, 0.0, 0.0],
+        "edgeBoundaries": [0, 0, 0, len(middle)],
+        "edgeBins": middle,
     }
     text = "%YAML:1.0\n---\noptions:\n"
     text += "".join(f"   {name}: {value}\n" for name, value in options.items())
@@ -52,29 +62,30 @@ def forest(tmp_path_factory):
 
 def bright_square(height=96, width=128):
     image = np.full((height, width, 3), 40, np.uint8)
-    image[height // 4:3 * height // 4, width // 4:3 * width // 4] = 220
+    image[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 220
     return image
 
 
 # The larger one is reduced to 375 x 500.
 @pytest.mark.parametrize("size", [(96, 128), (900, 1200)])
 def test_best_box_is_around_the_contour(forest, size):
-    (boxes, scores), = EdgeBoxes(str(forest)).detect([bright_square(*size)], [None])
+    ((boxes, scores),) = EdgeBoxes(str(forest)).detect([bright_square(*size)], [None])
     assert boxes.dtype == scores.dtype == np.float32 and len(boxes) == len(scores)
     assert box_overlap(boxes[[scores.argmax()]], SQUARE) > 0.7
 
 
 def test_the_same_image_has_the_same_boxes(forest):
     detector = EdgeBoxes(str(forest))
-    one, _, other = detector.detect([bright_square(), bright_square(60, 60), bright_square()],
-                                    [None] * 3)
+    one, _, other = detector.detect(
+        [bright_square(), bright_square(60, 60), bright_square()], [None] * 3
+    )
     for first, second in zip(one, other):
         np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("size", [(96, 128), (8, 8), (8, 4000)])
 def test_image_without_edges_has_no_boxes(forest, size):
-    (boxes, scores), = EdgeBoxes(str(forest)).detect([np.full((*size, 3), 90, np.uint8)], [None])
+    ((boxes, scores),) = EdgeBoxes(str(forest)).detect([np.full((*size, 3), 90, np.uint8)], [None])
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 

@@ -25,7 +25,7 @@ def detector_of(tmp_path):
 
 def test_proposals_follow_the_image_name(detector_of):
     detector = detector_of({"b.jpg": {"boxes": [[0, 0, 1, 0.5], [0, 0, 0.5, 0.5]]}})
-    (boxes, scores), = detector.detect([IMAGE], [example("b.jpg")])
+    ((boxes, scores),) = detector.detect([IMAGE], [example("b.jpg")])
     np.testing.assert_array_equal(boxes, [[0, 0, 1, 0.5], [0, 0, 0.5, 0.5]])
     assert scores[0] > scores[1]
     with pytest.raises(ValueError, match="no proposals for a.jpg"):
@@ -47,7 +47,7 @@ def test_scores_are_those_of_the_file(detector_of):
 
 
 def test_an_image_may_have_no_proposal(detector_of):
-    (boxes, scores), = detector_of({"a.jpg": {"boxes": []}}).detect([IMAGE], [example()])
+    ((boxes, scores),) = detector_of({"a.jpg": {"boxes": []}}).detect([IMAGE], [example()])
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
@@ -86,9 +86,7 @@ def test_swapped_coordinates_are_refused_by_what_is_annotated(detector_of):
     # Every photograph has a wide box at the bottom, somewhere.
     names = [f"{index}.jpg" for index in range(20)]
     wide = [(0.7, 0.01 * index, 1.0, 0.01 * index + 0.6) for index in range(20)]
-    examples = [
-        example(name, objects=(AnnotatedBox("1", box),)) for name, box in zip(names, wide)
-    ]
+    examples = [example(name, objects=(AnnotatedBox("1", box),)) for name, box in zip(names, wide)]
     images = [IMAGE] * 20
     right = {name: {"boxes": [box]} for name, box in zip(names, wide)}
     assert len(detector_of(right).detect(images, examples)) == 20

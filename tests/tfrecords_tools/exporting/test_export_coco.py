@@ -67,7 +67,7 @@ def test_boxes_are_pixels_of_the_categories_that_phrases_give(flickr8k, tmp_path
     assert {row["iscrowd"] for row in instances["annotations"]} == {0}
     # A category has one number in all files.
     dev = content(folder, "instances_val.json")
-    assert dev["categories"][:len(names)] == instances["categories"]
+    assert dev["categories"][: len(names)] == instances["categories"]
     assert dev["annotations"][0]["id"] == 5
 
 
@@ -76,7 +76,11 @@ def test_captions_are_in_cocos_form(flickr8k, tmp_path):
     folder = export_as("coco", tmp_path / "records", tmp_path / "coco", "--splits=train,dev")
     captions = content(folder, "captions_train.json")
     assert captions["images"][0] == {
-        "id": 1, "file_name": "101_a.jpg", "source_id": "101_a", "width": 48, "height": 32,
+        "id": 1,
+        "file_name": "101_a.jpg",
+        "source_id": "101_a",
+        "width": 48,
+        "height": 32,
     }
     assert captions["annotations"][:3] == [
         {"image_id": 1, "id": 1, "caption": "A grey dog runs ."},
@@ -100,7 +104,8 @@ def test_cocos_own_ids_and_categories_are_kept(tmp_path):
                 item.chain.split("#")[0] for item in before.objects
             ]
             np.testing.assert_allclose(
-                [item.box for item in after.objects], [item.box for item in before.objects],
+                [item.box for item in after.objects],
+                [item.box for item in before.objects],
                 rtol=1e-6,
             )
     # No photograph of the sample's boxes is of another size than the instances file says.
@@ -118,12 +123,14 @@ def test_a_test_split_comes_back_and_splits_without_boxes_have_no_instances(tmp_
     write_pixels(CsvCaptions(tmp_path / "images", table), tmp_path / "records")
     folder = export_as("coco", tmp_path / "records", tmp_path / "coco")
     assert sorted(path.name for path in (folder / "annotations").iterdir()) == [
-        "captions_test.json", "captions_train.json",
+        "captions_test.json",
+        "captions_train.json",
     ]
     source = read_back(folder, boxes=False)
     assert [source.splits(), source.official_counts] == [("train", "test"), {}]
     assert [next(source.examples(split)).captions for split in source.splits()] == [
-        ('A "dog", wet ü',), ("A cat",),
+        ('A "dog", wet ü',),
+        ("A cat",),
     ]
 
 

@@ -10,8 +10,10 @@ from tfrecords_tools.sources.flickr8k import Flickr8k
 
 # Commas, quotes, line ends, other alphabets; two files of one name.
 ROWS = (
-    ("x/a.jpg", "A dog, wet.", "train"), ("x/a.jpg", 'The "dog"\nruns', "train"),
-    ("y/a.jpg", "Ein Hund\rläuft", "train"), ("y/b.png", "犬", "test_2"),
+    ("x/a.jpg", "A dog, wet.", "train"),
+    ("x/a.jpg", 'The "dog"\nruns', "train"),
+    ("y/a.jpg", "Ein Hund\rläuft", "train"),
+    ("y/b.png", "犬", "test_2"),
 )
 
 
@@ -36,7 +38,9 @@ def test_captions_splits_pixels_and_features_come_back(tmp_path):
             assert after.encoded_image == before.encoded_image
             np.testing.assert_array_equal(after.region_features, before.region_features)
     assert sorted(path.name for path in (folder / "images").iterdir()) == [
-        "a-2.jpg", "a.jpg", "b.jpg",
+        "a-2.jpg",
+        "a.jpg",
+        "b.jpg",
     ]
 
 

@@ -65,7 +65,11 @@ def test_fewer_captions_than_five_are_repeated_in_turn(tmp_path, capsys):
     folder = export_as("precomp", tmp_path / "records", tmp_path / "precomp", "--splits=dev")
     first, second = CAPTIONS["104_d.jpg"]
     assert (folder / "dev_caps.txt").read_text().splitlines() == [
-        first, second, first, second, first,
+        first,
+        second,
+        first,
+        second,
+        first,
     ]
     assert (folder / "dev_ids.txt").read_text() == "104_d\n"
     assert not (folder / "train_caps.txt").exists()
@@ -85,7 +89,11 @@ def test_captions_after_the_fifth_are_left_out_and_lines_stay_lines(tmp_path, ca
     write(CsvCaptions(tmp_path / "images", tmp_path / "a.csv"), tmp_path / "records")
     folder = export_as("precomp", tmp_path / "records", tmp_path / "precomp")
     assert (folder / "train_caps.txt").read_text("utf-8").splitlines() == [
-        "one two three", "caption 0", "caption 1", "caption 2", "caption 3",
+        "one two three",
+        "caption 0",
+        "caption 1",
+        "caption 2",
+        "caption 3",
     ]
     assert "not in precomp: 1 captions after the fifth\n" in capsys.readouterr().out
 
@@ -103,13 +111,15 @@ class BoxesByWidth(fake_models.FakeDetector):
 
 def test_regions_that_an_image_lacks_repeat_its_frame(tmp_path, capsys):
     source = csv_source(tmp_path, {"a.jpg": jpeg(48, 32), "b.jpg": jpeg(64, 32)})
-    write(source, tmp_path / "records", SETTINGS,
-          lambda settings: (BoxesByWidth(), fake_models.FakeEncoder()))
+    write(
+        source,
+        tmp_path / "records",
+        SETTINGS,
+        lambda settings: (BoxesByWidth(), fake_models.FakeEncoder()),
+    )
     folder = export_as("precomp", tmp_path / "records", tmp_path / "precomp")
     rows = np.load(folder / "train_ims.npy")
-    one, three = (
-        record.region_features for record in records_of(tmp_path / "records")["train"]
-    )
+    one, three = (record.region_features for record in records_of(tmp_path / "records")["train"])
     assert [len(one), len(three)] == [1, 3]
     np.testing.assert_array_equal(rows, [[one[0]] * 3, three])
     assert "1 images have fewer than 3" in capsys.readouterr().out

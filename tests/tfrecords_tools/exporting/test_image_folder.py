@@ -12,10 +12,19 @@ def add(folder, filename, data=b"x"):
 @pytest.mark.parametrize(
     ("filename", "expected"),
     [
-        ("dog.jpg", "dog.jpg"), ("dog.JPEG", "dog.JPEG"), ("dog", "dog.jpg"),
-        ("dog.png", "dog.jpg"), ("dog.v2.png", "dog.v2.jpg"), (".dog.jpg", "dog.jpg"),
-        ("../dog.jpg", "_dog.jpg"), ("a\\b.jpg", "a_b.jpg"), ("a\nb\0.jpg", "a_b_.jpg"),
-        (" a\u2028 b .jpg", "a b.jpg"), ("", "image.jpg"), ("..", "image.jpg"), ("犬.jpg", "犬.jpg"),
+        ("dog.jpg", "dog.jpg"),
+        ("dog.JPEG", "dog.JPEG"),
+        ("dog", "dog.jpg"),
+        ("dog.png", "dog.jpg"),
+        ("dog.v2.png", "dog.v2.jpg"),
+        (".dog.jpg", "dog.jpg"),
+        ("../dog.jpg", "_dog.jpg"),
+        ("a\\b.jpg", "a_b.jpg"),
+        ("a\nb\0.jpg", "a_b_.jpg"),
+        (" a\u2028 b .jpg", "a b.jpg"),
+        ("", "image.jpg"),
+        ("..", "image.jpg"),
+        ("犬.jpg", "犬.jpg"),
     ],
 )
 def test_files_have_safe_names_that_end_as_jpegs(tmp_path, filename, expected):

@@ -10,21 +10,29 @@ SPLITS = {
 
 def records(**changes):
     entries = {
-        "images_stored": True, "num_regions": 4, "region_feature_size": 8, "object_features": True,
+        "images_stored": True,
+        "num_regions": 4,
+        "region_feature_size": 8,
+        "object_features": True,
     }
     return types.SimpleNamespace(**(entries | changes), split=SPLITS.__getitem__)
 
 
 def test_what_records_hold_is_named_with_its_counts():
     assert left_out(records(), ["train"], annotated_boxes=7, dependency_relations=0) == [
-        "regions, at most 4 an image", "features of 8 numbers", "features of annotated boxes",
-        "7 annotated boxes", "30 phrases",
+        "regions, at most 4 an image",
+        "features of 8 numbers",
+        "features of annotated boxes",
+        "7 annotated boxes",
+        "30 phrases",
     ]
 
 
 def test_what_a_format_carries_is_not_named():
     lines = left_out(
-        records(object_features=False), ["train", "dev"], images_carried=False,
+        records(object_features=False),
+        ["train", "dev"],
+        images_carried=False,
         features_carried=True,
     )
     assert lines == ["4 images", "40 phrases"]

@@ -19,7 +19,9 @@ def data_dir(tmp_path):
 
 def test_records_come_in_the_order_they_were_written(data_dir):
     assert [record.source_id for record in records_of(data_dir)["train"]] == [
-        "101_a", "102_b", "103_c",
+        "101_a",
+        "102_b",
+        "103_c",
     ]
 
 

@@ -20,11 +20,13 @@ class Photographs(CaptionSource):
 
 
 def test_captions_keep_their_places_when_others_are_left_out():
-    source = Photographs({
-        "a": [(770, ""), (12, "A dog"), (13, " "), (5, "A cat")],
-        "b": [(9, "A bird"), (8, "A cow")],
-        "c": [(1, "")],
-    })
+    source = Photographs(
+        {
+            "a": [(770, ""), (12, "A dog"), (13, " "), (5, "A cat")],
+            "b": [(9, "A bird"), (8, "A cow")],
+            "c": [(1, "")],
+        }
+    )
     first, second = source.examples("train")
     assert first.captions == ("A dog", "A cat")
     assert list(source.caption_numbers(first)) == [1, 3]

@@ -15,10 +15,12 @@ def test_official_splits_have_the_captions_of_each_photograph_in_order():
     source = build()
     examples = read_all(source)
     assert {split: list(own) for split, own in examples.items()} == {
-        "train": ["9", "25"], "dev": ["42", "73"],
+        "train": ["9", "25"],
+        "dev": ["42", "73"],
     }
     assert examples["train"]["9"].captions == (
-        "A dog sits on a bench.", "A bench with a dog on it.",
+        "A dog sits on a bench.",
+        "A bench with a dog on it.",
     )
     assert examples["dev"]["73"].filename == "COCO_val2014_000000000073.jpg"
     assert skips(source) == []
@@ -31,8 +33,10 @@ def test_boxes_come_when_instances_are_given():
     assert [item.chain for item in examples["train"]["25"].objects] == ["person#3", "person#4"]
     assert [row[:2] for row in skips(source)] == [("train", "25")] * 2
     assert set(source.checksums()) == {
-        "captions_train2014.json", "captions_val2014.json",
-        "instances_train2014.json", "instances_val2014.json",
+        "captions_train2014.json",
+        "captions_val2014.json",
+        "instances_train2014.json",
+        "instances_val2014.json",
     }
 
 
@@ -45,7 +49,8 @@ def test_boxes_of_no_image_are_listed_in_one_line(tmp_path):
 
     change_json(folder / "annotations" / "instances_val2014.json", stray)
     assert skips(build(folder, boxes=True)) == [
-        ("", "entities", "1 boxes of no image in the instances files (first: of 404)"), *before,
+        ("", "entities", "1 boxes of no image in the instances files (first: of 404)"),
+        *before,
     ]
 
 

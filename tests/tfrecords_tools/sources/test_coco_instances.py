@@ -10,7 +10,8 @@ def test_boxes_are_normalised_and_each_is_a_chain_of_its_category():
     objects, phrases, problems = CocoInstances(ANNOTATIONS).annotate(9, ())
     # [160, 120, 320, 240] and [0, 240, 640, 240] of 640 x 480.
     assert [(item.chain, item.box) for item in objects] == [
-        ("dog#1", (0.25, 0.25, 0.75, 0.75)), ("bench#2", (0.5, 0.0, 1.0, 1.0)),
+        ("dog#1", (0.25, 0.25, 0.75, 0.75)),
+        ("bench#2", (0.5, 0.0, 1.0, 1.0)),
     ]
     assert phrases == () and problems == []
 
@@ -89,7 +90,9 @@ def test_boxes_are_clipped_to_the_photograph(tmp_path):
 
 def test_an_unknown_photograph_is_a_problem():
     assert CocoInstances(ANNOTATIONS).annotate(7, ()) == (
-        (), (), [(None, "no image 7 in the instances files")]
+        (),
+        (),
+        [(None, "no image 7 in the instances files")],
     )
 
 

@@ -31,7 +31,8 @@ def rows(source):
 def test_rows_of_one_path_are_captions_of_one_photograph(tmp_path, images):
     source = build(tmp_path, images, "b.jpg,A dog\nmore/c.jpg,A cat,dev\nb.jpg,A brown dog\n")
     assert rows(source) == {
-        "train": [("b.jpg", ("A dog", "A brown dog"))], "dev": [("more/c.jpg", ("A cat",))],
+        "train": [("b.jpg", ("A dog", "A brown dog"))],
+        "dev": [("more/c.jpg", ("A cat",))],
     }
     (example,) = source.examples("dev")
     assert example.filename == "c.jpg" and example.read_image() == jpeg(seed=10)
@@ -40,12 +41,11 @@ def test_rows_of_one_path_are_captions_of_one_photograph(tmp_path, images):
 
 def test_header_orders_the_columns(tmp_path, images):
     source = build(
-        tmp_path, images,
+        tmp_path,
+        images,
         '\ufeffsplit,Caption,path\r\ntest,"A dog, running",./a.jpg\r\n\r\n,Hi,b.jpg\r\n',
     )
-    assert rows(source) == {
-        "test": [("a.jpg", ("A dog, running",))], "train": [("b.jpg", ("Hi",))],
-    }
+    assert rows(source) == {"test": [("a.jpg", ("A dog, running",))], "train": [("b.jpg", ("Hi",))]}
 
 
 def test_images_may_be_a_zip(tmp_path):

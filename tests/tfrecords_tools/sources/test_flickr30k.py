@@ -14,7 +14,9 @@ def build(folder=SAMPLES / "flickr30k", entities=True):
 def test_photographs_follow_the_lists_of_entities_and_val_is_dev():
     examples = read_all(build())
     assert {split: list(own) for split, own in examples.items()} == {
-        "train": ["1001", "1002"], "dev": ["1003"], "test": ["1004"],
+        "train": ["1001", "1002"],
+        "dev": ["1003"],
+        "test": ["1004"],
     }
     assert examples["test"]["1004"].captions == ("A boat on a lake .", "Somebody rows a boat .")
     assert examples["test"]["1004"].read_image().startswith(b"\xff\xd8")
@@ -24,9 +26,7 @@ def test_phrases_and_boxes_are_those_of_entities():
     source = build()
     boat = read_all(source)["test"]["1004"]
     # "[/EN#10/vehicles A boat] on [/EN#11/scene a lake] ."
-    assert boat.phrases[:2] == (
-        Phrase(0, 0, 2, "10", "vehicles"), Phrase(0, 3, 2, "11", "scene"),
-    )
+    assert boat.phrases[:2] == (Phrase(0, 0, 2, "10", "vehicles"), Phrase(0, 3, 2, "11", "scene"))
     # Pixels 121 to 360 of 480 across, 81 to 240 of 320 down, both ends counted.
     assert [(item.chain, item.box) for item in boat.objects] == [("10", (0.25, 0.25, 0.75, 0.75))]
     assert skips(source) == []
@@ -57,7 +57,7 @@ def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
         own = folder / "entities" / kind
         (own / f"9999.{ending}").write_bytes((own / f"1001.{ending}").read_bytes())
     assert skips(build(folder)) == [
-        ("", "entities", "2 annotations of no photograph (first: Annotations/9999.xml)"),
+        ("", "entities", "2 annotations of no photograph (first: Annotations/9999.xml)")
     ]
 
 

@@ -23,7 +23,10 @@ def test_sentence_of_image_1000092795_has_the_published_phrases():
         "Two young guys with shaggy hair look at their hands while hanging out in the yard ."
     )
     assert [(first, chain, kind) for first, _, chain, kind in sentence.phrases] == [
-        (0, "1", "people"), (4, "2", "bodyparts"), (8, "3", "bodyparts"), (14, "8", "scene"),
+        (0, "1", "people"),
+        (4, "2", "bodyparts"),
+        (8, "3", "bodyparts"),
+        (14, "8", "scene"),
     ]
     assert [count for _, count, _, _ in sentence.phrases] == [3, 2, 2, 2]
 
@@ -39,8 +42,10 @@ def test_boxes_of_image_1000092795_have_the_published_union():
     assert [item.chain for item in objects] == ["1", "1", "6"]
     boxes = [item.box for item in objects if item.chain == "1"]
     union = (
-        min(box[1] for box in boxes) * width + 1, min(box[0] for box in boxes) * height + 1,
-        max(box[3] for box in boxes) * width, max(box[2] for box in boxes) * height,
+        min(box[1] for box in boxes) * width + 1,
+        min(box[0] for box in boxes) * height + 1,
+        max(box[3] for box in boxes) * width,
+        max(box[2] for box in boxes) * height,
     )
     assert all(map(math.isclose, union, (159, 110, 261, 373)))
 

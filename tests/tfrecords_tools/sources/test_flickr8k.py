@@ -30,8 +30,10 @@ def test_directories_and_zips_give_the_same_examples(tmp_path):
     ]
     for split in ("train", "dev"):
         rows = [
-            [(e.source_id, e.filename, e.captions, e.objects, e.phrases, e.read_image())
-             for e in source.examples(split)]
+            [
+                (e.source_id, e.filename, e.captions, e.objects, e.phrases, e.read_image())
+                for e in source.examples(split)
+            ]
             for source in sources
         ]
         assert rows[0] == rows[1]
@@ -47,11 +49,14 @@ def test_examples_follow_the_split_lists_with_boxes_and_phrases(tmp_path):
     first = train[0]
     assert first.captions == CAPTIONS["101_a.jpg"]
     assert first.phrases == (
-        Phrase(0, 0, 3, "1", "animals"), Phrase(1, 0, 2, "2", "people"),
+        Phrase(0, 0, 3, "1", "animals"),
+        Phrase(1, 0, 2, "2", "people"),
         Phrase(1, 3, 2, "1", "animals"),
     )
     assert [(item.chain, item.box) for item in first.objects] == [
-        ("1", (0.0, 0.5, 1.0, 1.0)), ("2", (0.0, 0.0, 0.5, 0.5)), ("1", (0.0, 0.0, 0.5, 0.5)),
+        ("1", (0.0, 0.5, 1.0, 1.0)),
+        ("2", (0.0, 0.0, 0.5, 0.5)),
+        ("1", (0.0, 0.0, 0.5, 0.5)),
     ]
 
 
@@ -108,7 +113,8 @@ def test_unusable_caption_is_skipped_and_its_photograph_kept(tmp_path, caption, 
     assert example.captions == ("The ball lies on grass .",)
     # The phrases of the caption that is left are counted from the captions that are left.
     assert [(p.caption_index, p.first_word, p.chain) for p in example.phrases] == [
-        (0, 0, "3"), (0, 4, "4"),
+        (0, 0, "3"),
+        (0, 4, "4"),
     ]
     ((split, source_id, found),) = skips(source)
     assert (split, source_id) == ("train", "102_b.jpg#0") and found.startswith(reason)
@@ -192,7 +198,11 @@ def test_real_flickr8k_keeps_every_photograph_and_nearly_every_phrase():
     (girl,) = (example for example in rows if example.source_id == "1000268201_693b08cb0e")
     # As its Sentences and Annotations files have them.
     assert {(phrase.chain, phrase.type) for phrase in girl.phrases} == {
-        ("18", "people"), ("19", "clothing"), ("20", "other"), ("21", "scene"), ("22", "other"),
+        ("18", "people"),
+        ("19", "clothing"),
+        ("20", "other"),
+        ("21", "scene"),
+        ("22", "other"),
         ("23", "scene"),
     }
     assert {item.chain for item in girl.objects} == {"18", "19", "20", "22", "23"}

@@ -10,7 +10,8 @@ def test_sentences_between_semicolons_are_the_captions():
     source = IaprTc12(FOLDER, FOLDER)
     examples = read_all(source)
     assert {split: list(own) for split, own in examples.items()} == {
-        "train": ["00/25", "01/1000"], "test": ["00/116"],
+        "train": ["00/25", "01/1000"],
+        "test": ["00/116"],
     }
     assert examples["train"]["00/25"].captions == (
         "a yellow building with white columns in the background",

@@ -9,11 +9,16 @@ COCO_FILE = SAMPLES / "karpathy_json" / "dataset_coco.json"
 def test_restval_is_a_split_of_its_own_or_joins_train():
     alone = KarpathyJson(SAMPLES / "coco", COCO_FILE)
     assert {split: list(own) for split, own in read_all(alone).items()} == {
-        "train": ["9"], "restval": ["42"], "dev": ["73"], "test": ["25"],
+        "train": ["9"],
+        "restval": ["42"],
+        "dev": ["73"],
+        "test": ["25"],
     }
     joined = KarpathyJson(SAMPLES / "coco", COCO_FILE, restval_in_train=True)
     assert {split: list(own) for split, own in read_all(joined).items()} == {
-        "train": ["9", "42"], "dev": ["73"], "test": ["25"],
+        "train": ["9", "42"],
+        "dev": ["73"],
+        "test": ["25"],
     }
     # As papers count them.
     assert joined.official_counts == {"train": 113_287, "dev": 5000, "test": 5000}
@@ -30,12 +35,16 @@ def test_coco_takes_boxes_by_cocoid():
 def test_flickr30k_takes_phrases_and_boxes_of_entities():
     folder = SAMPLES / "flickr30k"
     source = KarpathyJson(
-        folder / "flickr30k-images", SAMPLES / "karpathy_json" / "dataset_flickr30k.json",
+        folder / "flickr30k-images",
+        SAMPLES / "karpathy_json" / "dataset_flickr30k.json",
         folder / "entities",
     )
     kite = read_all(source)["dev"]["1003"]
     assert [(phrase.chain, phrase.type) for phrase in kite.phrases] == [
-        ("8", "people"), ("9", "other"), ("8", "people"), ("9", "other"),
+        ("8", "people"),
+        ("9", "other"),
+        ("8", "people"),
+        ("9", "other"),
     ]
     # Pixels 1 to 120 of 480 and 161 to 320 of 320; 361 to 480 and 1 to 80.
     assert [item.box for item in kite.objects] == [(0.5, 0.0, 1.0, 0.25), (0.0, 0.75, 0.25, 1.0)]
@@ -47,11 +56,12 @@ def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
     path = folder / "entities" / "Sentences" / "1001.txt"
     path.with_name("9999.txt").write_bytes(path.read_bytes())
     source = KarpathyJson(
-        folder / "flickr30k-images", SAMPLES / "karpathy_json" / "dataset_flickr30k.json",
+        folder / "flickr30k-images",
+        SAMPLES / "karpathy_json" / "dataset_flickr30k.json",
         folder / "entities",
     )
     assert skips(source) == [
-        ("", "entities", "1 annotations of no photograph (first: Sentences/9999.txt)"),
+        ("", "entities", "1 annotations of no photograph (first: Sentences/9999.txt)")
     ]
 
 

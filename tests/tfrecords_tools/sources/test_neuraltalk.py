@@ -17,7 +17,9 @@ def test_the_column_of_imgid_goes_with_the_captions():
     assert source.feature_size == 3
     examples = read_all(source)
     assert {split: list(own) for split, own in examples.items()} == {
-        "train": ["1001", "1002"], "dev": ["1003"], "test": ["1004"],
+        "train": ["1001", "1002"],
+        "dev": ["1003"],
+        "test": ["1004"],
     }
     kite = examples["dev"]["1003"]
     assert kite.captions == ("A girl holds a kite .", "A child flies a kite .")
@@ -81,8 +83,10 @@ def test_numbers_below_zero_are_refused(tmp_path):
     ("data", "message"),
     [
         # The header of MATLAB's save('-v7.3'): 116 characters, offset, version 2, byte order.
-        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + b"\x89HDF" * 200,
-         "v7.3.*save\\('-v7'\\)"),
+        (
+            b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + b"\x89HDF" * 200,
+            "v7.3.*save\\('-v7'\\)",
+        ),
         (b"\x89HDF\r\n\x1a\n".ljust(800, b"\0"), "HDF5, as v7.3 is.*save\\('-v7'\\)"),
         (b"", "cannot be read"),
         (b"<html>not here</html>" * 50, "cannot be read"),
@@ -130,7 +134,8 @@ def test_photographs_that_neuraltalk_captioned_are_a_test_split(tmp_path):
     examples = read_all(Neuraltalk(folder))["test"]
     # Columns are in the order of tasks.txt.
     assert [(key, own.captions, own.read_features()[0, 0]) for key, own in examples.items()] == [
-        ("b", ("a picture of b",), 0.0), ("a", ("a picture of a",), 1.0),
+        ("b", ("a picture of b",), 0.0),
+        ("a", ("a picture of a",), 1.0),
     ]
     (folder / "tasks.txt").write_text("b.jpg\nc.png\n")
     with pytest.raises(ValueError, match="no caption of c.png"):

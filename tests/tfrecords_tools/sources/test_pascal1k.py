@@ -17,15 +17,14 @@ def test_the_page_and_the_text_files_give_the_same():
     assert captions[0] == captions[1]
     # "&amp;" in the page.
     assert captions[0]["train"]["2008_000800"] == (
-        "A bicycle in picture 5.", "Picture 5 shows a bicycle & more.",
+        "A bicycle in picture 5.",
+        "Picture 5 shows a bicycle & more.",
     )
 
 
 def test_of_ten_photographs_one_is_dev_and_one_is_test():
     examples = read_all(Pascal1k(FOLDER / "dataset", PAGE))
-    assert {split: len(own) for split, own in examples.items()} == {
-        "train": 8, "dev": 1, "test": 1,
-    }
+    assert {split: len(own) for split, own in examples.items()} == {"train": 8, "dev": 1, "test": 1}
     assert list(examples["dev"]) == ["2008_000803"] and list(examples["test"]) == ["2008_000804"]
 
 
@@ -90,7 +89,9 @@ def test_bad_captions_are_skipped_and_listed(tmp_path):
     assert read_all(source)["train"]["2008_000700"].captions == ("A plane .",)
     found = skips(source)
     assert [row[:2] for row in found] == [
-        ("train", "2008_000700#0"), ("train", "2008_000800"), ("train", "2008_999999"),
+        ("train", "2008_000700#0"),
+        ("train", "2008_000800"),
+        ("train", "2008_999999"),
     ]
     assert "not UTF-8" in found[0][2]
 

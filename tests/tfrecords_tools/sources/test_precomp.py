@@ -17,9 +17,7 @@ def test_both_layouts_are_told_apart_within_one_set():
     assert second.captions == tuple(f"second picture number {k} ." for k in range(5))
     assert second.read_image is None
     np.testing.assert_array_equal(second.read_features(), [[5, 6, 7, 8]])
-    np.testing.assert_array_equal(
-        examples["dev"]["dev-000000"].read_features(), [[9, 10, 11, 12]]
-    )
+    np.testing.assert_array_equal(examples["dev"]["dev-000000"].read_features(), [[9, 10, 11, 12]])
 
 
 def test_the_frame_of_regions_is_their_mean():
@@ -32,9 +30,7 @@ def test_an_example_sent_to_another_process_is_a_path_not_an_array():
     example = read_all(Precomp(SAMPLES / "precomp"))["dev"]["dev-000000"]
     data = pickle.dumps(example)
     assert np.float32([9, 10, 11, 12]).tobytes() not in data
-    np.testing.assert_array_equal(
-        pickle.loads(data).read_features(), example.read_features()
-    )
+    np.testing.assert_array_equal(pickle.loads(data).read_features(), example.read_features())
 
 
 @pytest.mark.parametrize("num_captions", [2, 9, 11, 49])

@@ -33,9 +33,18 @@ def test_unknown_name_lists_the_known_ones():
 
 def sample_arguments(paths, table):
     """Returns what each data set is made from."""
-    folders = {name: str(SAMPLES / name) for name in (
-        "flickr30k", "coco", "karpathy_json", "iapr_tc12", "pascal1k", "neuraltalk", "precomp"
-    )}
+    folders = {
+        name: str(SAMPLES / name)
+        for name in (
+            "flickr30k",
+            "coco",
+            "karpathy_json",
+            "iapr_tc12",
+            "pascal1k",
+            "neuraltalk",
+            "precomp",
+        )
+    }
     photos = {"images": folders["coco"], "entities": f"{folders['coco']}/annotations"}
     return {
         "flickr8k": paths,
@@ -46,7 +55,8 @@ def sample_arguments(paths, table):
         },
         "coco": {**photos, "captions": f"{folders['coco']}/annotations"},
         "karpathy_json": {
-            **photos, "captions": f"{folders['karpathy_json']}/dataset_coco.json",
+            **photos,
+            "captions": f"{folders['karpathy_json']}/dataset_coco.json",
             "restval_in_train": True,
         },
         "iapr_tc12": {"images": folders["iapr_tc12"], "captions": folders["iapr_tc12"]},

@@ -325,9 +325,7 @@ def test_the_counts_of_the_ceiling_agree_with_trying_every_scene(source):
         for index in range(40)
         for caption in small.captions("test", index)
     ]
-    np.testing.assert_array_equal(
-        small.sentence_to_image_ceiling("test").num_true_scenes, expected
-    )
+    np.testing.assert_array_equal(small.sentence_to_image_ceiling("test").num_true_scenes, expected)
 
 
 def test_most_sentences_of_the_test_split_fit_one_scene_and_arrangement_matters(source):

@@ -13,10 +13,15 @@ TRAIN = [
     coco_like_example(
         9, ["A dog sits.", "A dog on a bench."], [((0.1, 0.25, 0.5, 0.75), 1, False)]
     ),
-    coco_like_example(4, ["Two people."], [
-        ((0.0, 0.0, 1.0, 0.5), 0, False), ((0.0, 0.5, 1.0, 1.0), 0, False),
-        ((0.0, 0.0, 1.0, 1.0), 0, True),
-    ]),
+    coco_like_example(
+        4,
+        ["Two people."],
+        [
+            ((0.0, 0.0, 1.0, 0.5), 0, False),
+            ((0.0, 0.5, 1.0, 1.0), 0, False),
+            ((0.0, 0.0, 1.0, 1.0), 0, True),
+        ],
+    ),
     coco_like_example(7, ["Nobody at all."]),
 ]
 DEV = [coco_like_example(number, [f"Photograph number {number}."]) for number in range(100, 105)]
@@ -33,7 +38,8 @@ def test_examples_are_those_of_the_builder_in_its_order(data_dir):
     source = TfdsBuilder("small_captions", data_dir)
     examples = read_all(source)
     assert {split: list(own) for split, own in examples.items()} == {
-        "train": ["9", "4", "7"], "dev": ["100", "101", "102", "103", "104"],
+        "train": ["9", "4", "7"],
+        "dev": ["100", "101", "102", "103", "104"],
     }
     assert examples["train"]["9"].captions == ("A dog sits.", "A dog on a bench.")
     assert examples["train"]["9"].filename == "000000000009.jpg"
@@ -65,11 +71,17 @@ def test_boxes_are_chains_of_their_class_and_crowds_are_left_out(data_dir):
 
 
 def test_what_cannot_be_used_is_skipped_and_listed(tmp_path):
-    prepare(tmp_path, coco_like_features(), {"train": [
-        coco_like_example(1, ["A dog.", "  ", "..."], [((0.5, 0.5, 0.5, 0.9), 1, False)]),
-        coco_like_example(2, []),
-        coco_like_example(1, ["The number of the first again."]),
-    ]})
+    prepare(
+        tmp_path,
+        coco_like_features(),
+        {
+            "train": [
+                coco_like_example(1, ["A dog.", "  ", "..."], [((0.5, 0.5, 0.5, 0.9), 1, False)]),
+                coco_like_example(2, []),
+                coco_like_example(1, ["The number of the first again."]),
+            ]
+        },
+    )
     source = TfdsBuilder("small_captions", tmp_path)
     assert [example.captions for example in source.examples("train")] == [("A dog.",)]
     assert skips(source) == [
@@ -99,12 +111,15 @@ def test_checksums_tell_annotations_apart(data_dir, tmp_path):
 def test_photographs_without_numbers_are_counted(tmp_path):
     features = {"photo": tfds.features.Image(), "caption": tfds.features.Text()}
     pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
-    prepare(tmp_path, features, {"test": [
-        {"photo": pixels, "caption": "One."}, {"photo": pixels, "caption": "Two."},
-    ]})
+    prepare(
+        tmp_path,
+        features,
+        {"test": [{"photo": pixels, "caption": "One."}, {"photo": pixels, "caption": "Two."}]},
+    )
     examples = read_all(make_source("tfds:small_captions", images=tmp_path))["test"]
     assert {name: own.captions for name, own in examples.items()} == {
-        "test-000000": ("One.",), "test-000001": ("Two.",),
+        "test-000000": ("One.",),
+        "test-000001": ("Two.",),
     }
     assert examples["test-000001"].filename == "test-000001"
 

@@ -24,7 +24,9 @@ def test_features_of_coco_captions_are_told_by_their_names():
     assert found.boxes.name == "objects"
     assert found.boxes.parts == {"bbox", "label", "id", "is_crowd"}
     assert found.annotations() == {
-        "captions": {"text"}, "image/id": True, "image/filename": True,
+        "captions": {"text"},
+        "image/id": True,
+        "image/filename": True,
         "objects": {"bbox", "label", "id", "is_crowd"},
     }
 
@@ -45,7 +47,9 @@ def test_captions_may_be_one_text_or_several_or_part_of_a_sequence(captions, tex
 
 def test_first_name_that_is_text_is_the_captions():
     found = find(
-        image=image(), description=np.str_, sentence=np.str_,
+        image=image(),
+        description=np.str_,
+        sentence=np.str_,
         caption=tfds.features.Sequence(np.int64),
     )
     assert found.captions == "sentence"
@@ -60,17 +64,33 @@ def test_of_several_images_the_one_called_image_is_the_photograph():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (lambda: {"caption": np.str_, "label": np.int64},
-         "Expected one image, .* Received: caption: (Text|Tensor|Scalar), label"),
+        (
+            lambda: {"caption": np.str_, "label": np.int64},
+            "Expected one image, .* Received: caption: (Text|Tensor|Scalar), label",
+        ),
         (lambda: {"a": image(), "b": image(), "caption": np.str_}, "a: Image, b: Image"),
         (lambda: {"image": image(), "title": np.str_}, "text called captions, .* title"),
-        (lambda: {"image": image(), "captions": tfds.features.Sequence(
-            {"x": np.str_, "y": np.str_})}, "text called captions, .*{x: .*, y: "),
-        (lambda: {"image": image(), "caption": np.str_, "cars": boxes(), "dogs": boxes()},
-         "boxes in one sequence, or in one called objects"),
-        (lambda: {"image": image(), "caption": np.str_, "cars": tfds.features.Sequence(
-            {"a": tfds.features.BBoxFeature(), "b": tfds.features.BBoxFeature()})},
-         "one box in cars, or one called bbox. Received: a, b"),
+        (
+            lambda: {
+                "image": image(),
+                "captions": tfds.features.Sequence({"x": np.str_, "y": np.str_}),
+            },
+            "text called captions, .*{x: .*, y: ",
+        ),
+        (
+            lambda: {"image": image(), "caption": np.str_, "cars": boxes(), "dogs": boxes()},
+            "boxes in one sequence, or in one called objects",
+        ),
+        (
+            lambda: {
+                "image": image(),
+                "caption": np.str_,
+                "cars": tfds.features.Sequence(
+                    {"a": tfds.features.BBoxFeature(), "b": tfds.features.BBoxFeature()}
+                ),
+            },
+            "one box in cars, or one called bbox. Received: a, b",
+        ),
     ],
 )
 def test_unclear_features_are_listed(features, message):
@@ -82,7 +102,8 @@ def test_boxes_need_neither_classes_nor_numbers():
     found = find(image=image(), caption=np.str_, things=boxes())
     objects, problems = found.boxes.annotate({"bbox": np.float32([[0, 0, 0.5, 1], [0, 0, 1, 2]])})
     assert [(item.chain, item.box) for item in objects] == [
-        ("object#0", (0.0, 0.0, 0.5, 1.0)), ("object#1", (0.0, 0.0, 1.0, 1.0)),
+        ("object#0", (0.0, 0.0, 0.5, 1.0)),
+        ("object#1", (0.0, 0.0, 1.0, 1.0)),
     ]
     assert problems == []
 
