@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.without_tensorflow import run_without_tensorflow
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_manifest import IndexManifest
 from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 PROGRAMS = ("align", "caption", "index", "localize", "search")
 MODEL = ("--model_dir=alignment",)

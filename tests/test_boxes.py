@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 
 
 def test_half_overlapping_boxes_share_a_third():

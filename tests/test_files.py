@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.array_file import array_kind, read_arrays, write_arrays
+from vsa_tf.files import array_kind, read_arrays, write_arrays
 
 
 def test_arrays_come_back_to_the_last_bit(tmp_path):

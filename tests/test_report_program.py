@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 
 @pytest.fixture

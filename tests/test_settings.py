@@ -5,8 +5,7 @@ import types
 import pytest
 from absl import flags
 
-from vsa_tf import config
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
+from vsa_tf import settings as config
 from vsa_tf.model_settings import (
     MODEL_SETTINGS,
     AlignmentSettings,
@@ -15,6 +14,7 @@ from vsa_tf.model_settings import (
     MRnnSettings,
 )
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 
 def _settings(tmp_path, **values):

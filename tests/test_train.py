@@ -1,7 +1,8 @@
 import pytest
 from absl import flags
 
-from vsa_tf import config, train
+from vsa_tf import settings as config
+from vsa_tf import train
 from vsa_tf.program import ProgramError
 from vsa_tf.reporting import write_report
 from vsa_tf.saved_models import export_model

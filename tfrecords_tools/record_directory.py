@@ -12,7 +12,7 @@ import os
 import uuid
 
 from vsa_tf.data import schema
-from vsa_tf.lock_file import lock_file
+from vsa_tf.files import lock_file
 
 _SETTINGS = ".write_settings.json"
 _LOCK = ".write_lock"

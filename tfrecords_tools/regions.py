@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 
 WHOLE_FRAME = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
 

@@ -21,7 +21,7 @@ import time
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 
 _SUITES = {
     "train": ("alignment_step", "caption_step"),

@@ -1,4 +1,4 @@
-"""Intersection over union of boxes."""
+"""Boxes as all floors of the project know them: normalised `ymin, xmin, ymax, xmax`."""
 
 import numpy as np
 

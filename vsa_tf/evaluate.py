@@ -15,7 +15,8 @@ import pathlib
 
 from absl import flags
 
-from vsa_tf import config, program
+from vsa_tf import program
+from vsa_tf import settings as config
 from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings, TwoBranchSettings
 
 CAPTION_METHODS = (

@@ -1,4 +1,4 @@
-"""Settings of each model: dataclasses whose fields become flags (`vsa_tf.config`)."""
+"""Settings of each model: dataclasses whose fields become flags (`vsa_tf.settings`)."""
 
 import dataclasses
 import pathlib

@@ -19,7 +19,7 @@ import sys
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 
 # Of each kind of metric, what the papers' tables show.
 _COLUMNS = {

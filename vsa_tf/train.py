@@ -10,7 +10,8 @@ The same command goes on with a run that was stopped. `model_dir` holds the reso
 `vsa_tf.report` and `vsa_tf.export` do.
 """
 
-from vsa_tf import config, program
+from vsa_tf import program
+from vsa_tf import settings as config
 
 
 def main():

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from vsa_tf.answers.model_source import ModelSource
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import MODEL_SETTINGS
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 
 @pytest.mark.parametrize(

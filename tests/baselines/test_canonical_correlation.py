@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import CCA
 
-from vsa_tf.array_file import write_arrays
 from vsa_tf.baselines.canonical_correlation import CanonicalCorrelation
+from vsa_tf.files import write_arrays
 
 
 def _pairs(num_pairs=500, sizes=(5, 7), seed=0, shared=3):

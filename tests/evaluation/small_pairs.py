@@ -3,7 +3,6 @@
 import numpy as np
 
 from tests.data import small_records
-from vsa_tf.config import DataSettings
 from vsa_tf.data import schema
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.phrase_records import PhraseRecords
@@ -11,6 +10,7 @@ from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.models.embedding_network import EmbeddingNetwork
+from vsa_tf.settings import DataSettings
 from vsa_tf.text.vocabulary import Vocabulary
 
 # A phrase's box; regions of this box and of the opposite one lie beside the whole frame.

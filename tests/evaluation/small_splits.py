@@ -4,12 +4,12 @@ import keras
 
 from tests.data import small_records
 from tests.vsa_tf_test_case import randomize
-from vsa_tf.config import DataSettings
 from vsa_tf.data import schema
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.models.m_rnn import MRnn
+from vsa_tf.settings import DataSettings
 
 # Captions of four images; every word but "grass" and "brown" is seen twice or more.
 CAPTIONS = (

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from tests.data import small_records
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.data import schema
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -16,6 +15,7 @@ from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
 NUM_IMAGES = 6

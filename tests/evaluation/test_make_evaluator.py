@@ -1,8 +1,8 @@
 import pytest
 
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.model_settings import MODEL_SETTINGS, CaptionerSettings
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 
 @pytest.mark.parametrize("name", MODEL_SETTINGS)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 from vsa_tf.losses.box_overlaps import box_overlaps
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 from vsa_tf.losses.region_phrase_masks import region_phrase_masks
 
 # In image 0 a man (chain 1, two phrases), his shirt (2) and a dog (3); in image 1 a dog (1).

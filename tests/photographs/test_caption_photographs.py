@@ -5,10 +5,10 @@ import types
 import pytest
 from PIL import Image
 
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
 from vsa_tf.photographs.caption_photographs import caption_photographs
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.generated_data import generate_data
 from vsa_tf.training.train_model import train_model
 

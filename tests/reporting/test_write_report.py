@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.model_settings import (
     AlignmentSettings,
@@ -22,6 +21,7 @@ from vsa_tf.model_settings import (
 from vsa_tf.program import ProgramError
 from vsa_tf.reporting.report_options import ReportOptions
 from vsa_tf.reporting.write_report import write_report
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.generated_data import generate_data
 from vsa_tf.training.train_model import train_model
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
-from vsa_tf.array_file import write_arrays
+from vsa_tf.files import write_arrays
 from vsa_tf.sentence_features.make_sentence_feature import (
     SENTENCE_FEATURES,
     load_sentence_feature,

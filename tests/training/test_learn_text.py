@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.model_settings import DefragSettings
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.learn_text import learn_text
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from vsa_tf.config import OptimizerSettings
+from vsa_tf.settings import OptimizerSettings
 from vsa_tf.training.optimizer import make_optimizer
 
 

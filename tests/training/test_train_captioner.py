@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_splits import CAPTIONS, load_split
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import MRnnSettings
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.training.train_model import train_model
 

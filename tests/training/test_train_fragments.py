@@ -9,7 +9,6 @@ import pytest
 
 from tests.data.small_records import set_dependencies, write_records
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.config import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.data import schema
 from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
@@ -18,6 +17,7 @@ from vsa_tf.evaluation.load_split import load_split
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.relation_types import RelationTypes
 from vsa_tf.training.train_model import train_model
 

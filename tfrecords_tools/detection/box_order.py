@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 
 # Images before anything is concluded, and how far below zero, in standard errors and in overlap,
 # their mean must lie: boxes of no order, or that overlap nothing, are never refused.

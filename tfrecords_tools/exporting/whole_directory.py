@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from vsa_tf.lock_file import lock_file
+from vsa_tf.files import lock_file
 
 
 @contextlib.contextmanager

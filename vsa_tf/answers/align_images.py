@@ -5,7 +5,7 @@ import io
 from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.answers.rounded import rounded
 from vsa_tf.answers.write_answers import write_answers
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 
 
 def align_images(source, paths, sentence, picture_path="", output=None):

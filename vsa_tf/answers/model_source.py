@@ -5,10 +5,10 @@ import json
 import pathlib
 import re
 
-from vsa_tf.config import Settings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.signatures import model_signatures
 from vsa_tf.saved_models.version_path import version_path
+from vsa_tf.settings import Settings
 
 _WAYS = ("model_dir", "saved_model", "server")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.linalg
 
-from vsa_tf.array_file import read_arrays, write_arrays
 from vsa_tf.baselines.pair_covariance import PairCovariance
+from vsa_tf.files import read_arrays, write_arrays
 
 _ROWS = 4096
 _KIND = "canonical_correlation"

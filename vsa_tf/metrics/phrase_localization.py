@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 from vsa_tf.metrics.retrieval import RECALL_AT
 
 # A half, and what rounding takes from it where boxes are normalised float32.

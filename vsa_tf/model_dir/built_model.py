@@ -4,13 +4,13 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.config import Settings
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.stored_text import load_text
 from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
 from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
 from vsa_tf.models.build_two_branch import build_embedding, build_similarity
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import Settings
 
 _BUILDERS = {
     "alignment": build_alignment,

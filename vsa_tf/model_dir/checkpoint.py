@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 
 _PROGRESS = "progress.json"

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from vsa_tf.lock_file import lock_file
+from vsa_tf.files import lock_file
 from vsa_tf.program import ProgramError
 
 _LOCK = ".lock"

@@ -1,6 +1,6 @@
 """Photographs with their phrases, the boxes that are true and those that were found."""
 
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 from vsa_tf.metrics.phrase_localization import IOU_THRESHOLD, union_box
 from vsa_tf.reporting.card import Card
 

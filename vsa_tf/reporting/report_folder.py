@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 
 _MANIFEST = "report.json"

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 
 _RECALL = 0.95

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 
-from vsa_tf.atomic_file import write_atomically
+from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 
 _FILE = "index.json"

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
-from vsa_tf.array_file import read_arrays, write_arrays
+from vsa_tf.files import read_arrays, write_arrays
 from vsa_tf.sentence_features.fisher_gradients import fisher_gradients
 from vsa_tf.sentence_features.grouped_matrix import GroupedMatrix
 from vsa_tf.sentence_features.hybrid_mixture import HybridMixture

@@ -1,6 +1,6 @@
 """Which sentence features there are."""
 
-from vsa_tf.array_file import array_kind
+from vsa_tf.files import array_kind
 from vsa_tf.sentence_features.fisher_vector import FisherVector
 from vsa_tf.sentence_features.mean_vector import MeanVector
 from vsa_tf.sentence_features.tf_idf import TfIdf

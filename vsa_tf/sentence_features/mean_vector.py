@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.array_file import read_arrays, write_arrays
+from vsa_tf.files import read_arrays, write_arrays
 from vsa_tf.sentence_features.word_array import array_to_words, words_to_array
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 

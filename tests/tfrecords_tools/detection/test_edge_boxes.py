@@ -6,7 +6,7 @@ import pytest
 
 from tfrecords_tools.detection.edge_boxes import EdgeBoxes
 from tfrecords_tools.detection.load_opencv import load_opencv
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 
 SQUARE = np.array([[0.25, 0.25, 0.75, 0.75]])
 PATCH, INNER = 32, 4

@@ -3,7 +3,7 @@ import pytest
 
 from tfrecords_tools.detection.selective_search import SelectiveSearch
 from tfrecords_tools.regions import select_regions
-from vsa_tf.box_overlap import box_overlap
+from vsa_tf.boxes import box_overlap
 
 SQUARE = np.array([[0.25, 0.25, 0.75, 0.75]])
 
