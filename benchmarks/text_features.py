@@ -85,7 +85,7 @@ def _read(data_dir, split):
     import numpy as np
 
     from vsa_tf.data.record_split import RecordSplit
-    from vsa_tf.text.word_tokenizer import tokenize
+    from vsa_tf.text.tokenizer import tokenize
 
     records = RecordSplit(data_dir, split, feature_cache_bytes=0)
     features = np.concatenate(

@@ -1,8 +1,7 @@
 import pytest
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.text.relation_types import OTHER_RELATION, RelationTypes
-from vsa_tf.text.vocabulary import UNK_ID, Vocabulary
+from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID, RelationTypes, Vocabulary
 
 # Ids 4, 5 and 6; relations 2 and 3.
 WORDS = [["dogs", "dogs", "dogs", "run", "run", "the"]]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.data.fragment_store import FragmentStore
-from vsa_tf.text.relation_types import OTHER_RELATION
+from vsa_tf.text.vocabulary import OTHER_RELATION
 
 FRAGMENTS = [[(2, 4, 5), (3, 4, 6)], [], [(OTHER_RELATION, 7, 8)] * 3]
 

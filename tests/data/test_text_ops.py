@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from vsa_tf.data.text_ops import GraphWordTokenizer, TextToIds
 from vsa_tf.data.token_store import TokenStore
-from vsa_tf.text.make_tokenizer import make_tokenizer
+from vsa_tf.text.tokenizer import make_tokenizer, tokenize
 from vsa_tf.text.vocabulary import UNK_TOKEN, Vocabulary
-from vsa_tf.text.word_tokenizer import tokenize
 
 FLICKR8K_TEXT = (
     pathlib.Path(__file__).parents[3] / "shared" / "data" / "flickr8k" / "Flickr8k_text.zip"

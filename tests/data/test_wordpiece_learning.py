@@ -3,7 +3,7 @@ import collections
 import pytest
 
 from vsa_tf.data.wordpiece_learning import learn_wordpieces
-from vsa_tf.text.wordpiece_tokenizer import WordpieceTokenizer
+from vsa_tf.text.tokenizer import WordpieceTokenizer
 
 WORDS = "snow snowboard snowboarder board skateboard skateboarder skate dog dogs cat cats".split()
 COUNTS = collections.Counter({word: 10 + index for index, word in enumerate(WORDS)})

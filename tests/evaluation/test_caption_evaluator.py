@@ -11,7 +11,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
 from vsa_tf.metrics.caption_scores import CaptionScorer
 from vsa_tf.model_settings import DvsaRnnSettings, MRnnSettings
-from vsa_tf.text.word_tokenizer import tokenize
+from vsa_tf.text.tokenizer import tokenize
 
 # As during training: no METEOR, which starts Java.
 QUICK = EvaluationOptions(intervals=False)

@@ -16,7 +16,7 @@ from vsa_tf.model_dir.stored_text import save_text
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
-from vsa_tf.text.relation_types import RelationTypes
+from vsa_tf.text.vocabulary import RelationTypes
 
 CAPTIONS = (
     "A brown dog runs on the grass .",

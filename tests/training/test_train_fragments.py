@@ -18,7 +18,7 @@ from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.model_settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
-from vsa_tf.text.relation_types import RelationTypes
+from vsa_tf.text.vocabulary import RelationTypes
 from vsa_tf.training.train_model import train_model
 
 SIZES = {"joint_size": 6, "word_embedding_size": 4, "dropout": 0.2}

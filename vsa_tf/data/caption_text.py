@@ -5,10 +5,9 @@ import functools
 
 import numpy as np
 
-from vsa_tf.text import word_tokenizer
-from vsa_tf.text.make_tokenizer import make_tokenizer
+from vsa_tf.text import tokenizer as word_tokenizer
+from vsa_tf.text.tokenizer import CONTINUATION, WordpieceTokenizer, make_tokenizer
 from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
-from vsa_tf.text.wordpiece_tokenizer import CONTINUATION, WordpieceTokenizer
 
 # Sentences whose features are computed together.
 _FEATURE_ROWS = 4096

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsa_tf.data.packed_rows import PackedRows
-from vsa_tf.text.relation_types import OTHER_RELATION
+from vsa_tf.text.vocabulary import OTHER_RELATION
 
 
 class FragmentStore(PackedRows):

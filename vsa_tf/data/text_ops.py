@@ -10,11 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.text.make_tokenizer import TOKENIZERS
 from vsa_tf.text.normalization import normalize_character
+from vsa_tf.text.tokenizer import CONTINUATION, TOKENIZERS, WORD_RULES
 from vsa_tf.text.vocabulary import PAD_ID, UNK_ID, UNK_TOKEN
-from vsa_tf.text.word_tokenizer import WORD_RULES
-from vsa_tf.text.wordpiece_tokenizer import CONTINUATION
 
 _BLOCK = 256
 _NUM_CODE_POINTS = 0x110000
@@ -90,7 +88,7 @@ def _normalize(texts):
 
 
 class GraphWordTokenizer(tf.Module):
-    """`vsa_tf.text.word_tokenizer.tokenize` for a batch of strings, in core operations.
+    """`vsa_tf.text.tokenizer.tokenize` for a batch of strings, in core operations.
 
     Example:
 

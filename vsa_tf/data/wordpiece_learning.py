@@ -1,6 +1,6 @@
 """Learns the wordpieces of the training captions."""
 
-from vsa_tf.text.wordpiece_tokenizer import CONTINUATION
+from vsa_tf.text.tokenizer import CONTINUATION
 
 
 def learn_wordpieces(word_counts, vocabulary_size):

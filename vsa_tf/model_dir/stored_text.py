@@ -5,8 +5,7 @@ import pathlib
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.program import ProgramError
 from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
-from vsa_tf.text.relation_types import RelationTypes
-from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 
 _VOCABULARY = "vocabulary.txt"
 _RELATIONS = "relations.txt"

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from vsa_tf.data.text_ops import TextToIds
-from vsa_tf.text.relation_types import OTHER_RELATION, PAD_RELATION
+from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_RELATION
 
 
 class GraphRelations(tf.Module):

@@ -6,8 +6,8 @@ from vsa_tf.data.text_ops import TextToIds
 from vsa_tf.saved_models.graph_fisher_vector import GraphFisherVector
 from vsa_tf.saved_models.graph_mean_vector import GraphMeanVector
 from vsa_tf.saved_models.graph_tf_idf import GraphTfIdf
+from vsa_tf.text.tokenizer import CONTINUATION
 from vsa_tf.text.vocabulary import END_TOKEN, PAD_ID, PAD_TOKEN
-from vsa_tf.text.wordpiece_tokenizer import CONTINUATION
 
 _FEATURES = {"tf_idf": GraphTfIdf, "mean_vector": GraphMeanVector, "hglmm": GraphFisherVector}
 

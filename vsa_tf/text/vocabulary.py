@@ -1,12 +1,161 @@
-"""The tokens a model knows, with their counts in the training captions."""
+"""The tokens and relation types that a model knows, with their counts in the training captions."""
 
 import collections
+import hashlib
+import pathlib
 
-from vsa_tf.text.counted_names import CountedNames
+from vsa_tf.files import write_atomically
 
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
 PAD_TOKEN, START_TOKEN, END_TOKEN, UNK_TOKEN = "<pad>", "<start>", "<end>", "<unk>"
 SPECIAL_TOKENS = (PAD_TOKEN, START_TOKEN, END_TOKEN, UNK_TOKEN)
+PAD_RELATION, OTHER_RELATION = 0, 1
+
+
+class CountedNames:
+    """Names, their ids and their counts in the training captions; a base class.
+
+    A subclass says what its names are: `kind`, `item` and `items` in words; `special`, the names
+    of the first ids; `unknown_id`, the one of names that are not known; and which names
+    `is_name` takes.
+
+    Args:
+        names: all names in order of id, the special ones first.
+        counts: how often each occurred in the training captions.
+
+    Attributes:
+        names: tuple of strings.
+        counts: tuple of integers.
+
+    Raises:
+        ValueError: when a special name is missing, a name is repeated or cannot be one, or a count
+            is no integer of 0 or more.
+    """
+
+    kind = item = items = ""
+    special = ()
+    unknown_id = 0
+
+    def __init__(self, names, counts):
+        self.names = tuple(names)
+        self.counts = tuple(counts)
+        if self.names[: len(self.special)] != self.special:
+            raise ValueError(
+                f"Expected {self.kind} to start with {self.special}. "
+                f"Received: {self.names[: len(self.special)]}"
+            )
+        if len(self.names) != len(self.counts):
+            raise ValueError(
+                f"Expected one count a {self.item}. "
+                f"Received: {len(self.names)} {self.items}, {len(self.counts)} counts"
+            )
+        self._ids = {}
+        for index, (name, count) in enumerate(zip(self.names, self.counts)):
+            if not self.is_name(name):
+                raise ValueError(
+                    f"Expected {self.items} of one or more characters, no tabs or line ends, and "
+                    f"no white space in tokens. Received: {self.item} {index} = {name!r}"
+                )
+            if name in self._ids:
+                raise ValueError(
+                    f"Expected each {self.item} once. Received: {name!r} as {self.items} "
+                    f"{self._ids[name]} and {index}"
+                )
+            if not isinstance(count, int) or count < 0:
+                raise ValueError(
+                    f"Expected counts to be integers of 0 or more. Received: {name!r}: {count!r}"
+                )
+            self._ids[name] = index
+
+    @staticmethod
+    def is_name(text):
+        """Whether a string may be a name: it must fit a line `NAME<TAB>COUNT`."""
+        return bool(text) and not set(text) & set("\t\r\n")
+
+    @staticmethod
+    def by_count(counts):
+        """Returns `(name, count)` of a dict by descending count, those of one count by name."""
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    @classmethod
+    def load(cls, path):
+        """Reads a file that `save` wrote.
+
+        Raises:
+            OSError: when the file cannot be read.
+            ValueError: when it is not such a file, with the path and the line.
+        """
+        try:
+            text = pathlib.Path(path).read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"Expected {cls.kind} in UTF-8. Received: {path}: {error}") from None
+        if not text.endswith("\n"):
+            raise ValueError(
+                f"Expected {cls.kind} to end with a line end; {path} is "
+                f"{'empty' if not text else 'cut off'}. Copy or write it again."
+            )
+        names, counts = [], []
+        for number, line in enumerate(text[:-1].split("\n"), 1):
+            name, tab, count = line.partition("\t")
+            if not (tab and count.isascii() and count.isdigit()):
+                raise ValueError(
+                    f"Expected lines of the form NAME<TAB>COUNT in {cls.kind}. "
+                    f"Received: line {number} of {path}: {line[:80]!r}"
+                )
+            names.append(name)
+            counts.append(int(count))
+        try:
+            return cls(names, counts)
+        except ValueError as error:
+            raise ValueError(f"{error}. The {cls.items} were read from {path}") from None
+
+    def save(self, path):
+        """Writes one `NAME<TAB>COUNT` line each, in UTF-8; the file is never half-written.
+
+        Args:
+            path: of the file; one that exists is replaced.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        write_atomically(path, self._serialized())
+
+    def fingerprint(self):
+        """Returns the SHA-256 (hexadecimal) of the file that `save` writes."""
+        return hashlib.sha256(self._serialized()).hexdigest()
+
+    def _serialized(self):
+        lines = (f"{name}\t{count}\n" for name, count in zip(self.names, self.counts))
+        return "".join(lines).encode("utf-8")
+
+    def encode(self, names):
+        """Returns the list of ids of `names`, `unknown_id` for those that are not known."""
+        return [self._ids.get(name, self.unknown_id) for name in names]
+
+    def decode(self, ids):
+        """Returns the list of names of `ids`.
+
+        Raises:
+            ValueError: for an id outside `0..len(self) - 1`.
+        """
+        for index in ids:
+            if not 0 <= index < len(self):
+                raise ValueError(f"Expected ids in 0..{len(self) - 1}. Received: {index}")
+        return [self.names[index] for index in ids]
+
+    def __len__(self):
+        return len(self.names)
+
+    def __contains__(self, name):
+        return name in self._ids
+
+    def __eq__(self, other):
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.names == other.names and self.counts == other.counts
+
+    def __hash__(self):
+        return hash((self.names, self.counts))
 
 
 class Vocabulary(CountedNames):
@@ -85,3 +234,43 @@ class Vocabulary(CountedNames):
 
     def __repr__(self):
         return f"Vocabulary({len(self)} tokens, {self.num_sentences} sentences)"
+
+
+class RelationTypes(CountedNames):
+    """Relation types, their ids and their counts; see `CountedNames`.
+
+    Id 0 is padding; id 1 is shared by all types that are rare in training or do not occur there.
+
+    Example:
+
+    >>> types = RelationTypes.from_relations(["det", "nsubj", "det", "expl"], min_count=2)
+    >>> types.names, types.encode(["det", "expl", "vocative"])
+    (('<pad>', '<other>', 'det'), [2, 1, 1])
+    """
+
+    kind, item, items = "relation types", "relation type", "relation types"
+    special = ("<pad>", "<other>")
+    unknown_id = OTHER_RELATION
+
+    @classmethod
+    def from_relations(cls, relations, min_count=1):
+        """Counts the relations of the training captions.
+
+        Args:
+            relations: iterable of relation types, one for each relation, of the training split
+                only.
+            min_count: types that occur less often share one id.
+
+        Returns:
+            A `RelationTypes`: the special ones, then the others by descending count, those of one
+            count in alphabetical order.
+
+        Raises:
+            ValueError: when `min_count` is below 1, or a relation is named as a special one.
+        """
+        if min_count < 1:
+            raise ValueError(f"Expected min_count to be 1 or more. Received: min_count={min_count}")
+        counter = collections.Counter(relations)
+        kept = {name: count for name, count in counter.items() if count >= min_count}
+        rare = counter.total() - sum(kept.values())
+        return cls(*zip(*zip(cls.special, (0, rare)), *cls.by_count(kept)))

@@ -8,7 +8,7 @@ from vsa_tf.program import ProgramError
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
-from vsa_tf.text.relation_types import OTHER_RELATION, RelationTypes
+from vsa_tf.text.vocabulary import OTHER_RELATION, RelationTypes
 
 
 def learn_text(captions, settings, dependencies=()):
