@@ -112,9 +112,9 @@ def seconds_per_batch(dataset, num_warm_up, num_steps):
 def measure(flags):
     """Writes records, times the pipeline on them, and returns the JSON object."""
     from vsa_tf.data.batch_plan import BatchPlan
+    from vsa_tf.data.caption_rows import TokenStore
     from vsa_tf.data.input_pipeline import InputPipeline
     from vsa_tf.data.record_split import RecordSplit
-    from vsa_tf.data.token_store import TokenStore
 
     def rate(pipeline, num_steps):
         dataset = pipeline.training_batches(plan)

@@ -63,7 +63,7 @@ _ALLOWED = {
     "vsa_tf.data.parsed_record": ("google.protobuf", "numpy", "tensorflow", "vsa_tf.data"),
     "vsa_tf.data.schema": (),
     "vsa_tf.data.text_ops": ("numpy", "tensorflow", "tensorflow_text", "vsa_tf.text"),
-    "vsa_tf.data.wordpiece_learning": ("tensorflow_text", "vsa_tf.text"),
+    "vsa_tf.data.text_ops": ("tensorflow_text", "vsa_tf.text"),
     # Above the model: models as directories keep them, and what they are worth.
     "vsa_tf.model_dir": (
         "numpy",
@@ -346,7 +346,7 @@ _ONLY_IN = {
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {
         "vsa_tf.data.text_ops",
-        "vsa_tf.data.wordpiece_learning",
+        "vsa_tf.data.text_ops",
         "vsa_tf.server.loaded_version",
     },
     "official": set(),

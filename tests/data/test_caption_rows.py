@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from tests.data.small_records import tokenise
-from vsa_tf.data.token_store import TokenStore
-from vsa_tf.text.vocabulary import PAD_ID, UNK_ID
+from vsa_tf.data.caption_rows import FragmentStore, TokenStore
+from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, UNK_ID
+
+FRAGMENTS = [[(2, 4, 5), (3, 4, 6)], [], [(OTHER_RELATION, 7, 8)] * 3]
 
 
 def test_captions_are_packed_and_padded():
@@ -50,3 +52,42 @@ def test_another_number_of_lists_than_captions_is_refused():
 def test_max_words_must_be_positive():
     with pytest.raises(ValueError, match="max_words=0"):
         TokenStore([[4]], max_words=0)
+
+
+def test_relations_are_packed_and_padded():
+    store = FragmentStore(FRAGMENTS, max_fragments=9)
+    assert len(store) == 3
+    assert store.lengths.tolist() == [2, 0, 3]
+    assert store.packed_ids.tolist() == [[2, 4, 5], [3, 4, 6], *[[1, 7, 8]] * 3]
+    assert store.packed_ids.dtype == store.lengths.dtype == np.int32
+    assert store.row(2).tolist() == [[1, 7, 8]] * 3
+    entries = store.entries([2, 1, 0], width=4)
+    assert tuple(entries) == store.entry_names == ("relations", "heads", "dependents")
+    assert all(rows.dtype == np.int32 for rows in entries.values())
+    assert entries["relations"].tolist() == [[1, 1, 1, 0], [0, 0, 0, 0], [2, 3, 0, 0]]
+    assert entries["heads"].tolist() == [[7, 7, 7, 0], [0, 0, 0, 0], [4, 4, 0, 0]]
+    assert entries["dependents"].tolist() == [[8, 8, 8, 0], [0, 0, 0, 0], [5, 6, 0, 0]]
+
+
+def test_long_captions_are_cut_and_captions_without_relations_counted():
+    store = FragmentStore(FRAGMENTS, max_fragments=2)
+    assert store.lengths.tolist() == [2, 0, 2]
+    assert store.counts() == {"truncated": 1, "without_relations": 1}
+    # Two are left of the three of the type that the rare ones share.
+    assert store.num_pooled == 2
+
+
+def test_no_caption_may_have_relations():
+    store = FragmentStore([[], []], max_fragments=2)
+    assert store.packed_ids.shape == (0, 3)
+    assert not store.entries([0, 1], width=1)["relations"].any()
+
+
+def test_too_narrow_rows_are_refused_of_fragment_store():
+    with pytest.raises(ValueError, match="width=1 relations. Received: one of 2"):
+        FragmentStore(FRAGMENTS, max_fragments=9).entries([0], width=1)
+
+
+def test_max_fragments_must_be_positive():
+    with pytest.raises(ValueError, match="max_fragments=0"):
+        FragmentStore(FRAGMENTS, max_fragments=0)

@@ -8,11 +8,11 @@ from tests.data import small_records
 from tests.data.small_records import change_info, write_records
 from vsa_tf.data import schema
 from vsa_tf.data.batch_plan import BatchPlan
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.input_pipeline import InputPipeline
-from vsa_tf.data.phrase_records import PhraseRecords
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.token_store import TokenStore
+from vsa_tf.data.record_views import PhraseRecords
 
 _BATCH_SIZE = 6
 _KEYS = {"region_boxes", "region_mask", "token_ids", "image_id", "sentence_id"}

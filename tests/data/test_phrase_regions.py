@@ -3,9 +3,9 @@ import pytest
 
 from tests.data.given_phrases import given_phrases
 from vsa_tf.data.batch_assembler import BatchAssembler
-from vsa_tf.data.phrase_records import PhraseRecords
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.phrase_regions import PhraseRegions
-from vsa_tf.data.token_store import TokenStore
+from vsa_tf.data.record_views import PhraseRecords
 
 # Overlaps of the regions with the phrases' boxes: of "two men", the upper left quarter, 1/4 (the
 # frame), 1, 4/5 and 0; of "dogs", 0.16, 0, 0 and 0.16 / 0.25 = 0.64; of "kite", 0.01 and 0.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.data.given_phrases import given_phrases
-from vsa_tf.data.phrase_records import PhraseRecords
+from vsa_tf.data.record_views import PhraseRecords
 
 
 def test_each_phrase_with_a_box_is_a_caption_of_its_image():

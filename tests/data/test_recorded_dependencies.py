@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.data.small_records import change_info, set_dependencies, write_records
 from vsa_tf.data import schema
 from vsa_tf.data.batch_plan import BatchPlan
-from vsa_tf.data.fragment_store import FragmentStore
+from vsa_tf.data.caption_rows import FragmentStore
 from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.record_split import RecordSplit
 

@@ -1,3 +1,4 @@
+import collections
 import json
 import pathlib
 import random
@@ -10,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsa_tf.data.text_ops import GraphWordTokenizer, TextToIds
-from vsa_tf.data.token_store import TokenStore
-from vsa_tf.text.tokenizer import make_tokenizer, tokenize
+from vsa_tf.data.caption_rows import TokenStore
+from vsa_tf.data.text_ops import GraphWordTokenizer, TextToIds, learn_wordpieces
+from vsa_tf.text.tokenizer import WordpieceTokenizer, make_tokenizer, tokenize
 from vsa_tf.text.vocabulary import UNK_TOKEN, Vocabulary
 
 FLICKR8K_TEXT = (
@@ -30,7 +31,6 @@ BYTE_FRAGMENTS = [fragment.encode("utf-8", "surrogatepass") for fragment in FRAG
 ]
 # 'x' begins no piece, 'q' continues none, 'z' is in none.
 PIECES = ["d", "do", "dog", "##o", "##g", "##gs", "##s", "a", "##a", "n", "##'", "##t", "q", "##x"]
-
 ANY_BYTES = (
     st.binary(max_size=20)
     | st.lists(st.sampled_from(BYTE_FRAGMENTS), max_size=12).map(b"".join)
@@ -38,6 +38,9 @@ ANY_BYTES = (
         lambda text: text.encode("utf-8", "surrogatepass")
     )
 )
+WORDS = "snow snowboard snowboarder board skateboard skateboarder skate dog dogs cat cats".split()
+COUNTS = collections.Counter({word: 10 + index for index, word in enumerate(WORDS)})
+NUM_CHARACTERS = len(set("".join(WORDS)))
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +215,42 @@ def test_a_saved_model_of_wordpieces_gives_the_same_ids(tmp_path, piece_vocabula
     assert loaded["ids"].numpy().tolist() == ids.numpy().tolist()
     assert lengths.numpy().tolist() == [4, 4] and num_dropped.numpy().tolist() == [1, 0]
     assert loaded["num_dropped"].numpy().tolist() == [1, 0]
+
+
+def setup_module():
+    pytest.importorskip("tensorflow_text")
+
+
+def test_learnt_words_have_no_unknown_characters():
+    counts = COUNTS + collections.Counter(["犬", "z" * 60, "q" + "a" * 51])
+    tokenizer = WordpieceTokenizer(learn_wordpieces(counts, 60))
+    for word in counts:
+        pieces = tokenizer.split_word(word)
+        assert "<unk>" not in pieces
+        assert pieces[0] + "".join(piece.removeprefix("##") for piece in pieces[1:]) == word
+    # Also at the places of a word where they were never seen.
+    assert "<unk>" not in tokenizer.split_word("gq犬z犬")
+
+
+def test_pieces_shared_by_words_come_before_whole_words():
+    # board and boarder end two words each beside the 11 words themselves.
+    assert {"##board", "##boarder"} <= set(learn_wordpieces(COUNTS, 2 * NUM_CHARACTERS + 6))
+    assert set(WORDS) <= set(learn_wordpieces(COUNTS, 2 * NUM_CHARACTERS + 12))
+
+
+@pytest.mark.parametrize("size", [2 * NUM_CHARACTERS, 2 * NUM_CHARACTERS + 3, 40, 1000])
+def test_no_more_pieces_than_asked_for(size):
+    pieces = learn_wordpieces(COUNTS, size)
+    assert len(pieces) == len(set(pieces)) <= size
+
+
+def test_the_order_of_the_counts_changes_nothing():
+    reversed_counts = dict(reversed(list(COUNTS.items())))
+    assert learn_wordpieces(COUNTS, 40) == learn_wordpieces(reversed_counts, 40)
+
+
+def test_bad_arguments_are_refused_of_wordpiece_learning():
+    with pytest.raises(ValueError, match="Expected words"):
+        learn_wordpieces({}, 100)
+    with pytest.raises(ValueError, match=f"{2 * NUM_CHARACTERS} or more.*vocabulary_size=5"):
+        learn_wordpieces(COUNTS, 5)

@@ -5,9 +5,9 @@ import numpy as np
 from tests.data import small_records
 from vsa_tf.data import schema
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.data.phrase_records import PhraseRecords
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.record_views import PhraseRecords
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.models.embedding_network import EmbeddingNetwork
 from vsa_tf.settings import DataSettings

@@ -68,7 +68,7 @@ def test_files_are_read_in_batches(reader, photographs):
 
 
 def test_pixels_are_read_as_training_read_them(photographs):
-    from vsa_tf.data.resized_image import resized_image
+    from vsa_tf.data.image_input import resized_image
 
     ((_, batch),) = PhotographReader(_PIXELS, 8).batches(photographs[:1])
     jpeg = io.BytesIO()  # records hold what is no JPEG as one

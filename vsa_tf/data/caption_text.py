@@ -41,7 +41,7 @@ class CaptionText:
         words = [word_tokenizer.tokenize(caption) for caption in captions]
         if settings.tokenizer == "word":
             return cls(Vocabulary.from_sentences(words, settings.min_count), "word")
-        from vsa_tf.data.wordpiece_learning import learn_wordpieces  # imports tensorflow_text
+        from vsa_tf.data.text_ops import learn_wordpieces  # imports tensorflow_text
 
         counts = collections.Counter(word for sentence in words for word in sentence)
         pieces = learn_wordpieces(counts, settings.num_wordpieces)

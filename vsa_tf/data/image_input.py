@@ -1,12 +1,10 @@
-"""All images of a split, decoded once."""
+"""How a batch comes to its images: the pixels of photographs, decoded once."""
 
 import concurrent.futures
 import os
 
 import numpy as np
 import tensorflow as tf
-
-from vsa_tf.data.resized_image import resized_image
 
 _PROGRESS_EVERY = 256
 
@@ -52,3 +50,25 @@ def decoded_images(record_split, image_size, progress=None):
     if progress:
         progress(num_images, num_images)
     return images
+
+
+def resized_image(encoded, image_size):
+    """Decodes an image and resizes it, antialiased, to a square.
+
+    The sides are scaled apart, so that normalised boxes stay true. Core TensorFlow operations only;
+    an antialiased resize does not compile under XLA.
+
+    Args:
+        encoded: string [], a JPEG, PNG, GIF (its first frame) or BMP image.
+        image_size: S, pixels.
+
+    Returns:
+        uint8 [S, S, 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run, the bytes are not such an image.
+    """
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    image.set_shape([None, None, 3])
+    image = tf.image.resize(image, [image_size, image_size], antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)

@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.batch_assembler import BatchAssembler
-from vsa_tf.data.bucket_widths import choose_bucket_widths
-from vsa_tf.data.decoded_images import decoded_images
-from vsa_tf.data.resized_image import resized_image
+from vsa_tf.data.batch_plan import choose_bucket_widths
+from vsa_tf.data.image_input import decoded_images, resized_image
 
 # Stands for the images until they are decoded; never leaves the pipeline.
 _ENCODED_IMAGES = "encoded_images"

@@ -1,4 +1,6 @@
-"""Phrases of a split as if each were a caption of its photograph."""
+"""A split seen otherwise: its phrases as captions, or its regions as images with snippets."""
+
+import dataclasses
 
 import numpy as np
 
@@ -71,3 +73,76 @@ class PhraseRecords:
     def phrase_boxes(self):
         """float32 `[P, 4]`, the true box of each phrase."""
         return self.chain_boxes[self.phrase_chains]
+
+
+class RegionRecords:
+    """A `RecordSplit` seen region by region: what the region captioner learns from.
+
+    Every region that has a snippet is one image here, in the order of images and their regions; its
+    snippets, in the order of the sentences, are its captions.
+
+    Args:
+        records: the `RecordSplit`.
+        image_of_snippet: int `[S]`.
+        region_of_snippet: int `[S]`.
+        snippets: list of S str.
+        whole_frame: each region's features are followed by the whole frame's, as a second region.
+
+    Attributes:
+        info: `records.info` with the number of regions that there are here, 1 or 2.
+        split, num_images, num_captions, filenames, captions, image_of_caption, first_caption,
+        region_boxes, region_mask: as of `RecordSplit`.
+        phrases, objects: none.
+
+    Raises:
+        ValueError: there is no snippet.
+    """
+
+    def __init__(self, records, image_of_snippet, region_of_snippet, snippets, whole_frame=False):
+        if not len(snippets):
+            raise ValueError("Expected at least one snippet. Received: none")
+        stored = records.info.num_regions
+        place = np.asarray(image_of_snippet, np.int64) * stored + region_of_snippet
+        places, region = np.unique(place, return_inverse=True)
+        order = np.argsort(region, kind="stable")
+        self._records = records
+        self._image, box = np.divmod(places, stored)
+        self._regions = np.stack([box, np.zeros_like(box)], 1) if whole_frame else box[:, None]
+        self.info = dataclasses.replace(records.info, num_regions=self._regions.shape[1])
+        self.split = records.split
+        self.captions = [snippets[snippet] for snippet in order]
+        self.image_of_caption = region[order].astype(np.int32)
+        self.first_caption = np.searchsorted(self.image_of_caption, np.arange(len(places) + 1))
+        self.region_boxes = records.region_boxes[self._image[:, None], self._regions]
+        self.region_mask = records.region_mask[self._image[:, None], self._regions]
+        self.filenames = [
+            f"{records.filenames[image]}#{region}" for image, region in zip(self._image, box)
+        ]
+        self.phrases = self.objects = [()] * len(places)
+
+    @property
+    def num_images(self):
+        return len(self._image)
+
+    @property
+    def num_captions(self):
+        return len(self.captions)
+
+    def read_region_features(self, image_indices):
+        """Returns float16 `[n, R, D]` of regions, as of `RecordSplit`."""
+        images = self._image[image_indices]
+        features = self._records.read_region_features(images)
+        return features[np.arange(len(images))[:, None], self._regions[image_indices]]
+
+    def read_encoded_images(self, image_indices):
+        """Returns the encoded photographs that the regions are in, list of bytes."""
+        return self._records.read_encoded_images(self._image[image_indices])
+
+    def read_image(self, image_index):
+        """Returns the pixels of one region, uint8 `[h, w, 3]`, at least one pixel each way."""
+        picture = self._records.read_image(self._image[image_index])
+        size = np.array(picture.shape[:2])
+        low, high = self.region_boxes[image_index, 0].reshape(2, 2)
+        first = np.minimum((low * size).astype(int), size - 1)
+        last = np.maximum(np.ceil(high * size).astype(int), first + 1)
+        return picture[first[0] : last[0], first[1] : last[1]]

@@ -3,10 +3,9 @@
 import dataclasses
 import functools
 
-from vsa_tf.data.fragment_store import FragmentStore
+from vsa_tf.data.caption_rows import FragmentStore, TokenStore
 from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.token_store import TokenStore
 
 
 @dataclasses.dataclass

@@ -2,10 +2,9 @@
 
 import dataclasses
 
-from vsa_tf.data.phrase_records import PhraseRecords
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.region_records import RegionRecords
+from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.evaluation.aligned_snippets import aligned_snippets
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit

@@ -1,6 +1,6 @@
 """What an evaluation leaves behind: one JSON value, and tables laid out as the papers'."""
 
-from vsa_tf.data.phrase_records import PhraseRecords
+from vsa_tf.data.record_views import PhraseRecords
 
 _DIRECTIONS = {
     "image_to_sentence": "image annotation",

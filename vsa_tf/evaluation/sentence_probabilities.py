@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vsa_tf.data.token_store import TokenStore
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.metrics.perplexity import perplexity
 from vsa_tf.text.vocabulary import UNK_ID
 

@@ -9,7 +9,7 @@ from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import select_regions
-from vsa_tf.data.resized_image import resized_image
+from vsa_tf.data.image_input import resized_image
 from vsa_tf.program import ProgramError
 
 # Of the records' own default.

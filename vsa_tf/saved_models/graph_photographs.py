@@ -6,7 +6,7 @@ from tfrecords_tools.detection.grid_detector import GridDetector
 from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
 from tfrecords_tools.detection.whole_frame_only import WholeFrameOnly
 from tfrecords_tools.regions import WHOLE_FRAME
-from vsa_tf.data.resized_image import resized_image
+from vsa_tf.data.image_input import resized_image
 from vsa_tf.photographs.photograph_reader import NMS_THRESHOLD
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.graph_encoder import GraphEncoder

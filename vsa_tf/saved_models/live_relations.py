@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.data.fragment_store import FragmentStore
+from vsa_tf.data.caption_rows import FragmentStore
 from vsa_tf.saved_models.input_error import InputError
 
 # White space to TensorFlow's operations.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.data.token_store import TokenStore
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.text.vocabulary import UNK_TOKEN
 
 

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.data.batch_plan import BatchPlan
-from vsa_tf.data.bucket_widths import choose_bucket_widths
-from vsa_tf.data.neighborhood_plan import NeighborhoodPlan
+from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
 from vsa_tf.program import ProgramError
 
 
