@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
-from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.grouped_matrix import GroupedMatrix
+from vsa_tf.sentence_features.fisher_vector import FisherVector, GroupedMatrix
 from vsa_tf.sentence_features.principal_components import PrincipalComponents
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.saved_models.graph_known_words import GraphKnownWords
-from vsa_tf.sentence_features.fisher_gradients import fisher_gradients
+from vsa_tf.sentence_features.fisher_vector import fisher_gradients
 
 
 class GraphFisherVector(tf.Module):

@@ -7,24 +7,25 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
 from vsa_tf.files import read_arrays, write_arrays
-from vsa_tf.sentence_features.fisher_gradients import fisher_gradients
-from vsa_tf.sentence_features.grouped_matrix import GroupedMatrix
 from vsa_tf.sentence_features.hybrid_mixture import HybridMixture
 from vsa_tf.sentence_features.principal_components import PrincipalComponents
-from vsa_tf.sentence_features.word_array import array_to_words, words_to_array
-from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+from vsa_tf.sentence_features.word_vector_table import (
+    WordVectorTable,
+    array_to_words,
+    words_to_array,
+)
 
 # Sentences worked on together: their Fisher vectors take 150 MB at most, at 18000 numbers each.
 _ROWS = 2048
-
 # The independent components of word vectors never settle to the last digit, nor need they.
 _ICA_ITERATIONS = 50
 _ICA_TOLERANCE = 1e-3
-
 # Below, in standard deviations of all words, a centre would shrink to a single word.
 _SMALLEST_SCALE = 0.5
 _EM_ITERATIONS = 30
 _EM_TOLERANCE = 0.01
+# A point's share in a component below which its gradient there is taken as zero, as VLFeat does.
+SMALLEST_SHARE = 1e-6
 
 
 class FisherVector:
@@ -234,3 +235,102 @@ def _independent_components(vectors, rows, seed):
         warnings.simplefilter("ignore", ConvergenceWarning)
         analysis.fit(vectors[rows])
     return analysis.transform(vectors).astype(np.float32)
+
+
+def fisher_gradients(mixture, points):
+    """Computes the normalised gradients of `log u(x)` at points, component by component.
+
+    With the share `gamma = pi_k u_k(x) / u(x)` of component k, the gradients are
+
+        Gaussian    location  gamma (x - mu) / sigma^2
+                    scale     gamma ((x - mu)^2 / sigma^3 - 1 / sigma)
+        Laplacian   location  gamma sign(x - m) / s
+                    scale     gamma (|x - m| / s^2 - 1 / s)
+
+    each divided by the square root of its Fisher information, taken as diagonal and as if shares
+    were 0 or 1 (Perronnin and Dance): `pi_k / sigma^2` and `2 pi_k / sigma^2` of a Gaussian's
+    location and scale, `pi_k / s^2` for both of a Laplacian.
+
+    Args:
+        mixture: a `HybridMixture` of K components.
+        points: float `[N, D]`.
+
+    Returns:
+        A list of K pairs `(rows, gradients)`: the points with a share of at least 1e-6 in the
+        component, int64 `[n_k]`, and float32 `[n_k, 2 * D]`, locations before scales. All other
+        gradients are taken as zero.
+
+    Reference: Klein, Lev, Sadeh, Wolf, Associating neural word embeddings with deep image
+    representations using Fisher vectors, CVPR 2015, section 4.2; Perronnin and Dance, Fisher
+    kernels on visual vocabularies for image categorization, CVPR 2007.
+    """
+    shares = mixture.responsibilities(points)
+    groups = []
+    for k, prior in enumerate(mixture.priors):
+        rows = np.flatnonzero(shares[:, k] >= SMALLEST_SHARE)
+        differences = (points[rows] - mixture.locations[k]) / mixture.scales[k]
+        laplacian = mixture.laplacian[k]
+        locations = np.where(laplacian, np.sign(differences), differences)
+        scales = np.where(
+            laplacian, np.abs(differences) - 1.0, (np.square(differences) - 1.0) / np.sqrt(2.0)
+        )
+        factors = shares[rows, k, None] / np.sqrt(prior if prior > 0 else 1.0)
+        gradients = np.concatenate([locations, scales], axis=1) * factors
+        groups.append((rows, gradients.astype(np.float32)))
+    return groups
+
+
+class GroupedMatrix:
+    """A float32 matrix `[N, K * G]`: in each of K groups of G columns, the rows that are not zero.
+
+    A sentence's words lie near few of the centres of a mixture, and its Fisher vector is zero in
+    the columns of all others. Sums and products cost what is there.
+
+    Args:
+        num_rows: N.
+        groups: list of K pairs `(rows, values)`: int `[n_k]`, ascending, and float32 `[n_k, G]`.
+
+    Attributes: the arguments, and `shape`, `(N, K * G)`.
+    """
+
+    def __init__(self, num_rows, groups):
+        self.num_rows = num_rows
+        self.groups = groups
+        self.group_size = groups[0][1].shape[1]
+        self.shape = (num_rows, len(groups) * self.group_size)
+
+    def dense(self):
+        """Returns the matrix, float32 `[N, K * G]`."""
+        matrix = np.zeros(self.shape, np.float32)
+        for columns, rows, values in self._parts():
+            matrix[rows, columns] = values
+        return matrix
+
+    def scaled_rows(self, factors):
+        """Returns the `GroupedMatrix` whose row i is `factors[i]` times this one's."""
+        factors = np.asarray(factors, np.float32)
+        return GroupedMatrix(
+            self.num_rows, [(rows, values * factors[rows, None]) for rows, values in self.groups]
+        )
+
+    def empty_rows(self):
+        """Returns bool `[N]`: True where a row is in no group."""
+        empty = np.ones(self.num_rows, bool)
+        for rows, _ in self.groups:
+            empty[rows] = False
+        return empty
+
+    def column_sums(self):
+        """Returns float64 `[K * G]`."""
+        return np.concatenate([values.sum(axis=0, dtype=np.float64) for _, values in self.groups])
+
+    def product(self, right):
+        """Returns `A @ right`, float32 `[N, C]`, of float32 `[K * G, C]`."""
+        result = np.zeros([self.num_rows, right.shape[1]], np.float32)
+        for columns, rows, values in self._parts():
+            result[rows] += values @ right[columns]
+        return result
+
+    def _parts(self):
+        for k, (rows, values) in enumerate(self.groups):
+            yield slice(k * self.group_size, (k + 1) * self.group_size), rows, values

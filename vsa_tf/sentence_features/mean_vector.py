@@ -3,8 +3,11 @@
 import numpy as np
 
 from vsa_tf.files import read_arrays, write_arrays
-from vsa_tf.sentence_features.word_array import array_to_words, words_to_array
-from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+from vsa_tf.sentence_features.word_vector_table import (
+    WordVectorTable,
+    array_to_words,
+    words_to_array,
+)
 
 _ROWS = 4096
 

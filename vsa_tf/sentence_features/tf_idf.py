@@ -6,8 +6,7 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from vsa_tf.files import read_arrays, write_arrays
-from vsa_tf.sentence_features.word_array import array_to_words, words_to_array
-from vsa_tf.sentence_features.word_counts import word_counts
+from vsa_tf.sentence_features.word_vector_table import array_to_words, word_counts, words_to_array
 
 _ROWS = 4096
 

@@ -1,9 +1,10 @@
-"""Words and their vectors."""
+"""Words and their vectors, and sentences as counts of them."""
+
+import json
 
 import numpy as np
 import scipy.sparse
 
-from vsa_tf.sentence_features.word_counts import word_counts
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from vsa_tf.text.word_vectors import read_word_vectors
 
@@ -96,3 +97,49 @@ class WordVectorTable:
     def count_empty(self, sentences):
         """Returns how many sentences have no word of the table."""
         return int(np.count_nonzero(np.diff(self.counts(sentences).indptr) == 0))
+
+
+def words_to_array(words):
+    """Returns uint8 `[bytes]` of a sequence of str."""
+    return np.frombuffer(json.dumps(list(words)).encode("ascii"), np.uint8)
+
+
+def array_to_words(array):
+    """Returns the tuple of str that `words_to_array` got."""
+    return tuple(json.loads(array.tobytes().decode("ascii")))
+
+
+def word_counts(sentences, columns):
+    """Counts the words of sentences.
+
+    Args:
+        sentences: sequence of M token lists.
+        columns: dict of word to column, of V words; other words are passed over.
+
+    Returns:
+        scipy CSR array, float32 `[M, V]`, columns ascending in each row.
+
+    Raises:
+        ValueError: when a sentence is a str in place of a list of tokens.
+
+    Example:
+
+    >>> word_counts([["a", "dog", "a"], []], {"a": 0, "cat": 1, "dog": 2}).toarray()
+    array([[2., 0., 1.],
+           [0., 0., 0.]], dtype=float32)
+    """
+    indices, ends = [], [0]
+    for number, sentence in enumerate(sentences):
+        if isinstance(sentence, str):
+            raise ValueError(
+                "Expected each sentence to be a list of tokens. "
+                f"Received: sentence {number} = {sentence[:60]!r}"
+            )
+        indices.extend(columns[word] for word in sentence if word in columns)
+        ends.append(len(indices))
+    counts = scipy.sparse.csr_array(
+        (np.ones(len(indices), np.float32), np.array(indices, np.int64), np.array(ends)),
+        shape=(len(ends) - 1, len(columns)),
+    )
+    counts.sum_duplicates()
+    return counts
