@@ -60,7 +60,7 @@ class _AlignmentStep(TorchComparison):
         }
 
     def keras_model(self):
-        from vsa_tf.models.alignment import AlignmentModel
+        from vsa_tf.models.alignment.alignment_model import AlignmentModel
 
         return AlignmentModel(
             self.flags.vocabulary_size,

@@ -56,7 +56,7 @@ class _CaptionStep(TorchComparison):
         }
 
     def keras_model(self):
-        from vsa_tf.models.m_rnn import MRnn
+        from vsa_tf.models.captioning.m_rnn import MRnn
 
         return MRnn(
             self.flags.vocabulary_size,

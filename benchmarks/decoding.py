@@ -53,7 +53,7 @@ def _random_model(flags):
     import keras
     import numpy as np
 
-    from vsa_tf.models.m_rnn import MRnn
+    from vsa_tf.models.captioning.m_rnn import MRnn
 
     keras.utils.set_random_seed(flags.seed)
     random = np.random.default_rng(flags.seed)
@@ -72,7 +72,7 @@ def _trained_model(flags):
     from vsa_tf.data.record_split import RecordSplit
     from vsa_tf.data.split_data import SplitData
     from vsa_tf.model_dir.built_model import TrainedModel
-    from vsa_tf.models.captioner import Captioner
+    from vsa_tf.models.captioning.captioner import Captioner
     from vsa_tf.program import ProgramError
 
     trained = TrainedModel(flags.model_dir)
@@ -97,7 +97,7 @@ def measure(flags):
 
     from vsa_tf.decoding.beam_search import BeamSearch
     from vsa_tf.decoding.greedy_search import GreedySearch
-    from vsa_tf.models.caption_generator import CaptionGenerator
+    from vsa_tf.models.captioning.captioner import CaptionGenerator
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

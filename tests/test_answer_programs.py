@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.without_tensorflow import run_without_tensorflow
-from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.models.captioning.settings import MODEL_SETTINGS
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_manifest import IndexManifest
 from vsa_tf.search_index.index_shard import IndexShard

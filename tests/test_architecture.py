@@ -18,17 +18,17 @@ _ALLOWED = {
     "vsa_tf.files": ("numpy", "vsa_tf.files"),
     "vsa_tf.text": ("vsa_tf.files", "vsa_tf.text"),
     "vsa_tf.program": ("absl",),
-    "vsa_tf.network_settings": ("vsa_tf.program",),
-    "vsa_tf.fragment_settings": ("vsa_tf.network_settings", "vsa_tf.program"),
-    "vsa_tf.model_settings": (
-        "vsa_tf.fragment_settings",
-        "vsa_tf.network_settings",
+    "vsa_tf.models.settings": ("vsa_tf.program",),
+    "vsa_tf.models.alignment.settings": ("vsa_tf.models.settings", "vsa_tf.program"),
+    "vsa_tf.models.captioning.settings": (
+        "vsa_tf.models.alignment.settings",
+        "vsa_tf.models.settings",
         "vsa_tf.program",
     ),
     "vsa_tf.settings": (
         "absl",
-        "vsa_tf.model_settings",
-        "vsa_tf.network_settings",
+        "vsa_tf.models.captioning.settings",
+        "vsa_tf.models.settings",
         "vsa_tf.program",
     ),
     # Models and what they are made of run on any Keras backend.

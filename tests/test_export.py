@@ -3,7 +3,7 @@ import types
 import pytest
 
 from vsa_tf.export import answer_settings
-from vsa_tf.model_settings import AlignmentSettings, MRnnSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

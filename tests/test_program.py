@@ -11,7 +11,7 @@ from absl import flags
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf import program
-from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.models.captioning.settings import MODEL_SETTINGS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 ROOT = pathlib.Path(__file__).parents[1]

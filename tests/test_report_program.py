@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.model_settings import MODEL_SETTINGS
+from vsa_tf.models.captioning.settings import MODEL_SETTINGS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 

@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 
 from vsa_tf import settings as config
-from vsa_tf.model_settings import (
+from vsa_tf.models.captioning.settings import (
     MODEL_SETTINGS,
     AlignmentSettings,
     DefragSettings,

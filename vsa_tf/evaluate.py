@@ -17,7 +17,11 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf import settings as config
-from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings, TwoBranchSettings
+from vsa_tf.models.captioning.settings import (
+    AlignmentSettings,
+    CaptionerSettings,
+    TwoBranchSettings,
+)
 
 CAPTION_METHODS = (
     "greedy",

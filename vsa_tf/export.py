@@ -18,7 +18,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf import settings as config
-from vsa_tf.model_settings import AlignmentSettings, CaptionerSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, CaptionerSettings
 from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.saved_models.export_options import ExportOptions
 

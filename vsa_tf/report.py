@@ -15,7 +15,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf import settings as config
-from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.reporting.report_folder import check_report_folder
 from vsa_tf.reporting.report_options import ReportOptions
 

@@ -13,8 +13,8 @@ import pathlib
 
 from absl import flags
 
-from vsa_tf.model_settings import MODEL_SETTINGS
-from vsa_tf.network_settings import NetworkSettings, setting
+from vsa_tf.models.captioning.settings import MODEL_SETTINGS
+from vsa_tf.models.settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 

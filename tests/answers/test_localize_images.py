@@ -8,7 +8,7 @@ from tests.answers.given_model import GivenModel, GivenSource, write_files
 from tests.saved_models.small_models import make_model_dir, photographs
 from vsa_tf.answers.localize_images import localize_images
 from vsa_tf.answers.model_source import ModelSource
-from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.saved_models.live_model import LiveModel
 

@@ -9,7 +9,7 @@ from tests.saved_models.small_models import make_model_dir, photographs, save_de
 from vsa_tf.answers import remote_model as module
 from vsa_tf.answers.model_source import ModelSource
 from vsa_tf.answers.remote_model import RemoteModel
-from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.exported_model import ExportedModel
 from vsa_tf.saved_models.graph_model import GraphModel

@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 
-from vsa_tf.losses.pairwise_distances import pairwise_distances
+from vsa_tf.models.two_branch.two_branch_loss import pairwise_distances
 
 
 class GivenVectors:

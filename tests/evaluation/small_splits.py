@@ -8,7 +8,7 @@ from vsa_tf.data import schema
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.split_data import SplitData
-from vsa_tf.models.m_rnn import MRnn
+from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.settings import DataSettings
 
 # Captions of four images; every word but "grass" and "brown" is seen twice or more.

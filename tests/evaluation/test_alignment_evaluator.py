@@ -1,5 +1,5 @@
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
-from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings
 
 RECALLS = {"R@1": 10.0, "R@5": 11.0, "R@10": 12.0, "mean_rank": 99.0}
 METRICS = {

@@ -13,7 +13,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.load_split import load_split, read_records
 from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.model_dir.built_model import TrainedModel
-from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

@@ -13,7 +13,7 @@ from vsa_tf.evaluation.fit_correlation_baseline import (
     training_pairs,
 )
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
-from vsa_tf.model_settings import EmbeddingSettings
+from vsa_tf.models.captioning.settings import EmbeddingSettings
 
 RNG = np.random.default_rng(0)
 FRAMES = RNG.normal(size=(12, 4)).astype("float16")

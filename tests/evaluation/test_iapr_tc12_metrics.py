@@ -18,8 +18,8 @@ from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.metrics.recall_curve import RETRIEVED
 from vsa_tf.metrics.retrieval import retrieval_ranks
-from vsa_tf.model_settings import AlignmentSettings, EmbeddingSettings
-from vsa_tf.models.alignment import AlignmentModel
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
 
 QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)
 KEYS = {"image_to_sentence_shortlist", "recall_curves"}

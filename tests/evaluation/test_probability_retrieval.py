@@ -8,7 +8,7 @@ from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.probability_retrieval import log_mean_exp, probability_retrieval
 from vsa_tf.evaluation.sentence_probabilities import encode_images
-from vsa_tf.models.alignment import AlignmentModel
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods
 
 DIRECTIONS = ("image_to_sentence", "sentence_to_image")

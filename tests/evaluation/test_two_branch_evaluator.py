@@ -6,8 +6,8 @@ import pytest
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
-from vsa_tf.model_settings import EmbeddingSettings, SimilaritySettings
-from vsa_tf.models.similarity_network import SimilarityNetwork
+from vsa_tf.models.captioning.settings import EmbeddingSettings, SimilaritySettings
+from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
 
 QUICK = EvaluationOptions(intervals=False)
 PHOTOGRAPH = np.full((30, 40, 3), 200, np.uint8)

@@ -5,7 +5,7 @@ import types
 import pytest
 from PIL import Image
 
-from vsa_tf.model_settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
 from vsa_tf.photographs.caption_photographs import caption_photographs
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

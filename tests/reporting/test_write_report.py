@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.model_settings import (
+from vsa_tf.models.captioning.settings import (
     AlignmentSettings,
     EmbeddingSettings,
     MRnnSettings,

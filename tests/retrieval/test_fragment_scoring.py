@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.layers.fragment_products import fragment_products
-from vsa_tf.layers.fragment_scores import fragment_scores
+from vsa_tf.models.alignment.scores import fragment_products, fragment_scores
 from vsa_tf.retrieval import blocked_scoring
 from vsa_tf.retrieval.fragment_scoring import all_fragment_scores
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.losses.pairwise_distances import pairwise_distances
+from vsa_tf.models.two_branch.two_branch_loss import pairwise_distances
 from vsa_tf.retrieval.phrase_distances import phrase_distances
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.small_captioners import log_softmax, make_batch, make_captioner
+from tests.models.captioning.small_captioners import log_softmax, make_batch, make_captioner
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.retrieval import sentence_likelihood
 from vsa_tf.retrieval.sentence_likelihood import (

@@ -17,7 +17,7 @@ from tests.saved_models.small_models import (
     save_encoder,
 )
 from vsa_tf.data import schema
-from vsa_tf.model_settings import AlignmentSettings, MRnnSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models import export_model as export_module
 from vsa_tf.saved_models.answer_settings import AnswerSettings

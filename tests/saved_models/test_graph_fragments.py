@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.data.small_records import set_dependencies, write_records
 from tests.saved_models.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
-from vsa_tf.model_settings import AlignmentSettings, DefragSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.saved_models.export_model import export_model

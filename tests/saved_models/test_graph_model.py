@@ -12,7 +12,7 @@ from tests.saved_models.small_models import (
     save_encoder,
 )
 from tfrecords_tools.detection.source_proposals import SourceProposals
-from vsa_tf.model_settings import (
+from vsa_tf.models.captioning.settings import (
     AlignmentSettings,
     DvsaRnnSettings,
     EmbeddingSettings,

@@ -8,7 +8,7 @@ from tests.answers.given_model import write_files
 from tests.saved_models.small_models import make_model_dir, photographs
 from tests.search_index.given_embeddings import hashed_source
 from vsa_tf.answers.model_source import ModelSource
-from vsa_tf.model_settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.saved_models.live_model import LiveModel
 from vsa_tf.search_index.answer_query import answer_query

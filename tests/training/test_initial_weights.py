@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from tests.models.small_captioners import make_batch
-from vsa_tf.model_settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
-from vsa_tf.models.alignment import AlignmentModel
-from vsa_tf.models.dvsa_rnn import DvsaRnn
-from vsa_tf.models.m_rnn import MRnn
+from tests.models.captioning.small_captioners import make_batch
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
+from vsa_tf.models.captioning.m_rnn import MRnn
+from vsa_tf.models.captioning.settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from vsa_tf.training.initial_weights import log_frequencies, set_initial_weights

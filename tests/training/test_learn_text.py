@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from vsa_tf.model_settings import DefragSettings
+from vsa_tf.models.captioning.settings import DefragSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.learn_text import learn_text
 

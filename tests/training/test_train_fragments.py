@@ -15,7 +15,7 @@ from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.load_split import load_split
 from vsa_tf.model_dir.built_model import TrainedModel
-from vsa_tf.model_settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
+from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import RelationTypes

@@ -8,7 +8,7 @@ from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
-from vsa_tf.models.defrag import DeFragModel
+from vsa_tf.models.alignment.defrag_model import DeFragModel
 from vsa_tf.retrieval.fragment_scoring import all_fragment_scores
 from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
 

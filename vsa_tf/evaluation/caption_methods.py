@@ -6,8 +6,8 @@ from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.greedy_search import GreedySearch
 from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.sentence_probabilities import encode_images
-from vsa_tf.layers.scaled_tanh import scaled_tanh
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
+from vsa_tf.models.captioning.m_rnn import scaled_tanh
 from vsa_tf.retrieval.closest_captions import closest_captions
 from vsa_tf.retrieval.consensus_reranking import consensus_reranking, oracle_reranking
 from vsa_tf.retrieval.nearest_images import nearest_images

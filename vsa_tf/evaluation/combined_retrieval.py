@@ -7,7 +7,7 @@ from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
 from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
-from vsa_tf.models.fragment_model import FragmentModel
+from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.retrieval.combined_distance import combined_distance
 from vsa_tf.retrieval.phrase_distances import phrase_distances
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from vsa_tf.models.caption_generator import CaptionGenerator
+from vsa_tf.models.captioning.captioner import CaptionGenerator
 
 _BATCH_SIZE = 64
 

@@ -6,9 +6,14 @@ import numpy as np
 
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.stored_text import load_text
-from vsa_tf.models.build_captioner import build_dvsa_rnn, build_m_rnn
-from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
-from vsa_tf.models.build_two_branch import build_embedding, build_similarity
+from vsa_tf.models.make_model import (
+    build_alignment,
+    build_defrag,
+    build_dvsa_rnn,
+    build_embedding,
+    build_m_rnn,
+    build_similarity,
+)
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Settings that every model has; a class of `vsa_tf.model_settings` adds each model's own.
+"""Settings that every model has; a class of `vsa_tf.models.captioning.settings` adds each model's own.
 
 A class's `shared_defaults` are what its paper says of flags that all models share.
 """

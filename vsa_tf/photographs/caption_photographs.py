@@ -10,7 +10,7 @@ from vsa_tf.decoding.greedy_search import GreedySearch
 from vsa_tf.decoding.sampling import Sampling
 from vsa_tf.evaluation.generated_captions import generate_captions
 from vsa_tf.model_dir.built_model import TrainedModel
-from vsa_tf.models.caption_generator import CaptionGenerator
+from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.photographs.region_batch import region_batch
 from vsa_tf.program import ProgramError

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from vsa_tf.evaluation.sentence_probabilities import encode_images
-from vsa_tf.models.captioner import Captioner
+from vsa_tf.models.captioning.captioner import Captioner
 
 # Images of a split; with a sentence each there are twice as many points.
 _MOST_IMAGES = 4096

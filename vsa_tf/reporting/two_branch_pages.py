@@ -1,6 +1,6 @@
 """The pages of a two-branch network."""
 
-from vsa_tf.models.embedding_network import EmbeddingNetwork
+from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.reporting.card import Card
 from vsa_tf.reporting.frequent_snippets import frequent_snippets
 from vsa_tf.reporting.phrase_cards import PhraseCards

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from vsa_tf.models.caption_generator import CaptionGenerator
+from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.photographs.region_batch import region_batch
 from vsa_tf.saved_models.live_region_answers import live_region_answers
 from vsa_tf.saved_models.live_sentences import padded_strings

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.fragment_batches import (
+from tests.models.alignment.fragment_batches import (
     VOCABULARY_SIZE,
     in_pixels,
     padded_further,
@@ -13,12 +13,11 @@ from tests.models.fragment_batches import (
     word_batch,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
-from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
-from vsa_tf.layers.crop_network import CropNetwork
-from vsa_tf.losses.ranking_loss import RankingLoss
-from vsa_tf.model_settings import AlignmentSettings
-from vsa_tf.models.alignment import SIMILARITIES, AlignmentModel
-from vsa_tf.models.build_fragment_model import build_alignment
+from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
+from vsa_tf.models.alignment.ranking_loss import RankingLoss
+from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
+from vsa_tf.models.make_model import build_alignment
 
 SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.fragment_batches import (
+from tests.models.alignment.fragment_batches import (
     NUM_RELATIONS,
     VOCABULARY_SIZE,
     in_pixels,
@@ -14,11 +14,10 @@ from tests.models.fragment_batches import (
     with_noise_in_padding,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
-from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
-from vsa_tf.layers.crop_network import CropNetwork
-from vsa_tf.losses.fragment_alignment_loss import fragment_alignment_loss
-from vsa_tf.losses.ranking_loss import RankingLoss
-from vsa_tf.models.defrag import OBJECTIVES, DeFragModel
+from vsa_tf.models.alignment.defrag_model import OBJECTIVES, DeFragModel
+from vsa_tf.models.alignment.fragment_loss import fragment_alignment_loss
+from vsa_tf.models.alignment.ranking_loss import RankingLoss
+from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 
 SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,

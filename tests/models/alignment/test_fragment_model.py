@@ -6,20 +6,20 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.fragment_batches import (
+from tests.models.alignment.fragment_batches import (
     NUM_RELATIONS,
     VOCABULARY_SIZE,
     padded_further,
     relation_batch,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
-from vsa_tf.layers.relation_encoder import RelationEncoder
-from vsa_tf.layers.word_encoder import WordEncoder
-from vsa_tf.losses.ranking_loss import RankingLoss
-from vsa_tf.model_settings import AlignmentSettings, DefragSettings
-from vsa_tf.models.alignment import SIMILARITIES, AlignmentModel
-from vsa_tf.models.build_fragment_model import build_alignment, build_defrag
-from vsa_tf.models.defrag import DeFragModel
+from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
+from vsa_tf.models.alignment.defrag_model import DeFragModel
+from vsa_tf.models.alignment.ranking_loss import RankingLoss
+from vsa_tf.models.alignment.relation_encoder import RelationEncoder
+from vsa_tf.models.alignment.word_encoder import WordEncoder
+from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings
+from vsa_tf.models.make_model import build_alignment, build_defrag
 
 SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,

@@ -3,11 +3,12 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.losses.ranking_loss import RankingLoss
+from vsa_tf.models.alignment.ranking_loss import RankingLoss, hinge_costs, mine_costs, negative_mask
 
 DVSA_SCORES = np.array(
     [[6.307547, 6.461447, 4.375406], [2.919729, 3.695298, 3.896284], [7.630335, 2.557729, 2.200382]]
 )
+COSTS = np.float32([[0, 3, 1, 2], [0, 0, 0, 0], [5, 5, 0, 1], [0.5, 0, 4, 0]])
 
 
 def _vse_scores():
@@ -87,3 +88,73 @@ class TestRankingLoss(VsaTfTestCase):
     def test_other_negatives_are_refused(self):
         with pytest.raises(ValueError, match="Expected negatives to be one of.*'softmax'"):
             RankingLoss(negatives="softmax")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("margin", [0.0, 0.2, 1.0])
+def test_costs_are_the_terms_of_the_equation(seed, margin):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(6, 6))
+    image_id = rng.integers(0, 4, 6)
+    sentence_costs, image_costs = hinge_costs(scores, negative_mask(image_id), margin)
+    for k in range(6):
+        for l in range(6):
+            sentence_cost = image_cost = 0.0
+            if image_id[k] != image_id[l]:
+                sentence_cost = max(0, scores[k, l] - scores[k, k] + margin)
+                image_cost = max(0, scores[l, k] - scores[k, k] + margin)
+            np.testing.assert_allclose(sentence_costs[k, l], sentence_cost)
+            np.testing.assert_allclose(image_costs[k, l], image_cost)
+
+
+def test_hand_made_costs():
+    # Image 0 prefers sentence 1 by .5, image 1 leaves 1 of the margin; sentence 0 leaves 0 of it.
+    scores = np.float32([[1.0, 1.5], [0.0, 1.0]])
+    sentence_costs, image_costs = hinge_costs(scores, negative_mask(np.array([0, 1])), 1.0)
+    np.testing.assert_array_equal(sentence_costs, [[0, 1.5], [0, 0]])
+    np.testing.assert_array_equal(image_costs, [[0, 0], [1.5, 0]])
+
+
+@pytest.mark.parametrize(
+    ("negatives", "top_k", "expected"),
+    [
+        ("sum", 1, [6, 0, 11, 4.5]),
+        ("hardest", 3, [3, 0, 5, 4]),
+        ("top_k", 1, [3, 0, 5, 4]),
+        ("top_k", 2, [5, 0, 10, 4.5]),
+        ("top_k", 10, [6, 0, 11, 4.5]),
+    ],
+)
+def test_mining(negatives, top_k, expected):
+    np.testing.assert_array_equal(mine_costs(COSTS, negatives, top_k), expected)
+
+
+@pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])
+def test_the_batch_size_may_be_unknown(negatives):
+    function = tf.function(
+        lambda costs: mine_costs(costs, negatives, 2), input_signature=[tf.TensorSpec([None, None])]
+    )
+    np.testing.assert_array_equal(function(COSTS), mine_costs(COSTS, negatives, 2))
+
+
+def test_other_negatives_are_refused():
+    with pytest.raises(ValueError, match="Expected negatives to be one of.*Received: 'all'"):
+        mine_costs(COSTS, "all")
+
+
+def test_pairs_of_one_image_are_never_negatives():
+    mask = np.array(negative_mask(np.array([7, 3, 7])))
+    assert mask.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+
+
+def test_different_images_leave_only_the_diagonal_out():
+    assert (np.array(negative_mask(np.arange(4))) == ~np.eye(4, dtype=bool)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mask_is_symmetric_and_follows_the_image(seed):
+    image_id = np.random.default_rng(seed).integers(0, 4, 9)
+    mask = np.array(negative_mask(image_id))
+    for k in range(9):
+        for l in range(9):
+            assert mask[k, l] == mask[l, k] == (image_id[k] != image_id[l])

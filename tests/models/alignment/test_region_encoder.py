@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
-from vsa_tf.layers.region_encoder import RegionEncoder
+from vsa_tf.models.alignment.region_encoder import RegionEncoder
 
 _RNG = np.random.default_rng(0)
 FEATURES = _RNG.normal(size=(2, 3, 5)).astype("float16")

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.layers.max_sum_score import max_sum_score
+from vsa_tf.models.alignment.scores import fragment_products, fragment_scores, max_sum_score
 
 
 def _sines(rows, columns, start):
@@ -124,3 +124,90 @@ class TestMaxSumScore(VsaTfTestCase):
             ],
         )
         np.testing.assert_allclose(function(*values), max_sum_score(*values), rtol=1e-6, atol=1e-6)
+
+
+def _random_of_fragment_products():
+    rng = np.random.default_rng(0)
+    regions, fragments = rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 6, 4))
+    return regions.astype("float32"), fragments.astype("float32")
+
+
+def test_every_region_meets_every_fragment():
+    regions, fragments = _random_of_fragment_products()
+    products = np.array(fragment_products(regions, fragments))
+    assert products.shape == (2, 3, 5, 6)
+    for k, i, l, j in np.ndindex(products.shape):
+        np.testing.assert_allclose(
+            products[k, i, l, j], regions[k, i] @ fragments[l, j], rtol=1e-5, atol=1e-5
+        )
+
+
+def test_sizes_unknown_to_a_graph():
+    specification = tf.TensorSpec([None, None, 4])
+    function = tf.function(fragment_products, input_signature=[specification] * 2)
+    np.testing.assert_allclose(
+        function(*_random_of_fragment_products()),
+        fragment_products(*_random_of_fragment_products()),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def _random_of_fragment_scores(seed=0):
+    rng = np.random.default_rng(seed)
+    products = rng.normal(size=(3, 4, 2, 5))
+    region_mask = np.arange(4) < np.array([[4], [1], [3]])
+    fragment_mask = np.arange(5) < np.array([[2], [5]])
+    return products, region_mask, fragment_mask
+
+
+def _brute_force_of_fragment_scores(products, region_mask, fragment_mask, smoothing):
+    scores = np.zeros((len(region_mask), len(fragment_mask)))
+    for k, l in np.ndindex(scores.shape):
+        block = products[k][region_mask[k]][:, l][:, fragment_mask[l]]
+        scores[k, l] = sum(max(0, value) for value in block.flat)
+        scores[k, l] /= block.shape[0] * (block.shape[1] + smoothing)
+    return scores
+
+
+class TestFragmentScores(VsaTfTestCase):
+    @pytest.mark.parametrize("smoothing", [0.0, 5.0])
+    def test_scores_are_the_equation(self, smoothing):
+        values = _random_of_fragment_scores()
+        np.testing.assert_allclose(
+            fragment_scores(*values, smoothing),
+            _brute_force_of_fragment_scores(*values, smoothing),
+            rtol=1e-9,
+        )
+
+    def test_five_fragments_more_are_the_default(self):
+        values = _random_of_fragment_scores()
+        np.testing.assert_allclose(
+            fragment_scores(*values), _brute_force_of_fragment_scores(*values, 5), rtol=1e-9
+        )
+
+    def test_padding_changes_nothing(self):
+        products, region_mask, fragment_mask = _random_of_fragment_scores()
+        longer = fragment_scores(
+            np.pad(products, ((0, 0), (0, 2), (0, 0), (0, 3)), constant_values=1e6),
+            np.pad(region_mask, ((0, 0), (0, 2))),
+            np.pad(fragment_mask, ((0, 0), (0, 3))),
+        )
+        np.testing.assert_allclose(
+            longer, fragment_scores(*_random_of_fragment_scores()), rtol=1e-9
+        )
+
+    @pytest.mark.parametrize("smoothing", [0.0, 5.0])
+    def test_nothing_to_compare_scores_zero(self, smoothing):
+        products, region_mask, fragment_mask = _random_of_fragment_scores()
+        region_mask[1], fragment_mask[0] = False, False
+        scores = np.array(fragment_scores(products, region_mask, fragment_mask, smoothing))
+        assert not scores[1].any() and not scores[:, 0].any()
+        assert scores[[0, 2], 1].all()
+
+    def test_gradients(self):
+        products, *masks = _random_of_fragment_scores()
+        products = keras.Variable(products, dtype="float64")
+        self.check_gradients(
+            lambda: fragment_scores(tf.identity(products.value), *masks), [products], 30
+        )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
-from vsa_tf.layers.word_encoder import CELLS, WordEncoder
+from vsa_tf.models.alignment.word_encoder import CELLS, WordEncoder
 
 TOKEN_IDS = np.int32([[4, 2, 6, 1, 3], [5, 5, 0, 0, 0], [1, 0, 0, 0, 0]])
 LENGTHS = (5, 2, 1)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from tests.vsa_tf_test_case import randomize
-from vsa_tf.models.dvsa_rnn import DvsaRnn
-from vsa_tf.models.m_rnn import VARIANTS, MRnn
+from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
+from vsa_tf.models.captioning.m_rnn import VARIANTS, MRnn
 
 VOCABULARY_SIZE = 9
 FEATURE_SIZE = 5

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.small_captioners import make_batch, make_captioner
-from vsa_tf.layers.crop_network import CropNetwork
-from vsa_tf.model_settings import DvsaRnnSettings
-from vsa_tf.models.build_captioner import build_dvsa_rnn
-from vsa_tf.models.dvsa_rnn import CELLS, IMAGE_STEPS, DvsaRnn
+from tests.models.captioning.small_captioners import make_batch, make_captioner
+from vsa_tf.models.captioning.dvsa_rnn import CELLS, IMAGE_STEPS, DvsaRnn
+from vsa_tf.models.captioning.settings import DvsaRnnSettings
+from vsa_tf.models.layers.image_network import CropNetwork
+from vsa_tf.models.make_model import build_dvsa_rnn
 
 
 def _arrays(layer):

@@ -1,14 +1,18 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.small_captioners import is_target, make_batch, make_captioner
-from vsa_tf.layers.crop_network import CropNetwork
-from vsa_tf.model_settings import MRnnSettings
-from vsa_tf.models.build_captioner import build_m_rnn
-from vsa_tf.models.m_rnn import CELLS, VARIANTS, MRnn
+from tests.models.captioning.small_captioners import is_target, make_batch, make_captioner
+from tests.vsa_tf_test_case import VsaTfTestCase, randomize
+from vsa_tf.models.captioning.m_rnn import CELLS, VARIANTS, MRnn, TransposedEmbedding, scaled_tanh
+from vsa_tf.models.captioning.settings import MRnnSettings
+from vsa_tf.models.layers.image_network import CropNetwork
+from vsa_tf.models.make_model import build_m_rnn
+
+INPUTS = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
 
 
 def _f(x):
@@ -224,3 +228,70 @@ class TestBuildMRnn:
     def test_flags_and_model_have_the_same_choices(self, name, expected):
         fields = {field.name: field for field in dataclasses.fields(MRnnSettings)}
         assert fields[name].metadata["choices"] == expected
+
+
+def test_values_of_the_paper():
+    # spec/fixtures.md: g2(1) = 0.999997, and the limit is 1.7159.
+    values = np.array(scaled_tanh(tf.constant([1.0, -1.0, 0.0, 50.0, -50.0], tf.float64)))
+    np.testing.assert_allclose(values, [0.999997, -0.999997, 0, 1.7159, -1.7159], atol=5e-7)
+
+
+def test_the_slope_at_zero_is_two_thirds_of_the_limit():
+    x = tf.constant(0.0, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = scaled_tanh(x)
+    np.testing.assert_allclose(tape.gradient(y, x), 1.7159 * 2 / 3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_shape_and_dtype_are_kept(dtype):
+    values = scaled_tanh(tf.ones((2, 3), dtype))
+    assert (values.shape, values.dtype) == ((2, 3), tf.as_dtype(dtype))
+
+
+def _layer(**kwargs):
+    table = keras.layers.Embedding(7, 4, **kwargs)
+    layer = TransposedEmbedding(table)
+    layer(INPUTS)
+    return table, layer
+
+
+class TestTransposedEmbedding(VsaTfTestCase):
+    def test_layer(self):
+        self.run_layer_test(
+            TransposedEmbedding,
+            lambda: {"embedding": keras.layers.Embedding(7, 4)},
+            [INPUTS],
+            (2, 3, 7),
+            unknown_axes=[(0, 1)],
+        )
+
+    def test_a_score_is_the_product_with_the_words_vector(self):
+        table, layer = _layer()
+        randomize(layer)
+        vectors, bias = np.array(table.embeddings), np.array(layer.bias)
+        scores = np.array(layer(INPUTS))
+        for word in range(7):
+            np.testing.assert_allclose(
+                scores[..., word], INPUTS @ vectors[word] + bias[word], rtol=1e-5, atol=1e-6
+            )
+
+    def test_the_table_is_that_of_the_word_vectors(self):
+        table, layer = _layer()
+        assert [weight.shape for weight in layer.weights] == [(7,), (7, 4)]
+        assert layer.weights[1] is table.embeddings
+        table.embeddings.assign(np.eye(7, 4))
+        np.testing.assert_allclose(layer(INPUTS)[..., :4], INPUTS, rtol=1e-6)
+        assert not np.array(layer(INPUTS))[..., 4:].any()
+
+    def test_the_bias_starts_at_zero(self):
+        assert not np.array(_layer()[1].bias).any()
+
+    def test_a_frozen_table_leaves_the_bias(self):
+        _, layer = _layer(trainable=False)
+        assert [weight.shape for weight in layer.trainable_weights] == [(7,)]
+
+    def test_inputs_of_another_width_are_refused(self):
+        with pytest.raises(ValueError, match="as wide as the word vectors, 4.*Received.*5"):
+            TransposedEmbedding(keras.layers.Embedding(7, 4)).build((None, 5))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
-from vsa_tf.layers.branch import Branch
+from vsa_tf.models.two_branch.branch import Branch
 
 FEATURES = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
 

@@ -3,11 +3,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.two_branch_batches import SMALL, VOCABULARY_SIZE, image_sentence_batch, task_batch
+from tests.models.two_branch.two_branch_batches import (
+    SMALL,
+    VOCABULARY_SIZE,
+    image_sentence_batch,
+    task_batch,
+)
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
-from vsa_tf.losses.two_branch_loss import NEGATIVES, TwoBranchLoss
-from vsa_tf.models.embedding_network import EmbeddingNetwork
-from vsa_tf.models.two_branch_network import TASKS
+from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
+from vsa_tf.models.two_branch.two_branch_loss import NEGATIVES, TwoBranchLoss
+from vsa_tf.models.two_branch.two_branch_network import TASKS
 
 
 def _network(batch=None, **settings):

@@ -6,9 +6,19 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.losses.image_sentence_masks import image_sentence_masks
-from vsa_tf.losses.pair_masks import PairMasks
-from vsa_tf.losses.two_branch_loss import DISTANCES, NEGATIVES, TwoBranchLoss
+from vsa_tf.models.two_branch.pair_masks import PairMasks, image_sentence_masks
+from vsa_tf.models.two_branch.two_branch_loss import (
+    DISTANCES,
+    NEGATIVES,
+    TwoBranchLoss,
+    furthest_neighbor,
+    mean_of_pairs,
+    nearest_negatives,
+    neighborhood_masks,
+    pairwise_distances,
+    softmax_costs,
+    triplet_costs,
+)
 
 TERMS = ("image_to_text", "text_to_image", "image_to_image", "text_to_text")
 
@@ -20,8 +30,14 @@ def _sines(rows, phase):
 
 
 IMAGES, SENTENCES = _sines(6, 0.5), _sines(12, 2.5)
+
+
 IMAGE_OF_SENTENCE = np.arange(12) // 2
+
+
 _POSITIVE = np.arange(6)[:, None] == IMAGE_OF_SENTENCE
+
+
 FIXTURE_MASKS = PairMasks(_POSITIVE, ~_POSITIVE, ~_POSITIVE)
 
 
@@ -242,3 +258,137 @@ class TestTwoBranchLoss(VsaTfTestCase):
         ((name, value),) = setting.items()
         with pytest.raises(ValueError, match=f"Expected {name}.*Received: {name}={value!r}"):
             TwoBranchLoss(**setting)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_the_largest_distance_among_neighbours(seed):
+    rng = np.random.default_rng(seed)
+    distances, neighbors = rng.uniform(size=(6, 6)), rng.uniform(size=(6, 6)) < 0.3
+    neighbors[2] = False
+    furthest, has_neighbor = furthest_neighbor(distances, neighbors)
+    for row in range(6):
+        assert has_neighbor[row] == neighbors[row].any()
+        assert furthest[row] == max(distances[row][neighbors[row]], default=0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("top_k", [1, 3, 20])
+def test_the_smallest_distances_of_negatives_come_first(seed, top_k):
+    rng = np.random.default_rng(seed)
+    distances, negative = rng.uniform(size=(5, 8)), rng.integers(0, 2, (5, 8)).astype(bool)
+    nearest = np.array(nearest_negatives(distances, negative, top_k))
+    assert nearest.shape == (5, top_k)
+    for row in range(5):
+        expected = sorted(distances[row][negative[row]])[:top_k]
+        np.testing.assert_array_equal(nearest[row, : len(expected)], expected)
+        assert np.isinf(nearest[row, len(expected) :]).all()
+
+
+def test_the_batch_size_may_be_unknown():
+    function = tf.function(
+        lambda distances, negative: nearest_negatives(distances, negative, 3),
+        input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None, None], tf.bool)],
+    )
+    nearest = function(np.float32([[0.5, 0.25]]), np.array([[True, True]]))
+    np.testing.assert_array_equal(nearest, [[0.25, 0.5, np.inf]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neighbours_share_a_match_and_outsiders_are_refused_by_one(seed):
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, (7, 5))  # positive, negative, neither
+    neighbors, outsiders = neighborhood_masks(kind == 0, kind == 1)
+    for i in range(7):
+        for j in range(7):
+            shared = any(kind[i, k] == kind[j, k] == 0 for k in range(5))
+            refused = any(kind[i, k] == 0 and kind[j, k] == 1 for k in range(5))
+            assert neighbors[i, j] == (shared and i != j)
+            assert outsiders[i, j] == (refused and not shared)
+
+
+def test_of_sentences_the_neighbours_are_those_of_the_same_image():
+    image_id = np.array([4, 5, 4, 6, 4])
+    masks = image_sentence_masks(image_id).of_distinct_items()
+    neighbors, outsiders = neighborhood_masks(
+        np.transpose(masks.positive), np.transpose(masks.negative_texts)
+    )
+    same = image_id[:, None] == image_id
+    np.testing.assert_array_equal(neighbors, same & ~np.eye(5, dtype=bool))
+    np.testing.assert_array_equal(outsiders, ~same)
+
+
+def test_of_images_no_two_are_neighbours():
+    masks = image_sentence_masks(np.array([4, 5, 4])).of_distinct_items()
+    neighbors, _ = neighborhood_masks(masks.positive, masks.negative_images)
+    assert not np.array(neighbors).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distances_are_those_of_the_equation(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(4, 5)), rng.normal(size=(6, 5))
+    expected = np.sqrt(((x[:, None] - y) ** 2).sum(axis=-1) + 1e-4)
+    np.testing.assert_allclose(pairwise_distances(x, y), expected, rtol=1e-10)
+
+
+def test_a_vector_is_a_hundredth_from_itself_with_a_finite_gradient():
+    # Long vectors, whose rounding would make a square negative.
+    x = tf.constant(np.random.default_rng(0).normal(scale=100, size=(40, 30)).astype("float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        distances = pairwise_distances(x, x)
+    assert np.isfinite(distances).all()
+    assert np.diagonal(distances).min() >= np.float32(0.01) * 0.999
+    assert np.isfinite(tape.gradient(distances, x)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_costs_are_those_of_the_equation(seed):
+    rng = np.random.default_rng(seed)
+    scores, negative = rng.normal(scale=3, size=(4, 6)), rng.uniform(size=(4, 6)) < 0.5
+    costs = softmax_costs(scores, negative)
+    for i in range(4):
+        refused = np.exp(scores[i][negative[i]]).sum()
+        for j in range(6):
+            expected = -np.log(np.exp(scores[i, j]) / (np.exp(scores[i, j]) + refused))
+            np.testing.assert_allclose(costs[i, j], expected, rtol=1e-8, atol=1e-12)
+
+
+def test_a_target_without_negatives_costs_nothing_with_a_gradient_of_zero():
+    scores = tf.constant([[5.0, -5.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        costs = softmax_costs(scores, np.zeros((1, 2), bool))
+    assert not costs.numpy().any()
+    np.testing.assert_array_equal(tape.gradient(costs, scores), [[0, 0]])
+
+
+def test_large_scores_stay_finite():
+    costs = softmax_costs(np.float32([[1e4, -1e4]]), np.array([[True, False]]))
+    np.testing.assert_allclose(costs[0, 1], 2e4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_costs_are_sums_of_hinges(seed):
+    rng = np.random.default_rng(seed)
+    positive, nearest = rng.uniform(size=(4, 3)), rng.uniform(size=(4, 5))
+    nearest[0, 2:] = np.inf
+    costs = triplet_costs(positive, nearest, 0.2)
+    for i in range(4):
+        for j in range(3):
+            expected = sum(max(0, 0.2 + positive[i, j] - other) for other in nearest[i])
+            np.testing.assert_allclose(costs[i, j], expected, rtol=1e-10)
+
+
+def test_the_mean_is_over_what_is_counted():
+    costs, counted = np.float32([[1, 2], [3, 4]]), np.array([[True, False], [True, True]])
+    np.testing.assert_allclose(mean_of_pairs(costs, counted), 8 / 3, rtol=1e-6)
+
+
+def test_nothing_counted_costs_nothing_and_teaches_nothing():
+    costs = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(costs)
+        mean = mean_of_pairs(costs, np.array([False, False]))
+    assert float(mean) == 0.0
+    np.testing.assert_array_equal(tape.gradient(mean, costs), [0, 0])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.two_branch_batches import (
+from tests.models.two_branch.two_branch_batches import (
     FEATURE_SIZE,
     SMALL,
     VOCABULARY_SIZE,
@@ -13,13 +13,11 @@ from tests.models.two_branch_batches import (
     task_batch,
 )
 from tests.vsa_tf_test_case import randomize
-from vsa_tf.layers.convolutional_encoder import ConvolutionalEncoder
-from vsa_tf.layers.crop_network import CropNetwork
-from vsa_tf.losses.image_sentence_masks import image_sentence_masks
-from vsa_tf.losses.region_phrase_masks import region_phrase_masks
-from vsa_tf.models.embedding_network import EmbeddingNetwork
-from vsa_tf.models.similarity_network import SimilarityNetwork
-from vsa_tf.models.two_branch_network import TASKS, TwoBranchNetwork
+from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
+from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
+from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
+from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
+from vsa_tf.models.two_branch.two_branch_network import TASKS, TwoBranchNetwork
 
 RECURRENCE = {"vocabulary_size": VOCABULARY_SIZE, "embedding_size": 3, "units": 4}
 

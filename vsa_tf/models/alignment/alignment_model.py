@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.max_sum_score import max_sum_score
-from vsa_tf.layers.unit_length import unit_length
-from vsa_tf.losses.ranking_loss import RankingLoss
-from vsa_tf.models.fragment_model import FragmentModel
+from vsa_tf.models.alignment.fragment_model import FragmentModel
+from vsa_tf.models.alignment.ranking_loss import RankingLoss
+from vsa_tf.models.alignment.scores import max_sum_score
+from vsa_tf.models.layers.normalization import unit_length
 
 SIMILARITIES = ("inner", "cosine", "sentence_cosine")
 

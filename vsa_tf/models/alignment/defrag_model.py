@@ -3,11 +3,10 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.fragment_products import fragment_products
-from vsa_tf.layers.fragment_scores import fragment_scores
-from vsa_tf.losses.fragment_alignment_loss import fragment_alignment_loss
-from vsa_tf.losses.ranking_loss import RankingLoss
-from vsa_tf.models.fragment_model import FragmentModel
+from vsa_tf.models.alignment.fragment_loss import fragment_alignment_loss
+from vsa_tf.models.alignment.fragment_model import FragmentModel
+from vsa_tf.models.alignment.ranking_loss import RankingLoss
+from vsa_tf.models.alignment.scores import fragment_products, fragment_scores
 
 OBJECTIVES = ("both", "fragment", "global")
 

@@ -2,8 +2,7 @@
 
 from keras import ops
 
-from vsa_tf.losses.multiple_instance_labels import multiple_instance_labels
-from vsa_tf.losses.negative_mask import negative_mask
+from vsa_tf.models.alignment.ranking_loss import negative_mask
 
 
 def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, multiple_instance=True):
@@ -62,3 +61,36 @@ def _mean_of_regions(costs, mask):
     """For every fragment the mean over the regions of all images that the mask has, `[B, E]`."""
     mask = ops.cast(mask, costs.dtype)
     return ops.sum(costs * mask, axis=(0, 1)) / ops.maximum(ops.sum(mask, axis=(0, 1)), 1.0)
+
+
+def multiple_instance_labels(products, region_mask, fragment_mask):
+    """Marks the pairs with `y_ij = +1` within image-sentence pairs (models.md 3).
+
+    A fragment is about the regions of its image that it scores above 0; one that scores none so
+    is about its best region (the first of several): every fragment has a positive.
+
+    Args:
+        products: float `[B, R, E]`, `v_i . s_j` of the regions and fragments of each pair.
+        region_mask: bool `[B, R]`; masked regions are never positive.
+        fragment_mask: bool `[B, E]`; masked fragments have no positives.
+
+    Returns:
+        bool `[B, R, E]`; False is `y_ij = -1`, or a mask. Nothing is differentiated through it.
+
+    Example: the second fragment scores no region above 0.
+
+    >>> import numpy as np
+    >>> products = np.float32([[[2, -3], [1, -1], [-5, -2]]])
+    >>> mask = np.ones((1, 3), bool)
+    >>> np.array(multiple_instance_labels(products, mask, mask[:, :2]))[0].tolist()
+    [[True, False], [True, True], [False, False]]
+    """
+    region_mask = ops.expand_dims(region_mask, 2)
+    real = ops.logical_and(region_mask, ops.expand_dims(fragment_mask, 1))
+    positive = ops.logical_and(products > 0.0, real)
+    best = ops.argmax(ops.where(region_mask, products, -1e9), axis=1)
+    regions = ops.expand_dims(ops.arange(ops.shape(products)[1], dtype=best.dtype), 1)
+    is_best = ops.equal(ops.expand_dims(best, 1), regions)
+    has_none = ops.logical_not(ops.any(positive, axis=1, keepdims=True))
+    is_best = ops.logical_and(ops.logical_and(is_best, has_none), real)
+    return ops.logical_or(positive, is_best)

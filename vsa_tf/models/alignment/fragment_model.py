@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.region_encoder import RegionEncoder
-from vsa_tf.layers.relation_encoder import RelationEncoder
-from vsa_tf.layers.word_encoder import WordEncoder
+from vsa_tf.models.alignment.region_encoder import RegionEncoder
+from vsa_tf.models.alignment.relation_encoder import RelationEncoder
+from vsa_tf.models.alignment.word_encoder import WordEncoder
 
 
 class FragmentModel(keras.Model):

@@ -1,10 +1,8 @@
-"""The two-way ranking loss of the alignment model (D eq. 2)."""
+"""The two-way ranking loss of the alignment model (D eq. 2), and which negatives count."""
 
 from keras import ops
 
-from vsa_tf.losses.hinge_costs import hinge_costs
-from vsa_tf.losses.mine_costs import NEGATIVES, mine_costs
-from vsa_tf.losses.negative_mask import negative_mask
+NEGATIVES = ("sum", "hardest", "top_k")
 
 
 class RankingLoss:
@@ -55,3 +53,64 @@ class RankingLoss:
 
     def get_config(self):
         return {"margin": self.margin, "negatives": self.negatives, "top_k": self.top_k}
+
+
+def hinge_costs(scores, mask, margin):
+    """Computes the two hinge terms of D eq. 2 before they are summed or mined.
+
+    `sentence_costs[k, l] = max(0, S_kl - S_kk + margin)`: image k prefers a wrong sentence l.
+    `image_costs[k, l] = max(0, S_lk - S_kk + margin)`: sentence k prefers a wrong image l.
+
+    Args:
+        scores: float `[B, B]`, `S[k, l]` of image k and sentence l; pairs on the diagonal.
+        mask: bool `[B, B]`, True where the pair is a negative (symmetric).
+        margin: the score difference asked for.
+
+    Returns:
+        `(sentence_costs, image_costs)`, float `[B, B]` each, one row per pair k; 0 where masked.
+    """
+    positives = ops.expand_dims(ops.diagonal(scores), 1)
+    mask = ops.cast(mask, scores.dtype)
+    sentence_costs = ops.relu(scores - positives + margin) * mask
+    image_costs = ops.relu(ops.transpose(scores) - positives + margin) * mask
+    return sentence_costs, image_costs
+
+
+def mine_costs(costs, negatives, top_k=10):
+    """Reduces each row of non-negative costs to one number.
+
+    Args:
+        costs: float `[B, B]`, one row per pair, masked entries 0.
+        negatives: `sum` of all (D eq. 2), the `hardest` one (VSE++), or the `top_k` largest.
+        top_k: how many for `top_k`; fewer where the batch is smaller.
+
+    Returns:
+        float `[B]`.
+
+    Raises:
+        ValueError: for another `negatives`.
+    """
+    if negatives == "sum":
+        return ops.sum(costs, axis=1)
+    if negatives == "hardest":
+        return ops.max(costs, axis=1)
+    if negatives == "top_k":
+        # Sorting, unlike ops.top_k, needs no batch size that is known when a graph is built.
+        largest = -ops.sort(-costs, axis=1)[:, :top_k]
+        return ops.sum(largest, axis=1)
+    raise ValueError(f"Expected negatives to be one of {NEGATIVES}. Received: {negatives!r}")
+
+
+def negative_mask(image_id):
+    """Marks the (image k, sentence l) pairs of a batch that are true negatives.
+
+    Two pairs that share an image are never each other's negatives: every sentence of a photograph
+    is a right answer for it. The diagonal is masked by the same rule.
+
+    Args:
+        image_id: int `[B]`, the image of each pair.
+
+    Returns:
+        bool `[B, B]`, True where image k and sentence l come from different images.
+    """
+    return ops.not_equal(ops.expand_dims(image_id, 1), ops.expand_dims(image_id, 0))

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from vsa_tf.network_settings import NetworkSettings, setting
+from vsa_tf.models.settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
-from vsa_tf.layers.word_table import WordTable
+from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
 
 CELLS = ("relu", "gru", "lstm")
 

@@ -3,11 +3,9 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.additive_recurrent_cell import AdditiveRecurrentCell
-from vsa_tf.layers.feature_scaling import scale_features
-from vsa_tf.layers.sentence_bounds import with_end, with_start
-from vsa_tf.layers.word_table import WordTable
-from vsa_tf.losses.word_cost import word_cost, word_log_probs
+from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
+from vsa_tf.models.layers.normalization import scale_features
+from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
 
 
 class Captioner(keras.Model):
@@ -168,3 +166,29 @@ class Captioner(keras.Model):
     def from_config(cls, config):
         network = keras.saving.deserialize_keras_object(config["image_network"])
         return cls(**{**config, "image_network": network})
+
+
+class CaptionGenerator(keras.Model):
+    """Writes captions for batches of images.
+
+    A model only so that `predict_on_batch` compiles the whole search on every backend.
+
+    Args:
+        captioner: a `Captioner`, built.
+        decoder: a decoder of `vsa_tf.decoding`, called with `(step, state, batch_size, prefix)`.
+
+    Call arguments: a batch as of the captioner, without token_ids; `prefix` int `[B, P]` may hold
+    words that the captions start with, PAD on the right.
+
+    Returns: `Hypotheses`.
+    """
+
+    def __init__(self, captioner, decoder, **kwargs):
+        super().__init__(**kwargs)
+        self.captioner = captioner
+        self.decoder = decoder
+
+    def call(self, batch):
+        state = self.captioner.start(batch)
+        batch_size = keras.ops.shape(state["first"])[0]
+        return self.decoder(self.captioner.step, state, batch_size, prefix=batch.get("prefix"))

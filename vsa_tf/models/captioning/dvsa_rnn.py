@@ -2,7 +2,7 @@
 
 import keras
 
-from vsa_tf.models.captioner import Captioner
+from vsa_tf.models.captioning.captioner import Captioner
 
 CELLS = ("rnn", "gru", "lstm")
 IMAGE_STEPS = ("first", "every")

@@ -5,10 +5,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from vsa_tf.layers.scaled_tanh import scaled_tanh
-from vsa_tf.layers.sentence_bounds import with_start
-from vsa_tf.layers.transposed_embedding import TransposedEmbedding
-from vsa_tf.models.captioner import Captioner
+from vsa_tf.models.captioning.captioner import Captioner
+from vsa_tf.models.captioning.sentence_cost import with_start
 
 CELLS = ("relu", "gru", "lstm")
 
@@ -183,3 +181,67 @@ class MRnn(Captioner):
             "multimodal_size": self.multimodal_size,
             "cell": self.cell,
         }
+
+
+def scaled_tanh(x):
+    """`g2(x) = 1.7159 tanh(2 x / 3)` (M eq. 4), about 1 at 1.
+
+    Args:
+        x: float tensor.
+
+    Returns:
+        float tensor of the same shape, within -1.7159 and 1.7159.
+
+    Reference: LeCun, Bottou, Orr and Mueller, Efficient BackProp, section 4.4.
+
+    Example:
+
+    >>> round(float(scaled_tanh(1.0)), 6)
+    0.999997
+    """
+    return 1.7159 * ops.tanh(x * (2.0 / 3.0))
+
+
+@keras.saving.register_keras_serializable("vsa_tf")
+class TransposedEmbedding(keras.layers.Layer):
+    """`y = E x + b`: one score a word, from the table that also gives the words' vectors.
+
+    Args:
+        embedding: the `keras.layers.Embedding` `[V, D]`, which stays its owner.
+
+    Input shape: `[..., D]`. Output shape: `[..., V]`.
+
+    Reference: Mao et al., Learning like a child, 2015: transposed weight sharing; M section 8.
+    """
+
+    def __init__(self, embedding, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding = embedding
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.embedding.output_dim:
+            raise ValueError(
+                f"Expected inputs as wide as the word vectors, {self.embedding.output_dim}. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        if not self.embedding.built:
+            self.embedding.build()
+        self.bias = self.add_weight(
+            name="bias", shape=(self.embedding.input_dim,), initializer="zeros"
+        )
+
+    def call(self, inputs):
+        table = ops.cast(self.embedding.embeddings, self.compute_dtype)
+        return ops.matmul(inputs, ops.transpose(table)) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.embedding.input_dim)
+
+    def get_config(self):
+        embedding = keras.saving.serialize_keras_object(self.embedding)
+        return {**super().get_config(), "embedding": embedding}
+
+    @classmethod
+    def from_config(cls, config):
+        embedding = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**{**config, "embedding": embedding})

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from vsa_tf.fragment_settings import AlignmentSettings, DefragSettings
-from vsa_tf.network_settings import NetworkSettings, setting
+from vsa_tf.models.alignment.settings import AlignmentSettings, DefragSettings
+from vsa_tf.models.settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 

@@ -1,10 +1,11 @@
-"""L2 normalisation whose gradient is finite everywhere."""
+"""Vectors at one length or scale, with gradients that are finite everywhere."""
 
 import keras
 from keras import ops
 
 # Vectors shorter than its root have no direction to keep.
 _SMALLEST_SQUARE = 1e-10
+FEATURE_NORMALIZATIONS = ("none", "l2")
 
 
 def unit_length(vectors):
@@ -33,3 +34,27 @@ def unit_length(vectors):
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     scales = ops.rsqrt(ops.maximum(squares, _SMALLEST_SQUARE))
     return vectors * ops.where(squares > _SMALLEST_SQUARE, scales, ops.ones_like(scales))
+
+
+def scale_features(features, normalization):
+    """Scales features along their last axis.
+
+    Args:
+        features: float `[..., D]`.
+        normalization: `none` takes them as they are; `l2` scales each to length sqrt(D), so that
+            its entries are about 1.
+
+    Returns:
+        float `[..., D]`.
+
+    Raises:
+        ValueError: for another `normalization`.
+    """
+    if normalization not in FEATURE_NORMALIZATIONS:
+        raise ValueError(
+            f"Expected feature_normalization to be one of {FEATURE_NORMALIZATIONS}. "
+            f"Received: feature_normalization={normalization!r}"
+        )
+    if normalization == "none":
+        return features
+    return unit_length(features) * features.shape[-1] ** 0.5

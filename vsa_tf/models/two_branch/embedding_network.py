@@ -5,9 +5,8 @@ import math
 import keras
 from keras import ops
 
-from vsa_tf.losses.pairwise_distances import pairwise_distances
-from vsa_tf.losses.two_branch_loss import TwoBranchLoss
-from vsa_tf.models.two_branch_network import TwoBranchNetwork
+from vsa_tf.models.two_branch.two_branch_loss import TwoBranchLoss, pairwise_distances
+from vsa_tf.models.two_branch.two_branch_network import TwoBranchNetwork
 
 # The lowest that training may reach, as in CLIP: below it single pairs drown the others.
 _LOWEST_TEMPERATURE = 0.01

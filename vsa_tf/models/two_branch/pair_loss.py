@@ -1,8 +1,9 @@
-"""The loss of the similarity network (T eq. 7)."""
+"""The loss of the similarity network (T eq. 7), and the negatives it draws."""
 
+import keras
 from keras import ops
 
-from vsa_tf.losses.mean_of_pairs import mean_of_pairs
+from vsa_tf.models.two_branch.two_branch_loss import mean_of_pairs
 
 
 def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
@@ -40,3 +41,31 @@ def _balanced(counted, others):
     limit = ops.sum(ops.cast(others, "int32"), axis=1, keepdims=True)
     position = ops.cumsum(ops.cast(counted, "int32"), axis=1)
     return ops.logical_and(counted, position <= limit)
+
+
+def drawn_negatives(negative, num_drawn, seed):
+    """Draws negatives of every target, all alike likely, none twice.
+
+    Args:
+        negative: bool `[P, Q]`, one row per target.
+        num_drawn: C, how many of each.
+        seed: a `keras.random.SeedGenerator`, or an int.
+
+    Returns:
+        `(columns, drawn)`, int `[P, C]` and bool `[P, C]`; where a target has fewer than C
+        negatives, the last are not `drawn`, and their columns mean nothing (they exist).
+
+    Example:
+
+    >>> import numpy as np
+    >>> columns, drawn = drawn_negatives(np.array([[False, False, True]]), 2, seed=0)
+    >>> int(columns[0, 0]), np.array(drawn).tolist()
+    (2, [[True, False]])
+    """
+    noise = keras.random.uniform(ops.shape(negative), seed=seed)
+    noise = ops.where(negative, noise, -1.0)
+    # C more columns: top_k takes no more than there are, a number that a graph may not know.
+    noise = ops.pad(noise, [[0, 0], [0, num_drawn]], constant_values=-1.0)
+    largest, columns = ops.top_k(noise, num_drawn)
+    last = ops.cast(ops.shape(negative)[1] - 1, columns.dtype)
+    return ops.minimum(columns, last), largest >= 0.0

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.word_table import WordTable
+from vsa_tf.models.layers.words import WordTable
 
 CELLS = ("lstm", "gru")
 POOLINGS = ("last", "mean", "max")

@@ -1,17 +1,15 @@
-"""The loss of the embedding network (T eq. 6)."""
+"""The loss of the embedding network (T eq. 6), a chain of small steps on a matrix of distances."""
+
+import math
 
 from keras import ops
 
-from vsa_tf.losses.furthest_neighbor import furthest_neighbor
-from vsa_tf.losses.mean_of_pairs import mean_of_pairs
-from vsa_tf.losses.nearest_negatives import nearest_negatives
-from vsa_tf.losses.neighborhood_masks import neighborhood_masks
-from vsa_tf.losses.pairwise_distances import pairwise_distances
-from vsa_tf.losses.softmax_costs import softmax_costs
-from vsa_tf.losses.triplet_costs import triplet_costs
-
 NEGATIVES = ("top_k", "hardest", "softmax")
 DISTANCES = ("euclidean", "cosine")
+# Keeps the gradient of the root finite where two vectors are equal: their distance is .01.
+_SQUARE_OFFSET = 1e-4
+# Of a negative that is none: its exponential vanishes, its gradient is 0 and not NaN.
+_NO_SCORE = -1e9
 
 
 class TwoBranchLoss:
@@ -50,7 +48,7 @@ class TwoBranchLoss:
     Example: two pairs, both with the wrong text nearer than the right one by .5 - .2.
 
     >>> import numpy as np
-    >>> from vsa_tf.losses.image_sentence_masks import image_sentence_masks
+    >>> from vsa_tf.models.two_branch.pair_masks import image_sentence_masks
     >>> loss = TwoBranchLoss(text_to_image=0.0, text_to_text=0.0, top_k=1)
     >>> images, texts = np.float32([[0.0], [0.7]]), np.float32([[0.5], [0.2]])
     >>> round(float(loss(images, texts, image_sentence_masks(np.array([7, 8])))), 2)
@@ -162,3 +160,182 @@ def _cosines(x, y):
 
 def _softmax_term(scores, positive, negative):
     return mean_of_pairs(softmax_costs(scores, negative), positive)
+
+
+def furthest_neighbor(distances, neighbors):
+    """Returns the distance of each target's furthest neighbour, as in the authors' code.
+
+    There the target is a neighbour of its own, at the smallest distance there is: with another
+    neighbour it is never the furthest.
+
+    Args:
+        distances: float `[N, N]`, not negative.
+        neighbors: bool `[N, N]`.
+
+    Returns:
+        `(distance, has_neighbor)`, float `[N]`, 0 where there is none, and bool `[N]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> distances = np.float32([[0.01, 0.4, 0.7], [0.4, 0.01, 0.5], [0.7, 0.5, 0.01]])
+    >>> neighbors = np.array([[False, True, True], [True, False, False], [False] * 3])
+    >>> distance, has_neighbor = furthest_neighbor(distances, neighbors)
+    >>> print(np.array(distance), np.array(has_neighbor))
+    [0.7 0.4 0. ] [ True  True False]
+    """
+    return ops.max(ops.where(neighbors, distances, 0.0), axis=1), ops.any(neighbors, axis=1)
+
+
+def nearest_negatives(distances, negative, top_k):
+    """Returns the distances of each target's K nearest negatives, ascending.
+
+    With `m + d(x, y) - d(x, y')` these are, whatever y, the K triplets with the largest loss.
+
+    Args:
+        distances: float `[N, M]`, one row per target.
+        negative: bool `[N, M]`.
+        top_k: K.
+
+    Returns:
+        float `[N, K]`; infinite where a target has fewer negatives.
+
+    Example:
+
+    >>> import numpy as np
+    >>> distances = np.float32([[0.4, 0.1, 0.3]])
+    >>> nearest = nearest_negatives(distances, np.array([[True, False, True]]), 3)
+    >>> print(np.array(nearest))
+    [[0.3 0.4 inf]]
+    """
+    far = ops.where(negative, distances, math.inf)
+    # K more columns: top_k takes no more than there are, a number that a graph may not know.
+    far = ops.pad(far, [[0, 0], [0, top_k]], constant_values=math.inf)
+    return -ops.top_k(-far, top_k)[0]
+
+
+def neighborhood_masks(positive, negative):
+    """Returns which items are neighbours, and which are to stay outside the neighbourhood.
+
+    N(y) are the descriptions of the same visual data as y: texts that match a common image (T eq.
+    5). Outside stand the negatives of an image that y matches. An item that is neither, and the
+    item itself, is left out. For N(x), T eq. 4, images and texts change places.
+
+    Args:
+        positive: bool `[N, M]`, True where the target matches an item of the other modality.
+        negative: bool `[N, M]`, True where the target is a negative of that item; of texts
+            (N texts, M images) the transposed `negative_texts` of `PairMasks`.
+
+    Returns:
+        `(neighbors, outsiders)`, bool `[N, N]`, one row per target.
+
+    Example: targets 0 and 1 match the same item, target 2 another.
+
+    >>> import numpy as np
+    >>> positive = np.array([[True, False], [True, False], [False, True]])
+    >>> neighbors, outsiders = neighborhood_masks(positive, ~positive)
+    >>> np.array(neighbors).tolist()
+    [[False, True, False], [True, False, False], [False, False, False]]
+    >>> np.array(outsiders).tolist()
+    [[False, False, True], [False, False, True], [True, True, False]]
+    """
+    matches = ops.cast(positive, "float32")
+    shared = ops.matmul(matches, ops.transpose(matches)) > 0.5
+    refused = ops.matmul(matches, ops.transpose(ops.cast(negative, "float32"))) > 0.5
+    positions = ops.arange(ops.shape(matches)[0])
+    itself = ops.equal(ops.expand_dims(positions, 1), ops.expand_dims(positions, 0))
+    neighbors = ops.logical_and(shared, ops.logical_not(itself))
+    return neighbors, ops.logical_and(refused, ops.logical_not(shared))
+
+
+def pairwise_distances(x, y):
+    """`d(x, y) = sqrt(|x|^2 - 2 x.y + |y|^2 + 1e-4)` of every x with every y.
+
+    Args:
+        x: float `[N, D]`.
+        y: float `[M, D]`.
+
+    Returns:
+        float `[N, M]`, in units of x, never below .01.
+
+    Example:
+
+    >>> import numpy as np
+    >>> distances = pairwise_distances(np.float32([[0, 0]]), np.float32([[0, 0], [3, 4]]))
+    >>> print(np.array(distances).round(2))
+    [[0.01 5.  ]]
+    """
+    squares = (
+        ops.sum(ops.square(x), axis=1, keepdims=True)
+        - 2.0 * ops.matmul(x, ops.transpose(y))
+        + ops.expand_dims(ops.sum(ops.square(y), axis=1), 0)
+    )
+    # Rounding can make the square of a vanishing distance negative.
+    return ops.sqrt(ops.maximum(squares, 0.0) + _SQUARE_OFFSET)
+
+
+def softmax_costs(scores, negative):
+    """Computes `-log( e^s_ij / (e^s_ij + sum_k e^s_ik) )`, k over the negatives of target i.
+
+    A target's other positives stand in no denominator: they are no wrong answers.
+
+    Args:
+        scores: float `[N, M]`, one row per target, divided by the temperature.
+        negative: bool `[N, M]`.
+
+    Returns:
+        float `[N, M]`, of meaning where target i and item j match; 0 for a target without
+        negatives.
+
+    Example: one negative with the same score, the probability is 1/2.
+
+    >>> import math
+    >>> import numpy as np
+    >>> costs = softmax_costs(np.zeros((1, 2), "float32"), np.array([[False, True]]))
+    >>> round(float(costs[0, 0]) / math.log(2), 6)
+    1.0
+
+    Reference: van den Oord et al., Representation Learning with Contrastive Predictive Coding,
+    2018.
+    """
+    refused = ops.logsumexp(ops.where(negative, scores, _NO_SCORE), axis=1, keepdims=True)
+    return ops.softplus(refused - scores)
+
+
+def triplet_costs(positive_distances, nearest, margin):
+    """Computes `sum_k [m + d(x, y) - d(x, y'_k)]_+` for every target x and positive y.
+
+    Args:
+        positive_distances: float `[N, P]`, d(x, y).
+        nearest: float `[N, K]`, d(x, y') of the K nearest negatives; infinite: none.
+        margin: m.
+
+    Returns:
+        float `[N, P]`.
+
+    Example: the triplets cost .05 + .5 - .3 and .05 + .5 - .5.
+
+    >>> import numpy as np
+    >>> costs = triplet_costs(np.float32([[0.5]]), np.float32([[0.3, 0.5, 0.9]]), 0.05)
+    >>> round(float(costs[0, 0]), 6)
+    0.3
+    """
+    costs = margin + ops.expand_dims(positive_distances, 2) - ops.expand_dims(nearest, 1)
+    return ops.sum(ops.relu(costs), axis=2)
+
+
+def mean_of_pairs(costs, counted):
+    """Returns the mean of the costs of the pairs that are counted; 0 where none is.
+
+    Args:
+        costs: float, of any shape, finite.
+        counted: bool, of the same shape.
+
+    Example:
+
+    >>> import numpy as np
+    >>> float(mean_of_pairs(np.float32([1, 5, 9]), np.array([True, False, True])))
+    5.0
+    """
+    counted = ops.cast(counted, costs.dtype)
+    return ops.sum(costs * counted) / ops.maximum(ops.sum(counted), 1.0)

@@ -3,11 +3,10 @@
 import keras
 from keras import ops
 
-from vsa_tf.layers.branch import Branch
-from vsa_tf.layers.feature_scaling import scale_features
-from vsa_tf.layers.sentence_recurrence import SentenceRecurrence
-from vsa_tf.losses.image_sentence_masks import image_sentence_masks
-from vsa_tf.losses.region_phrase_masks import region_phrase_masks
+from vsa_tf.models.layers.normalization import scale_features
+from vsa_tf.models.two_branch.branch import Branch
+from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
+from vsa_tf.models.two_branch.sentence_recurrence import SentenceRecurrence
 
 TASKS = ("image_sentence", "region_phrase")
 
