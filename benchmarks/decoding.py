@@ -96,7 +96,7 @@ def measure(flags):
     import tensorflow as tf
 
     from vsa_tf.decoding.beam_search import BeamSearch
-    from vsa_tf.decoding.greedy_search import GreedySearch
+    from vsa_tf.decoding.sampling import GreedySearch
     from vsa_tf.models.captioning.captioner import CaptionGenerator
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

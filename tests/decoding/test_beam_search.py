@@ -13,7 +13,7 @@ from tests.decoding.step_models import (
     table_step,
 )
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 
 # With three words and four tokens there are 1 + 3 + 9 + 27 ended and 81 cut captions.
 ALL_CAPTIONS = 121

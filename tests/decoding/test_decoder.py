@@ -7,9 +7,8 @@ import pytest
 from keras import ops
 
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.decoder import Decoder, best_hypotheses
-from vsa_tf.decoding.greedy_search import GreedySearch
-from vsa_tf.decoding.sampling import Sampling
+from vsa_tf.decoding.decoder import PAD_ID, Decoder, Hypotheses, best_hypotheses
+from vsa_tf.decoding.sampling import GreedySearch, Sampling
 from vsa_tf.text import vocabulary
 
 DECODERS = [
@@ -99,3 +98,11 @@ def test_best_hypotheses_keep_the_order_of_equals_and_blank_the_impossible():
     assert np.array(best.token_ids).tolist() == [[[5], [7], [4], [0]]]
     assert np.array(best.token_log_probs).tolist() == [[[-1], [-1], [-2], [0]]]
     assert np.array(best.log_prob).tolist() == [[-1, -1, -2, -np.inf]]
+
+
+def test_padding_is_the_vocabularys():
+    assert PAD_ID == vocabulary.PAD_ID
+
+
+def test_fields_are_tokens_then_their_log_probabilities_then_the_sum():
+    assert Hypotheses._fields == ("token_ids", "token_log_probs", "log_prob")

@@ -5,7 +5,7 @@ import pytest
 
 from tests.evaluation.small_splits import CAPTIONS, load_split, make_captioner
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator, references
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities

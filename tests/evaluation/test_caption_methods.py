@@ -3,7 +3,7 @@ import pytest
 
 from tests.evaluation.small_splits import CAPTIONS, load_split, make_captioner
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluate import CAPTION_METHODS
 from vsa_tf.evaluation.caption_methods import CaptionMethods
 from vsa_tf.evaluation.evaluation import EvaluationOptions

@@ -4,7 +4,7 @@ from keras import ops
 from tests.evaluation.small_splits import load_split, make_captioner
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.generated_captions import GeneratedCaptions, caption_split, generate_captions
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary

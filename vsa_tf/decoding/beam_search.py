@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.decoding.decoder import Decoder, best_hypotheses, repeat_rows, write
-from vsa_tf.decoding.hypotheses import PAD_ID
+from vsa_tf.decoding.decoder import PAD_ID, Decoder, best_hypotheses, repeat_rows, write
 
 
 class BeamSearch(Decoder):

@@ -1,10 +1,13 @@
-"""What all decoders share: token ids, the longest caption, forbidden and forced tokens."""
+"""What all decoders share, and the hypotheses that they return."""
+
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from vsa_tf.decoding.hypotheses import PAD_ID, Hypotheses
+# The id that fills token ids after END: the vocabulary's PAD.
+PAD_ID = 0
 
 
 class Decoder:
@@ -150,3 +153,23 @@ def best_hypotheses(rank, num_captions, token_ids, token_log_probs, log_prob):
     return Hypotheses(
         ops.where(possible, token_ids, PAD_ID), ops.where(possible, token_log_probs, 0.0), log_prob
     )
+
+
+class Hypotheses(NamedTuple):
+    """The captions of a batch of images, n of each, best first.
+
+    A hypothesis that the model holds impossible, or that is not there because fewer captions exist
+    than were asked for, has `log_prob` of minus infinity, PAD for every token and 0 for every
+    token's log probability. It stands behind all others.
+
+    Attributes:
+        token_ids: int32 `[B, n, L]`; words and END, PAD after them. START is not included. A
+            caption that has not ended after L tokens has no END.
+        token_log_probs: float32 `[B, n, L]`; natural logarithm of each token's probability, 0 at
+            PAD.
+        log_prob: float32 `[B, n]`; the sum over the tokens of a caption, END counted.
+    """
+
+    token_ids: Any
+    token_log_probs: Any
+    log_prob: Any

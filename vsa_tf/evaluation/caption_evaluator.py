@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_methods import CaptionMethods, captioned_images
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.generated_captions import caption_split

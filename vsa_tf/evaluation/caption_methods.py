@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity

@@ -6,8 +6,7 @@ import sys
 import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
-from vsa_tf.decoding.sampling import Sampling
+from vsa_tf.decoding.sampling import GreedySearch, Sampling
 from vsa_tf.evaluation.generated_captions import generate_captions
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator

@@ -16,7 +16,7 @@ from tests.models.captioning.small_captioners import (
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit
 from vsa_tf.decoding.beam_search import BeamSearch
-from vsa_tf.decoding.greedy_search import GreedySearch
+from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
