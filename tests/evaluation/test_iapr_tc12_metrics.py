@@ -16,8 +16,8 @@ from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.probability_retrieval import probability_retrieval
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
-from vsa_tf.metrics.recall_curve import RETRIEVED
 from vsa_tf.metrics.retrieval import retrieval_ranks
+from vsa_tf.metrics.shortlists import RETRIEVED
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
 

@@ -9,9 +9,8 @@ from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.probability_retrieval import probability_retrieval
 from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
-from vsa_tf.metrics.caption_scores import CaptionScorer
-from vsa_tf.metrics.neuraltalk_bleu import neuraltalk_bleu
-from vsa_tf.metrics.novelty import novelty
+from vsa_tf.metrics.caption_counts import novelty
+from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 
 # With fewer distinct captions an image than this, the model no longer looks at images.

@@ -4,9 +4,8 @@ import numpy as np
 
 from vsa_tf.evaluation.similar_images import similar_images
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
-from vsa_tf.metrics.recall_curve import recall_curve
 from vsa_tf.metrics.retrieval import recall_summary
-from vsa_tf.metrics.shortlist_ranks import shortlist_ranks
+from vsa_tf.metrics.shortlists import recall_curve, shortlist_ranks
 
 
 def iapr_tc12_metrics(scores, ranks, records, options):

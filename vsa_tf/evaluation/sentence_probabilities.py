@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.metrics.perplexity import perplexity
+from vsa_tf.metrics.caption_counts import perplexity
 from vsa_tf.text.vocabulary import UNK_ID
 
 _BATCH_SIZE = 250

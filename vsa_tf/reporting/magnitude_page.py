@@ -1,6 +1,6 @@
 """The words and regions to which an alignment model listens most and least."""
 
-from vsa_tf.evaluation.word_magnitude_table import word_magnitude_table
+from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.reporting.html_table import html_table
 from vsa_tf.reporting.region_cards import region_cards
 from vsa_tf.reporting.report_page import ReportPage
