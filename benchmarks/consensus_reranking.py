@@ -78,8 +78,8 @@ def measure(flags):
     import numpy as np
 
     from vsa_tf.metrics.caption_similarity import CaptionSimilarity
-    from vsa_tf.retrieval.consensus_reranking import consensus_reranking
-    from vsa_tf.retrieval.nearest_images import nearest_images
+    from vsa_tf.scoring.caption_consensus import consensus_reranking
+    from vsa_tf.scoring.nearest_images import nearest_images
 
     random = np.random.default_rng(flags.seed)
     image_of_caption = np.repeat(np.arange(flags.num_training_images), flags.captions_per_image)

@@ -73,7 +73,7 @@ def measure(flags, torch=None):
     """Runs both alternately; returns seconds, their ratio and the largest difference as a dict."""
     import numpy as np
 
-    from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
+    from vsa_tf.scoring.blocked_scores import max_sum_scores
 
     random = np.random.default_rng(flags.seed)
     lengths = np.clip(random.poisson(flags.mean_words, flags.num_sentences), 1, flags.max_words)

@@ -6,7 +6,7 @@ import pytest
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.evaluation.alignment_evaluation import localization_metrics, ranked_phrases, score_split
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
+from vsa_tf.scoring.embedded import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
 # Quarters of the image; the last region of the second image is padding.

@@ -10,7 +10,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_captions import GeneratedCaptions, caption_split
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.retrieval.nearest_images import nearest_images
+from vsa_tf.scoring.nearest_images import nearest_images
 
 SETTINGS = MRnnSettings(max_caption_words=5)
 DEV = (("A dog on grass.",), ("Two cats run.", "Two cats sit."), ("Cats sit on a dog.",))

@@ -10,7 +10,6 @@ from tests.evaluation.small_splits import load_split, make_captioner
 from vsa_tf.evaluation import similar_images as module
 from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.probability_retrieval import probability_retrieval
@@ -20,6 +19,7 @@ from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.metrics.shortlists import RETRIEVED
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
+from vsa_tf.scoring.embedded import EmbeddedSplit
 
 QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)
 KEYS = {"image_to_sentence_shortlist", "recall_curves"}

@@ -1,8 +1,8 @@
 import numpy as np
 
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
-from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
 from vsa_tf.evaluation.phrase_rankings import phrase_rankings
+from vsa_tf.scoring.embedded import EmbeddedPairs
 
 
 def _rankings(regions, phrases, image_of_phrase, mask=None):

@@ -4,12 +4,12 @@ import pytest
 from tests.evaluation.small_splits import load_split, make_captioner
 from vsa_tf.evaluation import probability_retrieval as module
 from vsa_tf.evaluation.alignment_evaluation import score_split
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.probability_retrieval import log_mean_exp, probability_retrieval
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods
+from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods
 
 DIRECTIONS = ("image_to_sentence", "sentence_to_image")
 

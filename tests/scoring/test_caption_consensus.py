@@ -1,13 +1,17 @@
 """Consensus scores against plain loops, and rankings by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
-from vsa_tf.retrieval import consensus_reranking as module
-from vsa_tf.retrieval.consensus_reranking import (
+from vsa_tf.scoring import caption_consensus as module
+from vsa_tf.scoring.caption_consensus import (
+    closest_captions,
     consensus_reranking,
     consensus_scores,
+    nearest_neighbor_captions,
     oracle_reranking,
 )
 
@@ -159,3 +163,115 @@ def test_bad_arguments_are_errors(hypotheses, neighbors, message):
 def test_an_image_without_true_captions_is_an_error():
     with pytest.raises(ValueError, match="0 true captions for image 0"):
         oracle_reranking([[["a"]]], [[]], CaptionSimilarity([["a"]], [0]))
+
+
+@pytest.mark.parametrize("num_captions", [1, 4, 100])
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_those_of_the_definition(kind, num_captions):
+    random = np.random.default_rng(0)
+    training = [random.choice(_WORDS, random.integers(1, 9)).tolist() for _ in range(30)]
+    image_of_caption = random.permutation(np.arange(30) % 8)
+    similarity = CaptionSimilarity(training, image_of_caption, kind)
+    neighbors = np.array([random.permutation(8)[:3] for _ in range(6)])
+    found = nearest_neighbor_captions(neighbors, similarity, num_captions)
+    for image, near in enumerate(neighbors):
+        rows = [row for neighbor in near for row in np.flatnonzero(image_of_caption == neighbor)]
+        scores = {}
+        for row in rows:
+            others = [
+                similarity.between([training[row]], [training[other]])[0, 0]
+                for other in rows
+                if other != row
+            ]
+            scores[row] = np.mean(sorted(others, reverse=True)[:num_captions])
+        assert found.scores[image] == pytest.approx(max(scores.values()))
+        assert scores[found.captions[image]] == pytest.approx(max(scores.values()))
+
+
+def test_a_caption_does_not_agree_with_itself_but_with_its_repetition():
+    training = [
+        "a man rides a bus",
+        "two red dogs run home",
+        "two red dogs run home",
+        "a cat sits in a tree",
+    ]
+    similarity = CaptionSimilarity([caption.split() for caption in training], [0, 1, 2, 3])
+    # Alone every caption agrees best with itself: that says nothing. Said twice it does.
+    assert nearest_neighbor_captions([[0, 3]], similarity, 1).captions.tolist() == [0]
+    found = nearest_neighbor_captions([[0, 1, 2, 3]], similarity, 1)
+    assert found.captions.tolist() == [1]
+    assert found.scores[0] == pytest.approx(10.0)
+
+
+def test_of_equal_captions_that_of_the_nearer_image_is_the_answer():
+    similarity = CaptionSimilarity([["a", "dog"], ["a", "dog"], ["cat"]], [0, 1, 2])
+    assert nearest_neighbor_captions([[1, 0], [0, 1]], similarity).captions.tolist() == [1, 0]
+
+
+def test_a_single_caption_is_the_answer_with_score_zero():
+    similarity = CaptionSimilarity([["a", "dog"], ["cat"]], [0, 1])
+    found = nearest_neighbor_captions([[1]], similarity)
+    assert found.captions.tolist() == [1] and found.scores.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("neighbors, num_captions", [([[]], 1), ([[2]], 1), ([[0, 1]], 0)])
+def test_bad_arguments_are_errors_of_nearest_neighbor_captions(neighbors, num_captions):
+    similarity = CaptionSimilarity([["a"], ["b"]], [0, 1])
+    with pytest.raises(ValueError, match="Expected .* Received"):
+        nearest_neighbor_captions(neighbors, similarity, num_captions)
+
+
+def random_captions_of_closest_captions(seed, num_captions):
+    random = np.random.default_rng(seed)
+    return [random.choice(_WORDS, random.integers(0, 9)).tolist() for _ in range(num_captions)]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 20_000, 1 << 26])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_closest_caption_has_the_largest_similarity(kind, block_bytes):
+    training = random_captions_of_closest_captions(0, 50)
+    similarity = CaptionSimilarity(training, np.arange(50) // 5, kind)
+    captions = random_captions_of_closest_captions(1, 20)
+    expected = similarity.between(captions, training)
+    found = closest_captions(captions, similarity, block_bytes)
+    np.testing.assert_allclose(found.similarities, expected.max(axis=1), atol=1e-12)
+    np.testing.assert_allclose(
+        expected[np.arange(20), found.captions], found.similarities, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_caption_finds_itself_or_its_first_repetition(kind):
+    training = [
+        caption for caption in random_captions_of_closest_captions(2, 60) if len(caption) > 3
+    ]
+    similarity = CaptionSimilarity(training, np.arange(len(training)), kind)
+    found = closest_captions(training, similarity)
+    assert found.captions.tolist() == [training.index(caption) for caption in training]
+
+
+def test_nothing_in_common_is_similarity_zero():
+    similarity = CaptionSimilarity([["a"], ["b"]], [0, 1])
+    found = closest_captions([["x"], []], similarity)
+    assert found.similarities.tolist() == [0.0, 0.0]
+    assert closest_captions([], similarity).captions.shape == (0,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_respect_the_memory_bound(kind):
+    similarity = CaptionSimilarity(
+        random_captions_of_closest_captions(3, 3000), np.arange(3000), kind
+    )
+    captions = random_captions_of_closest_captions(4, 300)
+    block_bytes = 1 << 20
+    tracemalloc.start()
+    closest_captions(captions, similarity, block_bytes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All similarities alone take 7.2 MB; the training captions, transposed, up to 1 MB.
+    assert peak < block_bytes + (2 << 20)
+
+
+def test_a_block_without_bytes_is_an_error():
+    with pytest.raises(ValueError, match="block_bytes=0"):
+        closest_captions([["a"]], CaptionSimilarity([["a"]], [0]), block_bytes=0)

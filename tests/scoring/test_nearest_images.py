@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from vsa_tf.retrieval.nearest_images import nearest_images
+from vsa_tf.scoring.nearest_images import nearest_images
 
 
 def by_definition(queries, training, k, distance):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vsa_tf.retrieval import snippet_query
-from vsa_tf.retrieval.snippet_query import best_regions, regions_by_magnitude
+from vsa_tf.scoring import region_queries as snippet_query
+from vsa_tf.scoring.region_queries import best_regions, regions_by_magnitude
 
 REGIONS = np.array([[[1, 0], [0, 1]], [[3, 4], [1, 1]]], np.float32)
 

@@ -4,12 +4,8 @@ import pytest
 
 from tests.models.captioning.small_captioners import log_softmax, make_batch, make_captioner
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.retrieval import sentence_likelihood
-from vsa_tf.retrieval.sentence_likelihood import (
-    Beginnings,
-    all_log_likelihoods,
-    pair_log_likelihoods,
-)
+from vsa_tf.scoring import sentence_likelihood
+from vsa_tf.scoring.sentence_likelihood import Beginnings, all_log_likelihoods, pair_log_likelihoods
 
 # Repeated sentences, one that begins another, ones that part at once and late, an unknown word.
 SENTENCES = [[4, 5, 6], [4, 5], [4, 5, 6], [7], [4, 5, 7, 8], [8, 4, 5, 6], [3, 4], [4, 5, 6, 6, 6]]

@@ -3,14 +3,13 @@
 import numpy as np
 
 from vsa_tf.evaluation.ceiling import generated_ceiling
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.models.alignment.defrag_model import DeFragModel
-from vsa_tf.retrieval.fragment_scoring import all_fragment_scores
-from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
+from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
+from vsa_tf.scoring.embedded import EmbeddedSplit
 
 
 def score_split(model, embedded):

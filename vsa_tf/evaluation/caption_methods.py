@@ -8,10 +8,13 @@ from vsa_tf.evaluation.generated_captions import caption_split
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.m_rnn import scaled_tanh
-from vsa_tf.retrieval.closest_captions import closest_captions
-from vsa_tf.retrieval.consensus_reranking import consensus_reranking, oracle_reranking
-from vsa_tf.retrieval.nearest_images import nearest_images
-from vsa_tf.retrieval.nearest_neighbor_captions import nearest_neighbor_captions
+from vsa_tf.scoring.caption_consensus import (
+    closest_captions,
+    consensus_reranking,
+    nearest_neighbor_captions,
+    oracle_reranking,
+)
+from vsa_tf.scoring.nearest_images import nearest_images
 
 
 class CaptionMethods:

@@ -3,13 +3,11 @@
 import numpy as np
 
 from vsa_tf.evaluation.alignment_evaluation import score_split
-from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.recall_sum import recall_sum
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.models.alignment.fragment_model import FragmentModel
-from vsa_tf.retrieval.combined_distance import combined_distance
-from vsa_tf.retrieval.phrase_distances import phrase_distances
+from vsa_tf.scoring.embedded import EmbeddedPairs, EmbeddedSplit
+from vsa_tf.scoring.phrase_distances import combined_distance, phrase_distances
 
 WEIGHTS = tuple(step / 20 for step in range(21))
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from vsa_tf.retrieval.combined_distance import DEFAULT_PHRASE_WEIGHT
+from vsa_tf.scoring.phrase_distances import DEFAULT_PHRASE_WEIGHT
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,10 +6,10 @@ from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
-from vsa_tf.evaluation.aligned_snippets import aligned_snippets
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.model_dir.built_model import TrainedModel
 from vsa_tf.program import ProgramError
+from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.snippets import aligned_snippets
 
 
 def read_records(data_dir, split):

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 
 from vsa_tf.evaluation.alignment_evaluation import score_split
-from vsa_tf.evaluation.embedded_split import EmbeddedSplit
 from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
 from vsa_tf.evaluation.sentence_probabilities import encode_images
 from vsa_tf.evaluation.similar_images import similar_images
 from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
-from vsa_tf.retrieval.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
+from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
 
 
 def probability_retrieval(model, data, images, options):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.retrieval.nearest_images import nearest_images
+from vsa_tf.scoring.nearest_images import nearest_images
 
 # IAPR TC-12's.
 SHORTLIST_SIZE = 100

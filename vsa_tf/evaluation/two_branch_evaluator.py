@@ -4,7 +4,6 @@ import numpy as np
 
 from vsa_tf.evaluation.ceiling import generated_ceiling
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
-from vsa_tf.evaluation.embedded_pairs import EmbeddedPairs
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
 from vsa_tf.evaluation.phrase_rankings import phrase_rankings
@@ -14,6 +13,7 @@ from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
+from vsa_tf.scoring.embedded import EmbeddedPairs
 from vsa_tf.visualization.localized_pictures import localized_pictures
 from vsa_tf.visualization.retrieved_pictures import retrieved_pictures
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from vsa_tf.evaluation.aligned_snippets import aligned_snippets
 from vsa_tf.reporting.aligned_cards import AlignedCards
 from vsa_tf.reporting.frequent_snippets import frequent_snippets
 from vsa_tf.reporting.magnitude_page import magnitude_page
@@ -11,6 +10,7 @@ from vsa_tf.reporting.phrase_pages import phrase_pages
 from vsa_tf.reporting.query_page import query_page
 from vsa_tf.reporting.report_page import ReportPage, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
+from vsa_tf.scoring.snippets import aligned_snippets
 from vsa_tf.visualization.aligned_pictures import SMOOTHNESS
 
 _INTRODUCTION = (

@@ -4,7 +4,7 @@ from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.reporting.html_table import html_table
 from vsa_tf.reporting.region_cards import region_cards
 from vsa_tf.reporting.report_page import ReportPage
-from vsa_tf.retrieval.snippet_query import regions_by_magnitude
+from vsa_tf.scoring.region_queries import regions_by_magnitude
 
 _NUM_REGIONS = 40
 

@@ -1,8 +1,8 @@
 """The regions of a split that answer snippets of text."""
 
-from vsa_tf.evaluation.snippet_regions import snippet_regions
 from vsa_tf.reporting.region_cards import region_cards
 from vsa_tf.reporting.report_page import ReportPage
+from vsa_tf.scoring.region_queries import snippet_regions
 
 _NUM_REGIONS = 10
 

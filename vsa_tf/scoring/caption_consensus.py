@@ -1,4 +1,4 @@
-"""Generated captions in the order of their consensus with captions of similar images."""
+"""Consensus with captions of similar images: reranking, nearest-neighbour captions, copies."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,11 @@ import numpy as np
 
 # m of Mao et al., cross-validated on MS COCO with k = 60 neighbours of five captions.
 DEFAULT_NUM_CAPTIONS = {"cider": 125, "bleu": 175}
-
 # Hypotheses are prepared so many images at a time.
 _BLOCK_IMAGES = 256
+_BLOCK_BYTES = 128 << 20
+# The memory that `CaptionSimilarity.compare` takes at most, in arrays of its result's size.
+_ARRAYS = 12
 
 
 class Reranking(NamedTuple):
@@ -159,3 +161,103 @@ def _check_lengths(hypotheses, others, name):
                 f"Received: {len(own)} hypotheses and {len(other)} {name} for image "
                 f"{image}"
             )
+
+
+class NearestNeighborCaptions(NamedTuple):
+    """A training caption for each of B images.
+
+    Attributes:
+        captions: int64 `[B]`; rows of the training captions.
+        scores: float64 `[B]`; their consensus scores.
+    """
+
+    captions: np.ndarray
+    scores: np.ndarray
+
+
+def nearest_neighbor_captions(neighbors, similarity, num_captions=None):
+    """Answers each image with a caption of its nearest training images: nothing is generated.
+
+    Every caption of the k neighbours is a hypothesis, and its consensus score the mean of its m
+    largest similarities to the other captions of the neighbours; the best is the answer. A caption
+    is not compared with itself. Another caption in the same words is another caption: that two
+    people wrote it is consensus.
+
+    Args:
+        neighbors: int `[B, k]`, or a list of B int `[k_b]`; the nearest training images of each
+            image, as `nearest_images` finds them.
+        similarity: a `CaptionSimilarity` of the training captions.
+        num_captions: m; None for 125 (CIDEr) or 175 (BLEU). Where the neighbours have no more
+            captions, all others count; a single caption is the answer, with score 0.
+
+    Returns:
+        `NearestNeighborCaptions`; of equal scores the caption of the nearer image.
+
+    Raises:
+        ValueError: if an image has no neighbours, a neighbour is not a training image, or m is
+            below 1.
+
+    Reference: Devlin et al., Exploring nearest neighbor approaches for image captioning, 2015.
+    """
+    if num_captions is None:
+        num_captions = DEFAULT_NUM_CAPTIONS[similarity.kind]
+    captions = np.zeros(len(neighbors), np.int64)
+    scores = np.zeros(len(neighbors))
+    for image, images in enumerate(neighbors):
+        rows = similarity.captions_of(images)
+        similarities = similarity.compare(similarity.training, similarity.training, rows, rows)
+        others = similarities[~np.eye(len(rows), dtype=bool)].reshape(len(rows), len(rows) - 1)
+        own = consensus_scores(others, num_captions) if len(rows) > 1 else np.zeros(1)
+        best = int(np.argmax(own))
+        captions[image], scores[image] = rows[best], own[best]
+    return NearestNeighborCaptions(captions, scores)
+
+
+class ClosestCaptions(NamedTuple):
+    """The closest training caption of each of H captions.
+
+    Attributes:
+        captions: int64 `[H]`; rows of the training captions.
+        similarities: float64 `[H]`.
+    """
+
+    captions: np.ndarray
+    similarities: np.ndarray
+
+
+def closest_captions(captions, similarity, block_bytes=_BLOCK_BYTES):
+    """Finds the training caption most similar to each caption, among all of them.
+
+    Args:
+        captions: list of H token lists, compared as hypotheses.
+        similarity: a `CaptionSimilarity` of the training captions.
+        block_bytes: about the memory taken besides arguments and result. One caption against all
+            training captions is the smallest block there is.
+
+    Returns:
+        `ClosestCaptions`; of equal similarities the smaller row. Where the similarity is 0 no
+        training caption has a word of weight in common, and the row says nothing.
+
+    Raises:
+        ValueError: if a caption is not a list of tokens, or `block_bytes` is below 1.
+
+    Example:
+
+    >>> from vsa_tf.metrics.caption_similarity import CaptionSimilarity
+    >>> similarity = CaptionSimilarity([["two", "cats"], ["a", "dog", "runs"]], [0, 1], "bleu")
+    >>> closest_captions([["the", "dog", "runs"]], similarity).captions
+    array([1])
+    """
+    if block_bytes < 1:
+        raise ValueError(f"Expected block_bytes of 1 or more. Received: block_bytes={block_bytes}")
+    vectors = similarity.vectors(captions)
+    closest = np.zeros(len(captions), np.int64)
+    similarities = np.zeros(len(captions))
+    bytes_of_row = _ARRAYS * np.dtype(np.float64).itemsize * similarity.num_captions
+    block = max(1, block_bytes // bytes_of_row)
+    for start in range(0, len(captions), block):
+        rows = np.arange(start, min(start + block, len(captions)))
+        found = similarity.compare(vectors, similarity.training, rows)
+        closest[rows] = found.argmax(axis=1)
+        similarities[rows] = found[np.arange(len(rows)), closest[rows]]
+    return ClosestCaptions(closest, similarities)

@@ -1,9 +1,12 @@
-"""A split after the model: region vectors and vectors of words, or other fragments."""
+"""A split after a model: vectors of images or regions, and of words, sentences or phrases."""
 
 import dataclasses
 
 import numpy as np
 from keras import ops
+
+# Pairs that are scored at a time; each is a few numbers while it is.
+_BLOCK_PAIRS = 1 << 24
 
 
 @dataclasses.dataclass
@@ -50,3 +53,87 @@ class EmbeddedSplit:
             np.concatenate(words),
             data.tokens.lengths,
         )
+
+
+@dataclasses.dataclass
+class EmbeddedPairs:
+    """What a two-branch network makes of a split of N images and M sentences or phrases.
+
+    Attributes:
+        images: float32 `[N, H]`, of the whole frames; None where the task is `region_phrase`.
+        regions: float32 `[N, R, H]`; None where the task is `image_sentence`.
+        region_mask: bool `[N, R]`; None where the task is `image_sentence`.
+        sentences: float32 `[M, H]`, or of the phrases.
+    """
+
+    images: np.ndarray | None
+    regions: np.ndarray | None
+    region_mask: np.ndarray | None
+    sentences: np.ndarray
+
+    @classmethod
+    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250):
+        """Runs `model` over all images and sentences of `data`, a `SplitData`.
+
+        Args:
+            model: a `TwoBranchNetwork`, or what else has its `task`, `embed_images`,
+                `embed_regions` and `embed_sentences`.
+            data: `SplitData`.
+            image_batch_size: images at a time.
+            sentence_batch_size: sentences at a time.
+        """
+        sentences = np.concatenate(
+            [
+                _array(model.embed_sentences(batch))
+                for batch in data.sentence_batches(sentence_batch_size)
+            ]
+        )
+        if model.task == "image_sentence":
+            images = [
+                _array(model.embed_images(batch)) for batch in data.image_batches(image_batch_size)
+            ]
+            return cls(np.concatenate(images), None, None, sentences)
+        # Whole at once: a list of blocks, joined later, would hold the largest array twice.
+        num_images, regions, mask = data.records.num_images, None, None
+        first = 0
+        for batch in data.image_batches(image_batch_size):
+            block = _array(model.embed_regions(batch))
+            if regions is None:
+                regions = np.empty((num_images, *block.shape[1:]), np.float32)
+                mask = np.empty(regions.shape[:2], bool)
+            rows = slice(first, first + len(block))
+            regions[rows], mask[rows] = block, ops.convert_to_numpy(batch["region_mask"])
+            first = rows.stop
+        return cls(None, regions, mask, sentences)
+
+    def scores(self, model):
+        """Returns the similarity of every image and sentence, float32 `[N, M]`."""
+        rows = max(1, _BLOCK_PAIRS // len(self.sentences))
+        return np.concatenate(
+            [
+                _array(model.score(self.images[first : first + rows], self.sentences))
+                for first in range(0, len(self.images), rows)
+            ]
+        )
+
+    def sentence_scores(self, model, first, last):
+        """Returns the similarity of sentences `first` to `last - 1` and all, float32 `[., M]`."""
+        return _array(model.score(self.sentences[first:last], self.sentences))
+
+    def region_scores(self, model, image, phrases):
+        """Returns the similarity of an image's real regions and phrases.
+
+        Args:
+            model: that embedded.
+            image: its number.
+            phrases: the numbers of p phrases, int `[p]`.
+
+        Returns:
+            float32 `[r, p]`.
+        """
+        regions = self.regions[image][self.region_mask[image]]
+        return _array(model.score(regions, self.sentences[phrases]))
+
+
+def _array(values):
+    return ops.convert_to_numpy(values).astype(np.float32, copy=False)

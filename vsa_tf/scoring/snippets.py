@@ -1,4 +1,4 @@
-"""Snippets of a split's sentences with the regions that an alignment model gives them."""
+"""The snippets of every sentence of a split, aligned to the regions of its image."""
 
 import keras
 import numpy as np

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.retrieval.max_sum_scoring import max_sum_scores
+from vsa_tf.scoring.blocked_scores import max_sum_scores
 
 # `max_sum`, `max_mean`: of an alignment model, the sum or mean over words of the best region.
 # `distance`: minus the Euclidean distance of vectors of length 1, the nearest region's for images
