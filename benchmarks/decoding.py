@@ -71,7 +71,7 @@ def _trained_model(flags):
     """Returns the same of `--model_dir` and the first images of `--split`."""
     from vsa_tf.data.record_split import RecordSplit
     from vsa_tf.data.split_data import SplitData
-    from vsa_tf.model_dir.built_model import TrainedModel
+    from vsa_tf.model_dir.trained_model import TrainedModel
     from vsa_tf.models.captioning.captioner import Captioner
     from vsa_tf.program import ProgramError
 

@@ -10,9 +10,8 @@ from PIL import Image
 from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.model_dir.built_model import build_model
 from vsa_tf.model_dir.checkpoint import save_checkpoint
-from vsa_tf.model_dir.stored_text import save_text
+from vsa_tf.model_dir.trained_model import build_model, save_text
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

@@ -10,7 +10,7 @@ import pytest
 from tests.evaluation.small_splits import CAPTIONS, load_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

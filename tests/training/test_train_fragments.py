@@ -12,8 +12,8 @@ from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.data import schema
 from vsa_tf.evaluation.alignment_evaluation import score_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
-from vsa_tf.evaluation.load_split import load_split
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.load_split import load_split
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.scoring.embedded import EmbeddedSplit

@@ -8,13 +8,13 @@ import pathlib
 
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.fit_correlation_baseline import fit_correlation_baseline
-from vsa_tf.evaluation.load_split import as_model_sees, load_split
 from vsa_tf.evaluation.make_evaluator import make_evaluator
 from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.evaluation.report import evaluation_report, print_tables
 from vsa_tf.files import write_atomically
 from vsa_tf.metrics.magnitude import word_magnitude_table
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.load_split import as_model_sees, load_split
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import ProgramError
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart

@@ -1,7 +1,7 @@
 """The model of regions that helps a network of whole images to retrieve (T eq. 8)."""
 
-from vsa_tf.evaluation.load_split import as_model_sees, read_records
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.load_split import as_model_sees, read_records
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import ProgramError
 
 

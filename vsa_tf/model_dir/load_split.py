@@ -6,7 +6,7 @@ from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import ProgramError
 from vsa_tf.scoring.embedded import EmbeddedSplit
 from vsa_tf.scoring.snippets import aligned_snippets

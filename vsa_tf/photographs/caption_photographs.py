@@ -8,7 +8,7 @@ import numpy as np
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch, Sampling
 from vsa_tf.evaluation.generated_captions import generate_captions
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.photographs.region_batch import region_batch

@@ -3,7 +3,7 @@
 import functools
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
-from vsa_tf.model_dir.built_model import TrainedModel
+from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.photographs.photograph_reader import PhotographReader
 from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.saved_models.input_error import InputError

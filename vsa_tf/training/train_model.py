@@ -9,19 +9,18 @@ import keras
 
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.load_split import (
+from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.files import write_atomically
+from vsa_tf.model_dir.checkpoint import restore_checkpoint
+from vsa_tf.model_dir.load_split import (
     as_model_sees,
     captions_to_learn,
     dependencies_to_learn,
     read_records,
 )
-from vsa_tf.evaluation.make_evaluator import make_evaluator
-from vsa_tf.evaluation.report import evaluation_report, print_tables
-from vsa_tf.files import write_atomically
-from vsa_tf.model_dir.built_model import build_model
-from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.model_dir_lock import model_dir_lock
-from vsa_tf.model_dir.stored_text import load_text, save_text
+from vsa_tf.model_dir.trained_model import build_model, load_text, save_text
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 from vsa_tf.training.callbacks import EvaluateAndSave
