@@ -110,8 +110,7 @@ def _word_vectors(flags, sentences):
 
 def _retrieval(flags, images, sentences, image_of_sentence, dev_images, dev_sentences, dev_image):
     """Returns the best setting of CCA with its recalls."""
-    from vsa_tf.baselines.canonical_correlation import CanonicalCorrelation
-    from vsa_tf.baselines.pair_covariance import PairCovariance
+    from vsa_tf.evaluation.canonical_correlation import CanonicalCorrelation, PairCovariance
     from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks
 
     covariance = PairCovariance.of(images[image_of_sentence], sentences)

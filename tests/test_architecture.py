@@ -95,7 +95,7 @@ _ALLOWED = {
         "vsa_tf.visualization",
     ),
     # A generated data set knows how well it can be told apart.
-    "vsa_tf.evaluation.ceiling": ("numpy", "tfrecords_tools.sources.shape_scenes"),
+    "vsa_tf.evaluation.generated_scenes": ("numpy", "tfrecords_tools.sources.shape_scenes"),
     "vsa_tf.training": (
         "keras",
         "numpy",
@@ -119,7 +119,7 @@ _ALLOWED = {
         "vsa_tf.training",
     ),
     # The quickstart writes its own records.
-    "vsa_tf.training.generated_data": (
+    "vsa_tf.evaluation.generated_scenes": (
         "tfrecords_tools.sources.shape_scenes",
         "tfrecords_tools.write_settings",
         "tfrecords_tools.writer",

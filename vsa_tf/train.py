@@ -17,7 +17,7 @@ from vsa_tf import settings as config
 def main():
     settings = config.settings_from_flags()
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
-    from vsa_tf.training.generated_data import generate_data
+    from vsa_tf.evaluation.generated_scenes import generate_data
     from vsa_tf.training.train_model import train_model
 
     if settings.data.dataset:

@@ -8,7 +8,7 @@ from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator, references
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
+from vsa_tf.evaluation.probability_retrieval import encode_images, split_perplexities
 from vsa_tf.metrics.caption_scores import CaptionScorer
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.text.tokenizer import tokenize

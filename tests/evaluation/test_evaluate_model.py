@@ -1,6 +1,6 @@
 import pytest
 
-from vsa_tf.evaluation.make_evaluator import make_evaluator
+from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.models.captioning.settings import MODEL_SETTINGS, CaptionerSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 

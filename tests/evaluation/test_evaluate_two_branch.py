@@ -8,9 +8,9 @@ from PIL import Image
 
 from tests.data import small_records
 from vsa_tf.data import schema
+from vsa_tf.evaluation.combined_retrieval import PhraseModel
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.phrase_model import PhraseModel
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings

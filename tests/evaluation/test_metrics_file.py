@@ -3,7 +3,7 @@ import types
 import pytest
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
 from vsa_tf.text.vocabulary import UNK_ID
 
 CAPTIONS = {

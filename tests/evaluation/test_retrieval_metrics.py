@@ -1,6 +1,26 @@
-import numpy as np
+import dataclasses
+import json
+import types
 
-from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
+import numpy as np
+import pytest
+
+from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
+from tests.evaluation.small_splits import load_split, make_captioner
+from vsa_tf.evaluation import retrieval_metrics as module
+from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, score_split
+from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.probability_retrieval import encode_images, probability_retrieval
+from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
+from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
+from vsa_tf.metrics.retrieval import retrieval_ranks
+from vsa_tf.metrics.shortlists import RETRIEVED
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
+from vsa_tf.scoring.embedded import EmbeddedSplit
+
+QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)
+KEYS = {"image_to_sentence_shortlist", "recall_curves"}
 
 
 def test_retrieval_metrics_have_the_layout_of_the_interface():
@@ -32,3 +52,132 @@ def test_intervals_and_folds_may_be_left_out():
     metrics = retrieval_metrics(np.eye(4), np.arange(4), intervals=False)
     assert metrics.keys() == {"image_to_sentence", "sentence_to_image"}
     assert "interval_95" not in metrics["image_to_sentence"]
+
+
+def test_all_six_recalls_count():
+    first = {"R@1": 1.0, "R@5": 2.0, "R@10": 4.0, "mean_rank": 99.0}
+    second = {"R@1": 8.0, "R@5": 16.0, "R@10": 32.0}
+    metrics = {
+        "image_to_sentence": first,
+        "sentence_to_image": second,
+        "sentence_to_sentence": second,
+    }
+    assert recall_sum(metrics) == 63
+
+
+def _records(frames, image_of_caption):
+    """Records of images whose second region is far from everything."""
+    features = np.stack([frames, np.full_like(frames, 100)], axis=1).astype(np.float16)
+    return types.SimpleNamespace(
+        num_images=len(frames),
+        num_captions=len(image_of_caption),
+        image_of_caption=np.array(image_of_caption),
+        read_region_features=lambda images: features[images],
+    )
+
+
+def test_sentences_are_ranked_among_those_of_images_with_like_features(monkeypatch):
+    monkeypatch.setattr(module, "SHORTLIST_SIZE", 2)
+    # The frames of 0 and 1 are close, and those of 2 and 3; the last image has no sentence.
+    frames = np.float32([[0, 0], [0, 1], [9, 0], [9, 2], [50, 50]])
+    records = _records(frames, [0, 0, 1, 2, 3])
+    scores = np.array(
+        [
+            [1.0, 0.0, 2.0, 9.0, 9.0],  # 1 of its neighbour is better: rank 2 of 3
+            [0.0, 0.0, 1.0, 9.0, 9.0],  # its neighbour's are worse: rank 1 of 3
+            [9.0, 9.0, 9.0, 1.0, 0.0],  # rank 1 of 2
+            [9.0, 9.0, 9.0, 1.0, 1.0],  # a tie: rank 2 of 2
+            [0.0, 0.0, 0.0, 0.0, 0.0],
+        ]
+    )
+    ranks = retrieval_ranks(scores, records.image_of_caption)
+    metrics = iapr_tc12_metrics(scores, ranks, records, QUICK)
+    shortlist = metrics["image_to_sentence_shortlist"]
+    assert (shortlist["R@1"], shortlist["mean_rank"]) == (50, (2 + 1 + 1 + 2) / 4)
+    assert (shortlist["shortlist_size"], shortlist["mean_candidates"]) == (2, (3 + 3 + 2 + 2) / 4)
+    curves = metrics["recall_curves"]
+    # Rank 1 is half or a third of the candidates.
+    assert curves["image_to_sentence_shortlist"]["20"] == 0
+    assert curves["image_to_sentence_shortlist"]["50"] == 50
+    # Among all five sentences: ranks 4, 3, 4 and 5.
+    assert ranks.image_to_sentence.tolist() == [4, 3, 4, 5]
+    assert curves["image_to_sentence"]["50"] == 0
+    assert set(curves["sentence_to_image"]) == {f"{share:g}" for share in RETRIEVED}
+    json.dumps(metrics)
+
+
+def test_intervals_hold_the_recall():
+    random = np.random.default_rng(0)
+    image_of_caption = np.arange(40) // 2
+    records = _records(random.standard_normal((20, 3)).astype(np.float32), image_of_caption)
+    scores = random.standard_normal((20, 40))
+    ranks = retrieval_ranks(scores, image_of_caption)
+    options = dataclasses.replace(QUICK, intervals=True)
+    shortlist = iapr_tc12_metrics(scores, ranks, records, options)["image_to_sentence_shortlist"]
+    low, high = shortlist["interval_95"]["R@5"]
+    assert low <= shortlist["R@5"] <= high
+    # Of 20 images all are similar enough: the ranks are those among everything.
+    assert shortlist["mean_rank"] == ranks.image_to_sentence.mean()
+    assert shortlist["mean_candidates"] == 40
+
+
+def test_two_branch_networks_are_evaluated_by_it():
+    frames = unit_vectors([[0], [90], [180]])
+    data = given_data(
+        frames,
+        unit_vectors([10, 80, 85, 120, 149]),
+        [0, 0, 1, 1, 2],
+        captions=[],
+        filenames=[],
+        read_region_features=lambda images: frames[images],
+    )
+    evaluator = TwoBranchEvaluator(EmbeddingSettings())
+    metrics = evaluator.evaluate(GivenVectors(), data, QUICK).metrics
+    assert KEYS <= metrics.keys()
+    assert metrics["image_to_sentence_shortlist"]["R@1"] == metrics["image_to_sentence"]["R@1"]
+    without = evaluator.evaluate(GivenVectors(), data, EvaluationOptions(intervals=False)).metrics
+    assert not KEYS & without.keys()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return load_split(tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def alignment(data):
+    model = AlignmentModel(len(data.text.vocabulary), 6, word_encoder={"embedding_size": 4})
+    model({**next(iter(data.image_batches(4))), **next(iter(data.sentence_batches(4)))})
+    return model
+
+
+def test_alignment_models_are_evaluated_by_it(data, alignment):
+    evaluation = AlignmentEvaluator(AlignmentSettings()).evaluate(alignment, data, QUICK)
+    scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
+    ranks = retrieval_ranks(scores, data.records.image_of_caption)
+    expected = iapr_tc12_metrics(scores, ranks, data.records, QUICK)
+    assert {name: evaluation.metrics[name] for name in KEYS} == expected
+
+
+@pytest.mark.parametrize("retrieval", ["exact", "shortlist"])
+def test_caption_generators_score_every_pair_that_it_asks_for(data, alignment, retrieval):
+    model = make_captioner(data)
+    images = encode_images(model, data)
+    options = dataclasses.replace(
+        QUICK,
+        retrieval=retrieval,
+        shortlist_size=1,
+        num_normalization_images=3,
+        load_training_data=lambda: data,
+        load_shortlist_model=lambda records: (alignment, data),
+    )
+    metrics = probability_retrieval(model, data, images, options)
+    assert KEYS < metrics.keys()
+    exact = dataclasses.replace(options, retrieval="exact")
+    expected = probability_retrieval(model, data, images, exact)
+    # All four images are similar: nothing of theirs ranks behind for want of a score.
+    assert metrics["image_to_sentence_shortlist"] == expected["image_to_sentence_shortlist"]
+    assert (
+        metrics["image_to_sentence_shortlist"]["mean_rank"]
+        == (expected["image_to_sentence"]["mean_rank"])
+    )

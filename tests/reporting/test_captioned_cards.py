@@ -4,7 +4,7 @@ import types
 import numpy as np
 
 from tests.reporting.given_photographs import GivenPhotographs
-from vsa_tf.evaluation.generated_captions import GeneratedCaptions
+from vsa_tf.evaluation.caption_methods import GeneratedCaptions
 from vsa_tf.reporting.captioned_cards import CaptionedCards
 
 HALF, QUARTER = math.log(0.5), math.log(0.25)

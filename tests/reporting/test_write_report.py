@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.models.captioning.settings import (
     AlignmentSettings,
     EmbeddingSettings,
@@ -22,7 +23,6 @@ from vsa_tf.program import ProgramError
 from vsa_tf.reporting.report_options import ReportOptions
 from vsa_tf.reporting.write_report import write_report
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
-from vsa_tf.training.generated_data import generate_data
 from vsa_tf.training.train_model import train_model
 
 NUM_IMAGES = 5

@@ -10,7 +10,7 @@ import pytest
 from tests.data.small_records import set_dependencies, write_records
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.data import schema
-from vsa_tf.evaluation.alignment_evaluation import score_split
+from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel

@@ -4,11 +4,13 @@ import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
-from vsa_tf.evaluation.caption_methods import CaptionMethods, captioned_images
+from vsa_tf.evaluation.caption_methods import CaptionMethods, caption_split, captioned_images
 from vsa_tf.evaluation.evaluation import Evaluation
-from vsa_tf.evaluation.generated_captions import caption_split
-from vsa_tf.evaluation.probability_retrieval import probability_retrieval
-from vsa_tf.evaluation.sentence_probabilities import encode_images, split_perplexities
+from vsa_tf.evaluation.probability_retrieval import (
+    encode_images,
+    probability_retrieval,
+    split_perplexities,
+)
 from vsa_tf.metrics.caption_counts import novelty
 from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize

@@ -6,11 +6,13 @@ import io
 import json
 import pathlib
 
+from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
+from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
+from vsa_tf.evaluation.combined_retrieval import PhraseModel
+from vsa_tf.evaluation.correlation_baseline import fit_correlation_baseline
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.fit_correlation_baseline import fit_correlation_baseline
-from vsa_tf.evaluation.make_evaluator import make_evaluator
-from vsa_tf.evaluation.phrase_model import PhraseModel
-from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
+from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.files import write_atomically
 from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.load_split import as_model_sees, load_split
@@ -18,6 +20,15 @@ from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import ProgramError
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart
+
+_EVALUATORS = {
+    "alignment": AlignmentEvaluator,
+    "defrag": AlignmentEvaluator,
+    "dvsa_rnn": CaptionEvaluator,
+    "m_rnn": CaptionEvaluator,
+    "embedding": TwoBranchEvaluator,
+    "similarity": TwoBranchEvaluator,
+}
 
 
 def evaluate_model(
@@ -122,3 +133,8 @@ def _write_chart(path, metrics):
 
 def _write_json(path, value):
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode("utf-8"))
+
+
+def make_evaluator(settings):
+    """Returns the evaluator of the model of `settings` (`Settings`)."""
+    return _EVALUATORS[settings.training.model](settings.model)

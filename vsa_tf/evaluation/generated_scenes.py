@@ -1,6 +1,10 @@
-"""What a perfect reader would reach on a generated data set."""
+"""Generated data sets: written where a run asks for one, and what a perfect reader would reach."""
+
+import pathlib
 
 import numpy as np
+
+from vsa_tf.program import ProgramError
 
 
 def generated_ceiling(info, split, ranks):
@@ -36,3 +40,34 @@ def generated_ceiling(info, split, ranks):
         "num_unambiguous": int(unambiguous.sum()),
         "unambiguous_R@1": 100.0 * float(np.mean(np.asarray(ranks)[unambiguous] == 1)),
     }
+
+
+def generate_data(settings):
+    """Writes the records of `--dataset` into `--data_dir`, unless they are there already.
+
+    Args:
+        settings: `Settings`.
+
+    Raises:
+        ProgramError: the directory holds other records.
+    """
+    from tfrecords_tools.sources.shape_scenes import ShapeScenes
+    from tfrecords_tools.write_settings import WriteSettings
+    from tfrecords_tools.writer import write_records
+
+    counts = [int(count) for count in settings.data.num_examples.split(",")]
+    source = ShapeScenes(*counts, seed=settings.training.seed)
+    try:
+        write_records(
+            source,
+            settings.data.data_dir,
+            WriteSettings(
+                detector="proposals",
+                image_encoder="pixels",
+                nms_threshold=0.7,
+                seed=settings.training.seed,
+            ),
+            num_workers=0,
+        )
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"{pathlib.Path(settings.data.data_dir)}: {error}") from error

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: one JSON value, and tables laid out as the papers'."""
+"""The tables that an evaluation prints and the `metrics.json` that it writes."""
 
 from vsa_tf.data.record_views import PhraseRecords
 

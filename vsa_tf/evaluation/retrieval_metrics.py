@@ -4,6 +4,12 @@ import numpy as np
 
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
+from vsa_tf.metrics.shortlists import recall_curve, shortlist_ranks
+from vsa_tf.scoring.nearest_images import nearest_images
+
+_DIRECTIONS = ("image_to_sentence", "sentence_to_image")
+# IAPR TC-12's.
+SHORTLIST_SIZE = 100
 
 
 def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, seed=0, ranks=None):
@@ -33,3 +39,63 @@ def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, se
             **fold_summaries(scores, image_of_sentence, fold_size),
         }
     return metrics
+
+
+def recall_sum(metrics):
+    """Returns the sum of all six recalls, percent: by it checkpoints are chosen, as in VSE++.
+
+    Args:
+        metrics: dict of `retrieval_metrics`.
+    """
+    return sum(metrics[direction][f"R@{k}"] for direction in _DIRECTIONS for k in (1, 5, 10))
+
+
+def iapr_tc12_metrics(scores, ranks, records, options):
+    """Returns recall curves, and recall among the sentences of similar images alone.
+
+    Args:
+        scores: float `[N, M]`, by which sentences are ranked for images.
+        ranks: the `RetrievalRanks` of the split.
+        records: the `RecordSplit`, which holds features.
+        options: `EvaluationOptions`.
+
+    Returns:
+        dict of `image_to_sentence_shortlist`: as of `recall_summary`, with `shortlist_size`, the
+        images whose sentences are candidates, and `mean_candidates`, how many these are; and of
+        `recall_curves`: of `image_to_sentence`, `image_to_sentence_shortlist` and
+        `sentence_to_image` as of `recall_curve`.
+    """
+    image_of_caption = records.image_of_caption
+    shortlists = similar_images(records)
+    shortlist = shortlist_ranks(scores, image_of_caption, shortlists)
+    metrics = {
+        **recall_summary(shortlist.ranks),
+        "shortlist_size": shortlists.shape[1],
+        "mean_candidates": float(shortlist.num_candidates.mean()),
+    }
+    if options.intervals:
+        metrics["interval_95"] = bootstrap_intervals(
+            shortlist.ranks, np.unique(image_of_caption), seed=options.seed
+        )
+    return {
+        "image_to_sentence_shortlist": metrics,
+        "recall_curves": {
+            "image_to_sentence": recall_curve(ranks.image_to_sentence, records.num_captions),
+            "image_to_sentence_shortlist": recall_curve(*shortlist),
+            "sentence_to_image": recall_curve(ranks.sentence_to_image, records.num_images),
+        },
+    }
+
+
+def similar_images(records):
+    """Returns the images of the split nearest to each image, by features of the whole frames.
+
+    Args:
+        records: the `RecordSplit`, which holds features.
+
+    Returns:
+        int64 `[N, min(SHORTLIST_SIZE, N)]`, nearest first by Euclidean distance; an image, or its
+        double, is nearest to itself.
+    """
+    frames = records.read_region_features(np.arange(records.num_images))[:, 0]
+    return nearest_images(frames, frames, SHORTLIST_SIZE, "euclidean").images

@@ -1,14 +1,11 @@
-"""Evaluates two-branch networks."""
+"""Evaluates two-branch networks, on images and sentences or on regions and phrases."""
 
 import numpy as np
 
-from vsa_tf.evaluation.ceiling import generated_ceiling
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
 from vsa_tf.evaluation.evaluation import Evaluation
-from vsa_tf.evaluation.iapr_tc12_metrics import iapr_tc12_metrics
-from vsa_tf.evaluation.phrase_rankings import phrase_rankings
-from vsa_tf.evaluation.recall_sum import recall_sum
-from vsa_tf.evaluation.retrieval_metrics import retrieval_metrics
+from vsa_tf.evaluation.generated_scenes import generated_ceiling
+from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
@@ -120,3 +117,26 @@ def _localize(model, data, embedded, options):
     return Evaluation(
         {"phrase_localization": metrics}, pictures, embedded=embedded, ranked_phrases=phrases
     )
+
+
+def phrase_rankings(model, embedded, image_of_phrase):
+    """Ranks the regions of each phrase's image by their similarity to the phrase.
+
+    Args:
+        model: the network, or another object with its `score`.
+        embedded: `EmbeddedPairs` of regions and P phrases.
+        image_of_phrase: int `[P]`.
+
+    Returns:
+        list of P int arrays, each the real regions of the phrase's image, best first; of equal ones
+        the earlier region first.
+    """
+    rankings = [None] * len(image_of_phrase)
+    order = np.argsort(image_of_phrase, kind="stable")
+    images, starts = np.unique(image_of_phrase[order], return_index=True)
+    for image, phrases in zip(images, np.split(order, starts[1:])):
+        real = np.flatnonzero(embedded.region_mask[image])
+        scores = embedded.region_scores(model, image, phrases)
+        for phrase, column in zip(phrases, np.argsort(-scores, axis=0, kind="stable").T):
+            rankings[phrase] = real[column]
+    return rankings

@@ -7,7 +7,7 @@ import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch, Sampling
-from vsa_tf.evaluation.generated_captions import generate_captions
+from vsa_tf.evaluation.caption_methods import generate_captions
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.photographs.photograph_reader import PhotographReader

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from vsa_tf.evaluation.sentence_probabilities import encode_images
+from vsa_tf.evaluation.probability_retrieval import encode_images
 from vsa_tf.models.captioning.captioner import Captioner
 
 # Images of a split; with a sentence each there are twice as many points.

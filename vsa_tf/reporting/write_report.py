@@ -2,9 +2,9 @@
 
 import functools
 
+from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.make_evaluator import make_evaluator
-from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.reporting.alignment_pages import alignment_pages

@@ -8,9 +8,9 @@ import sys
 import keras
 
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.make_evaluator import make_evaluator
-from vsa_tf.evaluation.report import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
 from vsa_tf.files import write_atomically
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.load_split import (
