@@ -11,7 +11,7 @@ from vsa_tf.reporting.query_page import query_page
 from vsa_tf.reporting.report_page import ReportPage, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
 from vsa_tf.scoring.snippets import aligned_snippets
-from vsa_tf.visualization.aligned_pictures import SMOOTHNESS
+from vsa_tf.visualization.split_pictures import SMOOTHNESS
 
 _INTRODUCTION = (
     "Each sentence is cut into snippets, each of the region that its words score highest for; grey "
