@@ -110,7 +110,7 @@ _ALLOWED = {
         "vsa_tf.text",
         "vsa_tf.training",
     ),
-    "vsa_tf.training.tensorboard_events": (
+    "vsa_tf.training.callbacks": (
         "keras",
         "numpy",
         "tensorboard.plugins",

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.settings import OptimizerSettings
-from vsa_tf.training.optimizer import make_optimizer
+from vsa_tf.training.compiling import make_optimizer
 
 
 def _step(gradients, start=None, **settings):

@@ -1,10 +1,29 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
-from vsa_tf.models.captioning.settings import DefragSettings
+from tests.models.captioning.small_captioners import make_batch
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
+from vsa_tf.models.captioning.m_rnn import MRnn
+from vsa_tf.models.captioning.settings import (
+    AlignmentSettings,
+    DefragSettings,
+    DvsaRnnSettings,
+    MRnnSettings,
+)
+from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
-from vsa_tf.training.learn_text import learn_text
+from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from vsa_tf.training.learn_text import learn_text, log_frequencies, set_initial_weights
+
+# 4 sentences, 1 unknown word, "a" 8 times, "dog" 4 times, the rest once: 20 tokens in all but for
+# the 4 of START, which never follows another.
+VOCABULARY = Vocabulary(
+    (*SPECIAL_TOKENS, "a", "dog", "cat", "runs", "sits"), (0, 4, 4, 1, 8, 4, 1, 1, 1)
+)
+SHARES = [0.025, 0.025, 0.2, 0.05, 0.4, 0.2, 0.05, 0.05, 0.05]
 
 
 @pytest.mark.parametrize(
@@ -23,3 +42,74 @@ def test_types_below_a_share_of_all_relations_are_one(share, names):
     types = learn_text(["a red dog"] * 95, settings, relations).relation_types
     assert types.names[2:] == names
     assert sum(types.counts) == 100
+
+
+def _model(model_class=MRnn, **settings):
+    model = model_class(len(VOCABULARY), word_embedding_size=3, **settings)
+    model(make_batch())
+    return model
+
+
+class TestLogFrequencies:
+    def test_they_are_the_shares_of_all_words_and_ends(self):
+        result = log_frequencies(VOCABULARY)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, np.log(SHARES), rtol=1e-6)
+
+    def test_tokens_that_never_follow_are_finite_and_least_probable(self):
+        unseen = Vocabulary((*SPECIAL_TOKENS, "a", "b"), (0, 5, 5, 0, 9, 0))
+        result = log_frequencies(unseen)
+        # Half a time among 5 ends and 9 words: PAD, START, <unk> and a word that is kept unseen.
+        np.testing.assert_allclose(result[[0, 1, 3, 5]], np.log(0.5 / 14), rtol=1e-6)
+        assert result[[2, 4]].min() > np.log(0.5 / 14)
+
+
+class TestSetInitialWeights:
+    @pytest.mark.parametrize(
+        ("model_class", "settings"),
+        [(MRnn, {}), (MRnn, {"variant": "shared"}), (DvsaRnn, {"hidden_size": 4})],
+    )
+    def test_an_untrained_model_expects_words_as_often_as_they_were_seen(
+        self, model_class, settings
+    ):
+        model = _model(model_class, **settings)
+        set_initial_weights(model, VOCABULARY, DvsaRnnSettings())
+        for weight in model.trainable_weights:
+            if weight is not model.softmax.bias:
+                weight.assign(0 * weight)
+        logits = np.array(model(make_batch()), np.float64)
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        # The two that never follow have a fortieth each on top of the whole.
+        expected = np.array(SHARES) / 1.05
+        np.testing.assert_allclose(probabilities, np.tile(expected, (4, 6, 1)), rtol=1e-5)
+
+    def test_the_bias_is_left_where_the_paper_says_nothing(self):
+        model = _model()
+        before = model.get_weights()
+        set_initial_weights(model, VOCABULARY, MRnnSettings())
+        for expected, received in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(received, expected)
+        assert not np.array(model.softmax.bias).any()
+
+    @pytest.mark.parametrize("model_class", [MRnn, AlignmentModel])
+    def test_words_take_their_vectors_from_a_file(self, model_class, tmp_path, capsys):
+        path = tmp_path / "vectors.txt"
+        path.write_text("dog 1 2 3\nbird 4 5 6\na 7 8 9\n", encoding="utf-8")
+        if model_class is MRnn:
+            model, settings = _model(), MRnnSettings(word_vectors=str(path))
+        else:
+            model = AlignmentModel(len(VOCABULARY), 4, word_encoder={"embedding_size": 3})
+            model(make_batch())
+            settings = AlignmentSettings(word_vectors=str(path))
+        before = np.array(model.word_table.embeddings)
+        set_initial_weights(model, VOCABULARY, settings)
+        table = np.array(model.word_table.embeddings)
+        assert table[[4, 5]].tolist() == [[7, 8, 9], [1, 2, 3]]
+        np.testing.assert_array_equal(np.delete(table, [4, 5], 0), np.delete(before, [4, 5], 0))
+        assert f"2 of 9 words have a vector in {path}" in capsys.readouterr().out
+
+    def test_vectors_of_another_width_are_refused(self, tmp_path):
+        path = tmp_path / "vectors.txt"
+        path.write_text("dog 1 2\n", encoding="utf-8")
+        with pytest.raises(ProgramError, match="--word_vectors: Expected vectors of 3 numbers"):
+            set_initial_weights(_model(), VOCABULARY, MRnnSettings(word_vectors=str(path)))

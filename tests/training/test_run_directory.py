@@ -1,7 +1,7 @@
 import pytest
 
-from vsa_tf.model_dir.model_dir_lock import model_dir_lock
 from vsa_tf.program import ProgramError
+from vsa_tf.training.run_directory import model_dir_lock
 
 
 def test_a_second_run_is_kept_out_until_the_first_has_ended(tmp_path):

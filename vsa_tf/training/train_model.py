@@ -6,7 +6,9 @@ import pathlib
 import sys
 
 import keras
+import numpy as np
 
+from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -19,17 +21,13 @@ from vsa_tf.model_dir.load_split import (
     dependencies_to_learn,
     read_records,
 )
-from vsa_tf.model_dir.model_dir_lock import model_dir_lock
 from vsa_tf.model_dir.trained_model import build_model, load_text, save_text
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
-from vsa_tf.training.callbacks import EvaluateAndSave
-from vsa_tf.training.execution import compile_options, execution_scope
-from vsa_tf.training.initial_weights import set_initial_weights
-from vsa_tf.training.learn_text import learn_text
-from vsa_tf.training.make_plan import make_plan
-from vsa_tf.training.optimizer import make_optimizer
-from vsa_tf.training.tensorboard_events import TensorBoardEvents
+from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
+from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
+from vsa_tf.training.learn_text import learn_text, set_initial_weights
+from vsa_tf.training.run_directory import model_dir_lock
 
 
 def train_model(settings):
@@ -269,3 +267,41 @@ def begin_model_dir(settings, model_dir, inputs, text):
     save_text(model_dir, text)
     write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
     write_atomically(config, settings.to_json(inputs).encode("utf-8"))
+
+
+def make_plan(settings, train):
+    """Returns the plan of a run: with several texts of an image a batch, if the model asks for it.
+
+    Args:
+        settings: `Settings`.
+        train: `SplitData` of the training split.
+
+    Raises:
+        ProgramError: the split cannot fill a batch that the model learns from.
+    """
+    # A sentence without fragments has a row, too.
+    lengths, records = np.maximum(train.tokens.lengths, 1), train.records
+    if settings.model.contrasts_images and records.num_images < 2:
+        raise ProgramError(
+            f"--model={settings.training.model} learns by telling photographs apart: expected two "
+            f"or more in split {records.split}. Received: {records.num_images}"
+        )
+    seed, num_neighbors = settings.training.seed, getattr(settings.model, "num_neighbors", 1)
+    if num_neighbors > 1:
+        of_phrases = settings.model.task == "region_phrase"
+        groups = records.phrase_chains if of_phrases else records.image_of_caption
+        try:
+            return NeighborhoodPlan(
+                lengths, groups, settings.data.batch_size, num_neighbors, seed=seed
+            )
+        except ValueError as error:
+            raise ProgramError(f"--batch_size, --num_neighbors: {error}") from error
+    # Sentence features have one length, whatever the sentence's.
+    num_buckets = 1 if train.text.sentence_feature else settings.data.num_buckets
+    return BatchPlan(
+        lengths,
+        records.image_of_caption,
+        settings.data.batch_size,
+        bucket_boundaries=choose_bucket_widths(lengths, num_buckets),
+        seed=seed,
+    )
