@@ -15,7 +15,7 @@ import time
 
 from benchmarks.benchmark_parser import BenchmarkParser
 
-_BATCH = 16  # of vsa_tf.answers.answered_images
+_BATCH = 16  # of vsa_tf.inference.image_files
 _GROUP = 4 * _BATCH
 
 
@@ -36,9 +36,9 @@ def _flags():
 
 
 def measure(flags):
-    from vsa_tf.answers.image_files import image_files
-    from vsa_tf.answers.model_source import ModelSource
-    from vsa_tf.saved_models.exported_model import ExportedModel
+    from vsa_tf.inference.exported_model import ExportedModel
+    from vsa_tf.inference.image_files import image_files
+    from vsa_tf.inference.model_source import ModelSource
     from vsa_tf.search_index.index_builder import IndexBuilder
 
     paths = image_files([flags.images])[: flags.num_images]

@@ -167,7 +167,11 @@ _ALLOWED = {
         "vsa_tf.sentence_features",
         "vsa_tf.text",
     ),
-    "vsa_tf.saved_models.warm_up": ("tensorflow", "tensorflow_serving.apis", "vsa_tf.saved_models"),
+    "vsa_tf.inference.export_model": (
+        "tensorflow",
+        "tensorflow_serving.apis",
+        "vsa_tf.saved_models",
+    ),
     # Any SavedModel to clients: it knows nothing of ours.
     "vsa_tf.server": (
         "google.protobuf",
@@ -194,7 +198,7 @@ _ALLOWED = {
         "vsa_tf.answers",
         "vsa_tf.demo",
         "vsa_tf.program",
-        "vsa_tf.saved_models.signatures",
+        "vsa_tf.inference.signatures",
         "vsa_tf.search_index",
         "vsa_tf.server.serving_error",
         "vsa_tf.visualization",
@@ -213,7 +217,7 @@ _ALLOWED = {
         "vsa_tf.saved_models",
         "vsa_tf.visualization",
     ),
-    "vsa_tf.answers.model_flags": ("absl", "vsa_tf.answers"),
+    "vsa_tf.inference.model_source": ("absl", "vsa_tf.answers"),
     "vsa_tf.search_index": (
         "numpy",
         "tfrecords_tools.progress",
@@ -227,7 +231,7 @@ _ALLOWED = {
         "PIL",
         "numpy",
         "vsa_tf.program",
-        "vsa_tf.saved_models.input_error",
+        "vsa_tf.inference.signatures",
         "vsa_tf.search_index",
     ),
     "vsa_tf.search_index.approximate_index": ("faiss", "numpy", "vsa_tf.files", "vsa_tf.program"),

@@ -3,9 +3,9 @@ import types
 import pytest
 
 from vsa_tf.export import answer_settings
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.captioning.settings import AlignmentSettings, MRnnSettings
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.answer_settings import AnswerSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "smoothness")

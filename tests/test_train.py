@@ -3,9 +3,9 @@ from absl import flags
 
 from vsa_tf import settings as config
 from vsa_tf import train
+from vsa_tf.inference import export_model
 from vsa_tf.program import ProgramError
 from vsa_tf.reporting import write_report
-from vsa_tf.saved_models import export_model
 from vsa_tf.training import train_model
 
 

@@ -15,8 +15,8 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.answers.image_files import image_files
-from vsa_tf.answers.model_flags import define_model_flags, model_source
+from vsa_tf.inference.image_files import image_files
+from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
 def define_flags():
@@ -41,7 +41,7 @@ def main(images):
         if not pathlib.Path(values.output).parent.is_dir():
             raise program.ProgramError(f"--output={values.output}: there is no such directory")
     source.check("align", "aligns sentences")
-    from vsa_tf.answers.align_images import align_images
+    from vsa_tf.inference.results import align_images
 
     align_images(source, paths, values.sentence, values.output)
 

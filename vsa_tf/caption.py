@@ -15,8 +15,8 @@ others are done.
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.answers.image_files import image_files
-from vsa_tf.answers.model_flags import define_model_flags, model_source
+from vsa_tf.inference.image_files import image_files
+from vsa_tf.inference.model_source import define_model_flags, model_source
 
 # How an exported model writes captions was settled when it was exported.
 _LIVE_FLAGS = (
@@ -65,12 +65,12 @@ def main(images):
         )
     source.check("caption", "writes captions")
     if source.model_dir:
-        from vsa_tf.photographs.caption_photographs import caption_photographs
+        from vsa_tf.inference.caption_photographs import caption_photographs
 
         caption_photographs(values, paths)
         return
     _check_exported(values, source.model_card())
-    from vsa_tf.answers.caption_images import caption_images
+    from vsa_tf.inference.results import caption_images
 
     caption_images(source, paths, values.num_captions)
 

@@ -18,9 +18,9 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf import settings as config
+from vsa_tf.inference.export_model import ExportOptions
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.captioning.settings import AlignmentSettings, CaptionerSettings
-from vsa_tf.saved_models.answer_settings import AnswerSettings
-from vsa_tf.saved_models.export_options import ExportOptions
 
 _CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
 _ALIGNMENT_FLAGS = ("smoothness",)
@@ -83,7 +83,7 @@ def main():
             f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
         )
     answers = answer_settings(values, config.Settings.load(values.model_dir))
-    from vsa_tf.saved_models.export_model import export_model
+    from vsa_tf.inference.export_model import export_model
 
     names = [field.name for field in dataclasses.fields(ExportOptions)]
     export_model(ExportOptions(**{name: values[name].value for name in names}), answers)

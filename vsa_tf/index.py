@@ -19,8 +19,8 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.answers.image_files import image_files
-from vsa_tf.answers.model_flags import define_model_flags, model_source, names_a_model
+from vsa_tf.inference.image_files import image_files
+from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
 from vsa_tf.search_index.index_manifest import DTYPES, IndexManifest
 
 

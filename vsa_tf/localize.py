@@ -15,9 +15,8 @@ alone, a list of such boxes. A file that cannot be read is reported in its line,
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.answers.image_files import image_files
-from vsa_tf.answers.model_flags import define_model_flags, model_source
-from vsa_tf.answers.read_boxes import read_boxes
+from vsa_tf.inference.image_files import image_files, read_boxes
+from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
 def define_flags():
@@ -42,7 +41,7 @@ def main(images):
         )
     boxes = read_boxes(values.boxes) if values.boxes else None
     source.check("localize", "finds phrases")
-    from vsa_tf.answers.localize_images import localize_images
+    from vsa_tf.inference.results import localize_images
 
     localize_images(source, paths, values.phrase, boxes)
 

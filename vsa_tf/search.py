@@ -17,8 +17,12 @@ from absl import flags
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf import program
-from vsa_tf.answers.model_flags import define_model_flags, model_source, names_a_model
-from vsa_tf.answers.model_source import ModelSource
+from vsa_tf.inference.model_source import (
+    ModelSource,
+    define_model_flags,
+    model_source,
+    names_a_model,
+)
 from vsa_tf.search_index.index_manifest import IndexManifest
 from vsa_tf.search_index.index_shard import IndexShard
 

@@ -37,9 +37,8 @@ def _report(training, split):
 
 
 def _export(training):
-    from vsa_tf.saved_models.answer_settings import AnswerSettings
-    from vsa_tf.saved_models.export_model import export_model
-    from vsa_tf.saved_models.export_options import ExportOptions
+    from vsa_tf.inference.export_model import ExportOptions, export_model
+    from vsa_tf.inference.signatures import AnswerSettings
 
     options = ExportOptions(
         training.model_dir,

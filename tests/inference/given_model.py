@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.saved_models.input_error import InputError
+from vsa_tf.inference.signatures import InputError
 
 ALIGN = {
     # Two sentences of different lengths in one batch would be padded like this one.

@@ -8,17 +8,15 @@ import pytest
 import tensorflow as tf
 
 from tests.data.small_records import set_dependencies, write_records
-from tests.saved_models.small_models import make_model_dir, photographs, save_detector, save_encoder
+from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
+from vsa_tf.inference.export_model import export_model
+from vsa_tf.inference.exported_model import ExportedModel, GraphModel
+from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.sentence_reader import LiveRelations
+from vsa_tf.inference.signatures import AnswerSettings, InputError
 from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.answer_settings import AnswerSettings
-from vsa_tf.saved_models.export_model import export_model
-from vsa_tf.saved_models.exported_model import ExportedModel
-from vsa_tf.saved_models.graph_model import GraphModel
-from vsa_tf.saved_models.input_error import InputError
-from vsa_tf.saved_models.live_model import LiveModel
-from vsa_tf.saved_models.live_relations import LiveRelations
 from vsa_tf.search_index.model_probe import probe
 
 CASES = {

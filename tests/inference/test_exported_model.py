@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.saved_models.small_models import (
+from tests.inference.small_models import (
     SENTENCES,
     make_model_dir,
     photographs,
@@ -12,6 +12,9 @@ from tests.saved_models.small_models import (
     save_encoder,
 )
 from tfrecords_tools.detection.source_proposals import SourceProposals
+from vsa_tf.inference.exported_model import GraphModel
+from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.captioning.settings import (
     AlignmentSettings,
     DvsaRnnSettings,
@@ -20,9 +23,6 @@ from vsa_tf.models.captioning.settings import (
     SimilaritySettings,
 )
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.answer_settings import AnswerSettings
-from vsa_tf.saved_models.graph_model import GraphModel
-from vsa_tf.saved_models.live_model import LiveModel
 
 ANSWERS = AnswerSettings(beam_size=3, num_captions=2, max_caption_words=6)
 TWO_BRANCH = {"joint_size": 6, "hidden_size": 7, "text_hidden_size": 5, "recurrent_size": 4}

@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from tests.saved_models.small_models import save_encoder
-from tfrecords_tools.encoders import REGION_FEATURES, make_encoder
-from vsa_tf.saved_models.graph_encoder import GraphEncoder
+from tests.inference.small_models import save_encoder
+from tfrecords_tools.encoders import REGION_FEATURES, crop_regions, make_encoder
+from vsa_tf.inference.graph_encoder import GraphEncoder, graph_crops
 
 FRAME = (0.0, 0.0, 1.0, 1.0)
+SIZES = (1, 7, 32)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 def _compare(encoder, num_boxes):
@@ -49,3 +53,52 @@ def test_both_side_by_side_have_the_features_of_the_records(directory, num_boxes
 @pytest.mark.parametrize("region_features", REGION_FEATURES)
 def test_networks_of_keras_have_the_features_of_the_records(region_features):
     _compare(make_encoder("keras:MobileNet", region_features, 64, weights="random"), 2)
+
+
+@pytest.fixture(scope="module")
+def crops():
+    """`graph_crops` traced once for each size of crop, with images of unknown size."""
+    return {
+        size: tf.function(
+            lambda image, boxes, size=size: graph_crops(image, boxes, size),
+            autograph=False,
+            input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, 4))],
+        )
+        for size in SIZES
+    }
+
+
+@st.composite
+def boxes(draw):
+    sides = st.floats(0, 1, width=32)
+    points = draw(st.lists(st.tuples(sides, sides), min_size=2, max_size=2))
+    (ymin, xmin), (ymax, xmax) = np.sort(points, axis=0)
+    # `select_regions` keeps none that is smaller.
+    return (ymin, xmin, ymax, xmax) if min(ymax - ymin, xmax - xmin) > 1e-3 else WHOLE
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(8, 150),
+    st.integers(8, 150),
+    st.lists(boxes(), min_size=1, max_size=4),
+    st.sampled_from(SIZES),
+    st.integers(0, 1000),
+)
+# Rows first: the height loses more than twice as many pixels as the width, or one too few.
+@example(100, 60, [WHOLE], 32, 0)
+@example(100, 65, [WHOLE], 32, 0)
+@example(100, 66, [WHOLE], 32, 0)
+@example(32, 32, [WHOLE], 32, 0)
+@example(9, 150, [(0.999, 0.25, 1.0, 0.75)], 7, 0)
+def test_crops_equal_pillows_to_the_last_bit(crops, height, width, box_list, size, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    box_array = np.array(box_list, np.float32)
+    np.testing.assert_array_equal(
+        crops[size](image, box_array), crop_regions(image, box_array, size)
+    )
+
+
+def test_no_boxes_give_no_crops(crops):
+    image = np.zeros((20, 20, 3), np.uint8)
+    assert crops[7](image, np.zeros((0, 4), np.float32)).shape == (0, 7, 7, 3)

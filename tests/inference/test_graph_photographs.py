@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfrecords_tools.regions import select_regions
-from vsa_tf.saved_models.graph_regions import graph_regions
+from vsa_tf.inference.graph_photographs import graph_regions
 
 
 @pytest.fixture(scope="module")

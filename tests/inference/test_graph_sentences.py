@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.saved_models.graph_sentences import GraphSentences
-from vsa_tf.saved_models.live_sentences import LiveSentences
+from vsa_tf.inference.graph_sentences import GraphSentences
+from vsa_tf.inference.sentence_reader import LiveSentences
 from vsa_tf.text.vocabulary import Vocabulary
 
 PIECES = [["a", "dog", "##s", "run", "d", "##o"]]

@@ -1,4 +1,14 @@
-from vsa_tf.answers.image_files import image_files
+import io
+import json
+import math
+import threading
+
+import pytest
+
+from tests.inference.given_model import GivenModel, write_files
+from vsa_tf.inference import image_files as module
+from vsa_tf.inference.image_files import answered_images, image_files, read_boxes, write_answers
+from vsa_tf.program import ProgramError
 
 
 def test_a_directory_is_the_images_below_it_by_name(tmp_path):
@@ -13,3 +23,121 @@ def test_files_are_taken_as_they_are_and_once(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     odd, first = str(tmp_path / "photo.raw"), str(tmp_path / "a.png")
     assert image_files([odd, str(tmp_path), first, odd]) == [odd, first]
+
+
+@pytest.fixture
+def model():
+    return GivenModel({"size": lambda image_bytes: [len(data) for data in image_bytes]})
+
+
+def _answers(model, paths):
+    return list(answered_images(paths, lambda images: model.call("size", image_bytes=images)))
+
+
+def test_answers_come_in_the_order_of_the_files(model, tmp_path):
+    paths = write_files(tmp_path, [b"x" * size for size in range(1, 36)])
+    assert _answers(model, paths) == [(path, size, None) for size, path in enumerate(paths, 1)]
+    # Two threads ask: either may be first.
+    assert sorted(model.batches) == [3, 16, 16]
+
+
+def test_large_files_make_small_batches(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BATCH_BYTES", 10)
+    # 4 + 5 fit, 6 more do not; one of 12 is alone.
+    _answers(model, write_files(tmp_path, [b"x" * size for size in (4, 5, 6, 12, 3)]))
+    assert sorted(model.batches) == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("bad", [0, 7, 15])
+def test_a_bad_image_stops_none_of_the_others(model, tmp_path, bad):
+    contents = [b"good"] * 16
+    contents[bad] = b"bad image"
+    paths = write_files(tmp_path, contents)
+    results = _answers(model, paths)
+    assert results.pop(bad) == (paths[bad], None, "not an image")
+    assert {(answer, reason) for _, answer, reason in results} == {(4, None)}
+    # The batch, then two halves of it for every doubling.
+    assert len(model.batches) == 1 + 2 * math.log2(16)
+
+
+def test_unreadable_files_are_reported_and_never_asked_about(model, tmp_path):
+    missing, empty = str(tmp_path / "missing.jpg"), str(tmp_path / "empty.jpg")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    results = _answers(model, [missing, empty, str(tmp_path)])
+    assert [reason for _, _, reason in results] == [
+        "No such file or directory",
+        "the image file is empty",
+        "Is a directory",
+    ]
+    assert model.batches == []
+
+
+def test_batches_are_asked_about_at_the_same_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BATCHES_AT_A_TIME", 2)
+    both = threading.Barrier(2)
+
+    def ask(images):
+        both.wait(timeout=30)  # broken, and an error, if the other batch does not come too
+        return [len(data) for data in images]
+
+    paths = write_files(tmp_path, [b"x"] * 32)
+    assert list(answered_images(paths, ask)) == [(path, 1, None) for path in paths]
+
+
+def test_an_error_of_the_model_ends_the_answers(tmp_path):
+    def ask(images):
+        raise ProgramError("the server does not answer")
+
+    with pytest.raises(ProgramError, match="does not answer"):
+        list(answered_images(write_files(tmp_path, [b"x"] * 80), ask))
+
+
+def test_every_file_has_its_lines_and_failures_are_counted(tmp_path):
+    paths = [*write_files(tmp_path, [b"a", b"bc"]), str(tmp_path / "missing.jpg")]
+    output = io.StringIO()
+    with pytest.raises(ProgramError, match="1 of 3 images could not be read"):
+        write_answers(
+            paths, lambda images: [[{"n": n} for n in range(len(data))] for data in images], output
+        )
+    assert [json.loads(line) for line in output.getvalue().splitlines()] == [
+        {"image": paths[0], "n": 0},
+        {"image": paths[1], "n": 0},
+        {"image": paths[1], "n": 1},
+        {"image": paths[2], "error": "No such file or directory"},
+    ]
+
+
+def test_boxes_are_read(tmp_path):
+    path = tmp_path / "boxes.json"
+    path.write_text("[[0, 0.25, 1, 0.5], [0.5, 0.5, 1, 1]]")
+    assert read_boxes(path) == [[0, 0.25, 1, 0.5], [0.5, 0.5, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([], "JSON list of boxes"),
+        ({"boxes": []}, "JSON list of boxes"),
+        ([[0, 0, 1, 1], [0, 0, 1]], "box 1"),
+        ([[0, 0, 0, 1]], "ymin < ymax"),
+        ([[0, 0.5, 1, 0.25]], "xmin < xmax"),
+        ([[0, 0, 480, 640]], "from 0 to 1"),
+        ([[-0.1, 0, 1, 1]], "from 0 to 1"),
+        ([[0, 0, 1, float("nan")]], "from 0 to 1"),
+        ([[0, 0, 1, True]], "from 0 to 1"),
+        (["0 0 1 1"], "box 0"),
+    ],
+)
+def test_what_is_no_box_is_named(tmp_path, boxes, message):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(boxes))
+    with pytest.raises(ProgramError, match=message):
+        read_boxes(path)
+
+
+def test_what_is_no_file_of_json_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="cannot be read"):
+        read_boxes(tmp_path / "missing.json")
+    (tmp_path / "text.json").write_text("0 0 1 1")
+    with pytest.raises(ProgramError, match="cannot be read"):
+        read_boxes(tmp_path / "text.json")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from vsa_tf.answers.model_source import ModelSource
+from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.captioning.settings import MODEL_SETTINGS
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

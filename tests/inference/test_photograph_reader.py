@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from tests.tfrecords_tools.fake_models import FEATURE_SIZE, FakeDetector, FakeEncoder
-from vsa_tf.photographs import photograph_reader
-from vsa_tf.photographs.photograph_reader import PhotographReader
+from vsa_tf.inference import photograph_reader
+from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.program import ProgramError
 
 _INPUTS = {

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.saved_models.graph_region_answers import graph_region_answers
-from vsa_tf.saved_models.live_region_answers import live_region_answers
+from vsa_tf.inference.answers import graph_region_answers
+from vsa_tf.inference.live_region_answers import live_region_answers
 
 MASK = np.array([[True, True, False], [True, False, False]])
 BATCH = {"region_boxes": np.arange(24, dtype="float32").reshape(2, 3, 4) / 24, "region_mask": MASK}

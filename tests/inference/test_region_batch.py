@@ -1,6 +1,6 @@
 import numpy as np
 
-from vsa_tf.photographs.region_batch import region_batch
+from vsa_tf.inference.region_batch import region_batch
 
 _BATCH = {
     "region_features": np.arange(12).reshape(2, 3, 2),

@@ -5,16 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-from tests.saved_models.small_models import make_model_dir, photographs, save_detector, save_encoder
-from vsa_tf.answers import remote_model as module
-from vsa_tf.answers.model_source import ModelSource
-from vsa_tf.answers.remote_model import RemoteModel
+from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
+from vsa_tf.inference import remote_model as module
+from vsa_tf.inference.exported_model import ExportedModel, GraphModel
+from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.model_source import ModelSource
+from vsa_tf.inference.remote_model import RemoteModel
+from vsa_tf.inference.signatures import InputError
 from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.exported_model import ExportedModel
-from vsa_tf.saved_models.graph_model import GraphModel
-from vsa_tf.saved_models.input_error import InputError
-from vsa_tf.saved_models.live_model import LiveModel
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.answers.given_model import GivenModel, GivenSource
+from tests.inference.given_model import GivenModel, GivenSource
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_manifest import IndexManifest
 from vsa_tf.search_index.index_writer import IndexWriter

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
-from tests.answers.given_model import write_files
-from tests.saved_models.small_models import make_model_dir, photographs
+from tests.inference.given_model import write_files
+from tests.inference.small_models import make_model_dir, photographs
 from tests.search_index.given_embeddings import hashed_source
-from vsa_tf.answers.model_source import ModelSource
+from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.live_model import LiveModel
 from vsa_tf.search_index.answer_query import answer_query
 from vsa_tf.search_index.build_index import build_index
 

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from tests.answers.given_model import write_files
+from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_source
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index import index_builder, index_writer

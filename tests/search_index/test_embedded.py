@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.answers.given_model import GivenModel
+from tests.inference.given_model import GivenModel
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 

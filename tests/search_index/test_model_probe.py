@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from tests.answers.given_model import GivenModel
-from tests.saved_models.small_models import make_model_dir
+from tests.inference.given_model import GivenModel
+from tests.inference.small_models import make_model_dir
 from tests.search_index.given_embeddings import hashed_source
+from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.models.captioning.settings import (
     AlignmentSettings,
     EmbeddingSettings,
     SimilaritySettings,
 )
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.live_model import LiveModel
 from vsa_tf.search_index.model_probe import find_score, probe, same_model
 
 

@@ -1,6 +1,6 @@
 """Which of the served models answer what the page asks."""
 
-from vsa_tf.saved_models.signatures import SIGNATURE_INPUTS
+from vsa_tf.inference.signatures import SIGNATURE_INPUTS
 from vsa_tf.server.serving_error import ServingError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
-from vsa_tf.answers.rounded import rounded
 from vsa_tf.demo.answering_models import answering_models
+from vsa_tf.inference.image_files import rounded
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.model_probe import probe, same_model

@@ -1,11 +1,53 @@
-"""What an alignment model answers, in a graph."""
+"""What trained models answer, in TensorFlow operations: one method a signature."""
 
 import tensorflow as tf
 
 from vsa_tf.decoding.segment_alignment import batch_segment_alignment
-from vsa_tf.saved_models.graph_fragments import GraphFragments
-from vsa_tf.saved_models.graph_sentences import tidy
-from vsa_tf.saved_models.ranked_boxes import ranked_boxes
+from vsa_tf.inference.graph_sentences import tidy
+
+
+class GraphFragments:
+    """The answers of a `FragmentModel`; each method is a signature of its SavedModel.
+
+    B is the number of rows, R the regions of an image, E the relations of the longest sentence, H
+    the width of the model. What is padded is 0.
+
+    Args:
+        model: the `FragmentModel`.
+        photographs: the `GraphPhotographs`.
+        sentences: the `GraphRelations`.
+    """
+
+    def __init__(self, model, photographs, sentences):
+        self._model = model
+        self._photographs = photographs
+        self._sentences = sentences
+
+    def embed_image(self, image_bytes):
+        """Returns regions float `[B, R, H]`, boxes `[B, R, 4]` and num_regions `[B]`."""
+        batch = self._photographs(image_bytes)
+        return graph_region_answers(batch, {"regions": self._model.embed_images(batch)})
+
+    def embed_sentence(self, sentences):
+        """Returns fragments float `[B, E, H]` and num_fragments `[B]`."""
+        batch = self._sentences(sentences)
+        is_real = self._model.sentence_mask(batch)[..., None]
+        return {
+            "fragments": tf.where(is_real, self._model.embed_sentences(batch), 0.0),
+            "num_fragments": batch["num_fragments"],
+        }
+
+    def score(self, image_bytes, sentences):
+        """Returns score `[B]`, of each row's image and sentence."""
+        images, texts = self._photographs(image_bytes), self._sentences(sentences)
+        scores = self._model.score(
+            self._model.embed_images(images),
+            images["region_mask"],
+            self._model.embed_sentences(texts),
+            self._model.sentence_mask(texts),
+        )
+        # A row is one image and one sentence: of all pairs, the rows' own.
+        return {"score": tf.linalg.diag_part(scores)}
 
 
 class GraphAlignment(GraphFragments):
@@ -130,3 +172,173 @@ def _snippets(tokens, regions, word_scores, boxes):
 
 def _join(values, segment, count):
     return tf.strings.unsorted_segment_join(values, segment, count, separator=" ")
+
+
+class GraphTwoBranch:
+    """The answers of a `TwoBranchNetwork`; each method is a signature of its SavedModel.
+
+    B is the number of rows, R the regions of an image, H the width of the model. What is padded
+    is 0.
+
+    Args:
+        model: the `TwoBranchNetwork`.
+        photographs: the `GraphPhotographs`.
+        sentences: the `GraphSentences`.
+    """
+
+    def __init__(self, model, photographs, sentences):
+        self._model = model
+        self._photographs = photographs
+        self._sentences = sentences
+
+    def embed_image(self, image_bytes):
+        """Returns embedding float `[B, H]`; of regions and phrases: regions float `[B, R, H]`,
+        boxes `[B, R, 4]` and num_regions `[B]`."""
+        batch = self._photographs(image_bytes)
+        if self._model.task == "image_sentence":
+            return {"embedding": self._model.embed_images(batch)}
+        return graph_region_answers(batch, {"regions": self._model.embed_regions(batch)})
+
+    def embed_sentence(self, sentences):
+        """Returns embedding float `[B, H]`."""
+        return {"embedding": self._model.embed_sentences(self._sentences(sentences))}
+
+    def score(self, image_bytes, sentences):
+        """Returns score `[B]`, of each row's image and sentence."""
+        images = self._model.embed_images(self._photographs(image_bytes))
+        return {"score": self._scores(images[:, None], sentences)[:, 0]}
+
+    def localize(self, image_bytes, phrases):
+        """Ranks the regions of each row's image for its phrase.
+
+        Returns:
+            boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
+        """
+        batch = self._photographs(image_bytes)
+        return ranked_boxes(batch, self._scores(self._model.embed_regions(batch), phrases))
+
+    def _scores(self, vectors, texts):
+        """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
+        texts = self._model.embed_sentences(self._sentences(texts))
+        return tf.map_fn(
+            lambda row: self._model.score(row[0], row[1][None])[:, 0],
+            (vectors, texts),
+            fn_output_signature=tf.TensorSpec((vectors.shape[1],), tf.float32),
+        )
+
+
+class GraphCaptioner:
+    """The answers of a `Captioner`; each method is a signature of its SavedModel.
+
+    B is the number of rows, K the captions of an image, W the most tokens of a caption.
+
+    Args:
+        model: the `Captioner`.
+        photographs: the `GraphPhotographs`.
+        sentences: the `GraphSentences`.
+        decoder: a decoder of `vsa_tf.decoding`.
+        of_regions: caption every region of an image instead of the image.
+        whole_frame: the region captioner sees the whole frame beside a region.
+    """
+
+    def __init__(self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False):
+        self._model = model
+        self._photographs = photographs
+        self._sentences = sentences
+        self._decoder = decoder
+        self._of_regions = of_regions
+        self._whole_frame = whole_frame
+
+    def caption(self, image_bytes):
+        """Writes captions for images.
+
+        Returns:
+            captions string `[B, K]`, best first; log_prob `[B, K]`, END counted; tokens string
+            `[B, K, W]`, empty from END on; token_log_probs `[B, K, W]`, END's after the last token,
+            then 0. A captioner of regions: the same of each region, `[B, R, K...]`, empty and 0 at
+            padding, with boxes `[B, R, 4]` and num_regions `[B]`.
+        """
+        batch = self._photographs(image_bytes)
+        if not self._of_regions:
+            return self._captions(batch)
+        num_regions = batch["region_mask"].shape[1]
+        return graph_region_answers(
+            batch,
+            {
+                name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
+                for name, value in self._captions(self._region_rows(batch)).items()
+            },
+        )
+
+    def log_prob(self, image_bytes, sentences):
+        """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""
+        image = self._model.encode_images(self._photographs(image_bytes))
+        token_ids = self._sentences(sentences)["token_ids"]
+        log_probs = self._model.sentence_log_probs(image, token_ids)
+        return {"log_prob": tf.reduce_sum(log_probs, axis=1)}
+
+    def _captions(self, batch):
+        state = self._model.start(batch)
+        hypotheses = self._decoder(self._model.step, state, tf.shape(state["first"])[0])
+        tokens = self._sentences.written(hypotheses.token_ids)
+        return {
+            "captions": self._sentences.join(tokens),
+            "log_prob": hypotheses.log_prob,
+            "tokens": tokens,
+            "token_log_probs": hypotheses.token_log_probs,
+        }
+
+    def _region_rows(self, batch):
+        """A row for each region of each image, padding included; as `region_batch`."""
+        rows = {}
+        for name, value in batch.items():
+            if name == "images":
+                rows[name] = tf.repeat(value, batch["region_mask"].shape[1], axis=0)
+                continue
+            region = value[:, :, None]
+            if self._whole_frame:
+                frame = tf.broadcast_to(value[:, :1, None], tf.shape(region))
+                region = tf.concat([region, frame], axis=2)
+            rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
+        return rows
+
+
+def graph_region_answers(batch, answers):
+    """Returns answers of regions with the regions' boxes and how many there are.
+
+    Args:
+        batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
+        answers: dict of tensors `[B, R, ...]`.
+
+    Returns:
+        The answers, 0 or empty strings at padding, and boxes `[B, R, 4]` and num_regions `[B]`.
+    """
+    mask = batch["region_mask"]
+    whole = {}
+    for name, values in answers.items():
+        is_real = tf.reshape(mask, (-1, mask.shape[1], *[1] * (len(values.shape) - 2)))
+        whole[name] = tf.where(is_real, values, tf.zeros((), values.dtype))
+    num_regions = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+    return {**whole, "boxes": batch["region_boxes"], "num_regions": num_regions}
+
+
+def ranked_boxes(batch, scores):
+    """Ranks the real regions of each row, in a graph: the answer of `localize`.
+
+    Args:
+        batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
+        scores: float `[B, R]`; of equal ones the earlier region is first.
+
+    Returns:
+        dict of boxes `[B, R, 4]`, best first, scores `[B, R]`, num_boxes `[B]`; 0 at padding.
+    """
+    mask = batch["region_mask"]
+    order = tf.argsort(
+        tf.where(mask, scores, scores.dtype.min), axis=1, direction="DESCENDING", stable=True
+    )
+    mask = tf.gather(mask, order, batch_dims=1)
+    return {
+        "boxes": tf.gather(batch["region_boxes"], order, batch_dims=1),
+        "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
+        "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
+    }

@@ -8,10 +8,10 @@ import numpy as np
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch, Sampling
 from vsa_tf.evaluation.caption_methods import generate_captions
+from vsa_tf.inference.photograph_reader import PhotographReader
+from vsa_tf.inference.region_batch import region_batch
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator
-from vsa_tf.photographs.photograph_reader import PhotographReader
-from vsa_tf.photographs.region_batch import region_batch
 from vsa_tf.program import ProgramError
 
 

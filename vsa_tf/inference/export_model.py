@@ -1,20 +1,23 @@
 """The work of `vsa_tf.export`."""
 
+import dataclasses
 import json
 import math
 import pathlib
 import shutil
+from typing import NamedTuple
 
+import numpy as np
+import tensorflow as tf
+
+from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.inference.exported_model import ExportedModel, GraphModel
+from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.model_card import model_card, write_model_card
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.answer_differences import answer_differences
-from vsa_tf.saved_models.examples import read_examples
-from vsa_tf.saved_models.exported_model import ExportedModel
-from vsa_tf.saved_models.graph_model import GraphModel
-from vsa_tf.saved_models.live_model import LiveModel
-from vsa_tf.saved_models.model_card import model_card, write_model_card
-from vsa_tf.saved_models.warm_up import write_warm_up
 
 LARGEST_DIFFERENCE = 1e-4
+_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 def export_model(options, settings):
@@ -98,3 +101,168 @@ def _next_version(export_dir):
 def _metrics(model_dir):
     path = model_dir / "metrics.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+class Examples(NamedTuple):
+    """N photographs with a sentence each.
+
+    Attributes:
+        image_bytes: list of N bytes.
+        sentences: list of N str: plain text, or the relations of `LiveRelations`.
+    """
+
+    image_bytes: list
+    sentences: list
+
+
+def read_examples(data_dir, split, count, image_files=(), reads_dependencies=False):
+    """Reads examples of a split.
+
+    Args:
+        data_dir: directory of records.
+        split: name of the split.
+        count: N, at most.
+        image_files: photographs to take in the place of the records' own.
+        reads_dependencies: whether the model reads dependency relations, not plain text.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        ProgramError: records or photographs cannot be read, or there are none.
+    """
+    try:
+        records = RecordSplit(data_dir, split, feature_cache_bytes=0)
+        images = [pathlib.Path(file).read_bytes() for file in image_files]
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"no examples to check the export with: {error}") from error
+    # An image without captions shows nothing of the text side.
+    captioned = sorted(set(records.image_of_caption.tolist()))[: len(images) or count]
+    if not images:
+        if not records.info.contents["images_stored"]:
+            raise ProgramError(
+                f"{data_dir} holds no images to check the export with: give --example_image=FILE"
+            )
+        images = records.read_encoded_images(captioned)
+    captions = [records.captions[records.first_caption[image]] for image in captioned]
+    if reads_dependencies:
+        if not any(records.dependencies):
+            raise ProgramError(
+                f"{data_dir} holds no parses to check the export with: give --data_dir of records "
+                "with dependency relations"
+            )
+        parses = [records.dependencies[records.first_caption[image]] for image in captioned]
+        captions = ["\n".join("\t".join(relation) for relation in parse) for parse in parses]
+    images = images[:count]
+    return Examples(images, [captions[i % len(captions)] for i in range(len(images))])
+
+
+def answer_differences(model, other, examples):
+    """Compares the answers to every signature.
+
+    Args:
+        model: a `LiveModel`, asked row by row.
+        other: an `ExportedModel`, asked all rows at once: both ways must give the same.
+        examples: `Examples`.
+
+    Returns:
+        dict of signature to dict of output to the largest difference of a number: relative for
+        numbers above 1, infinite where texts, shapes or names differ.
+    """
+    differences = {}
+    for name, inputs in model.signatures.items():
+        rows = _inputs(inputs, examples)
+        together = other.call(name, **rows)
+        found = dict.fromkeys(together, 0.0)
+        for index in range(len(examples.sentences)):
+            row = {key: values[index : index + 1] for key, values in rows.items()}
+            alone = model.call(name, **row)
+            for output in alone.keys() | together.keys():
+                difference = np.inf
+                if output in alone and output in together:
+                    difference = _difference(alone[output][0], together[output][index])
+                found[output] = max(found.get(output, 0.0), difference)
+        differences[name] = found
+    return differences
+
+
+def _inputs(names, examples):
+    return {
+        name: examples.image_bytes if name == "image_bytes" else examples.sentences
+        for name in names
+    }
+
+
+def _difference(expected, received):
+    """Of a row's output; among other rows it may be padded further."""
+    expected, received = np.asarray(expected), np.asarray(received)
+    fits = expected.ndim == received.ndim and expected.dtype.kind == received.dtype.kind
+    if not fits or any(np.less(received.shape, expected.shape)):
+        return np.inf
+    received = received[tuple(slice(size) for size in expected.shape)]
+    differs = expected != received
+    if not differs.any():
+        return 0.0
+    if expected.dtype.kind not in "fi":
+        return np.inf
+    expected, received = (values[differs].astype(np.float64) for values in (expected, received))
+    difference = np.abs(expected - received) / np.maximum(np.abs(expected), 1.0)
+    return float(np.where(np.isfinite(difference), difference, np.inf).max())
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """Settings of `export_model`. No TensorFlow here.
+
+    Attributes:
+        model_dir: directory that training wrote.
+        export_dir: directory of the versions.
+        image_encoder: the encoder of the model's records; empty to take the one that they name.
+        detector: the detector, likewise.
+        data_dir: records with examples to check the export; None: the training's.
+        split: of the examples; None: the training's dev split.
+        num_examples: that are compared.
+        example_image: photographs to compare in place of the records' own.
+    """
+
+    model_dir: str
+    export_dir: str
+    image_encoder: str = ""
+    detector: str = ""
+    data_dir: str | None = None
+    split: str | None = None
+    num_examples: int = 4
+    example_image: tuple = ()
+
+
+def write_warm_up(path, model_name, signatures, examples):
+    """Writes a request for every signature into a SavedModel's directory.
+
+    Without them the first request of a client waits until TensorFlow has optimised the graph.
+
+    Args:
+        path: the directory, a `pathlib.Path`.
+        model_name: name of the model in the requests.
+        signatures: dict of name to the names of its inputs.
+        examples: `Examples`; the first is taken.
+
+    Returns:
+        Whether they were written: they need the package tensorflow-serving-api.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        return False
+    (path / _FILE).parent.mkdir()
+    with tf.io.TFRecordWriter(str(path / _FILE)) as writer:
+        for name, inputs in signatures.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = model_name
+            request.model_spec.signature_name = name
+            for key in inputs:
+                values = examples.image_bytes if key == "image_bytes" else examples.sentences
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(values[:1]))
+            log = prediction_log_pb2.PredictLog(request=request)
+            entry = prediction_log_pb2.PredictionLog(predict_log=log)
+            writer.write(entry.SerializeToString())
+    return True

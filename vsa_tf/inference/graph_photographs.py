@@ -7,11 +7,13 @@ from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
 from tfrecords_tools.detection.whole_frame_only import WholeFrameOnly
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.photographs.photograph_reader import NMS_THRESHOLD
+from vsa_tf.inference.graph_encoder import GraphEncoder
+from vsa_tf.inference.graph_images import graph_image, graph_stored_image
+from vsa_tf.inference.photograph_reader import NMS_THRESHOLD
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.graph_encoder import GraphEncoder
-from vsa_tf.saved_models.graph_images import graph_image, graph_stored_image
-from vsa_tf.saved_models.graph_regions import graph_regions
+
+# As in `select_regions`, whose results these are.
+_SMALLEST_SIDE = 1e-3
 
 
 class GraphPhotographs(tf.Module):
@@ -104,3 +106,19 @@ class GraphPhotographs(tf.Module):
     def _padded(self, rows):
         padded = tf.pad(rows, ((0, self._num_regions - tf.shape(rows)[0]), (0, 0)))
         return tf.ensure_shape(padded, (self._num_regions, rows.shape[1]))
+
+
+def graph_regions(boxes, scores, num_regions, nms_threshold):
+    """Returns the boxes of `tfrecords_tools.regions.select_regions`, float32 `[R, 4]`.
+
+    Args:
+        boxes: float32 `[K, 4]`, normalised.
+        scores: float32 `[K]`.
+        num_regions: at most this many, the whole frame included, which is the first.
+        nms_threshold: a box is suppressed if its IoU with a better one is above this.
+    """
+    boxes = tf.clip_by_value(boxes, 0.0, 1.0)
+    usable = tf.reduce_min(boxes[:, 2:] - boxes[:, :2], axis=1) > _SMALLEST_SIDE
+    boxes, scores = tf.boolean_mask(boxes, usable), tf.boolean_mask(scores, usable)
+    chosen = tf.image.non_max_suppression(boxes, scores, num_regions - 1, nms_threshold)
+    return tf.concat([WHOLE_FRAME, tf.gather(boxes, chosen)], axis=0)

@@ -1,6 +1,9 @@
-"""The words of sentences that a sentence feature knows, in a graph."""
+"""Sentence features in a graph: mean vector, tf-idf, Fisher vector."""
 
+import numpy as np
 import tensorflow as tf
+
+from vsa_tf.sentence_features.fisher_vector import fisher_gradients
 
 
 class GraphKnownWords(tf.Module):
@@ -37,3 +40,108 @@ class GraphKnownWords(tf.Module):
             tf.ones_like(sentences, tf.float32), sentences, tokens.nrows()
         )
         return tf.boolean_mask(words, is_known), sentences, counts
+
+
+class GraphMeanVector(tf.Module):
+    """`MeanVector.transform` of a batch.
+
+    Args:
+        feature: the `MeanVector`.
+    """
+
+    def __init__(self, feature):
+        super().__init__()
+        self._known = GraphKnownWords(feature.word_vectors.words)
+        # A variable: graphs hold no more than 2 GB of constants.
+        self._vectors = tf.Variable(feature.word_vectors.vectors, trainable=False)
+
+    def __call__(self, tokens):
+        """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
+        words, sentences, counts = self._known(tokens)
+        vectors = tf.gather(self._vectors, words)
+        sums = tf.math.unsorted_segment_sum(vectors, sentences, tf.size(counts))
+        return sums / tf.maximum(counts, 1.0)[:, None]
+
+
+class GraphTfIdf(tf.Module):
+    """`TfIdf.transform` of a batch.
+
+    Args:
+        feature: the `TfIdf`.
+    """
+
+    def __init__(self, feature):
+        super().__init__()
+        self._known = GraphKnownWords(feature.words)
+        self._idf = tf.constant(feature.idf)
+        # A variable: graphs hold no more than 2 GB of constants.
+        self._components = None
+        if feature.components is not None:
+            self._components = tf.Variable(feature.components, trainable=False)
+
+    def __call__(self, tokens):
+        """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
+        words, sentences, counts = self._known(tokens)
+        size, rows = self._idf.shape[0], tf.size(counts, tf.int64)
+        features = tf.math.unsorted_segment_sum(
+            tf.ones_like(words, tf.float32), sentences * size + words, rows * size
+        )
+        features = tf.reshape(features, (rows, size)) * self._idf
+        lengths = tf.norm(features, axis=1, keepdims=True)
+        features /= tf.where(lengths > 0, lengths, 1.0)
+        return features if self._components is None else features @ self._components
+
+
+class GraphFisherVector(tf.Module):
+    """`FisherVector.transform` of a batch.
+
+    A word's gradient is zero in almost all of the K centres: kept are those that are not, one
+    after another, word by word.
+
+    Args:
+        feature: the `FisherVector`.
+    """
+
+    def __init__(self, feature):
+        super().__init__()
+        points = feature.word_points
+        groups = fisher_gradients(feature.mixture, points.vectors.astype(np.float64))
+        words = np.concatenate([rows for rows, _ in groups])
+        centers = np.repeat(np.arange(len(groups)), [len(rows) for rows, _ in groups])
+        order = np.argsort(words, kind="stable")
+        self._known = GraphKnownWords(points.words)
+        self._num_centers = len(groups)
+        self._centers = tf.constant(centers[order], tf.int64)
+        ends = np.cumsum(np.bincount(words, minlength=len(points.words)))
+        self._splits = tf.constant(np.concatenate([[0], ends]), tf.int64)
+        # Variables: graphs hold no more than 2 GB of constants.
+        self._gradients = tf.Variable(
+            np.concatenate([gradients for _, gradients in groups])[order], trainable=False
+        )
+        self._components = None
+        if feature.principal_components is not None:
+            principal = feature.principal_components
+            self._components = tf.Variable(principal.components, trainable=False)
+            self._projected_mean = tf.constant(principal.mean @ principal.components)
+
+    def __call__(self, tokens):
+        """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
+        words, sentences, counts = self._known(tokens)
+        rows, size = tf.size(counts, tf.int64), self._gradients.shape[1]
+        entries = tf.ragged.range(
+            tf.gather(self._splits, words), tf.gather(self._splits, words + 1)
+        )
+        sentences = tf.gather(sentences, entries.value_rowids())
+        entries = entries.flat_values
+        means = tf.math.unsorted_segment_sum(
+            tf.gather(self._gradients, entries) / tf.gather(counts, sentences)[:, None],
+            sentences * self._num_centers + tf.gather(self._centers, entries),
+            rows * self._num_centers,
+        )
+        means = tf.reshape(means, (rows, self._num_centers * size))
+        lengths = tf.sqrt(tf.reduce_sum(tf.abs(means), axis=1, keepdims=True))
+        roots = tf.sign(means) * tf.sqrt(tf.abs(means)) / tf.where(lengths > 0, lengths, 1.0)
+        if self._components is None:
+            return roots
+        projected = roots @ self._components - self._projected_mean
+        return tf.where(counts[:, None] > 0, projected, 0.0)

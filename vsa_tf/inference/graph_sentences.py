@@ -1,13 +1,11 @@
-"""Sentences to what a model reads of them, in a graph."""
+"""Sentences, or parses, to what a model reads of them, in a graph."""
 
 import tensorflow as tf
 
 from vsa_tf.data.text_ops import TextToIds
-from vsa_tf.saved_models.graph_fisher_vector import GraphFisherVector
-from vsa_tf.saved_models.graph_mean_vector import GraphMeanVector
-from vsa_tf.saved_models.graph_tf_idf import GraphTfIdf
+from vsa_tf.inference.graph_sentence_features import GraphFisherVector, GraphMeanVector, GraphTfIdf
 from vsa_tf.text.tokenizer import CONTINUATION
-from vsa_tf.text.vocabulary import END_TOKEN, PAD_ID, PAD_TOKEN
+from vsa_tf.text.vocabulary import END_TOKEN, OTHER_RELATION, PAD_ID, PAD_RELATION, PAD_TOKEN
 
 _FEATURES = {"tf_idf": GraphTfIdf, "mean_vector": GraphMeanVector, "hglmm": GraphFisherVector}
 
@@ -66,3 +64,87 @@ class GraphSentences(tf.Module):
 def tidy(joined):
     """Returns tokens joined by spaces as `CaptionText.join` writes them, string `[...]`."""
     return tf.strings.regex_replace(tf.strings.strip(joined), " " + CONTINUATION, "")
+
+
+class GraphRelations(tf.Module):
+    """The reading of dependency relations of a `TrainedModel`.
+
+    A sentence is a string of its relations, one a line: `relation<TAB>head<TAB>dependent`. There is
+    no parser in a graph.
+
+    Args:
+        text: its `CaptionText`.
+        max_relations: sentences of more lose their last.
+    """
+
+    def __init__(self, text, max_relations):
+        super().__init__()
+        self._max_relations = max_relations
+        self._text_to_ids = TextToIds(text.vocabulary, text.tokenizer_name)
+        names = text.relation_types.names
+        self._types = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(names), tf.range(len(names), dtype=tf.int64)
+            ),
+            default_value=OTHER_RELATION,
+        )
+
+    def __call__(self, sentences):
+        """Reads sentences.
+
+        Args:
+            sentences: string `[B]`.
+
+        Returns:
+            dict of relations, heads and dependents int32 `[B, E]`, padded with 0 on the right, and
+            num_fragments int32 `[B]`; E is at least 1.
+
+        Raises:
+            tf.errors.InvalidArgumentError: when run, for a line that is no relation.
+        """
+        lines = tf.strings.split(sentences, "\n")
+        lines = tf.ragged.boolean_mask(lines, tf.strings.strip(lines) != "")
+        columns = _columns(lines.flat_values)
+        tokens = [self._text_to_ids.tokens(column) for column in columns[1:]]
+        # What captions have no word for has no relation.
+        is_kept = tf.logical_and(*(words.row_lengths() > 0 for words in tokens))
+        firsts = [
+            self._text_to_ids.lookup(tf.ragged.boolean_mask(words, is_kept)[:, :1]).flat_values
+            for words in tokens
+        ]
+        types = tf.cast(self._types.lookup(tf.boolean_mask(columns[0], is_kept)), tf.int32)
+        kept = tf.ragged.boolean_mask(lines, lines.with_flat_values(is_kept))
+        rows = [
+            kept.with_flat_values(values)[:, : self._max_relations] for values in (types, *firsts)
+        ]
+        return {
+            **dict(zip(("relations", "heads", "dependents"), map(_padded, rows))),
+            "num_fragments": tf.cast(rows[0].row_lengths(), tf.int32),
+        }
+
+
+def _padded(rows):
+    """Returns a ragged `[B, relations]` with padding on the right, one column at the least."""
+    dense = rows.to_tensor(PAD_RELATION)
+    more = tf.maximum(1 - tf.shape(dense)[1], 0)
+    return tf.pad(dense, [[0, 0], [0, more]], constant_values=PAD_RELATION)
+
+
+def _columns(lines):
+    """Splits lines, string `[n]`, into relation, head and dependent, string `[n]` each."""
+    columns = tf.strings.split(lines, "\t")
+    columns = columns.with_flat_values(tf.strings.strip(columns.flat_values))
+    is_full = tf.cast(columns.flat_values != "", tf.int32)
+    num_full = tf.reduce_sum(columns.with_flat_values(is_full), axis=1)
+    is_relation = tf.logical_and(columns.row_lengths() == 3, num_full == 3)
+    wrong = tf.boolean_mask(lines, tf.logical_not(is_relation))
+    check = tf.debugging.Assert(
+        tf.reduce_all(is_relation),
+        [
+            "Expected dependency relations, one a line: relation<TAB>head<TAB>dependent. Received:",
+            wrong[:1],
+        ],
+    )
+    with tf.control_dependencies([check]):
+        dense = columns.to_tensor("", shape=[None, 3])
+    return dense[:, 0], dense[:, 1], dense[:, 2]

@@ -1,9 +1,25 @@
-"""The image files that a command line means."""
+"""Image files that a command line means, asked about some at a time, answered in JSON lines."""
 
+import collections
+import concurrent.futures
+import json
+import math
 import os
 import pathlib
+import sys
+
+import numpy as np
+
+from tfrecords_tools.progress import Progress
+from vsa_tf.inference.signatures import InputError
+from vsa_tf.program import ProgramError
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Few enough for memory, and for the limits of a server.
+_BATCH_SIZE = 16
+_BATCH_BYTES = 16 << 20
+# A model does not fill the cores by itself: decoding and suppression run on one.
+_BATCHES_AT_A_TIME = min(4, len(os.sched_getaffinity(0)))
 
 
 def image_files(paths):
@@ -29,3 +45,137 @@ def _below(directory):
         for name in sorted(names):
             if name.lower().endswith(_SUFFIXES) and not name.startswith("."):
                 yield os.path.join(folder, name)
+
+
+def answered_images(paths, ask):
+    """Asks about image files, some at a time; what cannot be read stops none of the others.
+
+    Args:
+        paths: sequence of files.
+        ask: takes a list of encoded images, bytes, and returns a list of their answers; raises
+            InputError if it cannot read one of them. It is called by several threads at a time.
+
+    Yields:
+        `(path, answer, None)`, or `(path, None, reason)`, in the order of `paths`.
+    """
+    asked = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(_BATCHES_AT_A_TIME) as pool:
+        for batch in _batches(paths):
+            asked.append(pool.submit(_answered, batch, ask))
+            if len(asked) > _BATCHES_AT_A_TIME:
+                yield from asked.popleft().result()
+        while asked:
+            yield from asked.popleft().result()
+
+
+def _batches(paths):
+    """Yields lists of `(path, data, reason)`; the reason is None where the file was read."""
+    batch, size = [], 0
+    for path in paths:
+        data, reason = _read(path)
+        if batch and (len(batch) == _BATCH_SIZE or size + len(data) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((path, data, reason))
+        size += len(data)
+    if batch:
+        yield batch
+
+
+def _read(path):
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        return b"", error.strerror or str(error)
+    return data, None if data else "the image file is empty"
+
+
+def _answered(batch, ask):
+    images = [data for _, data, reason in batch if reason is None]
+    answers = iter(_each(images, ask))
+    return [(path, None, reason) if reason else (path, *next(answers)) for path, _, reason in batch]
+
+
+def _each(images, ask):
+    """Returns `(answer, reason)` of each image."""
+    if not images:
+        return []
+    try:
+        return [(answer, None) for answer in ask(images)]
+    except InputError as error:
+        if len(images) == 1:
+            return [(None, str(error))]
+    # One of them failed them all: it is in one half, and the other goes through.
+    half = len(images) // 2
+    return _each(images[:half], ask) + _each(images[half:], ask)
+
+
+def write_answers(paths, ask, output=None):
+    """Writes a JSON line for each answer, `{"image": path, ...}`, or `{"image", "error"}`.
+
+    Args:
+        paths: list of image files.
+        ask: takes a list of encoded images and returns, for each, the list of its lines, dicts;
+            raises InputError, see `answered_images`.
+        output: a text file; None: the standard output.
+
+    Raises:
+        ProgramError: when all others are done, if some files could not be read.
+    """
+    output = output or sys.stdout
+    progress = Progress(len(paths))
+    num_failed = 0
+    for path, lines, reason in answered_images(paths, ask):
+        num_failed += reason is not None
+        for line in [{"error": reason}] if reason else lines:
+            print(json.dumps({"image": str(path), **line}), file=output, flush=True)
+        progress.add(1)
+    progress.close()
+    if num_failed:
+        raise ProgramError(
+            f"{num_failed} of {len(paths)} images could not be read; see their lines"
+        )
+
+
+def read_boxes(path):
+    """Reads boxes.
+
+    Args:
+        path: of a JSON file: a list of `[ymin, xmin, ymax, xmax]`, each from 0 to 1.
+
+    Returns:
+        A list of lists of four floats, at least one.
+
+    Raises:
+        ProgramError: names the box that is none.
+    """
+    try:
+        boxes = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"--boxes={path} cannot be read: {error}") from error
+    if not isinstance(boxes, list) or not boxes:
+        raise ProgramError(
+            f"Expected --boxes={path} to hold a JSON list of boxes [ymin, xmin, ymax, xmax]. "
+            f"Received: {json.dumps(boxes)[:80]}"
+        )
+    for number, box in enumerate(boxes):
+        if not _is_box(box):
+            raise ProgramError(
+                f"Expected box {number} of --boxes={path} to be [ymin, xmin, ymax, xmax], from 0 "
+                f"to 1, ymin < ymax and xmin < xmax. Received: {json.dumps(box)[:80]}"
+            )
+    return boxes
+
+
+def _is_box(box):
+    numbers = (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(value) in (int, float) and math.isfinite(value) for value in box)
+    )
+    return numbers and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1
+
+
+def rounded(values):
+    """Returns an array, or a number, as floats of six decimals for JSON, nested lists of them."""
+    return np.round(np.asarray(values, np.float64), 6).tolist()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from vsa_tf.decoding.segment_alignment import segment_alignment, snippets
-from vsa_tf.saved_models.live_fragments import LiveFragments
-from vsa_tf.saved_models.live_sentences import padded_strings
+from vsa_tf.inference.live_fragments import LiveFragments
+from vsa_tf.inference.sentence_reader import padded_strings
 
 
 class LiveAlignment(LiveFragments):

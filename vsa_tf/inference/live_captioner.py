@@ -3,10 +3,10 @@
 import numpy as np
 from keras import ops
 
+from vsa_tf.inference.live_region_answers import live_region_answers
+from vsa_tf.inference.region_batch import region_batch
+from vsa_tf.inference.sentence_reader import padded_strings
 from vsa_tf.models.captioning.captioner import CaptionGenerator
-from vsa_tf.photographs.region_batch import region_batch
-from vsa_tf.saved_models.live_region_answers import live_region_answers
-from vsa_tf.saved_models.live_sentences import padded_strings
 
 
 class LiveCaptioner:

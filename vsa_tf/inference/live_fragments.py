@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from vsa_tf.saved_models.live_region_answers import live_region_answers
+from vsa_tf.inference.live_region_answers import live_region_answers
 
 
 class LiveFragments:

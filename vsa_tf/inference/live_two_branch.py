@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from vsa_tf.saved_models.live_alignment import ranked_boxes
-from vsa_tf.saved_models.live_region_answers import live_region_answers
+from vsa_tf.inference.live_alignment import ranked_boxes
+from vsa_tf.inference.live_region_answers import live_region_answers
 
 
 class LiveTwoBranch:

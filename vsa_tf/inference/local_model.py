@@ -3,17 +3,19 @@
 import functools
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.inference.live_alignment import LiveAlignment
+from vsa_tf.inference.live_captioner import LiveCaptioner
+from vsa_tf.inference.live_fragments import LiveFragments
+from vsa_tf.inference.live_two_branch import LiveTwoBranch
+from vsa_tf.inference.photograph_reader import PhotographReader
+from vsa_tf.inference.sentence_reader import LiveRelations, LiveSentences
+from vsa_tf.inference.signatures import (
+    SIGNATURE_INPUTS,
+    AnswerSettings,
+    InputError,
+    model_signatures,
+)
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.photographs.photograph_reader import PhotographReader
-from vsa_tf.saved_models.answer_settings import AnswerSettings
-from vsa_tf.saved_models.input_error import InputError
-from vsa_tf.saved_models.live_alignment import LiveAlignment
-from vsa_tf.saved_models.live_captioner import LiveCaptioner
-from vsa_tf.saved_models.live_fragments import LiveFragments
-from vsa_tf.saved_models.live_relations import LiveRelations
-from vsa_tf.saved_models.live_sentences import LiveSentences
-from vsa_tf.saved_models.live_two_branch import LiveTwoBranch
-from vsa_tf.saved_models.signatures import SIGNATURE_INPUTS, model_signatures
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
 _REGIONS_TO_CAPTION = 20

@@ -5,12 +5,23 @@ import json
 import pathlib
 import re
 
+from absl import flags
+
+from vsa_tf.inference.signatures import model_signatures, version_path
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.signatures import model_signatures
-from vsa_tf.saved_models.version_path import version_path
 from vsa_tf.settings import Settings
 
 _WAYS = ("model_dir", "saved_model", "server")
+_HELP = {
+    "model_dir": "Directory that vsa_tf.train has written.",
+    "image_encoder": "With --model_dir: the encoder of the model's records, SavedModel directory "
+    "or handle.",
+    "detector": "With --model_dir: the detector of the records, where the model sees regions.",
+    "saved_model": "Directory that vsa_tf.export has written, in the place of --model_dir.",
+    "server": "HOST:PORT of vsa_tf.serve or TensorFlow Serving, its REST port, in the "
+    "place of --model_dir.",
+    "model_name": "The model's name at --server.",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,15 +131,15 @@ class ModelSource:
     def _open(self, settings):
         # Each of them imports what takes seconds.
         if self.server:
-            from vsa_tf.answers.remote_model import RemoteModel
+            from vsa_tf.inference.remote_model import RemoteModel
 
             return RemoteModel(self.server, self.model_name)
         if self.saved_model:
-            from vsa_tf.saved_models.exported_model import ExportedModel
+            from vsa_tf.inference.exported_model import ExportedModel
 
             return ExportedModel(self.saved_model)
-        from vsa_tf.saved_models.answer_settings import AnswerSettings
-        from vsa_tf.saved_models.live_model import LiveModel
+        from vsa_tf.inference.local_model import LiveModel
+        from vsa_tf.inference.signatures import AnswerSettings
 
         return LiveModel(
             self.model_dir, self.image_encoder, self.detector, settings or AnswerSettings()
@@ -140,3 +151,26 @@ class ModelSource:
             raise ProgramError(
                 f"Expected {expected}. Received: {self}, {received} {', '.join(names)} alone"
             )
+
+
+def define_model_flags():
+    """Defines the flags."""
+    for name, text in _HELP.items():
+        flags.DEFINE_string(name, "", text)
+
+
+def model_source(values):
+    """Returns the `ModelSource` that the flags name.
+
+    Args:
+        values: the flags.
+
+    Raises:
+        ProgramError: they name none, several, or contradict one another.
+    """
+    return ModelSource(**{name: values[name].value for name in _HELP})
+
+
+def names_a_model(values):
+    """Returns whether any of the flags is given."""
+    return any(values[name].value for name in _HELP)

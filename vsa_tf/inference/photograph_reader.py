@@ -14,6 +14,7 @@ from vsa_tf.program import ProgramError
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
+_WHOLE_FRAME = np.float32([[0, 0, 1, 1]])
 
 
 class PhotographReader:
@@ -141,3 +142,21 @@ def _check_same(flag, recorded, given):
             f"--{flag}: expected {recorded.get('spec')}, which the model was trained with. "
             f"Received: {given.get('spec')}, which differs in {', '.join(sorted(differing))}"
         )
+
+
+class GivenBoxes:
+    """Reads the same boxes of every image; takes the place of a `PhotographReader` in `LiveModel`.
+
+    Args:
+        reader: the `PhotographReader`.
+        boxes: float `[n, 4]`, normalised `ymin, xmin, ymax, xmax`.
+    """
+
+    def __init__(self, reader, boxes):
+        self._reader = reader
+        # Region 0 is the whole frame: models may add it to the others.
+        self._boxes = np.concatenate([_WHOLE_FRAME, np.asarray(boxes, np.float32)])
+
+    def batch(self, photographs):
+        """Returns the batch of `PhotographReader.batch`: the frame, then the boxes as given."""
+        return self._reader.batch(photographs, [self._boxes] * len(photographs))

@@ -8,8 +8,8 @@ import urllib.parse
 
 import numpy as np
 
+from vsa_tf.inference.signatures import InputError
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.input_error import InputError
 
 _TIMEOUT_SECONDS = 600
 # Between attempts while the server has no room for a request.

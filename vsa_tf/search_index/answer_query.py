@@ -4,7 +4,7 @@ import json
 import pathlib
 import sys
 
-from vsa_tf.answers.rounded import rounded
+from vsa_tf.inference.image_files import rounded
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.check_model import check_model

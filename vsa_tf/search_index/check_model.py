@@ -1,6 +1,6 @@
 """An index holds the vectors of one model."""
 
-from vsa_tf.answers.model_source import ModelSource
+from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.model_probe import probe, same_model
 

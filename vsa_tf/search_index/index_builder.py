@@ -7,7 +7,7 @@ import sys
 import time
 
 from tfrecords_tools.progress import Progress
-from vsa_tf.answers.answered_images import answered_images
+from vsa_tf.inference.image_files import answered_images
 from vsa_tf.search_index.check_model import check_model
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_manifest import IndexManifest

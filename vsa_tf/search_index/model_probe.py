@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vsa_tf.inference.signatures import InputError
 from vsa_tf.program import ProgramError
-from vsa_tf.saved_models.input_error import InputError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import SCORES, entry_scores
 
