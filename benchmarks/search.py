@@ -52,8 +52,7 @@ def measure(flags, directory):
 
     from vsa_tf.search_index.approximate_index import ApproximateIndex
     from vsa_tf.search_index.embedded import Embedded
-    from vsa_tf.search_index.index_manifest import IndexManifest
-    from vsa_tf.search_index.index_writer import IndexWriter
+    from vsa_tf.search_index.index_directory import IndexManifest, IndexWriter
     from vsa_tf.search_index.search_index import SearchIndex
 
     rng = np.random.default_rng(flags.seed)

@@ -9,8 +9,7 @@ import pytest
 from tests.without_tensorflow import run_without_tensorflow
 from vsa_tf.models.captioning.settings import MODEL_SETTINGS
 from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.index_manifest import IndexManifest
-from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 PROGRAMS = ("align", "caption", "index", "localize", "search")

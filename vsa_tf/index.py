@@ -21,7 +21,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.inference.image_files import image_files
 from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
-from vsa_tf.search_index.index_manifest import DTYPES, IndexManifest
+from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
 
 
 def define_flags():
@@ -60,7 +60,7 @@ def main(images):
         raise program.ProgramError(
             "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
         )
-    from vsa_tf.search_index.build_index import build_index
+    from vsa_tf.search_index.index_builder import build_index
 
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
     build_index(values.index_dir, source, paths, sentences, dtype, values.approximate)

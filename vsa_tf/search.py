@@ -23,8 +23,7 @@ from vsa_tf.inference.model_source import (
     model_source,
     names_a_model,
 )
-from vsa_tf.search_index.index_manifest import IndexManifest
-from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 
 _KINDS = ("images", "sentences")
 
@@ -60,7 +59,7 @@ def main():
     is_image = _is_image(values.query)
     source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
     source.check("embed_image" if is_image else "embed_sentence", "embeds images and sentences")
-    from vsa_tf.search_index.answer_query import answer_query
+    from vsa_tf.search_index.search_index import answer_query
 
     answer_query(
         values.index_dir, source, values.query, is_image, target, values.top_k, values.approximate

@@ -137,8 +137,7 @@ def _check_index(values):
         return
     if not values.demo:
         raise program.ProgramError("--index_dir is searched by the page: leave out --nodemo")
-    from vsa_tf.search_index.index_manifest import IndexManifest
-    from vsa_tf.search_index.index_shard import IndexShard
+    from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 
     if IndexManifest.load(values.index_dir) is None:
         raise program.ProgramError(

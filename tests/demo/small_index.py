@@ -5,8 +5,7 @@ from PIL import Image
 
 from tests.demo.small_demo_models import BOXES
 from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.index_manifest import IndexManifest
-from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 
 # What small_demo_models embeds any sentence without "red" as; "red" is in that of `model_probe`.
 _RED, _OTHER = (0.0, 1.0), (1.0, 0.0)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.demo.small_index import write_small_index
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.search_index.index_manifest import IndexManifest
+from vsa_tf.search_index.index_directory import IndexManifest
 
 _MODEL = ("--model_name=m", "--model_base_path=.")
 

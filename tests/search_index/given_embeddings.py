@@ -4,8 +4,7 @@ import numpy as np
 
 from tests.inference.given_model import GivenModel, GivenSource
 from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.index_manifest import IndexManifest
-from vsa_tf.search_index.index_writer import IndexWriter
+from vsa_tf.search_index.index_directory import IndexManifest, IndexWriter
 
 WIDTH = 6
 

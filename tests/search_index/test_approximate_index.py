@@ -12,7 +12,7 @@ from tests.search_index.given_embeddings import (
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index.index_directory import IndexShard
 from vsa_tf.search_index.search_index import SearchIndex
 
 pytest.importorskip("faiss", reason="faiss is an extra")

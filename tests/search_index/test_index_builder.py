@@ -7,10 +7,10 @@ import pytest
 from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_source
 from vsa_tf.program import ProgramError
-from vsa_tf.search_index import index_builder, index_writer
-from vsa_tf.search_index.build_index import build_index
-from vsa_tf.search_index.index_builder import IndexBuilder
-from vsa_tf.search_index.index_shard import IndexShard
+from vsa_tf.search_index import index_builder
+from vsa_tf.search_index import index_directory as index_writer
+from vsa_tf.search_index.index_builder import IndexBuilder, build_index
+from vsa_tf.search_index.index_directory import IndexShard
 from vsa_tf.search_index.search_index import SearchIndex
 
 
@@ -130,7 +130,7 @@ def test_an_approximate_index_is_built_with_its_recall(tmp_path, capsys):
 
 
 def test_a_large_index_is_told_of_approximate_search(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("vsa_tf.search_index.build_index.LARGE_INDEX_NUMBERS", 10)
+    monkeypatch.setattr("vsa_tf.search_index.index_builder.LARGE_INDEX_NUMBERS", 10)
     build_index(tmp_path / "index", hashed_source(), sentences=["a"])
     assert "--approximate" not in capsys.readouterr().err
     build_index(tmp_path / "index", hashed_source(), sentences=["b"])
