@@ -261,7 +261,7 @@ def main():
         server = _Server(flags.saved_model, folder)
         try:
             from benchmarks.model_requests import make_inputs
-            from vsa_tf.server.loaded_version import LoadedVersion
+            from vsa_tf.server.model_versions import LoadedVersion
 
             loaded = LoadedVersion(_MODEL, 1, flags.saved_model)
             names = (

@@ -181,15 +181,15 @@ _ALLOWED = {
         "vsa_tf.server",
     ),
     "vsa_tf.server.grpc_server": ("grpc", "tensorflow_serving.apis", "vsa_tf.server"),
-    "vsa_tf.server.http_server": ("waitress",),
-    "vsa_tf.server.loaded_version": ("tensorflow", "tensorflow_text", "vsa_tf.server"),
+    "vsa_tf.server.rest_application": ("waitress",),
+    "vsa_tf.server.model_versions": ("tensorflow", "tensorflow_text", "vsa_tf.server"),
     "vsa_tf.server.rest_application": (
         "google.protobuf",
         "tensorflow_serving.apis",
         "vsa_tf.server",
         "werkzeug",
     ),
-    "vsa_tf.server.serve_models": ("vsa_tf.program", "vsa_tf.server"),
+    "vsa_tf.server.model_server": ("vsa_tf.program", "vsa_tf.server"),
     # A page that asks the server for all it shows.
     "vsa_tf.demo": (
         "PIL",
@@ -200,7 +200,7 @@ _ALLOWED = {
         "vsa_tf.program",
         "vsa_tf.inference.signatures",
         "vsa_tf.search_index",
-        "vsa_tf.server.serving_error",
+        "vsa_tf.server.request_limits",
         "vsa_tf.visualization",
         "werkzeug",
     ),
@@ -351,7 +351,7 @@ _ONLY_IN = {
     "tensorflow_text": {
         "vsa_tf.data.text_ops",
         "vsa_tf.data.text_ops",
-        "vsa_tf.server.loaded_version",
+        "vsa_tf.server.model_versions",
     },
     "official": set(),
 }

@@ -105,7 +105,7 @@ def main():
     )
     # These import TensorFlow.
     from vsa_tf.demo.demo_application import DemoApplication
-    from vsa_tf.server.serve_models import serve_models
+    from vsa_tf.server.model_server import serve_models
 
     pages = functools.partial(DemoApplication, index_dir=values.index_dir) if values.demo else None
     serve_models(
@@ -169,7 +169,7 @@ def _model_configs(values):
         raise program.ProgramError(
             "Expected --model_name and --model_base_path, or --model_config_file"
         )
-    from vsa_tf.server.model_config_file import read_model_config_file
+    from vsa_tf.server.model_config import read_model_config_file
 
     try:
         if values.model_config_file:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.server.json_response import json_response
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 
 def _strings(*values):

@@ -5,8 +5,8 @@ import pytest
 
 from vsa_tf.server.model_catalog import ModelCatalog
 from vsa_tf.server.model_config import ModelConfig
-from vsa_tf.server.serving_error import ServingError
-from vsa_tf.server.version_folder import VersionFolder
+from vsa_tf.server.model_versions import VersionFolder
+from vsa_tf.server.request_limits import ServingError
 
 
 @pytest.fixture

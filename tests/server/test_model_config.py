@@ -3,8 +3,7 @@ import re
 
 import pytest
 
-from vsa_tf.server.model_config import ModelConfig
-from vsa_tf.server.model_config_file import read_model_config_file
+from vsa_tf.server.model_config import ModelConfig, read_model_config_file
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_versions import ModelVersions
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 INPUTS = {"sentences": np.array([b"a"], object), "x": np.float32([[1, 2, 3]])}
 

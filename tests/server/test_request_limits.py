@@ -2,9 +2,7 @@ import threading
 
 import pytest
 
-from vsa_tf.server.request_limits import RequestLimits
-from vsa_tf.server.request_pool import RequestPool
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import RequestLimits, RequestPool, ServingError
 
 
 def _raise():

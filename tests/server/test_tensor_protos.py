@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from vsa_tf.server.from_tensor_proto import from_tensor_proto
-from vsa_tf.server.to_tensor_proto import to_tensor_proto
+from vsa_tf.server.tensor_protos import from_tensor_proto, to_tensor_proto
 
 ARRAYS = [
     np.float32([[1.5, -2], [np.inf, 0]]),

@@ -1,7 +1,7 @@
 """Which of the served models answer what the page asks."""
 
 from vsa_tf.inference.signatures import SIGNATURE_INPUTS
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 
 def answering_models(catalog):

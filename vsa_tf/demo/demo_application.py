@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 from vsa_tf.demo.answering_models import answering_models
 from vsa_tf.demo.photograph_search import PhotographSearch
 from vsa_tf.demo.static_files import static_files
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
 _LOGGER = logging.getLogger(__name__)

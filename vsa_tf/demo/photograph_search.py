@@ -15,7 +15,7 @@ from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.model_probe import probe, same_model
 from vsa_tf.search_index.search_index import SearchIndex
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 _SIGNATURE = "embed_sentence"
 _NUM_RESULTS = 24

@@ -1,9 +1,9 @@
 """Inputs of a request against the signature and the limits, before anything is computed."""
 
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 
-from vsa_tf.server.dtype_name import dtype_name
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 _OPEN = -1
 
@@ -74,3 +74,8 @@ def _check_shape(name, shape, wanted, limits):
 
 def _set(names):
     return "{" + ",".join(sorted(names)) + "}"
+
+
+def dtype_name(dtype):
+    """Returns TensorFlow's own name of a `DataType` number: "float", not "float32"."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()

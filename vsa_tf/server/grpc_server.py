@@ -7,10 +7,9 @@ import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
 
 from vsa_tf.server.check_inputs import check_inputs
-from vsa_tf.server.from_tensor_proto import from_tensor_proto
-from vsa_tf.server.model_information import ModelInformation
-from vsa_tf.server.serving_error import ServingError
-from vsa_tf.server.to_tensor_proto import to_tensor_proto
+from vsa_tf.server.model_catalog import ModelInformation
+from vsa_tf.server.request_limits import ServingError
+from vsa_tf.server.tensor_protos import from_tensor_proto, to_tensor_proto
 
 _LOGGER = logging.getLogger(__name__)
 # As many threads again as requests that are computed or wait: for status and metadata.

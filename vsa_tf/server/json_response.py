@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from vsa_tf.server.serving_error import ServingError
+from vsa_tf.server.request_limits import ServingError
 
 
 def json_response(outputs, is_row_format):

@@ -1,13 +1,17 @@
-"""The server as a whole."""
+"""The server as a whole: the work of `vsa_tf.serve`."""
 
+import logging
+import signal
+import threading
+
+from vsa_tf.program import ProgramError
 from vsa_tf.server.grpc_server import GrpcServer
-from vsa_tf.server.http_server import HttpServer
 from vsa_tf.server.model_catalog import ModelCatalog
-from vsa_tf.server.request_limits import RequestLimits
-from vsa_tf.server.request_pool import RequestPool
-from vsa_tf.server.rest_application import create_application
+from vsa_tf.server.request_limits import RequestLimits, RequestPool
+from vsa_tf.server.rest_application import HttpServer, create_application
 
 _STOP_SECONDS = 5
+_LOGGER = logging.getLogger(__name__)
 
 
 class ModelServer:
@@ -74,3 +78,30 @@ class ModelServer:
         self._grpc.stop(_STOP_SECONDS)
         self._http.stop(_STOP_SECONDS)
         self._pool.stop()
+
+
+def serve_models(configs, limits, **options):
+    """Serves models until the process is told to stop (SIGINT, SIGTERM).
+
+    Args:
+        configs: list of `ModelConfig`.
+        limits: `RequestLimits`.
+        **options: the other arguments of `ModelServer`.
+
+    Raises:
+        ProgramError: an address cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = ModelServer(configs, limits, **options)
+    except OSError as error:
+        raise ProgramError(
+            f"{error}: choose another --port or --rest_port, or --host of this machine"
+        ) from error
+    with server:
+        _LOGGER.info("REST at port %d, gRPC at port %d", server.rest_port, server.port)
+        stop.wait()
+        _LOGGER.info("stopping")

@@ -1,20 +1,35 @@
 """The versions of one model, in memory and on the disk."""
 
+import dataclasses
 import gc
 import logging
 import pathlib
+import re
 import threading
 import time
 
-from vsa_tf.server.loaded_version import LoadedVersion
-from vsa_tf.server.serving_error import ServingError
-from vsa_tf.server.version_folder import VersionFolder
-from vsa_tf.server.warm_up import warm_up
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - its operations, which TensorFlow Serving has built in
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from vsa_tf.server.request_limits import ServingError
+from vsa_tf.server.tensor_protos import from_tensor_proto
 
 _LOGGER = logging.getLogger(__name__)
 # A version that could not be loaded is tried again when its folder changes; and after so long
 # in any case, since memory may have been short.
 _RETRY_SECONDS = 60
+_DEFAULT_SIGNATURE = "serving_default"
+# Where TensorFlow would say where a node was defined in Python; a SavedModel does not know.
+_NO_TRACE = "<stack traces unavailable>\n"
+_FUNCTION_NAME = re.compile(r" \[Op:[^\]]*\]$")
+_CODE_NAMES = {
+    value: name
+    for name, value in vars(tf.errors).items()
+    if name.isupper() and isinstance(value, int)
+}
+_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
 
 class ModelVersions:
@@ -150,3 +165,125 @@ class ModelVersions:
     def _set_state(self, version, state, code="OK", message=""):
         with self._lock:
             self._states[version] = state, code, message
+
+
+class LoadedVersion:
+    """One version of a model: its signatures, and what they compute.
+
+    Args:
+        name: of the model.
+        version: int.
+        path: the SavedModel's directory.
+
+    Attributes:
+        signature_defs: dict of name to `SignatureDef` protocol buffer.
+
+    Raises:
+        Exception: of many types, where the directory holds no whole SavedModel.
+    """
+
+    def __init__(self, name, version, path):
+        self.name = name
+        self.version = version
+        self._module = tf.saved_model.load(str(path))
+        # What tf.saved_model.load gives no more: the names of tensors and the signatures' methods.
+        saved_model = saved_model_pb2.SavedModel()
+        saved_model.ParseFromString(pathlib.Path(path, "saved_model.pb").read_bytes())
+        graph = next(
+            graph
+            for graph in saved_model.meta_graphs
+            if tf.saved_model.SERVING in graph.meta_info_def.tags
+        )
+        self.signature_defs = dict(graph.signature_def)
+
+    def signature(self, name):
+        """Returns the `SignatureDef` called `name`, the default one for an empty name.
+
+        Raises:
+            ServingError: there is none.
+        """
+        name = name or _DEFAULT_SIGNATURE
+        # The SavedModel's own entries, `__saved_model_init_op`, compute nothing.
+        if name not in self._module.signatures or name not in self.signature_defs:
+            raise ServingError(
+                "INVALID_ARGUMENT", f'Serving signature name: "{name}" not found in signature def'
+            )
+        return self.signature_defs[name]
+
+    def run(self, name, inputs, output_names=()):
+        """Computes a signature.
+
+        Args:
+            name: of the signature, or empty.
+            inputs: dict of name to numpy array, as the signature wants them.
+            output_names: outputs to return; none: all.
+
+        Returns:
+            A dict of name to numpy array.
+
+        Raises:
+            ServingError: what TensorFlow said, with its status code.
+        """
+        signature = self._module.signatures[name or _DEFAULT_SIGNATURE]
+        try:
+            outputs = signature(**{key: tf.constant(value) for key, value in inputs.items()})
+        except tf.errors.OpError as error:
+            message = _FUNCTION_NAME.sub("", error.message.rpartition(_NO_TRACE)[2])
+            code = _CODE_NAMES.get(error.error_code, "UNKNOWN")
+            raise ServingError(code, message) from error
+        return {key: outputs[key].numpy() for key in output_names or sorted(outputs)}
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionFolder:
+    """A folder that may still be being copied.
+
+    Attributes:
+        path: of the folder.
+        fingerprint: another one once a file has been added, removed or written to.
+        changed_at: seconds since the epoch, of the last change.
+    """
+
+    path: pathlib.Path
+    fingerprint: int
+    changed_at: float
+
+    @classmethod
+    def read(cls, path):
+        """Returns the folder at `path` as it is now."""
+        files = []
+        for file in sorted(path.rglob("*")):
+            try:
+                status = file.stat()
+            except FileNotFoundError:  # gone since it was listed
+                continue
+            # Not the time of modification, which copying programs set to that of the original.
+            files.append((str(file), status.st_size, status.st_ctime))
+        changed_at = max((changed_at for _, _, changed_at in files), default=0.0)
+        return cls(path, hash(tuple(files)), changed_at)
+
+    def is_settled(self, seconds):
+        """Whether nothing in it has changed for `seconds`: copying it has ended."""
+        return time.time() - self.changed_at >= seconds
+
+
+def warm_up(loaded, path):
+    """Answers the warm-up requests of a SavedModel, so that the first client does not wait.
+
+    Args:
+        loaded: `LoadedVersion`.
+        path: its directory, with or without assets.extra/tf_serving_warmup_requests: a TFRecord
+            file of `PredictionLog` protocol buffers. Only those of Predict are used.
+
+    Raises:
+        Exception: of many types, where the file is broken or a request cannot be answered.
+    """
+    file = pathlib.Path(path) / _FILE
+    if not file.is_file():
+        return
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        if log.HasField("predict_log"):
+            request = log.predict_log.request
+            inputs = {name: from_tensor_proto(proto) for name, proto in request.inputs.items()}
+            loaded.run(request.model_spec.signature_name, inputs)
