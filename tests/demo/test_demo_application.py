@@ -12,8 +12,7 @@ from tests.demo.small_demo_models import BOXES, write_relation_model
 from tests.demo.small_index import write_small_index
 from tests.server.running_server import LIMITS, ask
 from tests.server.small_saved_models import write_small_model
-from vsa_tf.demo.demo_application import DemoApplication
-from vsa_tf.demo.static_files import static_files
+from vsa_tf.demo.demo_application import DemoApplication, static_files
 from vsa_tf.program import ProgramError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer

@@ -1,5 +1,6 @@
 """The demo page as a WSGI application."""
 
+import importlib.resources
 import json
 import logging
 import re
@@ -7,9 +8,7 @@ import re
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from vsa_tf.demo.answering_models import answering_models
-from vsa_tf.demo.photograph_search import PhotographSearch
-from vsa_tf.demo.static_files import static_files
+from vsa_tf.demo.photograph_search import PhotographSearch, answering_models
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
@@ -25,6 +24,11 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",  # asked for again each time, and answered with 304 if unchanged
+}
+_CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
 }
 
 
@@ -107,3 +111,13 @@ class DemoApplication:
 
 def _json_response(values, status=200):
     return Response(json.dumps(values), status, content_type="application/json")
+
+
+def static_files():
+    """Returns the files, a dict of name to (content, content type); no others are ever served."""
+    files = {}
+    for file in importlib.resources.files("vsa_tf.demo").joinpath("static").iterdir():
+        name, dot, ending = file.name.rpartition(".")
+        if name and dot + ending in _CONTENT_TYPES:
+            files[file.name] = file.read_bytes(), _CONTENT_TYPES[dot + ending]
+    return files

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
-from vsa_tf.demo.answering_models import answering_models
 from vsa_tf.inference.image_files import rounded
+from vsa_tf.inference.signatures import SIGNATURE_INPUTS
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.model_probe import probe, same_model
@@ -151,3 +151,29 @@ def _thumbnail(path):
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=85)
     return file.getvalue()
+
+
+def answering_models(catalog):
+    """Lists the models of a server that answer to signatures of ours.
+
+    Args:
+        catalog: `ModelCatalog`; of each model its newest version counts.
+
+    Returns:
+        A list of dicts: `name`, `version` and `signatures`, a list of names.
+    """
+    models = []
+    for name in catalog.available():
+        try:
+            loaded = catalog.find(name)
+        except ServingError:  # it has no version, or lost it since
+            continue
+        signatures = [
+            signature
+            for signature, inputs in SIGNATURE_INPUTS.items()
+            if signature in loaded.signature_defs
+            and set(loaded.signature_defs[signature].inputs) == set(inputs)
+        ]
+        if signatures:
+            models.append({"name": name, "version": loaded.version, "signatures": signatures})
+    return models
