@@ -251,7 +251,7 @@ _ALLOWED = {
         "vsa_tf.retrieval",
         "vsa_tf.visualization",
     ),
-    "vsa_tf.reporting.write_projector": (
+    "vsa_tf.reporting.projector": (
         "PIL",
         "numpy",
         "tensorboard.plugins",

@@ -16,8 +16,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf import settings as config
 from vsa_tf.models.captioning.settings import AlignmentSettings
-from vsa_tf.reporting.report_folder import check_report_folder
-from vsa_tf.reporting.report_options import ReportOptions
+from vsa_tf.reporting.report_folder import ReportOptions, check_report_folder
 
 
 def define_flags():

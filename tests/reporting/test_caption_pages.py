@@ -5,7 +5,7 @@ import numpy as np
 
 from tests.reporting.given_photographs import GivenPhotographs
 from vsa_tf.evaluation.caption_methods import GeneratedCaptions
-from vsa_tf.reporting.captioned_cards import CaptionedCards
+from vsa_tf.reporting.caption_pages import CaptionedCards
 
 HALF, QUARTER = math.log(0.5), math.log(0.25)
 

@@ -3,7 +3,7 @@ import types
 import numpy as np
 
 from tests.reporting.given_photographs import GivenPhotographs
-from vsa_tf.reporting.phrase_cards import PhraseCards
+from vsa_tf.reporting.phrase_pages import PhraseCards
 
 LEFT, RIGHT, TOP = (0, 0, 1, 0.5), (0, 0.5, 1, 1), (0, 0, 0.5, 1)
 NONE = np.zeros((0, 4))

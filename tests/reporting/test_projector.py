@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.reporting.sprite_sheet import MOST_TILES, TILE, sprite_sheet
+from vsa_tf.reporting.projector import MOST_TILES, TILE, sprite_sheet
 
 
 def _grey(level, height=TILE, width=TILE):

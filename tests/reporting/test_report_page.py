@@ -2,8 +2,7 @@ import html.parser
 import json
 
 from vsa_tf.reporting.card import Card
-from vsa_tf.reporting.page_html import page_html
-from vsa_tf.reporting.report_page import ReportPage, numbered_pages
+from vsa_tf.reporting.report_page import ReportPage, numbered_pages, page_html
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;"
 

@@ -20,7 +20,7 @@ from vsa_tf.models.captioning.settings import (
     SimilaritySettings,
 )
 from vsa_tf.program import ProgramError
-from vsa_tf.reporting.report_options import ReportOptions
+from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

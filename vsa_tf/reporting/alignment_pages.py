@@ -1,15 +1,16 @@
 """The pages of an alignment model."""
 
+import collections
+import itertools
+
 import numpy as np
 
-from vsa_tf.reporting.aligned_cards import AlignedCards
-from vsa_tf.reporting.frequent_snippets import frequent_snippets
-from vsa_tf.reporting.magnitude_page import magnitude_page
-from vsa_tf.reporting.phrase_cards import PhraseCards
-from vsa_tf.reporting.phrase_pages import phrase_pages
-from vsa_tf.reporting.query_page import query_page
-from vsa_tf.reporting.report_page import ReportPage, numbered_pages
+from vsa_tf.metrics.magnitude import word_magnitude_table
+from vsa_tf.reporting.card import Card, region_cards
+from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
+from vsa_tf.reporting.report_page import ReportPage, html_table, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
+from vsa_tf.scoring.region_queries import regions_by_magnitude
 from vsa_tf.scoring.snippets import aligned_snippets
 from vsa_tf.visualization.split_pictures import SMOOTHNESS
 
@@ -19,6 +20,10 @@ _INTRODUCTION = (
     "tabulator and from snippet to snippet with the arrow keys. A rank is that of the image among "
     "all images of the split, for the sentence."
 )
+_ARTICLES = ("a", "an", "the")
+_LEAST_WORDS = 2
+_MOST_WORDS = 4
+_NUM_REGIONS = 40
 
 
 def alignment_pages(model, evaluation, data, photographs, options):
@@ -77,3 +82,159 @@ def _spoken_snippets(snippets, embedded, data):
 def _words_of(records, image, phrase):
     words = records.captions[records.first_caption[image] + phrase.caption_index].split()
     return " ".join(words[phrase.first_word : phrase.first_word + phrase.num_words])
+
+
+class AlignedCards:
+    """Makes the card of an image of a split that an alignment model has seen.
+
+    Args:
+        embedded: the `EmbeddedSplit`.
+        data: its `SplitData`.
+        snippets: of `aligned_snippets`.
+        ranks: int `[M]`, of each sentence's image among all images.
+        photographs: `PhotographFolder`.
+    """
+
+    def __init__(self, embedded, data, snippets, ranks, photographs):
+        self._embedded = embedded
+        self._data = data
+        self._snippets = snippets
+        self._first = np.searchsorted(snippets[:, 0], np.arange(data.records.num_captions + 1))
+        self._starts = embedded.starts
+        self._ranks = ranks
+        self._photographs = photographs
+
+    def card(self, image):
+        """Returns the `Card` of an image."""
+        records = self._data.records
+        card = Card(self._photographs.photograph(image), records.filenames[image])
+        for sentence in range(*records.first_caption[image : image + 2]):
+            card.add_line(self._parts(card, image, sentence), note=f"rank {self._ranks[sentence]}")
+        return card
+
+    def _parts(self, card, image, sentence):
+        caption = self._data.records.captions[sentence]
+        rows = self._snippets[self._first[sentence] : self._first[sentence + 1]]
+        parts = snippet_parts(
+            caption, self._data.text.token_boundaries(caption), [(a, b) for _, _, a, b in rows]
+        )
+        found = []
+        for text, snippet in parts:
+            if snippet is None:
+                found.append(Card.part(text))
+                continue
+            _, region, first, last = rows[snippet]
+            start = self._starts[sentence]
+            words = self._embedded.words[start + first : start + last]
+            score = float(words.sum(axis=0) @ self._embedded.regions[image, region])
+            boxes = card.add_box(self._data.records.region_boxes[image, region])
+            found.append(Card.part(text, boxes, f"{score:.2f}"))
+        return found
+
+
+def snippet_parts(caption, boundaries, snippets):
+    """Gives each word of a caption to the snippet that its first token is in.
+
+    Words without a token, such as a full stop, stay with the word before them.
+
+    Args:
+        caption: str.
+        boundaries: word i of `caption.split()` has tokens boundaries[i] to boundaries[i + 1] - 1.
+        snippets: list of `(first, last)`, the first token of each and the one after its last.
+
+    Returns:
+        List of `(text, snippet)` in the order of the words; snippet is None where words are in
+        none.
+
+    Example:
+
+    >>> snippet_parts("A dog , running .", [0, 1, 2, 2, 3, 3], [(0, 2), (2, 3)])
+    [('A dog ,', 0), ('running .', 1)]
+    """
+    owners = []
+    for word in range(len(caption.split())):
+        token = boundaries[word]
+        owner = next(
+            (index for index, (first, last) in enumerate(snippets) if first <= token < last), None
+        )
+        if token == boundaries[word + 1]:
+            owner = owners[-1] if owners else None
+        owners.append(owner)
+    pairs = zip(owners, caption.split())
+    return [
+        (" ".join(word for _, word in run), owner)
+        for owner, run in itertools.groupby(pairs, key=lambda pair: pair[0])
+    ]
+
+
+def frequent_snippets(snippets, count):
+    """Returns the most frequent snippets, without the article before them.
+
+    Snippets of one word, or of more than four, are left out, and so are those that hold, or are
+    held by, a more frequent one.
+
+    Args:
+        snippets: iterable of lists of tokens.
+        count: how many to return, fewer if there are fewer.
+
+    Returns:
+        List of lists of tokens, the most frequent first; of equally frequent ones the first met.
+
+    Example:
+
+    >>> sentences = ["a black dog", "the black dog", "black dog runs", "a red ball", "dog"]
+    >>> frequent_snippets([sentence.split() for sentence in sentences], 2)
+    [['black', 'dog'], ['red', 'ball']]
+    """
+    counts = collections.Counter()
+    for tokens in snippets:
+        words = tuple(tokens[1:] if tokens[:1] and tokens[0] in _ARTICLES else tokens)
+        if _LEAST_WORDS <= len(words) <= _MOST_WORDS:
+            counts[words] += 1
+    chosen = []
+    for words, _ in counts.most_common():
+        if len(chosen) == count:
+            break
+        if not any(_holds(words, other) or _holds(other, words) for other in chosen):
+            chosen.append(words)
+    return [list(words) for words in chosen]
+
+
+def _holds(words, other):
+    return any(
+        words[start : start + len(other)] == other for start in range(len(words) - len(other) + 1)
+    )
+
+
+def magnitude_page(embedded, data, photographs):
+    """Returns the page of magnitudes (D section 1 of the supplement).
+
+    Args:
+        embedded: the `EmbeddedSplit`.
+        data: its `SplitData`.
+        photographs: `PhotographFolder`.
+
+    Returns:
+        `ReportPage`.
+    """
+    tables = [
+        html_table(
+            f"Words of {name} magnitude",
+            ("word", "magnitude", "count"),
+            [(row["word"], f"{row['magnitude']:.2f}", row["count"]) for row in rows],
+        )
+        for name, rows in word_magnitude_table(embedded, data).items()
+    ]
+    hits = regions_by_magnitude(embedded.regions, embedded.region_mask, _NUM_REGIONS)
+    regions = ReportPage.group(
+        "Regions of largest magnitude", region_cards(hits, data, photographs), small=True
+    )
+    return ReportPage(
+        "magnitudes",
+        "Magnitudes of words and regions",
+        "A score is a sum of inner products, so that a short vector hardly counts in it. A word's "
+        "magnitude is the mean length of its vectors in the split.",
+        [regions],
+        f'<div class="tables">{"".join(tables)}</div>\n',
+        "Magnitudes",
+    )

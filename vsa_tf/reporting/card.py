@@ -1,6 +1,6 @@
 """A photograph with boxes, and lines of text that point at them."""
 
-from vsa_tf.reporting.printable import printable
+from vsa_tf.reporting.report_page import printable
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
 # A box that covers this share of the frame says nothing about where.
@@ -80,3 +80,22 @@ class Card:
             "note": printable(note),
             "below": below,
         }
+
+
+def region_cards(hits, data, photographs):
+    """Returns a card for each region.
+
+    Args:
+        hits: list of `RegionHit`.
+        data: the `SplitData` they are of.
+        photographs: `PhotographFolder`.
+
+    Returns:
+        List of `Card`.
+    """
+    cards = []
+    for hit in hits:
+        card = Card(photographs.photograph(hit.image), note=f"{hit.score:.2f}")
+        card.add_box(data.records.region_boxes[hit.image, hit.region])
+        cards.append(card)
+    return cards

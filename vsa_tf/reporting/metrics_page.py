@@ -2,9 +2,7 @@
 
 import html
 
-from vsa_tf.reporting.html_table import html_table
-from vsa_tf.reporting.printable import printable
-from vsa_tf.reporting.report_page import ReportPage
+from vsa_tf.reporting.report_page import ReportPage, html_table, printable
 
 _INTERVAL = "interval_95"
 _MOST_COLUMNS = 9

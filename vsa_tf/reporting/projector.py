@@ -1,17 +1,26 @@
 """A split in TensorBoard's embedding projector, with photographs as points."""
 
+import dataclasses
 import io
+import math
 import pathlib
 
+import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from tensorboard.plugins import projector
 
-from vsa_tf.reporting.printable import printable
-from vsa_tf.reporting.projected_points import ProjectedPoints
-from vsa_tf.reporting.sprite_sheet import TILE, sprite_sheet
+from vsa_tf.evaluation.probability_retrieval import encode_images
+from vsa_tf.models.captioning.captioner import Captioner
+from vsa_tf.reporting.report_page import printable
 
 _VECTORS, _METADATA, _SPRITES = "vectors.tsv", "metadata.tsv", "sprites.png"
+# Images of a split; with a sentence each there are twice as many points.
+_MOST_IMAGES = 4096
+TILE = 64
+# The projector draws no larger picture.
+_LARGEST_SIDE = 8192
+MOST_TILES = (_LARGEST_SIDE // TILE) ** 2
 
 
 def write_projector(projector_dir, model, evaluation, data):
@@ -48,3 +57,103 @@ def write_projector(projector_dir, model, evaluation, data):
         embedding.sprite.single_image_dim.extend([TILE, TILE])
     projector.visualize_embeddings(str(folder), config)
     print(f"embedding projector: tensorboard --logdir={folder}", flush=True)
+
+
+@dataclasses.dataclass
+class ProjectedPoints:
+    """P points.
+
+    Attributes:
+        vectors: float `[P, H]`, of length 1: models compare by angle.
+        kinds: list of P str, such as `image`.
+        texts: list of P str.
+        images: int `[P]`, whose photograph stands for each point.
+    """
+
+    vectors: np.ndarray
+    kinds: list
+    texts: list
+    images: np.ndarray
+
+    @classmethod
+    def of_evaluation(cls, model, evaluation, data):
+        """Takes images, spread over the split, and the first sentence of each.
+
+        An alignment model's image is its whole frame, its sentence the sum of its words. Of
+        phrases, each is a point; of a caption generator, what each image hands to it.
+
+        Args:
+            model: the model.
+            evaluation: its `Evaluation`.
+            data: the `SplitData`.
+        """
+        records, embedded = data.records, evaluation.embedded
+        if isinstance(model, Captioner):
+            parts = keras.tree.flatten(encode_images(model, data))
+            vectors = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+            return cls._of(vectors, None, records)
+        if evaluation.scores is None:
+            chosen = _spread(records.num_captions)
+            return cls(
+                _unit(embedded.sentences[chosen]),
+                ["phrase"] * len(chosen),
+                [records.captions[phrase] for phrase in chosen],
+                records.image_of_caption[chosen],
+            )
+        if embedded.regions is None:
+            return cls._of(embedded.images, embedded.sentences, records)
+        # Every sentence has a word at least, see TokenStore.
+        sentences = np.add.reduceat(embedded.words, embedded.starts)
+        return cls._of(embedded.regions[:, 0], sentences, records)
+
+    @classmethod
+    def _of(cls, images, sentences, records):
+        chosen = _spread(len(images))
+        points = cls(
+            _unit(images[chosen]),
+            ["image"] * len(chosen),
+            [records.filenames[image] for image in chosen],
+            chosen,
+        )
+        if sentences is None:
+            return points
+        captioned = chosen[np.diff(records.first_caption)[chosen] > 0]
+        first = records.first_caption[captioned]
+        return cls(
+            np.concatenate([points.vectors, _unit(sentences[first])]),
+            points.kinds + ["sentence"] * len(first),
+            points.texts + [records.captions[sentence] for sentence in first],
+            np.concatenate([chosen, captioned]),
+        )
+
+
+def _spread(count):
+    return np.linspace(0, count - 1, min(count, _MOST_IMAGES)).astype(int)
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def sprite_sheet(photographs, count):
+    """Returns photographs, each cut to a square, row by row in a square picture.
+
+    Args:
+        photographs: iterable of uint8 `[h, w, 3]`.
+        count: their number, at most `MOST_TILES`.
+
+    Returns:
+        uint8 `[side, side, 3]`, side a multiple of `TILE`; white where there is no photograph.
+
+    Raises:
+        ValueError: there are none, or too many.
+    """
+    if not 1 <= count <= MOST_TILES:
+        raise ValueError(f"Expected 1 to {MOST_TILES} photographs. Received: {count}")
+    columns = math.isqrt(count - 1) + 1
+    sheet = np.full((columns * TILE, columns * TILE, 3), 255, np.uint8)
+    for place, photograph in enumerate(photographs):
+        row, column = divmod(place, columns)
+        tile = ImageOps.fit(Image.fromarray(photograph), (TILE, TILE))
+        sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = np.asarray(tile)
+    return sheet

@@ -1,13 +1,20 @@
 """The folder of a report. No TensorFlow here: a program asks before it is imported."""
 
+import dataclasses
+import io
 import json
 import pathlib
+
+from PIL import Image
 
 from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 
 _MANIFEST = "report.json"
 _WRITER = "vsa_tf.report"
+_LONGEST_SIDE = 480
+_QUALITY = 80
+_PROGRESS_EVERY = 250
 
 
 class ReportFolder:
@@ -77,3 +84,62 @@ def _former_files(path):
 
 def _is_below(path, name):
     return path.resolve() in (path / name).resolve().parents
+
+
+class PhotographFolder:
+    """Writes the photographs that pages ask for, each once, small and as JPEG.
+
+    Args:
+        records: the records of the split; without stored images pages draw empty frames.
+        folder: `ReportFolder`.
+    """
+
+    def __init__(self, records, folder):
+        self._records = records
+        self._folder = folder
+        self._written = {}
+
+    def photograph(self, image):
+        """Returns `{"file", "width", "height"}` of an image by its number; file may be None."""
+        image = int(image)
+        if image not in self._written:
+            self._written[image] = self._write(image)
+            if len(self._written) % _PROGRESS_EVERY == 0:
+                print(f"photographs of {len(self._written)} images", flush=True)
+        return self._written[image]
+
+    def _write(self, image):
+        if not self._records.info.images_stored:
+            return {"file": None, "width": 4, "height": 3}
+        picture = Image.fromarray(self._records.read_image(image))
+        picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        content = io.BytesIO()
+        picture.save(content, "JPEG", quality=_QUALITY)
+        # Numbers, not the records' names, which may be anything.
+        name = f"photographs/{image:06d}.jpg"
+        self._folder.write(name, content.getvalue())
+        return {"file": name, "width": picture.width, "height": picture.height}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """Settings of `write_report`. No TensorFlow here.
+
+    Attributes:
+        queries: snippets whose best regions are shown besides the split's frequent ones.
+        num_frequent_queries: of those.
+        images_per_page: images on a page.
+        max_images: images that have a place on the pages, from the first; 0: all. Metrics are of
+            the whole split.
+        seed: of the intervals.
+    """
+
+    queries: tuple = ()
+    num_frequent_queries: int = 20
+    images_per_page: int = 50
+    max_images: int = 0
+    seed: int = 0
+
+    def shown(self, images):
+        """Returns those of a sequence of images that have a place on the pages."""
+        return images[: self.max_images] if self.max_images else images

@@ -1,9 +1,43 @@
-"""A page of a report."""
+"""A page of a report: heading, navigation, tables, and where a script puts what it shows."""
 
 import dataclasses
+import html
 import json
+import string
 
-from vsa_tf.reporting.printable import printable
+_PAGE = string.Template("""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>$title · $report</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="report.css">
+</head>
+<body>
+<a class="skip" href="#content">To the content</a>
+<header>
+<p class="report">$report</p>
+<nav aria-label="Sections"><ul>
+$sections
+</ul></nav>
+</header>
+<main id="content" tabindex="-1">
+<h1>$title</h1>
+$introduction$pager
+$body$pager_below
+</main>
+</body>
+</html>
+""")
+_SCRIPTS = """\
+<noscript><p class="note">This page needs JavaScript, which is switched off.</p></noscript>
+<div id="report"></div>
+<script src="data/{name}.js"></script>
+<script src="report.js"></script>
+"""
 
 
 @dataclasses.dataclass
@@ -69,3 +103,99 @@ def numbered_pages(name, title, introduction, items, per_page, groups_of):
         yield ReportPage(
             f"{name}_{number:03d}", heading, introduction, groups_of(chosen), section=title
         )
+
+
+def page_html(page, pages, report):
+    """Returns the text of a page's file.
+
+    Args:
+        page: `ReportPage`.
+        pages: list of all pages of the report, this one too.
+        report: what the report is of, str.
+    """
+    introduction = f"<p>{html.escape(page.introduction)}</p>\n" if page.introduction else ""
+    siblings = [other for other in pages if other.section == page.section]
+    pager = _pager(page, siblings)
+    return _PAGE.substitute(
+        title=html.escape(page.title),
+        report=html.escape(report),
+        introduction=introduction,
+        sections=_sections(page, pages),
+        pager=pager,
+        pager_below=pager,
+        body=page.html + (_SCRIPTS.format(name=page.name) if page.groups else ""),
+    )
+
+
+def _sections(page, pages):
+    first = {}
+    for other in pages:
+        first.setdefault(other.section, other)
+    return "\n".join(
+        f"<li>{_link(other, section, section == page.section)}</li>"
+        for section, other in first.items()
+    )
+
+
+def _pager(page, siblings):
+    if len(siblings) == 1:
+        return ""
+    links = [_link(other, str(number), other is page) for number, other in enumerate(siblings, 1)]
+    place = siblings.index(page)
+    if place:
+        links.insert(0, _link(siblings[place - 1], "previous"))
+    if place + 1 < len(siblings):
+        links.append(_link(siblings[place + 1], "next"))
+    items = "".join(f"<li>{link}</li>" for link in links)
+    return f'<nav class="pager" aria-label="Pages"><ul>{items}</ul></nav>\n'
+
+
+def _link(page, text, is_current=False):
+    current = ' aria-current="page"' if is_current else ""
+    return f'<a href="{page.name}.html"{current}>{html.escape(text)}</a>'
+
+
+def html_table(title, columns, rows):
+    """Returns a table as HTML; the first column names the rows.
+
+    Args:
+        title: above the table.
+        columns: names.
+        rows: list of rows of as many cells, which become text and are escaped.
+    """
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
+    body = "".join(
+        f'<tr><th scope="row">{_text(row[0])}</th>'
+        + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
+        for row in rows
+    )
+    return (
+        f'<div class="table"><table><caption>{_text(title)}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def _text(value):
+    return html.escape(printable(str(value)))
+
+
+def printable(text):
+    """Returns `text` on one line, with a mark in the place of what has no shape.
+
+    Control characters, marks that turn the direction of writing, and halves of surrogate pairs
+    could hide or reorder what stands beside them. HTML is not escaped here: it is text to a
+    script, and `html.escape` does it in a page.
+
+    Args:
+        text: str, such as a caption or a file name.
+
+    Example:
+
+    >>> printable("a\\tdog\\x07 <b>\\u202eruns</b>")
+    'a dog\ufffd <b>\ufffdruns</b>'
+    """
+    return "".join(
+        " " if character.isspace() else character if character.isprintable() else "\ufffd"
+        for character in text
+    )

@@ -1,11 +1,9 @@
 """The pages of a two-branch network."""
 
 from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
+from vsa_tf.reporting.alignment_pages import frequent_snippets
 from vsa_tf.reporting.card import Card
-from vsa_tf.reporting.frequent_snippets import frequent_snippets
-from vsa_tf.reporting.phrase_cards import PhraseCards
-from vsa_tf.reporting.phrase_pages import phrase_pages
-from vsa_tf.reporting.query_page import query_page
+from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
 from vsa_tf.reporting.report_page import ReportPage, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
 

@@ -10,14 +10,12 @@ from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.reporting.alignment_pages import alignment_pages
 from vsa_tf.reporting.caption_pages import caption_pages
 from vsa_tf.reporting.metrics_page import metrics_page
-from vsa_tf.reporting.page_html import page_html
 from vsa_tf.reporting.page_script import PAGE_SCRIPT
 from vsa_tf.reporting.page_style import PAGE_STYLE
-from vsa_tf.reporting.photograph_folder import PhotographFolder
-from vsa_tf.reporting.report_folder import ReportFolder
-from vsa_tf.reporting.report_options import ReportOptions
+from vsa_tf.reporting.projector import write_projector
+from vsa_tf.reporting.report_folder import PhotographFolder, ReportFolder, ReportOptions
+from vsa_tf.reporting.report_page import page_html
 from vsa_tf.reporting.two_branch_pages import two_branch_pages
-from vsa_tf.reporting.write_projector import write_projector
 
 _PAGES = {
     "alignment": alignment_pages,
