@@ -1,4 +1,4 @@
-"""Dependency parses of captions from CoNLL-U files."""
+"""Dependency parses of captions, from and to CoNLL-U."""
 
 import re
 from typing import NamedTuple
@@ -199,3 +199,34 @@ class _Sentence:
 def _is_punctuation(word):
     # Without tags of parts of speech, the relation tells.
     return word[_UPOS] == "PUNCT" or word[_DEPREL].partition(":")[0] == "punct"
+
+
+def conllu_sentence(sentence_id, doc):
+    """Writes a parse in the ten columns of CoNLL-U, tied to its caption by `sent_id`.
+
+    Args:
+        sentence_id: `IMAGE#k`.
+        doc: a spaCy `Doc` with dependencies; of several sentences, each has its root.
+
+    Returns:
+        A string of lines, the blank line at its end included.
+
+    Reference: https://universaldependencies.org/format.html
+    """
+    lines = [f"# sent_id = {sentence_id}", f"# text = {doc.text}"]
+    for token in doc:
+        is_root = token.head.i == token.i
+        columns = (
+            str(token.i + 1),
+            token.text,
+            token.lemma_,
+            token.pos_,
+            token.tag_,
+            str(token.morph),
+            "0" if is_root else str(token.head.i + 1),
+            "root" if is_root else token.dep_,
+            "",
+            "" if token.whitespace_ else "SpaceAfter=No",
+        )
+        lines.append("\t".join(column or "_" for column in columns))
+    return "\n".join(lines) + "\n\n"

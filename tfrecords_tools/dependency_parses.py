@@ -4,8 +4,8 @@ import hashlib
 import re
 import unicodedata
 
+from tfrecords_tools.conllu import ConlluFile
 from tfrecords_tools.sources.source_example import Skip
-from vsa_tf.text.conllu import ConlluFile
 
 # Of a reason that many share, so many are listed; the others are counted.
 _LISTED = 20

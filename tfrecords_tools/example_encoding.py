@@ -1,11 +1,10 @@
-"""One photograph with its regions and sentences to the bytes of a record."""
+"""One photograph with its regions, sentences and relations to the bytes of a record."""
 
 import itertools
 
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.dependency_encoding import encode_dependencies
 from vsa_tf.data import schema
 from vsa_tf.data.annotations import annotated_chains
 
@@ -151,3 +150,25 @@ def _set_bytes(values, key, items):
 
 def _set_integers(values, key, items):
     values[key].int64_list.value.extend(items)
+
+
+def encode_dependencies(features, dependencies):
+    """Sets the `caption/dependency` entries of a record, in place of any there are.
+
+    Args:
+        features: the map of features of a `tf.train.Example`.
+        dependencies: for each caption its relations, tuples of `(relation, head, dependent)`.
+    """
+    rows = [
+        (index, *(text.encode("utf-8") for text in relation))
+        for index, relations in enumerate(dependencies)
+        for relation in relations
+    ]
+    indices, *texts = zip(*rows) if rows else ((), (), (), ())
+    features[schema.DEPENDENCY_CAPTION_INDEX].int64_list.value[:] = indices
+    for key, values in zip(
+        (schema.DEPENDENCY_RELATION, schema.DEPENDENCY_HEAD, schema.DEPENDENCY_DEPENDENT),
+        texts,
+        strict=True,
+    ):
+        features[key].bytes_list.value[:] = values

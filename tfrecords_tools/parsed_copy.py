@@ -4,9 +4,9 @@ import hashlib
 
 import tensorflow as tf
 
-from tfrecords_tools.dependency_encoding import encode_dependencies
+from tfrecords_tools.example_encoding import encode_dependencies
 from tfrecords_tools.record_directory import RecordDirectory
-from tfrecords_tools.shard_file import shard_file
+from tfrecords_tools.shard_writer import shard_file
 from vsa_tf.data import schema
 from vsa_tf.data.dataset_info import DatasetInfo
 

@@ -1,14 +1,20 @@
-"""Photographs to one file of records: decoding, regions, features, encoding."""
+"""Photographs to one file of records, the unit of work: decoding, regions, features, encoding."""
 
+import collections.abc
+import contextlib
 import dataclasses
+import errno
+import hashlib
 import os
+import uuid
 
 import numpy as np
+import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import WHOLE_FRAME, select_regions
-from tfrecords_tools.shard_file import shard_file
+from tfrecords_tools.sources.source_example import SourceExample
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
 
@@ -201,3 +207,82 @@ def _without_paths(error):
     if error.errno is not None:
         return f"the image cannot be read: {os.strerror(error.errno)}"
     return "the image cannot be read: damaged in the archive"
+
+
+@contextlib.contextmanager
+def shard_file(path):
+    """Opens a file of records; at no moment does a part of it lie under its name.
+
+    Args:
+        path: the shard; one that exists is replaced when the new one is whole.
+
+    Yields:
+        A `tf.io.TFRecordWriter`.
+
+    Raises:
+        OSError: when the file cannot be written, for example because the disk is full.
+    """
+    folder, name = os.path.split(path)
+    # Two processes never write the same file, even if one outlived its parent or another machine
+    # was given the shard as well.
+    partial = os.path.join(folder, f".{name}.partial-{uuid.uuid4().hex}")
+    try:
+        try:
+            with tf.io.TFRecordWriter(partial) as writer:
+                yield writer
+        except tf.errors.OpError as error:
+            raise _as_os_error(error, path) from error
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        if os.path.exists(partial):
+            os.remove(partial)
+        raise
+
+
+def _as_os_error(error, path):
+    """TensorFlow reports a full disk as its own error."""
+    if "No space left on device" in str(error) or isinstance(
+        error, tf.errors.ResourceExhaustedError
+    ):
+        return OSError(errno.ENOSPC, "No space left on device", path)
+    return OSError(errno.EIO, error.message, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """One shard to be written.
+
+    Attributes:
+        split: name of the split.
+        file: name of the shard in the directory.
+        examples: what it holds, in order; those of a generated source are made as they are read.
+    """
+
+    split: str
+    file: str
+    examples: collections.abc.Sequence[SourceExample]
+
+    def run(self, writer, directory, fingerprint, report):
+        """Writes the shard and then the note that says it is whole.
+
+        Args:
+            writer: a `ShardWriter`.
+            directory: the `RecordDirectory`.
+            fingerprint: of the settings, from `RecordDirectory.open`.
+            report: called with a number of images now and then.
+
+        Returns:
+            The note: the writer's counts with `file`, `sha256` and `fingerprint`.
+
+        Raises:
+            OSError: when a file cannot be written.
+        """
+        path = directory.path(self.file)
+        counts = writer.write(path, self.examples, report)
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        note = {**counts, "file": self.file, "sha256": digest, "fingerprint": fingerprint}
+        directory.write_note(note)
+        return note

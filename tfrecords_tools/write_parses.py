@@ -4,7 +4,7 @@ import os
 import pathlib
 import re
 
-from tfrecords_tools.conllu_sentence import conllu_sentence
+from tfrecords_tools.conllu import conllu_sentence
 
 _SENTENCE_ID = re.compile(rb"^# sent_id = (.*)$", re.MULTILINE)
 _GENERATOR = "# generator = "

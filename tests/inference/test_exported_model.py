@@ -11,7 +11,7 @@ from tests.inference.small_models import (
     save_detector,
     save_encoder,
 )
-from tfrecords_tools.detection.source_proposals import SourceProposals
+from tfrecords_tools.detectors import SourceProposals
 from vsa_tf.inference.exported_model import GraphModel
 from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.signatures import AnswerSettings

@@ -3,7 +3,7 @@
 import collections
 import pathlib
 
-from vsa_tf.text.conllu import ConlluFile
+from tfrecords_tools.conllu import ConlluFile
 
 SAMPLE = pathlib.Path(__file__).parents[1] / "testdata" / "conllu" / "parsed.conllu"
 

@@ -1,6 +1,9 @@
 import pytest
 
-from vsa_tf.text.conllu import ConlluFile, ParsedCaption, SkippedParse
+from tfrecords_tools.conllu import ConlluFile, ParsedCaption, SkippedParse, conllu_sentence
+
+tokens = pytest.importorskip("spacy.tokens", reason="spaCy is an extra")
+vocab = pytest.importorskip("spacy.vocab", reason="spaCy is an extra")
 
 
 def _lines(*words):
@@ -14,6 +17,8 @@ def _lines(*words):
 
 
 DOG = _lines("1 A DET 2 det", "2 dog NOUN 3 nsubj", "3 runs VERB 0 root", "4 . PUNCT 3 punct")
+
+
 DOG_RELATIONS = (("det", "dog", "A"), ("nsubj", "runs", "dog"))
 
 
@@ -195,3 +200,39 @@ def test_what_is_no_conllu_is_refused_with_the_line(tmp_path, line, message):
 def test_an_empty_file_is_refused(tmp_path, text):
     with pytest.raises(ValueError, match="Expected sentences in CoNLL-U.*with none"):
         list(_file(tmp_path, text))
+
+
+def _doc():
+    return tokens.Doc(
+        vocab.Vocab(),
+        words=["A", "dog", "runs", "."],
+        spaces=[True, True, False, False],
+        heads=[1, 2, 2, 2],
+        deps=["det", "nsubj", "ROOT", "punct"],
+        pos=["DET", "NOUN", "VERB", "PUNCT"],
+        tags=["DT", "NN", "VBZ", "."],
+        lemmas=["a", "dog", "run", "."],
+        morphs=["", "Number=Sing", "", ""],
+    )
+
+
+def test_columns_are_those_of_conllu():
+    lines = conllu_sentence("a.jpg#2", _doc()).split("\n")
+    assert lines == [
+        "# sent_id = a.jpg#2",
+        "# text = A dog runs.",
+        "1\tA\ta\tDET\tDT\t_\t2\tdet\t_\t_",
+        "2\tdog\tdog\tNOUN\tNN\tNumber=Sing\t3\tnsubj\t_\t_",
+        "3\truns\trun\tVERB\tVBZ\t_\t0\troot\t_\tSpaceAfter=No",
+        "4\t.\t.\tPUNCT\t.\t_\t3\tpunct\t_\tSpaceAfter=No",
+        "",
+        "",
+    ]
+
+
+def test_the_reader_reads_what_is_written(tmp_path):
+    path = tmp_path / "parses.conllu"
+    path.write_text(conllu_sentence("a.jpg#2", _doc()), encoding="utf-8")
+    relations = (("det", "dog", "A"), ("nsubj", "runs", "dog"))
+    tokens = tuple(token.text for token in _doc())
+    assert list(ConlluFile(path)) == [ParsedCaption("a.jpg", 2, relations, tokens)]

@@ -6,8 +6,8 @@ import pytest
 from program_runs import run_program
 
 from tfrecords_tools import parse
+from tfrecords_tools.conllu import ConlluFile
 from vsa_tf.program import ProgramError
-from vsa_tf.text.conllu import ConlluFile
 
 run = functools.partial(run_program, parse)
 

@@ -2,9 +2,7 @@
 
 import tensorflow as tf
 
-from tfrecords_tools.detection.grid_detector import GridDetector
-from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
-from tfrecords_tools.detection.whole_frame_only import WholeFrameOnly
+from tfrecords_tools.detectors import GridDetector, SavedModelDetector, WholeFrameOnly
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.inference.graph_encoder import GraphEncoder
