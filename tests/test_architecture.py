@@ -320,7 +320,7 @@ _ALLOWED = {
     ),
     "tfrecords_tools.beam_options": ("apache_beam",),
     "tfrecords_tools.beam_pool": ("apache_beam", "tfrecords_tools.worker_pool"),
-    "tfrecords_tools.detection.load_opencv": ("cv2",),
+    "tfrecords_tools.detection.opencv_proposals": ("cv2",),
     "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
     # Sources parse only, and know archives and one another.
     "tfrecords_tools.sources.neuraltalk": (
@@ -342,7 +342,7 @@ _ALLOWED = {
 # Packages that only few may import, whatever a longer list above says.
 _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
-    "cv2": {"tfrecords_tools.detection.load_opencv"},
+    "cv2": {"tfrecords_tools.detection.opencv_proposals"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "spacy": {"tfrecords_tools.parse"},
     "apache_beam": {"tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"},

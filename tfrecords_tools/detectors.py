@@ -9,9 +9,8 @@ import pathlib
 
 import numpy as np
 
-from tfrecords_tools.detection.edge_boxes import EdgeBoxes
 from tfrecords_tools.detection.file_proposals import FileProposals
-from tfrecords_tools.detection.selective_search import SelectiveSearch
+from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch
 
 _BY_FILE = {"proposals": FileProposals, "edge_boxes": EdgeBoxes}
 

@@ -14,7 +14,7 @@ import os
 from absl import flags
 
 from tfrecords_tools.dependency_parses import DependencyParses
-from tfrecords_tools.detection.load_opencv import load_opencv
+from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.encoders import REGION_FEATURES
 from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source

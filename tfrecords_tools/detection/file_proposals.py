@@ -6,8 +6,19 @@ import pathlib
 
 import numpy as np
 
-from tfrecords_tools.detection.box_order import BoxOrder
-from tfrecords_tools.detection.check_box_layout import check_box_layout
+from vsa_tf.boxes import box_overlap
+
+# Images before anything is concluded, and how far below zero, in standard errors and in overlap,
+# their mean must lie: boxes of no order, or that overlap nothing, are never refused.
+_MIN_ORDERED_IMAGES = 16
+_STANDARD_ERRORS = 5.0
+_MIN_DIFFERENCE = 0.05
+# Detectors' boxes exceed the frame by rounding.
+_TOLERANCE = 0.01
+# Boxes of so many images cover more than a tenth of the frame's sides, unless they are of another
+# scale.
+_MIN_IMAGES = 10
+_MIN_COVER = 0.01
 
 
 class FileProposals:
@@ -113,3 +124,76 @@ def _what_is_wrong(entry):
     if isinstance(scores, list) and len(scores) != len(boxes):
         return f"{len(scores)} scores of {len(boxes)} boxes"
     return f"the scores {str(scores)[:80]}"
+
+
+class BoxOrder:
+    """Compares boxes as they are given, and with x and y swapped, with annotated boxes.
+
+    Attributes:
+        given: for each image the mean over its annotated boxes of the best overlap (IoU).
+        swapped: the same with x and y of the boxes swapped.
+    """
+
+    def __init__(self):
+        self.given, self.swapped = [], []
+
+    def add(self, boxes, annotated):
+        """Takes in one image.
+
+        Args:
+            boxes: float `[K, 4]`, said to be `ymin, xmin, ymax, xmax`.
+            annotated: float `[n, 4]`, in this order.
+        """
+        if len(boxes) and len(annotated):
+            for overlaps, columns in ((self.given, [0, 1, 2, 3]), (self.swapped, [1, 0, 3, 2])):
+                found = box_overlap(annotated[:, None], boxes[:, columns])
+                overlaps.append(float(found.max(axis=1).mean()))
+
+    def looks_swapped(self):
+        """Returns whether the boxes fit clearly better when x and y are swapped."""
+        if len(self.given) < _MIN_ORDERED_IMAGES:
+            return False
+        gain = np.array(self.swapped) - self.given
+        error = gain.std(ddof=1) / np.sqrt(len(gain))
+        return bool(gain.mean() > max(_MIN_DIFFERENCE, _STANDARD_ERRORS * error))
+
+
+def check_box_layout(boxes, path):
+    """Tells from all boxes together what they look like; whether x is before y cannot be seen.
+
+    Args:
+        boxes: dict of file name to float `[K, 4]`, finite.
+        path: of the file, for the message.
+
+    Raises:
+        ValueError: naming the scale or layout that they seem to have, or the first wrong box.
+    """
+    every = np.concatenate([np.zeros((0, 4)), *boxes.values()])
+    if not len(every):
+        return
+    expected = f"Expected ymin, xmin, ymax, xmax in 0..1 of the frame in {path}. Received: "
+    outside = ((every < -_TOLERANCE) | (every > 1 + _TOLERANCE)).any(axis=1)
+    backwards = (every[:, 2:] <= every[:, :2]).any(axis=1)
+    if outside.mean() > 0.5:
+        scale = "pixels: divide them by the image's height and width"
+        if every.max() <= 101:
+            scale = f"per cent of the frame: divide them by 100; or like {scale}"
+        raise ValueError(f"{expected}numbers up to {every.max():g}, which look like {scale}")
+    sums = every[:, :2] + every[:, 2:]
+    if backwards.mean() > 0.1 and (sums <= 1 + _TOLERANCE).all():
+        raise ValueError(
+            f"{expected}boxes that look like a corner and a size (x, y, width, height): the third "
+            "number is often below the first, and their sum never above 1"
+        )
+    for name, own in boxes.items():
+        wrong = ((own < -_TOLERANCE) | (own > 1 + _TOLERANCE)).any(axis=1)
+        wrong |= (own[:, 2:] <= own[:, :2]).any(axis=1)
+        if wrong.any():
+            raise ValueError(f"{expected}{own[wrong][0].tolist()} for {name}")
+    # Their hull's overlap (IoU) with the frame: it lies in it.
+    cover = np.prod(every[:, 2:].max(axis=0) - every[:, :2].min(axis=0))
+    if len(boxes) >= _MIN_IMAGES and cover < _MIN_COVER:
+        raise ValueError(
+            f"{expected}boxes that all lie in {cover:.2g} of the frame, which look divided by the "
+            "size of the image twice"
+        )

@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from tfrecords_tools.detection.file_proposals import FileProposals
+from tfrecords_tools.detection.file_proposals import BoxOrder, FileProposals, check_box_layout
 from tfrecords_tools.sources.source_example import AnnotatedBox, SourceExample
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
+SWAP = [1, 0, 3, 2]
 
 
 def example(name="a.jpg", **fields):
@@ -98,3 +99,122 @@ def test_swapped_coordinates_are_refused_by_what_is_annotated(detector_of):
         detector_of(swapped).detect(images, examples)
     # Without annotations nothing tells.
     detector_of(swapped).detect(images, [example(name) for name in names])
+
+
+def images(count, seed=0):
+    """Yields wide annotated boxes, and proposals: each of them moved a little, and noise."""
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        start = random.uniform(0, 0.5, (3, 2))
+        annotated = np.concatenate([start, start + [0.2, 0.45]], axis=1)
+        start = random.uniform(0, 0.5, (20, 2))
+        noise = np.concatenate([start, start + random.uniform(0.1, 0.5, (20, 2))], axis=1)
+        close = annotated + random.uniform(-0.03, 0.03, (3, 4))
+        yield np.concatenate([close, noise]), annotated
+
+
+def order_of(pairs):
+    order = BoxOrder()
+    for boxes, annotated in pairs:
+        order.add(boxes, annotated)
+    return order
+
+
+def test_overlap_is_that_of_the_best_box_with_each_annotated_one():
+    # Halves of the first annotated box overlap it by 0.5, and the second by nothing; swapped, the
+    # upper half becomes the left one and the second annotated box is found.
+    annotated = np.array([[0, 0, 0.5, 1], [0, 0, 1, 0.25]])
+    order = order_of([(np.array([[0, 0, 0.25, 1]]), annotated)])
+    # 0.25 / 0.5 and 0.0625 / (0.25 + 0.25 - 0.0625); 0.125 / 0.625 and 1.
+    np.testing.assert_allclose(order.given, [(0.5 + 1 / 7) / 2])
+    np.testing.assert_allclose(order.swapped, [(0.2 + 1) / 2])
+
+
+def test_swapped_boxes_are_told_from_those_in_order():
+    assert not order_of(images(20)).looks_swapped()
+    assert order_of((boxes[:, SWAP], annotated) for boxes, annotated in images(20)).looks_swapped()
+
+
+def test_few_images_prove_nothing():
+    pairs = [(boxes[:, SWAP], annotated) for boxes, annotated in images(15)]
+    assert not order_of(pairs).looks_swapped()
+    assert order_of([*pairs, *pairs]).looks_swapped()
+
+
+def test_boxes_that_are_as_good_either_way_are_in_order():
+    for seed in range(20):
+        # Nothing but noise, which overlaps annotated boxes by chance.
+        noise = [(boxes[3:], annotated) for boxes, annotated in images(100, seed)]
+        assert not order_of(noise).looks_swapped()
+    squares = [(np.array([[0.2, 0.2, 0.6, 0.6]]), annotated) for _, annotated in images(100)]
+    assert not order_of(squares).looks_swapped()
+
+
+def test_images_without_boxes_or_annotations_are_left_out():
+    order = order_of([(np.zeros((0, 4)), np.ones((1, 4))), (np.ones((1, 4)), np.zeros((0, 4)))])
+    assert order.given == order.swapped == []
+
+
+def boxes(count=12, seed=0):
+    """Boxes of `count` images, all over the frame."""
+    random = np.random.default_rng(seed)
+    found = {}
+    for image in range(count):
+        start = random.uniform(0, 0.6, (30, 2))
+        ends = start + random.uniform(0.1, 0.4, (30, 2))
+        found[f"{image}.jpg"] = np.concatenate([start, ends], axis=1)
+    return found
+
+
+def changed(change, **options):
+    return {name: change(own.copy()) for name, own in boxes(**options).items()}
+
+
+def corner_and_size(own):
+    own[:, 2:] -= own[:, :2]
+    return own
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_normalised_boxes_pass(seed):
+    check_box_layout(boxes(seed=seed), "p.json")
+    # As detectors clip nothing, and images may be without any.
+    check_box_layout(changed(lambda own: own * 1.01 - 0.005, seed=seed), "p.json")
+    check_box_layout({"a.jpg": np.zeros((0, 4))}, "p.json")
+
+
+def test_small_boxes_in_a_corner_of_few_images_pass():
+    check_box_layout(changed(lambda own: own / 20, count=9), "p.json")
+
+
+def test_boxes_whose_sums_happen_to_be_small_pass():
+    # All in the upper left quarter: a corner and a size would be no less possible.
+    check_box_layout(changed(lambda own: own / 2), "p.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "looks_like"),
+    [
+        (lambda own: own * [375, 500, 375, 500], "look like pixels"),
+        (lambda own: own * [500, 375, 500, 375], "look like pixels"),
+        # Per cent, or images of 96 x 64 pixels.
+        (lambda own: own * 100, "look like per cent .*by 100; or like pixels.*height and width"),
+        (lambda own: own * [64, 96, 64, 96], "look like per cent .*; or like pixels"),
+        (lambda own: own * 1000, "look like pixels"),
+        (corner_and_size, "a corner and a size"),
+        (lambda own: own / 224, "divided by the size of the image twice"),
+    ],
+)
+def test_another_scale_or_layout_is_named(change, looks_like):
+    with pytest.raises(ValueError, match=f"ymin, xmin.*p.json.*{looks_like}"):
+        check_box_layout(changed(change), "p.json")
+
+
+@pytest.mark.parametrize(
+    "box", [[0, 0, 1.5, 1], [-0.5, 0, 1, 1], [0.5, 0.5, 0.2, 0.9], [0, 0, 1, 0]]
+)
+def test_one_wrong_box_among_right_ones_is_named_with_its_image(box):
+    found = boxes()
+    found["7.jpg"][3] = box
+    with pytest.raises(ValueError, match=r"\[.*\] for 7.jpg"):
+        check_box_layout(found, "p.json")
