@@ -15,7 +15,7 @@ import importlib
 
 from absl import flags
 
-from tfrecords_tools.exporting.whole_directory import whole_directory
+from tfrecords_tools.exporting.exported_directory import whole_directory
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.program import ProgramError, run

@@ -3,7 +3,7 @@
 from program_runs import run_program
 
 from tfrecords_tools import export
-from tfrecords_tools.exporting.read_records import read_records
+from tfrecords_tools.exporting.exported_directory import read_records
 from vsa_tf.data.dataset_info import DatasetInfo
 
 

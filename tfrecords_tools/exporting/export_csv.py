@@ -2,9 +2,7 @@
 
 import csv
 
-from tfrecords_tools.exporting.image_folder import ImageFolder
-from tfrecords_tools.exporting.left_out import left_out
-from tfrecords_tools.exporting.read_records import read_records
+from tfrecords_tools.exporting.exported_directory import ImageFolder, left_out, read_records
 from tfrecords_tools.sources.csv_captions import COLUMNS
 
 

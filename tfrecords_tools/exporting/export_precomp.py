@@ -4,9 +4,7 @@ import contextlib
 
 import numpy as np
 
-from tfrecords_tools.exporting.left_out import left_out
-from tfrecords_tools.exporting.one_line import one_line
-from tfrecords_tools.exporting.read_records import read_records
+from tfrecords_tools.exporting.exported_directory import left_out, one_line, read_records
 
 _CAPTIONS_PER_IMAGE = 5
 
