@@ -25,9 +25,7 @@ import tempfile
 import numpy as np
 
 from benchmarks.benchmark_parser import BenchmarkParser
-from tfrecords_tools.sources.generated_examples import GeneratedExamples
-from tfrecords_tools.sources.source import Source
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import GeneratedExamples, Source, SourceExample
 
 _NUM_CAPTIONS = 5
 

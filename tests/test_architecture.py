@@ -329,7 +329,7 @@ _ALLOWED = {
         "tfrecords_tools.archive",
         "tfrecords_tools.sources",
     ),
-    "tfrecords_tools.sources.load_tfds": ("tensorflow_datasets",),
+    "tfrecords_tools.sources.tfds_features": ("tensorflow_datasets",),
     "tfrecords_tools.sources": (
         "PIL",
         "numpy",
@@ -346,7 +346,7 @@ _ONLY_IN = {
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "spacy": {"tfrecords_tools.parse"},
     "apache_beam": {"tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"},
-    "tensorflow_datasets": {"tfrecords_tools.sources.load_tfds"},
+    "tensorflow_datasets": {"tfrecords_tools.sources.tfds_features"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {
         "vsa_tf.data.text_ops",

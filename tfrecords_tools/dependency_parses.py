@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from tfrecords_tools.conllu import ConlluFile
-from tfrecords_tools.sources.source_example import Skip
+from tfrecords_tools.sources.source import Skip
 
 # Of a reason that many share, so many are listed; the others are counted.
 _LISTED = 20

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import WHOLE_FRAME, select_regions
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
 

@@ -9,7 +9,7 @@ from program_runs import run_program
 from written_records import contents, write
 
 from tfrecords_tools import write as write_program
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.program import ProgramError

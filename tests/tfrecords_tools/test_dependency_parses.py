@@ -4,7 +4,7 @@ import pytest
 from parsed_captions import PARSES, captions
 
 from tfrecords_tools.dependency_parses import DependencyParses
-from tfrecords_tools.sources.source_example import Skip
+from tfrecords_tools.sources.source import Skip
 
 DOG = "1\tDogs\t_\t_\t_\t_\t2\tnsubj\t_\t_\n2\trun\t_\t_\t_\t_\t0\troot\t_\t_\n"
 RELATION = ("nsubj", "run", "Dogs")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools.detectors import make_detector
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 

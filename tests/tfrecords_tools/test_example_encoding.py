@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, encode_example
-from tfrecords_tools.sources.source_example import AnnotatedBox, Phrase, SourceExample
+from tfrecords_tools.sources.source import AnnotatedBox, Phrase, SourceExample
 from vsa_tf.data import schema
 
 EXAMPLE = SourceExample(

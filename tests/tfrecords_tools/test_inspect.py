@@ -11,7 +11,7 @@ from program_runs import run_program
 from tfrecords_tools import inspect
 from tfrecords_tools.record_checking import check_records
 from tfrecords_tools.record_rendering import render_records
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data import schema

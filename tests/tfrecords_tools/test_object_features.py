@@ -9,8 +9,8 @@ from mini_flickr8k import files, jpeg, write_directories
 from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
-from tfrecords_tools.sources.flickr8k import Flickr8k
-from tfrecords_tools.sources.source_example import AnnotatedBox
+from tfrecords_tools.sources.flickr_captions import Flickr8k
+from tfrecords_tools.sources.source import AnnotatedBox
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.data.record_split import RecordSplit
 

@@ -16,7 +16,7 @@ from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data.parsed_record import ParsedRecord

@@ -2,9 +2,7 @@
 
 import hashlib
 
-from tfrecords_tools.sources.caption_text import read_caption
-from tfrecords_tools.sources.source import Source
-from tfrecords_tools.sources.source_example import Skip
+from tfrecords_tools.sources.source import Skip, Source, read_caption
 
 
 class CaptionSource(Source):

@@ -11,7 +11,7 @@ from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 _OFFICIAL_COUNTS = {
     "2014": {"train": 82_783, "dev": 40_504},

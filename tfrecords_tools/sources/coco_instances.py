@@ -7,7 +7,7 @@ import collections
 import math
 
 from tfrecords_tools.sources.annotation_file import AnnotationFile
-from tfrecords_tools.sources.source_example import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox
 
 
 class CocoInstances:

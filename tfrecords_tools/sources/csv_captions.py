@@ -9,9 +9,7 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import Archive
-from tfrecords_tools.sources.caption_text import read_caption
-from tfrecords_tools.sources.source import Source
-from tfrecords_tools.sources.source_example import Skip, SourceExample
+from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption
 
 COLUMNS = ("path", "caption", "split")
 DEFAULT_SPLIT = "train"

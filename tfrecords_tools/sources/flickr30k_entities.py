@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from tfrecords_tools.sources.phrase_alignment import align_phrases
-from tfrecords_tools.sources.source_example import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox
 
 # The chain of phrases that name nothing to be seen.
 NOT_VISUAL_CHAIN = "0"

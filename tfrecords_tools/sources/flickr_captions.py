@@ -6,7 +6,7 @@ import re
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 _KEY = re.compile(r"(.+)#(\d+)\s*")
 
@@ -180,3 +180,56 @@ def _lines(data):
     """Splits at any line end: copies with CR LF and with CR alone are in circulation."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+
+
+class Flickr8k(FlickrCaptions):
+    """Parses Flickr8K, with the phrases and boxes of Flickr30K Entities if they are given.
+
+    Args:
+        images: directory or zip that holds `Flicker8k_Dataset/*.jpg` (so spelt).
+        captions: directory or zip that holds `Flickr8k.token.txt` and one or more of
+            `Flickr_8k.{train,dev,test}Images.txt`; a split whose list is missing is left out.
+        entities: directory or zip that holds `Sentences/` and `Annotations/`, or None.
+
+    Raises:
+        OSError: when a file is missing or unreadable; the message says what to get.
+        ValueError: when a file holds none of what it should.
+    """
+
+    name = "flickr8k"
+    official_counts = {"train": 6000, "dev": 1000, "test": 1000}
+    token_file = "Flickr8k.token.txt"
+    split_files = {split: f"Flickr_8k.{split}Images.txt" for split in ("train", "dev", "test")}
+    images_wanted = ("Flicker8k_Dataset/*.jpg", "Flickr8k_Dataset.zip")
+    captions_wanted = lists_wanted = "Flickr8k_text.zip"
+
+
+class Flickr30k(FlickrCaptions):
+    """Parses Flickr30K, with the phrases and boxes of Flickr30K Entities if they are given.
+
+    The lists are those of Flickr30K Entities; `val.txt` is the split `dev`. Karpathy's splits are
+    the data set `karpathy_json`.
+
+    Args:
+        images: directory or zip of the photographs, `NUMBER.jpg`.
+        captions: directory or zip that holds `results_20130124.token` and one or more of
+            `train.txt`, `val.txt`, `test.txt`; a split whose list is missing is left out.
+        entities: directory or zip that holds `Sentences/` and `Annotations/`, or None; the lists
+            may lie here too.
+
+    Raises:
+        OSError: when a file is missing or unreadable; the message says what to get.
+        ValueError: when a file holds none of what it should.
+    """
+
+    name = "flickr30k"
+    official_counts = {"train": 29_783, "dev": 1000, "test": 1000}
+    token_file = "results_20130124.token"
+    split_files = {"train": "train.txt", "dev": "val.txt", "test": "test.txt"}
+    list_suffix = ".jpg"
+    images_wanted = ("flickr30k-images/*.jpg", "flickr30k-images.tar.gz, unpack it")
+    captions_wanted = "flickr30k.tar.gz, unpack it"
+    lists_wanted = (
+        "them from https://github.com/BryanPlummer/flickr30k_entities, put them beside "
+        "results_20130124.token"
+    )

@@ -11,7 +11,7 @@ import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 _LIST = "iaprtc12_{split}_list.txt"
 _DESCRIPTION = re.compile(r"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)

@@ -11,7 +11,7 @@ from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 
 class KarpathyJson(KarpathyCaptions):

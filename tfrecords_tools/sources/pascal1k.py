@@ -12,7 +12,7 @@ import re
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 # Tells captions whose photograph is missing from a README.
 _STEM = re.compile(r"\d{4}_\d+")

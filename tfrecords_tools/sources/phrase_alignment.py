@@ -2,7 +2,7 @@
 
 import difflib
 
-from tfrecords_tools.sources.source_example import Phrase
+from tfrecords_tools.sources.source import Phrase
 
 # Below this share of common words two sentences say different things.
 MIN_SIMILARITY = 0.6

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source_example import SourceExample
+from tfrecords_tools.sources.source import SourceExample
 
 CAPTIONS_PER_IMAGE = 5
 # COCO's 5,000 test images are called testall, their first 1,000 test.

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tfrecords_tools.sources.source_example import Box
+from tfrecords_tools.sources.source import Box
 
 COLOURS = {
     "red": (214, 34, 38),

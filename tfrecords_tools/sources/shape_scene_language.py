@@ -3,8 +3,12 @@
 import dataclasses
 
 from tfrecords_tools.sources.shape_scene_claims import assignments
-from tfrecords_tools.sources.shape_scene_sentence import Sentence
-from tfrecords_tools.sources.shape_scene_words import POSITION_WORDS, RELATION_WORDS, SIZE_WORDS
+from tfrecords_tools.sources.shape_scene_sentence import (
+    POSITION_WORDS,
+    RELATION_WORDS,
+    SIZE_WORDS,
+    Sentence,
+)
 
 
 def _groups(sentence):

@@ -1,6 +1,7 @@
-"""The phrases and clauses that sentences about a shape scene are written of."""
+"""Sentences about a shape scene: their words, phrases and clauses."""
 
-from tfrecords_tools.sources.shape_scene_caption import Caption
+import dataclasses
+
 from tfrecords_tools.sources.shape_scene_claims import (
     POSITIONS,
     RELATIONS,
@@ -10,11 +11,33 @@ from tfrecords_tools.sources.shape_scene_claims import (
     is_background,
     members,
 )
-from tfrecords_tools.sources.shape_scene_words import POSITION_WORDS, SIZE_WORDS
-from tfrecords_tools.sources.source_example import Phrase
+from tfrecords_tools.sources.source import Phrase
 
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 _BACKGROUND_KINDS = ("plain", "speckled", "striped", "checkered")
+POSITION_WORDS = {
+    "left": ("on the left", "on the left", "on the left side"),
+    "right": ("on the right", "on the right", "on the right side"),
+    "top": ("at the top", "near the top", "in the upper part"),
+    "bottom": ("at the bottom", "near the bottom", "in the lower part"),
+    "middle": ("in the middle", "in the center"),
+    "top left": ("in the top left corner", "in the upper left corner", "at the top left"),
+    "top right": ("in the top right corner", "in the upper right corner", "at the top right"),
+    "bottom left": ("in the bottom left corner", "in the lower left corner", "at the bottom left"),
+    "bottom right": (
+        "in the bottom right corner",
+        "in the lower right corner",
+        "at the bottom right",
+    ),
+}
+RELATION_WORDS = {
+    "left of": ("to the left of", "left of", "on the left of"),
+    "right of": ("to the right of", "right of", "on the right of"),
+    "above": ("above", "higher than", "above"),
+    "below": ("below", "under", "beneath"),
+    "near": ("near", "next to", "close to"),
+}
+SIZE_WORDS = {"small": ("small", "small", "little", "tiny"), "large": ("large", "big")}
 
 
 class Sentence:
@@ -208,3 +231,20 @@ class Sentence:
             claims=tuple(self.claims),
             referents=tuple(self.referents),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """A sentence about a scene with its meaning.
+
+    Attributes:
+        text: the words, punctuation separated by spaces.
+        phrases: the entity mentions, positions in `text.split()`.
+        claims: what it says.
+        referents: for each entity of the claims the index of the shape that is meant.
+    """
+
+    text: str
+    phrases: tuple[Phrase, ...]
+    claims: tuple[Claim, ...]
+    referents: tuple[int, ...]

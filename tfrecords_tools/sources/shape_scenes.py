@@ -9,12 +9,10 @@ import random
 
 import numpy as np
 
-from tfrecords_tools.sources.generated_examples import GeneratedExamples
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, ShapeScene
 from tfrecords_tools.sources.shape_scene_claims import satisfies
 from tfrecords_tools.sources.shape_scene_language import describe
-from tfrecords_tools.sources.source import Source
-from tfrecords_tools.sources.source_example import AnnotatedBox, SourceExample
+from tfrecords_tools.sources.source import AnnotatedBox, GeneratedExamples, Source, SourceExample
 
 # Raised whenever the same settings would give other examples.
 _VERSION = 1

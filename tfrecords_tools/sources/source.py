@@ -1,4 +1,14 @@
-"""What the writer asks of a source."""
+"""What the writer asks of a source, and the examples that every source yields."""
+
+import collections.abc
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+Box = tuple[float, float, float, float]
+# Longer "captions" are paragraphs or damage; the longest of Flickr8K and Flickr30K has 82 words.
+MAX_CAPTION_WORDS = 200
 
 
 class Source:
@@ -54,3 +64,143 @@ class Source:
         Raises:
             ValueError: saying what does not fit.
         """
+
+
+@dataclasses.dataclass(frozen=True)
+class Phrase:
+    """An entity mention: a run of space-separated words of one caption.
+
+    Attributes:
+        caption_index: which caption of the image, from 0.
+        first_word: position of the first word in `caption.split()`.
+        num_words: number of words.
+        chain: coreference chain; boxes of the same chain show what the phrase means.
+        type: entity type(s), joined by `/`, e.g. `people` or `clothing/other`.
+    """
+
+    caption_index: int
+    first_word: int
+    num_words: int
+    chain: str
+    type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedBox:
+    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`."""
+
+    chain: str
+    box: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceExample:
+    """One photograph as a data set describes it.
+
+    Attributes:
+        source_id: unique in the data set, stable between runs.
+        filename: name of the image file, as users know it.
+        captions: the sentences as written.
+        read_image: returns the encoded image; raises `OSError` when it cannot be read. None where
+            the data set brings features in its place.
+        objects: annotated boxes.
+        phrases: entity mentions of the captions.
+        proposals: region proposals that come with the data set (`--detector=proposals`).
+        proposal_scores: one score a proposal.
+        read_features: returns float32 `[R, D]`, features of the whole frame and of R - 1 regions
+            whose boxes are not known; None where there is a photograph.
+        dependencies: for each caption its dependency relations, tuples of `(relation, head,
+            dependent)`; empty where captions are not parsed.
+    """
+
+    source_id: str
+    filename: str
+    captions: tuple[str, ...]
+    read_image: Callable[[], bytes] | None = None
+    objects: tuple[AnnotatedBox, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    proposals: tuple[Box, ...] = ()
+    proposal_scores: tuple[float, ...] = ()
+    read_features: Callable[[], np.ndarray] | None = None
+    dependencies: tuple[tuple[tuple[str, str, str], ...], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Something that was left out, and why: counted and listed in `dataset_info.json`.
+
+    Attributes:
+        split: name of the split; empty for what is of none.
+        source_id: what was left out; empty for several things that are not named.
+        reason: why.
+        count: of how many things it speaks.
+    """
+
+    split: str
+    source_id: str
+    reason: str
+    count: int = 1
+
+    def entry(self):
+        """Returns what `dataset_info.json` lists, a dict: `count` where it is not 1."""
+        entry = dataclasses.asdict(self)
+        if self.count == 1:
+            del entry["count"]
+        return entry
+
+
+def read_caption(data):
+    """Decodes and checks one caption.
+
+    Args:
+        data: the caption, bytes or a string.
+
+    Returns:
+        `(text, reason)`: the caption without surrounding space and None, or None and why the
+        caption cannot be used.
+    """
+    if isinstance(data, str):
+        # JSON can spell halves of characters, which no UTF-8 holds.
+        data = data.encode("utf-8", "surrogatepass")
+    try:
+        text = data.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        return None, f"the caption is not UTF-8 (byte {error.start} of {data[:60]!r})"
+    if not text:
+        return None, "the caption is empty"
+    if not any(character.isalnum() for character in text):
+        return None, f"the caption has no word: {text[:60]!r}"
+    num_words = len(text.split())
+    if num_words > MAX_CAPTION_WORDS:
+        return None, f"the caption has {num_words} words (at most {MAX_CAPTION_WORDS})"
+    return text, None
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedExamples(collections.abc.Sequence):
+    """A run of the examples of one split, as small as its bounds wherever it is sent.
+
+    Attributes:
+        source: a picklable `Source` with `example(split, index)`.
+        split: name of the split.
+        indices: range of the examples.
+
+    Example:
+
+    >>> from tfrecords_tools.sources.shape_scenes import ShapeScenes
+    >>> examples = GeneratedExamples(ShapeScenes(num_train=9), "train", range(9))[3:5]
+    >>> len(examples), examples[0].source_id
+    (2, 'train-000003')
+    """
+
+    source: object
+    split: str
+    indices: range
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return dataclasses.replace(self, indices=self.indices[index])
+        return self.source.example(self.split, self.indices[index])

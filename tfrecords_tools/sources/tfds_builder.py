@@ -9,9 +9,8 @@ import json
 import re
 
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.load_tfds import load_tfds
-from tfrecords_tools.sources.source_example import SourceExample
-from tfrecords_tools.sources.tfds_features import TfdsFeatures
+from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.tfds_features import TfdsFeatures, load_tfds
 
 _SPLITS = {"validation": "dev", "val": "dev", "valid": "dev"}
 # Photographs that are passed over one by one: further on the records are opened anew.

@@ -1,11 +1,12 @@
-"""Which features of a tensorflow-datasets builder are the photograph, its captions, its boxes."""
+"""Which features of a tensorflow-datasets builder are photograph, captions, and boxes."""
 
 import dataclasses
+import logging
+import os
 
 import numpy as np
 
-from tfrecords_tools.sources.load_tfds import load_tfds
-from tfrecords_tools.sources.tfds_boxes import TfdsBoxes
+from tfrecords_tools.sources.source import AnnotatedBox
 
 # The first of these names that there is.
 _CAPTIONS = (
@@ -21,6 +22,80 @@ _CAPTIONS = (
 _TEXTS = ("text", "raw", "caption", "sentence")
 _SOURCE_IDS = ("image/id", "image_id", "id")
 _FILENAMES = ("image/filename", "filename", "file_name")
+
+
+class TfdsBoxes:
+    """The boxes of a sequence of several features, such as `objects` of COCO.
+
+    Each box is a chain of its own, `LABEL#ID`: its class where there is one class feature, its `id`
+    or else its place. Boxes are clipped to the photograph. Crowds (`is_crowd`) and boxes without
+    area are left out.
+
+    Args:
+        name: of the sequence.
+        features: dict of the features in it.
+
+    Attributes:
+        name: of the sequence.
+        parts: set of the names in it that are read.
+
+    Raises:
+        ValueError: when there are boxes of two kinds, and none is called `bbox`.
+    """
+
+    def __init__(self, name, features):
+        boxes = self.names(features)
+        if len(boxes) > 1 and "bbox" not in boxes:
+            raise ValueError(
+                f"Expected one box in {name}, or one called bbox. Received: {', '.join(boxes)}"
+            )
+        class_label = load_tfds().features.ClassLabel
+        labels = [part for part, own in features.items() if isinstance(own, class_label)]
+        self.name = name
+        self._box = "bbox" if "bbox" in boxes else boxes[0]
+        self._label = labels[0] if len(labels) == 1 else None
+        self._class_names = features[self._label].names if self._label else ()
+        numbers = {
+            part
+            for part in ("id", "is_crowd")
+            if part in features
+            and np.dtype(features[part].get_tensor_info().np_dtype).kind in "biu"
+        }
+        self.parts = {self._box, self._label, *numbers} - {None}
+
+    @staticmethod
+    def names(features):
+        """Returns which of the features are boxes, normalised `(ymin, xmin, ymax, xmax)`."""
+        box = load_tfds().features.BBoxFeature
+        return [
+            name
+            for name, own in features.items()
+            if isinstance(own, box) and getattr(own.bbox_format, "name", "") == "REL_YXYX"
+        ]
+
+    def annotate(self, values):
+        """Reads the boxes of a photograph.
+
+        Args:
+            values: dict of the parts, one row a box.
+
+        Returns:
+            `(objects, problems)`: a tuple of `AnnotatedBox`, and a list of reasons for what was
+            left out.
+        """
+        objects, problems, num_crowds = [], [], 0
+        for row, box in enumerate(np.clip(values[self._box], 0.0, 1.0).tolist()):
+            label = self._class_names[values[self._label][row]] if self._label else "object"
+            chain = f"{label}#{values['id'][row] if 'id' in self.parts else row}"
+            if "is_crowd" in self.parts and values["is_crowd"][row]:
+                num_crowds += 1
+            elif not (box[2] > box[0] and box[3] > box[1]):
+                problems.append(f"the box of {chain} has no area inside the image")
+            else:
+                objects.append(AnnotatedBox(chain, tuple(box)))
+        if num_crowds:
+            problems.append(f"boxes of crowds are left out: {num_crowds}")
+        return tuple(objects), problems
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,3 +215,31 @@ def _scalar(features, names):
         if name in features and getattr(features[name].get_tensor_info(), "shape", None) == ():
             return name
     return None
+
+
+def load_tfds():
+    """Imports tensorflow-datasets.
+
+    Returns:
+        The module `tensorflow_datasets`.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    # It reads records with TensorFlow, which would take all of a GPU that the writer's own
+    # processes need.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ValueError(
+            "--dataset=tfds:NAME needs tensorflow-datasets, which is not installed: "
+            'pip install "vsa_tf[tfds]"'
+        ) from error
+    logging.getLogger("absl").addFilter(_is_not_of_its_own_names)
+    return tensorflow_datasets
+
+
+def _is_not_of_its_own_names(record):
+    """It warns of an old name that it uses itself, once for every feature and file."""
+    return "`FeatureConnector.dtype` is deprecated" not in record.getMessage()

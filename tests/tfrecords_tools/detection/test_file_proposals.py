@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.detection.file_proposals import BoxOrder, FileProposals, check_box_layout
-from tfrecords_tools.sources.source_example import AnnotatedBox, SourceExample
+from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 SWAP = [1, 0, 3, 2]

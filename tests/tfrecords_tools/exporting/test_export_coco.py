@@ -8,7 +8,7 @@ from source_samples import SAMPLES
 from written_records import csv_source, write
 
 from tfrecords_tools.sources.coco import Coco
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 
 PIXELS = WriteSettings()

@@ -6,7 +6,7 @@ from mini_flickr8k import files, jpeg, write_directories
 from written_records import SETTINGS, write
 
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 
 # Commas, quotes, line ends, other alphabets; two files of one name.
 ROWS = (

@@ -7,7 +7,7 @@ from source_samples import SAMPLES
 from written_records import SETTINGS, csv_source, write
 
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.precomp import Precomp
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from vsa_tf.program import ProgramError

@@ -8,7 +8,7 @@ from mini_flickr8k import files, write_directories
 from written_records import write
 
 from tfrecords_tools.exporting.exported_directory import ImageFolder, left_out, whole_directory
-from tfrecords_tools.sources.flickr8k import Flickr8k
+from tfrecords_tools.sources.flickr_captions import Flickr8k
 
 SPLITS = {
     name: types.SimpleNamespace(num_images=number, num_phrases=10 * number)

@@ -1,5 +1,5 @@
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source_example import Skip, SourceExample
+from tfrecords_tools.sources.source import Skip, SourceExample
 
 
 class Photographs(CaptionSource):

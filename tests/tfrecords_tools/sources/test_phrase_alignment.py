@@ -1,6 +1,6 @@
 from tfrecords_tools.sources.flickr30k_entities import EntitySentence, parse_sentences
 from tfrecords_tools.sources.phrase_alignment import align_phrases
-from tfrecords_tools.sources.source_example import Phrase
+from tfrecords_tools.sources.source import Phrase
 
 
 def align(captions, *lines):

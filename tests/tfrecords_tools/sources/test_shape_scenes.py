@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, Background, Shape, ShapeScene
-from tfrecords_tools.sources.shape_scene_caption import Caption
 from tfrecords_tools.sources.shape_scene_claims import Claim, assignments, satisfies
+from tfrecords_tools.sources.shape_scene_sentence import Caption
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
 
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}

@@ -4,9 +4,8 @@ import pickle
 
 from written_records import contents, write
 
-from tfrecords_tools.sources.generated_examples import GeneratedExamples
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
-from tfrecords_tools.sources.source import Source
+from tfrecords_tools.sources.source import GeneratedExamples, Source
 from tfrecords_tools.write_settings import WriteSettings
 
 SETTINGS = WriteSettings(num_shards=2)

@@ -6,7 +6,7 @@ from small_tfds import coco_like_example, coco_like_features, jpeg, prepare, tfd
 from source_samples import read_all, skips
 
 from tfrecords_tools.sources.registry import make_source
-from tfrecords_tools.sources.source_example import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox
 from tfrecords_tools.sources.tfds_builder import TfdsBuilder
 
 TRAIN = [

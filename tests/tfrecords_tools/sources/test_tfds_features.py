@@ -1,8 +1,11 @@
+import logging
+import sys
+
 import numpy as np
 import pytest
 from small_tfds import coco_like_features, tfds
 
-from tfrecords_tools.sources.tfds_features import TfdsFeatures
+from tfrecords_tools.sources.tfds_features import TfdsFeatures, load_tfds
 
 
 def find(**features):
@@ -112,3 +115,18 @@ def test_boxes_in_pixels_are_not_taken_for_shares():
     pixels = tfds.features.BBoxFeature(bbox_format="XYXY")
     found = find(image=image(), caption=np.str_, objects=tfds.features.Sequence({"bbox": pixels}))
     assert found.boxes is None
+
+
+def test_missing_package_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ValueError, match=r'needs tensorflow-datasets.* "vsa_tf\[tfds\]"'):
+        load_tfds()
+
+
+def test_warnings_of_its_own_names_are_not_shown(caplog):
+    pytest.importorskip("tensorflow_datasets", reason="tensorflow-datasets is an extra")
+    load_tfds()
+    logger = logging.getLogger("absl")
+    logger.warning("`FeatureConnector.dtype` is deprecated. Please change your code.")
+    logger.warning("Something else.")
+    assert [record.getMessage() for record in caplog.records] == ["Something else."]
