@@ -12,7 +12,7 @@ from vsa_tf.evaluation.alignment_evaluator import (
     score_split,
 )
 from vsa_tf.models.captioning.settings import AlignmentSettings
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
 RECALLS = {"R@1": 10.0, "R@5": 11.0, "R@10": 12.0, "mean_rank": 99.0}

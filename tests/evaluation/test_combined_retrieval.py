@@ -4,7 +4,7 @@ import pytest
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from vsa_tf.evaluation.combined_retrieval import WEIGHTS, combined_retrieval, recall_sums
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.scoring.embedded import EmbeddedPairs
+from vsa_tf.scoring.embedded_split import EmbeddedPairs
 
 # Three images with a sentence each. The sentences 0 and 1 are nearer to the other's image by 10
 # degrees: by the distance alone both are wrong, the third is right.

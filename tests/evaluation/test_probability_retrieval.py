@@ -12,7 +12,7 @@ from vsa_tf.evaluation.probability_retrieval import (
     split_perplexities,
 )
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods
 from vsa_tf.text.vocabulary import END_ID, UNK_ID
 

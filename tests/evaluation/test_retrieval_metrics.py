@@ -17,7 +17,7 @@ from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.metrics.shortlists import RETRIEVED
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 
 QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)
 KEYS = {"image_to_sentence_shortlist", "recall_curves"}

@@ -8,7 +8,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator, phrase_rankings
 from vsa_tf.models.captioning.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
-from vsa_tf.scoring.embedded import EmbeddedPairs
+from vsa_tf.scoring.embedded_split import EmbeddedPairs
 
 QUICK = EvaluationOptions(intervals=False)
 PHOTOGRAPH = np.full((30, 40, 3), 200, np.uint8)

@@ -6,7 +6,7 @@ import pytest
 from tests.reporting.given_photographs import GivenPhotographs
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.reporting.alignment_pages import AlignedCards, frequent_snippets, snippet_parts
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
 WHOLE, LEFT, RIGHT = (0, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1)

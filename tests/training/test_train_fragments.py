@@ -16,7 +16,7 @@ from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
 from vsa_tf.program import ProgramError
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import RelationTypes
 from vsa_tf.training.train_model import train_model

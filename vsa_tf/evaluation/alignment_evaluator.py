@@ -9,7 +9,7 @@ from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.models.alignment.defrag_model import DeFragModel
 from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.visualization.split_pictures import aligned_pictures
 
 _DIRECTIONS = ("image_to_sentence", "sentence_to_image")

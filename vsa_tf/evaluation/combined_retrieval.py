@@ -8,7 +8,7 @@ from vsa_tf.model_dir.load_split import as_model_sees, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.program import ProgramError
-from vsa_tf.scoring.embedded import EmbeddedPairs, EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import combined_distance, phrase_distances
 
 WEIGHTS = tuple(step / 20 for step in range(21))

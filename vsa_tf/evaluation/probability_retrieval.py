@@ -9,7 +9,7 @@ from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, retrieval_metrics, similar_images
 from vsa_tf.metrics.caption_counts import perplexity
 from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
 from vsa_tf.text.vocabulary import UNK_ID
 

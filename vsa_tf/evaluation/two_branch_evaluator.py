@@ -10,7 +10,7 @@ from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
-from vsa_tf.scoring.embedded import EmbeddedPairs
+from vsa_tf.scoring.embedded_split import EmbeddedPairs
 from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures
 
 

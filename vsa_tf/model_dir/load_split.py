@@ -8,7 +8,7 @@ from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import ProgramError
-from vsa_tf.scoring.embedded import EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.snippets import aligned_snippets
 
 

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 from mini_flickr8k import CAPTIONS, files, write_directories, write_zips
-from source_samples import SAMPLES, copy_sample, read_all, skips
+from source_samples import SAMPLES, copy_sample, read_all
 
 from tfrecords_tools.sources.flickr_captions import Flickr8k, Flickr30k
 from tfrecords_tools.sources.source import Phrase

@@ -6,7 +6,7 @@ from keras import ops
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
 from vsa_tf.models.alignment.scores import max_sum_score
-from vsa_tf.models.layers.normalization import unit_length
+from vsa_tf.models.layers.vector_length import unit_length
 
 SIMILARITIES = ("inner", "cosine", "sentence_cosine")
 

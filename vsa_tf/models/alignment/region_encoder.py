@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.layers.normalization import FEATURE_NORMALIZATIONS, scale_features
+from vsa_tf.models.layers.vector_length import FEATURE_NORMALIZATIONS, scale_features
 
 
 @keras.saving.register_keras_serializable("vsa_tf")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.layers.normalization import unit_length
+from vsa_tf.models.layers.vector_length import unit_length
 
 BATCH_NORM_PLACES = ("first", "last")
 

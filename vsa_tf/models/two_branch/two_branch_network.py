@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.layers.normalization import scale_features
+from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
 from vsa_tf.models.two_branch.sentence_recurrence import SentenceRecurrence

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsa_tf.models.layers.normalization import scale_features, unit_length
+from vsa_tf.models.layers.vector_length import scale_features, unit_length
 
 FEATURES = np.float32([[[3.0, 0.0, 0.0, 4.0], [0.01, 0.01, 0.01, 0.01]]])
 

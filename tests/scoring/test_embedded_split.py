@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data
-from vsa_tf.scoring.embedded import EmbeddedPairs
+from vsa_tf.scoring.embedded_split import EmbeddedPairs
 
 RNG = np.random.default_rng(0)
 REGIONS = RNG.normal(size=(5, 3, 4)).astype("float32")
@@ -33,7 +33,7 @@ def test_regions_are_kept_for_phrases(batch_size):
 
 @pytest.mark.parametrize("pairs_at_a_time", [1, 14, 10**6])
 def test_scores_are_those_of_the_model_whatever_the_block(pairs_at_a_time, monkeypatch):
-    monkeypatch.setattr("vsa_tf.scoring.embedded._BLOCK_PAIRS", pairs_at_a_time)
+    monkeypatch.setattr("vsa_tf.scoring.embedded_split._BLOCK_PAIRS", pairs_at_a_time)
     pairs = EmbeddedPairs.embed(GivenVectors(), DATA)
     scores = pairs.scores(GivenVectors())
     assert scores.dtype == np.float32
