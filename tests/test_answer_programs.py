@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.without_tensorflow import run_without_tensorflow
-from vsa_tf.models.captioning.settings import MODEL_SETTINGS
+from vsa_tf.models.model_table import MODELS
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -25,7 +25,7 @@ def run(tmp_path):
             DataSettings(),
             OptimizerSettings(),
             TrainingSettings(model=name),
-            MODEL_SETTINGS[name](),
+            MODELS[name].settings(),
         )
         (tmp_path / name / "config.json").write_text(settings.to_json({}))
     exported = tmp_path / "exported" / "1"

@@ -4,7 +4,8 @@ import pytest
 
 from vsa_tf.export import answer_settings
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.models.captioning.settings import AlignmentSettings, MRnnSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 

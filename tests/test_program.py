@@ -11,7 +11,7 @@ from absl import flags
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf import program
-from vsa_tf.models.captioning.settings import MODEL_SETTINGS
+from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -130,7 +130,7 @@ def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
 
 def _write_settings(model_dir, model, inputs=None, **values):
     groups = [DataSettings(), OptimizerSettings(), TrainingSettings(model=model)]
-    settings = Settings(*groups, MODEL_SETTINGS[model](**values))
+    settings = Settings(*groups, MODELS[model].settings(**values))
     (model_dir / "config.json").write_text(settings.to_json(inputs or {}), encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.models.captioning.settings import MODEL_SETTINGS
+from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 
@@ -39,7 +39,7 @@ def test_wrong_flags_are_refused_before_tensorflow(refused, arguments, message):
 )
 def test_queries_are_refused_where_a_model_finds_no_regions(refused, tmp_path, model, values):
     groups = DataSettings(), OptimizerSettings(), TrainingSettings(model=model)
-    settings = Settings(*groups, MODEL_SETTINGS[model](**values))
+    settings = Settings(*groups, MODELS[model].settings(**values))
     (tmp_path / "config.json").write_text(settings.to_json({}), encoding="utf-8")
     line = refused("--model_dir=.", "--output_dir=report", "--query=red bus")
     assert re.search(f"--query is not for the model {model}", line)

@@ -6,20 +6,16 @@ import pytest
 from absl import flags
 
 from vsa_tf import settings as config
-from vsa_tf.models.captioning.settings import (
-    MODEL_SETTINGS,
-    AlignmentSettings,
-    DefragSettings,
-    DvsaRnnSettings,
-    MRnnSettings,
-)
+from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
+from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
+from vsa_tf.models.model_table import MODELS
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 
 def _settings(tmp_path, **values):
     values = {"data_dir": str(tmp_path), "model_dir": str(tmp_path / "model"), **values}
-    model = MODEL_SETTINGS[values.get("model", "alignment")]
+    model = MODELS[values.get("model", "alignment")].settings
     groups = []
     for group in (DataSettings, OptimizerSettings, TrainingSettings, model):
         names = {field.name for field in dataclasses.fields(group)}
@@ -62,10 +58,10 @@ def test_json_round_trips(tmp_path):
     assert Settings.load_inputs(tmp_path) == {"num_regions": 5}
 
 
-@pytest.mark.parametrize("model", MODEL_SETTINGS)
+@pytest.mark.parametrize("model", MODELS)
 def test_settings_of_every_model_round_trip(tmp_path, model):
     settings = _settings(tmp_path, model=model, dropout=0.25, num_regions=1)
-    assert type(settings.model) is MODEL_SETTINGS[model]
+    assert type(settings.model) is MODELS[model].settings
     assert Settings.from_json(settings.to_json({})) == settings
 
 
@@ -137,11 +133,11 @@ def test_defaults_of_captioners_are_the_papers():
 
 
 def test_defaults_of_defrag_are_the_papers():
-    model = DefragSettings()
+    model = DeFragSettings()
     assert (model.joint_size, model.objective, model.word_activation) == (1000, "both", "relu")
     assert (model.margin, model.smoothing, model.feature_normalization) == (40, 5, "none")
     assert not (model.frame_context or model.region_geometry)
-    assert DefragSettings.shared_defaults == {}  # SGD with momentum, batches of 100 pairs
+    assert DeFragSettings.shared_defaults == {}  # SGD with momentum, batches of 100 pairs
 
 
 @pytest.mark.parametrize(
@@ -226,7 +222,7 @@ def test_the_region_captioner_needs_an_alignment_model(tmp_path):
 
 class TestSettingsFromFlags:
     def test_each_model_has_its_own_defaults(self, read_flags):
-        for name, model in MODEL_SETTINGS.items():
+        for name, model in MODELS.items():
             settings = read_flags(f"--model={name}")
             assert settings.model == model()
             assert settings.training.model == name
@@ -314,7 +310,7 @@ class TestSettingsFromFlags:
             with pytest.raises(flags.IllegalFlagValueError, match=flag.split("=")[0]):
                 read_flags("--model=m_rnn", f"--{flag}")
 
-    @pytest.mark.parametrize("model", MODEL_SETTINGS)
+    @pytest.mark.parametrize("model", MODELS)
     def test_the_flagfile_of_settings_gives_them_again(self, read_flags, model, tmp_path):
         settings = read_flags(f"--model={model}", "--dropout=0.25", "--clip_value=0")
         path = tmp_path / "flagfile"

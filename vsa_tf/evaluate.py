@@ -16,12 +16,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf import settings as config
-from vsa_tf.models.captioning.settings import (
-    AlignmentSettings,
-    CaptionerSettings,
-    TwoBranchSettings,
-)
+from vsa_tf.settings import Settings
 
 CAPTION_METHODS = (
     "greedy",
@@ -34,9 +29,8 @@ CAPTION_METHODS = (
     "nearest_cider",
 )
 _OF_WORDS = ("word_magnitudes", "query")
-_ALIGNING = ("alignment", "defrag")
 _FLAGS_OF = {
-    CaptionerSettings: (
+    "captioning": (
         "beam_size",
         "caption_method",
         "num_hypotheses",
@@ -47,8 +41,8 @@ _FLAGS_OF = {
         "shortlist_size",
         "num_normalization_images",
     ),
-    AlignmentSettings: _OF_WORDS,
-    TwoBranchSettings: ("phrase_model", "phrase_weight", "baseline"),
+    "alignment": _OF_WORDS,
+    "two_branch": ("phrase_model", "phrase_weight", "baseline"),
 }
 
 
@@ -146,7 +140,7 @@ def main():
     for name in ("output", "word_magnitudes"):
         if values[name].value and not pathlib.Path(values[name].value).parent.is_dir():
             raise program.ProgramError(f"--{name}={values[name].value}: there is no such directory")
-    check(config.Settings.load(values.model_dir))
+    check(Settings.load(values.model_dir))
     from vsa_tf.evaluation.evaluate_model import evaluate_model
     from vsa_tf.evaluation.evaluation import EvaluationOptions
 
@@ -182,15 +176,15 @@ def main():
 def check(settings):
     """Refuses flags that the model has no use for. Raises ProgramError."""
     values, model = flags.FLAGS, settings.training.model
-    for kind, names in _FLAGS_OF.items():
-        for name in names if not isinstance(settings.model, kind) else ():
+    for family, names in _FLAGS_OF.items():
+        for name in names if settings.model.family != family else ():
             if not values[name].using_default_value:
                 raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
     if settings.model.reads_dependencies:
         _check_dependencies(settings)
-    elif isinstance(settings.model, TwoBranchSettings):
+    elif settings.model.family == "two_branch":
         _check_two_branch(settings)
-    elif isinstance(settings.model, CaptionerSettings):
+    elif settings.model.family == "captioning":
         _check_captioner(settings)
     if values.protocol:
         _check_protocol(settings)
@@ -208,13 +202,13 @@ def _check_dependencies(settings):
 def _check_protocol(settings):
     values = flags.FLAGS
     named = f"--protocol={values.protocol}"
-    if getattr(settings.model, "task", "") == "region_phrase":
+    if settings.model.pairs_phrases:
         raise program.ProgramError(f"{named} is of retrieval; this model finds boxes of phrases")
-    if isinstance(settings.model, CaptionerSettings) and values.retrieval == "none":
+    if settings.model.family == "captioning" and values.retrieval == "none":
         raise program.ProgramError(
             f"{named} needs --retrieval=exact, or --retrieval=shortlist, of a caption generator"
         )
-    if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+    if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
         raise program.ProgramError(
             f"{named} compares images by their features. Received: a model of records without them"
         )
@@ -225,23 +219,23 @@ def _check_captioner(settings):
     if values.retrieval == "shortlist" and not values.shortlist_model:
         raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
     if values.shortlist_model:
-        kind = config.Settings.load(values.shortlist_model).training.model
-        if kind not in _ALIGNING:
+        shortlist = Settings.load(values.shortlist_model)
+        kind = shortlist.training.model
+        if shortlist.model.family != "alignment":
             raise program.ProgramError(
                 "Expected --shortlist_model to hold an alignment model. Received: "
                 f"{values.shortlist_model} with the model {kind}"
             )
-    variant = getattr(settings.model, "variant", None)
-    if variant == "rnn_base" and values.retrieval != "none":
+    if not settings.model.sees_images and values.retrieval != "none":
         raise program.ProgramError("--variant=rnn_base sees no image: it cannot retrieve")
     finds_similar = any(m.startswith(("consensus", "nearest")) for m in values.caption_method)
     if finds_similar and values.neighbor_features == "encoder":
-        if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+        if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
             raise program.ProgramError(
                 "The records hold no features to find similar images by: "
                 "--neighbor_features=refined"
             )
-    if values.neighbor_features == "refined" and variant in (None, "rnn_base", "vis_in_rnn"):
+    if values.neighbor_features == "refined" and not settings.model.refines_images:
         raise program.ProgramError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
@@ -249,7 +243,7 @@ def _check_captioner(settings):
 
 def _check_two_branch(settings):
     values, model = flags.FLAGS, settings.model
-    if values.fold_size and model.task == "region_phrase":
+    if values.fold_size and model.pairs_phrases:
         raise program.ProgramError("--fold_size is of retrieval; this model finds boxes of phrases")
     _phrase_weight()
     if values.phrase_model:
@@ -262,7 +256,7 @@ def _check_two_branch(settings):
                 f"--baseline={values.baseline} needs a fixed text feature. Received: a model of "
                 f"--text={model.text}"
             )
-        if config.Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
+        if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
             raise program.ProgramError(
                 f"--baseline={values.baseline} needs features of images. Received: a model that "
                 "trains a CNN on pixels"
@@ -271,19 +265,19 @@ def _check_two_branch(settings):
 
 def _check_phrase_model(settings):
     values = flags.FLAGS
-    if settings.training.model != "embedding" or settings.model.task != "image_sentence":
+    if settings.training.model != "embedding" or settings.model.pairs_phrases:
         raise program.ProgramError(
             "--phrase_model adds to the distance of an embedding network of images and sentences. "
             f"Received: the model {settings.training.model} of --task={settings.model.task}"
         )
     if values.baseline:
         raise program.ProgramError("--phrase_model and --baseline exclude each other; choose one")
-    phrases = config.Settings.load(values.phrase_model)
-    model, task = phrases.training.model, getattr(phrases.model, "task", "")
-    if model not in _ALIGNING and (model != "embedding" or task != "region_phrase"):
+    phrases = Settings.load(values.phrase_model)
+    model = phrases.training.model
+    if phrases.model.family != "alignment" and not phrases.model.searches_regions:
         raise program.ProgramError(
             "Expected --phrase_model to hold an embedding network of --task=region_phrase or an "
-            f"alignment model. Received: {values.phrase_model} with the model {model} {task}"
+            f"alignment model. Received: {values.phrase_model} with the model {model}"
         )
 
 

@@ -17,10 +17,9 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf import settings as config
 from vsa_tf.inference.export_model import ExportOptions
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.models.captioning.settings import AlignmentSettings, CaptionerSettings
+from vsa_tf.settings import Settings
 
 _CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
 _ALIGNMENT_FLAGS = ("smoothness",)
@@ -82,7 +81,7 @@ def main():
         raise program.ProgramError(
             f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
         )
-    answers = answer_settings(values, config.Settings.load(values.model_dir))
+    answers = answer_settings(values, Settings.load(values.model_dir))
     from vsa_tf.inference.export_model import export_model
 
     names = [field.name for field in dataclasses.fields(ExportOptions)]
@@ -100,9 +99,9 @@ def answer_settings(values, settings):
         ProgramError: flags contradict one another, or the model.
     """
     own = set()
-    if isinstance(settings.model, CaptionerSettings):
+    if "caption" in settings.model.signatures:
         own.update(_CAPTIONER_FLAGS)
-    if isinstance(settings.model, AlignmentSettings) and not settings.model.reads_dependencies:
+    if "align" in settings.model.signatures:
         own.update(_ALIGNMENT_FLAGS)
     given = {
         name: values[name].value

@@ -18,11 +18,15 @@ _OF_PATHS = (
 )
 
 
+_HELP = ("--help", "-help", "-h", "--helpfull")
+_FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
+
+
 class ProgramError(Exception):
     """Something the user can mend; printed as one line, exit 1, without a traceback."""
 
 
-def run(main, usage, positional=None):
+def run(main, usage, positional=None, help_sections=None):
     """Parses the command line and calls `main()`.
 
     Args:
@@ -30,6 +34,8 @@ def run(main, usage, positional=None):
             ones, with their list.
         usage: what `--help` prints above the flags, usually the program's docstring.
         positional: name of the arguments that are no flags; None: there are none.
+        help_sections: returns the flags in groups, a list of `(title, [(name, help, default)])`,
+            given the flags of a command line with `--help`; None: they are listed by name.
 
     A wrong, missing or contradictory flag, a path that cannot be read or written, and every
     `ProgramError`, is one line on standard error and exit 1; `--help` exits 0.
@@ -40,8 +46,11 @@ def run(main, usage, positional=None):
     # Off by default on processors without AVX512, where its products are a tenth faster too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     flag_values = flags.FLAGS
-    if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in sys.argv[1:]):
-        _print_help(usage, flag_values)
+    if any(argument in _HELP for argument in sys.argv[1:]):
+        if help_sections:
+            _print_sections(usage, flag_values, help_sections)
+        else:
+            _print_help(usage, flag_values)
         sys.exit(0)
     try:
         arguments = flag_values(sys.argv)[1:]
@@ -71,4 +80,20 @@ def _print_help(usage, flag_values):
         if module.partition(".")[0] != "absl":
             # Without the first line, which names the module.
             print(flag_values.module_help(module).strip().partition("\n")[2])
-    print("  --flagfile: File of flags, one a line; flags after it win.")
+    print(_FLAGFILE_HELP)
+
+
+def _print_sections(usage, flag_values, help_sections):
+    arguments = [argument for argument in sys.argv if argument not in _HELP]
+    try:
+        flag_values(arguments, known_only=True)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    print(usage)
+    for title, entries in help_sections():
+        print(f"{title}\n")
+        for name, text, default in entries:
+            text = f"--{name}: {text}" + (f" [{default}]" if default != "" else "")
+            print(flags.text_wrap(text, length=100, indent="      ", firstline_indent="  "))
+        print()
+    print(_FLAGFILE_HELP)

@@ -14,9 +14,8 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf import settings as config
-from vsa_tf.models.captioning.settings import AlignmentSettings
 from vsa_tf.reporting.report_folder import ReportOptions, check_report_folder
+from vsa_tf.settings import Settings
 
 
 def define_flags():
@@ -65,7 +64,7 @@ def main():
     check_report_folder(values.output_dir)
     if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
         raise program.ProgramError(f"--projector_dir={values.projector_dir} is a file")
-    settings = config.Settings.load(values.model_dir)
+    settings = Settings.load(values.model_dir)
     if settings.model.reads_dependencies:
         raise program.ProgramError(
             f"The pages show words and their boxes; this {settings.training.model} model reads "
@@ -94,16 +93,13 @@ def main():
 
 def _check_queries(settings):
     values, model = flags.FLAGS, settings.training.model
-    task = getattr(settings.model, "task", "")
-    if isinstance(settings.model, AlignmentSettings) or (
-        model == "embedding" and task == "region_phrase"
-    ):
+    if settings.model.searches_regions:
         return
     for name in ("query", "num_frequent_queries"):
         if not values[name].using_default_value:
             raise program.ProgramError(
-                f"--{name} is not for the model {' '.join((model, task)).strip()}, which finds no "
-                "regions for text; leave it out"
+                f"--{name} is not for this {model} model, which finds no regions for text; "
+                "leave it out"
             )
 
 

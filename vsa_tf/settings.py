@@ -1,20 +1,16 @@
-"""Settings of the programs: dataclasses that become absl flags. No TensorFlow here.
+"""All that a training run depends on: dataclasses, and their form as JSON and as a flagfile.
 
-A field made by `setting` is a flag of the same name. Settings of a model are flags without a
-default, so that a flag that the chosen model does not have can be refused, and each model keeps
-its own defaults. What a model's paper says of shared flags is in its `shared_defaults`.
+A field made by `setting` is also a flag (`vsa_tf.settings_flags`) and a keyword of `Settings.of`.
+No TensorFlow here.
 """
 
 import dataclasses
-import itertools
 import json
 import os
 import pathlib
 
-from absl import flags
-
-from vsa_tf.models.captioning.settings import MODEL_SETTINGS
-from vsa_tf.models.settings import NetworkSettings, setting
+from vsa_tf.models.model_table import MODELS
+from vsa_tf.models.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 
@@ -83,7 +79,7 @@ class OptimizerSettings:
 class TrainingSettings:
     """How long training runs, where it leaves its results and what it compiles."""
 
-    model: str = setting("alignment", "The model to train.", choices=tuple(MODEL_SETTINGS))
+    model: str = setting("alignment", "The model to train.", choices=tuple(MODELS))
     model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
     num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)
     seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
@@ -123,6 +119,53 @@ class Settings:
     training: TrainingSettings
     model: NetworkSettings
 
+    @classmethod
+    def of(cls, model="alignment", **values):
+        """Makes settings from keywords, which are the flags of `vsa_tf.train`.
+
+        What is not given has the model's default, as on the command line.
+
+        Args:
+            model: name of the model, one of `MODELS`.
+            **values: settings by their names.
+
+        Raises:
+            ProgramError: the model has no such setting, or its value is not allowed.
+
+        Example:
+
+        >>> settings = Settings.of("embedding", data_dir="data/mine", joint_size=256)
+        >>> settings.model.joint_size, settings.data.batch_size, settings.optimizer.optimizer
+        (256, 500, 'adam')
+        """
+        if model not in MODELS:
+            raise ProgramError(
+                f"Expected --model to be one of {', '.join(MODELS)}. Received: --model={model}"
+            )
+        network = MODELS[model].settings
+        groups = (DataSettings, OptimizerSettings, TrainingSettings, network)
+        fields = {field.name: field for group in groups for field in dataclasses.fields(group)}
+        for name, value in values.items():
+            if name not in fields:
+                raise ProgramError(f"--{name} is not a setting of --model={model}; leave it out")
+            _check_value(fields[name], value, model)
+        shared = dict(network.shared_defaults)
+        if values.get("clip_norm"):
+            shared.pop("clip_value", None)  # one of the two: the one that was asked for
+        values = {**shared, "model": model, **values}
+        return cls(
+            *(
+                group(
+                    **{
+                        field.name: values[field.name]
+                        for field in dataclasses.fields(group)
+                        if field.name in values
+                    }
+                )
+                for group in groups
+            )
+        )
+
     def to_json(self, inputs):
         """Returns the text of `config.json`; `inputs` are the records' sizes, a dict."""
         values = {**dataclasses.asdict(self), "inputs": inputs}
@@ -131,7 +174,7 @@ class Settings:
     @classmethod
     def from_json(cls, text):
         values = json.loads(text)
-        model = MODEL_SETTINGS[values["training"]["model"]]
+        model = MODELS[values["training"]["model"]].settings
         return cls(
             DataSettings(**values["data"]),
             OptimizerSettings(**values["optimizer"]),
@@ -192,103 +235,26 @@ def _says_where(name):
     return name.endswith("_dir") or name.startswith("export_")
 
 
-_GROUPS = (TrainingSettings, DataSettings, OptimizerSettings)
-
-
-def define_flags():
-    """Defines a flag for every setting, as flags of the program that calls."""
-    for group in _GROUPS:
-        for field in dataclasses.fields(group):
-            others = ", ".join(
-                f"{name}: {settings.shared_defaults[field.name]!r}"
-                for name, settings in MODEL_SETTINGS.items()
-                if field.name in settings.shared_defaults
-            )
-            help = field.metadata["help"]
-            _define(field, field.default, f"{help} [{others}]" if others else help)
-    owners = {}
-    for name, group in MODEL_SETTINGS.items():
-        for field in dataclasses.fields(group):
-            owners.setdefault(field.name, []).append((name, field))
-    for fields in owners.values():
-        defaults = ", ".join(f"{name}: {field.default!r}" for name, field in fields)
-        help = f"{fields[0][1].metadata['help']} [{defaults}]"
-        choices = [field.metadata["choices"] for _, field in fields]
-        _define(fields[0][1], None, help, choices)
-
-
-def _define(field, default, help, choices=()):
-    metadata = field.metadata
-    if metadata["choices"]:
-        # Of all the models that have the flag; settings_from_flags knows the chosen one's.
-        allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
-        flags.DEFINE_enum(field.name, default, list(allowed), help)
-    elif field.type in (bool, "bool"):
-        flags.DEFINE_bool(field.name, default, help)
-    elif field.type in (int, "int"):
-        flags.DEFINE_integer(
-            field.name,
-            default,
-            help,
-            lower_bound=metadata["minimum"],
-            upper_bound=metadata["maximum"],
+def _check_value(field, value, model):
+    """Refuses a value that a setting of `model` may not have."""
+    limits = field.metadata
+    kind = field.type if isinstance(field.type, type) else {"str": str}[field.type]
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+        raise ProgramError(
+            f"Expected --{field.name} of type {kind.__name__}. Received: --{field.name}={value!r}"
         )
-    elif field.type in (float, "float"):
-        flags.DEFINE_float(
-            field.name,
-            default,
-            help,
-            lower_bound=metadata["minimum"],
-            upper_bound=metadata["maximum"],
+    if limits["choices"] and value not in limits["choices"]:
+        raise ProgramError(
+            f"Expected --{field.name} of --model={model} to be one of "
+            f"{', '.join(limits['choices'])}. Received: {value}"
         )
-    else:
-        flags.DEFINE_string(field.name, default, help)
-
-
-def settings_from_flags():
-    """Collects the parsed flags.
-
-    Raises:
-        ProgramError: for a flag that the chosen model does not have, or flags that contradict.
-    """
-    values = flags.FLAGS
-    model_class = MODEL_SETTINGS[values.model]
-    own = {field.name for field in dataclasses.fields(model_class)}
-    for other in MODEL_SETTINGS.values():
-        for field in dataclasses.fields(other):
-            if field.name not in own and values[field.name].value is not None:
-                raise ProgramError(
-                    f"--{field.name} is not a setting of --model={values.model}; leave it out"
-                )
-    shared = {
-        name: default
-        for name, default in model_class.shared_defaults.items()
-        if values[name].using_default_value
-    }
-    if values["clip_norm"].value:
-        shared.pop("clip_value", None)  # one of the two: the one that was asked for
-    groups = [
-        group(
-            **{
-                field.name: shared.get(field.name, values[field.name].value)
-                for field in dataclasses.fields(group)
-            }
-        )
-        for group in _GROUPS
-    ]
-    model = model_class(
-        **{name: values[name].value for name in own if values[name].value is not None}
-    )
-    for field in dataclasses.fields(model):
-        choices, value = field.metadata["choices"], getattr(model, field.name)
-        if choices and value not in choices:
+    for bound, is_outside in (("minimum", float.__lt__), ("maximum", float.__gt__)):
+        if limits[bound] is not None and is_outside(float(value), float(limits[bound])):
             raise ProgramError(
-                f"Expected --{field.name} of --model={values.model} to be one of "
-                f"{', '.join(choices)}. Received: {value}"
+                f"Expected --{field.name} with a {bound} of {limits[bound]}. "
+                f"Received: --{field.name}={value}"
             )
-    settings = Settings(groups[1], groups[2], groups[0], model)
-    check(settings)
-    return settings
 
 
 def check(settings):

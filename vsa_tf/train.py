@@ -10,12 +10,11 @@ The same command goes on with a run that was stopped. `model_dir` holds the reso
 `vsa_tf.report` and `vsa_tf.export` do.
 """
 
-from vsa_tf import program
-from vsa_tf import settings as config
+from vsa_tf import program, settings_flags
 
 
 def main():
-    settings = config.settings_from_flags()
+    settings = settings_flags.settings_from_flags()
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
     from vsa_tf.evaluation.generated_scenes import generate_data
     from vsa_tf.training.train_model import train_model
@@ -50,5 +49,5 @@ def _export(training):
 
 
 if __name__ == "__main__":
-    config.define_flags()
-    program.run(main, __doc__)
+    settings_flags.define_flags()
+    program.run(main, __doc__, help_sections=settings_flags.help_sections)

@@ -11,7 +11,7 @@ from vsa_tf.evaluation.alignment_evaluator import (
     ranked_phrases,
     score_split,
 )
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 

@@ -14,7 +14,7 @@ from vsa_tf.evaluation.correlation_baseline import (
 )
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
-from vsa_tf.models.captioning.settings import EmbeddingSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings
 
 RNG = np.random.default_rng(0)
 BATCH = {

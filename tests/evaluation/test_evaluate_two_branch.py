@@ -13,7 +13,8 @@ from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

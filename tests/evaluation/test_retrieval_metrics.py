@@ -16,7 +16,8 @@ from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.metrics.shortlists import RETRIEVED
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.models.captioning.settings import AlignmentSettings, EmbeddingSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 
 QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)

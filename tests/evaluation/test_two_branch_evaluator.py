@@ -6,7 +6,7 @@ import pytest
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator, phrase_rankings
-from vsa_tf.models.captioning.settings import EmbeddingSettings, SimilaritySettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
 from vsa_tf.scoring.embedded_split import EmbeddedPairs
 

@@ -15,12 +15,12 @@ from vsa_tf.inference.exported_model import ExportedModel, GraphModel
 from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.sentence_reader import LiveRelations
 from vsa_tf.inference.signatures import AnswerSettings, InputError
-from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.model_probe import probe
 
 CASES = {
-    "defrag": ("defrag", DefragSettings(joint_size=8, smoothing=3.0)),
+    "defrag": ("defrag", DeFragSettings(joint_size=8, smoothing=3.0)),
     "alignment": ("alignment", AlignmentSettings(fragments="dependencies", joint_size=8)),
     "alignment by lengths": (
         "alignment",
@@ -143,7 +143,7 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     make_model_dir(
         tmp_path / "model",
         "defrag",
-        DefragSettings(joint_size=6, crop_size=16),
+        DeFragSettings(joint_size=6, crop_size=16),
         detector="grid",
         num_regions=3,
     )

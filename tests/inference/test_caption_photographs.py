@@ -7,7 +7,8 @@ from PIL import Image
 
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.inference.caption_photographs import caption_photographs
-from vsa_tf.models.captioning.settings import AlignmentSettings, DvsaRnnSettings, MRnnSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

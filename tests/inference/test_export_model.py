@@ -27,7 +27,8 @@ from vsa_tf.inference.export_model import (
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.signatures import AnswerSettings, InputError
-from vsa_tf.models.captioning.settings import AlignmentSettings, MRnnSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.program import ProgramError
 
 ANSWERS = AnswerSettings(beam_size=2, num_captions=2, max_caption_words=5)

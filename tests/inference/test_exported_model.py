@@ -15,13 +15,9 @@ from tfrecords_tools.detectors import SourceProposals
 from vsa_tf.inference.exported_model import GraphModel
 from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.models.captioning.settings import (
-    AlignmentSettings,
-    DvsaRnnSettings,
-    EmbeddingSettings,
-    MRnnSettings,
-    SimilaritySettings,
-)
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.program import ProgramError
 
 ANSWERS = AnswerSettings(beam_size=3, num_captions=2, max_caption_words=6)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vsa_tf.inference.model_source import ModelSource
-from vsa_tf.models.captioning.settings import MODEL_SETTINGS
+from vsa_tf.models.model_table import MODELS
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
@@ -32,7 +32,7 @@ def _write_model_dir(path, model, **values):
         DataSettings(),
         OptimizerSettings(),
         TrainingSettings(model=model),
-        MODEL_SETTINGS[model](**values),
+        MODELS[model].settings(**values),
     )
     (path / "config.json").write_text(settings.to_json({}), encoding="utf-8")
     return ModelSource(str(path))

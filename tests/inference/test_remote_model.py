@@ -12,7 +12,7 @@ from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.remote_model import RemoteModel
 from vsa_tf.inference.signatures import InputError
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer

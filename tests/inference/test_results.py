@@ -11,7 +11,7 @@ from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.results import align_images, caption_images, localize_images
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 
 LOCALIZE = {

@@ -13,12 +13,9 @@ from PIL import Image
 
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.evaluation.generated_scenes import generate_data
-from vsa_tf.models.captioning.settings import (
-    AlignmentSettings,
-    EmbeddingSettings,
-    MRnnSettings,
-    SimilaritySettings,
-)
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import MRnnSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.program import ProgramError
 from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report

@@ -5,11 +5,8 @@ from tests.inference.given_model import GivenModel
 from tests.inference.small_models import make_model_dir
 from tests.search_index.given_embeddings import hashed_source
 from vsa_tf.inference.local_model import LiveModel
-from vsa_tf.models.captioning.settings import (
-    AlignmentSettings,
-    EmbeddingSettings,
-    SimilaritySettings,
-)
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.model_probe import find_score, probe, same_model
 

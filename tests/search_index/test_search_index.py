@@ -15,7 +15,7 @@ from tests.search_index.given_embeddings import (
 )
 from vsa_tf.inference.local_model import LiveModel
 from vsa_tf.inference.model_source import ModelSource
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores

@@ -9,7 +9,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents

@@ -5,14 +5,10 @@ import pytest
 
 from tests.models.captioning.small_captioners import make_batch
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
-from vsa_tf.models.captioning.settings import (
-    AlignmentSettings,
-    DefragSettings,
-    DvsaRnnSettings,
-    MRnnSettings,
-)
+from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -37,7 +33,7 @@ def test_types_below_a_share_of_all_relations_are_one(share, names):
         DataSettings(),
         OptimizerSettings(),
         TrainingSettings(),
-        dataclasses.replace(DefragSettings(), min_relation_share=share),
+        dataclasses.replace(DeFragSettings(), min_relation_share=share),
     )
     types = learn_text(["a red dog"] * 95, settings, relations).relation_types
     assert types.names[2:] == names

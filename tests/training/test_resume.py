@@ -17,7 +17,7 @@ from tests.data import small_records
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_scenes import generate_data
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

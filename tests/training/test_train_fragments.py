@@ -14,7 +14,8 @@ from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings, DvsaRnnSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
+from vsa_tf.models.captioning.settings import DvsaRnnSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -23,8 +24,8 @@ from vsa_tf.training.train_model import train_model
 
 SIZES = {"joint_size": 6, "word_embedding_size": 4, "dropout": 0.2}
 MODELS = {
-    "defrag": ("defrag", DefragSettings(margin=0.5, fragment_start_epochs=1.0, **SIZES)),
-    "fragment objective": ("defrag", DefragSettings(objective="fragment", **SIZES)),
+    "defrag": ("defrag", DeFragSettings(margin=0.5, fragment_start_epochs=1.0, **SIZES)),
+    "fragment objective": ("defrag", DeFragSettings(objective="fragment", **SIZES)),
     "alignment": ("alignment", AlignmentSettings(fragments="dependencies", **SIZES)),
 }
 CAPTIONS = ("Two red boats", "Boats", "Red boats race .", "A boat", "Two boats race")

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from tests.data.small_records import write_records
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model

@@ -29,7 +29,7 @@ def caption_photographs(options, paths, output=None):
     """
     output = output or sys.stdout
     trained = TrainedModel(options.model_dir)
-    of_regions = bool(getattr(trained.settings.model, "snippets", ""))
+    of_regions = trained.settings.model.captions_regions
     reader = PhotographReader(
         trained.inputs,
         trained.settings.data.image_size,

@@ -45,7 +45,7 @@ class GraphModel(tf.Module):
         elif "align" in live.signatures:
             answers = GraphAlignment(*parts, live.settings.smoothness)
         elif "caption" in live.signatures:
-            whole_frame = getattr(trained.settings.model, "whole_frame", False)
+            whole_frame = trained.settings.model.whole_frame
             answers = GraphCaptioner(
                 *parts, live.settings.make_decoder(), live.of_regions, whole_frame
             )

@@ -9,12 +9,7 @@ from vsa_tf.inference.live_fragments import LiveFragments
 from vsa_tf.inference.live_two_branch import LiveTwoBranch
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.sentence_reader import LiveRelations, LiveSentences
-from vsa_tf.inference.signatures import (
-    SIGNATURE_INPUTS,
-    AnswerSettings,
-    InputError,
-    model_signatures,
-)
+from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings, InputError
 from vsa_tf.model_dir.trained_model import TrainedModel
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
@@ -45,7 +40,7 @@ class LiveModel:
     def __init__(self, model_dir, image_encoder="", detector="", settings=AnswerSettings()):
         self.trained = TrainedModel(model_dir)
         self.settings = settings
-        names = model_signatures(self.trained.settings)
+        names = self.trained.settings.model.signatures
         self.signatures = {name: SIGNATURE_INPUTS[name] for name in names}
         num_regions = self.trained.inputs["num_regions"]
         if self.of_regions:
@@ -71,7 +66,7 @@ class LiveModel:
         elif "align" in names:
             self._answers = LiveAlignment(*parts, settings.smoothness)
         elif "caption" in names:
-            whole_frame = getattr(self.trained.settings.model, "whole_frame", False)
+            whole_frame = self.trained.settings.model.whole_frame
             self._answers = LiveCaptioner(
                 *parts, settings.make_decoder(), self.of_regions, whole_frame
             )
@@ -81,7 +76,7 @@ class LiveModel:
     @property
     def of_regions(self):
         """Whether the model is a captioner of regions."""
-        return bool(getattr(self.trained.settings.model, "snippets", ""))
+        return self.trained.settings.model.captions_regions
 
     def call(self, name, **inputs):
         """Answers one signature.

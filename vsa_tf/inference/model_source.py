@@ -7,7 +7,7 @@ import re
 
 from absl import flags
 
-from vsa_tf.inference.signatures import model_signatures, version_path
+from vsa_tf.inference.signatures import version_path
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 
@@ -96,7 +96,7 @@ class ModelSource:
         """
         if self.model_dir:
             settings = Settings.load(self.model_dir)
-            names, kind = model_signatures(settings), settings.training.model
+            names, kind = settings.model.signatures, settings.training.model
         else:
             card = self.model_card()
             names, kind = (card["signatures"], card["model"]) if card else ([signature], "")

@@ -74,7 +74,7 @@ def as_model_sees(records, text, settings, for_training=False):
         for_training: whether something is fitted to them: phrases are then given the regions that
             they learn from.
     """
-    if getattr(settings.model, "snippets", ""):
+    if settings.model.captions_regions:
         records = snippet_records(records, settings.model)
         every = dataclasses.replace(settings.data, num_regions=records.info.num_regions)
         return SplitData.load(records, text, every)
@@ -110,7 +110,7 @@ def _check_dependencies(records):
 
 
 def _pairs_phrases(settings):
-    return getattr(settings.model, "task", "") == "region_phrase"
+    return settings.model.pairs_phrases
 
 
 def _phrase_records(records):

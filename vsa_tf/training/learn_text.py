@@ -103,7 +103,7 @@ def set_initial_weights(model, vocabulary, settings):
     """
     if settings.word_vectors and not settings.reads_sentence_features:
         _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors)
-    if getattr(settings, "initialize_bias", False):
+    if settings.initialize_bias:
         model.softmax.bias.assign(log_frequencies(vocabulary))
 
 

@@ -21,7 +21,8 @@ from vsa_tf.model_dir.load_split import (
     dependencies_to_learn,
     read_records,
 )
-from vsa_tf.model_dir.trained_model import build_model, load_text, save_text
+from vsa_tf.model_dir.trained_model import load_text, save_text
+from vsa_tf.models.make_model import make_model
 from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
@@ -68,7 +69,7 @@ def _train(settings):
     inputs = model_inputs(train)
     check_model_dir(settings, model_dir, inputs, train.text)
     with execution_scope(settings.training):
-        model = build_model(settings, inputs, len(train.text.vocabulary), steps_per_epoch)
+        model = make_model(settings, inputs, len(train.text.vocabulary), steps_per_epoch)
         model.compile(
             optimizer=make_optimizer(settings.optimizer, total_steps),
             **compile_options(settings.training),
@@ -286,9 +287,9 @@ def make_plan(settings, train):
             f"--model={settings.training.model} learns by telling photographs apart: expected two "
             f"or more in split {records.split}. Received: {records.num_images}"
         )
-    seed, num_neighbors = settings.training.seed, getattr(settings.model, "num_neighbors", 1)
+    seed, num_neighbors = settings.training.seed, settings.model.num_neighbors
     if num_neighbors > 1:
-        of_phrases = settings.model.task == "region_phrase"
+        of_phrases = settings.model.pairs_phrases
         groups = records.phrase_chains if of_phrases else records.image_of_caption
         try:
             return NeighborhoodPlan(

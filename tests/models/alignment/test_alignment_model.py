@@ -15,7 +15,7 @@ from tests.models.alignment.fragment_batches import (
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
-from vsa_tf.models.captioning.settings import AlignmentSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 from vsa_tf.models.make_model import build_alignment
 

@@ -17,8 +17,8 @@ from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
 from vsa_tf.models.alignment.defrag_model import DeFragModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder
+from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.alignment.word_encoder import WordEncoder
-from vsa_tf.models.captioning.settings import AlignmentSettings, DefragSettings
 from vsa_tf.models.make_model import build_alignment, build_defrag
 
 SETTINGS = {
@@ -159,7 +159,7 @@ class TestBuildFragmentModel:
         assert regions["frame_context"] and model.similarity == "cosine"
 
     def test_settings_of_defrag_reach_the_model(self):
-        settings = DefragSettings(
+        settings = DeFragSettings(
             joint_size=6,
             word_embedding_size=4,
             train_word_vectors=False,
@@ -193,5 +193,5 @@ class TestBuildFragmentModel:
         assert regions["feature_normalization"] == "l2" and regions["geometry"]
 
     def test_pixels_bring_a_network(self):
-        model = build_defrag(DefragSettings(crop_size=16), 9, from_pixels=True, num_relations=5)
+        model = build_defrag(DeFragSettings(crop_size=16), 9, from_pixels=True, num_relations=5)
         assert model.image_network.size == 16

@@ -21,7 +21,7 @@ class AlignmentModel(FragmentModel):
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
         joint_size: H, the width of region and word vectors.
-        loss: `RankingLoss` settings, a dict.
+        margin, negatives, num_hard_negatives: see `RankingLoss`.
         similarity: `inner` as in the paper: magnitudes carry meaning. `cosine`: every vector is
             scaled to length 1. `sentence_cosine`: regions are, and the words of a sentence are
             scaled together so that their sum has length 1: with the whole frame as the only
@@ -29,7 +29,7 @@ class AlignmentModel(FragmentModel):
             which words matter.
         length_normalization: divide a sentence's score by its number of words.
         hardness_warmup_steps: steps in which the loss goes linearly from all negatives to the
-            mined ones of `loss`; 0: mined from the start.
+            mined ones; 0: mined from the start.
         **kwargs: of `FragmentModel`.
 
     Call arguments: a batch as of `FragmentModel`, and image_id: int `[B]` (used by the loss alone).
@@ -41,7 +41,9 @@ class AlignmentModel(FragmentModel):
         self,
         vocabulary_size,
         joint_size=1000,
-        loss=None,
+        margin=1.0,
+        negatives="sum",
+        num_hard_negatives=10,
         similarity="inner",
         length_normalization=False,
         hardness_warmup_steps=0,
@@ -56,8 +58,7 @@ class AlignmentModel(FragmentModel):
         self.similarity = similarity
         self.length_normalization = length_normalization
         self.hardness_warmup_steps = hardness_warmup_steps
-        self.ranking_loss = RankingLoss(**(loss or {}))
-        self._settings["loss"] = loss
+        self.ranking_loss = RankingLoss(margin, negatives, num_hard_negatives)
 
     def embed_images(self, batch, training=False):
         """Returns v, float `[B, R, joint_size]`."""
@@ -100,6 +101,7 @@ class AlignmentModel(FragmentModel):
     def get_config(self):
         return {
             **super().get_config(),
+            **self.ranking_loss.get_config(),
             "similarity": self.similarity,
             "length_normalization": self.length_normalization,
             "hardness_warmup_steps": self.hardness_warmup_steps,

@@ -27,8 +27,8 @@ class DeFragModel(FragmentModel):
         margin: D of the global objective.
         smoothing: n of `fragment_scores`.
         weight_penalty: alpha.
-        fragment_start_step: steps of `both` in which C_G trains alone, before C_F joins it.
-        multiple_instance_start_step: steps before y_ij comes from the scores; until then it is
+        fragment_start_steps: steps of `both` in which C_G trains alone, before C_F joins it.
+        multiple_instance_start_steps: steps before y_ij comes from the scores; until then it is
             +1 for all fragments of a pair.
         **kwargs: of `FragmentModel`.
 
@@ -55,8 +55,8 @@ class DeFragModel(FragmentModel):
         margin=40.0,
         smoothing=5.0,
         weight_penalty=0.0,
-        fragment_start_step=0,
-        multiple_instance_start_step=0,
+        fragment_start_steps=0,
+        multiple_instance_start_steps=0,
         **kwargs,
     ):
         super().__init__(vocabulary_size, joint_size, num_relations, **kwargs)
@@ -68,8 +68,8 @@ class DeFragModel(FragmentModel):
         self.global_weight = global_weight
         self.smoothing = smoothing
         self.weight_penalty = weight_penalty
-        self.fragment_start_step = fragment_start_step
-        self.multiple_instance_start_step = multiple_instance_start_step
+        self.fragment_start_steps = fragment_start_steps
+        self.multiple_instance_start_steps = multiple_instance_start_steps
         self.ranking_loss = RankingLoss(margin)
 
     def score(self, regions, region_mask, fragments, fragment_mask):
@@ -91,8 +91,8 @@ class DeFragModel(FragmentModel):
         }
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        multiple_instance = self.steps_trained >= self.multiple_instance_start_step
-        fragment_weight = ops.cast(self.steps_trained >= self.fragment_start_step, "float32")
+        multiple_instance = self.steps_trained >= self.multiple_instance_start_steps
+        fragment_weight = ops.cast(self.steps_trained >= self.fragment_start_steps, "float32")
         if training:
             self.steps_trained.assign_add(1)
         products = fragment_products(y_pred["regions"], y_pred["fragments"])
@@ -120,6 +120,6 @@ class DeFragModel(FragmentModel):
             "margin": self.ranking_loss.margin,
             "smoothing": self.smoothing,
             "weight_penalty": self.weight_penalty,
-            "fragment_start_step": self.fragment_start_step,
-            "multiple_instance_start_step": self.multiple_instance_start_step,
+            "fragment_start_steps": self.fragment_start_steps,
+            "multiple_instance_start_steps": self.multiple_instance_start_steps,
         }

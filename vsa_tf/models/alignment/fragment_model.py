@@ -18,10 +18,12 @@ class FragmentModel(keras.Model):
         vocabulary_size: number of token ids, PAD = 0 included.
         joint_size: H, the width of region and fragment vectors.
         num_relations: number of relation ids, PAD = 0 included; 0: fragments are words.
-        word_encoder: `WordEncoder` settings besides units and vocabulary_size, a dict.
-        relation_encoder: `RelationEncoder` settings besides units, vocabulary_size and
-            num_relations, a dict.
-        region_encoder: `RegionEncoder` settings besides units, a dict.
+        word_embedding_size: width of the word table.
+        train_word_vectors: whether the word table is trained.
+        word_activation: f of s, the vector of a word or relation.
+        cell: of `WordEncoder`, where fragments are words.
+        frame_context, region_geometry, feature_normalization: see `RegionEncoder`.
+        dropout: rate of dropout in the encoders of both sides.
         image_network: turns `images` into region features, a layer called with
             `(images [B, S, S, 3], boxes [B, R, 4])` that returns `[B, R, D]`; None where the
             batches hold `region_features`.
@@ -39,9 +41,14 @@ class FragmentModel(keras.Model):
         vocabulary_size,
         joint_size=1000,
         num_relations=0,
-        word_encoder=None,
-        relation_encoder=None,
-        region_encoder=None,
+        word_embedding_size=300,
+        train_word_vectors=True,
+        word_activation="relu",
+        cell="relu",
+        frame_context=False,
+        region_geometry=False,
+        feature_normalization="none",
+        dropout=0.5,
         image_network=None,
         **kwargs,
     ):
@@ -49,19 +56,34 @@ class FragmentModel(keras.Model):
         self.vocabulary_size = vocabulary_size
         self.joint_size = joint_size
         self.num_relations = num_relations
+        self.word_embedding_size = word_embedding_size
+        self.train_word_vectors = train_word_vectors
+        self.word_activation = word_activation
+        self.cell = cell
+        self.frame_context = frame_context
+        self.region_geometry = region_geometry
+        self.feature_normalization = feature_normalization
+        self.dropout = dropout
         self.image_network = image_network
+        of_words = {
+            "word_embedding_size": word_embedding_size,
+            "word_activation": word_activation,
+            "dropout": dropout,
+            "train_word_vectors": train_word_vectors,
+        }
         if num_relations:
             self.sentence_encoder = RelationEncoder(
-                joint_size, vocabulary_size, num_relations, **(relation_encoder or {})
+                joint_size, vocabulary_size, num_relations, **of_words
             )
         else:
-            self.sentence_encoder = WordEncoder(joint_size, vocabulary_size, **(word_encoder or {}))
-        self.region_encoder = RegionEncoder(joint_size, **(region_encoder or {}))
-        self._settings = {
-            "word_encoder": word_encoder,
-            "relation_encoder": relation_encoder,
-            "region_encoder": region_encoder,
-        }
+            self.sentence_encoder = WordEncoder(joint_size, vocabulary_size, cell=cell, **of_words)
+        self.region_encoder = RegionEncoder(
+            joint_size,
+            frame_context=frame_context,
+            region_geometry=region_geometry,
+            feature_normalization=feature_normalization,
+            dropout=dropout,
+        )
         # A weight of the model, not the optimiser's counter, which JAX's step cannot see.
         self.steps_trained = self.add_weight(
             name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
@@ -98,8 +120,15 @@ class FragmentModel(keras.Model):
             "vocabulary_size": self.vocabulary_size,
             "joint_size": self.joint_size,
             "num_relations": self.num_relations,
+            "word_embedding_size": self.word_embedding_size,
+            "train_word_vectors": self.train_word_vectors,
+            "word_activation": self.word_activation,
+            "cell": self.cell,
+            "frame_context": self.frame_context,
+            "region_geometry": self.region_geometry,
+            "feature_normalization": self.feature_normalization,
+            "dropout": self.dropout,
             "image_network": keras.saving.serialize_keras_object(self.image_network),
-            **self._settings,
         }
 
     @classmethod

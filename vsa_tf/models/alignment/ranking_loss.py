@@ -14,7 +14,7 @@ class RankingLoss:
     Args:
         margin: m. The paper's is 1.
         negatives: `sum` (the paper), `hardest` or `top_k`.
-        top_k: number of negatives for `top_k`.
+        num_hard_negatives: number of negatives for `top_k`.
 
     Example:
 
@@ -24,14 +24,14 @@ class RankingLoss:
     2.0
     """
 
-    def __init__(self, margin=1.0, negatives="sum", top_k=10):
+    def __init__(self, margin=1.0, negatives="sum", num_hard_negatives=10):
         if negatives not in NEGATIVES:
             raise ValueError(
                 f"Expected negatives to be one of {NEGATIVES}. Received: negatives={negatives!r}"
             )
         self.margin = margin
         self.negatives = negatives
-        self.top_k = top_k
+        self.num_hard_negatives = num_hard_negatives
 
     def __call__(self, scores, image_id, hardness=1.0):
         """Returns the loss of a batch, a scalar.
@@ -45,14 +45,18 @@ class RankingLoss:
         mask = negative_mask(image_id)
         loss = 0.0
         for costs in hinge_costs(scores, mask, self.margin):
-            mined = mine_costs(costs, self.negatives, self.top_k)
+            mined = mine_costs(costs, self.negatives, self.num_hard_negatives)
             if self.negatives != "sum":
                 mined = hardness * mined + (1.0 - hardness) * mine_costs(costs, "sum")
             loss = loss + ops.sum(mined)
         return loss
 
     def get_config(self):
-        return {"margin": self.margin, "negatives": self.negatives, "top_k": self.top_k}
+        return {
+            "margin": self.margin,
+            "negatives": self.negatives,
+            "num_hard_negatives": self.num_hard_negatives,
+        }
 
 
 def hinge_costs(scores, mask, margin):
@@ -76,13 +80,13 @@ def hinge_costs(scores, mask, margin):
     return sentence_costs, image_costs
 
 
-def mine_costs(costs, negatives, top_k=10):
+def mine_costs(costs, negatives, num_hard_negatives=10):
     """Reduces each row of non-negative costs to one number.
 
     Args:
         costs: float `[B, B]`, one row per pair, masked entries 0.
         negatives: `sum` of all (D eq. 2), the `hardest` one (VSE++), or the `top_k` largest.
-        top_k: how many for `top_k`; fewer where the batch is smaller.
+        num_hard_negatives: how many for `top_k`; fewer where the batch is smaller.
 
     Returns:
         float `[B]`.
@@ -96,7 +100,7 @@ def mine_costs(costs, negatives, top_k=10):
         return ops.max(costs, axis=1)
     if negatives == "top_k":
         # Sorting, unlike ops.top_k, needs no batch size that is known when a graph is built.
-        largest = -ops.sort(-costs, axis=1)[:, :top_k]
+        largest = -ops.sort(-costs, axis=1)[:, :num_hard_negatives]
         return ops.sum(largest, axis=1)
     raise ValueError(f"Expected negatives to be one of {NEGATIVES}. Received: {negatives!r}")
 

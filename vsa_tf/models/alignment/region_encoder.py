@@ -14,9 +14,9 @@ class RegionEncoder(keras.layers.Layer):
         units: width H of v.
         frame_context: add `W_f CNN(I_0)`, the whole frame's feature, to every region: the same as
             one matrix over the two features put end to end, at the cost of one product an image.
-        geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the region's
-            box; dy and dx are the squared distances of its centre from the frame's, without which
-            no product could prefer the middle.
+        region_geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the
+            region's box; dy and dx are the squared distances of its centre from the frame's,
+            without which no product could prefer the middle.
         feature_normalization: `none` or `l2`, see `scale_features`.
         dropout: rate of dropout on the features.
 
@@ -31,7 +31,7 @@ class RegionEncoder(keras.layers.Layer):
         self,
         units,
         frame_context=False,
-        geometry=False,
+        region_geometry=False,
         feature_normalization="none",
         dropout=0.0,
         **kwargs,
@@ -44,7 +44,7 @@ class RegionEncoder(keras.layers.Layer):
             )
         self.units = units
         self.frame_context = frame_context
-        self.geometry = geometry
+        self.region_geometry = region_geometry
         self.feature_normalization = feature_normalization
         self.dropout_rate = dropout
 
@@ -52,14 +52,14 @@ class RegionEncoder(keras.layers.Layer):
         self.projection = keras.layers.Dense(units, name="W_m")
         if frame_context:
             self.frame_projection = keras.layers.Dense(units, use_bias=False, name="W_f")
-        if geometry:
+        if region_geometry:
             self.geometry_projection = keras.layers.Dense(units, use_bias=False, name="W_g")
 
     def build(self, features_shape, boxes_shape=None):
         self.projection.build(features_shape)
         if self.frame_context:
             self.frame_projection.build(features_shape)
-        if self.geometry:
+        if self.region_geometry:
             self.geometry_projection.build((*features_shape[:-1], 9))
 
     def call(self, features, boxes, training=False):
@@ -69,7 +69,7 @@ class RegionEncoder(keras.layers.Layer):
         v = self.projection(features)
         if self.frame_context:
             v = v + self.frame_projection(features[:, :1])
-        if self.geometry:
+        if self.region_geometry:
             v = v + self.geometry_projection(self._geometry(boxes))
         return v
 
@@ -88,7 +88,7 @@ class RegionEncoder(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "frame_context": self.frame_context,
-            "geometry": self.geometry,
+            "region_geometry": self.region_geometry,
             "feature_normalization": self.feature_normalization,
             "dropout": self.dropout_rate,
         }

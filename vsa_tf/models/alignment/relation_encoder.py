@@ -18,10 +18,10 @@ class RelationEncoder(keras.layers.Layer):
         units: width H of s.
         vocabulary_size: number of token ids, PAD = 0 included.
         num_relations: number of relation ids, PAD = 0 included; PAD has no matrix.
-        embedding_size: width of a word's vector E w.
-        activation: f; `relu` in the paper.
+        word_embedding_size: width of a word's vector E w.
+        word_activation: f; `relu` in the paper.
         dropout: rate of dropout on the two words' vectors.
-        train_embedding: whether the word table E is trained.
+        train_word_vectors: whether the word table E is trained.
 
     Call arguments:
         relations: int `[B, E]`, R, PAD on the right.
@@ -39,10 +39,10 @@ class RelationEncoder(keras.layers.Layer):
         units,
         vocabulary_size,
         num_relations,
-        embedding_size=300,
-        activation="relu",
+        word_embedding_size=300,
+        word_activation="relu",
         dropout=0.0,
-        train_embedding=True,
+        train_word_vectors=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -54,19 +54,19 @@ class RelationEncoder(keras.layers.Layer):
         self.units = units
         self.vocabulary_size = vocabulary_size
         self.num_relations = num_relations
-        self.embedding_size = embedding_size
-        self.activation = activation
+        self.word_embedding_size = word_embedding_size
+        self.word_activation = word_activation
         self.dropout_rate = dropout
-        self.train_embedding = train_embedding
+        self.train_word_vectors = train_word_vectors
 
         self.word_table = WordTable(
-            vocabulary_size, embedding_size, trainable=train_embedding, name="word_table"
+            vocabulary_size, word_embedding_size, trainable=train_word_vectors, name="word_table"
         )
         self.dropout = keras.layers.Dropout(dropout)
 
     def build(self, relations_shape, heads_shape=None, dependents_shape=None):
         self.word_table.build(relations_shape)
-        num_types, size = self.num_relations - 1, 2 * self.embedding_size
+        num_types, size = self.num_relations - 1, 2 * self.word_embedding_size
         # Glorot's limit of one matrix: Keras would take the types for a width of each.
         limit = math.sqrt(6.0 / (size + self.units))
         self.kernel = self.add_weight(
@@ -81,12 +81,12 @@ class RelationEncoder(keras.layers.Layer):
         words = self.dropout(words, training=training)
         # PAD shares the first type's matrix: its results are masked, and so are its gradients.
         types = ops.reshape(ops.maximum(ops.cast(relations, "int32") - 1, 0), (-1,))
-        rows = ops.reshape(words, (-1, 2 * self.embedding_size))
+        rows = ops.reshape(words, (-1, 2 * self.word_embedding_size))
         # Times one, as in WordTable: the gradient is one number a weight.
         kernel = 1.0 * ops.convert_to_tensor(self.kernel)
         bias = 1.0 * ops.convert_to_tensor(self.bias)
         outputs = grouped_product(rows, types, kernel) + ops.take(bias, types, axis=0)
-        outputs = keras.activations.get(self.activation)(outputs)
+        outputs = keras.activations.get(self.word_activation)(outputs)
         return ops.reshape(outputs, (*ops.shape(relations), self.units))
 
     def compute_output_shape(self, relations_shape, heads_shape=None, dependents_shape=None):
@@ -98,10 +98,10 @@ class RelationEncoder(keras.layers.Layer):
             "units": self.units,
             "vocabulary_size": self.vocabulary_size,
             "num_relations": self.num_relations,
-            "embedding_size": self.embedding_size,
-            "activation": self.activation,
+            "word_embedding_size": self.word_embedding_size,
+            "word_activation": self.word_activation,
             "dropout": self.dropout_rate,
-            "train_embedding": self.train_embedding,
+            "train_word_vectors": self.train_word_vectors,
         }
 
 

@@ -1,14 +1,17 @@
 """Settings of the models of image regions and sentence fragments."""
 
 import dataclasses
+from typing import ClassVar
 
-from vsa_tf.models.settings import NetworkSettings, setting
+from vsa_tf.models.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
 
 @dataclasses.dataclass(frozen=True)
 class FragmentSettings(NetworkSettings):
     """What models of image regions and sentence fragments share."""
+
+    family: ClassVar[str] = "alignment"
 
     joint_size: int = setting(1000, "Width of region and word vectors (papers: 1000).", minimum=1)
     word_activation: str = setting(
@@ -21,6 +24,7 @@ class FragmentSettings(NetworkSettings):
         "Types of dependency relations that are a smaller share of all in training are one.",
         minimum=0.0,
         maximum=1.0,
+        of_network=False,
     )
     frame_context: bool = setting(
         False, "Add the whole frame's feature to every region's (papers: no)."
@@ -33,8 +37,18 @@ class FragmentSettings(NetworkSettings):
     )
 
     @property
+    def signatures(self):
+        of_all = "score", "embed_image", "embed_sentence"
+        # Of relations, as lines of text: there are no words in their order to align.
+        return of_all if self.reads_dependencies else ("align", "score", "localize", *of_all[1:])
+
+    @property
     def contrasts_images(self):
         return True
+
+    @property
+    def searches_regions(self):
+        return not self.reads_dependencies
 
     def check(self, data):
         super().check(data)
@@ -53,6 +67,7 @@ class AlignmentSettings(FragmentSettings):
         "words",
         "What of a sentence is aligned: words (BRNN), or dependency relations (DepTree).",
         choices=("words", "dependencies"),
+        of_network=False,
     )
     cell: str = setting(
         "relu",
@@ -79,12 +94,21 @@ class AlignmentSettings(FragmentSettings):
     )
     num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
     hardness_warmup_epochs: float = setting(
-        0.0, "Epochs in which the loss goes from sum to the chosen negatives.", minimum=0.0
+        0.0,
+        "Epochs in which the loss goes from sum to the chosen negatives.",
+        minimum=0.0,
+        of_network=False,
     )
 
     @property
     def reads_dependencies(self):
         return self.fragments == "dependencies"
+
+    def network(self, steps_per_epoch=1, num_epochs=1):
+        return {
+            **super().network(steps_per_epoch, num_epochs),
+            "hardness_warmup_steps": round(self.hardness_warmup_epochs * steps_per_epoch),
+        }
 
     def check(self, data):
         super().check(data)
@@ -98,7 +122,7 @@ class AlignmentSettings(FragmentSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class DefragSettings(FragmentSettings):
+class DeFragSettings(FragmentSettings):
     """Deep fragment embeddings (DeFrag)."""
 
     objective: str = setting(
@@ -130,16 +154,27 @@ class DefragSettings(FragmentSettings):
         0.0,
         "Epochs of the global objective alone, before the fragment objective joins it.",
         minimum=0.0,
+        of_network=False,
     )
     multiple_instance_start_epochs: float = setting(
         0.0,
         "Epochs in which all regions of an image match every relation (paper: 10 of 15).",
         minimum=0.0,
+        of_network=False,
     )
 
     @property
     def reads_dependencies(self):
         return True
+
+    def network(self, steps_per_epoch=1, num_epochs=1):
+        return {
+            **super().network(steps_per_epoch, num_epochs),
+            "fragment_start_steps": round(self.fragment_start_epochs * steps_per_epoch),
+            "multiple_instance_start_steps": round(
+                self.multiple_instance_start_epochs * steps_per_epoch
+            ),
+        }
 
     def check(self, data):
         super().check(data)

@@ -20,11 +20,11 @@ class WordEncoder(keras.layers.Layer):
     Args:
         units: width H of e, hf, hb and s.
         vocabulary_size: number of token ids, PAD = 0 included.
-        embedding_size: width of x.
+        word_embedding_size: width of x.
         cell: `relu` as above; `gru` and `lstm` put that cell in place of hf and hb.
-        output_activation: f of the last line; `relu` in the paper, `linear` as an option.
+        word_activation: f of the last line; `relu` in the paper, `linear` as an option.
         dropout: rate of dropout on x and on hf + hb; none inside the recurrence.
-        train_embedding: whether the word table x is trained.
+        train_word_vectors: whether the word table x is trained.
 
     Call arguments: token_ids int `[B, W]`, PAD on the right.
     Output shape: `[B, W, units]`; positions of PAD hold values that mean nothing.
@@ -34,11 +34,11 @@ class WordEncoder(keras.layers.Layer):
         self,
         units,
         vocabulary_size,
-        embedding_size=300,
+        word_embedding_size=300,
         cell="relu",
-        output_activation="relu",
+        word_activation="relu",
         dropout=0.0,
-        train_embedding=True,
+        train_word_vectors=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -46,14 +46,14 @@ class WordEncoder(keras.layers.Layer):
             raise ValueError(f"Expected cell to be one of {CELLS}. Received: cell={cell!r}")
         self.units = units
         self.vocabulary_size = vocabulary_size
-        self.embedding_size = embedding_size
+        self.word_embedding_size = word_embedding_size
         self.cell = cell
-        self.output_activation = output_activation
+        self.word_activation = word_activation
         self.dropout = dropout
-        self.train_embedding = train_embedding
+        self.train_word_vectors = train_word_vectors
 
         self.word_table = WordTable(
-            vocabulary_size, embedding_size, trainable=train_embedding, name="word_table"
+            vocabulary_size, word_embedding_size, trainable=train_word_vectors, name="word_table"
         )
         self.input_dropout = keras.layers.Dropout(dropout)
         self.input_projection = keras.layers.Dense(units, activation="relu", name="W_e")
@@ -61,7 +61,7 @@ class WordEncoder(keras.layers.Layer):
             self._recurrent_layer(), merge_mode="sum", name="recurrence"
         )
         self.output_dropout = keras.layers.Dropout(dropout)
-        self.output_projection = keras.layers.Dense(units, activation=output_activation, name="W_d")
+        self.output_projection = keras.layers.Dense(units, activation=word_activation, name="W_d")
 
     def _recurrent_layer(self):
         if self.cell == "relu":
@@ -72,7 +72,7 @@ class WordEncoder(keras.layers.Layer):
 
     def build(self, input_shape):
         self.word_table.build(input_shape)
-        embedded = (*input_shape, self.embedding_size)
+        embedded = (*input_shape, self.word_embedding_size)
         hidden = (*input_shape, self.units)
         self.input_projection.build(embedded)
         self.recurrence.build(hidden)
@@ -93,9 +93,9 @@ class WordEncoder(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "vocabulary_size": self.vocabulary_size,
-            "embedding_size": self.embedding_size,
+            "word_embedding_size": self.word_embedding_size,
             "cell": self.cell,
-            "output_activation": self.output_activation,
+            "word_activation": self.word_activation,
             "dropout": self.dropout,
-            "train_embedding": self.train_embedding,
+            "train_word_vectors": self.train_word_vectors,
         }

@@ -14,9 +14,9 @@ class Branch(keras.layers.Layer):
 
     Args:
         units: width of the joint space.
-        hidden_units: width of the first FC layer.
-        linear: keep one FC layer, of `units`, and the L2 normalisation alone. The paper keeps its
-            first layer: there `units` is the width of that one.
+        hidden_size: width of the first FC layer.
+        linear_branches: keep one FC layer, of `units`, and the L2 normalisation alone. The paper
+            keeps its first layer: there `units` is the width of that one.
         batch_norm_at: BatchNorm after the `first` FC layer, as in the authors' code, or after the
             `last`, as in the paper.
         batch_norm_momentum: share of the moving averages that a step keeps.
@@ -36,8 +36,8 @@ class Branch(keras.layers.Layer):
     def __init__(
         self,
         units,
-        hidden_units=2048,
-        linear=False,
+        hidden_size=2048,
+        linear_branches=False,
         batch_norm_at="first",
         batch_norm_momentum=0.9,
         dropout=0.0,
@@ -51,8 +51,8 @@ class Branch(keras.layers.Layer):
                 f"Received: batch_norm_at={batch_norm_at!r}"
             )
         self.units = units
-        self.hidden_units = hidden_units
-        self.linear = linear
+        self.hidden_size = hidden_size
+        self.linear_branches = linear_branches
         self.batch_norm_at = batch_norm_at
         self.batch_norm_momentum = batch_norm_momentum
         self.dropout_rate = dropout
@@ -60,8 +60,8 @@ class Branch(keras.layers.Layer):
 
         self.input_dropout = keras.layers.Dropout(input_dropout)
         self.output_projection = keras.layers.Dense(units, name="output_projection")
-        if not linear:
-            self.hidden_projection = keras.layers.Dense(hidden_units, name="hidden_projection")
+        if not linear_branches:
+            self.hidden_projection = keras.layers.Dense(hidden_size, name="hidden_projection")
             self.batch_norm = keras.layers.BatchNormalization(
                 momentum=batch_norm_momentum, epsilon=1e-5, name="batch_norm"
             )
@@ -69,9 +69,9 @@ class Branch(keras.layers.Layer):
 
     def build(self, features_shape, feature_mask_shape=None):
         size = features_shape[-1]
-        if not self.linear:
+        if not self.linear_branches:
             self.hidden_projection.build((None, size))
-            size = self.hidden_units
+            size = self.hidden_size
             width = size if self.batch_norm_at == "first" else self.units
             self.batch_norm.build((None, width))
         self.output_projection.build((None, size))
@@ -87,7 +87,7 @@ class Branch(keras.layers.Layer):
         return ops.reshape(rows, (*ops.shape(features)[:-1], self.units))
 
     def _project(self, rows, mask, training):
-        if self.linear:
+        if self.linear_branches:
             return self.output_projection(rows)
         hidden = self.hidden_projection(rows)
         if self.batch_norm_at == "first":
@@ -104,8 +104,8 @@ class Branch(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
-            "hidden_units": self.hidden_units,
-            "linear": self.linear,
+            "hidden_size": self.hidden_size,
+            "linear_branches": self.linear_branches,
             "batch_norm_at": self.batch_norm_at,
             "batch_norm_momentum": self.batch_norm_momentum,
             "dropout": self.dropout_rate,

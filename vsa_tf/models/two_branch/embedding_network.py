@@ -17,7 +17,8 @@ class EmbeddingNetwork(TwoBranchNetwork):
     """Two branches into one space, in which matching pairs are near (T section 3.2).
 
     Args:
-        loss: `TwoBranchLoss` settings, a dict.
+        margin, image_to_text_weight, text_to_image_weight, image_neighborhood_weight,
+            text_neighborhood_weight, negatives, num_hard_negatives, distance: see `TwoBranchLoss`.
         neighborhood_start_step: the neighbourhood terms of the loss count from this step on; 0:
             from the start. The paper adds them for the last epochs.
         temperature: of the `softmax` negatives.
@@ -30,7 +31,14 @@ class EmbeddingNetwork(TwoBranchNetwork):
 
     def __init__(
         self,
-        loss=None,
+        margin=0.05,
+        image_to_text_weight=1.0,
+        text_to_image_weight=1.5,
+        image_neighborhood_weight=0.0,
+        text_neighborhood_weight=0.05,
+        negatives="top_k",
+        num_hard_negatives=10,
+        distance="euclidean",
         neighborhood_start_step=0,
         temperature=0.07,
         learn_temperature=False,
@@ -40,13 +48,21 @@ class EmbeddingNetwork(TwoBranchNetwork):
         self.neighborhood_start_step = neighborhood_start_step
         self.temperature = temperature
         self.learn_temperature = learn_temperature
-        self.two_branch_loss = TwoBranchLoss(**(loss or {}))
-        if learn_temperature and self.two_branch_loss.negatives != "softmax":
+        self.two_branch_loss = TwoBranchLoss(
+            margin,
+            image_to_text_weight,
+            text_to_image_weight,
+            image_neighborhood_weight,
+            text_neighborhood_weight,
+            num_hard_negatives,
+            negatives,
+            distance,
+        )
+        if learn_temperature and negatives != "softmax":
             raise ValueError(
                 "Expected negatives='softmax' with learn_temperature: no other loss has a "
-                f"temperature. Received: negatives={self.two_branch_loss.negatives!r}"
+                f"temperature. Received: negatives={negatives!r}"
             )
-        self._settings["loss"] = loss
         # A weight of the model, not the optimiser's counter, which JAX's step cannot see.
         self.steps_trained = self.add_weight(
             name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
@@ -91,6 +107,7 @@ class EmbeddingNetwork(TwoBranchNetwork):
     def get_config(self):
         return {
             **super().get_config(),
+            **self.two_branch_loss.get_config(),
             "neighborhood_start_step": self.neighborhood_start_step,
             "temperature": self.temperature,
             "learn_temperature": self.learn_temperature,

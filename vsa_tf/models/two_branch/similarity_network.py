@@ -23,8 +23,8 @@ class SimilarityNetwork(TwoBranchNetwork):
     Args:
         num_fusion_layers: 1, 2 or 3 (the paper's best), see `PairFusion`.
         negatives: `random` (the paper) or `hardest`: those with the largest logits among
-            `num_candidates` random ones.
-        num_candidates: for `hardest`; each costs a pass through the fusion layers.
+            `num_hard_negatives` random ones.
+        num_hard_negatives: for `hardest`; each costs a pass through the fusion layers.
         **kwargs: settings of `TwoBranchNetwork`, which also says what a batch holds.
 
     Output: a dict of `images` `[N, joint_size]` and `sentences` `[B, joint_size]`, as of
@@ -34,20 +34,23 @@ class SimilarityNetwork(TwoBranchNetwork):
         ValueError: for other negatives or numbers.
     """
 
-    def __init__(self, num_fusion_layers=3, negatives="random", num_candidates=10, **kwargs):
+    has_joint_space = False
+
+    def __init__(self, num_fusion_layers=3, negatives="random", num_hard_negatives=10, **kwargs):
         super().__init__(**kwargs)
         if negatives not in PAIR_NEGATIVES:
             raise ValueError(
                 f"Expected negatives to be one of {PAIR_NEGATIVES}. "
                 f"Received: negatives={negatives!r}"
             )
-        if num_candidates < 1:
+        if num_hard_negatives < 1:
             raise ValueError(
-                f"Expected num_candidates of 1 or more. Received: num_candidates={num_candidates}"
+                "Expected num_hard_negatives of 1 or more. "
+                f"Received: num_hard_negatives={num_hard_negatives}"
             )
         self.num_fusion_layers = num_fusion_layers
         self.negatives = negatives
-        self.num_candidates = num_candidates
+        self.num_hard_negatives = num_hard_negatives
         self.fusion = PairFusion(num_fusion_layers, name="fusion")
         # A variable of the model, saved with it: a resumed run draws what it would have drawn.
         self.seed_generator = keras.random.SeedGenerator()
@@ -109,7 +112,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         """Returns p of `num_pairs` drawn negatives of each target, and which there are."""
         num_drawn = num_pairs
         if self.negatives == "hardest":
-            num_drawn = max(num_pairs, self.num_candidates)
+            num_drawn = max(num_pairs, self.num_hard_negatives)
         columns, drawn = drawn_negatives(negative, num_drawn, self.seed_generator)
         logits = self.fusion(ops.expand_dims(targets, 1), ops.take(others, columns, axis=0))
         if self.negatives == "hardest":
@@ -122,7 +125,7 @@ class SimilarityNetwork(TwoBranchNetwork):
             **super().get_config(),
             "num_fusion_layers": self.num_fusion_layers,
             "negatives": self.negatives,
-            "num_candidates": self.num_candidates,
+            "num_hard_negatives": self.num_hard_negatives,
         }
 
 

@@ -31,12 +31,12 @@ class TwoBranchLoss:
 
     Args:
         margin: m. The paper's is .05.
-        image_to_text: lambda1; with `text_to_image` 0 the loss is single-directional.
-        text_to_image: lambda2.
-        image_to_image: lambda3.
-        text_to_text: lambda4. The defaults are those of the image-sentence task; the
+        image_to_text_weight: lambda1; with lambda2 0 the loss is single-directional.
+        text_to_image_weight: lambda2.
+        image_neighborhood_weight: lambda3.
+        text_neighborhood_weight: lambda4. The defaults are those of the image-sentence task; the
             region-phrase task has 1, 4, .1 and .1.
-        top_k: K. The paper's are 10, and 30 for the region-phrase task.
+        num_hard_negatives: K. The paper's are 10, and 30 for the region-phrase task.
         negatives: `top_k` (the paper); `hardest`, K = 1 in the two cross-modal terms (VSE++); or
             `softmax`, in place of triplets the cross entropy over a target's negatives of cosine /
             temperature (InfoNCE).
@@ -49,7 +49,9 @@ class TwoBranchLoss:
 
     >>> import numpy as np
     >>> from vsa_tf.models.two_branch.pair_masks import image_sentence_masks
-    >>> loss = TwoBranchLoss(text_to_image=0.0, text_to_text=0.0, top_k=1)
+    >>> loss = TwoBranchLoss(
+    ...     text_to_image_weight=0.0, text_neighborhood_weight=0.0, num_hard_negatives=1
+    ... )
     >>> images, texts = np.float32([[0.0], [0.7]]), np.float32([[0.5], [0.2]])
     >>> round(float(loss(images, texts, image_sentence_masks(np.array([7, 8])))), 2)
     0.35
@@ -58,11 +60,11 @@ class TwoBranchLoss:
     def __init__(
         self,
         margin=0.05,
-        image_to_text=1.0,
-        text_to_image=1.5,
-        image_to_image=0.0,
-        text_to_text=0.05,
-        top_k=10,
+        image_to_text_weight=1.0,
+        text_to_image_weight=1.5,
+        image_neighborhood_weight=0.0,
+        text_neighborhood_weight=0.05,
+        num_hard_negatives=10,
         negatives="top_k",
         distance="euclidean",
     ):
@@ -74,14 +76,17 @@ class TwoBranchLoss:
             raise ValueError(
                 f"Expected distance to be one of {DISTANCES}. Received: distance={distance!r}"
             )
-        if top_k < 1:
-            raise ValueError(f"Expected top_k of 1 or more. Received: top_k={top_k}")
+        if num_hard_negatives < 1:
+            raise ValueError(
+                "Expected num_hard_negatives of 1 or more. Received: "
+                f"num_hard_negatives={num_hard_negatives}"
+            )
         self.margin = margin
-        self.image_to_text = image_to_text
-        self.text_to_image = text_to_image
-        self.image_to_image = image_to_image
-        self.text_to_text = text_to_text
-        self.top_k = top_k
+        self.image_to_text_weight = image_to_text_weight
+        self.text_to_image_weight = text_to_image_weight
+        self.image_neighborhood_weight = image_neighborhood_weight
+        self.text_neighborhood_weight = text_neighborhood_weight
+        self.num_hard_negatives = num_hard_negatives
         self.negatives = negatives
         self.distance = distance
 
@@ -101,24 +106,26 @@ class TwoBranchLoss:
         else:
             scores, term = self._distances(images, texts), self._ranking_term
         loss = ops.zeros((), images.dtype)
-        if self.image_to_text:
-            loss = loss + self.image_to_text * term(scores, masks.positive, masks.negative_texts)
+        if self.image_to_text_weight:
+            loss = loss + self.image_to_text_weight * term(
+                scores, masks.positive, masks.negative_texts
+            )
         positive_images, negative_images, refusing_images = (
             ops.transpose(mask)
             for mask in (masks.positive, masks.negative_images, masks.negative_texts)
         )
-        if self.text_to_image:
-            loss = loss + self.text_to_image * term(
+        if self.text_to_image_weight:
+            loss = loss + self.text_to_image_weight * term(
                 ops.transpose(scores), positive_images, negative_images
             )
-        if self.image_to_image:
+        if self.image_neighborhood_weight:
             neighbors = neighborhood_masks(masks.positive, masks.negative_images)
             term = self._neighborhood_term(images, *neighbors, temperature)
-            loss = loss + neighborhood * self.image_to_image * term
-        if self.text_to_text:
+            loss = loss + neighborhood * self.image_neighborhood_weight * term
+        if self.text_neighborhood_weight:
             neighbors = neighborhood_masks(positive_images, refusing_images)
             term = self._neighborhood_term(texts, *neighbors, temperature)
-            loss = loss + neighborhood * self.text_to_text * term
+            loss = loss + neighborhood * self.text_neighborhood_weight * term
         return loss
 
     def _distances(self, x, y):
@@ -127,9 +134,12 @@ class TwoBranchLoss:
         return 1.0 - _cosines(x, y)
 
     def _ranking_term(self, distances, positive, negative):
-        top_k = 1 if self.negatives == "hardest" else self.top_k
-        nearest = nearest_negatives(distances, negative, top_k)
-        return mean_of_pairs(triplet_costs(distances, nearest, self.margin), positive) / top_k
+        num_hard_negatives = 1 if self.negatives == "hardest" else self.num_hard_negatives
+        nearest = nearest_negatives(distances, negative, num_hard_negatives)
+        return (
+            mean_of_pairs(triplet_costs(distances, nearest, self.margin), positive)
+            / num_hard_negatives
+        )
 
     def _neighborhood_term(self, vectors, neighbors, outsiders, temperature):
         if self.negatives == "softmax":
@@ -137,18 +147,18 @@ class TwoBranchLoss:
             return _softmax_term(scores, neighbors, outsiders)
         distances = self._distances(vectors, vectors)
         furthest, has_neighbor = furthest_neighbor(distances, neighbors)
-        nearest = nearest_negatives(distances, outsiders, self.top_k)
+        nearest = nearest_negatives(distances, outsiders, self.num_hard_negatives)
         costs = triplet_costs(ops.expand_dims(furthest, 1), nearest, self.margin)[:, 0]
-        return mean_of_pairs(costs, has_neighbor) / self.top_k
+        return mean_of_pairs(costs, has_neighbor) / self.num_hard_negatives
 
     def get_config(self):
         return {
             "margin": self.margin,
-            "image_to_text": self.image_to_text,
-            "text_to_image": self.text_to_image,
-            "image_to_image": self.image_to_image,
-            "text_to_text": self.text_to_text,
-            "top_k": self.top_k,
+            "image_to_text_weight": self.image_to_text_weight,
+            "text_to_image_weight": self.text_to_image_weight,
+            "image_neighborhood_weight": self.image_neighborhood_weight,
+            "text_neighborhood_weight": self.text_neighborhood_weight,
+            "num_hard_negatives": self.num_hard_negatives,
             "negatives": self.negatives,
             "distance": self.distance,
         }
@@ -187,7 +197,7 @@ def furthest_neighbor(distances, neighbors):
     return ops.max(ops.where(neighbors, distances, 0.0), axis=1), ops.any(neighbors, axis=1)
 
 
-def nearest_negatives(distances, negative, top_k):
+def nearest_negatives(distances, negative, num_hard_negatives):
     """Returns the distances of each target's K nearest negatives, ascending.
 
     With `m + d(x, y) - d(x, y')` these are, whatever y, the K triplets with the largest loss.
@@ -195,7 +205,7 @@ def nearest_negatives(distances, negative, top_k):
     Args:
         distances: float `[N, M]`, one row per target.
         negative: bool `[N, M]`.
-        top_k: K.
+        num_hard_negatives: K.
 
     Returns:
         float `[N, K]`; infinite where a target has fewer negatives.
@@ -210,8 +220,8 @@ def nearest_negatives(distances, negative, top_k):
     """
     far = ops.where(negative, distances, math.inf)
     # K more columns: top_k takes no more than there are, a number that a graph may not know.
-    far = ops.pad(far, [[0, 0], [0, top_k]], constant_values=math.inf)
-    return -ops.top_k(-far, top_k)[0]
+    far = ops.pad(far, [[0, 0], [0, num_hard_negatives]], constant_values=math.inf)
+    return -ops.top_k(-far, num_hard_negatives)[0]
 
 
 def neighborhood_masks(positive, negative):

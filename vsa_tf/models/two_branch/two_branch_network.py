@@ -6,7 +6,7 @@ from keras import ops
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
-from vsa_tf.models.two_branch.sentence_recurrence import SentenceRecurrence
+from vsa_tf.models.two_branch.sentence_recurrence import CELLS, SentenceRecurrence
 
 TASKS = ("image_sentence", "region_phrase")
 
@@ -18,20 +18,27 @@ class TwoBranchNetwork(keras.Model):
         task: `image_sentence`: row b of a batch pairs region 0 of an image, the whole frame, with
             a sentence. `region_phrase`: it pairs region 0 with a phrase; further regions of the
             row are proposals of the same image, see `region_phrase_masks`.
+        text: `lstm` or `gru`: the text side reads `token_ids` by a `SentenceRecurrence`; another
+            name: it reads `sentence_features`.
         joint_size: width of both branches' outputs.
-        image_branch: `Branch` settings besides units, a dict.
-        text_branch: the same of the text side.
-        sentence_recurrence: `SentenceRecurrence` settings, a dict: the text side reads
-            `token_ids`; None: it reads `sentence_features`.
+        hidden_size: width of the image branch's hidden layer.
+        text_hidden_size: the same of the text branch.
+        linear_branches, batch_norm_at, dropout, input_dropout: of both branches, see `Branch`.
+        vocabulary_size: number of token ids, PAD = 0 included; of a recurrence alone, as are
+        word_embedding_size, train_word_vectors, recurrent_size, word_pooling, word_dropout: see
+            `SentenceRecurrence`.
         regions_context: of the image-sentence task: append the mean of the image's other regions
             to the whole frame's feature.
-        geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
+        region_geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
         feature_normalization: of region features, `none` or `l2`, see `scale_features`.
         text_normalization: the same of `sentence_features`.
         negative_overlap: of the region-phrase task, see `region_phrase_masks`.
-        positive_overlap: of the region-phrase task, see `region_phrase_masks`.
+        positive_overlap: of the region-phrase task, see `region_phrase_masks`; 0: none.
         image_network: turns `images` into region features, see `AlignmentModel`; None where the
             batches hold `region_features`.
+
+    Attributes:
+        has_joint_space: whether vectors of one side can be compared with each other as well.
 
     Call arguments: a batch, a dict of
         region_features: `[B, R, D]`, or images: `[B, S, S, 3]` and region_boxes: `[B, R, 4]`,
@@ -47,19 +54,31 @@ class TwoBranchNetwork(keras.Model):
         ValueError: for another task.
     """
 
+    has_joint_space = True
+
     def __init__(
         self,
         task="image_sentence",
+        text="hglmm",
         joint_size=512,
-        image_branch=None,
-        text_branch=None,
-        sentence_recurrence=None,
+        hidden_size=2048,
+        text_hidden_size=2048,
+        linear_branches=False,
+        batch_norm_at="first",
+        dropout=0.5,
+        input_dropout=0.0,
+        vocabulary_size=0,
+        word_embedding_size=300,
+        train_word_vectors=True,
+        recurrent_size=512,
+        word_pooling="last",
+        word_dropout=0.0,
         regions_context=False,
-        geometry=False,
+        region_geometry=False,
         feature_normalization="none",
         text_normalization="none",
         negative_overlap=0.3,
-        positive_overlap=None,
+        positive_overlap=0.7,
         image_network=None,
         **kwargs,
     ):
@@ -67,24 +86,41 @@ class TwoBranchNetwork(keras.Model):
         if task not in TASKS:
             raise ValueError(f"Expected task to be one of {TASKS}. Received: task={task!r}")
         self.task = task
+        self.text = text
         self.joint_size = joint_size
+        self.vocabulary_size = vocabulary_size
         self.regions_context = regions_context
-        self.geometry = geometry
+        self.region_geometry = region_geometry
         self.feature_normalization = feature_normalization
         self.text_normalization = text_normalization
         self.negative_overlap = negative_overlap
         self.positive_overlap = positive_overlap
         self.image_network = image_network
-        self.image_branch = Branch(joint_size, **(image_branch or {}), name="image_branch")
-        self.text_branch = Branch(joint_size, **(text_branch or {}), name="text_branch")
-        self.sentence_recurrence = None
-        if sentence_recurrence is not None:
-            self.sentence_recurrence = SentenceRecurrence(**sentence_recurrence)
-        self._settings = {
-            "image_branch": image_branch,
-            "text_branch": text_branch,
-            "sentence_recurrence": sentence_recurrence,
+        # Both branches are made alike, but for the width of their hidden layers.
+        self._branch_settings = {
+            "linear_branches": linear_branches,
+            "batch_norm_at": batch_norm_at,
+            "dropout": dropout,
+            "input_dropout": input_dropout,
         }
+        self._recurrence_settings = {
+            "word_embedding_size": word_embedding_size,
+            "train_word_vectors": train_word_vectors,
+            "recurrent_size": recurrent_size,
+            "word_pooling": word_pooling,
+            "word_dropout": word_dropout,
+        }
+        self.image_branch = Branch(
+            joint_size, hidden_size, **self._branch_settings, name="image_branch"
+        )
+        self.text_branch = Branch(
+            joint_size, text_hidden_size, **self._branch_settings, name="text_branch"
+        )
+        self.sentence_recurrence = None
+        if text in CELLS:
+            self.sentence_recurrence = SentenceRecurrence(
+                vocabulary_size, cell=text, **self._recurrence_settings
+            )
 
     @property
     def word_table(self):
@@ -117,7 +153,7 @@ class TwoBranchNetwork(keras.Model):
     def region_inputs(self, batch, training=False):
         """Returns what the image branch reads of all regions, float `[B, R, P]`."""
         features = self._region_features(batch, training)
-        if self.geometry:
+        if self.region_geometry:
             boxes = ops.cast(batch["region_boxes"], features.dtype)
             area = ops.prod(boxes[..., 2:] - boxes[..., :2], axis=-1, keepdims=True)
             features = ops.concatenate([features, boxes, area], axis=-1)
@@ -171,22 +207,27 @@ class TwoBranchNetwork(keras.Model):
             phrase_boxes=batch.get("phrase_boxes"),
             text_id=batch.get("text_id"),
             negative_overlap=self.negative_overlap,
-            positive_overlap=self.positive_overlap,
+            positive_overlap=self.positive_overlap or None,
         )
 
     def get_config(self):
         return {
             **super().get_config(),
             "task": self.task,
+            "text": self.text,
             "joint_size": self.joint_size,
+            "hidden_size": self.image_branch.hidden_size,
+            "text_hidden_size": self.text_branch.hidden_size,
+            **self._branch_settings,
+            "vocabulary_size": self.vocabulary_size,
+            **self._recurrence_settings,
             "regions_context": self.regions_context,
-            "geometry": self.geometry,
+            "region_geometry": self.region_geometry,
             "feature_normalization": self.feature_normalization,
             "text_normalization": self.text_normalization,
             "negative_overlap": self.negative_overlap,
             "positive_overlap": self.positive_overlap,
             "image_network": keras.saving.serialize_keras_object(self.image_network),
-            **self._settings,
         }
 
     @classmethod

@@ -1,0 +1,131 @@
+"""Settings that every model has; the `settings` of each paper's folder add its models' own.
+
+A class's `shared_defaults` are what its paper says of flags that all models share.
+"""
+
+import dataclasses
+import pathlib
+from typing import ClassVar
+
+from vsa_tf.program import ProgramError
+
+
+def setting(default, help, choices=None, minimum=None, maximum=None, of_network=True):
+    """Declares one setting: its default, a line of help, and what it may be.
+
+    Args:
+        default: the value where nothing else is said; its flag's default, too.
+        help: one line of `--help`.
+        choices, minimum, maximum: what is allowed; None: anything of the type.
+        of_network: of a model's settings, whether it is an argument of the model's constructor.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help,
+            "choices": choices,
+            "minimum": minimum,
+            "maximum": maximum,
+            "of_network": of_network,
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSettings:
+    """What every model has: word vectors, and a CNN where records hold pixels.
+
+    Attributes:
+        family: `alignment`, `captioning` or `two_branch`: the folder of the model, and what
+            chooses its evaluator, its answers and its pages.
+        signatures: names of what the model answers, the main one first.
+    """
+
+    family: ClassVar[str] = ""
+    shared_defaults: ClassVar[dict] = {}
+    # What some models have as settings, for all others.
+    initialize_bias: ClassVar[bool] = False
+    num_neighbors: ClassVar[int] = 1
+
+    word_embedding_size: int = setting(300, "Width of the word table.", minimum=1)
+    word_vectors: str = setting(
+        "",
+        "Text file of word vectors (word2vec, GloVe or fastText) for the word table.",
+        of_network=False,
+    )
+    train_word_vectors: bool = setting(True, "Train the word table.")
+    crop_size: int = setting(
+        32, "Pixels of a region crop where a CNN is trained.", minimum=8, of_network=False
+    )
+    cnn: str = setting(
+        "small",
+        "The CNN that is trained: small, or keras:NAME of keras.applications.",
+        of_network=False,
+    )
+    cnn_weights: str = setting(
+        "",
+        "Start of --cnn=keras:NAME: imagenet, a weights file, or empty for random.",
+        of_network=False,
+    )
+
+    @property
+    def signatures(self):
+        raise NotImplementedError
+
+    @property
+    def reads_sentence_features(self):
+        """Whether the model reads a fixed feature of each sentence, not its tokens."""
+        return False
+
+    @property
+    def reads_dependencies(self):
+        """Whether the model reads dependency relations of each sentence, not its tokens."""
+        return False
+
+    @property
+    def contrasts_images(self):
+        """Whether the model learns by telling a sentence's image from the other images."""
+        return False
+
+    @property
+    def pairs_phrases(self):
+        """Whether the model pairs regions with phrases, not images with sentences."""
+        return False
+
+    @property
+    def searches_regions(self):
+        """Whether a snippet of text finds the best among the regions of many images."""
+        return False
+
+    @property
+    def captions_regions(self):
+        """Whether the model captions regions, from snippets that an alignment model infers."""
+        return False
+
+    def network(self, steps_per_epoch=1, num_epochs=1):
+        """Returns the constructor arguments of the model that are settings, a dict.
+
+        They bear the settings' names; what is counted in epochs here is in steps there.
+
+        Args:
+            steps_per_epoch, num_epochs: of the run.
+        """
+        fields = dataclasses.fields(self)
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields
+            if field.metadata["of_network"]
+        }
+
+    def check(self, data):
+        """Raises ProgramError for settings that contradict one another or `DataSettings`."""
+        if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
+            raise ProgramError(f"--word_vectors={self.word_vectors} is not a file")
+        if not self.train_word_vectors and not self.word_vectors:
+            raise ProgramError(
+                "--notrain_word_vectors needs --word_vectors: nothing would be learnt"
+            )
+        if self.cnn != "small" and not self.cnn.startswith("keras:"):
+            raise ProgramError(
+                f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={self.cnn}"
+            )

@@ -1,0 +1,215 @@
+"""Settings of the two-branch networks."""
+
+import dataclasses
+from typing import ClassVar
+
+from vsa_tf.models.network_settings import NetworkSettings, setting
+from vsa_tf.program import ProgramError
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoBranchSettings(NetworkSettings):
+    """What the two-branch networks share (T)."""
+
+    family: ClassVar[str] = "two_branch"
+    shared_defaults: ClassVar[dict] = {"optimizer": "adam", "batch_size": 500}
+
+    task: str = setting(
+        "image_sentence",
+        "What is paired: images with sentences, or regions with phrases.",
+        choices=("image_sentence", "region_phrase"),
+    )
+    text: str = setting(
+        "hglmm",
+        "Text side: Fisher vectors (paper), mean word vector, tf-idf, or a recurrence.",
+        choices=("hglmm", "mean_vector", "tf_idf", "lstm", "gru"),
+    )
+    num_centers: int = setting(
+        30, "Centres of the mixture of --text=hglmm (paper: 30).", minimum=1, of_network=False
+    )
+    text_feature_size: int = setting(
+        6000,
+        "Principal components of --text=hglmm (paper: 6000); 0: all numbers.",
+        minimum=0,
+        of_network=False,
+    )
+    recurrent_size: int = setting(
+        512, "Width of the recurrence of --text=lstm (paper: 512).", minimum=1
+    )
+    word_pooling: str = setting(
+        "last",
+        "What a recurrence hands on (paper: its last state).",
+        choices=("last", "mean", "max"),
+    )
+    word_dropout: float = setting(
+        0.0, "Dropout on the word vectors of a recurrence.", minimum=0.0, maximum=0.99
+    )
+    joint_size: int = setting(512, "Width of both branches' outputs (paper: 512).", minimum=1)
+    hidden_size: int = setting(
+        2048, "Width of the image branch's hidden layer (paper: 2048; phrases: 1024).", minimum=1
+    )
+    text_hidden_size: int = setting(
+        2048,
+        "Width of the text branch's hidden layer (paper: 2048; phrases, lstm: 1024).",
+        minimum=1,
+    )
+    linear_branches: bool = setting(False, "One layer a branch (paper's Table 1, linear).")
+    batch_norm_at: str = setting(
+        "first",
+        "Layer of the branches that BatchNorm follows (authors' code: first).",
+        choices=("first", "last"),
+    )
+    dropout: float = setting(
+        0.5, "Dropout on the hidden layers (paper: 0.5; phrases: 0).", minimum=0.0, maximum=0.99
+    )
+    input_dropout: float = setting(
+        0.0,
+        "Dropout on the features that the branches read (paper: none).",
+        minimum=0.0,
+        maximum=0.99,
+    )
+    feature_normalization: str = setting(
+        "none", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
+    )
+    text_normalization: str = setting(
+        "none", "l2: scale sentence features to one length (paper: none).", choices=("none", "l2")
+    )
+    regions_context: bool = setting(
+        False, "Show the image branch the mean of the regions beside the frame (paper: no)."
+    )
+    region_geometry: bool = setting(
+        False, "Add the place and size of its box to every region's feature (paper: no)."
+    )
+    num_neighbors: int = setting(
+        2,
+        "Texts of an image, or phrases of a chain, in a batch (paper: 2); 1: no such sampling.",
+        minimum=1,
+        of_network=False,
+    )
+    num_proposals: int = setting(
+        10,
+        "Proposals that overlap too little, drawn for each phrase of a batch (paper: all).",
+        minimum=1,
+        of_network=False,
+    )
+    num_positives: int = setting(
+        1,
+        "Proposals that overlap enough, drawn for each phrase (paper: 1; similarity: all).",
+        minimum=1,
+        of_network=False,
+    )
+    negative_overlap: float = setting(
+        0.3,
+        "Overlap with a phrase's box below which a proposal is a negative (paper: 0.3).",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    positive_overlap: float = setting(
+        0.7,
+        "Overlap from which a proposal is a positive too (paper: 0.7); 0: none is.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    @property
+    def reads_sentence_features(self):
+        return self.text not in ("lstm", "gru")
+
+    @property
+    def contrasts_images(self):
+        return not self.pairs_phrases
+
+    @property
+    def pairs_phrases(self):
+        return self.task == "region_phrase"
+
+    @property
+    def signatures(self):
+        return ("localize" if self.pairs_phrases else "score", "embed_image", "embed_sentence")
+
+    def check(self, data):
+        super().check(data)
+        if self.reads_sentence_features:
+            if not self.train_word_vectors:
+                raise ProgramError(f"--notrain_word_vectors has no meaning with --text={self.text}")
+            if self.text == "tf_idf" and self.word_vectors:
+                raise ProgramError("--word_vectors has no meaning with --text=tf_idf")
+            if data.tokenizer != "word":
+                raise ProgramError(
+                    f"--text={self.text} counts words: it needs --tokenizer=word. Received: "
+                    f"--tokenizer={data.tokenizer}"
+                )
+        if data.batch_size % self.num_neighbors:
+            raise ProgramError(
+                f"--batch_size={data.batch_size} must be a multiple of "
+                f"--num_neighbors={self.num_neighbors}"
+            )
+        if self.regions_context and (self.pairs_phrases or data.num_regions == 1):
+            raise ProgramError(
+                "--regions_context needs --task=image_sentence and more regions than the frame"
+            )
+        if self.region_geometry and not self.pairs_phrases:
+            raise ProgramError("--region_geometry needs --task=region_phrase: a frame is a frame")
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingSettings(TwoBranchSettings):
+    """The embedding network."""
+
+    margin: float = setting(0.05, "Margin m (paper: 0.05).", minimum=0.0)
+    image_to_text_weight: float = setting(1.0, "lambda 1 (paper: 1; phrases: 1).", minimum=0.0)
+    text_to_image_weight: float = setting(1.5, "lambda 2 (paper: 1.5; phrases: 4).", minimum=0.0)
+    image_neighborhood_weight: float = setting(
+        0.0, "lambda 3 (paper: 0; phrases: 0.1).", minimum=0.0
+    )
+    text_neighborhood_weight: float = setting(
+        0.05, "lambda 4 (paper: 0.05; phrases: 0.1).", minimum=0.0
+    )
+    neighborhood_epochs: int = setting(
+        2, "Last epochs, in which lambda 3 and 4 count (paper: 2).", minimum=0, of_network=False
+    )
+    negatives: str = setting(
+        "top_k",
+        "Triplets that count: those of the largest loss (paper: top_k); softmax: InfoNCE.",
+        choices=("top_k", "hardest", "softmax"),
+    )
+    num_hard_negatives: int = setting(
+        10, "K of --negatives=top_k (paper: 10; phrases: 30).", minimum=1
+    )
+    temperature: float = setting(0.07, "Of --negatives=softmax.", minimum=0.001)
+    learn_temperature: bool = setting(False, "Train the temperature, from that start.")
+
+    @property
+    def searches_regions(self):
+        return self.pairs_phrases
+
+    def network(self, steps_per_epoch=1, num_epochs=1):
+        return {
+            **super().network(steps_per_epoch, num_epochs),
+            "neighborhood_start_step": max(num_epochs - self.neighborhood_epochs, 0)
+            * steps_per_epoch,
+        }
+
+    def check(self, data):
+        super().check(data)
+        if self.learn_temperature and self.negatives != "softmax":
+            raise ProgramError("--learn_temperature has no meaning without --negatives=softmax")
+        if not (self.image_to_text_weight or self.text_to_image_weight):
+            raise ProgramError(
+                "--image_to_text_weight and --text_to_image_weight are both 0: nothing is learnt"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class SimilaritySettings(TwoBranchSettings):
+    """The similarity network."""
+
+    num_fusion_layers: int = setting(
+        3, "Layers on the product of the branches (paper: 3).", minimum=1, maximum=3
+    )
+    negatives: str = setting(
+        "random",
+        "Pairs that do not match: drawn at random (paper), or the best of some drawn.",
+        choices=("random", "hardest"),
+    )
+    num_hard_negatives: int = setting(10, "How many --negatives=hardest draws.", minimum=1)
