@@ -10,12 +10,14 @@ a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 
 cannot be read is reported in its line, `{"image", "error"}`, and the others are done.
 """
 
+import io
 import pathlib
 
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.inference.image_files import image_files
+from vsa_tf.files import write_atomically
+from vsa_tf.inference.image_files import image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
@@ -41,9 +43,19 @@ def main(images):
         if not pathlib.Path(values.output).parent.is_dir():
             raise program.ProgramError(f"--output={values.output}: there is no such directory")
     source.check("align", "aligns sentences")
-    from vsa_tf.inference.results import align_images
+    from vsa_tf.inference.model import Model
 
-    align_images(source, paths, values.sentence, values.output)
+    model = Model(source.open("align"))
+
+    def ask(images):
+        found = model.align(images, values.sentence)
+        if values.output:
+            picture = io.BytesIO()
+            found[0].picture().save(picture, "PNG")
+            write_atomically(values.output, picture.getbuffer())
+        return [[alignment.to_dict()] for alignment in found]
+
+    write_answers(paths, ask)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,20 @@ count the end of the sentence. A region captioner gives `{"image", "regions": [{
 others are done.
 """
 
+import sys
+
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.inference.image_files import image_files
+from vsa_tf.inference.image_files import image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
+from vsa_tf.inference.signatures import AnswerSettings
 
 # How an exported model writes captions was settled when it was exported.
-_LIVE_FLAGS = (
+_OF_ANSWERS = (
+    "beam_size",
+    "num_captions",
     "length_normalization",
-    "max_words",
     "prefix",
     "sample",
     "temperature",
@@ -29,6 +33,7 @@ _LIVE_FLAGS = (
     "top_p",
     "seed",
 )
+_OF_MODEL_DIRS = ("max_words", *_OF_ANSWERS[2:])
 
 
 def define_flags():
@@ -58,26 +63,29 @@ def main(images):
     paths = image_files(images)
     if not paths:
         raise program.ProgramError(f"{images[0]} holds no image files")
-    if source.model_dir and not values.sample and values.num_captions > values.beam_size:
-        raise program.ProgramError(
-            f"--num_captions={values.num_captions} needs as many beams: raise --beam_size, which "
-            f"is {values.beam_size}"
-        )
     source.check("caption", "writes captions")
+    settings = None
     if source.model_dir:
-        from vsa_tf.inference.caption_photographs import caption_photographs
+        settings = AnswerSettings(
+            max_caption_words=values.max_words, **{name: values[name].value for name in _OF_ANSWERS}
+        )
+    else:
+        _check_exported(values, source.model_card())
+    from vsa_tf.inference.model import Model
 
-        caption_photographs(values, paths)
-        return
-    _check_exported(values, source.model_card())
-    from vsa_tf.inference.results import caption_images
+    model = Model(source.open("caption", settings=settings))
+    if source.model_dir and (unknown := model.answers.unknown_words(values.prefix)):
+        print(f"warning: the model does not know {', '.join(unknown)}", file=sys.stderr)
 
-    caption_images(source, paths, values.num_captions)
+    def ask(images):
+        return [[found.to_dict()] for found in model.caption(images, values.num_captions)]
+
+    write_answers(paths, ask)
 
 
 def _check_exported(values, card):
     """Refuses flags that ask an exported model for other captions than it writes."""
-    given = [name for name in _LIVE_FLAGS if values[name].present]
+    given = [name for name in _OF_MODEL_DIRS if values[name].present]
     if given:
         raise program.ProgramError(
             f"--{given[0]} goes with --model_dir: an exported model writes captions as "

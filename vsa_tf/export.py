@@ -17,8 +17,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.inference.export_model import ExportOptions
-from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.inference.signatures import AnswerSettings, ExportOptions
 from vsa_tf.settings import Settings
 
 _CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
@@ -112,15 +111,7 @@ def answer_settings(values, settings):
         raise program.ProgramError(
             f"--{name} is not for a {settings.training.model} model; leave it out"
         )
-    defaults = AnswerSettings()
-    beam_size = given.get("beam_size", defaults.beam_size)
-    given.setdefault("num_captions", min(beam_size, defaults.num_captions))
-    if given["num_captions"] > beam_size:
-        raise program.ProgramError(
-            f"--num_captions={given['num_captions']} needs as many beams: raise --beam_size, which "
-            f"is {beam_size}"
-        )
-    return AnswerSettings(**given)
+    return AnswerSettings.of(**given)
 
 
 if __name__ == "__main__":

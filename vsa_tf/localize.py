@@ -15,7 +15,7 @@ alone, a list of such boxes. A file that cannot be read is reported in its line,
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.inference.image_files import image_files, read_boxes
+from vsa_tf.inference.image_files import image_files, read_boxes, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
@@ -41,9 +41,15 @@ def main(images):
         )
     boxes = read_boxes(values.boxes) if values.boxes else None
     source.check("localize", "finds phrases")
-    from vsa_tf.inference.results import localize_images
+    from vsa_tf.inference.model import Model
 
-    localize_images(source, paths, values.phrase, boxes)
+    model = Model(source.open("localize"))
+
+    def ask(images):
+        of_phrases = [model.localize(images, phrase, boxes) for phrase in values.phrase]
+        return [[found.to_dict() for found in of_image] for of_image in zip(*of_phrases)]
+
+    write_answers(paths, ask)
 
 
 if __name__ == "__main__":

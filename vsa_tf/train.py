@@ -36,8 +36,8 @@ def _report(training, split):
 
 
 def _export(training):
-    from vsa_tf.inference.export_model import ExportOptions, export_model
-    from vsa_tf.inference.signatures import AnswerSettings
+    from vsa_tf.inference.export_model import export_model
+    from vsa_tf.inference.signatures import AnswerSettings, ExportOptions
 
     options = ExportOptions(
         training.model_dir,

@@ -12,8 +12,8 @@ from tests.inference.small_models import make_model_dir, photographs, save_detec
 from vsa_tf.data import schema
 from vsa_tf.inference.export_model import export_model
 from vsa_tf.inference.exported_model import ExportedModel, GraphModel
-from vsa_tf.inference.local_model import LiveModel
-from vsa_tf.inference.sentence_reader import LiveRelations
+from vsa_tf.inference.local_model import LocalModel
+from vsa_tf.inference.sentence_reader import RelationReader
 from vsa_tf.inference.signatures import AnswerSettings, InputError
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.program import ProgramError
@@ -59,14 +59,14 @@ def open_model(tmp_path_factory):
                 detector=detector,
                 num_regions=4,
             )
-        return LiveModel(folder / case, encoder, detector)
+        return LocalModel(folder / case, encoder, detector)
 
     return open_model
 
 
 def test_sentences_are_read_as_they_are_written(open_model):
     trained = open_model("defrag").trained
-    batch = LiveRelations(trained.text, 7)(SENTENCES)
+    batch = RelationReader(trained.text, 7)(SENTENCES)
     assert batch["num_fragments"].tolist() == [3, 0, 7, 1]
     types, vocabulary = trained.text.relation_types, trained.text.vocabulary
     ids = types.encode(["amod", "det", "nsubj"])
@@ -161,7 +161,7 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     card = json.loads((version / "model_card.json").read_text())
     assert card["default_signature"] == "score" and "relation<TAB>head" in card["sentences"]
     assert "relation<TAB>head<TAB>dependent" in (version / "README.md").read_text()
-    exported, live = ExportedModel(version), LiveModel(tmp_path / "model", detector="grid")
+    exported, live = ExportedModel(version), LocalModel(tmp_path / "model", detector="grid")
     asked = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
     np.testing.assert_allclose(
         exported.call("score", **asked)["score"],

@@ -25,7 +25,7 @@ from vsa_tf.inference.export_model import (
     export_model,
 )
 from vsa_tf.inference.exported_model import ExportedModel
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import AnswerSettings, InputError
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
@@ -108,7 +108,7 @@ def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout.splitlines()[-1])
     assert answer["modules"] == []
-    live = LiveModel(
+    live = LocalModel(
         folder / "alignment", str(folder / "encoder"), str(folder / "detector"), ANSWERS
     )
     image = (folder / "0.jpg").read_bytes()
@@ -128,7 +128,7 @@ def test_no_operation_is_of_another_library(alignment):
 
 
 def test_the_exported_model_answers_in_the_words_of_the_live_one(folder, captioner):
-    live, exported = LiveModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
+    live, exported = LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
     assert exported.signatures == live.signatures
     images = photographs(len(SENTENCES), seed=1)
     for model in (live, exported):
@@ -145,7 +145,7 @@ def test_the_exported_model_answers_in_the_words_of_the_live_one(folder, caption
 
 
 def test_what_is_no_image_is_an_input_error_of_both(folder, captioner):
-    for model in (LiveModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)):
+    for model in (LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)):
         with pytest.raises(InputError) as refused:
             model.call("caption", image_bytes=[photographs(1)[0], b"no image"])
         assert "JPEG, PNG" in str(refused.value) and "{{" not in str(refused.value)

@@ -13,7 +13,7 @@ from tests.inference.small_models import (
 )
 from tfrecords_tools.detectors import SourceProposals
 from vsa_tf.inference.exported_model import GraphModel
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
@@ -104,7 +104,7 @@ def open_model(tmp_path_factory):
         path = folder / case
         if not path.exists():
             make_model_dir(path, name, settings, **inputs)
-        return LiveModel(path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS)
+        return LocalModel(path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS)
 
     return open_model
 

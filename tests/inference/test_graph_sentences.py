@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.inference.graph_sentences import GraphSentences
-from vsa_tf.inference.sentence_reader import LiveSentences
+from vsa_tf.inference.sentence_reader import SentenceReader
 from vsa_tf.text.vocabulary import Vocabulary
 
 PIECES = [["a", "dog", "##s", "run", "d", "##o"]]
@@ -20,7 +20,7 @@ def text(request):
 
 def test_sentences_are_read_as_python_reads_them(text):
     received = GraphSentences(text, max_words=4)(tf.constant(SENTENCES))
-    expected = LiveSentences(text, max_words=4)(SENTENCES)
+    expected = SentenceReader(text, max_words=4)(SENTENCES)
     assert received.keys() == expected.keys()
     np.testing.assert_array_equal(received["token_ids"], expected["token_ids"])
     np.testing.assert_array_equal(received["num_words"], expected["num_words"])

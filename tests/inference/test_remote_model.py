@@ -8,7 +8,7 @@ import pytest
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.inference import remote_model as module
 from vsa_tf.inference.exported_model import ExportedModel, GraphModel
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.remote_model import RemoteModel
 from vsa_tf.inference.signatures import InputError
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     settings = AlignmentSettings(joint_size=6)
     make_model_dir(folder / "model", "alignment", settings, num_regions=4, **networks)
     (folder / "models").mkdir()
-    GraphModel(LiveModel(folder / "model", **networks)).save(folder / "models" / "1")
+    GraphModel(LocalModel(folder / "model", **networks)).save(folder / "models" / "1")
     return folder
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource, write_files
 from tests.inference.small_models import make_model_dir, photographs
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.results import align_images, caption_images, localize_images
@@ -110,7 +110,7 @@ def test_boxes_of_ones_own_score_as_the_same_boxes_of_the_detector(model_dir, tm
     (path,) = write_files(tmp_path, [image])
     (line,) = _lines(source, [path], ["a red dog"])
     found = {tuple(entry["box"]): entry["score"] for entry in line["boxes"]}
-    answer = LiveModel(str(model_dir)).call("localize", image_bytes=[image], phrases=["x"])
+    answer = LocalModel(str(model_dir)).call("localize", image_bytes=[image], phrases=["x"])
     own = [box.tolist() for box in answer["boxes"][0] if tuple(box) != (0, 0, 1, 1)]
     assert len(own) == 3
     (line,) = _lines(source, [path], ["a red dog"], own)

@@ -4,7 +4,7 @@ import pytest
 from tests.inference.given_model import GivenModel
 from tests.inference.small_models import make_model_dir
 from tests.search_index.given_embeddings import hashed_source
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.program import ProgramError
@@ -34,12 +34,12 @@ def _find(model):
 )
 def test_a_models_own_scores_tell_how_its_vectors_are_compared(tmp_path, name, settings, score):
     model_dir = make_model_dir(tmp_path / "model", name, settings, detector="grid", num_regions=4)
-    assert _find(LiveModel(str(model_dir))) == score
+    assert _find(LocalModel(str(model_dir))) == score
 
 
 def test_a_network_of_pairs_has_no_vectors_to_compare(tmp_path):
     settings = SimilaritySettings(text="gru", crop_size=16)
-    model = LiveModel(str(make_model_dir(tmp_path / "model", "similarity", settings)))
+    model = LocalModel(str(make_model_dir(tmp_path / "model", "similarity", settings)))
     with pytest.raises(ProgramError, match="by a network of its own"):
         _find(model)
 

@@ -13,7 +13,7 @@ from tests.search_index.given_embeddings import (
     unit,
     write_index,
 )
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import ProgramError
@@ -129,7 +129,7 @@ def aligned(tmp_path_factory):
 
 def test_texts_find_images_as_the_model_scores_them_and_their_boxes(aligned):
     index, source, paths = aligned
-    model = LiveModel(source.model_dir)
+    model = LocalModel(source.model_dir)
     lines = _lines(index, source, "a red dog", False, "images")
     scores = {
         path: model.call("score", image_bytes=[image], sentences=["a red dog"])["score"][0]
@@ -147,7 +147,7 @@ def test_texts_find_images_as_the_model_scores_them_and_their_boxes(aligned):
 def test_images_find_sentences_as_the_model_scores_them(aligned):
     index, source, paths = aligned
     lines = _lines(index, source, paths[1], True, "sentences")
-    expected = LiveModel(source.model_dir).call(
+    expected = LocalModel(source.model_dir).call(
         "score", image_bytes=photographs(4)[1:2] * 3, sentences=SENTENCES
     )["score"]
     assert {line["sentence"]: line["score"] for line in lines} == pytest.approx(

@@ -144,6 +144,49 @@ def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None)
     return ops.where(real, assignment, -1)
 
 
+def smooth_alignment(word_region_scores, lengths, smoothness, region_mask):
+    """`batch_segment_alignment` with a beta that means the same whatever a model's scores are.
+
+    Args:
+        word_region_scores, lengths, region_mask: see `batch_segment_alignment`.
+        smoothness: beta in shares of the mean over a sentence's words of their best score's
+            magnitude.
+
+    Returns:
+        int32 tensor `[B, W]`, as of `batch_segment_alignment`.
+    """
+    scores = ops.convert_to_tensor(word_region_scores)
+    region_mask = ops.convert_to_tensor(region_mask)
+    lengths = ops.cast(lengths, "int32")
+    none = ops.cast(-float("inf"), scores.dtype)
+    best = ops.max(ops.where(region_mask[:, None, :], scores, none), axis=2)
+    is_word = ops.arange(ops.shape(scores)[1], dtype="int32")[None, :] < lengths[:, None]
+    total = ops.sum(ops.where(is_word, ops.abs(best), ops.zeros_like(best)), axis=1)
+    scale = ops.maximum(total / ops.cast(lengths, scores.dtype), 1e-12)
+    return batch_segment_alignment(scores / scale[:, None, None], lengths, smoothness, region_mask)
+
+
+def snippet_numbers(assignment):
+    """Numbers the snippets of sentences: runs of neighbouring words with one region.
+
+    Args:
+        assignment: int tensor `[B, W]`, the region of each word, negative at padding on the right.
+
+    Returns:
+        int32 tensor `[B, W]`: of each word the number of its snippet, from 0; -1 at padding.
+
+    Example:
+
+    >>> keras.ops.convert_to_numpy(snippet_numbers([[4, 4, 0, 4, -1]])).tolist()
+    [[0, 0, 1, 2, -1]]
+    """
+    assignment = ops.cast(assignment, "int32")
+    is_word = assignment >= 0
+    changes = ops.not_equal(assignment[:, 1:], assignment[:, :-1])
+    starts = ops.concatenate([is_word[:, :1], ops.logical_and(is_word[:, 1:], changes)], axis=1)
+    return ops.where(is_word, ops.cumsum(ops.cast(starts, "int32"), axis=1) - 1, -1)
+
+
 def snippets(assignment, word_region_scores, boxes):
     """Merges neighbouring words of one region into snippets.
 
@@ -178,21 +221,21 @@ def snippets(assignment, word_region_scores, boxes):
             f"assignment of shape {assignment.shape}, scores of shape {scores.shape}, boxes of "
             f"shape {boxes.shape}, largest region {assignment.max(initial=-1)}"
         )
-    padded = np.flatnonzero(assignment < 0)
-    if padded.size:
-        assignment = assignment[: padded[0]]
-    changes = np.flatnonzero(np.diff(assignment)) + 1
+    assignment = assignment[: np.append(np.flatnonzero(assignment < 0), len(assignment))[0]]
+    if not assignment.size:
+        return []
+    numbers = ops.convert_to_numpy(snippet_numbers(assignment[None]))[0]
     found = []
-    for words in np.split(np.arange(len(assignment)), changes):
-        if words.size:
-            region = int(assignment[words[0]])
-            found.append(
-                Snippet(
-                    tuple(float(value) for value in boxes[region]),
-                    region,
-                    int(words[0]),
-                    int(words[-1]),
-                    float(scores[words, region].astype(np.float64).sum()),
-                )
+    for number in range(numbers[-1] + 1):
+        words = np.flatnonzero(numbers == number)
+        region = int(assignment[words[0]])
+        found.append(
+            Snippet(
+                tuple(float(value) for value in boxes[region]),
+                region,
+                int(words[0]),
+                int(words[-1]),
+                float(scores[words, region].astype(np.float64).sum()),
             )
+        )
     return found

@@ -1,88 +1,125 @@
-"""What trained models answer, in TensorFlow operations: one method a signature."""
+"""What trained models answer, in TensorFlow operations: one method a signature.
+
+The same code answers for a model directory (`LocalModel`, eagerly) and within a SavedModel
+(`export_model`, as a graph): what differs is how photographs and sentences are read into batches.
+"""
 
 import tensorflow as tf
 
-from vsa_tf.decoding.segment_alignment import batch_segment_alignment
-from vsa_tf.inference.graph_sentences import tidy
+from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
+from vsa_tf.text.tokenizer import CONTINUATION
+from vsa_tf.text.vocabulary import END_TOKEN, PAD_TOKEN
 
 
-class GraphFragments:
-    """The answers of a `FragmentModel`; each method is a signature of its SavedModel.
+def make_answers(trained, settings):
+    """Returns the answers of a trained model, an object with a method for each signature.
+
+    Args:
+        trained: the `TrainedModel`.
+        settings: `AnswerSettings`.
+    """
+    model, own = trained.model, trained.settings.model
+    if own.family == "captioning":
+        return CaptionAnswers(
+            model,
+            trained.text,
+            settings.make_decoder(),
+            prefix=settings.prefix,
+            of_regions=own.captions_regions,
+            whole_frame=own.whole_frame,
+        )
+    if own.family == "two_branch":
+        return TwoBranchAnswers(model)
+    if own.reads_dependencies:
+        return FragmentAnswers(model)
+    return AlignmentAnswers(model, settings.smoothness)
+
+
+class FragmentAnswers:
+    """The answers of a `FragmentModel`.
 
     B is the number of rows, R the regions of an image, E the relations of the longest sentence, H
     the width of the model. What is padded is 0.
 
     Args:
         model: the `FragmentModel`.
-        photographs: the `GraphPhotographs`.
-        sentences: the `GraphRelations`.
     """
 
-    def __init__(self, model, photographs, sentences):
+    def __init__(self, model):
         self._model = model
-        self._photographs = photographs
-        self._sentences = sentences
 
-    def embed_image(self, image_bytes):
-        """Returns regions float `[B, R, H]`, boxes `[B, R, 4]` and num_regions `[B]`."""
-        batch = self._photographs(image_bytes)
-        return graph_region_answers(batch, {"regions": self._model.embed_images(batch)})
+    def embed_image(self, images):
+        """Returns regions float `[B, R, H]`, boxes `[B, R, 4]` and num_regions `[B]`.
+
+        Args:
+            images: a batch, dict of region_boxes `[B, R, 4]`, region_mask `[B, R]`, and
+                region_features `[B, R, D]` or images `[B, S, S, 3]`.
+        """
+        return region_answers(images, {"regions": self._regions(images)})
 
     def embed_sentence(self, sentences):
-        """Returns fragments float `[B, E, H]` and num_fragments `[B]`."""
-        batch = self._sentences(sentences)
-        is_real = self._model.sentence_mask(batch)[..., None]
+        """Returns fragments float `[B, E, H]` and num_fragments `[B]`.
+
+        Args:
+            sentences: a batch, dict of what the model reads of sentences and of what is said of
+                them: here num_fragments `[B]`.
+        """
         return {
-            "fragments": tf.where(is_real, self._model.embed_sentences(batch), 0.0),
-            "num_fragments": batch["num_fragments"],
+            "fragments": self._fragments(sentences),
+            "num_fragments": sentences["num_fragments"],
         }
 
-    def score(self, image_bytes, sentences):
+    def score(self, images, sentences):
         """Returns score `[B]`, of each row's image and sentence."""
-        images, texts = self._photographs(image_bytes), self._sentences(sentences)
-        scores = self._model.score(
-            self._model.embed_images(images),
+
+        def score(row):
+            regions, region_mask, fragments, fragment_mask = (part[None] for part in row)
+            return self._model.score(regions, region_mask, fragments, fragment_mask)[0, 0]
+
+        parts = (
+            self._regions(images),
             images["region_mask"],
-            self._model.embed_sentences(texts),
-            self._model.sentence_mask(texts),
+            self._fragments(sentences),
+            self._model.sentence_mask(sentences),
         )
-        # A row is one image and one sentence: of all pairs, the rows' own.
-        return {"score": tf.linalg.diag_part(scores)}
+        return {"score": tf.map_fn(score, parts, fn_output_signature=tf.float32)}
+
+    def _regions(self, images):
+        return tf.convert_to_tensor(self._model.embed_images(images))
+
+    def _fragments(self, sentences):
+        is_real = tf.convert_to_tensor(self._model.sentence_mask(sentences))[..., None]
+        return tf.where(is_real, self._model.embed_sentences(sentences), 0.0)
 
 
-class GraphAlignment(GraphFragments):
-    """The answers of an `AlignmentModel` of words; each method is a signature of its SavedModel.
+class AlignmentAnswers(FragmentAnswers):
+    """The answers of an `AlignmentModel` of words.
 
     B is the number of rows, R the regions of an image, W the words of the longest sentence, H the
     width of the model. What is padded is 0, or an empty string.
 
     Args:
         model: the `AlignmentModel`.
-        photographs: the `GraphPhotographs`.
-        sentences: the `GraphSentences`.
-        smoothness: beta of the chain that cuts sentences into snippets, in shares of the mean over
-            a sentence's words of their best score (`aligned_snippets`).
+        smoothness: beta of the chain that cuts sentences into snippets (`smooth_alignment`).
     """
 
-    def __init__(self, model, photographs, sentences, smoothness):
-        super().__init__(model, photographs, sentences)
+    def __init__(self, model, smoothness):
+        super().__init__(model)
         self._smoothness = smoothness
 
     def embed_sentence(self, sentences):
         """Returns words float `[B, W, H]`, tokens string `[B, W]` and num_words `[B]`."""
-        batch = self._sentences(sentences)
-        is_word = batch["token_ids"] != 0
         return {
-            "words": tf.where(is_word[..., None], self._model.embed_sentences(batch), 0.0),
-            "tokens": batch["tokens"],
-            "num_words": batch["num_words"],
+            "words": self._fragments(sentences),
+            "tokens": sentences["tokens"],
+            "num_words": sentences["num_words"],
         }
 
-    def score(self, image_bytes, sentences):
+    def score(self, images, sentences):
         """Returns score `[B]`, of each row's image and sentence."""
-        return {"score": self._pairs(image_bytes, sentences)["score"]}
+        return {"score": self._score(self._products(images, sentences)[1], sentences)}
 
-    def align(self, image_bytes, sentences):
+    def align(self, images, sentences):
         """Aligns each row's sentence to the regions of its image.
 
         Returns:
@@ -91,66 +128,188 @@ class GraphAlignment(GraphFragments):
             and of the snippets, runs of words with one region: snippets string `[B, S]`,
             snippet_boxes `[B, S, 4]`, snippet_scores `[B, S]`, num_snippets `[B]`.
         """
-        pairs = self._pairs(image_bytes, sentences)
-        scores, lengths = pairs["word_region_scores"], pairs["num_words"]
-        scale = tf.maximum(pairs["mean_best"], 1e-12)[:, None, None]
-        regions = batch_segment_alignment(
-            scores / scale, lengths, self._smoothness, pairs["region_mask"]
+        scores, best = self._products(images, sentences)
+        regions = tf.convert_to_tensor(
+            smooth_alignment(
+                scores, sentences["num_words"], self._smoothness, images["region_mask"]
+            )
         )
-        is_word = regions >= 0
-        real = tf.maximum(regions, 0)
-        word_scores = tf.gather(scores, real, batch_dims=2)
-        word_scores = tf.where(is_word, word_scores, 0.0)
+        word_scores = tf.gather(scores, tf.maximum(regions, 0), batch_dims=2)
+        word_scores = tf.where(regions >= 0, word_scores, 0.0)
         return {
-            "score": pairs["score"],
-            "tokens": pairs["tokens"],
-            "num_words": lengths,
+            "score": self._score(best, sentences),
+            "tokens": sentences["tokens"],
+            "num_words": sentences["num_words"],
             "word_regions": regions,
             "word_scores": word_scores,
-            "boxes": pairs["region_boxes"],
-            **_snippets(pairs["tokens"], regions, word_scores, pairs["region_boxes"]),
+            "boxes": images["region_boxes"],
+            **_snippets(sentences["tokens"], regions, word_scores, images["region_boxes"]),
         }
 
-    def localize(self, image_bytes, phrases):
+    def localize(self, images, phrases):
         """Ranks the regions of each row's image by the sum over the words of its phrase.
 
         Returns:
             boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
         """
-        batch = self._photographs(image_bytes)
-        sentence = self._sentences(phrases)
-        is_word = (sentence["token_ids"] != 0)[..., None]
-        phrase = tf.reduce_sum(
-            tf.where(is_word, self._model.embed_sentences(sentence), 0.0), axis=1
-        )
-        scores = tf.linalg.matvec(self._model.embed_images(batch), phrase)
-        return ranked_boxes(batch, scores)
+        phrase = tf.reduce_sum(self._fragments(phrases), axis=1)
+        return ranked_boxes(images, tf.linalg.matvec(self._regions(images), phrase))
 
-    def _pairs(self, image_bytes, sentences):
-        batch = {**self._photographs(image_bytes), **self._sentences(sentences)}
-        regions, words = self._model.embed_images(batch), self._model.embed_sentences(batch)
-        scores = tf.matmul(words, regions, transpose_b=True)
-        mask = batch["region_mask"]
+    def _products(self, images, sentences):
+        """Returns of each word its scores `[B, W, R]` and its best `[B, W]`, 0 at padding."""
+        scores = tf.matmul(self._fragments(sentences), self._regions(images), transpose_b=True)
+        mask = tf.convert_to_tensor(images["region_mask"])
         best = tf.reduce_max(tf.where(mask[:, None], scores, scores.dtype.min), axis=2)
-        best = tf.where(batch["token_ids"] != 0, best, 0.0)
-        length = tf.cast(batch["num_words"], best.dtype)
+        is_word = tf.convert_to_tensor(self._model.sentence_mask(sentences))
+        return scores, tf.where(is_word, best, 0.0)
+
+    def _score(self, best, sentences):
         score = tf.reduce_sum(best, axis=1)
         if self._model.length_normalization:
-            score /= length
-        mean_best = tf.reduce_sum(tf.abs(best), axis=1) / length
-        return {**batch, "word_region_scores": scores, "score": score, "mean_best": mean_best}
+            score /= tf.cast(sentences["num_words"], score.dtype)
+        return score
+
+
+class TwoBranchAnswers:
+    """The answers of a `TwoBranchNetwork`.
+
+    B is the number of rows, R the regions of an image, H the width of the model. What is padded
+    is 0.
+
+    Args:
+        model: the `TwoBranchNetwork`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+
+    def embed_image(self, images):
+        """Returns embedding float `[B, H]`; of regions and phrases: regions float `[B, R, H]`,
+        boxes `[B, R, 4]` and num_regions `[B]`."""
+        if self._model.task == "image_sentence":
+            return {"embedding": self._model.embed_images(images)}
+        return region_answers(images, {"regions": self._model.embed_regions(images)})
+
+    def embed_sentence(self, sentences):
+        """Returns embedding float `[B, H]`."""
+        return {"embedding": self._model.embed_sentences(sentences)}
+
+    def score(self, images, sentences):
+        """Returns score `[B]`, of each row's image and sentence."""
+        vectors = tf.convert_to_tensor(self._model.embed_images(images))
+        return {"score": self._scores(vectors[:, None], sentences)[:, 0]}
+
+    def localize(self, images, phrases):
+        """Ranks the regions of each row's image for its phrase.
+
+        Returns:
+            boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
+        """
+        vectors = tf.convert_to_tensor(self._model.embed_regions(images))
+        return ranked_boxes(images, self._scores(vectors, phrases))
+
+    def _scores(self, vectors, texts):
+        """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
+        texts = tf.convert_to_tensor(self._model.embed_sentences(texts))
+        return tf.map_fn(
+            lambda row: self._model.score(row[0], row[1][None])[:, 0],
+            (vectors, texts),
+            fn_output_signature=tf.TensorSpec((vectors.shape[1],), tf.float32),
+        )
+
+
+class CaptionAnswers:
+    """The answers of a `Captioner`.
+
+    B is the number of rows, K the captions of an image, W the most tokens of a caption.
+
+    Args:
+        model: the `Captioner`.
+        text: its `CaptionText`.
+        decoder: a decoder of `vsa_tf.decoding`.
+        prefix: words that every caption starts with, plain text.
+        of_regions: caption every region of an image instead of the image.
+        whole_frame: the region captioner sees the whole frame beside a region.
+    """
+
+    def __init__(self, model, text, decoder, prefix="", of_regions=False, whole_frame=False):
+        self._model = model
+        self._decoder = decoder
+        self._of_regions = of_regions
+        self._whole_frame = whole_frame
+        self._prefix = text.tokenize(prefix)
+        self._prefix_ids = text.vocabulary.encode(self._prefix)
+        self._written = tf.constant(
+            ["" if token in (PAD_TOKEN, END_TOKEN) else token for token in text.vocabulary.tokens]
+        )
+
+    def caption(self, images):
+        """Writes captions for images.
+
+        Returns:
+            captions string `[B, K]`, best first; log_prob `[B, K]`, END counted; tokens string
+            `[B, K, W]`, empty from END on; token_log_probs `[B, K, W]`, END's after the last token,
+            then 0. A captioner of regions: the same of each region, `[B, R, K...]`, empty and 0 at
+            padding, with boxes `[B, R, 4]` and num_regions `[B]`.
+        """
+        if not self._of_regions:
+            return self._captions(images)
+        num_regions = images["region_mask"].shape[1]
+        captions = {
+            name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
+            for name, value in self._captions(self._region_rows(images)).items()
+        }
+        return region_answers(images, captions)
+
+    def log_prob(self, images, sentences):
+        """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""
+        image = self._model.encode_images(images)
+        log_probs = self._model.sentence_log_probs(image, sentences["token_ids"])
+        return {"log_prob": tf.reduce_sum(log_probs, axis=1)}
+
+    def _captions(self, images):
+        state = self._model.start(images)
+        num_rows = tf.shape(state["first"])[0]
+        prefix = tf.tile([self._prefix_ids], (num_rows, 1)) if self._prefix else None
+        hypotheses = self._decoder(self._model.step, state, num_rows, prefix=prefix)
+        tokens = tf.gather(self._written, hypotheses.token_ids)
+        words = tokens
+        if self._prefix:
+            # As they were given, where the model knows them only as <unk>.
+            given = tf.broadcast_to(
+                self._prefix, (*tf.unstack(tf.shape(tokens))[:2], len(self._prefix))
+            )
+            words = tf.concat([given, tokens[:, :, len(self._prefix) :]], axis=2)
+        return {
+            "captions": tidy(tf.strings.reduce_join(words, axis=-1, separator=" ")),
+            "log_prob": hypotheses.log_prob,
+            "tokens": tokens,
+            "token_log_probs": hypotheses.token_log_probs,
+        }
+
+    def _region_rows(self, images):
+        """A row for each region of each image, padding included."""
+        rows = {}
+        for name, value in images.items():
+            if name == "images":
+                rows[name] = tf.repeat(value, images["region_mask"].shape[1], axis=0)
+                continue
+            region = value[:, :, None]
+            if self._whole_frame:
+                frame = tf.broadcast_to(value[:, :1, None], tf.shape(region))
+                region = tf.concat([region, frame], axis=2)
+            rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
+        return rows
 
 
 def _snippets(tokens, regions, word_scores, boxes):
     """Merges neighbouring words of one region; see `align`."""
-    is_word = regions >= 0
-    starts = tf.concat([is_word[:, :1], is_word[:, 1:] & (regions[:, 1:] != regions[:, :-1])], 1)
-    number = tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1
+    number = tf.convert_to_tensor(snippet_numbers(regions))
     num_snippets = tf.reduce_max(number, axis=1) + 1
     count = tf.reduce_max(num_snippets)
     num_rows = tf.shape(regions)[0]
     # Each snippet of the batch has a number of its own; the last is that of padding.
-    segment = tf.where(is_word, number + count * tf.range(num_rows)[:, None], num_rows * count)
+    segment = tf.where(number >= 0, number + count * tf.range(num_rows)[:, None], num_rows * count)
     segment = tf.reshape(segment, (-1,))
     region_boxes = tf.gather(boxes, tf.maximum(regions, 0), batch_dims=1)
 
@@ -174,136 +333,7 @@ def _join(values, segment, count):
     return tf.strings.unsorted_segment_join(values, segment, count, separator=" ")
 
 
-class GraphTwoBranch:
-    """The answers of a `TwoBranchNetwork`; each method is a signature of its SavedModel.
-
-    B is the number of rows, R the regions of an image, H the width of the model. What is padded
-    is 0.
-
-    Args:
-        model: the `TwoBranchNetwork`.
-        photographs: the `GraphPhotographs`.
-        sentences: the `GraphSentences`.
-    """
-
-    def __init__(self, model, photographs, sentences):
-        self._model = model
-        self._photographs = photographs
-        self._sentences = sentences
-
-    def embed_image(self, image_bytes):
-        """Returns embedding float `[B, H]`; of regions and phrases: regions float `[B, R, H]`,
-        boxes `[B, R, 4]` and num_regions `[B]`."""
-        batch = self._photographs(image_bytes)
-        if self._model.task == "image_sentence":
-            return {"embedding": self._model.embed_images(batch)}
-        return graph_region_answers(batch, {"regions": self._model.embed_regions(batch)})
-
-    def embed_sentence(self, sentences):
-        """Returns embedding float `[B, H]`."""
-        return {"embedding": self._model.embed_sentences(self._sentences(sentences))}
-
-    def score(self, image_bytes, sentences):
-        """Returns score `[B]`, of each row's image and sentence."""
-        images = self._model.embed_images(self._photographs(image_bytes))
-        return {"score": self._scores(images[:, None], sentences)[:, 0]}
-
-    def localize(self, image_bytes, phrases):
-        """Ranks the regions of each row's image for its phrase.
-
-        Returns:
-            boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
-        """
-        batch = self._photographs(image_bytes)
-        return ranked_boxes(batch, self._scores(self._model.embed_regions(batch), phrases))
-
-    def _scores(self, vectors, texts):
-        """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
-        texts = self._model.embed_sentences(self._sentences(texts))
-        return tf.map_fn(
-            lambda row: self._model.score(row[0], row[1][None])[:, 0],
-            (vectors, texts),
-            fn_output_signature=tf.TensorSpec((vectors.shape[1],), tf.float32),
-        )
-
-
-class GraphCaptioner:
-    """The answers of a `Captioner`; each method is a signature of its SavedModel.
-
-    B is the number of rows, K the captions of an image, W the most tokens of a caption.
-
-    Args:
-        model: the `Captioner`.
-        photographs: the `GraphPhotographs`.
-        sentences: the `GraphSentences`.
-        decoder: a decoder of `vsa_tf.decoding`.
-        of_regions: caption every region of an image instead of the image.
-        whole_frame: the region captioner sees the whole frame beside a region.
-    """
-
-    def __init__(self, model, photographs, sentences, decoder, of_regions=False, whole_frame=False):
-        self._model = model
-        self._photographs = photographs
-        self._sentences = sentences
-        self._decoder = decoder
-        self._of_regions = of_regions
-        self._whole_frame = whole_frame
-
-    def caption(self, image_bytes):
-        """Writes captions for images.
-
-        Returns:
-            captions string `[B, K]`, best first; log_prob `[B, K]`, END counted; tokens string
-            `[B, K, W]`, empty from END on; token_log_probs `[B, K, W]`, END's after the last token,
-            then 0. A captioner of regions: the same of each region, `[B, R, K...]`, empty and 0 at
-            padding, with boxes `[B, R, 4]` and num_regions `[B]`.
-        """
-        batch = self._photographs(image_bytes)
-        if not self._of_regions:
-            return self._captions(batch)
-        num_regions = batch["region_mask"].shape[1]
-        return graph_region_answers(
-            batch,
-            {
-                name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
-                for name, value in self._captions(self._region_rows(batch)).items()
-            },
-        )
-
-    def log_prob(self, image_bytes, sentences):
-        """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""
-        image = self._model.encode_images(self._photographs(image_bytes))
-        token_ids = self._sentences(sentences)["token_ids"]
-        log_probs = self._model.sentence_log_probs(image, token_ids)
-        return {"log_prob": tf.reduce_sum(log_probs, axis=1)}
-
-    def _captions(self, batch):
-        state = self._model.start(batch)
-        hypotheses = self._decoder(self._model.step, state, tf.shape(state["first"])[0])
-        tokens = self._sentences.written(hypotheses.token_ids)
-        return {
-            "captions": self._sentences.join(tokens),
-            "log_prob": hypotheses.log_prob,
-            "tokens": tokens,
-            "token_log_probs": hypotheses.token_log_probs,
-        }
-
-    def _region_rows(self, batch):
-        """A row for each region of each image, padding included; as `region_batch`."""
-        rows = {}
-        for name, value in batch.items():
-            if name == "images":
-                rows[name] = tf.repeat(value, batch["region_mask"].shape[1], axis=0)
-                continue
-            region = value[:, :, None]
-            if self._whole_frame:
-                frame = tf.broadcast_to(value[:, :1, None], tf.shape(region))
-                region = tf.concat([region, frame], axis=2)
-            rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
-        return rows
-
-
-def graph_region_answers(batch, answers):
+def region_answers(batch, answers):
     """Returns answers of regions with the regions' boxes and how many there are.
 
     Args:
@@ -313,7 +343,7 @@ def graph_region_answers(batch, answers):
     Returns:
         The answers, 0 or empty strings at padding, and boxes `[B, R, 4]` and num_regions `[B]`.
     """
-    mask = batch["region_mask"]
+    mask = tf.convert_to_tensor(batch["region_mask"])
     whole = {}
     for name, values in answers.items():
         is_real = tf.reshape(mask, (-1, mask.shape[1], *[1] * (len(values.shape) - 2)))
@@ -323,7 +353,7 @@ def graph_region_answers(batch, answers):
 
 
 def ranked_boxes(batch, scores):
-    """Ranks the real regions of each row, in a graph: the answer of `localize`.
+    """Ranks the real regions of each row: the answer of `localize`.
 
     Args:
         batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
@@ -332,7 +362,7 @@ def ranked_boxes(batch, scores):
     Returns:
         dict of boxes `[B, R, 4]`, best first, scores `[B, R]`, num_boxes `[B]`; 0 at padding.
     """
-    mask = batch["region_mask"]
+    mask = tf.convert_to_tensor(batch["region_mask"])
     order = tf.argsort(
         tf.where(mask, scores, scores.dtype.min), axis=1, direction="DESCENDING", stable=True
     )
@@ -342,3 +372,8 @@ def ranked_boxes(batch, scores):
         "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
         "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
     }
+
+
+def tidy(joined):
+    """Returns tokens joined by spaces as `CaptionText.join` writes them, string `[...]`."""
+    return tf.strings.regex_replace(tf.strings.strip(joined), " " + CONTINUATION, "")

@@ -1,6 +1,5 @@
 """The work of `vsa_tf.export`."""
 
-import dataclasses
 import json
 import math
 import pathlib
@@ -11,13 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.inference.exported_model import ExportedModel, GraphModel
-from vsa_tf.inference.local_model import LiveModel
+from vsa_tf.inference.exported_model import ExportedModel
+from vsa_tf.inference.graph_photographs import GraphPhotographs
+from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
+from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
 from vsa_tf.program import ProgramError
 
 LARGEST_DIFFERENCE = 1e-4
-_FILE = "assets.extra/tf_serving_warmup_requests"
+_STRINGS = tf.TensorSpec([None], tf.string)
+_WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
 def export_model(options, settings):
@@ -33,14 +35,14 @@ def export_model(options, settings):
     Raises:
         ProgramError: model, encoder, detector or examples cannot be used, or an answer differs.
     """
-    live = LiveModel(options.model_dir, options.image_encoder, options.detector, settings)
-    training, data = live.trained.settings.training, live.trained.settings.data
+    local = LocalModel(options.model_dir, options.image_encoder, options.detector, settings)
+    training, data = local.trained.settings.training, local.trained.settings.data
     examples = read_examples(
         options.data_dir or data.data_dir,
         options.split or training.dev_split,
         options.num_examples,
         options.example_image,
-        live.trained.settings.model.reads_dependencies,
+        local.trained.settings.model.reads_dependencies,
     )
     export_dir = pathlib.Path(options.export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
@@ -50,16 +52,16 @@ def export_model(options, settings):
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         print(f"writing version {version}", flush=True)
-        graph = GraphModel(live)
+        graph = GraphModel(local)
         graph.save(temporary)
         print(f"comparing its answers to {len(examples.sentences)} examples", flush=True)
-        differences = answer_differences(live, ExportedModel(temporary), examples)
+        differences = answer_differences(local, ExportedModel(temporary), examples)
         check_differences(differences)
-        has_warm_up = write_warm_up(temporary, training.model, live.signatures, examples)
+        has_warm_up = write_warm_up(temporary, training.model, local.signatures, examples)
         if not has_warm_up:
             print("left out warm-up requests: they need the package tensorflow-serving-api")
         metrics = _metrics(pathlib.Path(options.model_dir))
-        card = model_card(live, graph.functions, metrics, differences, has_warm_up)
+        card = model_card(local, graph.functions, metrics, differences, has_warm_up)
         write_model_card(temporary, card)
         temporary.rename(export_dir / str(version))
     except BaseException:
@@ -69,6 +71,55 @@ def export_model(options, settings):
         print(f"{name:16} largest difference {signature['largest_difference']:.1e}")
     print(f"wrote {export_dir / str(version)}")
     return export_dir / str(version)
+
+
+class GraphModel(tf.Module):
+    """The answers of a `LocalModel` behind readers of bytes and strings, in core operations.
+
+    Args:
+        local: the `LocalModel`.
+
+    Attributes:
+        functions: dict of signature to concrete function, the main one first; inputs are strings
+            `[B]`.
+
+    Raises:
+        ProgramError: the detector cannot be part of a SavedModel.
+    """
+
+    def __init__(self, local):
+        super().__init__()
+        trained = local.trained
+        self._photographs = GraphPhotographs(local.reader)
+        read = GraphRelations if trained.settings.model.reads_dependencies else GraphSentences
+        self._sentences = read(trained.text, trained.settings.data.max_words)
+        # A list of plain variables: the SavedModel shall not know of Keras.
+        self._variables = [variable.value for variable in trained.model.variables]
+        # A function of its own, traced once and kept once: by far the largest part.
+        photographs = tf.function(self._photographs, input_signature=[_STRINGS], autograph=False)
+        self._readers = {"image_bytes": photographs}
+        self.functions = {
+            name: self._traced(getattr(local.answers, name), inputs)
+            for name, inputs in local.signatures.items()
+        }
+
+    def save(self, path):
+        """Writes the SavedModel; its default signature is the main one."""
+        main = next(iter(self.functions.values()))
+        tf.saved_model.save(self, str(path), {"serving_default": main, **self.functions})
+
+    def _traced(self, answer, inputs):
+        def function(*values):
+            return answer(
+                *(
+                    self._readers.get(name, self._sentences)(value)
+                    for name, value in zip(inputs, values)
+                )
+            )
+
+        specification = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
+        traced = tf.function(function, input_signature=specification, autograph=False)
+        return traced.get_concrete_function()
 
 
 def check_differences(differences):
@@ -108,7 +159,7 @@ class Examples(NamedTuple):
 
     Attributes:
         image_bytes: list of N bytes.
-        sentences: list of N str: plain text, or the relations of `LiveRelations`.
+        sentences: list of N str: plain text, or the relations of `RelationReader`.
     """
 
     image_bytes: list
@@ -161,7 +212,7 @@ def answer_differences(model, other, examples):
     """Compares the answers to every signature.
 
     Args:
-        model: a `LiveModel`, asked row by row.
+        model: a `LocalModel`, asked row by row.
         other: an `ExportedModel`, asked all rows at once: both ways must give the same.
         examples: `Examples`.
 
@@ -210,31 +261,6 @@ def _difference(expected, received):
     return float(np.where(np.isfinite(difference), difference, np.inf).max())
 
 
-@dataclasses.dataclass(frozen=True)
-class ExportOptions:
-    """Settings of `export_model`. No TensorFlow here.
-
-    Attributes:
-        model_dir: directory that training wrote.
-        export_dir: directory of the versions.
-        image_encoder: the encoder of the model's records; empty to take the one that they name.
-        detector: the detector, likewise.
-        data_dir: records with examples to check the export; None: the training's.
-        split: of the examples; None: the training's dev split.
-        num_examples: that are compared.
-        example_image: photographs to compare in place of the records' own.
-    """
-
-    model_dir: str
-    export_dir: str
-    image_encoder: str = ""
-    detector: str = ""
-    data_dir: str | None = None
-    split: str | None = None
-    num_examples: int = 4
-    example_image: tuple = ()
-
-
 def write_warm_up(path, model_name, signatures, examples):
     """Writes a request for every signature into a SavedModel's directory.
 
@@ -253,8 +279,8 @@ def write_warm_up(path, model_name, signatures, examples):
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError:
         return False
-    (path / _FILE).parent.mkdir()
-    with tf.io.TFRecordWriter(str(path / _FILE)) as writer:
+    (path / _WARM_UP).parent.mkdir()
+    with tf.io.TFRecordWriter(str(path / _WARM_UP)) as writer:
         for name, inputs in signatures.items():
             request = predict_pb2.PredictRequest()
             request.model_spec.name = model_name

@@ -4,8 +4,7 @@ import tensorflow as tf
 
 from vsa_tf.data.text_ops import TextToIds
 from vsa_tf.inference.graph_sentence_features import GraphFisherVector, GraphMeanVector, GraphTfIdf
-from vsa_tf.text.tokenizer import CONTINUATION
-from vsa_tf.text.vocabulary import END_TOKEN, OTHER_RELATION, PAD_ID, PAD_RELATION, PAD_TOKEN
+from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, PAD_RELATION
 
 _FEATURES = {"tf_idf": GraphTfIdf, "mean_vector": GraphMeanVector, "hglmm": GraphFisherVector}
 
@@ -21,10 +20,6 @@ class GraphSentences(tf.Module):
     def __init__(self, text, max_words):
         super().__init__()
         self._text_to_ids = TextToIds(text.vocabulary, text.tokenizer_name, max_words)
-        written = [
-            "" if token in (PAD_TOKEN, END_TOKEN) else token for token in text.vocabulary.tokens
-        ]
-        self._written = tf.constant(written)
         feature = text.sentence_feature
         self._feature = feature and _FEATURES[feature.kind](feature)
 
@@ -51,19 +46,6 @@ class GraphSentences(tf.Module):
             "tokens": tokens.to_tensor(""),
             "num_words": tf.cast(tokens.row_lengths(), tf.int32),
         }
-
-    def written(self, token_ids):
-        """Returns the tokens of ids as they are written: empty at END and PAD; string."""
-        return tf.gather(self._written, token_ids)
-
-    def join(self, tokens):
-        """Returns the sentences of tokens `[..., W]`, empty where there is none; string `[...]`."""
-        return tidy(tf.strings.reduce_join(tokens, axis=-1, separator=" "))
-
-
-def tidy(joined):
-    """Returns tokens joined by spaces as `CaptionText.join` writes them, string `[...]`."""
-    return tf.strings.regex_replace(tf.strings.strip(joined), " " + CONTINUATION, "")
 
 
 class GraphRelations(tf.Module):

@@ -2,24 +2,28 @@
 
 import functools
 
+import keras
+import numpy as np
+import tensorflow as tf
+
 from tfrecords_tools.image_decoding import ImageError, decode_image
-from vsa_tf.inference.live_alignment import LiveAlignment
-from vsa_tf.inference.live_captioner import LiveCaptioner
-from vsa_tf.inference.live_fragments import LiveFragments
-from vsa_tf.inference.live_two_branch import LiveTwoBranch
+from vsa_tf.inference.answers import make_answers
+from vsa_tf.inference.exported_model import as_arrays
 from vsa_tf.inference.photograph_reader import PhotographReader
-from vsa_tf.inference.sentence_reader import LiveRelations, LiveSentences
+from vsa_tf.inference.sentence_reader import RelationReader, SentenceReader
 from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings, InputError
 from vsa_tf.model_dir.trained_model import TrainedModel
+from vsa_tf.program import ProgramError
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
 _REGIONS_TO_CAPTION = 20
 # As many as threads ask about at a time (`answered_images`).
 _KEPT_BATCHES = 4
+_WHOLE_FRAME = np.float32([[0, 0, 1, 1]])
 
 
-class LiveModel:
-    """Answers by the Python code that trained the model; `ExportedModel` answers the same.
+class LocalModel:
+    """Answers by the model of a model directory; `ExportedModel` answers the same.
 
     Args:
         model_dir: directory that `vsa_tf.train` has written.
@@ -32,57 +36,47 @@ class LiveModel:
         trained: the `TrainedModel`.
         reader: the `PhotographReader`.
         settings: the `AnswerSettings`.
+        answers: of `make_answers`.
 
     Raises:
-        ProgramError: the model, its encoder or its detector cannot be used.
+        ProgramError: the model, its encoder, its detector or the prefix cannot be used.
     """
 
     def __init__(self, model_dir, image_encoder="", detector="", settings=AnswerSettings()):
         self.trained = TrainedModel(model_dir)
         self.settings = settings
-        names = self.trained.settings.model.signatures
-        self.signatures = {name: SIGNATURE_INPUTS[name] for name in names}
+        own, text = self.trained.settings, self.trained.text
+        self.signatures = {name: SIGNATURE_INPUTS[name] for name in own.model.signatures}
+        _check_prefix(settings, text)
         num_regions = self.trained.inputs["num_regions"]
-        if self.of_regions:
+        if own.model.captions_regions:
             num_regions = _REGIONS_TO_CAPTION
         self.reader = PhotographReader(
             self.trained.inputs,
-            self.trained.settings.data.image_size,
+            own.data.image_size,
             image_encoder,
             detector if num_regions > 1 else None,
             num_regions,
         )
         # Several questions about the same photographs: their regions are found once.
         self._read_photographs = functools.lru_cache(_KEPT_BATCHES)(self._read_photographs)
-        reads_dependencies = self.trained.settings.model.reads_dependencies
-        read = LiveRelations if reads_dependencies else LiveSentences
-        parts = (
-            self.trained.model,
-            self._photographs,
-            read(self.trained.text, self.trained.settings.data.max_words),
-        )
-        if reads_dependencies:
-            self._answers = LiveFragments(*parts)
-        elif "align" in names:
-            self._answers = LiveAlignment(*parts, settings.smoothness)
-        elif "caption" in names:
-            whole_frame = self.trained.settings.model.whole_frame
-            self._answers = LiveCaptioner(
-                *parts, settings.make_decoder(), self.of_regions, whole_frame
+        read = RelationReader if own.model.reads_dependencies else SentenceReader
+        self._sentences = read(text, own.data.max_words)
+        self.answers = make_answers(self.trained, settings)
+        self._functions = {name: getattr(self.answers, name) for name in self.signatures}
+        if "caption" in self._functions and keras.backend.backend() == "tensorflow":
+            # A search of many small steps: the only answer that a graph makes quicker.
+            self._functions["caption"] = tf.function(
+                self._functions["caption"], reduce_retracing=True, autograph=False
             )
-        else:
-            self._answers = LiveTwoBranch(*parts)
 
-    @property
-    def of_regions(self):
-        """Whether the model is a captioner of regions."""
-        return self.trained.settings.model.captions_regions
-
-    def call(self, name, **inputs):
+    def call(self, name, boxes=None, **inputs):
         """Answers one signature.
 
         Args:
             name: one of `signatures`.
+            boxes: float `[n, 4]`, normalised `ymin, xmin, ymax, xmax`: the regions of every image,
+                after the whole frame; None: the detector's.
             **inputs: its inputs, lists of one length: bytes of encoded images, or str.
 
         Returns:
@@ -91,13 +85,36 @@ class LiveModel:
         Raises:
             InputError: an image cannot be read.
         """
-        return getattr(self._answers, name)(**inputs)
+        if boxes is not None:
+            boxes = tuple(map(tuple, np.asarray(boxes, np.float32).tolist()))
+        batches = [
+            self._read_photographs(tuple(inputs[key]), boxes)
+            if key == "image_bytes"
+            else self._sentences(inputs[key])
+            for key in self.signatures[name]
+        ]
+        return as_arrays(self._functions[name](*batches))
 
-    def _photographs(self, image_bytes):
-        return self._read_photographs(tuple(image_bytes))
+    def unknown_words(self, text):
+        """Returns the words of a text that the model does not know, list of str."""
+        tokens = self.trained.text.tokenize(text)
+        return [token for token in tokens if token not in self.trained.text.vocabulary]
 
-    def _read_photographs(self, image_bytes):
+    def _read_photographs(self, image_bytes, boxes):
+        if boxes is not None:
+            # Region 0 is the whole frame: models may add it to the others.
+            boxes = np.concatenate([_WHOLE_FRAME, np.float32(boxes).reshape(-1, 4)])
+            boxes = [boxes] * len(image_bytes)
         try:
-            return self.reader.batch([(data, decode_image(data)) for data in image_bytes])
+            return self.reader.batch([(data, decode_image(data)) for data in image_bytes], boxes)
         except ImageError as error:
             raise InputError(str(error)) from error
+
+
+def _check_prefix(settings, text):
+    num_words = len(text.tokenize(settings.prefix))
+    if num_words >= settings.max_caption_words:
+        raise ProgramError(
+            f"--prefix has {num_words} words; raise --max_words, which is "
+            f"{settings.max_caption_words}"
+        )

@@ -13,20 +13,22 @@ _RELATIONS = (
     "the dependency relations of a sentence in UTF-8, one a line, as a parser finds them: "
     "relation<TAB>head<TAB>dependent, the last two as words; an empty string has none"
 )
+# Of `AnswerSettings`, what a captioner was exported with.
+_OF_CAPTIONS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
 _PATHS = ("--data_dir=", "--model_dir=")
 
 
-def model_card(live, functions, metrics, differences, has_warm_up):
+def model_card(local, functions, metrics, differences, has_warm_up):
     """Returns the content of `model_card.json`.
 
     Args:
-        live: the `LiveModel`.
+        local: the `LocalModel`.
         functions: dict of signature to concrete function.
         metrics: content of the model directory's `metrics.json`; None if it was not evaluated.
         differences: of `answer_differences`.
         has_warm_up: whether warm-up requests were written.
     """
-    settings = live.trained.settings
+    settings = local.trained.settings
     flags = settings.to_flags().splitlines()
     card = {
         "model": settings.training.model,
@@ -45,15 +47,15 @@ def model_card(live, functions, metrics, differences, has_warm_up):
             "max_image_pixels": DEFAULT_MAX_PIXELS,
             "min_image_side": MIN_SIDE,
             "max_words": settings.data.max_words,
-            "num_regions": live.reader.num_regions,
+            "num_regions": local.reader.num_regions,
             "orientation": "as the EXIF segment of a JPEG says; other files as they are stored",
             "a_bad_image": "fails the whole request",
         },
-        "image_encoder": live.trained.inputs["encoder"],
-        "detector": live.reader.detector.describe(),
+        "image_encoder": local.trained.inputs["encoder"],
+        "detector": local.reader.detector.describe(),
         "tokenizer": settings.data.tokenizer,
         "needs_tensorflow_text": settings.data.tokenizer == "wordpiece",
-        "vocabulary_sha256": live.trained.text.vocabulary.fingerprint(),
+        "vocabulary_sha256": local.trained.text.vocabulary.fingerprint(),
         "evaluation": metrics,
         "training_flags": [flag for flag in flags if not flag.startswith(_PATHS)],
         "written_with": {
@@ -63,9 +65,8 @@ def model_card(live, functions, metrics, differences, has_warm_up):
         },
         "warm_up_requests": has_warm_up,
     }
-    answers = vars(live.settings)
-    chosen = ["smoothness"] if "align" in functions else [n for n in answers if n != "smoothness"]
-    card["answers"] = {name: answers[name] for name in chosen}
+    chosen = ("smoothness",) if "align" in functions else _OF_CAPTIONS
+    card["answers"] = {name: getattr(local.settings, name) for name in chosen}
     return card
 
 

@@ -110,7 +110,7 @@ class ModelSource:
             settings: `AnswerSettings` of a model directory; None: the defaults.
 
         Returns:
-            A `LiveModel`, an `ExportedModel` or a `RemoteModel`, which are called alike.
+            A `LocalModel`, an `ExportedModel` or a `RemoteModel`, which are called alike.
 
         Raises:
             ProgramError: the model cannot be used, or does not answer to the names.
@@ -138,10 +138,10 @@ class ModelSource:
             from vsa_tf.inference.exported_model import ExportedModel
 
             return ExportedModel(self.saved_model)
-        from vsa_tf.inference.local_model import LiveModel
+        from vsa_tf.inference.local_model import LocalModel
         from vsa_tf.inference.signatures import AnswerSettings
 
-        return LiveModel(
+        return LocalModel(
             self.model_dir, self.image_encoder, self.detector, settings or AnswerSettings()
         )
 

@@ -1,20 +1,17 @@
 """Image files to the batches that a trained model reads, as its records were made."""
 
-import pathlib
-
 import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
-from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
+from tfrecords_tools.image_decoding import stored_image
 from tfrecords_tools.regions import select_regions
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.program import ProgramError
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
-_WHOLE_FRAME = np.float32([[0, 0, 1, 1]])
 
 
 class PhotographReader:
@@ -57,29 +54,6 @@ class PhotographReader:
         # Proposals came with the data set: for other photographs any detector will do.
         if detector is not None and not inputs["detector"].get("spec", "").startswith("proposals"):
             _check_same("detector", inputs["detector"], self.detector.describe())
-
-    def batches(self, paths, batch_size=16):
-        """Reads image files in order.
-
-        Args:
-            paths: sequence of paths.
-            batch_size: files of a batch.
-
-        Yields:
-            `(results, batch)`: results is a list of `(path, reason)`, reason None for an image that
-            was read and else why it was not; batch is a dict as of `InputPipeline.image_batches`,
-            with a row for each image that was read, or None if none was.
-        """
-        for first in range(0, len(paths), batch_size):
-            results, photographs = [], []
-            for path in paths[first : first + batch_size]:
-                try:
-                    data = pathlib.Path(path).read_bytes()
-                    photographs.append((data, decode_image(data)))
-                    results.append((path, None))
-                except (OSError, ImageError) as error:
-                    results.append((path, getattr(error, "strerror", None) or str(error)))
-            yield results, self.batch(photographs) if photographs else None
 
     def batch(self, photographs, boxes=None):
         """Makes the batch of some photographs.
@@ -142,21 +116,3 @@ def _check_same(flag, recorded, given):
             f"--{flag}: expected {recorded.get('spec')}, which the model was trained with. "
             f"Received: {given.get('spec')}, which differs in {', '.join(sorted(differing))}"
         )
-
-
-class GivenBoxes:
-    """Reads the same boxes of every image; takes the place of a `PhotographReader` in `LiveModel`.
-
-    Args:
-        reader: the `PhotographReader`.
-        boxes: float `[n, 4]`, normalised `ymin, xmin, ymax, xmax`.
-    """
-
-    def __init__(self, reader, boxes):
-        self._reader = reader
-        # Region 0 is the whole frame: models may add it to the others.
-        self._boxes = np.concatenate([_WHOLE_FRAME, np.asarray(boxes, np.float32)])
-
-    def batch(self, photographs):
-        """Returns the batch of `PhotographReader.batch`: the frame, then the boxes as given."""
-        return self._reader.batch(photographs, [self._boxes] * len(photographs))

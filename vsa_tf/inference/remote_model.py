@@ -20,7 +20,7 @@ _BUSY_STATUSES = (429, 503)
 
 
 class RemoteModel:
-    """Answers as `LiveModel` does, through the REST interface of TensorFlow Serving.
+    """Answers as `LocalModel` does, through the REST interface of TensorFlow Serving.
 
     Args:
         server: `HOST:PORT` of `vsa_tf.serve` or TensorFlow Serving.
@@ -50,7 +50,7 @@ class RemoteModel:
         }
 
     def call(self, name, **inputs):
-        """Answers one signature; arguments, results and errors as of `LiveModel.call`.
+        """Answers one signature; arguments, results and errors as of `LocalModel.call`.
 
         Raises:
             InputError: the server refuses an input.

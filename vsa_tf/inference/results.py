@@ -1,165 +1,238 @@
-"""Answers of a model as people read them: JSON lines and pictures."""
+"""Answers of a model as people use them: numbers, texts, boxes, JSON and pictures."""
 
+import dataclasses
 import io
-import math
+import itertools
 
 import numpy as np
 
 from tfrecords_tools.image_decoding import decode_image
-from vsa_tf.files import write_atomically
-from vsa_tf.inference.image_files import rounded, write_answers
-from vsa_tf.inference.photograph_reader import GivenBoxes
-from vsa_tf.program import ProgramError
+from vsa_tf.inference.image_files import rounded
+from vsa_tf.visualization.alignment_picture import alignment_picture
 
 
-def align_images(source, paths, sentence, picture_path="", output=None):
-    """Aligns a sentence to image files and writes a JSON line for each.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Words of a sentence and the region that they are about.
 
-    Args:
-        source: the `ModelSource`.
-        paths: list of image files.
-        sentence: str.
-        picture_path: file to draw the alignment of the only image into, a PNG; empty: none.
-        output: a text file; None: the standard output.
-
-    Raises:
-        ProgramError: the model cannot be used; or, when all others are done, some files could not
-            be read.
+    Attributes:
+        text: the word or words.
+        box: normalised `(ymin, xmin, ymax, xmax)`.
+        score: sum of v_region . s_t over the words.
+        first_word, last_word: their positions in the sentence, both included.
     """
-    model = source.open("align")
 
-    def ask(images):
-        answers = model.call("align", image_bytes=images, sentences=[sentence] * len(images))
-        rows = [{name: value[row] for name, value in answers.items()} for row in range(len(images))]
-        if picture_path:
-            _draw(images[0], rows[0], picture_path)
-        return [[{"sentence": sentence, **_line(row)}] for row in rows]
+    text: str
+    box: tuple
+    score: float
+    first_word: int
+    last_word: int
 
-    write_answers(paths, ask, output)
-
-
-def _line(row):
-    num_words, num_snippets = row["num_words"], row["num_snippets"]
-    return {
-        "score": rounded(row["score"]),
-        "snippets": _parts(
-            row["snippets"], row["snippet_boxes"], row["snippet_scores"], num_snippets
-        ),
-        "words": _parts(
-            row["tokens"], row["boxes"][row["word_regions"]], row["word_scores"], num_words
-        ),
-    }
+    def to_dict(self):
+        return {"text": self.text, "box": rounded(self.box), "score": rounded(self.score)}
 
 
-def _parts(texts, boxes, scores, count):
-    columns = texts[:count], rounded(boxes[:count]), rounded(scores[:count])
-    return [{"text": str(text), "box": box, "score": score} for text, box, score in zip(*columns)]
+class _Shown:
+    """A result that a notebook shows as its picture."""
+
+    def _repr_png_(self):
+        file = io.BytesIO()
+        self.picture().save(file, "PNG")
+        return file.getvalue()
 
 
-def _draw(data, row, path):
-    # Keras is imported here alone: a SavedModel or a server needs none.
-    from vsa_tf.decoding.segment_alignment import Snippet
-    from vsa_tf.visualization.alignment_picture import alignment_picture
+@dataclasses.dataclass(frozen=True)
+class Alignment(_Shown):
+    """A sentence aligned to the regions of a photograph.
 
-    regions = row["word_regions"][: row["num_words"]]
-    starts = [0, *(word for word in range(1, len(regions)) if regions[word] != regions[word - 1])]
-    snippets = [
-        Snippet(
-            tuple(map(float, row["boxes"][regions[first]])),
-            int(regions[first]),
-            first,
-            last - 1,
-            float(row["word_scores"][first:last].sum()),
-        )
-        for first, last in zip(starts, [*starts[1:], len(regions)])
-    ]
-    file = io.BytesIO()
-    words = row["tokens"][: row["num_words"]]
-    alignment_picture(decode_image(data), words, snippets).save(file, "PNG")
-    write_atomically(path, file.getbuffer())
-
-
-def localize_images(source, paths, phrases, boxes=None, output=None):
-    """Finds phrases in image files and writes a JSON line for each image and phrase.
-
-    Args:
-        source: the `ModelSource`; a model directory if boxes are given.
-        paths: list of image files.
-        phrases: list of str.
-        boxes: float `[n, 4]`, normalised `ymin, xmin, ymax, xmax`: these are ranked, not the
-            detector's; None: the detector's.
-        output: a text file; None: the standard output.
-
-    Raises:
-        ProgramError: the model cannot be used; or, when all others are done, some files could not
-            be read.
+    Attributes:
+        sentence: as it was given.
+        score: S_kl, how well the two belong together.
+        snippets: runs of words with one region, list of `Part`, in the order of the sentence.
+        words: each word with its region, list of `Part`.
+        photograph: the image file, bytes.
     """
-    model = source.open("localize")
-    if boxes is not None:
-        model.reader = GivenBoxes(model.reader, boxes)
 
-    def ask(images):
-        lines = [[] for _ in images]
-        for phrase in phrases:
-            answers = model.call("localize", image_bytes=images, phrases=[phrase] * len(images))
-            for row, of_image in enumerate(lines):
-                count = answers["num_boxes"][row]
-                found, scores = answers["boxes"][row, :count], answers["scores"][row, :count]
-                of_image.append({"phrase": phrase, "boxes": _ranked(found, scores, boxes)})
-        return lines
+    sentence: str
+    score: float
+    snippets: list
+    words: list
+    photograph: bytes = dataclasses.field(repr=False, default=b"")
 
-    write_answers(paths, ask, output)
-
-
-def _ranked(found, scores, given):
-    ranked = [{"box": box, "score": score} for box, score in zip(rounded(found), rounded(scores))]
-    if given is not None:
-        # `GivenBoxes` put the whole frame before them.
-        frames = np.flatnonzero((found == np.float32([0, 0, 1, 1])).all(axis=1))
-        del ranked[frames[0]]
-    return ranked
-
-
-def caption_images(source, paths, num_captions, output=None):
-    """Writes captions for image files, a JSON line each, as `caption_photographs` does.
-
-    Args:
-        source: the `ModelSource` of a SavedModel or a server.
-        paths: list of image files.
-        num_captions: captions of each image.
-        output: a text file; None: the standard output.
-
-    Raises:
-        ProgramError: the model cannot be used, or was exported with fewer captions; or, when all
-            others are done, some files could not be read.
-    """
-    model = source.open("caption")
-
-    def ask(images):
-        answers = model.call("caption", image_bytes=images)
-        num_exported = answers["captions"].shape[-1]
-        if num_captions > num_exported:
-            raise ProgramError(
-                f"--num_captions={num_captions}: {source} was exported with {num_exported}. Ask "
-                "for fewer, or export it with more"
-            )
-        return [
-            [_captions_line({name: value[row] for name, value in answers.items()}, num_captions)]
-            for row in range(len(images))
+    @classmethod
+    def of_row(cls, row, sentence, photograph):
+        """Makes it of a row of the answers of `align`."""
+        regions = row["word_regions"][: row["num_words"]].tolist()
+        words = [
+            Part(str(row["tokens"][word]), _box(row["boxes"][region]), float(score), word, word)
+            for word, (region, score) in enumerate(zip(regions, row["word_scores"]))
         ]
+        runs = itertools.groupby(range(len(regions)), regions.__getitem__)
+        snippets = []
+        for number, run in enumerate(list(members) for _, members in runs):
+            snippets.append(
+                Part(
+                    str(row["snippets"][number]),
+                    _box(row["snippet_boxes"][number]),
+                    float(row["snippet_scores"][number]),
+                    run[0],
+                    run[-1],
+                )
+            )
+        return cls(sentence, float(row["score"]), snippets, words, photograph)
 
-    write_answers(paths, ask, output)
+    def to_dict(self):
+        """Returns the JSON line of `vsa_tf.align`, a dict."""
+        return {
+            "sentence": self.sentence,
+            "score": rounded(self.score),
+            "snippets": [part.to_dict() for part in self.snippets],
+            "words": [part.to_dict() for part in self.words],
+        }
+
+    def picture(self):
+        """Draws the sentence's words in the colours of their boxes, a `PIL.Image.Image`."""
+        return _picture(self.photograph, [word.text for word in self.words], self.snippets)
 
 
-def _captions_line(row, num_captions):
-    if "num_regions" not in row:
-        return {"captions": _captions(row, num_captions)}
-    regions = []
-    for region in range(row["num_regions"]):
-        own = {name: value[region] for name, value in row.items() if name != "num_regions"}
-        captions = _captions(own, num_captions)
-        regions.append({"box": rounded(own["boxes"]), "captions": captions})
-    return {"regions": regions}
+@dataclasses.dataclass(frozen=True)
+class RankedBox:
+    """A region of a photograph and its score for a phrase; `box` as of `Part`."""
+
+    box: tuple
+    score: float
+
+    def to_dict(self):
+        return {"box": rounded(self.box), "score": rounded(self.score)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Localization(_Shown):
+    """The regions of a photograph in the order of their score for a phrase.
+
+    Attributes:
+        phrase: as it was given.
+        boxes: list of `RankedBox`, best first.
+        photograph: the image file, bytes.
+    """
+
+    phrase: str
+    boxes: list
+    photograph: bytes = dataclasses.field(repr=False, default=b"")
+
+    @classmethod
+    def of_row(cls, row, phrase, photograph, boxes=None):
+        """Makes it of a row of the answers of `localize`; boxes: those that a user gave."""
+        count = row["num_boxes"]
+        ranked = [
+            RankedBox(_box(box), float(score))
+            for box, score in zip(row["boxes"][:count], row["scores"])
+        ]
+        if boxes is not None:
+            # The model saw the whole frame before them.
+            frames = (row["boxes"][:count] == np.float32([0, 0, 1, 1])).all(axis=1)
+            del ranked[np.flatnonzero(frames)[0]]
+        return cls(phrase, ranked, photograph)
+
+    def to_dict(self):
+        """Returns the JSON line of `vsa_tf.localize`, a dict."""
+        return {"phrase": self.phrase, "boxes": [ranked.to_dict() for ranked in self.boxes]}
+
+    def picture(self, top_k=1):
+        """Draws the best `top_k` boxes, a `PIL.Image.Image`."""
+        shown = self.boxes[:top_k]
+        words = [self.phrase, *(f"{rank}." for rank in range(2, len(shown) + 1))]
+        parts = [
+            Part(words[rank], ranked.box, ranked.score, rank, rank)
+            for rank, ranked in enumerate(shown)
+        ]
+        return _picture(self.photograph, words, parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """A generated caption.
+
+    Attributes:
+        text: the caption.
+        log_prob: natural logarithm of its probability, its end counted.
+        tokens: its words, list of str.
+        token_log_probs: of each word and of the end.
+    """
+
+    text: str
+    log_prob: float
+    tokens: list
+    token_log_probs: list
+
+    def __str__(self):
+        return self.text
+
+    def to_dict(self):
+        return {
+            "text": self.text,
+            "log_prob": rounded(self.log_prob),
+            "tokens": self.tokens,
+            "token_log_probs": rounded(self.token_log_probs),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionCaptions:
+    """Captions of one region of a photograph; `box` as of `Part`, captions best first."""
+
+    box: tuple
+    captions: list
+
+    def to_dict(self):
+        return {
+            "box": rounded(self.box),
+            "captions": [caption.to_dict() for caption in self.captions],
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Captions(_Shown):
+    """What a caption generator says of a photograph.
+
+    Attributes:
+        captions: list of `Caption`, best first; of a captioner of regions none.
+        regions: of a captioner of regions list of `RegionCaptions`, else None.
+        photograph: the image file, bytes.
+    """
+
+    captions: list
+    regions: list | None = None
+    photograph: bytes = dataclasses.field(repr=False, default=b"")
+
+    @classmethod
+    def of_row(cls, row, num_captions, photograph):
+        """Makes it of a row of the answers of `caption`."""
+        if "num_regions" not in row:
+            return cls(_captions(row, num_captions), None, photograph)
+        regions = []
+        for region in range(row["num_regions"]):
+            own = {name: value[region] for name, value in row.items() if name != "num_regions"}
+            regions.append(RegionCaptions(_box(own["boxes"]), _captions(own, num_captions)))
+        return cls([], regions, photograph)
+
+    def to_dict(self):
+        """Returns the JSON line of `vsa_tf.caption`, a dict."""
+        if self.regions is None:
+            return {"captions": [caption.to_dict() for caption in self.captions]}
+        return {"regions": [region.to_dict() for region in self.regions]}
+
+    def picture(self):
+        """Draws the photograph above its best caption, or its regions', a `PIL.Image.Image`."""
+        if self.regions is None:
+            return _picture(self.photograph, self.captions[0].tokens, [])
+        shown = [region for region in self.regions if region.captions]
+        words = [region.captions[0].text for region in shown]
+        parts = [
+            Part(words[index], region.box, region.captions[0].log_prob, index, index)
+            for index, region in enumerate(shown)
+        ]
+        return _picture(self.photograph, words, parts)
 
 
 def _captions(row, num_captions):
@@ -167,16 +240,18 @@ def _captions(row, num_captions):
     columns = row["captions"], row["log_prob"], row["tokens"], row["token_log_probs"]
     for text, log_prob, tokens, token_log_probs in zip(*columns):
         # Where fewer captions exist than beams.
-        if not math.isfinite(log_prob):
+        if not np.isfinite(log_prob):
             continue
         tokens = [str(token) for token in tokens if token]
-        captions.append(
-            {
-                "text": str(text),
-                "log_prob": rounded(log_prob),
-                "tokens": tokens,
-                # The end's is after the last token's.
-                "token_log_probs": rounded(token_log_probs[: len(tokens) + 1]),
-            }
-        )
+        # The end's is after the last token's.
+        log_probs = [float(value) for value in token_log_probs[: len(tokens) + 1]]
+        captions.append(Caption(str(text), float(log_prob), tokens, log_probs))
     return captions[:num_captions]
+
+
+def _box(box):
+    return tuple(float(value) for value in box)
+
+
+def _picture(photograph, words, parts):
+    return alignment_picture(decode_image(photograph), words, parts)

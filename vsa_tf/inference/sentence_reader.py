@@ -10,7 +10,7 @@ from vsa_tf.text.vocabulary import UNK_TOKEN
 _SPACES = " \t\n\v\f\r"
 
 
-class LiveSentences:
+class SentenceReader:
     """The text processing of a `TrainedModel`.
 
     Args:
@@ -44,7 +44,7 @@ def padded_strings(rows, width):
     return padded
 
 
-class LiveRelations:
+class RelationReader:
     """The reading of dependency relations of a `TrainedModel`.
 
     A sentence is a string of its relations, one a line: `relation<TAB>head<TAB>dependent`.

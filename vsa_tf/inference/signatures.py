@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 
+from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.program import ProgramError
 
 SIGNATURE_INPUTS = {
@@ -27,24 +28,90 @@ class AnswerSettings:
         length_normalization: rank captions by log probability per word.
         smoothness: beta of the chain that cuts a sentence into snippets, in shares of the mean
             over its words of their best score.
+        prefix: words that every caption starts with.
+        sample: draw captions at random instead of searching, with these:
+        temperature: below 1 bolder, above 1 freer.
+        top_k: only the k likeliest words; 0: all.
+        top_p: only the likeliest words that sum to this.
+        seed: of the draws.
+
+    Raises:
+        ProgramError: more captions than beams.
     """
 
     beam_size: int = 7
     num_captions: int = 5
     max_caption_words: int = 20
     length_normalization: bool = False
-    smoothness: float = 0.3
+    smoothness: float = SMOOTHNESS
+    prefix: str = ""
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if not self.sample and self.num_captions > self.beam_size:
+            raise ProgramError(
+                f"--num_captions={self.num_captions} needs as many beams: raise --beam_size, which "
+                f"is {self.beam_size}"
+            )
+
+    @classmethod
+    def of(cls, **given):
+        """Makes them from some of their fields: with fewer beams fewer captions, unless said."""
+        beam_size = given.get("beam_size", cls.beam_size)
+        return cls(**{"num_captions": min(beam_size, cls.num_captions), **given})
 
     def make_decoder(self):
         """Returns the decoder of a caption generator."""
-        from vsa_tf.decoding.beam_search import BeamSearch  # imports TensorFlow
+        # They import Keras.
+        from vsa_tf.decoding.beam_search import BeamSearch
+        from vsa_tf.decoding.sampling import GreedySearch, Sampling
 
+        if self.sample:
+            return Sampling(
+                temperature=self.temperature,
+                top_k=self.top_k,
+                top_p=self.top_p,
+                num_captions=self.num_captions,
+                seed=self.seed,
+                max_length=self.max_caption_words,
+            )
+        if self.beam_size == 1:
+            return GreedySearch(max_length=self.max_caption_words)
         return BeamSearch(
             beam_size=self.beam_size,
             num_captions=self.num_captions,
             length_normalization=self.length_normalization,
             max_length=self.max_caption_words,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """Settings of `export_model`. No TensorFlow here.
+
+    Attributes:
+        model_dir: directory that training wrote.
+        export_dir: directory of the versions.
+        image_encoder: the encoder of the model's records; empty to take the one that they name.
+        detector: the detector, likewise.
+        data_dir: records with examples to check the export; None: the training's.
+        split: of the examples; None: the training's dev split.
+        num_examples: that are compared.
+        example_image: photographs to compare in place of the records' own.
+    """
+
+    model_dir: str
+    export_dir: str
+    image_encoder: str = ""
+    detector: str = ""
+    data_dir: str | None = None
+    split: str | None = None
+    num_examples: int = 4
+    example_image: tuple = ()
 
 
 class InputError(ValueError):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from vsa_tf.decoding.segment_alignment import batch_segment_alignment
+from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
 
 _BATCH_SIZE = 256
 
@@ -14,8 +14,7 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
     Args:
         embedded: the `EmbeddedSplit` of N images and M sentences.
         image_of_sentence: int `[M]`.
-        smoothness: beta of the chain (`segment_alignment`), in shares of the mean over a sentence's
-            words of their best score, so that it means the same whatever a model's scores are.
+        smoothness: beta of the chain, see `smooth_alignment`.
 
     Returns:
         int `[S, 4]`, a row for each snippet in the order of the sentences: sentence, region, first
@@ -31,14 +30,12 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
             words[row, : lengths[row]] = embedded.words_of(sentence)
         scores = np.matmul(words, embedded.regions[images].transpose(0, 2, 1))
         mask = embedded.region_mask[images]
-        best = np.where(mask[:, None], scores, -np.inf).max(axis=2)
-        scale = np.abs(best).sum(axis=1) / lengths
-        scores /= np.maximum(scale, 1e-12)[:, None, None]
-        regions = keras.ops.convert_to_numpy(
-            batch_segment_alignment(scores, lengths, smoothness, mask)
-        )
-        for sentence, row, length in zip(sentences, regions, lengths):
-            bounds = [0, *(np.flatnonzero(np.diff(row[:length])) + 1), length]
-            rows += [(sentence, row[a], a, b) for a, b in zip(bounds, bounds[1:])]
-    rows = np.array(rows, np.int64).reshape(-1, 4)
+        regions = smooth_alignment(scores, lengths, smoothness, mask)
+        numbers = keras.ops.convert_to_numpy(snippet_numbers(regions))
+        regions = keras.ops.convert_to_numpy(regions)
+        row, start = np.nonzero(np.diff(numbers, axis=1, prepend=-1) > 0)
+        is_last = np.append(row[1:] != row[:-1], True)
+        end = np.where(is_last, lengths[row], np.append(start[1:], 0))
+        rows.append(np.stack([sentences[row], regions[row, start], start, end], axis=1))
+    rows = np.concatenate([*rows, np.zeros((0, 4))]).astype(np.int64)
     return rows[np.lexsort((rows[:, 2], rows[:, 0]))]

@@ -21,7 +21,7 @@ def probe(model, kind):
     """Embeds a drawn picture, or a fixed sentence.
 
     Args:
-        model: a `LiveModel`, `ExportedModel` or `RemoteModel`.
+        model: a `LocalModel`, `ExportedModel` or `RemoteModel`.
         kind: `images` or `sentences`.
 
     Returns:

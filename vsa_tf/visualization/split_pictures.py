@@ -1,13 +1,13 @@
 """Pictures of a split's results: alignments, phrases and their boxes, what a sentence retrieves."""
 
+import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from vsa_tf.decoding.segment_alignment import Snippet, segment_alignment, snippets
+from vsa_tf.decoding.segment_alignment import Snippet, smooth_alignment, snippets
+from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.visualization.alignment_picture import alignment_picture, contact_sheet
 
-# Neighbouring words share a region unless another is better by this share of a word's best score.
-SMOOTHNESS = 0.3
 _NUM_RETRIEVED = 4
 _WIDTH = 240
 _FRAME = 6
@@ -42,8 +42,9 @@ def aligned_pictures(embedded, data, count):
         mask = embedded.region_mask[image]
         boxes = records.region_boxes[image][: len(mask)]
         scores = embedded.words_of(sentence) @ embedded.regions[image].T
-        beta = smoothness * float(np.abs(scores[:, mask].max(axis=1)).mean())
-        assignment = segment_alignment(scores, beta, mask)
+        (assignment,) = keras.ops.convert_to_numpy(
+            smooth_alignment(scores[None], [len(scores)], smoothness, mask[None])
+        )
         picture = alignment_picture(
             records.read_image(image),
             data.fragment_names(sentence),

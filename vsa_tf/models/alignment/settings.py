@@ -6,6 +6,10 @@ from typing import ClassVar
 from vsa_tf.models.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
+# beta of the chain that cuts sentences into snippets (`smooth_alignment`): neighbouring words share
+# a region unless another is better by this share of a word's best score.
+SMOOTHNESS = 0.3
+
 
 @dataclasses.dataclass(frozen=True)
 class FragmentSettings(NetworkSettings):

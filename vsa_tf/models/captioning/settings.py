@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
+from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.models.network_settings import NetworkSettings, setting
 from vsa_tf.program import ProgramError
 
@@ -94,7 +95,7 @@ class DvsaRnnSettings(CaptionerSettings):
         of_network=False,
     )
     snippet_smoothness: float = setting(
-        0.3,
+        SMOOTHNESS,
         "beta of the chain that cuts sentences into snippets, in shares of a word's best score.",
         minimum=0.0,
         of_network=False,

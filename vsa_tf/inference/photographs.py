@@ -1,0 +1,44 @@
+"""Photographs as callers have them, paths, bytes, PIL images or arrays, as image files."""
+
+import io
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from vsa_tf.inference.signatures import InputError
+
+
+def encoded(photograph):
+    """Returns the bytes of an image file.
+
+    Args:
+        photograph: a path, the bytes of an image file, a `PIL.Image.Image`, or uint8
+            `[h, w, 3]` or `[h, w]`.
+
+    Raises:
+        InputError: it is none of these, or cannot be read.
+    """
+    if isinstance(photograph, (bytes, bytearray, memoryview)):
+        return bytes(photograph)
+    if isinstance(photograph, (str, os.PathLike)):
+        try:
+            return pathlib.Path(photograph).read_bytes()
+        except OSError as error:
+            raise InputError(f"{photograph}: {error.strerror or error}") from error
+    if isinstance(photograph, np.ndarray):
+        if photograph.dtype != np.uint8 or photograph.shape[2:] not in ((), (3,)):
+            raise InputError(
+                "Expected a photograph of uint8 [h, w, 3]. Received: "
+                f"{photograph.dtype} {list(photograph.shape)}"
+            )
+        photograph = Image.fromarray(photograph)
+    if not isinstance(photograph, Image.Image):
+        raise InputError(
+            "Expected a photograph as a path, bytes, a PIL image or a uint8 array. Received: "
+            f"{type(photograph).__name__}"
+        )
+    file = io.BytesIO()
+    photograph.convert("RGB").save(file, "PNG")
+    return file.getvalue()
