@@ -5,6 +5,7 @@ import types
 import numpy as np
 
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase, annotated_chains
+from vsa_tf.data.dataset_info import DatasetInfo
 
 # Two images of four regions; features are image + region / 8 in every number.
 _BOXES = np.float32(
@@ -37,11 +38,12 @@ _PHRASES = (
 def given_phrases(object_features=True, phrases=_PHRASES):
     """Stands for a `RecordSplit` of two images, three captions and five phrases."""
     chains = [annotated_chains(objects) for objects in _OBJECTS]
-    features = np.arange(2)[:, None, None] + np.arange(4)[:, None] / 8 + np.zeros(6)
+    features = np.float16(np.arange(2)[:, None, None] + np.arange(4)[:, None] / 8 + np.zeros(6))
     chain_features = np.repeat(np.float16([[10], [11], [12]]), 6, axis=1)
     return types.SimpleNamespace(
         split="train",
         num_images=2,
+        filenames=["a.png", "b.png"],
         captions=["two men and dogs", "rain wets two men", "a kite"],
         image_of_caption=np.int32([0, 0, 1]),
         first_caption=np.int64([0, 2, 3]),
@@ -51,9 +53,19 @@ def given_phrases(object_features=True, phrases=_PHRASES):
         phrases=phrases,
         chains=chains,
         first_chain=np.int64([0, 2, 3]),
-        info=types.SimpleNamespace(
-            num_regions=4, region_feature_size=6, object_features=object_features
+        info=DatasetInfo(
+            data_dir="",
+            dataset="given",
+            splits={},
+            num_regions=4,
+            region_feature_size=6,
+            image_feature_size=0,
+            images_stored=False,
+            object_features=object_features,
+            encoder={},
+            detector={},
+            contents={},
         ),
-        read_region_features=lambda images: features.astype(np.float16)[images],
+        read_region_features=lambda images, num_regions=None: features[images, :num_regions],
         read_chain_features=lambda rows: chain_features[rows],
     )

@@ -76,6 +76,9 @@ def test_features_are_the_stored_float16_from_memory_or_file(tmp_path, feature_c
         count = region_count(image)
         np.testing.assert_array_equal(features[row, :count], region_features(image))
         assert not features[row, count:].any()
+    for num_regions in (1, 2, 3):
+        first = split.read_region_features(images, num_regions)
+        np.testing.assert_array_equal(first, features[:, :num_regions])
 
 
 def _several_chains(image, values):

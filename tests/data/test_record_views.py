@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.data.given_phrases import given_phrases
-from vsa_tf.data.record_views import PhraseRecords
+from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 
 
 def test_each_phrase_with_a_box_is_a_caption_of_its_image():
@@ -41,3 +41,42 @@ def test_a_split_without_boxes_of_phrases_is_refused():
     no_phrases = given_phrases(phrases=((), ()))
     with pytest.raises(ValueError, match="phrases with boxes in split 'train'.*: 0 phr.*entities"):
         PhraseRecords(no_phrases)
+
+
+def _region_records(whole_frame=False):
+    """Snippets of region 3 and, twice, of region 1 of the first image, and of the second's 1."""
+    return RegionRecords(
+        given_phrases(),
+        image_of_snippet=[0, 0, 1, 0],
+        region_of_snippet=[3, 1, 1, 1],
+        snippets=["dogs", "two men", "kite", "men"],
+        whole_frame=whole_frame,
+    )
+
+
+def test_each_region_with_snippets_is_an_image_and_they_are_its_captions():
+    records = _region_records()
+    assert records.num_images == 3 and records.info.num_regions == 1
+    assert records.captions == ["two men", "men", "dogs", "kite"]
+    assert records.image_of_caption.tolist() == [0, 0, 1, 2]
+    assert records.first_caption.tolist() == [0, 2, 3, 4]
+    assert records.filenames == ["a.png#1", "a.png#3", "b.png#1"]
+    upper_left, lower_right, lower_left = [0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0.5, 0, 1, 0.5]
+    expected = np.float32([[upper_left], [lower_right], [lower_left]])
+    np.testing.assert_array_equal(records.region_boxes, expected)
+    assert records.region_mask.all()
+
+
+def test_the_whole_frame_may_stand_beside_each_region():
+    records = _region_records(whole_frame=True)
+    assert records.info.num_regions == 2
+    # Features are image + region / 8: region 3 of image 0, then region 1 of image 1.
+    features = records.read_region_features([1, 2])
+    assert features[..., 0].tolist() == [[3 / 8, 0], [1 + 1 / 8, 1]]
+    np.testing.assert_array_equal(records.read_region_features([1, 2], 1), features[:, :1])
+    np.testing.assert_array_equal(records.region_boxes[:, 1], [[0, 0, 1, 1]] * 3)
+
+
+def test_regions_without_snippets_are_refused():
+    with pytest.raises(ValueError, match="at least one snippet"):
+        RegionRecords(given_phrases(), [], [], [])

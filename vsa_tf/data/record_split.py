@@ -127,14 +127,15 @@ class RecordSplit:
             records.append(record)
         return records
 
-    def read_region_features(self, image_indices):
+    def read_region_features(self, image_indices, num_regions=None):
         """Reads region features.
 
         Args:
             image_indices: int [n], each in 0..N-1.
+            num_regions: of each image, its first, 1 to R; None: all.
 
         Returns:
-            float16 [n, R, D]; padding is 0.
+            float16 [n, num_regions, D]; padding is 0.
 
         Raises:
             ValueError: the records hold no region features.
@@ -146,11 +147,12 @@ class RecordSplit:
                 "train on the images."
             )
         if self.features_cached:
-            return self._features[np.asarray(image_indices, np.int64)]
-        shape = [len(image_indices), self.info.num_regions, self.info.region_feature_size]
+            return self._features[:, :num_regions][np.asarray(image_indices, np.int64)]
+        num_regions = num_regions or self.info.num_regions
+        shape = [len(image_indices), num_regions, self.info.region_feature_size]
         features = np.zeros(shape, np.float16)
         for row, record in enumerate(self._parsed_records(image_indices)):
-            features[row, : len(record.region_features)] = record.region_features
+            features[row, : len(record.region_features)] = record.region_features[:num_regions]
         return features
 
     def read_chain_features(self, chain_indices):

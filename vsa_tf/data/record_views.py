@@ -128,11 +128,11 @@ class RegionRecords:
     def num_captions(self):
         return len(self.captions)
 
-    def read_region_features(self, image_indices):
-        """Returns float16 `[n, R, D]` of regions, as of `RecordSplit`."""
-        images = self._image[image_indices]
+    def read_region_features(self, image_indices, num_regions=None):
+        """Returns float16 `[n, num_regions, D]` of regions, as of `RecordSplit`."""
+        images, regions = self._image[image_indices], self._regions[image_indices, :num_regions]
         features = self._records.read_region_features(images)
-        return features[np.arange(len(images))[:, None], self._regions[image_indices]]
+        return features[np.arange(len(images))[:, None], regions]
 
     def read_encoded_images(self, image_indices):
         """Returns the encoded photographs that the regions are in, list of bytes."""
