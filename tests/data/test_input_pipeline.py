@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data import small_records
-from tests.data.small_records import change_info, write_records
+from tests.data.small_records import write_records
 from vsa_tf.data import schema
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.caption_rows import TokenStore
@@ -126,7 +126,7 @@ def test_the_batch_size_is_in_the_specification_when_it_divides(tmp_path):
 @pytest.mark.parametrize("image_cache_bytes", [0, 2**20])
 def test_images_are_decoded_and_resized(tmp_path, image_cache_bytes):
     pipeline, plan = _pipeline(tmp_path, image_size=5, image_cache_bytes=image_cache_bytes)
-    assert pipeline.images_cached == (image_cache_bytes > 0)
+    assert pipeline.images.decodes == (image_cache_bytes == 0)
     dataset = pipeline.training_batches(plan, num_steps=7)
     assert dataset.element_spec["images"] == tf.TensorSpec([None, 5, 5, 3], tf.uint8)
     for batch in dataset:
@@ -187,17 +187,17 @@ def test_sentence_batches_cover_the_split_in_order(tmp_path, widths):
         assert {batch["token_ids"].shape[1] for batch in batches} == {10}
 
 
-def test_a_split_without_images_cannot_give_pixels(tmp_path):
-    write_records(tmp_path)
-    with pytest.raises(ValueError, match="Expected records with stored images"):
-        InputPipeline(RecordSplit(tmp_path, "train"), image_size=5)
-
-
-def test_a_split_without_features_cannot_give_features(tmp_path):
-    write_records(tmp_path, images_stored=True)
-    change_info(tmp_path, region_feature_size=0)
-    with pytest.raises(ValueError, match="Set image_size to read the images"):
-        InputPipeline(RecordSplit(tmp_path, "train"))
+@pytest.mark.parametrize("settings", [{}, {"image_size": 5}])
+def test_batches_of_images_hold_their_first_regions_alone(tmp_path, settings):
+    every, plan = _pipeline(tmp_path, **settings)
+    first, _ = _pipeline(tmp_path, num_regions=2, **settings)
+    assert first.image_batches(3).element_spec["region_boxes"].shape == [None, 2, 4]
+    expected = [
+        {key: value[:, :2] if key.startswith("region_") else value for key, value in batch.items()}
+        for batch in _arrays(every.image_batches(3)) + _arrays(every.training_batches(plan, 0, 9))
+    ]
+    batches = _arrays(first.image_batches(3)) + _arrays(first.training_batches(plan, 0, 9))
+    _assert_same(batches, expected)
 
 
 def test_an_image_that_does_not_decode_is_named(tmp_path):
@@ -259,3 +259,20 @@ def test_training_batches_of_phrases_have_their_regions_and_evaluation_has_all(t
         owners = np.repeat(batch["image_id"], batch["region_mask"][:, 1:].sum(axis=1))
         np.testing.assert_array_equal(others.astype(int), owners)
     assert next(iter(pipeline.image_batches(4)))["region_features"].shape == (4, 3, 4)
+
+
+def test_phrases_among_the_first_regions_have_the_same_training_batches(tmp_path):
+    write_records(tmp_path)
+    records = PhraseRecords(RecordSplit(tmp_path, "train"))
+    tokens = TokenStore([[4]] * 8, max_words=1)
+    regions = PhraseRegions(records, num_negatives=4, negative_overlap=1.0, num_regions=2)
+    plan = BatchPlan(tokens.lengths, records.image_of_caption, 4, seed=1)
+    every, first = (
+        InputPipeline(records, tokens, phrase_regions=regions, num_regions=num_regions)
+        for num_regions in (0, 2)
+    )
+    _assert_same(
+        _arrays(first.training_batches(plan, num_steps=4)),
+        _arrays(every.training_batches(plan, num_steps=4)),
+    )
+    assert first.image_batches(4).element_spec["region_features"].shape == [4, 2, 4]

@@ -4,6 +4,7 @@ import pytest
 from tests.data.given_phrases import given_phrases
 from vsa_tf.data.batch_assembler import BatchAssembler
 from vsa_tf.data.caption_rows import TokenStore
+from vsa_tf.data.image_input import RegionFeatures
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_views import PhraseRecords
 
@@ -19,9 +20,7 @@ def _regions(object_features=True, num_negatives=3, **settings):
 
 def _batch(records, regions, phrases=ALL, step=0):
     tokens = TokenStore([[4]] * 4, max_words=2)
-    assembler = BatchAssembler(
-        records, tokens, "region_features", records.read_region_features, phrase_regions=regions
-    )
+    assembler = BatchAssembler(records, tokens, RegionFeatures(records), phrase_regions=regions)
     return regions.of(phrases, step, assembler.pair_batch(phrases, 1))
 
 

@@ -6,17 +6,14 @@ import numpy as np
 class BatchAssembler:
     """Puts together batches of images, of sentences, and of pairs.
 
-    n is the number of rows asked for, R the regions of an image, D the size of a feature, S the
-    side of an image in pixels, W the width of a row of tokens, T the size of a sentence feature.
+    n is the number of rows asked for, W the width of a row of tokens, T the size of a sentence
+    feature.
 
     Args:
-        record_split: a `RecordSplit`, or anything with its `region_boxes`, `region_mask` and
-            `image_of_caption`.
+        record_split: a `RecordSplit`, or anything with its `image_of_caption`.
         token_store: the `TokenStore` or `FragmentStore` of its captions; None where only images are
             read.
-        image_key: name of what `read_images` returns: `region_features` or `images`.
-        read_images: takes image indices int [n], returns region features float16 [n, R, D], or
-            images uint8 [n, S, S, 3].
+        images: the `RegionFeatures` or `Pixels` of its images.
         sentence_features: float16 [M, T] of all captions; None: batches have none.
         phrase_regions: the `PhraseRegions` whose entries take the place of an image's regions in
             the batches of training steps; None: whole images are paired.
@@ -26,13 +23,7 @@ class BatchAssembler:
     """
 
     def __init__(
-        self,
-        record_split,
-        token_store,
-        image_key,
-        read_images,
-        sentence_features=None,
-        phrase_regions=None,
+        self, record_split, token_store, images, sentence_features=None, phrase_regions=None
     ):
         num_captions = len(record_split.image_of_caption)
         if token_store is not None and len(token_store) != num_captions:
@@ -42,8 +33,7 @@ class BatchAssembler:
             )
         self.record_split = record_split
         self.token_store = token_store
-        self.image_key = image_key
-        self.read_images = read_images
+        self.images = images
         self.sentence_features = sentence_features
         self.phrase_regions = phrase_regions
 
@@ -54,16 +44,10 @@ class BatchAssembler:
             image_indices: int [n].
 
         Returns:
-            dict of `image_key` (see `read_images`), region_boxes float32 [n, R, 4], region_mask
-            bool [n, R], image_id int32 [n].
+            dict of the `entries` of `images`; image_id int32 [n].
         """
         image_indices = np.asarray(image_indices, np.int32)
-        return {
-            self.image_key: self.read_images(image_indices),
-            "region_boxes": self.record_split.region_boxes[image_indices],
-            "region_mask": self.record_split.region_mask[image_indices],
-            "image_id": image_indices,
-        }
+        return {**self.images.entries(image_indices), "image_id": image_indices}
 
     def sentence_batch(self, caption_indices, width):
         """Returns a batch of sentences.

@@ -1,4 +1,4 @@
-"""How a batch comes to its images: the pixels of photographs, decoded once."""
+"""What a batch holds of images: features of their regions, or the pixels of photographs."""
 
 import concurrent.futures
 import os
@@ -6,7 +6,163 @@ import os
 import numpy as np
 import tensorflow as tf
 
+# Stands for `images` until `decode`; never leaves the pipeline.
+ENCODED_IMAGES = "encoded_images"
 _PROGRESS_EVERY = 256
+
+
+class _ImageInput:
+    """Reads the boxes of images' regions, which stand beside features and pixels alike.
+
+    Below n is the number of images asked for, R of regions of an image, D the size of a feature
+    and S the side of an image in pixels.
+
+    Args:
+        record_split: a `RecordSplit`, or a view of one.
+        num_regions: regions of each image that are read, its first; 0: all that there are.
+
+    Attributes:
+        record_split: the argument.
+        num_regions: R, never more than there are.
+        decodes: whether images come encoded, for `decode`.
+    """
+
+    decodes = False
+
+    def __init__(self, record_split, num_regions=0):
+        stored = record_split.info.num_regions
+        self.record_split = record_split
+        self.num_regions = min(num_regions or stored, stored)
+
+    def shapes(self, rows, num_regions=None):
+        """Returns the shape of each of `entries`, a dict of lists.
+
+        Args:
+            rows: n, or None.
+            num_regions: regions of a row; None: R.
+        """
+        num_regions = num_regions or self.num_regions
+        return {"region_boxes": [rows, num_regions, 4], "region_mask": [rows, num_regions]}
+
+    def entries(self, image_indices):
+        """Returns what a batch holds of images, a dict of arrays.
+
+        Args:
+            image_indices: int [n].
+
+        Returns:
+            dict of region_boxes float32 [n, R, 4], region_mask bool [n, R], and region_features
+            float16 [n, R, D] or images uint8 [n, S, S, 3].
+        """
+        return {
+            "region_boxes": self.record_split.region_boxes[:, : self.num_regions][image_indices],
+            "region_mask": self.record_split.region_mask[:, : self.num_regions][image_indices],
+        }
+
+    def prepare(self):
+        """Does what is done once, before the first batch."""
+
+    def decode(self, batch):
+        """Returns a batch of tensors with its images decoded, where they are not yet."""
+        return batch
+
+
+class RegionFeatures(_ImageInput):
+    """Reads images as the stored features of their regions.
+
+    Args:
+        record_split: a `RecordSplit`, or a view of one.
+        num_regions: regions of each image that are read, its first; 0: all that there are.
+
+    Raises:
+        ValueError: the records hold no features.
+    """
+
+    def __init__(self, record_split, num_regions=0):
+        super().__init__(record_split, num_regions)
+        info = record_split.info
+        if info.region_feature_size == 0:
+            raise ValueError(
+                f"Expected records with region features. Received: {info.data_dir} without them "
+                "and image_size=0. Set image_size to read the images, or write the records again "
+                "with another --image_encoder than pixels."
+            )
+
+    def shapes(self, rows, num_regions=None):
+        size = self.record_split.info.region_feature_size
+        shape = [rows, num_regions or self.num_regions, size]
+        return {"region_features": shape, **super().shapes(rows, num_regions)}
+
+    def entries(self, image_indices):
+        features = self.record_split.read_region_features(image_indices, self.num_regions)
+        return {"region_features": features, **super().entries(image_indices)}
+
+
+class Pixels(_ImageInput):
+    """Reads images as pixels: decoded once and kept, or in the graph of each batch.
+
+    Args:
+        record_split: a `RecordSplit` of N images, or a view of one.
+        image_size: S.
+        num_regions: regions of each image whose boxes are read, its first; 0: all that there are.
+        cache_bytes: images are decoded once, when first needed, and kept if all take no more than
+            this (N * S * S * 3 bytes); otherwise each batch decodes its own.
+        progress: `progress(done, total)` while images are decoded to be kept.
+
+    Raises:
+        ValueError: the records hold no images, or S is not positive.
+    """
+
+    def __init__(
+        self, record_split, image_size, num_regions=0, cache_bytes=2 * 1024**3, progress=None
+    ):
+        super().__init__(record_split, num_regions)
+        info = record_split.info
+        if image_size < 1:
+            raise ValueError(
+                "Expected image_size to be 0, for region features, or a side in pixels. Received: "
+                f"image_size={image_size}."
+            )
+        if not info.images_stored:
+            raise ValueError(
+                f"Expected records with stored images. Received: {info.data_dir} without them and "
+                f"image_size={image_size}. Write the records again with the images stored."
+            )
+        self.image_size = image_size
+        self.decodes = record_split.num_images * image_size**2 * 3 > cache_bytes
+        self._progress = progress
+        self._decoded = None
+
+    def shapes(self, rows, num_regions=None):
+        size = self.image_size
+        images = {ENCODED_IMAGES: [rows]} if self.decodes else {"images": [rows, size, size, 3]}
+        return images | super().shapes(rows, num_regions)
+
+    def entries(self, image_indices):
+        """Returns what a batch holds of images; in place of those to decode, `ENCODED_IMAGES`."""
+        if self.decodes:
+            encoded = self.record_split.read_encoded_images(image_indices)
+            images = {ENCODED_IMAGES: np.array(encoded, object)}
+        else:
+            self.prepare()
+            images = {"images": self._decoded[image_indices]}
+        return images | super().entries(image_indices)
+
+    def prepare(self):
+        """Decodes the images that are kept. Raises ValueError for one that does not decode."""
+        if not self.decodes and self._decoded is None:
+            self._decoded = decoded_images(self.record_split, self.image_size, self._progress)
+
+    def decode(self, batch):
+        if ENCODED_IMAGES not in batch:
+            return batch
+        batch, size = dict(batch), self.image_size
+        batch["images"] = tf.map_fn(
+            lambda image: resized_image(image, size),
+            batch.pop(ENCODED_IMAGES),
+            fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
+        )
+        return batch
 
 
 def decoded_images(record_split, image_size, progress=None):

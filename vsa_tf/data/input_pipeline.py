@@ -7,14 +7,12 @@ import tensorflow as tf
 
 from vsa_tf.data.batch_assembler import BatchAssembler
 from vsa_tf.data.batch_plan import choose_bucket_widths
-from vsa_tf.data.image_input import decoded_images, resized_image
+from vsa_tf.data.image_input import ENCODED_IMAGES, Pixels, RegionFeatures
 
-# Stands for the images until they are decoded; never leaves the pipeline.
-_ENCODED_IMAGES = "encoded_images"
 _DTYPES = {
     "region_features": tf.float16,
     "images": tf.uint8,
-    _ENCODED_IMAGES: tf.string,
+    ENCODED_IMAGES: tf.string,
     "region_boxes": tf.float32,
     "region_mask": tf.bool,
     "token_ids": tf.int32,
@@ -61,8 +59,8 @@ class InputPipeline:
         sentence_features: float16 [M, T] of its captions; None: batches have none.
         phrase_regions: the `PhraseRegions` of training batches; None: whole images are paired.
         image_size: S to read images, 0 to read region features.
-        image_cache_bytes: images are decoded once, when first needed, and kept if all take no more
-            than this (N * S * S * 3 bytes); otherwise each batch decodes its own.
+        num_regions: R, the first of each image; 0: all that there are.
+        image_cache_bytes: see `Pixels`.
         num_parallel_calls: batches put together at a time; None chooses.
         prefetch: batches that may wait for the model.
         progress: `progress(done, total)` while images are decoded for the cache.
@@ -78,6 +76,7 @@ class InputPipeline:
         sentence_features=None,
         phrase_regions=None,
         image_size=0,
+        num_regions=0,
         image_cache_bytes=2 * 1024**3,
         num_parallel_calls=None,
         prefetch=4,
@@ -86,17 +85,18 @@ class InputPipeline:
         self.record_split = record_split
         self.token_store = token_store
         self.image_size = int(image_size)
-        self._check_image_input()
-        num_pixels = record_split.num_images * self.image_size**2
-        self.images_cached = 0 < num_pixels * 3 <= image_cache_bytes
-        decodes = self.image_size > 0 and not self.images_cached
+        if self.image_size:
+            self.images = Pixels(
+                record_split, self.image_size, num_regions, image_cache_bytes, progress
+            )
+        else:
+            self.images = RegionFeatures(record_split, num_regions)
         # Putting arrays together holds Python's lock; decoding runs on every core.
-        self.num_parallel_calls = num_parallel_calls or (os.cpu_count() if decodes else 2)
+        decoders = os.cpu_count() if self.images.decodes else 2
+        self.num_parallel_calls = num_parallel_calls or decoders
         self.prefetch = prefetch
-        self._progress = progress
-        self._decoded = None
         self.assembler = BatchAssembler(
-            record_split, token_store, *self._image_input(), sentence_features, phrase_regions
+            record_split, token_store, self.images, sentence_features, phrase_regions
         )
 
     def training_batches(self, plan, start_step=0, num_steps=None):
@@ -115,14 +115,14 @@ class InputPipeline:
             ValueError: the plan is of other captions, or there is no token store.
         """
         self._check_captions(plan.num_captions)
-        self._fill_image_cache()
+        self.images.prepare()
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
         rows = None if plan.has_smaller_batch else plan.batch_size
         width = plan.widths[0] if len(plan.widths) == 1 else None
         return self._dataset(
             tf.data.Dataset.range(start_step, stop_step),
             lambda step: self.assembler.assemble_batch(plan, step),
-            self._image_shapes(rows)
+            self.images.shapes(rows)
             | self._sentence_shapes(rows, width)
             | self._phrase_shapes(rows),
         )
@@ -136,7 +136,7 @@ class InputPipeline:
         Returns:
             `tf.data.Dataset` of dicts without token_ids.
         """
-        self._fill_image_cache()
+        self.images.prepare()
         num_images = self.record_split.num_images
         rows = batch_size if num_images % batch_size == 0 else None
         return self._dataset(
@@ -144,7 +144,7 @@ class InputPipeline:
             lambda first: self.assembler.image_batch(
                 np.arange(first, min(first + batch_size, num_images))
             ),
-            self._image_shapes(rows) | {"image_id": [rows]},
+            self.images.shapes(rows) | {"image_id": [rows]},
         )
 
     def sentence_batches(self, batch_size, widths=None):
@@ -196,54 +196,12 @@ class InputPipeline:
                 key: tf.ensure_shape(value, shapes[key])
                 for key, value in zip(keys, values, strict=True)
             }
-            if _ENCODED_IMAGES in batch:
-                batch["images"] = self._decode(batch.pop(_ENCODED_IMAGES))
-            return batch
+            return self.images.decode(batch)
 
         options = tf.data.Options()
         options.deterministic = True
         dataset = positions.map(make_batch, num_parallel_calls=self.num_parallel_calls)
         return dataset.prefetch(self.prefetch).with_options(options)
-
-    def _decode(self, encoded):
-        size = self.image_size
-        return tf.map_fn(
-            lambda image: resized_image(image, size),
-            encoded,
-            fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
-        )
-
-    def _image_input(self):
-        """Returns the key of the images and the function that reads them."""
-        if self.image_size == 0:
-            return "region_features", self.record_split.read_region_features
-        if self.images_cached:
-            return "images", self._read_decoded
-        return _ENCODED_IMAGES, self._read_encoded
-
-    def _read_decoded(self, image_indices):
-        self._fill_image_cache()
-        return self._decoded[image_indices]
-
-    def _read_encoded(self, image_indices):
-        return np.array(self.record_split.read_encoded_images(image_indices), object)
-
-    def _fill_image_cache(self):
-        if self.images_cached and self._decoded is None:
-            self._decoded = decoded_images(self.record_split, self.image_size, self._progress)
-
-    def _image_shapes(self, rows):
-        info = self.record_split.info
-        image_shapes = {
-            "region_features": [rows, info.num_regions, info.region_feature_size],
-            "images": [rows, self.image_size, self.image_size, 3],
-            _ENCODED_IMAGES: [rows],
-        }
-        return {
-            self.assembler.image_key: image_shapes[self.assembler.image_key],
-            "region_boxes": [rows, info.num_regions, 4],
-            "region_mask": [rows, info.num_regions],
-        }
 
     def _sentence_shapes(self, rows, width):
         shapes = {name: [rows, width] for name in self.token_store.entry_names}
@@ -257,36 +215,12 @@ class InputPipeline:
         regions = self.assembler.phrase_regions
         if regions is None:
             return {}
-        shapes = {
-            "region_boxes": [rows, regions.num_slots, 4],
-            "region_mask": [rows, regions.num_slots],
+        return {
+            **self.images.shapes(rows, regions.num_slots),
             "phrase_id": [rows],
             "phrase_boxes": [rows, 4],
             "text_id": [rows],
         }
-        if self.assembler.image_key == "region_features":
-            size = self.record_split.info.region_feature_size
-            shapes["region_features"] = [rows, regions.num_slots, size]
-        return shapes
-
-    def _check_image_input(self):
-        info = self.record_split.info
-        if self.image_size < 0:
-            raise ValueError(
-                "Expected image_size to be 0, for region features, or a side in pixels. Received: "
-                f"image_size={self.image_size}."
-            )
-        if self.image_size > 0 and not info.images_stored:
-            raise ValueError(
-                f"Expected records with stored images. Received: {info.data_dir} without them and "
-                f"image_size={self.image_size}. Write the records again with the images stored."
-            )
-        if self.image_size == 0 and info.region_feature_size == 0:
-            raise ValueError(
-                f"Expected records with region features. Received: {info.data_dir} without them "
-                "and image_size=0. Set image_size to read the images, or write the records again "
-                "with another --image_encoder than pixels."
-            )
 
     def _check_captions(self, num_captions):
         stored = None if self.token_store is None else len(self.token_store)
