@@ -127,7 +127,7 @@ def test_phrases_have_regions_to_learn_from_in_training_alone(phrases, data_dir,
     assert "to learn from" not in capsys.readouterr().out
     learnt = load_split(trained, data_dir, "train", for_training=True)
     assert "to learn from" in capsys.readouterr().out
-    regions = [data.pipeline.assembler.phrase_regions for data in (evaluated, learnt)]
+    regions = [data.phrase_regions for data in (evaluated, learnt)]
     assert regions[0] is None and regions[1].has_region.all()
     assert evaluated.records.captions == learnt.records.captions
 

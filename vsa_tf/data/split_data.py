@@ -18,14 +18,12 @@ class SplitData:
         tokens: the `TokenStore` of the split's captions, or the `FragmentStore`, where the model
             reads dependency relations.
         pipeline: the `InputPipeline` over both.
-        num_regions: regions of each image that are used, the whole frame first.
     """
 
     records: RecordSplit
     text: object
     tokens: TokenStore | FragmentStore
     pipeline: InputPipeline
-    num_regions: int
 
     @classmethod
     def load(cls, records, text, settings, phrase_regions=None):
@@ -44,10 +42,14 @@ class SplitData:
             tokens = FragmentStore(fragments, settings.max_words)
         image_size = settings.image_size if records.info.region_feature_size == 0 else 0
         pipeline = InputPipeline(
-            records, tokens, text.sentence_features(records.captions), phrase_regions, image_size
+            records,
+            tokens,
+            text.sentence_features(records.captions),
+            phrase_regions,
+            image_size,
+            settings.num_regions,
         )
-        stored = records.info.num_regions
-        return cls(records, text, tokens, pipeline, min(settings.num_regions or stored, stored))
+        return cls(records, text, tokens, pipeline)
 
     @functools.cached_property
     def caption_tokens(self):
@@ -69,25 +71,21 @@ class SplitData:
         """Whether batches hold images and a CNN is trained."""
         return self.pipeline.image_size > 0
 
+    @property
+    def num_regions(self):
+        """Regions of each image that are used, the whole frame first."""
+        return self.pipeline.images.num_regions
+
+    @property
+    def phrase_regions(self):
+        """The `PhraseRegions` of training batches; None where whole images are paired."""
+        return self.pipeline.assembler.phrase_regions
+
     def training_batches(self, plan, start_step):
-        batches = self.pipeline.training_batches(plan, start_step)
-        # Regions of phrases are chosen among the first num_regions already.
-        whole = self._limited and self.pipeline.assembler.phrase_regions is None
-        return batches.map(self._limit_regions) if whole else batches
+        return self.pipeline.training_batches(plan, start_step)
 
     def image_batches(self, batch_size):
-        batches = self.pipeline.image_batches(batch_size)
-        return batches.map(self._limit_regions) if self._limited else batches
+        return self.pipeline.image_batches(batch_size)
 
     def sentence_batches(self, batch_size):
         return self.pipeline.sentence_batches(batch_size)
-
-    @property
-    def _limited(self):
-        return self.num_regions < self.records.info.num_regions
-
-    def _limit_regions(self, batch):
-        return {
-            name: value[:, : self.num_regions] if name.startswith("region_") else value
-            for name, value in batch.items()
-        }

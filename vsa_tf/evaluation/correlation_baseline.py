@@ -108,19 +108,14 @@ def training_pairs(network, data):
     Returns:
         `(x, y)`, float16 `[n, P]` and `[n, Q]`.
     """
-    assembler, num_regions = data.pipeline.assembler, data.num_regions
-    regions, width = assembler.phrase_regions, int(data.tokens.lengths.max())
+    regions, width = data.phrase_regions, int(data.tokens.lengths.max())
     texts = np.arange(data.records.num_captions)
     if regions is not None:
         texts = texts[regions.has_region]
     x = y = None
     for first in range(0, len(texts), _BATCH_SIZE):
         block = texts[first : first + _BATCH_SIZE]
-        batch = assembler.pair_batch(block, width)
-        batch = {
-            name: value[:, :num_regions] if name.startswith("region_") else value
-            for name, value in batch.items()
-        }
+        batch = data.pipeline.assembler.pair_batch(block, width)
         if regions is not None:
             batch |= regions.of(block, 0, batch)
         images = ops.convert_to_numpy(network.image_inputs(batch))
