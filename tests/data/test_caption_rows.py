@@ -8,7 +8,7 @@ from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, UNK_ID
 FRAGMENTS = [[(2, 4, 5), (3, 4, 6)], [], [(OTHER_RELATION, 7, 8)] * 3]
 
 
-def test_captions_are_packed_and_padded():
+def test_tokens_are_packed_and_padded():
     store = TokenStore.from_captions(["w4 w5", "w6", "w7 w8 w9"], tokenise, max_words=5)
     assert len(store) == 3
     assert store.lengths.tolist() == [2, 1, 3]
@@ -20,7 +20,7 @@ def test_captions_are_packed_and_padded():
     assert rows.tolist() == [[7, 8, 9, PAD_ID], [4, 5, PAD_ID, PAD_ID], [7, 8, 9, PAD_ID]]
 
 
-def test_long_captions_are_cut_and_counted():
+def test_captions_of_too_many_tokens_are_cut_and_counted():
     store = TokenStore([[4] * 500, [5, 6], [7]], max_words=2)
     assert store.lengths.tolist() == [2, 2, 1]
     assert store.num_truncated == 1
@@ -32,14 +32,15 @@ def test_captions_without_known_words_are_counted():
     assert store.row(2).tolist() == [UNK_ID]
 
 
-def test_entries_of_a_batch_are_token_ids():
+def test_entries_of_tokens_are_their_ids():
     store = TokenStore([[4, 5], [6]], max_words=3)
     entries = store.entries([1, 0], width=2)
     assert tuple(entries) == store.entry_names == ("token_ids",)
     np.testing.assert_array_equal(entries["token_ids"], store.padded([1, 0], width=2))
+    assert store.entries([], width=2)["token_ids"].shape == (0, 2)
 
 
-def test_too_narrow_rows_are_refused():
+def test_a_width_below_the_tokens_of_a_caption_is_refused():
     with pytest.raises(ValueError, match="width=1"):
         TokenStore([[4, 5]], max_words=2).padded([0], width=1)
 
@@ -69,7 +70,7 @@ def test_relations_are_packed_and_padded():
     assert entries["dependents"].tolist() == [[8, 8, 8, 0], [0, 0, 0, 0], [5, 6, 0, 0]]
 
 
-def test_long_captions_are_cut_and_captions_without_relations_counted():
+def test_captions_of_too_many_relations_are_cut_and_those_without_counted():
     store = FragmentStore(FRAGMENTS, max_fragments=2)
     assert store.lengths.tolist() == [2, 0, 2]
     assert store.counts() == {"truncated": 1, "without_relations": 1}
@@ -83,7 +84,7 @@ def test_no_caption_may_have_relations():
     assert not store.entries([0, 1], width=1)["relations"].any()
 
 
-def test_too_narrow_rows_are_refused_of_fragment_store():
+def test_a_width_below_the_relations_of_a_caption_is_refused():
     with pytest.raises(ValueError, match="width=1 relations. Received: one of 2"):
         FragmentStore(FRAGMENTS, max_fragments=9).entries([0], width=1)
 

@@ -1,4 +1,8 @@
-"""What a split knows of every caption, as rows of different lengths packed into one array."""
+"""What a model reads of every caption of a split, in one array: its tokens, or its relations.
+
+Of M captions, P items in all are packed one after another: token ids as [P], dependency relations
+as [P, 3]. A batch lays the rows of its captions out again, padded with 0.
+"""
 
 import numpy as np
 
@@ -6,46 +10,66 @@ from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID
 
 
 class PackedRows:
-    """What is read of every caption of a split, packed; the base of the stores.
+    """A row of int, or of tuples of int, for each caption; the base of the stores.
 
     Args:
-        sequences: M sequences of int, or of tuples of int.
-        unit: what they are sequences of, in the plural, for messages.
-        columns: ints of each tuple; None: plain ints.
+        sequences: M sequences of what a row holds.
+        most: longer ones lose their end.
+        if_empty: the row of an empty sequence.
 
     Attributes:
-        packed_ids: int32 [P], or [P, columns]; P is the total length.
+        entry_names: names of what `entries` returns, one of each int of a tuple.
+        packed_ids: int32 [P], or [P, 3] of tuples.
         lengths: int32 [M].
+        num_truncated: sequences that lost their end.
+        num_empty: empty sequences.
+
+    Raises:
+        ValueError: most is not positive.
     """
 
-    def __init__(self, sequences, unit, columns=None):
-        self._unit = unit
-        self.lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+    entry_names = ()
+    # What a row holds, and what `most` is called where the store is made; for messages.
+    _unit = _most_name = ""
+
+    def __init__(self, sequences, most, if_empty=()):
+        if most < 1:
+            raise ValueError(
+                f"Expected {self._most_name} to be at least 1. Received: {self._most_name}={most}. "
+                f"Set it to the most {self._unit} of a caption that the model shall read."
+            )
+        self.num_truncated = sum(len(sequence) > most for sequence in sequences)
+        self.num_empty = sum(len(sequence) == 0 for sequence in sequences)
+        rows = [sequence[:most] if len(sequence) else if_empty for sequence in sequences]
+        self.lengths = np.array([len(row) for row in rows], np.int32)
         self._starts = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
-        shape = [int(self.lengths.sum()), *([columns] if columns else [])]
-        items = (item for sequence in sequences for item in sequence)
-        self.packed_ids = np.fromiter(items, np.dtype((np.int32, tuple(shape[1:]))), shape[0])
+        columns = () if len(self.entry_names) == 1 else (len(self.entry_names),)
+        self.packed_ids = np.fromiter(
+            (item for row in rows for item in row),
+            np.dtype((np.int32, columns)),
+            int(self.lengths.sum()),
+        )
 
     def __len__(self):
         return len(self.lengths)
 
     def row(self, index):
-        """Returns one sequence, int32 [its length] or [its length, columns]."""
+        """Returns one row, int32 [its length] or [its length, 3]."""
         start = self._starts[index]
         return self.packed_ids[start : start + self.lengths[index]]
 
     def padded(self, indices, width):
-        """Lays sequences out as rows.
+        """Returns rows of one width.
 
         Args:
             indices: int [n], each in 0..M-1.
-            width: columns (W).
+            width: W.
 
         Returns:
-            int32 [n, W] or [n, W, columns], padded with 0 on the right.
+            int32 [n, W] or [n, W, 3], padded with 0 on the right.
 
         Raises:
-            ValueError: a sequence is longer than `width`.
+            ValueError: a row is longer than `width`.
         """
         indices = np.asarray(indices, np.int64)
         lengths = self.lengths[indices]
@@ -60,6 +84,23 @@ class PackedRows:
         rows[filled] = self.packed_ids[(self._starts[indices][:, None] + positions)[filled]]
         return rows
 
+    def entries(self, caption_indices, width):
+        """Returns the entries of a batch.
+
+        Args:
+            caption_indices: int [n], each in 0..M-1.
+            width: W.
+
+        Returns:
+            dict of `entry_names`, each int32 [n, W], padded with 0 on the right.
+
+        Raises:
+            ValueError: a row is longer than `width`.
+        """
+        rows = self.padded(caption_indices, width)
+        rows = rows.reshape(len(rows), width, len(self.entry_names)).transpose(2, 0, 1)
+        return dict(zip(self.entry_names, np.ascontiguousarray(rows)))
+
 
 class TokenStore(PackedRows):
     """Captions as token ids, tokenised once; rows are padded with PAD = 0.
@@ -72,7 +113,8 @@ class TokenStore(PackedRows):
         max_words: longer captions lose their end.
 
     Attributes:
-        entry_names: names of what `entries` returns.
+        entry_names: `token_ids`.
+        packed_ids: int32 [P].
         lengths: int32 [M], each in 1..max_words.
         num_truncated: captions that lost their end.
         num_empty: captions without any token.
@@ -91,19 +133,11 @@ class TokenStore(PackedRows):
     """
 
     entry_names = ("token_ids",)
+    _unit, _most_name = "tokens", "max_words"
 
     def __init__(self, token_ids, max_words):
-        if max_words < 1:
-            raise ValueError(
-                f"Expected max_words to be at least 1. Received: max_words={max_words}. Set it to "
-                "the most words of a caption that the model shall read."
-            )
-        self.num_truncated = sum(len(tokens) > max_words for tokens in token_ids)
-        self.num_empty = sum(len(tokens) == 0 for tokens in token_ids)
+        super().__init__(token_ids, max_words, if_empty=[UNK_ID])
         self.num_unknown = sum(all(token == UNK_ID for token in tokens) for tokens in token_ids)
-        super().__init__(
-            [tokens[:max_words] if len(tokens) else [UNK_ID] for tokens in token_ids], "tokens"
-        )
 
     @classmethod
     def from_captions(cls, captions, tokenise, max_words):
@@ -128,10 +162,6 @@ class TokenStore(PackedRows):
             )
         return cls(token_ids, max_words)
 
-    def entries(self, caption_indices, width):
-        """Returns the entries of a batch, a dict of token_ids: see `padded`."""
-        return {"token_ids": self.padded(caption_indices, width)}
-
     def counts(self):
         """Returns how many captions are not read as written, a dict for reports."""
         return {
@@ -153,7 +183,8 @@ class FragmentStore(PackedRows):
         max_fragments: captions of more lose their last.
 
     Attributes:
-        entry_names: names of what `entries` returns.
+        entry_names: `relations`, `heads` and `dependents`.
+        packed_ids: int32 [P, 3].
         lengths: int32 [M], each in 0..max_fragments.
         num_truncated: captions that lost some.
         num_empty: captions without any.
@@ -170,32 +201,11 @@ class FragmentStore(PackedRows):
     """
 
     entry_names = ("relations", "heads", "dependents")
+    _unit, _most_name = "relations", "max_fragments"
 
     def __init__(self, fragments, max_fragments):
-        if max_fragments < 1:
-            raise ValueError(
-                f"Expected max_fragments to be at least 1. Received: max_fragments={max_fragments}"
-            )
-        self.num_truncated = sum(len(each) > max_fragments for each in fragments)
-        self.num_empty = sum(len(each) == 0 for each in fragments)
-        super().__init__([each[:max_fragments] for each in fragments], "relations", columns=3)
+        super().__init__(fragments, max_fragments)
         self.num_pooled = int((self.packed_ids[:, 0] == OTHER_RELATION).sum())
-
-    def entries(self, caption_indices, width):
-        """Returns the entries of a batch.
-
-        Args:
-            caption_indices: int [n], each in 0..M-1.
-            width: columns (E).
-
-        Returns:
-            dict of relations, heads and dependents, int32 [n, E], padded with 0 on the right.
-
-        Raises:
-            ValueError: a caption has more relations than `width`.
-        """
-        rows = self.padded(caption_indices, width).transpose(2, 0, 1)
-        return dict(zip(self.entry_names, np.ascontiguousarray(rows)))
 
     def counts(self):
         """Returns how many captions are not read as parsed, a dict for reports."""
