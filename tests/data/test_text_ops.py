@@ -1,4 +1,5 @@
 import collections
+import importlib.util
 import json
 import pathlib
 import random
@@ -41,6 +42,9 @@ ANY_BYTES = (
 WORDS = "snow snowboard snowboarder board skateboard skateboarder skate dog dogs cat cats".split()
 COUNTS = collections.Counter({word: 10 + index for index, word in enumerate(WORDS)})
 NUM_CHARACTERS = len(set("".join(WORDS)))
+needs_tensorflow_text = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_text") is None, reason="needs tensorflow-text"
+)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +153,7 @@ def test_ids_run_in_a_data_pipeline():
     assert next(iter(data))[0].numpy().tolist() == [[4, 5], [5, 0]]
 
 
-def test_bad_arguments_are_refused():
+def test_an_unknown_tokenizer_and_no_words_at_most_are_refused():
     vocabulary = Vocabulary.from_sentences([])
     with pytest.raises(ValueError, match="Received: tokenizer='letters'"):
         TextToIds(vocabulary, tokenizer="letters")
@@ -190,8 +194,8 @@ print(json.dumps(ids.numpy().tolist()))
     assert json.loads(result.stdout.splitlines()[-1]) == [[5, 6, 4, 3], [5, 6, 0, 0]]
 
 
+@needs_tensorflow_text
 def test_graph_and_python_give_the_same_wordpieces(piece_vocabulary):
-    pytest.importorskip("tensorflow_text")
     text_to_ids = TextToIds(piece_vocabulary, tokenizer="wordpiece")
     tokenizer = make_tokenizer("wordpiece", piece_vocabulary)
     strings = random_strings(BYTE_FRAGMENTS, 2000)
@@ -205,8 +209,8 @@ def test_graph_and_python_give_the_same_wordpieces(piece_vocabulary):
         assert row[:length].tolist() == piece_vocabulary.encode(pieces or [UNK_TOKEN])
 
 
+@needs_tensorflow_text
 def test_a_saved_model_of_wordpieces_gives_the_same_ids(tmp_path, piece_vocabulary):
-    pytest.importorskip("tensorflow_text")
     text_to_ids = TextToIds(piece_vocabulary, tokenizer="wordpiece", max_words=4)
     save(text_to_ids, tmp_path / "model")
     texts = tf.constant(["Dogs a dog z", "zdog"])
@@ -217,10 +221,7 @@ def test_a_saved_model_of_wordpieces_gives_the_same_ids(tmp_path, piece_vocabula
     assert loaded["num_dropped"].numpy().tolist() == [1, 0]
 
 
-def setup_module():
-    pytest.importorskip("tensorflow_text")
-
-
+@needs_tensorflow_text
 def test_learnt_words_have_no_unknown_characters():
     counts = COUNTS + collections.Counter(["犬", "z" * 60, "q" + "a" * 51])
     tokenizer = WordpieceTokenizer(learn_wordpieces(counts, 60))
@@ -232,24 +233,27 @@ def test_learnt_words_have_no_unknown_characters():
     assert "<unk>" not in tokenizer.split_word("gq犬z犬")
 
 
+@needs_tensorflow_text
 def test_pieces_shared_by_words_come_before_whole_words():
     # board and boarder end two words each beside the 11 words themselves.
     assert {"##board", "##boarder"} <= set(learn_wordpieces(COUNTS, 2 * NUM_CHARACTERS + 6))
     assert set(WORDS) <= set(learn_wordpieces(COUNTS, 2 * NUM_CHARACTERS + 12))
 
 
+@needs_tensorflow_text
 @pytest.mark.parametrize("size", [2 * NUM_CHARACTERS, 2 * NUM_CHARACTERS + 3, 40, 1000])
-def test_no_more_pieces_than_asked_for(size):
+def test_no_more_pieces_are_learnt_than_asked_for(size):
     pieces = learn_wordpieces(COUNTS, size)
     assert len(pieces) == len(set(pieces)) <= size
 
 
-def test_the_order_of_the_counts_changes_nothing():
+@needs_tensorflow_text
+def test_the_order_of_the_counts_changes_no_piece():
     reversed_counts = dict(reversed(list(COUNTS.items())))
     assert learn_wordpieces(COUNTS, 40) == learn_wordpieces(reversed_counts, 40)
 
 
-def test_bad_arguments_are_refused_of_wordpiece_learning():
+def test_no_words_and_too_few_pieces_for_their_characters_are_refused():
     with pytest.raises(ValueError, match="Expected words"):
         learn_wordpieces({}, 100)
     with pytest.raises(ValueError, match=f"{2 * NUM_CHARACTERS} or more.*vocabulary_size=5"):

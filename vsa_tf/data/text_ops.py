@@ -1,7 +1,8 @@
-"""The text processing of `vsa_tf.text`, run in a TensorFlow graph.
+"""The text processing of `vsa_tf.text` by TensorFlow: run in a graph, and wordpieces learnt.
 
 Both executions read the same definitions: the table of `normalize_character` and `WORD_RULES`.
-Words need core operations only, so a SavedModel of them loads wherever TensorFlow does.
+Words need core operations only, so a SavedModel of them loads wherever TensorFlow does. Wordpieces
+need tensorflow-text, which is imported when they are asked for.
 """
 
 import functools
