@@ -61,5 +61,4 @@ def as_arrays(outputs):
 def _array(array):
     if array.dtype != object:
         return array
-    decode = np.vectorize(lambda value: value.decode("utf-8"), otypes=[object])
-    return decode(array) if array.size else array
+    return np.vectorize(tf.compat.as_str, otypes=[object])(array) if array.size else array
