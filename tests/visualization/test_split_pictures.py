@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
-from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures
+from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures, spread
 
 GREY = np.full((60, 80, 3), 128, np.uint8)
 TRUE_BOX = (0.25, 0.25, 0.75, 0.5)
@@ -14,7 +14,15 @@ PHOTOGRAPHS = [np.full((20 + 10 * n, 40, 3), 40 * n, np.uint8) for n in range(5)
 PHOTOGRAPHS += [np.zeros((1, 300, 3), np.uint8), np.zeros((300, 1, 3), np.uint8)]
 
 
-def _pictures(found, count=3, images_stored=True):
+def test_places_are_spread_from_the_first_to_the_last():
+    assert spread(7, 3).tolist() == [0, 3, 6]
+    assert spread(7, 1).tolist() == [0]
+    # Of fewer than were asked for all, and of none none.
+    assert spread(2, 3).tolist() == [0, 1]
+    assert spread(0, 3).tolist() == []
+
+
+def _localized(found, count=3, images_stored=True):
     records = types.SimpleNamespace(
         info=types.SimpleNamespace(images_stored=images_stored),
         image_of_caption=np.array([0, 0, 1]),
@@ -31,7 +39,7 @@ def _colored(picture):
 
 
 def test_the_box_that_was_found_has_a_colour_and_the_true_one_is_dashed():
-    pictures = _pictures((0.5, 0.5, 1.0, 1.0))
+    pictures = _localized((0.5, 0.5, 1.0, 1.0))
     assert [phrase for phrase, _ in pictures.values()] == ["a dog", "", "its tail"]
     picture = pictures["b.jpg#2"][1]
     # 60 x 80 becomes 360 x 480: the found box is the lower right quarter.
@@ -43,16 +51,16 @@ def test_the_box_that_was_found_has_a_colour_and_the_true_one_is_dashed():
 
 
 def test_the_whole_frame_is_no_place():
-    picture = _pictures((0.0, 0.0, 1.0, 1.0))["a.jpg#0"][1]
+    picture = _localized((0.0, 0.0, 1.0, 1.0))["a.jpg#0"][1]
     assert not _colored(picture).any()
 
 
 def test_phrases_are_spread_over_the_split():
-    assert list(_pictures(TRUE_BOX, count=2)) == ["a.jpg#0", "b.jpg#2"]
+    assert list(_localized(TRUE_BOX, count=2)) == ["a.jpg#0", "b.jpg#2"]
 
 
-def test_without_stored_images_there_are_no_pictures():
-    assert _pictures(TRUE_BOX, images_stored=False) == {}
+def test_without_stored_images_no_phrase_is_drawn():
+    assert _localized(TRUE_BOX, images_stored=False) == {}
 
 
 def _records(images_stored=True):
@@ -96,5 +104,5 @@ def test_sentences_are_spread_over_the_split_and_images_of_any_shape_drawn():
     assert all(picture.dtype == np.uint8 for _, picture in pictures.values())
 
 
-def test_without_stored_images_there_are_no_pictures_of_retrieved_pictures():
+def test_without_stored_images_no_retrieved_image_is_drawn():
     assert retrieved_pictures(np.zeros((7, 3)), _records(images_stored=False), 3) == {}

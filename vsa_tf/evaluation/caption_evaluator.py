@@ -1,7 +1,5 @@
 """Evaluates caption generators."""
 
-import numpy as np
-
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_methods import CaptionMethods, caption_split, captioned_images
@@ -14,6 +12,7 @@ from vsa_tf.evaluation.probability_retrieval import (
 from vsa_tf.metrics.caption_counts import novelty
 from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
+from vsa_tf.visualization.split_pictures import spread
 
 # With fewer distinct captions an image than this, the model no longer looks at images.
 _COLLAPSED = 0.01
@@ -113,7 +112,7 @@ def _pictures(captions, data, count):
     records = data.records
     if not records.info.contents["images_stored"]:
         return {}
-    chosen = np.linspace(0, records.num_images - 1, min(count, records.num_images)).astype(int)
+    chosen = spread(records.num_images, count)
     return {
         records.filenames[image]: (
             "  \n".join([f"**{captions[image]}**", *references(data, image)]),

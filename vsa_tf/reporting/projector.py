@@ -13,6 +13,7 @@ from tensorboard.plugins import projector
 from vsa_tf.evaluation.probability_retrieval import encode_images
 from vsa_tf.models.captioning.captioner import Captioner
 from vsa_tf.reporting.report_page import printable
+from vsa_tf.visualization.split_pictures import spread
 
 _VECTORS, _METADATA, _SPRITES = "vectors.tsv", "metadata.tsv", "sprites.png"
 # Images of a split; with a sentence each there are twice as many points.
@@ -93,7 +94,7 @@ class ProjectedPoints:
             vectors = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
             return cls._of(vectors, None, records)
         if evaluation.scores is None:
-            chosen = _spread(records.num_captions)
+            chosen = spread(records.num_captions, _MOST_IMAGES)
             return cls(
                 _unit(embedded.sentences[chosen]),
                 ["phrase"] * len(chosen),
@@ -108,7 +109,7 @@ class ProjectedPoints:
 
     @classmethod
     def _of(cls, images, sentences, records):
-        chosen = _spread(len(images))
+        chosen = spread(len(images), _MOST_IMAGES)
         points = cls(
             _unit(images[chosen]),
             ["image"] * len(chosen),
@@ -125,10 +126,6 @@ class ProjectedPoints:
             points.texts + [records.captions[sentence] for sentence in first],
             np.concatenate([chosen, captioned]),
         )
-
-
-def _spread(count):
-    return np.linspace(0, count - 1, min(count, _MOST_IMAGES)).astype(int)
 
 
 def _unit(vectors):

@@ -5,6 +5,7 @@ import numpy as np
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.reporting.card import Card
 from vsa_tf.reporting.report_page import ReportPage
+from vsa_tf.visualization.split_pictures import spread
 
 _NUM_QUERIES = 12
 _NUM_ANSWERS = 5
@@ -61,12 +62,12 @@ class RetrievalPages:
 
     def _groups(self, ranks, queries, answers_of, answer):
         first = np.flatnonzero(ranks == 1)
-        spread = np.linspace(0, len(first) - 1, min(len(first), _NUM_QUERIES)).astype(int)
+        found = first[spread(len(first), _NUM_QUERIES)]
         worst = np.argsort(-ranks, kind="stable")[:_NUM_QUERIES]
         worst = worst[ranks[worst] > 1]
         groups = []
         for title, chosen in (
-            (f"Found: {len(first)} of {len(ranks)} have a right {answer} first", first[spread]),
+            (f"Found: {len(first)} of {len(ranks)} have a right {answer} first", found),
             (f"Not found: the {len(worst)} worst", worst),
         ):
             groups.append(ReportPage.group(title))

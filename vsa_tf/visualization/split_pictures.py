@@ -18,6 +18,24 @@ _RIGHT = (0, 158, 115)
 _PAPER = (255, 255, 255)
 
 
+def spread(num_items, count):
+    """Returns places in a sequence, evenly spread from the first to the last.
+
+    Args:
+        num_items: n, the length of the sequence.
+        count: how many places; of a shorter sequence all.
+
+    Returns:
+        int `[min(count, n)]`, ascending.
+
+    Example:
+
+    >>> spread(10, 4).tolist()
+    [0, 3, 6, 9]
+    """
+    return np.linspace(0, num_items - 1, min(count, num_items)).astype(int)
+
+
 def aligned_pictures(embedded, data, count):
     """Draws the first caption of `count` images, spread over the split: its words or relations.
 
@@ -35,7 +53,7 @@ def aligned_pictures(embedded, data, count):
     # Relations that stand side by side need not be about one thing.
     smoothness = SMOOTHNESS if data.text.relation_types is None else 0.0
     pictures = {}
-    for image in np.linspace(0, records.num_images - 1, min(count, records.num_images)).astype(int):
+    for image in spread(records.num_images, count):
         sentence = records.first_caption[image]
         if sentence == records.first_caption[image + 1] or not embedded.lengths[sentence]:
             continue
@@ -70,8 +88,7 @@ def localized_pictures(found_boxes, records, count):
     if not records.info.images_stored:
         return {}
     pictures = {}
-    num_phrases = len(found_boxes)
-    for phrase in np.linspace(0, num_phrases - 1, min(count, num_phrases)).astype(int):
+    for phrase in spread(len(found_boxes), count):
         image, words = records.image_of_caption[phrase], records.captions[phrase].split()
         snippets = []
         if words:
@@ -100,8 +117,7 @@ def retrieved_pictures(scores, records, count):
     if not records.info.images_stored:
         return {}
     pictures = {}
-    num_sentences = scores.shape[1]
-    for sentence in np.linspace(0, num_sentences - 1, min(count, num_sentences)).astype(int):
+    for sentence in spread(scores.shape[1], count):
         column, right = scores[:, sentence], records.image_of_caption[sentence]
         rank = 1 + int(np.count_nonzero(np.delete(column, right) >= column[right]))
         caption = f"{records.captions[sentence]} (rank {rank})"
