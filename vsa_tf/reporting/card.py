@@ -1,14 +1,11 @@
 """A photograph with boxes, and lines of text that point at them."""
 
 from vsa_tf.reporting.report_page import printable
-from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
-
-# A box that covers this share of the frame says nothing about where.
-_WHOLE_FRAME = 0.98
+from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS, WHOLE_FRAME_SHARE
 
 
 class Card:
-    """What a page shows of one photograph; page_script.py draws it.
+    """What a page shows of one photograph; static/report.js draws it.
 
     Args:
         photograph: of `PhotographFolder.photograph`.
@@ -40,7 +37,7 @@ class Card:
             List of its number; empty for the whole frame, which is not drawn.
         """
         ymin, xmin, ymax, xmax = box = [round(min(1.0, max(0.0, float(x))), 4) for x in box]
-        if not is_truth and (ymax - ymin) * (xmax - xmin) >= _WHOLE_FRAME:
+        if not is_truth and (ymax - ymin) * (xmax - xmin) >= WHOLE_FRAME_SHARE:
             return []
         color = None if is_truth else self._colors.get(tuple(box))
         if not is_truth and color is None:

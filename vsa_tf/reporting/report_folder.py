@@ -1,4 +1,7 @@
-"""The folder of a report. No TensorFlow here: a program asks before it is imported."""
+"""The folder of a report, its photographs, and what its pages are to show.
+
+No TensorFlow here: a program asks before it is imported.
+"""
 
 import dataclasses
 import io
@@ -123,7 +126,7 @@ class PhotographFolder:
 
 @dataclasses.dataclass(frozen=True)
 class ReportOptions:
-    """Settings of `write_report`. No TensorFlow here.
+    """Settings of `write_report`.
 
     Attributes:
         queries: snippets whose best regions are shown besides the split's frequent ones.

@@ -42,7 +42,7 @@ _SCRIPTS = """\
 
 @dataclasses.dataclass
 class ReportPage:
-    """What a page holds; page_html.py makes the file of it.
+    """What a page holds; `page_html` makes its file.
 
     Attributes:
         name: of its files, without an ending.
@@ -80,7 +80,7 @@ class ReportPage:
         }
 
     def data_script(self):
-        """Returns the script file that hands the groups to page_script.py."""
+        """Returns the script file that hands the groups to static/report.js."""
         # ASCII alone: no reader can take it for another encoding.
         return f"window.reportPage = {json.dumps({'groups': self.groups})};\n"
 

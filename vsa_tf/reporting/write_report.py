@@ -1,6 +1,7 @@
 """The work of `vsa_tf.report`."""
 
 import functools
+import importlib.resources
 
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -10,8 +11,6 @@ from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.reporting.alignment_pages import alignment_pages
 from vsa_tf.reporting.caption_pages import caption_pages
 from vsa_tf.reporting.metrics_page import metrics_page
-from vsa_tf.reporting.page_script import PAGE_SCRIPT
-from vsa_tf.reporting.page_style import PAGE_STYLE
 from vsa_tf.reporting.projector import write_projector
 from vsa_tf.reporting.report_folder import PhotographFolder, ReportFolder, ReportOptions
 from vsa_tf.reporting.report_page import page_html
@@ -24,6 +23,9 @@ _PAGES = {
     "embedding": two_branch_pages,
     "similarity": two_branch_pages,
 }
+# Each report has its own, to be looked at where there is no vsa_tf. The script draws what
+# `ReportPage.data_script` hands to it, and follows pointer and keyboard.
+_STATIC_FILES = ("report.css", "report.js")
 
 
 def write_report(
@@ -75,8 +77,9 @@ def write_report(
 
 
 def _write_pages(pages, title, folder):
-    folder.write("report.css", PAGE_STYLE)
-    folder.write("report.js", PAGE_SCRIPT)
+    static = importlib.resources.files("vsa_tf.reporting").joinpath("static")
+    for name in _STATIC_FILES:
+        folder.write(name, static.joinpath(name).read_bytes())
     for page in reversed(pages):  # index.html last: where it is, all is there
         if page.groups:
             folder.write(f"data/{page.name}.js", page.data_script())

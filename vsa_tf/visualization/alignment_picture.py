@@ -25,7 +25,7 @@ _GREY = (140, 140, 140)
 _PAPER = (255, 255, 255)
 
 # A box that covers this share of the frame says nothing about where: its words stay grey.
-_WHOLE_FRAME = 0.98
+WHOLE_FRAME_SHARE = 0.98
 
 
 def alignment_picture(
@@ -187,7 +187,7 @@ def _snippet_colors(words, snippets):
         box = tuple(snippet.box)
         if len(box) != 4 or not all(math.isfinite(value) for value in box):
             raise ValueError(f"Expected boxes of four finite numbers. Received: box={box}")
-        if _area(box) < _WHOLE_FRAME:
+        if _area(box) < WHOLE_FRAME_SHARE:
             colors.setdefault(box, SNIPPET_COLORS[len(colors) % len(SNIPPET_COLORS)])
         result.append(colors.get(box))
     return result

@@ -1,6 +1,3 @@
-"""The script of a report's pages: draws `window.reportPage` and follows pointer and keyboard."""
-
-PAGE_SCRIPT = """\
 "use strict";
 (() => {
   // Text is only ever set as text: captions may hold HTML.
@@ -182,4 +179,3 @@ PAGE_SCRIPT = """\
     report.append(section);
   }
 })();
-"""
