@@ -1,4 +1,4 @@
-"""Sampling: frequencies, cuts of the distribution, seeds, and every way to run it."""
+"""Sampling (frequencies, cuts of the distribution, seeds), greedy search, and what both run."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def assert_binomial(found, expected):
     assert (np.abs(found - expected) <= 4.5 * deviation + 1e-12).all(), (found, expected)
 
 
-def test_words_are_spelt():
+def test_sampling_at_a_low_temperature_spells_words():
     step, state = spelling_step(["sequence", "dog"])
     captions = Sampling(temperature=0.1, num_captions=3, seed=1)(step, state, 2)
     assert captions.token_ids.shape == (2, 3, 20)
@@ -138,7 +138,7 @@ def test_log_probabilities_are_the_models_own(arguments):
     assert not np.isin(captions.token_ids, (1, 3)).any()
 
 
-def test_prefixes_of_different_lengths_are_continued():
+def test_sampling_continues_prefixes_of_different_lengths():
     model = HistoryModel(2)
     prefix = np.array([[3, 5], [6, 0], [0, 0]])
     captions = Sampling(num_captions=4, seed=5)(model.step, model.state(3), 3, prefix)
@@ -182,7 +182,7 @@ def graph_of(sampling, model, jit_compile):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"top_k": 4, "top_p": 0.8}])
-def test_graphs_give_the_captions_of_eager_execution(arguments):
+def test_graphs_draw_the_captions_of_eager_execution(arguments):
     model = HistoryModel(4)
     eager, other = (Sampling(num_captions=3, seed=9, **arguments) for _ in range(2))
     decode = graph_of(other, model, jit_compile=False)
@@ -220,7 +220,7 @@ def test_compiled_sampling_repeats_itself_for_a_seed_and_moves_on(arguments):
         ({"max_length": 0}, "max_length=0"),
     ],
 )
-def test_bad_arguments_are_errors(arguments, message):
+def test_bad_arguments_of_sampling_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         Sampling(**arguments)
 
@@ -234,7 +234,7 @@ def greedy_by_definition(model, image, max_length):
     return tokens
 
 
-def test_words_are_spelt_of_greedy_search():
+def test_greedy_search_spells_words():
     step, state = spelling_step(["sequence", "dog", "decoder"])
     captions = GreedySearch()(step, state, 3)
     assert captions.token_ids.shape == (3, 1, 20)
@@ -252,7 +252,7 @@ def test_a_caption_that_is_cut_has_no_end():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_captions_are_the_definitions(seed):
+def test_greedy_captions_are_the_definitions(seed):
     model = HistoryModel(seed)
     captions = GreedySearch(max_length=8)(model.step, model.state(6), 6)
     expected = [greedy_by_definition(model, image, 8) for image in range(6)]
@@ -273,7 +273,7 @@ def test_of_equally_likely_tokens_the_smallest_is_taken():
     assert captions_of(captions)[0][0][0] == (2, 2)
 
 
-def test_a_prefix_is_continued_where_the_tokens_alone_would_lead():
+def test_greedy_search_continues_a_prefix_where_its_tokens_alone_would_lead():
     model = HistoryModel(3)
     prefix = np.array([[5, 3, 6], [4, 0, 0], [0, 0, 0]])
     captions = GreedySearch(max_length=6)(model.step, model.state(3), 3, prefix=prefix)
@@ -315,7 +315,7 @@ def test_half_precision_logits_are_normalised_in_single_precision(dtype):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_graphs_of_any_batch_size_give_the_same_captions(jit_compile):
+def test_graphs_of_any_batch_size_search_greedily_as_eager_execution(jit_compile):
     model = HistoryModel(5)
     search = GreedySearch(max_length=7)
 

@@ -72,17 +72,9 @@ class BeamSearch(Decoder):
         }
 
     def __call__(self, step, state, batch_size, prefix=None):
-        """Returns `Hypotheses` with `num_captions` captions an image.
+        """Returns `Hypotheses`, `num_captions` an image, best first; see `Decoder`.
 
-        Args:
-            step: the step function, see `Decoder`. Row b * K + k is beam k of image b.
-            state: its state, a nest of tensors with B rows: one an image.
-            batch_size: B, a number or a scalar tensor.
-            prefix: int32 `[B, P]`, PAD on the right, or None; words that the captions start with.
-                They count with their own log probabilities, and may be forbidden ones.
-
-        Raises:
-            ValueError: on a prefix that is none, see `Decoder.forced_tokens`.
+        Row b * K + k of what goes to the step function is beam k of image b.
         """
         num_beams, num_rows = self.beam_size, batch_size * self.beam_size
         forced = self.forced_tokens(prefix, batch_size, num_beams)

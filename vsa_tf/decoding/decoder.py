@@ -51,6 +51,21 @@ class Decoder:
             "forbidden_ids": list(self.forbidden_ids),
         }
 
+    def __call__(self, step, state, batch_size, prefix=None):
+        """Returns the `Hypotheses` of a batch of images, as each decoder says.
+
+        Args:
+            step: the step function, see above.
+            state: its state, a nest of tensors with B rows: one an image.
+            batch_size: B, a number or a scalar tensor.
+            prefix: int32 `[B, P]`, PAD on the right, or None; words that the captions start with.
+                They count with their own log probabilities, and may be forbidden ones.
+
+        Raises:
+            ValueError: on a prefix that is none, see `forced_tokens`.
+        """
+        raise NotImplementedError
+
     def allowed(self, logits):
         """Logits float32 `[N, V]` with minus infinity at forbidden tokens.
 

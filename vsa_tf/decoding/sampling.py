@@ -77,18 +77,7 @@ class Sampling(Decoder):
         }
 
     def __call__(self, step, state, batch_size, prefix=None):
-        """Returns `Hypotheses` with `num_captions` captions an image, likeliest first.
-
-        Args:
-            step: the step function, see `Decoder`.
-            state: its state, a nest of tensors with B rows.
-            batch_size: B, a number or a scalar tensor.
-            prefix: int32 `[B, P]`, PAD on the right, or None; words that the captions start with.
-                They count with their own log probabilities, and may be forbidden ones.
-
-        Raises:
-            ValueError: on a prefix that is none, see `Decoder.forced_tokens`.
-        """
+        """Returns `Hypotheses`, `num_captions` an image, likeliest first; see `Decoder`."""
         uniform = keras.random.uniform(
             (self.max_length, batch_size * self.num_captions),
             dtype="float32",
@@ -144,18 +133,7 @@ class GreedySearch(Decoder):
     """
 
     def __call__(self, step, state, batch_size, prefix=None):
-        """Returns `Hypotheses` with one caption an image.
-
-        Args:
-            step: the step function, see `Decoder`.
-            state: its state, a nest of tensors with B rows.
-            batch_size: B, a number or a scalar tensor.
-            prefix: int32 `[B, P]`, PAD on the right, or None; words that the captions start with.
-                They count with their own log probabilities, and may be forbidden ones.
-
-        Raises:
-            ValueError: on a prefix that is none, see `Decoder.forced_tokens`.
-        """
+        """Returns `Hypotheses`, one an image; see `Decoder`."""
         return roll_out(self, _likeliest, step, state, batch_size, 1, prefix)
 
 
