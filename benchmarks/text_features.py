@@ -85,7 +85,7 @@ def _read(data_dir, split):
     import numpy as np
 
     from vsa_tf.data.record_split import RecordSplit
-    from vsa_tf.text.tokenizer import tokenize
+    from vsa_tf.text.tokenizer import WordTokenizer
 
     records = RecordSplit(data_dir, split, feature_cache_bytes=0)
     features = np.concatenate(
@@ -94,7 +94,7 @@ def _read(data_dir, split):
             for start in range(0, records.num_images, 256)
         ]
     )
-    sentences = [tokenize(caption) for caption in records.captions]
+    sentences = list(map(WordTokenizer().tokenize, records.captions))
     return sentences, features.astype(np.float32), records.image_of_caption
 
 

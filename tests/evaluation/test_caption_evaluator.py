@@ -11,7 +11,7 @@ from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.probability_retrieval import encode_images, split_perplexities
 from vsa_tf.metrics.caption_scores import CaptionScorer
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
-from vsa_tf.text.tokenizer import tokenize
+from vsa_tf.text.tokenizer import WordTokenizer
 
 # As during training: no METEOR, which starts Java.
 QUICK = EvaluationOptions(intervals=False)
@@ -34,7 +34,7 @@ def _evaluator(**settings):
 
 def _training(*captions):
     """Options whose training captions are these."""
-    split = types.SimpleNamespace(caption_tokens=[tokenize(caption) for caption in captions])
+    split = types.SimpleNamespace(caption_tokens=list(map(WordTokenizer().tokenize, captions)))
     return EvaluationOptions(intervals=False, load_training_data=lambda: split)
 
 

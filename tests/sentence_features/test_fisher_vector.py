@@ -182,7 +182,7 @@ def test_too_little_to_fit_to_is_refused(sentences, settings, message):
         FisherVector.fit(sentences, VECTORS, **settings)
 
 
-def _mixture_of_fisher_gradients(seed, num_components=3, size=4):
+def _random_mixture(seed, num_components=3, size=4):
     rng = np.random.default_rng(seed)
     return HybridMixture(
         rng.dirichlet(np.ones(num_components)),
@@ -192,7 +192,7 @@ def _mixture_of_fisher_gradients(seed, num_components=3, size=4):
     )
 
 
-def _dense(mixture, points):
+def _dense_gradients(mixture, points):
     num_components, size = mixture.locations.shape
     gradients = np.zeros((len(points), num_components, 2, size))
     for k, (rows, values) in enumerate(fisher_gradients(mixture, points)):
@@ -210,9 +210,9 @@ def _information(mixture):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_are_finite_differences_of_the_log_likelihood(seed):
-    mixture = _mixture_of_fisher_gradients(seed)
+    mixture = _random_mixture(seed)
     points = np.random.default_rng(seed + 10).normal(size=(5, 4))
-    gradients = _dense(mixture, points) * np.sqrt(_information(mixture))
+    gradients = _dense_gradients(mixture, points) * np.sqrt(_information(mixture))
     for part, name in enumerate(("locations", "scales")):
         parameters = getattr(mixture, name)
         for k, d in np.ndindex(*parameters.shape):
@@ -232,7 +232,7 @@ def test_the_information_is_the_variance_of_the_gradient(laplacian):
     rng = np.random.default_rng(0)
     mixture = HybridMixture([1.0], [[3.0]], [[0.7]], [[laplacian]])
     draw = rng.laplace if laplacian else rng.normal
-    gradients = _dense(mixture, draw(3.0, 0.7, (200000, 1)))[:, 0, :, 0]
+    gradients = _dense_gradients(mixture, draw(3.0, 0.7, (200000, 1)))[:, 0, :, 0]
     # The standard error of a mean is 1 / sqrt(200000) = .0022; of the variance, about 6 times that.
     np.testing.assert_allclose(gradients.mean(axis=0), 0, atol=0.01)
     np.testing.assert_allclose(gradients.var(axis=0), 1, atol=0.05)
@@ -242,7 +242,9 @@ def test_the_gradient_of_the_points_a_component_was_fitted_to_vanishes():
     # A maximum of the likelihood: the mean gradient is zero, the median's up to one point.
     points = np.random.default_rng(1).normal(size=(301, 3))
     mixture = HybridMixture.fit(points, num_components=1)
-    np.testing.assert_allclose(_dense(mixture, points).mean(axis=0), 0, atol=1 / 301 + 1e-6)
+    np.testing.assert_allclose(
+        _dense_gradients(mixture, points).mean(axis=0), 0, atol=1 / 301 + 1e-6
+    )
 
 
 def test_points_far_from_a_component_are_left_out_of_it():
@@ -254,7 +256,7 @@ def test_points_far_from_a_component_are_left_out_of_it():
 
 def test_what_is_left_out_is_small():
     points = np.random.default_rng(2).normal(size=(500, 4)) * 3
-    mixture = _mixture_of_fisher_gradients(2)
+    mixture = _random_mixture(2)
     shares = mixture.responsibilities(points)
     for k, (rows, _) in enumerate(fisher_gradients(mixture, points)):
         np.testing.assert_array_equal(rows, np.flatnonzero(shares[:, k] >= SMALLEST_SHARE))

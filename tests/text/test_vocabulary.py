@@ -126,7 +126,7 @@ def test_vocabularies_differ_by_tokens_or_counts():
         (b"dog\t3\n", "to start with"),
     ],
 )
-def test_malformed_files_are_refused(tmp_path, content, message):
+def test_malformed_vocabularies_are_refused(tmp_path, content, message):
     path = tmp_path / "vocabulary.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
@@ -139,7 +139,7 @@ def test_a_missing_file_is_named(tmp_path):
         Vocabulary.load(tmp_path / "vocabulary.txt")
 
 
-def test_bad_arguments_are_refused():
+def test_bad_arguments_of_a_vocabulary_are_refused():
     with pytest.raises(ValueError, match="Received: min_count=0"):
         Vocabulary.from_sentences([], min_count=0)
     with pytest.raises(ValueError, match="Received: '<end>'"):
@@ -171,7 +171,7 @@ def test_without_relations_there_is_the_shared_type():
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.text("ab:é犬 ", min_size=1, max_size=3), max_size=20), st.integers(1, 3))
-def test_a_file_keeps_all(tmp_path_factory, relations, min_count):
+def test_a_saved_file_of_types_loads_as_it_was(tmp_path_factory, relations, min_count):
     types = RelationTypes.from_relations(relations, min_count)
     assert sum(types.counts) == len(relations)
     path = tmp_path_factory.mktemp("types") / "relations.txt"
@@ -193,7 +193,7 @@ def test_a_file_keeps_all(tmp_path_factory, relations, min_count):
         (b"<pad>\t0\n<other>\t0\n\xff\t1\n", "in UTF-8"),
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path, content, message):
+def test_malformed_files_of_types_are_refused(tmp_path, content, message):
     path = tmp_path / "relations.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -208,12 +208,12 @@ def test_a_damaged_file_is_refused(tmp_path, content, message):
         (("<pad>", "<other>", "a\nb"), (0, 0, 1), "no tabs or line ends"),
     ],
 )
-def test_bad_arguments_are_refused_of_relation_types(names, counts, message):
+def test_bad_names_and_counts_of_types_are_refused(names, counts, message):
     with pytest.raises(ValueError, match=message):
         RelationTypes(names, counts)
 
 
-def test_a_minimum_below_one_is_refused():
+def test_a_minimum_count_of_types_below_one_is_refused():
     with pytest.raises(ValueError, match="Received: min_count=0"):
         RelationTypes.from_relations(RELATIONS, min_count=0)
 

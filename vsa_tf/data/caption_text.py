@@ -5,8 +5,7 @@ import functools
 
 import numpy as np
 
-from vsa_tf.text import tokenizer as word_tokenizer
-from vsa_tf.text.tokenizer import CONTINUATION, WordpieceTokenizer, make_tokenizer
+from vsa_tf.text.tokenizer import CONTINUATION, WordpieceTokenizer, WordTokenizer, make_tokenizer
 from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
 
 # Sentences whose features are computed together.
@@ -38,7 +37,7 @@ class CaptionText:
             captions: list of str.
             settings: `DataSettings`.
         """
-        words = [word_tokenizer.tokenize(caption) for caption in captions]
+        words = list(map(WordTokenizer().tokenize, captions))
         if settings.tokenizer == "word":
             return cls(Vocabulary.from_sentences(words, settings.min_count), "word")
         from vsa_tf.data.text_ops import learn_wordpieces  # imports tensorflow_text

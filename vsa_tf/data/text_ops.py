@@ -89,7 +89,7 @@ def _normalize(texts):
 
 
 class GraphWordTokenizer(tf.Module):
-    """`vsa_tf.text.tokenizer.tokenize` for a batch of strings, in core operations.
+    """`vsa_tf.text.tokenizer.WordTokenizer` for a batch of strings, in core operations.
 
     Example:
 

@@ -1,6 +1,6 @@
-"""Words of a caption, split much as in the Penn Treebank.
+"""Captions to tokens: words, split much as in the Penn Treebank, or wordpieces of these.
 
-`WORD_RULES` is the whole definition. Python applies it here with `re`, the graph with RE2
+`WORD_RULES` is the whole definition of words. Python applies it here with `re`, the graph with RE2
 (`vsa_tf.data.text_ops`): the patterns keep to what both read alike, without look-around.
 Every rule works within a run of non-spaces, so a caption's tokens are those of its
 space-separated words, one after the other.
@@ -17,7 +17,6 @@ space-separated words, one after the other.
 
 import re
 
-from vsa_tf.text import tokenizer as word_tokenizer
 from vsa_tf.text.normalization import normalize
 from vsa_tf.text.vocabulary import UNK_TOKEN
 
@@ -56,49 +55,52 @@ CONTINUATION = "##"
 TOKENIZERS = ("word", "wordpiece")
 
 
-def tokenize(text):
-    """Splits a caption into words.
+class WordTokenizer:
+    """Splits captions into words, lower-case: `WORD_RULES`.
 
     Example:
 
-    >>> tokenize("The dogs' owner doesn't know it's 5:30, “really”!")
+    >>> WordTokenizer().tokenize("The dogs' owner doesn't know it's 5:30, “really”!")
     ['the', 'dogs', 'owner', 'does', "n't", 'know', 'it', "'s", '5:30', 'really']
-
-    Args:
-        text: any string; it is normalised first.
-
-    Returns:
-        list of tokens, lower-case, none of them empty.
 
     Reference: Marcus, Santorini, Marcinkiewicz (1993), Building a large annotated corpus of
     English: the Penn Treebank; the tokeniser's rules for contractions.
     """
-    text = normalize(text)
-    for pattern, rewrite in _COMPILED_RULES:
-        text = pattern.sub(rewrite, text)
-    return text.split()
+
+    def tokenize(self, text):
+        """Splits a caption.
+
+        Args:
+            text: any string; it is normalised first.
+
+        Returns:
+            list of tokens, none of them empty.
+        """
+        text = normalize(text)
+        for pattern, rewrite in _COMPILED_RULES:
+            text = pattern.sub(rewrite, text)
+        return text.split()
+
+    def tokenize_words(self, words):
+        """Splits words one by one, so that positions in the caption find their tokens.
+
+        Args:
+            words: sequence of strings, such as `caption.split()`.
+
+        Returns:
+            `(tokens, boundaries)`: the list of all tokens, and `len(words) + 1` ascending integers
+            such that `words[i]` gave `tokens[boundaries[i]:boundaries[i + 1]]`; none for a word
+            that is punctuation only. `tokens` equals `tokenize(" ".join(words))`.
+        """
+        tokens = []
+        boundaries = [0]
+        for word in words:
+            tokens.extend(self.tokenize(word))
+            boundaries.append(len(tokens))
+        return tokens, boundaries
 
 
-def tokenize_words(words):
-    """Splits words one by one, so that positions in the caption find their tokens.
-
-    Args:
-        words: sequence of strings, such as `caption.split()`.
-
-    Returns:
-        `(tokens, boundaries)`: the list of all tokens, and `len(words) + 1` ascending integers
-        such that `words[i]` gave `tokens[boundaries[i]:boundaries[i + 1]]`; none for a word
-        that is punctuation only. `tokens` equals `tokenize(" ".join(words))`.
-    """
-    tokens = []
-    boundaries = [0]
-    for word in words:
-        tokens.extend(tokenize(word))
-        boundaries.append(len(tokens))
-    return tokens, boundaries
-
-
-class WordpieceTokenizer:
+class WordpieceTokenizer(WordTokenizer):
     """Splits captions into wordpieces, greedily and longest first.
 
     A piece that does not begin a word is written with `##` before it. A character that is no
@@ -123,7 +125,7 @@ class WordpieceTokenizer:
         )
 
     def split_word(self, word):
-        """Returns the list of pieces of one word (a token of `word_tokenizer`)."""
+        """Returns the list of pieces of one word (a token of `WordTokenizer`)."""
         pieces = []
         start = 0
         while start < len(word):
@@ -139,31 +141,8 @@ class WordpieceTokenizer:
         return pieces
 
     def tokenize(self, text):
-        """Splits a caption into wordpieces.
-
-        Args:
-            text: any string.
-
-        Returns:
-            list of pieces.
-        """
-        return [p for word in word_tokenizer.tokenize(text) for p in self.split_word(word)]
-
-    def tokenize_words(self, words):
-        """Splits words one by one; `(tokens, boundaries)` as `word_tokenizer.tokenize_words`.
-
-        Args:
-            words: sequence of strings, such as `caption.split()`.
-
-        Returns:
-            `(tokens, boundaries)`: `words[i]` gave `tokens[boundaries[i]:boundaries[i + 1]]`.
-        """
-        tokens = []
-        boundaries = [0]
-        for word in words:
-            tokens.extend(self.tokenize(word))
-            boundaries.append(len(tokens))
-        return tokens, boundaries
+        """Splits a caption; returns the list of its pieces."""
+        return [p for word in super().tokenize(text) for p in self.split_word(word)]
 
 
 def make_tokenizer(tokenizer, vocabulary=None):
@@ -174,13 +153,13 @@ def make_tokenizer(tokenizer, vocabulary=None):
         vocabulary: `Vocabulary` whose tokens are the wordpieces; `word` does without.
 
     Returns:
-        An object with `tokenize(text)` and `tokenize_words(words)` (see `word_tokenizer`).
+        `WordTokenizer`, or the `WordpieceTokenizer` of the vocabulary.
 
     Raises:
         ValueError: for another `tokenizer`, or `wordpiece` without a vocabulary.
     """
     if tokenizer == "word":
-        return word_tokenizer
+        return WordTokenizer()
     if tokenizer != "wordpiece":
         raise ValueError(
             f"Expected tokenizer to be one of {TOKENIZERS}. Received: tokenizer={tokenizer!r}"
