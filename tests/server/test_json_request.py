@@ -17,8 +17,6 @@ def _signature(**dtypes):
 
 
 ONE = _signature(x=tf.float32)
-
-
 TWO = _signature(sentence=tf.string, x=tf.float32)
 
 
@@ -106,14 +104,14 @@ def test_a_body_that_is_no_request_is_refused(body, message):
         (_signature(), {"inputs": 1}, "Failed to get input map for signature: DEFAULT"),
     ],
 )
-def test_inputs_that_are_not_the_signature_s_are_refused(signature_def, request_, message):
+def test_inputs_that_the_signature_does_not_have_are_refused(signature_def, request_, message):
     with pytest.raises(ServingError) as error:
         _arrays(signature_def, **request_)
     assert error.value.code == "INVALID_ARGUMENT"
     assert message in error.value.message
 
 
-def _read(text, dtype):
+def _tensor(text, dtype):
     return json_tensor(json.loads(text), dtype.as_datatype_enum)
 
 
@@ -133,14 +131,14 @@ def _read(text, dtype):
     ],
 )
 def test_numbers_keep_shape_and_dtype(text, dtype, expected):
-    array = _read(text, dtype)
+    array = _tensor(text, dtype)
     assert array.dtype == expected.dtype
     assert array.shape == expected.shape
     np.testing.assert_array_equal(array, expected)
 
 
 def test_strings_are_utf8_bytes_or_base64():
-    array = _read('[["é", "\\u0000"], [{"b64": "/+8="}, {"b64": "/+8"}]]', tf.string)
+    array = _tensor('[["é", "\\u0000"], [{"b64": "/+8="}, {"b64": "/+8"}]]', tf.string)
     assert array.dtype == object
     # ff ef in base64, with its padding and without.
     assert array.tolist() == [["é".encode(), b"\0"], [b"\xff\xef", b"\xff\xef"]]
@@ -177,17 +175,17 @@ def test_strings_are_utf8_bytes_or_base64():
 )
 def test_what_is_not_of_the_dtype_is_named(text, dtype, message):
     with pytest.raises(ServingError) as error:
-        _read(text, dtype)
+        _tensor(text, dtype)
     assert error.value.code == "INVALID_ARGUMENT"
     assert message in error.value.message
 
 
 def test_dtypes_that_json_lacks_are_unimplemented():
     with pytest.raises(ServingError, match="UNIMPLEMENTED.*to type: half"):
-        _read("1.5", tf.float16)
+        _tensor("1.5", tf.float16)
 
 
-def test_messages_stay_short():
+def test_a_message_quotes_the_start_of_a_long_value():
     with pytest.raises(ServingError) as error:
-        _read(json.dumps("x" * 100000), tf.float32)
+        _tensor(json.dumps("x" * 100000), tf.float32)
     assert len(error.value.message) < 200

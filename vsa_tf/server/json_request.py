@@ -13,6 +13,7 @@ from vsa_tf.server.request_limits import ServingError
 _INTEGERS = {tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64}
 # By dtype: whole numbers of more bits are not exact.
 _MANTISSA_BITS = {tf.float32: 24, tf.float64: 53}
+# Types of JSON values, as TensorFlow Serving's messages call them.
 _TYPE_NAMES = {
     dict: "Object",
     list: "Array",
@@ -21,7 +22,7 @@ _TYPE_NAMES = {
     float: "Number",
     type(None): "Null",
 }
-_LONGEST = 100
+_LONGEST_QUOTE = 100
 
 
 class JsonRequest:
@@ -139,10 +140,6 @@ def _is_base64(value):
 
 def _is_object(value):
     return isinstance(value, dict) and not _is_base64(value)
-
-
-def _invalid(message):
-    return ServingError("INVALID_ARGUMENT", message)
 
 
 def json_tensor(value, dtype):
@@ -277,7 +274,7 @@ def quote_json(value):
         text = json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return "nested too deeply to show"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
 def read_json_object(body):
@@ -305,3 +302,7 @@ def read_json_object(body):
             "must be a string value."
         )
     return request
+
+
+def _invalid(message):
+    return ServingError("INVALID_ARGUMENT", message)

@@ -8,6 +8,8 @@ import numpy as np
 
 from vsa_tf.server.request_limits import ServingError
 
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
 
 def json_response(outputs, is_row_format):
     """Returns the body of an answer, bytes, as TensorFlow Serving writes it.
@@ -103,6 +105,3 @@ def _with_point(text):
         return _NOT_FINITE[text]
     # Whole numbers too are to be read as floating-point ones.
     return text if "." in text or "e" in text else f"{text}.0"
-
-
-_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

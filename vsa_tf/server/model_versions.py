@@ -29,7 +29,7 @@ _CODE_NAMES = {
     for name, value in vars(tf.errors).items()
     if name.isupper() and isinstance(value, int)
 }
-_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+_WARM_UP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
 
 class ModelVersions:
@@ -278,7 +278,7 @@ def warm_up(loaded, path):
     Raises:
         Exception: of many types, where the file is broken or a request cannot be answered.
     """
-    file = pathlib.Path(path) / _FILE
+    file = pathlib.Path(path) / _WARM_UP_FILE
     if not file.is_file():
         return
     for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():

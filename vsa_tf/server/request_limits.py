@@ -1,4 +1,4 @@
-"""What requests may ask of the server, and the threads that compute their answers."""
+"""What requests may ask of the server, the threads that compute answers, and how it refuses."""
 
 import concurrent.futures
 import dataclasses
