@@ -1,4 +1,4 @@
-"""The demo page as a WSGI application."""
+"""The demo page as a WSGI application: its files, and what only it asks for."""
 
 import importlib.resources
 import json

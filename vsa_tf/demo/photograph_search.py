@@ -1,4 +1,4 @@
-"""Searches of an index by the models that are served."""
+"""Which of the models that are served answer here, and searches of an index by them."""
 
 import functools
 import io
