@@ -20,7 +20,7 @@ def _one_sentence(sentences, row):
 
 
 def _distance(x, y):
-    """As of `losses.pairwise_distances`."""
+    """As of `two_branch_loss.pairwise_distances`."""
     return np.sqrt(np.square(x - y).sum(axis=-1) + 1e-4)
 
 

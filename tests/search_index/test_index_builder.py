@@ -7,8 +7,7 @@ import pytest
 from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_source
 from vsa_tf.program import ProgramError
-from vsa_tf.search_index import index_builder
-from vsa_tf.search_index import index_directory as index_writer
+from vsa_tf.search_index import index_builder, index_directory
 from vsa_tf.search_index.index_builder import IndexBuilder, build_index
 from vsa_tf.search_index.index_directory import IndexShard
 from vsa_tf.search_index.search_index import SearchIndex
@@ -62,7 +61,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
         return call(name, **inputs)
 
     # Every vector makes a shard.
-    monkeypatch.setattr(index_writer, "_SHARD_BYTES", 1)
+    monkeypatch.setattr(index_directory, "_SHARD_BYTES", 1)
     monkeypatch.setattr(model, "call", stopped)
     with pytest.raises(KeyboardInterrupt):
         build_index(index, source, paths)

@@ -5,24 +5,24 @@ import pytest
 
 from tests.search_index.given_embeddings import images_with_regions
 from vsa_tf.program import ProgramError
-from vsa_tf.search_index import index_directory as module
+from vsa_tf.search_index import index_directory
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
 
 
-def test_what_was_saved_is_loaded(tmp_path):
+def test_a_saved_manifest_is_loaded(tmp_path):
     manifest = IndexManifest({"server": "h:1"}, "max_sum", "float16", {"images": [0.5, -1.25]})
     manifest.save(tmp_path)
     assert IndexManifest.load(tmp_path) == manifest
 
 
-def test_a_directory_without_one_has_none(tmp_path):
+def test_a_directory_without_an_index_has_no_manifest(tmp_path):
     assert IndexManifest.load(tmp_path) is None
     assert IndexManifest.load(tmp_path / "nowhere") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 9}', "\x00"])
-def test_a_damaged_one_is_refused(tmp_path, text):
+def test_a_damaged_manifest_is_refused(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(ProgramError, match="no index that can be read"):
         IndexManifest.load(tmp_path)
@@ -36,7 +36,7 @@ def _columns(count):
     }
 
 
-def test_what_was_written_is_read_memory_mapped(tmp_path):
+def test_a_written_shard_is_read_memory_mapped(tmp_path):
     images = images_with_regions(np.random.default_rng(0), 3)
     IndexShard.write(tmp_path, _columns(3), images)
     (path,) = IndexShard.find(tmp_path, "images")
@@ -108,7 +108,7 @@ def _shards(path):
 
 def test_a_shard_is_written_when_it_is_large_or_a_minute_has_gone(tmp_path, monkeypatch):
     # Three vectors of two float32 are 24 bytes.
-    monkeypatch.setattr(module, "_SHARD_BYTES", 24)
+    monkeypatch.setattr(index_directory, "_SHARD_BYTES", 24)
     now = [0.0]
     with IndexWriter(tmp_path, "float32", clock=lambda: now[0]) as writer:
         _add(writer, "a", "b")
@@ -127,7 +127,7 @@ def test_a_shard_is_written_when_it_is_large_or_a_minute_has_gone(tmp_path, monk
     assert names == [["a", "b", "c"], ["d", "e"], ["f"]]
 
 
-def test_what_was_embedded_is_kept_when_the_run_fails(tmp_path):
+def test_what_was_embedded_is_written_when_the_run_fails(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         with IndexWriter(tmp_path, "float32") as writer:
             _add(writer, "a", "b")

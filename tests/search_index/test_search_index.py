@@ -165,7 +165,7 @@ def test_images_and_sentences_find_themselves(aligned):
         assert best == {"rank": 1, "sentence": sentence, "score": pytest.approx(1, abs=1e-5)}
 
 
-def test_another_model_is_refused(aligned):
+def test_a_query_of_another_model_is_refused(aligned):
     index, _, _ = aligned
     with pytest.raises(ProgramError, match="Received: stranger, which embeds sentences otherwise"):
         _lines(index, hashed_source(0, "stranger"), "a red dog", False, "images")
@@ -182,5 +182,5 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     (best,) = _lines(
         tmp_path / "index", hashed_source(), SENTENCES[2], False, "sentences", 1, approximate=True
     )
-    # A distance of 0 is the root of 1e-4, see `losses.pairwise_distances`.
+    # A distance of 0 is the root of 1e-4, see `two_branch_loss.pairwise_distances`.
     assert best == {"rank": 1, "sentence": SENTENCES[2], "score": pytest.approx(-0.01, abs=1e-3)}

@@ -6,7 +6,7 @@ from vsa_tf.scoring.blocked_scores import max_sum_scores
 
 # `max_sum`, `max_mean`: of an alignment model, the sum or mean over words of the best region.
 # `distance`: minus the Euclidean distance of vectors of length 1, the nearest region's for images
-# with regions; the offset is that of `losses.pairwise_distances`.
+# with regions; the offset is that of `two_branch_loss.pairwise_distances`.
 SCORES = ("max_sum", "max_mean", "distance")
 _SQUARE_OFFSET = 1e-4
 

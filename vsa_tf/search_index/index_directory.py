@@ -13,10 +13,11 @@ from vsa_tf.files import write_atomically
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 
-_FILE = "index.json"
+_MANIFEST_FILE = "index.json"
 _FORMAT = 1
 DTYPES = ("float32", "float16")
-_COLUMNS = "entries.json"
+# Files of a shard; arrays are NAME.npy.
+_COLUMNS_FILE = "entries.json"
 _ARRAYS = ("vectors", "counts", "boxes")
 # A killed run loses at most so much work.
 _SHARD_SECONDS = 60.0
@@ -43,7 +44,7 @@ class IndexManifest:
     def save(self, index_dir):
         """Writes the manifest into a directory."""
         text = json.dumps({"format": _FORMAT, **vars(self)}) + "\n"
-        write_atomically(pathlib.Path(index_dir) / _FILE, text.encode())
+        write_atomically(pathlib.Path(index_dir) / _MANIFEST_FILE, text.encode())
 
     @classmethod
     def load(cls, index_dir):
@@ -55,7 +56,7 @@ class IndexManifest:
         Raises:
             ProgramError: it is damaged or of another version.
         """
-        path = pathlib.Path(index_dir) / _FILE
+        path = pathlib.Path(index_dir) / _MANIFEST_FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             version = values.pop("format")
@@ -91,7 +92,7 @@ class IndexShard:
         path = pathlib.Path(path)
         self.name = path.name
         try:
-            self.columns = json.loads((path / _COLUMNS).read_text(encoding="utf-8"))
+            self.columns = json.loads((path / _COLUMNS_FILE).read_text(encoding="utf-8"))
             arrays = {
                 name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
                 for name in _ARRAYS
@@ -129,7 +130,7 @@ class IndexShard:
             with open(temporary / f"{name}.npy", "wb") as file:
                 np.save(file, array, allow_pickle=False)
                 _to_disk(file)
-        with open(temporary / _COLUMNS, "w", encoding="utf-8") as file:
+        with open(temporary / _COLUMNS_FILE, "w", encoding="utf-8") as file:
             json.dump(columns, file)
             _to_disk(file)
         number = len(IndexShard.find(index_dir, kind))

@@ -1,4 +1,4 @@
-"""An index that is searched."""
+"""An index that is searched: by vectors, or by a text or photograph that its model embeds."""
 
 import json
 import pathlib
