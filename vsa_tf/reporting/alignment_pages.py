@@ -20,9 +20,11 @@ _INTRODUCTION = (
     "tabulator and from snippet to snippet with the arrow keys. A rank is that of the image among "
     "all images of the split, for the sentence."
 )
+# Of frequent snippets.
 _ARTICLES = ("a", "an", "the")
 _LEAST_WORDS = 2
 _MOST_WORDS = 4
+# Of largest magnitude.
 _NUM_REGIONS = 40
 
 
