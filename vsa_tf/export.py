@@ -10,16 +10,25 @@ examples of the split; where they differ nothing is written. VERSION/README.md a
 say what the model is and what it takes.
 """
 
-import dataclasses
 import os
 import pathlib
 
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.inference.signatures import AnswerSettings, ExportOptions
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.settings import Settings
 
+_EXPORT_FLAGS = (
+    "model_dir",
+    "export_dir",
+    "image_encoder",
+    "detector",
+    "data_dir",
+    "split",
+    "num_examples",
+    "example_image",
+)
 _CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
 _ALIGNMENT_FLAGS = ("smoothness",)
 
@@ -83,8 +92,8 @@ def main():
     answers = answer_settings(values, Settings.load(values.model_dir))
     from vsa_tf.inference.export_model import export_model
 
-    names = [field.name for field in dataclasses.fields(ExportOptions)]
-    export_model(ExportOptions(**{name: values[name].value for name in names}), answers)
+    given = {name: values[name].value for name in _EXPORT_FLAGS}
+    export_model(**given, settings=answers, say=program.print_line)
 
 
 def answer_settings(values, settings):

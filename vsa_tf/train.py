@@ -37,15 +37,14 @@ def _report(training, split):
 
 def _export(training):
     from vsa_tf.inference.export_model import export_model
-    from vsa_tf.inference.signatures import AnswerSettings, ExportOptions
 
-    options = ExportOptions(
+    export_model(
         training.model_dir,
         training.export_dir,
         training.export_image_encoder,
         training.export_detector,
+        say=program.print_line,
     )
-    export_model(options, AnswerSettings())
 
 
 if __name__ == "__main__":

@@ -15,52 +15,72 @@ from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
-from vsa_tf.program import ProgramError
+from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.program import ProgramError, silent
 
 LARGEST_DIFFERENCE = 1e-4
 _STRINGS = tf.TensorSpec([None], tf.string)
 _WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
-def export_model(options, settings):
+def export_model(
+    model_dir,
+    export_dir,
+    image_encoder="",
+    detector="",
+    data_dir=None,
+    split=None,
+    num_examples=4,
+    example_image=(),
+    settings=AnswerSettings(),
+    say=silent,
+):
     """Writes a trained model as a SavedModel, once its answers are those of the model itself.
 
     Args:
-        options: `ExportOptions`.
+        model_dir: directory that training wrote.
+        export_dir: directory of the versions.
+        image_encoder: the encoder of the model's records; empty to take the one that they name.
+        detector: the detector, likewise.
+        data_dir: records with examples to check the export; None: the training's.
+        split: of the examples; None: the training's dev split.
+        num_examples: that are compared.
+        example_image: photographs to compare in place of the records' own.
         settings: the `AnswerSettings`.
+        say: called with each line of progress.
 
     Returns:
         Directory of the new version, a `pathlib.Path`.
 
     Raises:
-        ProgramError: model, encoder, detector or examples cannot be used, or an answer differs.
+        VsaTfError: model, encoder, detector or examples cannot be used, or an answer differs.
     """
-    local = LocalModel(options.model_dir, options.image_encoder, options.detector, settings)
+    local = LocalModel(model_dir, image_encoder, detector, settings)
     training, data = local.trained.settings.training, local.trained.settings.data
     examples = read_examples(
-        options.data_dir or data.data_dir,
-        options.split or training.dev_split,
-        options.num_examples,
-        options.example_image,
+        data_dir or data.data_dir,
+        split or training.dev_split,
+        num_examples,
+        example_image,
         local.trained.settings.model.reads_dependencies,
     )
-    export_dir = pathlib.Path(options.export_dir)
+    export_dir = pathlib.Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     version = _next_version(export_dir)
     # Servers look for numbers only: they never see half of a version.
     temporary = export_dir / f".{version}.partial"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        print(f"writing version {version}", flush=True)
+        say(f"writing version {version}")
         graph = GraphModel(local)
         graph.save(temporary)
-        print(f"comparing its answers to {len(examples.sentences)} examples", flush=True)
+        say(f"comparing its answers to {len(examples.sentences)} examples")
         differences = answer_differences(local, ExportedModel(temporary), examples)
         check_differences(differences)
         has_warm_up = write_warm_up(temporary, training.model, local.signatures, examples)
         if not has_warm_up:
-            print("left out warm-up requests: they need the package tensorflow-serving-api")
-        metrics = _metrics(pathlib.Path(options.model_dir))
+            say("left out warm-up requests: they need the package tensorflow-serving-api")
+        metrics = _metrics(pathlib.Path(model_dir))
         card = model_card(local, graph.functions, metrics, differences, has_warm_up)
         write_model_card(temporary, card)
         temporary.rename(export_dir / str(version))
@@ -68,8 +88,8 @@ def export_model(options, settings):
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     for name, signature in card["signatures"].items():
-        print(f"{name:16} largest difference {signature['largest_difference']:.1e}")
-    print(f"wrote {export_dir / str(version)}")
+        say(f"{name:16} largest difference {signature['largest_difference']:.1e}")
+    say(f"wrote {export_dir / str(version)}")
     return export_dir / str(version)
 
 

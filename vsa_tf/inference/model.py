@@ -55,7 +55,7 @@ def open_model(source, image_encoder="", detector="", **answers):
         settings = AnswerSettings.of(**answers)
     except TypeError as error:
         raise ProgramError(f"Expected fields of AnswerSettings. Received: {error}") from error
-    return Model(source.open(settings=settings))
+    return Model(source.open(settings=settings), str(source))
 
 
 class Model:
@@ -66,14 +66,19 @@ class Model:
 
     Args:
         answers: a `LocalModel`, an `ExportedModel` or a `RemoteModel`.
+        name: what messages call it.
 
     Attributes:
         signatures: what the model answers, a tuple of names, the main one first.
     """
 
-    def __init__(self, answers):
+    def __init__(self, answers, name=""):
         self.answers = answers
+        self._name = name
         self.signatures = tuple(answers.signatures)
+
+    def __str__(self):
+        return self._name
 
     def align(self, photograph, sentence):
         """Returns the `Alignment` of a sentence, str, to the regions of a photograph."""

@@ -92,12 +92,11 @@ def _picture():
     return file.getvalue()
 
 
-def check_model(model, source, manifest, index_dir, kind):
+def check_model(model, manifest, index_dir, kind):
     """Refuses a model that embeds other than the one of an index.
 
     Args:
-        model: the opened model.
-        source: the `ModelSource` that names it.
+        model: the `Model`.
         manifest: the `IndexManifest`.
         index_dir: the index's directory.
         kind: `images` or `sentences`, what will be embedded.
@@ -105,8 +104,8 @@ def check_model(model, source, manifest, index_dir, kind):
     Raises:
         ProgramError: names both.
     """
-    if not same_model(manifest.probes[kind], probe(model, kind).summaries()[0]):
+    if not same_model(manifest.probes[kind], probe(model.answers, kind).summaries()[0]):
         raise ProgramError(
             f"Expected the model of {index_dir}, {ModelSource(**manifest.model)}. Received: "
-            f"{source}, which embeds {kind} otherwise. Give that model, or another --index_dir"
+            f"{model}, which embeds {kind} otherwise. Give that model, or another --index_dir"
         )

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vsa_tf.inference.image_files import rounded
+from vsa_tf.inference.model import Model
+from vsa_tf.inference.photographs import encoded
 from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
@@ -20,7 +22,7 @@ LARGE_INDEX_NUMBERS = 512_000_000
 
 
 class Hit(NamedTuple):
-    """What answers a query.
+    """What answers a query: one entry of the index.
 
     Attributes:
         entry: path of the image, or the sentence.
@@ -64,13 +66,43 @@ class SearchIndex:
             for kind in ("images", "sentences")
         }
         self._dead = _replaced_rows(self.shards["images"])
+        self._checked = set()
 
     def num_numbers(self, kind):
         """Returns how many numbers an exact search of a kind reads."""
         return sum(shard.embedded.vectors.size for shard in self.shards[kind])
 
-    def search(self, query, kind, top_k, approximate=None):
-        """Finds what answers a query best.
+    def search(self, model, query, top_k=10, target="images", approximate=False):
+        """Finds what answers a text or a photograph best.
+
+        Args:
+            model: a `Model` of the vectors that the index holds, of `open_model`.
+            query: a text, str; or a photograph: a `pathlib.Path`, bytes, a PIL image or an array.
+            top_k: most results.
+            target: `images` or `sentences`, what is looked for.
+            approximate: by the `ApproximateIndex` that `vsa_tf.index` makes.
+
+        Returns:
+            A list of `Hit`, best first.
+
+        Raises:
+            VsaTfError: the model is another one than made the index, or an input cannot be read.
+        """
+        kind = "sentences" if isinstance(query, str) else "images"
+        if not self.shards.get(target):
+            raise ProgramError(f"--target={target}: {self.index_dir} holds no {target}")
+        candidates = _approximate(self, kind, target) if approximate else None
+        if (model, kind) not in self._checked:
+            check_model(model, self.manifest, self.index_dir, kind)
+            self._checked.add((model, kind))
+        if kind == "images":
+            embedded = Embedded.of_images(model.answers, [encoded(query)])
+        else:
+            embedded = Embedded.of_sentences(model.answers, [query])
+        return self.nearest(embedded, target, top_k, candidates)
+
+    def nearest(self, query, kind, top_k, approximate=None):
+        """Finds the entries nearest to a query that is embedded.
 
         Args:
             query: `Embedded` of one image or sentence.
@@ -182,17 +214,11 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         ProgramError: index or model cannot be used, or are not of one model.
     """
     index = SearchIndex(index_dir)
-    kind = "images" if is_image else "sentences"
-    candidates = _approximate(index, kind, target) if approximate else None
-    if candidates is None and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
+    if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
         print("a large index: --approximate would be quicker", file=sys.stderr)
-    model = source.open("embed_image" if is_image else "embed_sentence")
-    check_model(model, source, index.manifest, index_dir, kind)
-    if is_image:
-        embedded = Embedded.of_images(model, [pathlib.Path(query).read_bytes()])
-    else:
-        embedded = Embedded.of_sentences(model, [query])
-    hits = index.search(embedded, target, top_k, candidates)
+    model = Model(source.open("embed_image" if is_image else "embed_sentence"), str(source))
+    query = pathlib.Path(query) if is_image else query
+    hits = index.search(model, query, top_k, target, approximate)
     for rank, hit in enumerate(hits, 1):
         entry = {"path" if target == "images" else "sentence": hit.entry}
         box = {} if hit.box is None else {"box": rounded(hit.box)}

@@ -1,0 +1,37 @@
+"""What the user of a program or a function can mend."""
+
+import re
+
+# A flag; not one of a command that the message tells to run.
+_FLAG = re.compile(r"((?:vsa_tf|tfrecords_tools)\.\w+(?: --\S+)+)|--(?:(no)(?=[a-z]+_))?(\w+)")
+
+
+class VsaTfError(ValueError):
+    """Something the user can mend; programs print it as one line, exit 1, without a traceback.
+
+    Its message names flags, `--name=value`, as programs print it (`of_flags`). `str` of it names
+    the arguments of Python's functions, which bear the flags' names.
+
+    Example:
+
+    >>> error = VsaTfError("--num_regions=0: expected one or more")
+    >>> error.of_flags, str(error)
+    ('--num_regions=0: expected one or more', 'num_regions=0: expected one or more')
+    """
+
+    @property
+    def of_flags(self):
+        """The message with the names of flags."""
+        return super().__str__()
+
+    def __str__(self):
+        return _FLAG.sub(_of_arguments, super().__str__())
+
+
+def _of_arguments(match):
+    command, negated, name = match.groups()
+    return command or (f"{name}=False" if negated else name)
+
+
+class InputError(VsaTfError):
+    """A photograph or a text that a model cannot read; the message is the reason."""
