@@ -1,11 +1,83 @@
-"""One run at a time in a model directory."""
+"""The directory of a training run: what tells the run from another, and one run in it at a time."""
 
 import contextlib
+import hashlib
 
-from vsa_tf.files import lock_file
+from vsa_tf.files import lock_file, write_atomically
+from vsa_tf.model_dir.trained_model import save_text
 from vsa_tf.program import ProgramError
+from vsa_tf.settings import Settings
 
+_CONFIG = "config.json"
+_FLAGFILE = "flagfile"
 _LOCK = ".lock"
+
+
+def model_inputs(train):
+    """Returns what the weights depend on besides the settings, for `config.json`.
+
+    Args:
+        train: the `SplitData` of the training split.
+    """
+    info = train.records.info
+    inputs = {
+        "num_regions": train.num_regions,
+        "region_feature_size": info.region_feature_size,
+        "encoder": info.encoder,
+        "detector": info.detector,
+        "records": _fingerprint(info.split(train.records.split).shards),
+        **train.text.fingerprints(),
+    }
+    if train.text.sentence_feature is not None:
+        inputs["sentence_feature_size"] = train.text.sentence_feature.dimension
+    if train.text.relation_types is not None:
+        inputs["num_relations"] = len(train.text.relation_types)
+    return inputs
+
+
+def _fingerprint(shards):
+    return hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
+
+
+def check_model_dir(settings, model_dir, inputs, text):
+    """Refuses a directory that holds another run.
+
+    Args:
+        settings: `Settings` of this run.
+        model_dir: pathlib.Path of the directory, which may be missing.
+        inputs: of `model_inputs`.
+        text: the `CaptionText` of this run.
+
+    Raises:
+        ProgramError: the run there has other settings, text or records.
+    """
+    if not (model_dir / _CONFIG).is_file():
+        return
+    difference = settings.difference(Settings.load(model_dir))
+    stored = Settings.load_inputs(model_dir)
+    # What an earlier version did not store is not known to differ.
+    if {**inputs, **stored} != inputs:
+        difference = f"the records of {settings.training.train_split} are other ones"
+    for name, fingerprint in text.fingerprints().items():
+        if stored.get(name) != fingerprint:
+            difference = f"{name}.txt is not the one it was trained with"
+    if difference:
+        raise ProgramError(
+            f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
+            f"that run with --flagfile={model_dir / _FLAGFILE}"
+        )
+
+
+def begin_model_dir(settings, model_dir, inputs, text):
+    """Writes what tells the run, unless it is there; only now, when nothing can be refused.
+
+    Args: those of `check_model_dir`; the directory is there.
+    """
+    if (model_dir / _CONFIG).is_file():
+        return
+    save_text(model_dir, text)
+    write_atomically(model_dir / _FLAGFILE, settings.to_flags().encode("utf-8"))
+    write_atomically(model_dir / _CONFIG, settings.to_json(inputs).encode("utf-8"))
 
 
 @contextlib.contextmanager

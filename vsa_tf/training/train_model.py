@@ -1,6 +1,5 @@
 """A training run, from records to metrics."""
 
-import hashlib
 import json
 import pathlib
 import sys
@@ -21,14 +20,18 @@ from vsa_tf.model_dir.load_split import (
     dependencies_to_learn,
     read_records,
 )
-from vsa_tf.model_dir.trained_model import load_text, save_text
+from vsa_tf.model_dir.trained_model import load_text
 from vsa_tf.models.make_model import make_model
 from vsa_tf.program import ProgramError
-from vsa_tf.settings import Settings
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
 from vsa_tf.training.learn_text import learn_text, set_initial_weights
-from vsa_tf.training.run_directory import model_dir_lock
+from vsa_tf.training.run_directory import (
+    begin_model_dir,
+    check_model_dir,
+    model_dir_lock,
+    model_inputs,
+)
 
 
 def train_model(settings):
@@ -213,61 +216,6 @@ def _check_splits(settings):
                 f"Expected --{flag} to be a split of {info.data_dir}, one of "
                 f"{', '.join(info.splits)}. Received: --{flag}={name}"
             )
-
-
-def model_inputs(train):
-    """Returns what the weights depend on besides the settings, for `config.json`.
-
-    Args:
-        train: the `SplitData` of the training split.
-    """
-    info = train.records.info
-    inputs = {
-        "num_regions": train.num_regions,
-        "region_feature_size": info.region_feature_size,
-        "encoder": info.encoder,
-        "detector": info.detector,
-        "records": _fingerprint(info.split(train.records.split).shards),
-        **train.text.fingerprints(),
-    }
-    if train.text.sentence_feature is not None:
-        inputs["sentence_feature_size"] = train.text.sentence_feature.dimension
-    if train.text.relation_types is not None:
-        inputs["num_relations"] = len(train.text.relation_types)
-    return inputs
-
-
-def check_model_dir(settings, model_dir, inputs, text):
-    """Raises ProgramError if the directory holds a run of other settings, text or records."""
-    if not (model_dir / "config.json").is_file():
-        return
-    difference = settings.difference(Settings.load(model_dir))
-    stored = Settings.load_inputs(model_dir)
-    # What an earlier version did not store is not known to differ.
-    if {**inputs, **stored} != inputs:
-        difference = f"the records of {settings.training.train_split} are other ones"
-    for name, fingerprint in text.fingerprints().items():
-        if stored.get(name) != fingerprint:
-            difference = f"{name}.txt is not the one it was trained with"
-    if difference:
-        raise ProgramError(
-            f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
-            f"that run with --flagfile={model_dir / 'flagfile'}"
-        )
-
-
-def _fingerprint(shards):
-    return hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
-
-
-def begin_model_dir(settings, model_dir, inputs, text):
-    """Writes what tells the run, unless it is there; only now, when nothing can be refused."""
-    config = model_dir / "config.json"
-    if config.is_file():
-        return
-    save_text(model_dir, text)
-    write_atomically(model_dir / "flagfile", settings.to_flags().encode("utf-8"))
-    write_atomically(config, settings.to_json(inputs).encode("utf-8"))
 
 
 def make_plan(settings, train):
