@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.metrics.magnitude import WordMagnitudes
+from vsa_tf.metrics.magnitude import WordMagnitudes, word_magnitude_table
 
 
 def filled():
@@ -47,3 +47,21 @@ def test_bad_batches_are_errors_and_leave_the_sums_alone(vectors, word_ids):
     with pytest.raises(ValueError, match="Expected .* Received"):
         magnitudes.add(vectors, word_ids)
     assert magnitudes.counts.sum() == 5
+
+
+def test_the_table_names_words_that_are_not_rare():
+    lengths, word_ids = [1.0] * 5 + [9.0] * 4 + [3.0] * 5 + [4.0], [2] * 5 + [1] * 4 + [0] * 6
+    table = word_magnitude_table(np.array(lengths)[:, None], word_ids, ["dog", "rare", "a"])
+    # "dog" has five of length 3 and one of 4; "rare" occurs four times.
+    dog = {"word": "dog", "magnitude": pytest.approx(19 / 6), "count": 6}
+    assert table == {
+        "smallest": [{"word": "a", "magnitude": 1.0, "count": 5}, dog],
+        "largest": [dog, {"word": "a", "magnitude": 1.0, "count": 5}],
+    }
+
+
+def test_the_table_holds_forty_words():
+    word_ids = np.repeat(np.arange(50), 5)
+    table = word_magnitude_table(1.0 + word_ids[:, None], word_ids, [f"w{i}" for i in range(50)])
+    assert [row["word"] for row in table["smallest"]] == [f"w{i}" for i in range(40)]
+    assert [row["word"] for row in table["largest"]] == [f"w{i}" for i in range(49, 9, -1)]

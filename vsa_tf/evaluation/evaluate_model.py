@@ -103,7 +103,10 @@ def evaluate_model(
         if "recall_curves" in evaluation.metrics:
             _write_chart(pathlib.Path(output).with_name("recall_curves.png"), evaluation.metrics)
     if word_magnitudes:
-        _write_json(word_magnitudes, word_magnitude_table(evaluation.embedded, data))
+        table = word_magnitude_table(
+            evaluation.embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
+        )
+        _write_json(word_magnitudes, table)
     for query in queries:
         _print_query(query, snippet_regions(trained.model, query, evaluation.embedded, data), data)
     return report

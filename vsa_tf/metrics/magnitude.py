@@ -85,11 +85,11 @@ class WordMagnitudes:
             where=self.counts > 0,
         )
 
-    def smallest(self, k=40, min_count=1):
+    def smallest(self, k=_TABLE_SIZE, min_count=1):
         """The `k` words of smallest mean length among those seen at least `min_count` times."""
         return self._ranked(k, min_count, 1.0)
 
-    def largest(self, k=40, min_count=1):
+    def largest(self, k=_TABLE_SIZE, min_count=1):
         """The `k` words of largest mean length among those seen at least `min_count` times."""
         return self._ranked(k, min_count, -1.0)
 
@@ -101,30 +101,35 @@ class WordMagnitudes:
         return [WordMagnitude(int(i), float(averages[i]), int(self.counts[i])) for i in order]
 
 
-def word_magnitude_table(embedded, data):
-    """Returns the words of smallest and largest average |s_t| in a split (D section 1).
+def word_magnitude_table(vectors, word_ids, names):
+    """Returns the words of smallest and largest average |s_t| (D section 1).
+
+    Words that occur fewer than five times are left out.
 
     Args:
-        embedded: the `EmbeddedSplit`.
-        data: its `SplitData`.
+        vectors: float `[P, H]`; s_t of the words of a split, packed.
+        word_ids: int `[P]`; their vocabulary ids.
+        names: sequence of str, the word of every id.
 
     Returns:
-        A dict of `smallest` and `largest`: lists of dicts of `word`, `magnitude` and `count`, the
-        most extreme first.
+        A dict of `smallest` and `largest`: lists of at most 40 dicts of `word`, `magnitude` and
+        `count`, the most extreme first.
+
+    Example:
+
+    >>> table = word_magnitude_table(np.full((5, 1), 2.0), [1] * 5, ["a", "dog"])
+    >>> table["largest"]
+    [{'word': 'dog', 'magnitude': 2.0, 'count': 5}]
     """
-    magnitudes = WordMagnitudes(len(data.text.vocabulary))
-    magnitudes.add(embedded.words, data.tokens.packed_ids)
+    magnitudes = WordMagnitudes(len(names))
+    magnitudes.add(vectors, word_ids)
     tables = {
         "smallest": magnitudes.smallest(_TABLE_SIZE, min_count=_LEAST_OCCURRENCES),
         "largest": magnitudes.largest(_TABLE_SIZE, min_count=_LEAST_OCCURRENCES),
     }
     return {
         name: [
-            {
-                "word": data.text.vocabulary.decode([row.word_id])[0],
-                "magnitude": row.magnitude,
-                "count": row.count,
-            }
+            {"word": names[row.word_id], "magnitude": row.magnitude, "count": row.count}
             for row in rows
         ]
         for name, rows in tables.items()

@@ -219,13 +219,16 @@ def magnitude_page(embedded, data, photographs):
     Returns:
         `ReportPage`.
     """
+    words = word_magnitude_table(
+        embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
+    )
     tables = [
         html_table(
             f"Words of {name} magnitude",
             ("word", "magnitude", "count"),
             [(row["word"], f"{row['magnitude']:.2f}", row["count"]) for row in rows],
         )
-        for name, rows in word_magnitude_table(embedded, data).items()
+        for name, rows in words.items()
     ]
     hits = regions_by_magnitude(embedded.regions, embedded.region_mask, _NUM_REGIONS)
     regions = ReportPage.group(
