@@ -14,12 +14,16 @@ def run(tmp_path, monkeypatch):
     """Runs the program with a training, a report and an export that only say they were asked."""
     calls = []
     monkeypatch.setattr(
-        train_model, "train_model", lambda settings: calls.append("train") or {"split": "test"}
+        train_model,
+        "train_model",
+        lambda settings, say, progress_bar: calls.append("train") or {"split": "test"},
     )
     monkeypatch.setattr(
         write_report,
         "write_report",
-        lambda model_dir, split, output_dir: calls.append(("report", model_dir, split, output_dir)),
+        lambda model_dir, split, output_dir, say: calls.append(
+            ("report", model_dir, split, output_dir)
+        ),
     )
     monkeypatch.setattr(
         export_model, "export_model", lambda options, settings: calls.append(("export", options))

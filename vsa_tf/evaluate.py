@@ -170,6 +170,7 @@ def main():
         values.query,
         values.phrase_model,
         values.baseline,
+        say=program.print_line,
     )
 
 
@@ -299,7 +300,7 @@ def _phrase_weight():
 
 def _print_progress(done, total):
     if done == total or done % 80 == 0:
-        print(f"{done} of {total} images", flush=True)
+        program.print_line(f"{done} of {total} images")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,19 @@ class ProgramError(Exception):
     """Something the user can mend; printed as one line, exit 1, without a traceback."""
 
 
+def silent(line):
+    """What the library does with a line about its work, unless it is given another `say`.
+
+    Args:
+        line: str, without its end.
+    """
+
+
+def print_line(line):
+    """Prints a line at once: the `say` of the programs."""
+    print(line, flush=True)
+
+
 def run(main, usage, positional=None, help_sections=None):
     """Parses the command line and calls `main()`.
 

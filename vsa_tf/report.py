@@ -87,8 +87,9 @@ def main():
         values.output_dir,
         options,
         values.projector_dir,
+        say=program.print_line,
     )
-    print(f"open {pathlib.Path(values.output_dir) / 'index.html'}")
+    program.print_line(f"open {pathlib.Path(values.output_dir) / 'index.html'}")
 
 
 def _check_queries(settings):

@@ -10,6 +10,8 @@ The same command goes on with a run that was stopped. `model_dir` holds the reso
 `vsa_tf.report` and `vsa_tf.export` do.
 """
 
+import sys
+
 from vsa_tf import program, settings_flags
 
 
@@ -21,7 +23,7 @@ def main():
 
     if settings.data.dataset:
         generate_data(settings)
-    metrics = train_model(settings)
+    metrics = train_model(settings, program.print_line, progress_bar=sys.stdout.isatty())
     if settings.training.report_dir:
         _report(settings.training, metrics["split"])
     if settings.training.export_dir:
@@ -31,8 +33,10 @@ def main():
 def _report(training, split):
     from vsa_tf.reporting.write_report import write_report
 
-    write_report(training.model_dir, split=split, output_dir=training.report_dir)
-    print(f"open {training.report_dir}/index.html", flush=True)
+    write_report(
+        training.model_dir, split=split, output_dir=training.report_dir, say=program.print_line
+    )
+    program.print_line(f"open {training.report_dir}/index.html")
 
 
 def _export(training):

@@ -98,50 +98,58 @@ def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     assert "baseline" not in report
 
 
-def test_curves_are_printed_and_drawn_beside_the_output(sentences, tmp_path, capsys):
+def _evaluate(model_dir, options=QUICK, **arguments):
+    """Returns the report on the train split, and what is said on the way, str."""
+    lines = []
+    report = evaluate_model(
+        model_dir, split="train", options=options, say=lines.append, **arguments
+    )
+    return report, "\n".join(lines)
+
+
+def test_curves_are_shown_and_drawn_beside_the_output(sentences, tmp_path):
     options = dataclasses.replace(QUICK, iapr_tc12=True)
-    output = tmp_path / "metrics.json"
-    report = evaluate_model(sentences, split="train", output=output, options=options)
+    report, said = _evaluate(sentences, options, output=tmp_path / "metrics.json")
     assert "the query is one of them" in report["protocol"]["iapr_tc12"]
     curve = report["metrics"]["recall_curves"]["sentence_to_image"]
     # One of six images is a sixth of them.
     assert curve["10"] == 0
     assert curve["20"] == report["metrics"]["sentence_to_image"]["R@1"]
-    printed = capsys.readouterr().out
-    assert "of similar images" in printed and "recall by the percentage" in printed
+    assert "of similar images" in said and "recall by the percentage" in said
     with Image.open(tmp_path / "recall_curves.png") as picture:
         assert picture.size == (720, 480)
 
 
-def test_phrases_are_counted_beside_the_sentences_they_are_in(phrases, capsys):
-    report = evaluate_model(phrases, split="train", options=QUICK)
+def test_phrases_are_counted_beside_the_sentences_they_are_in(phrases):
+    report, said = _evaluate(phrases)
     # One phrase an image, of five sentences.
     assert (report["num_images"], report["num_sentences"]) == (NUM_IMAGES, 5 * NUM_IMAGES)
     assert report["metrics"]["phrase_localization"]["num_phrases"] == NUM_IMAGES
-    assert "number" in capsys.readouterr().out
+    assert "number" in said
 
 
-def test_phrases_have_regions_to_learn_from_in_training_alone(phrases, data_dir, capsys):
+def test_phrases_have_regions_to_learn_from_in_training_alone(phrases, data_dir):
     trained = TrainedModel(phrases)
-    evaluated = load_split(trained, data_dir, "train")
-    assert "to learn from" not in capsys.readouterr().out
-    learnt = load_split(trained, data_dir, "train", for_training=True)
-    assert "to learn from" in capsys.readouterr().out
+    lines = []
+    evaluated = load_split(trained, data_dir, "train", say=lines.append)
+    assert not any("to learn from" in line for line in lines)
+    learnt = load_split(trained, data_dir, "train", for_training=True, say=lines.append)
+    assert "to learn from" in lines[-1]
     regions = [data.phrase_regions for data in (evaluated, learnt)]
     assert regions[0] is None and regions[1].has_region.all()
     assert evaluated.records.captions == learnt.records.captions
 
 
-def test_phrases_may_be_added_to_the_distance(sentences, phrases, capsys):
+def test_phrases_may_be_added_to_the_distance(sentences, phrases):
     alone = evaluate_model(sentences, split="train", options=QUICK)["metrics"]
     assert "combined_distance" not in alone
     options = dataclasses.replace(QUICK, phrase_weight=0.0)
-    report = evaluate_model(sentences, split="train", options=options, phrase_model=phrases)
+    report, said = _evaluate(sentences, options, phrase_model=phrases)
     combined = report["metrics"]["combined_distance"]
     assert combined["image_to_sentence"] == alone["image_to_sentence"]
     assert combined["num_without_phrases"] == 4 * NUM_IMAGES
     assert "d_rp" in report["protocol"]["combined_distance"]
-    assert f"a = 0.00; {4 * NUM_IMAGES} sentences have none" in capsys.readouterr().out
+    assert f"a = 0.00; {4 * NUM_IMAGES} sentences have none" in said
 
 
 def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, data_dir, tmp_path):
@@ -157,14 +165,13 @@ def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, da
         assert combined[direction] == alone[direction]
 
 
-def test_their_weight_may_be_chosen_on_dev(sentences, phrases, capsys):
+def test_their_weight_may_be_chosen_on_dev(sentences, phrases):
     options = dataclasses.replace(QUICK, phrase_weight=None)
-    report = evaluate_model(sentences, split="train", options=options, phrase_model=phrases)
+    report, said = _evaluate(sentences, options, phrase_model=phrases)
     sums = report["metrics"]["combined_distance"]["tuning"]["recall_sums"]
     weight = report["metrics"]["combined_distance"]["weight"]
     assert sums[f"{weight:.2f}"] == max(sums.values()) and len(sums) == 21
-    output = capsys.readouterr().out
-    assert "chosen on train" in output and f"1.00 {sums['1.00']:.1f}" in output
+    assert "chosen on train" in said and f"1.00 {sums['1.00']:.1f}" in said
 
 
 def test_phrases_have_the_regions_that_their_model_was_trained_on(phrases, folder):
@@ -185,16 +192,15 @@ def test_phrases_of_other_captions_are_refused(phrases, folder):
 
 
 @pytest.mark.parametrize("task", ["sentences", "phrases"])
-def test_a_baseline_is_evaluated_in_the_models_place(task, request, capsys):
+def test_a_baseline_is_evaluated_in_the_models_place(task, request):
     model_dir = request.getfixturevalue(task)
     model = evaluate_model(model_dir, split="train", options=QUICK)
-    report = evaluate_model(model_dir, split="train", options=QUICK, baseline="cca")
+    report, said = _evaluate(model_dir, baseline="cca")
     assert report["baseline"] == "cca"
     assert report["metrics"].keys() == model["metrics"].keys()
     num_pairs = {"sentences": 5 * NUM_IMAGES, "phrases": NUM_IMAGES}[task]
     assert report["baseline_choice"]["num_pairs"] == num_pairs
     assert report["baseline_choice"]["dimensions"] == 3
-    output = capsys.readouterr().out
-    assert "cca, on the features of embedding, on small train" in output
-    assert ("to learn from" in output) == (task == "phrases")
-    assert report["protocol"]["baseline"] in output
+    assert "cca, on the features of embedding, on small train" in said
+    assert ("to learn from" in said) == (task == "phrases")
+    assert report["protocol"]["baseline"] in said

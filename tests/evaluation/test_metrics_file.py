@@ -3,7 +3,7 @@ import types
 import pytest
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.text.vocabulary import UNK_ID
 
 CAPTIONS = {
@@ -37,9 +37,8 @@ def _report(metrics, baseline=None):
     return evaluation_report(SETTINGS, data, metrics, baseline)
 
 
-def _lines(metrics, capsys, baseline=None):
-    print_tables(_report(metrics, baseline))
-    return capsys.readouterr().out.splitlines()
+def _lines(metrics, baseline=None):
+    return list(metrics_lines(_report(metrics, baseline)))
 
 
 def test_the_report_says_what_was_evaluated_and_how():
@@ -69,9 +68,9 @@ def test_every_number_has_its_protocol(names, protocols):
     assert _report(dict.fromkeys(names, {}))["protocol"].keys() == protocols
 
 
-def test_captions_are_a_row_for_each_method(capsys):
+def test_captions_are_a_row_for_each_method():
     nearest = {**CAPTIONS, "Bleu_4": 0.1234, "novel": 0.0, "METEOR": 0.2}
-    lines = _lines({"captions": CAPTIONS, "captions_by_method": {"nearest_cider": nearest}}, capsys)
+    lines = _lines({"captions": CAPTIONS, "captions_by_method": {"nearest_cider": nearest}})
     assert lines[0] == "m_rnn on small test: 7 images, 35 sentences"
     assert "perplexity 24.39" in lines[1] and "without unknown words 20.00" in lines[1]
     names = ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr", "novel"]
@@ -92,20 +91,20 @@ def test_captions_are_a_row_for_each_method(capsys):
     assert len(lines) == 5
 
 
-def test_a_collapsed_model_is_named_below_its_row(capsys):
-    lines = _lines({"captions": {**CAPTIONS, "collapsed": True, "distinct": 1}}, capsys)
+def test_a_collapsed_model_is_named_below_its_row():
+    lines = _lines({"captions": {**CAPTIONS, "collapsed": True, "distinct": 1}})
     assert "collapsed: 1 different captions for all images" in lines[4]
 
 
-def test_what_could_not_be_computed_is_said(capsys):
+def test_what_could_not_be_computed_is_said():
     skipped = {"METEOR": "java is not installed"}
-    lines = _lines({"captions": {**CAPTIONS, "skipped": skipped}}, capsys)
+    lines = _lines({"captions": {**CAPTIONS, "skipped": skipped}})
     assert lines[-1] == "METEOR is not computed: java is not installed"
 
 
-def test_sentences_that_find_sentences_are_a_row_of_retrieval(capsys):
+def test_sentences_that_find_sentences_are_a_row_of_retrieval():
     metrics = {**RETRIEVAL, "sentence_to_sentence": {**RECALLS, "num_queries": 35}}
-    lines = _lines(metrics, capsys)
+    lines = _lines(metrics)
     assert [line.split()[:3] for line in lines[2:]] == [
         ["image", "annotation", "12.3"],
         ["image", "search", "12.3"],
@@ -113,14 +112,14 @@ def test_sentences_that_find_sentences_are_a_row_of_retrieval(capsys):
     ]
 
 
-def test_curves_are_a_table_by_the_share_that_is_retrieved(capsys):
+def test_curves_are_a_table_by_the_share_that_is_retrieved():
     curves = {
         "image_to_sentence": {"0.1": 0.0, "100": 100.0},
         "image_to_sentence_shortlist": {"0.1": 12.34, "100": 100.0},
     }
     shortlist = {**RECALLS, "shortlist_size": 100, "mean_candidates": 170.5}
     metrics = {**RETRIEVAL, "image_to_sentence_shortlist": shortlist, "recall_curves": curves}
-    lines = _lines(metrics, capsys)
+    lines = _lines(metrics)
     assert [line.split()[:3] for line in lines[2:5]] == [
         ["image", "annotation", "12.3"],
         ["of", "similar", "images"],
@@ -135,24 +134,24 @@ def test_curves_are_a_table_by_the_share_that_is_retrieved(capsys):
     assert "iapr_tc12" in _report(metrics)["protocol"]
 
 
-def test_the_distance_of_phrases_is_a_table_of_its_own(capsys):
+def test_the_distance_of_phrases_is_a_table_of_its_own():
     combined = {"weight": 0.15, "num_without_phrases": 4, **RETRIEVAL}
-    lines = _lines({**RETRIEVAL, "combined_distance": combined}, capsys)
+    lines = _lines({**RETRIEVAL, "combined_distance": combined})
     assert lines[4] == "with the distance of phrases, a = 0.15; 4 sentences have none"
     assert len(lines) == 1 + 3 + 1 + 3
 
 
-def test_weights_that_were_tried_are_shown_with_their_sums(capsys):
+def test_weights_that_were_tried_are_shown_with_their_sums():
     sums = {f"{weight / 20:.2f}": 100.0 + weight for weight in range(21)}
     tuning = {"split": "dev", "recall_sums": sums}
     combined = {"weight": 1.0, "num_without_phrases": 4, **RETRIEVAL, "tuning": tuning}
-    lines = _lines({**RETRIEVAL, "combined_distance": combined}, capsys)
+    lines = _lines({**RETRIEVAL, "combined_distance": combined})
     assert lines[4].startswith("with the distance of phrases, a = 1.00, chosen on dev;")
     assert lines[8] == "sum of all recalls by a:"
     assert " ".join(lines[9:]).split() == [text for row in sums.items() for text in map(str, row)]
 
 
-def test_phrases_that_were_left_out_are_counted(capsys):
+def test_phrases_that_were_left_out_are_counted():
     row = {
         "R@1": 50.0,
         "R@5": 60.0,
@@ -162,20 +161,20 @@ def test_phrases_that_were_left_out_are_counted(capsys):
         "num_phrases": 6,
     }
     localization = {**row, "num_dropped": 9, "by_type": {"people": row}}
-    lines = _lines({"phrase_localization": localization}, capsys)
+    lines = _lines({"phrase_localization": localization})
     assert lines[2].split() == ["all", "50.0", "60.0", "70.0", "80.0", "10.0", "6"]
     assert lines[-1] == "9 phrases have no box and are left out"
-    lines = _lines({"phrase_localization": {**localization, "num_dropped": 0}}, capsys)
+    lines = _lines({"phrase_localization": {**localization, "num_dropped": 0}})
     assert lines[-1].split()[0] == "people"
 
 
-def test_a_baseline_is_named_with_what_it_is(capsys):
+def test_a_baseline_is_named_with_what_it_is():
     baseline = {"baseline": "cca", "baseline_choice": {"power": 4.0}, "protocol": "normalised CCA"}
     report = _report(RETRIEVAL, baseline)
     assert (report["model"], report["baseline"]) == ("m_rnn", "cca")
     assert report["baseline_choice"] == {"power": 4.0}
     assert report["protocol"]["baseline"] == "normalised CCA"
-    lines = _lines(RETRIEVAL, capsys, baseline)
+    lines = _lines(RETRIEVAL, baseline)
     assert lines[0].startswith("cca, on the features of m_rnn, on small test: 7 images")
     assert lines[1] == "normalised CCA"
     assert "baseline" not in _report(RETRIEVAL)

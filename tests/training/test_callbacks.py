@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 
@@ -52,13 +52,13 @@ def model():
     return model
 
 
-def _run(model, model_dir, costs, progress, first_epoch=0, losses=None):
+def _run(model, model_dir, costs, progress, first_epoch=0, losses=None, say=silent):
     evaluations, events = iter(costs), _Events()
 
     def evaluate():
         return Evaluation({"cost": next(evaluations)}, {"picture": "of it"})
 
-    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, events)
+    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, events, say)
     callback.set_model(model)
     for epoch in range(first_epoch, first_epoch + len(costs)):
         callback.on_epoch_begin(epoch)
@@ -112,9 +112,10 @@ def test_a_run_that_goes_on_remembers_its_best(model, tmp_path):
     assert [row["epoch"] for row in progress["history"]] == [1, 2]
 
 
-def test_each_epoch_is_a_line(model, tmp_path, capsys):
-    _run(model, tmp_path, [1234.5678], _progress())
-    assert capsys.readouterr().out == "epoch 1: loss 10.000, dev cost 1.23e+03, 0 s\n"
+def test_each_epoch_is_a_line(model, tmp_path):
+    lines = []
+    _run(model, tmp_path, [1234.5678], _progress(), say=lines.append)
+    assert lines == ["epoch 1: loss 10.000, dev cost 1.23e+03, 0 s"]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

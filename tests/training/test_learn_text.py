@@ -88,7 +88,7 @@ class TestSetInitialWeights:
         assert not np.array(model.softmax.bias).any()
 
     @pytest.mark.parametrize("model_class", [MRnn, AlignmentModel])
-    def test_words_take_their_vectors_from_a_file(self, model_class, tmp_path, capsys):
+    def test_words_take_their_vectors_from_a_file(self, model_class, tmp_path):
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2 3\nbird 4 5 6\na 7 8 9\n", encoding="utf-8")
         if model_class is MRnn:
@@ -98,11 +98,12 @@ class TestSetInitialWeights:
             model(make_batch())
             settings = AlignmentSettings(word_vectors=str(path))
         before = np.array(model.word_table.embeddings)
-        set_initial_weights(model, VOCABULARY, settings)
+        lines = []
+        set_initial_weights(model, VOCABULARY, settings, lines.append)
         table = np.array(model.word_table.embeddings)
         assert table[[4, 5]].tolist() == [[7, 8, 9], [1, 2, 3]]
         np.testing.assert_array_equal(np.delete(table, [4, 5], 0), np.delete(before, [4, 5], 0))
-        assert f"2 of 9 words have a vector in {path}" in capsys.readouterr().out
+        assert lines == [f"2 of 9 words have a vector in {path}"]
 
     def test_vectors_of_another_width_are_refused(self, tmp_path):
         path = tmp_path / "vectors.txt"

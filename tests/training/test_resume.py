@@ -267,15 +267,20 @@ def test_metrics_have_the_layout_of_the_interface(runs):
     assert phrases.keys() >= recalls | {"upper_bound", "num_phrases", "by_type"}
 
 
-def test_magnitudes_and_queries(runs, tmp_path, capsys):
+def test_magnitudes_and_queries(runs, tmp_path):
+    lines = []
     evaluate_model(
-        runs[1], split="dev", word_magnitudes=tmp_path / "words.json", queries=["a red circle"]
+        runs[1],
+        split="dev",
+        word_magnitudes=tmp_path / "words.json",
+        queries=["a red circle"],
+        say=lines.append,
     )
     tables = json.loads((tmp_path / "words.json").read_text("utf-8"))
     smallest = [row["magnitude"] for row in tables["smallest"]]
     assert smallest == sorted(smallest)
     assert all(isinstance(row["word"], str) and row["count"] >= 5 for row in tables["largest"])
-    assert "best regions for 'a red circle'" in capsys.readouterr().out
+    assert "best regions for 'a red circle'" in lines
 
 
 def test_records_of_another_encoder_are_refused(runs, tmp_path):

@@ -139,10 +139,11 @@ def test_evaluation_repeats_the_metrics_of_training(run, tmp_path):
     assert report == run[2] == json.loads((tmp_path / "metrics.json").read_text())
 
 
-def test_how_many_sentences_have_no_relation_is_printed(run, capsys):
-    evaluate_model(run[1], split="train")
-    printed = capsys.readouterr().out
-    assert "train: 16 of 40 sentences have no dependency relation; 0 of 48 relations" in printed
+def test_how_many_sentences_have_no_relation_is_said(run):
+    lines = []
+    evaluate_model(run[1], split="train", say=lines.append)
+    said = "\n".join(lines)
+    assert "train: 16 of 40 sentences have no dependency relation; 0 of 48 relations" in said
 
 
 def test_other_relation_types_are_refused(run, tmp_path):

@@ -7,7 +7,7 @@ from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
 from vsa_tf.model_dir.load_split import as_model_sees, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.fragment_model import FragmentModel
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import combined_distance, phrase_distances
 
@@ -95,10 +95,12 @@ class PhraseModel:
 
     Args:
         model_dir: directory that training wrote.
+        say: called with each line about the work.
     """
 
-    def __init__(self, model_dir):
+    def __init__(self, model_dir, say=silent):
         self._trained = TrainedModel(model_dir)
+        self._say = say
 
     def load(self, records):
         """Returns the model and the `SplitData` of a split, of its phrases where it reads these.
@@ -116,7 +118,7 @@ class PhraseModel:
         num_regions = min(settings.data.num_regions or info.num_regions, info.num_regions)
         received = {"encoder": info.encoder, "detector": info.detector, "num_regions": num_regions}
         if any(inputs[name] != value for name, value in received.items()):
-            own_records = read_records(settings.data.data_dir, records.split)
+            own_records = read_records(settings.data.data_dir, records.split, self._say)
             if own_records.captions != records.captions:
                 raise ProgramError(
                     f"Expected {settings.data.data_dir}, which --phrase_model was trained on, to "
@@ -125,4 +127,5 @@ class PhraseModel:
                 )
             records = own_records
         self._trained.check_records(records)
-        return self._trained.model, as_model_sees(records, self._trained.text, settings)
+        data = as_model_sees(records, self._trained.text, settings, say=self._say)
+        return self._trained.model, data

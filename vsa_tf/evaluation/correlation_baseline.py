@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from vsa_tf.evaluation.canonical_correlation import CanonicalCorrelation, PairCovariance
+from vsa_tf.program import silent
 
 REGULARIZATIONS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)
 # As published with Flickr30K Entities and in T.
@@ -48,20 +49,21 @@ class CorrelationBaseline:
         return images @ sentences.T
 
 
-def fit_correlation_baseline(network, evaluator, options):
+def fit_correlation_baseline(network, evaluator, options, say=silent):
     """Fits to the training split; the regularisation is the one that is best on the dev split.
 
     Args:
         network: a `TwoBranchNetwork` that reads features of images and of sentences.
         evaluator: the `TwoBranchEvaluator`; its `selection_score` says what is best.
         options: `EvaluationOptions` with `load_training_data` and `load_dev_data`.
+        say: called with each line about the work.
 
     Returns:
         `(baseline, report)`: the `CorrelationBaseline`, as wide as the network's joint space at
         most, and a dict of `baseline`, `baseline_choice` and `protocol` for `evaluation_report`.
     """
     x, y = training_pairs(network, options.load_training_data())
-    print(f"fitting CCA to {len(x)} pairs of {x.shape[1]} and {y.shape[1]} numbers", flush=True)
+    say(f"fitting CCA to {len(x)} pairs of {x.shape[1]} and {y.shape[1]} numbers")
     covariance = PairCovariance.of(x, y)
     dimensions = min(network.joint_size, x.shape[1], y.shape[1])
     dev = options.load_dev_data()

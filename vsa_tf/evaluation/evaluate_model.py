@@ -11,13 +11,13 @@ from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
 from vsa_tf.evaluation.combined_retrieval import PhraseModel
 from vsa_tf.evaluation.correlation_baseline import fit_correlation_baseline
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.files import write_atomically
 from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.load_split import as_model_sees, load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart
 
@@ -43,6 +43,7 @@ def evaluate_model(
     queries=(),
     phrase_model=None,
     baseline=None,
+    say=silent,
 ):
     """Evaluates the best weights of a model directory.
 
@@ -60,6 +61,7 @@ def evaluate_model(
             `FragmentModel`, for T eq. 8.
         baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
             network; None: the model itself.
+        say: called with each line about the work, and of the tables of what was found.
 
     Returns:
         The content of `output`.
@@ -75,7 +77,7 @@ def evaluate_model(
         )
     data_dir = data_dir or settings.data.data_dir
     load = functools.cache(
-        lambda name: load_split(trained, data_dir, name, name == settings.training.train_split)
+        lambda name: load_split(trained, data_dir, name, name == settings.training.train_split, say)
     )
     data = load(split)
     if options and options.fold_size > data.records.num_images:
@@ -87,15 +89,16 @@ def evaluate_model(
         options or EvaluationOptions(),
         load_training_data=lambda: load(settings.training.train_split),
         load_dev_data=lambda: load(settings.training.dev_split),
-        load_shortlist_model=lambda records: _load_shortlist_model(shortlist_model, records),
-        load_phrase_model=PhraseModel(phrase_model).load if phrase_model else None,
+        load_shortlist_model=lambda records: _load_shortlist_model(shortlist_model, records, say),
+        load_phrase_model=PhraseModel(phrase_model, say).load if phrase_model else None,
     )
     evaluator, model, choice = make_evaluator(settings), trained.model, None
     if baseline:
-        model, choice = fit_correlation_baseline(model, evaluator, options)
+        model, choice = fit_correlation_baseline(model, evaluator, options, say)
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics, choice)
-    print_tables(report)
+    for line in metrics_lines(report):
+        say(line)
     if output:
         _write_json(output, report)
         for file_name, content in evaluation.files.items():
@@ -108,23 +111,25 @@ def evaluate_model(
         )
         _write_json(word_magnitudes, table)
     for query in queries:
-        _print_query(query, snippet_regions(trained.model, query, evaluation.embedded, data), data)
+        hits = snippet_regions(trained.model, query, evaluation.embedded, data)
+        for line in _query_lines(query, hits, data):
+            say(line)
     return report
 
 
-def _load_shortlist_model(model_dir, records):
+def _load_shortlist_model(model_dir, records, say):
     trained = TrainedModel(model_dir)
     trained.check_records(records)
-    return trained.model, as_model_sees(records, trained.text, trained.settings)
+    return trained.model, as_model_sees(records, trained.text, trained.settings, say=say)
 
 
-def _print_query(query, matches, data):
-    print(f"best regions for {query!r}")
-    for match in matches:
-        box = data.records.region_boxes[match.image, match.region]
-        print(
-            f"  {data.records.filenames[match.image]} "
-            f"[{', '.join(f'{value:.3f}' for value in box)}] {match.score:.3f}"
+def _query_lines(query, hits, data):
+    yield f"best regions for {query!r}"
+    for hit in hits:
+        box = data.records.region_boxes[hit.image, hit.region]
+        yield (
+            f"  {data.records.filenames[hit.image]} "
+            f"[{', '.join(f'{value:.3f}' for value in box)}] {hit.score:.3f}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The tables that an evaluation prints and the `metrics.json` that it writes."""
+"""The `metrics.json` of an evaluation, and its tables as lines of text."""
 
 from vsa_tf.data.record_views import PhraseRecords
 
@@ -95,58 +95,58 @@ def evaluation_report(settings, data, metrics, baseline=None):
     }
 
 
-def print_tables(report):
-    """Prints the metrics of `evaluation_report`."""
+def metrics_lines(report):
+    """Yields the lines of the tables of `evaluation_report`, laid out as the papers'."""
     evaluated = report["model"]
     if "baseline" in report:
         evaluated = f"{report['baseline']}, on the features of {evaluated},"
-    print(
+    yield (
         f"{evaluated} on {report['dataset']} {report['split']}: "
         f"{report['num_images']} images, {report['num_sentences']} sentences"
     )
     if "baseline" in report:
-        print(report["protocol"]["baseline"])
+        yield report["protocol"]["baseline"]
     metrics = report["metrics"]
     if "captions" in metrics:
-        _print_captions(metrics)
+        yield from _caption_lines(metrics)
     if "image_to_sentence" in metrics:
-        _print_retrieval(metrics)
+        yield from _retrieval_lines(metrics)
     if "recall_curves" in metrics:
-        _print_curves(metrics["recall_curves"])
+        yield from _curve_lines(metrics["recall_curves"])
     if "combined_distance" in metrics:
-        _print_combined(metrics["combined_distance"])
+        yield from _combined_lines(metrics["combined_distance"])
     if "phrase_localization" in metrics:
-        _print_localization(metrics["phrase_localization"])
+        yield from _localization_lines(metrics["phrase_localization"])
     if "ceiling" in metrics:
         ceiling = metrics["ceiling"]
-        print(
+        yield (
             f"image search R@1 of a perfect reader: {ceiling['sentence_to_image']:.1f}; of this "
             f"model, among the {ceiling['num_unambiguous']} sentences that are true of one image "
             f"only: {ceiling['unambiguous_R@1']:.1f}"
         )
 
 
-def _print_captions(metrics):
+def _caption_lines(metrics):
     captions = metrics["captions"]
-    print(
+    yield (
         f"perplexity {captions['perplexity']:.2f}; "
         f"without unknown words {captions['perplexity_without_unknown']:.2f}"
     )
-    print(f"{'':18}" + "".join(f"{name:>9}" for name in _CAPTION_SCORES))
+    yield f"{'':18}" + "".join(f"{name:>9}" for name in _CAPTION_SCORES)
     for name, row in {"captions": captions, **metrics.get("captions_by_method", {})}.items():
         cells = [row[score] for score in _CAPTION_SCORES]
-        print(f"{name:18}" + "".join(f"{_cell(value):>9}" for value in cells))
+        yield f"{name:18}" + "".join(f"{_cell(value):>9}" for value in cells)
         if row["collapsed"]:
-            print(
+            yield (
                 f"{'':18}the model has collapsed: {row['distinct']} different captions for all "
                 "images; train it longer or at a lower learning rate"
             )
     bleu = [value for name, value in captions.items() if name.endswith("_no_brevity_penalty")]
     if bleu:
         cells = "".join(f"{value:9.3f}" for value in bleu)
-        print(f"{'as neuraltalk':18}{cells}  (BLEU without its brevity penalty)")
+        yield f"{'as neuraltalk':18}{cells}  (BLEU without its brevity penalty)"
     for name, reason in captions.get("skipped", {}).items():
-        print(f"{name} is not computed: {reason}")
+        yield f"{name} is not computed: {reason}"
 
 
 def _cell(value):
@@ -155,50 +155,50 @@ def _cell(value):
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _print_retrieval(metrics):
-    print(f"{'':18}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'Med r':>8}{'Mean r':>8}")
+def _retrieval_lines(metrics):
+    yield f"{'':18}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'Med r':>8}{'Mean r':>8}"
     for direction, title in _DIRECTIONS.items():
         if direction not in metrics:
             continue
         values = metrics[direction]
         row = [values[name] for name in ("R@1", "R@5", "R@10", "median_rank", "mean_rank")]
-        print(f"{title:18}" + "".join(f"{value:8.1f}" for value in row))
+        yield f"{title:18}" + "".join(f"{value:8.1f}" for value in row)
         if "interval_95" in values:
             low, high = values["interval_95"]["R@1"]
-            print(f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)")
+            yield f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)"
 
 
-def _print_curves(curves):
-    print("recall by the percentage of items that are retrieved:")
+def _curve_lines(curves):
+    yield "recall by the percentage of items that are retrieved:"
     shares = next(iter(curves.values()))
-    print(f"{'':18}" + "".join(f"{share:>6}" for share in shares))
+    yield f"{'':18}" + "".join(f"{share:>6}" for share in shares)
     for name, curve in curves.items():
-        print(f"{_DIRECTIONS[name]:18}" + "".join(f"{value:6.1f}" for value in curve.values()))
+        yield f"{_DIRECTIONS[name]:18}" + "".join(f"{value:6.1f}" for value in curve.values())
 
 
-def _print_combined(values):
+def _combined_lines(values):
     chosen = f", chosen on {values['tuning']['split']}" if "tuning" in values else ""
-    print(
+    yield (
         f"with the distance of phrases, a = {values['weight']:.2f}{chosen}; "
         f"{values['num_without_phrases']} sentences have none"
     )
-    _print_retrieval(values)
+    yield from _retrieval_lines(values)
     if "tuning" in values:
-        print("sum of all recalls by a:")
+        yield "sum of all recalls by a:"
         sums = [f"{a} {value:.1f}" for a, value in values["tuning"]["recall_sums"].items()]
         for first in range(0, len(sums), 7):
-            print("  " + "  ".join(sums[first : first + 7]))
+            yield "  " + "  ".join(sums[first : first + 7])
 
 
-def _print_localization(values):
+def _localization_lines(values):
     titles = ("R@1", "R@5", "R@10", "bound", "chance", "number")
-    print(f"{'phrases':18}" + "".join(f"{title:>8}" for title in titles))
+    yield f"{'phrases':18}" + "".join(f"{title:>8}" for title in titles)
     for name, row in {"all": values, **values["by_type"]}.items():
         if not row["num_phrases"]:
             continue
         cells = [row[key] for key in ("R@1", "R@5", "R@10", "upper_bound", "chance")]
-        print(
+        yield (
             f"  {name:16}" + "".join(f"{cell:8.1f}" for cell in cells) + f"{row['num_phrases']:8d}"
         )
     if values["num_dropped"]:
-        print(f"{values['num_dropped']} phrases have no box and are left out")
+        yield f"{values['num_dropped']} phrases have no box and are left out"

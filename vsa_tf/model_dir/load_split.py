@@ -7,21 +7,21 @@ from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.snippets import aligned_snippets
 
 
-def read_records(data_dir, split):
+def read_records(data_dir, split, say=silent):
     """Returns the `RecordSplit`. Raises ProgramError where it cannot be read."""
-    print(f"reading {split} of {data_dir}", flush=True)
+    say(f"reading {split} of {data_dir}")
     try:
         return RecordSplit(data_dir, split)
     except (OSError, ValueError) as error:
         raise ProgramError(str(error)) from error
 
 
-def load_split(trained, data_dir, split, for_training=False):
+def load_split(trained, data_dir, split, for_training=False, say=silent):
     """Returns the `SplitData` of a split as a trained model sees it.
 
     Args:
@@ -29,13 +29,14 @@ def load_split(trained, data_dir, split, for_training=False):
         data_dir: directory of records.
         split: name of the split.
         for_training: see `as_model_sees`.
+        say: called with each line about the work.
 
     Raises:
         ProgramError: the records cannot be read, or the model cannot use them.
     """
-    records = read_records(data_dir, split)
+    records = read_records(data_dir, split, say)
     trained.check_records(records)
-    return as_model_sees(records, trained.text, trained.settings, for_training)
+    return as_model_sees(records, trained.text, trained.settings, for_training, say)
 
 
 def captions_to_learn(records, settings):
@@ -64,7 +65,7 @@ def dependencies_to_learn(records, settings):
     return records.dependencies
 
 
-def as_model_sees(records, text, settings, for_training=False):
+def as_model_sees(records, text, settings, for_training=False, say=silent):
     """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
     Args:
@@ -73,29 +74,29 @@ def as_model_sees(records, text, settings, for_training=False):
         settings: the `Settings` of the model.
         for_training: whether something is fitted to them: phrases are then given the regions that
             they learn from.
+        say: called with each line about the work.
     """
     if settings.model.captions_regions:
-        records = snippet_records(records, settings.model)
+        records = snippet_records(records, settings.model, say)
         every = dataclasses.replace(settings.data, num_regions=records.info.num_regions)
         return SplitData.load(records, text, every)
     if _pairs_phrases(settings):
         records = _phrase_records(records)
-        regions = _phrase_regions(records, settings) if for_training else None
+        regions = _phrase_regions(records, settings, say) if for_training else None
         return SplitData.load(records, text, settings.data, regions)
     if settings.model.reads_dependencies:
-        return _with_dependencies(records, text, settings)
+        return _with_dependencies(records, text, settings, say)
     return SplitData.load(records, text, settings.data)
 
 
-def _with_dependencies(records, text, settings):
+def _with_dependencies(records, text, settings, say):
     _check_dependencies(records)
     data = SplitData.load(records, text, settings.data)
     fragments = data.tokens
-    print(
+    say(
         f"{records.split}: {fragments.num_empty} of {records.num_captions} sentences have no "
         f"dependency relation; {fragments.num_pooled} of {len(fragments.packed_ids)} relations are "
-        "of rare or unknown types",
-        flush=True,
+        "of rare or unknown types"
     )
     return data
 
@@ -120,7 +121,7 @@ def _phrase_records(records):
         raise ProgramError(str(error)) from error
 
 
-def _phrase_regions(records, settings):
+def _phrase_regions(records, settings, say):
     model, info = settings.model, records.info
     regions = PhraseRegions(
         records,
@@ -133,20 +134,23 @@ def _phrase_regions(records, settings):
         seed=settings.training.seed,
     )
     num_without = len(regions.has_region) - int(regions.has_region.sum())
-    print(
+    say(
         f"{records.split}: {records.num_captions} phrases; {records.num_dropped} without a box are "
-        f"left out; {num_without} have no region to learn from",
-        flush=True,
+        f"left out; {num_without} have no region to learn from"
     )
     return regions
 
 
-def snippet_records(records, settings):
+def snippet_records(records, settings, say=silent):
     """Returns the `RegionRecords` of the snippets that an alignment model infers (models.md 1).
 
     Args:
         records: the `RecordSplit`.
         settings: `DvsaRnnSettings`; `snippets` is the model_dir of the alignment model.
+        say: called with each line about the work.
+
+    Raises:
+        ProgramError: there is another model, or it was trained on other features.
     """
     aligner = TrainedModel(settings.snippets)
     kind = aligner.settings.training.model
@@ -156,7 +160,7 @@ def snippet_records(records, settings):
             "alignment model of words"
         )
     aligner.check_records(records)
-    print(f"aligning {records.num_captions} sentences of {records.split}", flush=True)
+    say(f"aligning {records.num_captions} sentences of {records.split}")
     data = SplitData.load(records, aligner.text, aligner.settings.data)
     embedded = EmbeddedSplit.embed(aligner.model, data)
     rows = aligned_snippets(embedded, records.image_of_caption, settings.snippet_smoothness)

@@ -5,9 +5,10 @@ import importlib.resources
 
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
+from vsa_tf.program import silent
 from vsa_tf.reporting.alignment_pages import alignment_pages
 from vsa_tf.reporting.caption_pages import caption_pages
 from vsa_tf.reporting.metrics_page import metrics_page
@@ -29,7 +30,13 @@ _STATIC_FILES = ("report.css", "report.js")
 
 
 def write_report(
-    model_dir, data_dir=None, split="dev", output_dir="report", options=None, projector_dir=None
+    model_dir,
+    data_dir=None,
+    split="dev",
+    output_dir="report",
+    options=None,
+    projector_dir=None,
+    say=silent,
 ):
     """Evaluates the best weights of a model directory and shows what they find as web pages.
 
@@ -40,6 +47,7 @@ def write_report(
         output_dir: directory of the pages, see `ReportFolder`; `index.html` is the first.
         options: `ReportOptions`.
         projector_dir: directory of a log of TensorBoard, for its embedding projector; None: none.
+        say: called with each line about the work.
 
     Returns:
         The metrics, laid out as `metrics.json`.
@@ -52,7 +60,7 @@ def write_report(
     trained = TrainedModel(model_dir)
     settings = trained.settings
     data_dir = data_dir or settings.data.data_dir
-    load = functools.cache(lambda name: load_split(trained, data_dir, name))
+    load = functools.cache(lambda name: load_split(trained, data_dir, name, say=say))
     data = load(split)
     evaluation = make_evaluator(settings).evaluate(
         trained.model,
@@ -62,7 +70,8 @@ def write_report(
         ),
     )
     report = evaluation_report(settings, data, evaluation.metrics)
-    print_tables(report)
+    for line in metrics_lines(report):
+        say(line)
     photographs = PhotographFolder(data.records, folder)
     make_pages = _PAGES[settings.training.model]
     pages = make_pages(trained.model, evaluation, data, photographs, options)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from vsa_tf.model_dir.checkpoint import save_checkpoint
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 
 # Where a run is kept is no setting of it.
 _PATHS = ("data_dir", "model_dir")
@@ -29,9 +29,12 @@ class EvaluateAndSave(keras.callbacks.Callback):
         progress: the progress dict of the run; `steps`, `best` and `history` are kept up to date.
         steps_per_epoch: steps between two calls.
         events: `TensorBoardEvents`.
+        say: called with a line at every checkpoint.
     """
 
-    def __init__(self, evaluator, evaluate, model_dir, progress, steps_per_epoch, events):
+    def __init__(
+        self, evaluator, evaluate, model_dir, progress, steps_per_epoch, events, say=silent
+    ):
         super().__init__()
         self.evaluator = evaluator
         self.evaluate = evaluate
@@ -39,6 +42,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.progress = progress
         self.steps_per_epoch = steps_per_epoch
         self.events = events
+        self.say = say
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
@@ -74,10 +78,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         )
         self.events.write(steps, {"loss": logs["loss"]}, metrics, evaluation.pictures)
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
-        print(
-            f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev {numbers}, {seconds:.0f} s",
-            flush=True,
-        )
+        self.say(f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev {numbers}, {seconds:.0f} s")
 
     def _what_diverged(self, loss):
         if not math.isfinite(loss):

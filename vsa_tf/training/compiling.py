@@ -1,9 +1,10 @@
 """How steps are compiled and run: optimiser, XLA, replicas, backends."""
 
 import contextlib
-import sys
 
 import keras
+
+from vsa_tf.program import silent
 
 
 def make_optimizer(settings, total_steps):
@@ -55,20 +56,24 @@ def _learning_rate(settings, total_steps):
     return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else rate
 
 
-def compile_options(settings):
-    """Returns the options of `model.compile` for `TrainingSettings`, and says what is in force.
+def compile_options(settings, say=silent):
+    """Returns the options of `model.compile`, and says what is in force.
 
     `auto` compiles with XLA where an accelerator is: on a CPU, TensorFlow's plain graph was
     faster for every form of the model (benchmarks/alignment_step.py).
+
+    Args:
+        settings: `TrainingSettings`.
+        say: called with each line about it.
     """
     jit_compile = settings.jit_compile == "true"
     if settings.jit_compile == "auto":
         jit_compile = keras.backend.backend() == "jax" or _has_accelerator()
     if jit_compile and settings.distribution == "mirrored":
         if settings.jit_compile == "true":
-            print("XLA is off: it does not work under --distribution=mirrored", file=sys.stderr)
+            say("XLA is off: it does not work under --distribution=mirrored")
         jit_compile = False
-    print(f"XLA: {'on' if jit_compile else 'off'}", flush=True)
+    say(f"XLA: {'on' if jit_compile else 'off'}")
     return {"jit_compile": jit_compile, "steps_per_execution": settings.steps_per_execution}
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
@@ -14,7 +14,7 @@ from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, START_ID, RelationTyp
 from vsa_tf.text.word_vectors import read_word_vectors
 
 
-def learn_text(captions, settings, dependencies=()):
+def learn_text(captions, settings, dependencies=(), say=silent):
     """Returns the `CaptionText`: a vocabulary, and what else the model reads.
 
     Args:
@@ -22,6 +22,7 @@ def learn_text(captions, settings, dependencies=()):
         settings: `Settings`.
         dependencies: of each caption its dependency relations, as of `RecordSplit`, for models that
             read them.
+        say: called with each line about the work.
 
     Raises:
         ProgramError: word vectors cannot be had, or the captions are too few for the feature.
@@ -29,36 +30,35 @@ def learn_text(captions, settings, dependencies=()):
     text = CaptionText.learn(captions, settings.data)
     model = settings.model
     if model.reads_dependencies:
-        text.relation_types = _relation_types(dependencies, model.min_relation_share)
+        text.relation_types = _relation_types(dependencies, model.min_relation_share, say)
     if not model.reads_sentence_features:
         return text
     sentences = [text.tokenize(caption) for caption in captions]
-    print(f"fitting the sentence feature {model.text} to {len(sentences)} captions", flush=True)
+    say(f"fitting the sentence feature {model.text} to {len(sentences)} captions")
     try:
-        text.sentence_feature = _fit(sentences, settings)
+        text.sentence_feature = _fit(sentences, settings, say)
     except (ModuleNotFoundError, ValueError) as error:
         raise ProgramError(f"--text={model.text}: {error}") from error
     return text
 
 
-def _relation_types(dependencies, min_share):
+def _relation_types(dependencies, min_share, say):
     relations = [relation for relations in dependencies for relation, _, _ in relations]
     # As it is written: 7 of 100 are no less than 0.07, whose float times 100 is above 7.
     min_count = math.ceil(fractions.Fraction(str(min_share)) * len(relations))
     types = RelationTypes.from_relations(relations, max(min_count, 1))
-    print(
+    say(
         f"{len(types) - len(types.special)} types of dependency relations; the rarer ones are "
-        f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations",
-        flush=True,
+        f"one more, {types.counts[OTHER_RELATION]} of {len(relations)} relations"
     )
     return types
 
 
-def _fit(sentences, settings):
+def _fit(sentences, settings, say):
     model, seed = settings.model, settings.training.seed
     if model.text == "tf_idf":
         return make_sentence_feature("tf_idf", sentences, min_count=settings.data.min_count)
-    vectors = _word_vectors(sentences, settings)
+    vectors = _word_vectors(sentences, settings, say)
     if model.text == "mean_vector":
         return make_sentence_feature("mean_vector", sentences, vectors)
     return make_sentence_feature(
@@ -71,17 +71,14 @@ def _fit(sentences, settings):
     )
 
 
-def _word_vectors(sentences, settings):
+def _word_vectors(sentences, settings, say):
     model = settings.model
     if model.word_vectors:
         words = {word for sentence in sentences for word in sentence}
         table = WordVectorTable.read(model.word_vectors, words, model.word_embedding_size)
-        print(
-            f"{len(table.words)} of {len(words)} words have a vector in {model.word_vectors}",
-            flush=True,
-        )
+        say(f"{len(table.words)} of {len(words)} words have a vector in {model.word_vectors}")
         return table
-    print("no --word_vectors: word vectors are trained on the training captions alone", flush=True)
+    say("no --word_vectors: word vectors are trained on the training captions alone")
     return train_word_vectors(
         sentences,
         model.word_embedding_size,
@@ -90,19 +87,20 @@ def _word_vectors(sentences, settings):
     )
 
 
-def set_initial_weights(model, vocabulary, settings):
+def set_initial_weights(model, vocabulary, settings, say=silent):
     """Sets word vectors from a file and the softmax bias, as the settings say.
 
     Args:
         model: a built model.
         vocabulary: its `Vocabulary`.
         settings: its `NetworkSettings`.
+        say: called with each line about the work.
 
     Raises:
         ProgramError: the file of word vectors does not fit.
     """
     if settings.word_vectors and not settings.reads_sentence_features:
-        _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors)
+        _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors, say)
     if settings.initialize_bias:
         model.softmax.bias.assign(log_frequencies(vocabulary))
 
@@ -123,7 +121,7 @@ def log_frequencies(vocabulary):
     return np.log(np.maximum(counts, 0.5) / counts.sum()).astype(np.float32)
 
 
-def _assign_word_vectors(table, vocabulary, path):
+def _assign_word_vectors(table, vocabulary, path, say):
     values = np.array(table.value)
     try:
         found = read_word_vectors(path, vocabulary, values.shape[1])
@@ -132,4 +130,4 @@ def _assign_word_vectors(table, vocabulary, path):
     for index, vector in found.items():
         values[index] = vector
     table.assign(values)
-    print(f"{len(found)} of {len(vocabulary)} words have a vector in {path}", flush=True)
+    say(f"{len(found)} of {len(vocabulary)} words have a vector in {path}")

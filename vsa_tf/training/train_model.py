@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_wi
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
-from vsa_tf.evaluation.metrics_file import evaluation_report, print_tables
+from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.files import write_atomically
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.load_split import (
@@ -22,7 +21,7 @@ from vsa_tf.model_dir.load_split import (
 )
 from vsa_tf.model_dir.trained_model import load_text
 from vsa_tf.models.make_model import make_model
-from vsa_tf.program import ProgramError
+from vsa_tf.program import ProgramError, silent
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
 from vsa_tf.training.learn_text import learn_text, set_initial_weights
@@ -34,7 +33,7 @@ from vsa_tf.training.run_directory import (
 )
 
 
-def train_model(settings):
+def train_model(settings, say=silent, progress_bar=False):
     """Trains, or goes on training, and evaluates the best weights.
 
     Data order, dropout and schedules are functions of the step, and the state is saved whole at
@@ -42,6 +41,8 @@ def train_model(settings):
 
     Args:
         settings: `Settings`.
+        say: called with each line about the run.
+        progress_bar: whether Keras shows on standard output where an epoch is.
 
     Returns:
         The content of `metrics.json`.
@@ -55,15 +56,15 @@ def train_model(settings):
         "mixed_bfloat16" if settings.training.mixed_precision else "float32"
     )
     try:
-        return _train(settings)
+        return _train(settings, say, progress_bar)
     finally:
         # Pages and exports of the same process compute as those of any other.
         keras.config.set_dtype_policy(before)
 
 
-def _train(settings):
+def _train(settings, say, progress_bar):
     model_dir = pathlib.Path(settings.training.model_dir)
-    splits = load_splits(settings, model_dir)
+    splits = _load_splits(settings, model_dir, say)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
     plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
@@ -75,10 +76,10 @@ def _train(settings):
         model = make_model(settings, inputs, len(train.text.vocabulary), steps_per_epoch)
         model.compile(
             optimizer=make_optimizer(settings.optimizer, total_steps),
-            **compile_options(settings.training),
+            **compile_options(settings.training, say),
         )
         model.optimizer.build(model.trainable_variables)
-    set_initial_weights(model, train.text.vocabulary, settings.model)
+    set_initial_weights(model, train.text.vocabulary, settings.model, say)
     with model_dir_lock(model_dir):
         # Again: another run may have begun there meanwhile.
         check_model_dir(settings, model_dir, inputs, train.text)
@@ -88,10 +89,10 @@ def _train(settings):
             progress = restore_checkpoint(
                 model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
             )
-            print(f"going on from step {progress['steps']} of {total_steps}", flush=True)
-        fit(model, settings, plan, train, dev, progress)
+            say(f"going on from step {progress['steps']} of {total_steps}")
+        _fit(model, settings, plan, train, dev, progress, say, progress_bar)
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
-        return finish(model, settings, splits, model_dir)
+        return _finish(model, settings, splits, model_dir, say)
 
 
 def _interval(settings, plan):
@@ -108,7 +109,7 @@ def _check_interval(training, interval):
         )
 
 
-def fit(model, settings, plan, train, dev, progress):
+def _fit(model, settings, plan, train, dev, progress, say, progress_bar):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
@@ -116,10 +117,9 @@ def fit(model, settings, plan, train, dev, progress):
     if progress["steps"] >= num_intervals * interval:
         return
     if total_steps % interval:
-        print(
+        say(
             f"training ends with the checkpoint of step {num_intervals * interval}, not with step "
-            f"{total_steps}: --steps_per_checkpoint={interval} does not divide the steps",
-            flush=True,
+            f"{total_steps}: --steps_per_checkpoint={interval} does not divide the steps"
         )
     model_dir = pathlib.Path(settings.training.model_dir)
 
@@ -136,6 +136,7 @@ def fit(model, settings, plan, train, dev, progress):
         progress,
         interval,
         TensorBoardEvents(model_dir, settings),
+        say,
     )
     model.fit(
         train.training_batches(plan, progress["steps"]),
@@ -143,18 +144,19 @@ def fit(model, settings, plan, train, dev, progress):
         initial_epoch=progress["steps"] // interval,
         epochs=num_intervals,
         callbacks=[callback],
-        verbose=1 if sys.stdout.isatty() else 0,
+        verbose=int(progress_bar),
         shuffle=False,
     )
 
 
-def finish(model, settings, splits, model_dir):
+def _finish(model, settings, splits, model_dir, say):
     """Evaluates the best weights on the test split; writes metrics.json and pictures."""
-    name = test_split(settings, splits[settings.training.train_split].records.info)
+    name = _test_split(settings, splits[settings.training.train_split].records.info)
     data = splits.get(name)
     if data is None:
         text = splits[settings.training.train_split].text
-        data = as_model_sees(read_records(settings.data.data_dir, name), text, settings)
+        records = read_records(settings.data.data_dir, name, say)
+        data = as_model_sees(records, text, settings, say=say)
     options = EvaluationOptions(
         num_pictures=settings.training.num_pictures,
         load_training_data=lambda: splits[settings.training.train_split],
@@ -165,36 +167,37 @@ def finish(model, settings, splits, model_dir):
         write_atomically(
             model_dir / file_name, (json.dumps(content, indent=2) + "\n").encode("utf-8")
         )
-    print_tables(report)
+    for line in metrics_lines(report):
+        say(line)
     (model_dir / "pictures").mkdir(exist_ok=True)
     for number, (_, picture) in enumerate(evaluation.pictures.values()):
         path = model_dir / "pictures" / f"{settings.training.model}_{number:02d}.png"
         keras.utils.save_img(path, picture, scale=False)
     if evaluation.pictures:
-        print(f"pictures: {model_dir / 'pictures'}")
+        say(f"pictures: {model_dir / 'pictures'}")
     return report
 
 
-def test_split(settings, info):
+def _test_split(settings, info):
     """Returns the split of the final evaluation."""
     if settings.training.test_split:
         return settings.training.test_split
     return "test" if "test" in info.splits else settings.training.dev_split
 
 
-def load_splits(settings, model_dir):
+def _load_splits(settings, model_dir, say):
     """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
     training = settings.training
     _check_splits(settings)
     names = (training.train_split, training.dev_split)
-    records = {name: read_records(settings.data.data_dir, name) for name in names}
+    records = {name: read_records(settings.data.data_dir, name, say) for name in names}
     text = load_text(model_dir, settings)
     if text is None:
         to_learn = records[training.train_split]
         captions = captions_to_learn(to_learn, settings)
-        text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings))
+        text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings), say)
     return {
-        name: as_model_sees(split, text, settings, for_training=name == training.train_split)
+        name: as_model_sees(split, text, settings, name == training.train_split, say)
         for name, split in records.items()
     }
 
@@ -209,7 +212,7 @@ def _check_splits(settings):
     for flag, name in (
         ("train_split", training.train_split),
         ("dev_split", training.dev_split),
-        ("test_split", test_split(settings, info)),
+        ("test_split", _test_split(settings, info)),
     ):
         if name not in info.splits:
             raise ProgramError(
