@@ -14,7 +14,8 @@ from absl import flags
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.program import ProgramError, run
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import run
 
 
 def define_flags(flag_values=flags.FLAGS):
@@ -29,7 +30,7 @@ def main(flag_values=flags.FLAGS):
     """Checks the flags, copies the records and prints what was added.
 
     Raises:
-        ProgramError: for everything that the user can mend.
+        VsaTfError: for everything that the user can mend.
     """
     _check(flag_values)
     try:
@@ -43,7 +44,7 @@ def main(flag_values=flags.FLAGS):
         )
         progress.close()
     except (ValueError, OSError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
     for name, split in info["splits"].items():
         print(
             f"{name}: {split['num_parsed_sentences']} of {split['num_sentences']} sentences have "
@@ -57,16 +58,16 @@ def main(flag_values=flags.FLAGS):
 def _check(flag_values):
     for name in ("data_dir", "dependencies", "output_dir"):
         if not flag_values[name].value:
-            raise ProgramError(f"Expected --{name}. Received: none (see --help)")
+            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
     data_dir, output_dir = flag_values.data_dir, flag_values.output_dir
     if not os.path.isdir(data_dir):
-        raise ProgramError(f"--data_dir={data_dir} is not a directory")
+        raise VsaTfError(f"--data_dir={data_dir} is not a directory")
     if not os.path.isfile(flag_values.dependencies):
-        raise ProgramError(f"--dependencies={flag_values.dependencies} is not a file")
+        raise VsaTfError(f"--dependencies={flag_values.dependencies} is not a file")
     if os.path.exists(output_dir) and not os.path.isdir(output_dir):
-        raise ProgramError(f"--output_dir={output_dir} is not a directory")
+        raise VsaTfError(f"--output_dir={output_dir} is not a directory")
     if os.path.realpath(output_dir) == os.path.realpath(data_dir):
-        raise ProgramError(
+        raise VsaTfError(
             f"--output_dir={output_dir} is --data_dir: records are copied, never changed"
         )
 

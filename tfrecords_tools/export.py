@@ -18,7 +18,8 @@ from absl import flags
 from tfrecords_tools.exporting.exported_directory import whole_directory
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.program import ProgramError, run
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import run
 
 _FORMATS = ("coco", "precomp", "csv")
 
@@ -36,11 +37,11 @@ def main(flag_values=flags.FLAGS):
     """Checks the flags, exports the records and prints what was left out.
 
     Raises:
-        ProgramError: for everything that the user can mend.
+        VsaTfError: for everything that the user can mend.
     """
     for name in ("data_dir", "format", "output_dir"):
         if not flag_values[name].value:
-            raise ProgramError(f"Expected --{name}. Received: none (see --help)")
+            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
     output_dir, name = flag_values.output_dir, flag_values.format
     try:
         info = DatasetInfo.load(flag_values.data_dir)
@@ -52,7 +53,7 @@ def main(flag_values=flags.FLAGS):
             missing = getattr(module, f"export_{name}")(info, splits, folder, progress.add)
         progress.close()
     except (ValueError, OSError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
     for split in splits:
         counts = info.split(split)
         print(f"{split}: {counts.num_images} images, {counts.num_sentences} sentences")
@@ -67,9 +68,9 @@ def _check(info, flag_values):
     for split in splits:
         info.shard_paths(split)
     if len(set(splits)) < len(splits):
-        raise ProgramError(f"Expected each split once. Received: --splits={','.join(splits)}")
+        raise VsaTfError(f"Expected each split once. Received: --splits={','.join(splits)}")
     if flag_values.format == "precomp" and not info.region_feature_size:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected records with features for --format=precomp. Received: {info.data_dir}, "
             "which holds images alone: write it with an --image_encoder"
         )

@@ -8,7 +8,8 @@ import sys
 
 from absl import flags
 
-from vsa_tf.program import ProgramError, run
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import run
 
 
 def define_flags(flag_values=flags.FLAGS):
@@ -41,16 +42,16 @@ def main(flag_values=flags.FLAGS):
     """Prints the summary and does what the flags ask.
 
     Raises:
-        ProgramError: when the records cannot be read, or `--check` finds problems.
+        VsaTfError: when the records cannot be read, or `--check` finds problems.
     """
     data_dir = flag_values.data_dir
     if not data_dir:
-        raise ProgramError("Expected --data_dir. Received: none (see --help)")
+        raise VsaTfError("Expected --data_dir. Received: none (see --help)")
     if not os.path.isdir(data_dir):
-        raise ProgramError(f"--data_dir={data_dir} is not a directory")
+        raise VsaTfError(f"--data_dir={data_dir} is not a directory")
     render = flag_values.render
     if render and not os.path.isdir(os.path.dirname(os.path.abspath(render))):
-        raise ProgramError(f"--render={render}: its directory does not exist")
+        raise VsaTfError(f"--render={render}: its directory does not exist")
     from vsa_tf.data.dataset_info import DatasetInfo
 
     try:
@@ -66,7 +67,7 @@ def main(flag_values=flags.FLAGS):
                 file.write(page)
             print(f"samples: {render}")
     except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
 
 
 def _summary(info):
@@ -111,7 +112,7 @@ def _check(info, max_problems):
         print(f"problem: {problem}")
     if problems:
         more = " or more" if len(problems) == max_problems else ""
-        raise ProgramError(
+        raise VsaTfError(
             f"{info.data_dir}: {len(problems)}{more} problems. Repeat the command that wrote the "
             "directory: it writes damaged shards again."
         )

@@ -17,7 +17,8 @@ from absl import flags
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.sources.registry import DATASETS, check_source, make_source
 from tfrecords_tools.write_parses import write_parses
-from vsa_tf.program import ProgramError, run
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import run
 
 _SOURCE_FLAGS = ("images", "captions", "entities")
 
@@ -51,7 +52,7 @@ def main(flag_values=flags.FLAGS):
     """Checks the flags, parses the captions and prints how many there were.
 
     Raises:
-        ProgramError: for everything that the user can mend.
+        VsaTfError: for everything that the user can mend.
     """
     try:
         arguments = _check(flag_values)
@@ -65,7 +66,7 @@ def main(flag_values=flags.FLAGS):
         )
         progress.close()
     except (ValueError, OSError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
     if num_parsed:
         print(f"{num_parsed} captions parsed in {progress.seconds():.1f} s")
     else:
@@ -76,19 +77,19 @@ def _check(flag_values):
     """Returns the source's arguments; raises before anything slow is done."""
     for name in ("dataset", "output"):
         if not flag_values[name].value:
-            raise ProgramError(f"Expected --{name}. Received: none (see --help)")
+            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
     if flag_values.num_workers is not None and flag_values.num_workers < 1:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --num_workers of at least 1. Received: {flag_values.num_workers}"
         )
     arguments = {name: flag_values[name].value for name in ("dataset", *_SOURCE_FLAGS)}
     check_source(**arguments)
     for name in _SOURCE_FLAGS:
         if arguments[name] and not os.path.exists(arguments[name]):
-            raise ProgramError(f"--{name}={arguments[name]} does not exist")
+            raise VsaTfError(f"--{name}={arguments[name]} does not exist")
     directory = os.path.dirname(os.path.abspath(flag_values.output))
     if not os.path.isdir(directory) or os.path.isdir(flag_values.output):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --output of a file in a directory that exists. "
             f"Received: {flag_values.output}"
         )
@@ -100,13 +101,13 @@ def _load_pipeline(name):
     try:
         import spacy
     except ImportError as error:
-        raise ProgramError(
+        raise VsaTfError(
             'Parsing needs spaCy, which is not installed: pip install "vsa_tf[spacy]"'
         ) from error
     try:
         pipeline = spacy.load(name)
     except OSError as error:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --pipeline of a spaCy package or a directory. Received: {name}. "
             f"Install a package by: python -m spacy download {name}"
         ) from error
@@ -119,7 +120,7 @@ def _captions(source, splits):
     known = source.splits()
     for split in splits or ():
         if split not in known:
-            raise ProgramError(f"Expected --splits among {', '.join(known)}. Received: {split}")
+            raise VsaTfError(f"Expected --splits among {', '.join(known)}. Received: {split}")
     return [
         (f"{example.source_id}#{number}", caption)
         for split in splits or known

@@ -20,7 +20,8 @@ from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
-from vsa_tf.program import ProgramError, run
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import run
 
 
 def define_flags(flag_values=flags.FLAGS):
@@ -145,7 +146,7 @@ def main(flag_values=flags.FLAGS):
     """Checks the flags, writes the records and prints what was written.
 
     Raises:
-        ProgramError: for everything that the user can mend.
+        VsaTfError: for everything that the user can mend.
     """
     try:
         settings, source_arguments = _check(flag_values)
@@ -165,7 +166,7 @@ def main(flag_values=flags.FLAGS):
             make_pool=make_pool,
         )
     except (ValueError, OSError, RuntimeError) as error:
-        raise ProgramError(_message(error)) from error
+        raise VsaTfError(_message(error)) from error
     _print_result(result, flag_values.output_dir, source)
 
 
@@ -173,16 +174,16 @@ def _check(flag_values):
     """Returns the settings and the source's arguments; raises before anything slow is done."""
     for name in ("dataset", "output_dir"):
         if not flag_values[name].value:
-            raise ProgramError(f"Expected --{name}. Received: none (see --help)")
+            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
     other = {"local": "beam_options", "beam": "num_workers"}[flag_values.runner]
     if flag_values[other].value is not None:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected no --{other} with --runner={flag_values.runner}: --num_workers is of the "
             "local runner, --beam_options of Beam's, which count their workers by "
             "'--direct_num_workers=2 --direct_running_mode=multi_threading' and the like"
         )
     if flag_values.num_workers is not None and flag_values.num_workers < 0:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --num_workers of at least 0. Received: {flag_values.num_workers}"
         )
     settings = _settings(flag_values)
@@ -193,7 +194,7 @@ def _check(flag_values):
         except ValueError:
             num_examples = ()
         if len(num_examples) != 3 or min(num_examples) < 0:
-            raise ProgramError(
+            raise VsaTfError(
                 "Expected --num_examples=TRAIN,DEV,TEST, three counts. "
                 f"Received: {','.join(flag_values.num_examples)}"
             )
@@ -208,11 +209,11 @@ def _check(flag_values):
     check_source(**arguments)
     for flag in ("images", "captions", "entities"):
         if arguments[flag] and not os.path.exists(arguments[flag]):
-            raise ProgramError(f"--{flag}={arguments[flag]} does not exist")
+            raise VsaTfError(f"--{flag}={arguments[flag]} does not exist")
     if flag_values.dependencies and not os.path.isfile(flag_values.dependencies):
-        raise ProgramError(f"--dependencies={flag_values.dependencies} is not a file")
+        raise VsaTfError(f"--dependencies={flag_values.dependencies} is not a file")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
-        raise ProgramError(f"--output_dir={flag_values.output_dir} is not a directory")
+        raise VsaTfError(f"--output_dir={flag_values.output_dir} is not a directory")
     if flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
     _check_detector(settings.detector)
@@ -227,7 +228,7 @@ def _beam_pool(flag_values):
         from tfrecords_tools.beam_options import beam_options
         from tfrecords_tools.beam_pool import BeamPool
     except ImportError as error:
-        raise ProgramError(
+        raise VsaTfError(
             '--runner=beam needs Apache Beam, which is not installed: pip install "vsa_tf[beam]"'
         ) from error
     return functools.partial(BeamPool, beam_options(flag_values.beam_options or ""))
@@ -240,7 +241,7 @@ def _settings(flag_values):
     if flag_values.dataset in FEATURE_DATASETS:
         for name in fields:
             if name not in ("num_shards", "seed") and flag_values[name].present:
-                raise ProgramError(
+                raise VsaTfError(
                     f"Expected no --{name} for --dataset={flag_values.dataset}, which brings "
                     f"features in place of photographs. Received: {flag_values[name].value}"
                 )
@@ -262,12 +263,12 @@ def _check_detector(spec):
             "none, grid, proposals, proposals:FILE.json, selective_search, edge_boxes:MODEL.yml.gz",
         )
     elif not os.path.isfile(path):
-        raise ProgramError(f"--detector={spec}: there is no file {path!r}")
+        raise VsaTfError(f"--detector={spec}: there is no file {path!r}")
 
 
 def _check_model(flag, spec, choices):
     if "://" not in spec and not os.path.isfile(os.path.join(spec, "saved_model.pb")):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --{flag} of {choices}, a TF-Hub handle https://... or a SavedModel "
             f"directory. Received: {spec!r}, which has no saved_model.pb"
         )

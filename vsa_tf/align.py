@@ -16,6 +16,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
 from vsa_tf.inference.image_files import image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
@@ -33,15 +34,15 @@ def main(images):
     values = flags.FLAGS
     source = model_source(values)
     if not values.sentence.strip():
-        raise program.ProgramError("--sentence is missing: the text to align")
+        raise VsaTfError("--sentence is missing: the text to align")
     paths = image_files([values.image] * bool(values.image) + images)
     if not paths:
-        raise program.ProgramError("--image is missing: a photograph, or several after the flags")
+        raise VsaTfError("--image is missing: a photograph, or several after the flags")
     if values.output:
         if len(paths) > 1:
-            raise program.ProgramError(f"--output draws a single image. Received: {len(paths)}")
+            raise VsaTfError(f"--output draws a single image. Received: {len(paths)}")
         if not pathlib.Path(values.output).parent.is_dir():
-            raise program.ProgramError(f"--output={values.output}: there is no such directory")
+            raise VsaTfError(f"--output={values.output}: there is no such directory")
     source.check("align", "aligns sentences")
     from vsa_tf.inference.model import Model
 

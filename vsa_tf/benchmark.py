@@ -21,6 +21,7 @@ import time
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
 
 _SUITES = {
@@ -45,11 +46,11 @@ def define_flags():
 def main():
     values = flags.FLAGS
     if not values.output:
-        raise program.ProgramError("--output is missing: the file of the results")
+        raise VsaTfError("--output is missing: the file of the results")
     if not pathlib.Path(values.output).parent.is_dir():
-        raise program.ProgramError(f"--output={values.output}: there is no such directory")
+        raise VsaTfError(f"--output={values.output}: there is no such directory")
     if not importlib.util.find_spec("benchmarks.scoring"):
-        raise program.ProgramError(
+        raise VsaTfError(
             "The benchmarks are a part of the checkout, not of the installed package: run this "
             "program in the checkout's directory"
         )
@@ -83,7 +84,7 @@ def _run(name, torch_path):
         [sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False
     )
     if process.returncode:
-        raise program.ProgramError(f"python {' '.join(command)} failed; its message is above")
+        raise VsaTfError(f"python {' '.join(command)} failed; its message is above")
     return {
         "command": " ".join(["python", *command]),
         "seconds": round(time.monotonic() - start, 1),

@@ -17,6 +17,7 @@ import sys
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 from vsa_tf.inference.signatures import AnswerSettings
@@ -59,10 +60,10 @@ def main(images):
     values = flags.FLAGS
     source = model_source(values)
     if not images:
-        raise program.ProgramError("Expected image files after the flags. Received: none")
+        raise VsaTfError("Expected image files after the flags. Received: none")
     paths = image_files(images)
     if not paths:
-        raise program.ProgramError(f"{images[0]} holds no image files")
+        raise VsaTfError(f"{images[0]} holds no image files")
     source.check("caption", "writes captions")
     settings = None
     if source.model_dir:
@@ -87,21 +88,21 @@ def _check_exported(values, card):
     """Refuses flags that ask an exported model for other captions than it writes."""
     given = [name for name in _OF_MODEL_DIRS if values[name].present]
     if given:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"--{given[0]} goes with --model_dir: an exported model writes captions as "
             "vsa_tf.export was told"
         )
     exported = card["answers"] if card else {}
     beam_size = exported.get("beam_size")
     if values["beam_size"].present and values.beam_size != beam_size:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"Expected --beam_size={beam_size}, with which the model was exported, or none. "
             f"Received: --beam_size={values.beam_size}"
             if beam_size
             else "--beam_size goes with --model_dir or --saved_model: a server's model has its own"
         )
     if values.num_captions > exported.get("num_captions", values.num_captions):
-        raise program.ProgramError(
+        raise VsaTfError(
             f"--num_captions={values.num_captions}: the model was exported with "
             f"{exported['num_captions']}. Ask for fewer, or export it with more"
         )

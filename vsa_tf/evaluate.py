@@ -16,6 +16,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import Settings
 
 CAPTION_METHODS = (
@@ -134,12 +135,10 @@ def define_flags():
 def main():
     values = flags.FLAGS
     if not values.model_dir:
-        raise program.ProgramError(
-            "--model_dir is missing: a directory that vsa_tf.train has written"
-        )
+        raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
     for name in ("output", "word_magnitudes"):
         if values[name].value and not pathlib.Path(values[name].value).parent.is_dir():
-            raise program.ProgramError(f"--{name}={values[name].value}: there is no such directory")
+            raise VsaTfError(f"--{name}={values[name].value}: there is no such directory")
     check(Settings.load(values.model_dir))
     from vsa_tf.evaluation.evaluate_model import evaluate_model
     from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -175,12 +174,12 @@ def main():
 
 
 def check(settings):
-    """Refuses flags that the model has no use for. Raises ProgramError."""
+    """Refuses flags that the model has no use for. Raises VsaTfError."""
     values, model = flags.FLAGS, settings.training.model
     for family, names in _FLAGS_OF.items():
         for name in names if settings.model.family != family else ():
             if not values[name].using_default_value:
-                raise program.ProgramError(f"--{name} is not for the model {model}; leave it out")
+                raise VsaTfError(f"--{name} is not for the model {model}; leave it out")
     if settings.model.reads_dependencies:
         _check_dependencies(settings)
     elif settings.model.family == "two_branch":
@@ -194,7 +193,7 @@ def check(settings):
 def _check_dependencies(settings):
     for name in _OF_WORDS:
         if not flags.FLAGS[name].using_default_value:
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"--{name} is of words, and this {settings.training.model} model reads dependency "
                 "relations; leave it out"
             )
@@ -204,13 +203,13 @@ def _check_protocol(settings):
     values = flags.FLAGS
     named = f"--protocol={values.protocol}"
     if settings.model.pairs_phrases:
-        raise program.ProgramError(f"{named} is of retrieval; this model finds boxes of phrases")
+        raise VsaTfError(f"{named} is of retrieval; this model finds boxes of phrases")
     if settings.model.family == "captioning" and values.retrieval == "none":
-        raise program.ProgramError(
+        raise VsaTfError(
             f"{named} needs --retrieval=exact, or --retrieval=shortlist, of a caption generator"
         )
     if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"{named} compares images by their features. Received: a model of records without them"
         )
 
@@ -218,26 +217,26 @@ def _check_protocol(settings):
 def _check_captioner(settings):
     values = flags.FLAGS
     if values.retrieval == "shortlist" and not values.shortlist_model:
-        raise program.ProgramError("--retrieval=shortlist needs --shortlist_model")
+        raise VsaTfError("--retrieval=shortlist needs --shortlist_model")
     if values.shortlist_model:
         shortlist = Settings.load(values.shortlist_model)
         kind = shortlist.training.model
         if shortlist.model.family != "alignment":
-            raise program.ProgramError(
+            raise VsaTfError(
                 "Expected --shortlist_model to hold an alignment model. Received: "
                 f"{values.shortlist_model} with the model {kind}"
             )
     if not settings.model.sees_images and values.retrieval != "none":
-        raise program.ProgramError("--variant=rnn_base sees no image: it cannot retrieve")
+        raise VsaTfError("--variant=rnn_base sees no image: it cannot retrieve")
     finds_similar = any(m.startswith(("consensus", "nearest")) for m in values.caption_method)
     if finds_similar and values.neighbor_features == "encoder":
         if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
-            raise program.ProgramError(
+            raise VsaTfError(
                 "The records hold no features to find similar images by: "
                 "--neighbor_features=refined"
             )
     if values.neighbor_features == "refined" and not settings.model.refines_images:
-        raise program.ProgramError(
+        raise VsaTfError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
 
@@ -245,20 +244,20 @@ def _check_captioner(settings):
 def _check_two_branch(settings):
     values, model = flags.FLAGS, settings.model
     if values.fold_size and model.pairs_phrases:
-        raise program.ProgramError("--fold_size is of retrieval; this model finds boxes of phrases")
+        raise VsaTfError("--fold_size is of retrieval; this model finds boxes of phrases")
     _phrase_weight()
     if values.phrase_model:
         _check_phrase_model(settings)
     elif not values["phrase_weight"].using_default_value:
-        raise program.ProgramError("--phrase_weight needs --phrase_model")
+        raise VsaTfError("--phrase_weight needs --phrase_model")
     if values.baseline:
         if not model.reads_sentence_features:
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"--baseline={values.baseline} needs a fixed text feature. Received: a model of "
                 f"--text={model.text}"
             )
         if Settings.load_inputs(values.model_dir)["region_feature_size"] == 0:
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"--baseline={values.baseline} needs features of images. Received: a model that "
                 "trains a CNN on pixels"
             )
@@ -267,16 +266,16 @@ def _check_two_branch(settings):
 def _check_phrase_model(settings):
     values = flags.FLAGS
     if settings.training.model != "embedding" or settings.model.pairs_phrases:
-        raise program.ProgramError(
+        raise VsaTfError(
             "--phrase_model adds to the distance of an embedding network of images and sentences. "
             f"Received: the model {settings.training.model} of --task={settings.model.task}"
         )
     if values.baseline:
-        raise program.ProgramError("--phrase_model and --baseline exclude each other; choose one")
+        raise VsaTfError("--phrase_model and --baseline exclude each other; choose one")
     phrases = Settings.load(values.phrase_model)
     model = phrases.training.model
     if phrases.model.family != "alignment" and not phrases.model.searches_regions:
-        raise program.ProgramError(
+        raise VsaTfError(
             "Expected --phrase_model to hold an embedding network of --task=region_phrase or an "
             f"alignment model. Received: {values.phrase_model} with the model {model}"
         )
@@ -292,7 +291,7 @@ def _phrase_weight():
     except ValueError:
         weight = -1.0
     if not 0 <= weight <= 1:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"Expected --phrase_weight to be a number from 0 to 1, or tuned. Received: {text}"
         )
     return weight

@@ -16,6 +16,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.settings import Settings
 
@@ -81,12 +82,12 @@ def main():
     values = flags.FLAGS
     for name in ("model_dir", "export_dir"):
         if not values[name].value:
-            raise program.ProgramError(f"--{name} is missing")
+            raise VsaTfError(f"--{name} is missing")
     if pathlib.Path(values.export_dir).is_file():
-        raise program.ProgramError(f"--export_dir={values.export_dir} is a file, not a directory")
+        raise VsaTfError(f"--export_dir={values.export_dir} is a file, not a directory")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
-        raise program.ProgramError(
+        raise VsaTfError(
             f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
         )
     answers = answer_settings(values, Settings.load(values.model_dir))
@@ -104,7 +105,7 @@ def answer_settings(values, settings):
         settings: the `Settings` of the model.
 
     Raises:
-        ProgramError: flags contradict one another, or the model.
+        VsaTfError: flags contradict one another, or the model.
     """
     own = set()
     if "caption" in settings.model.signatures:
@@ -117,9 +118,7 @@ def answer_settings(values, settings):
         if values[name].value is not None
     }
     for name in given.keys() - own:
-        raise program.ProgramError(
-            f"--{name} is not for a {settings.training.model} model; leave it out"
-        )
+        raise VsaTfError(f"--{name} is not for a {settings.training.model} model; leave it out")
     return AnswerSettings.of(**given)
 
 

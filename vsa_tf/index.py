@@ -19,6 +19,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import image_files
 from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
 from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
@@ -44,22 +45,20 @@ def define_flags():
 def main(images):
     values = flags.FLAGS
     if not values.index_dir:
-        raise program.ProgramError("--index_dir is missing: the directory of the index")
+        raise VsaTfError("--index_dir is missing: the directory of the index")
     if pathlib.Path(values.index_dir).is_file():
-        raise program.ProgramError(f"--index_dir={values.index_dir} is a file, not a directory")
+        raise VsaTfError(f"--index_dir={values.index_dir} is a file, not a directory")
     manifest = IndexManifest.load(values.index_dir)
     if values.dtype and manifest and values.dtype != manifest.dtype:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"Expected --dtype={manifest.dtype}, as {values.index_dir} was made. Received: "
             f"--dtype={values.dtype}"
         )
     source, paths, sentences = _what_to_add(values, images)
     if source is None and manifest is None:
-        raise program.ProgramError(f"--index_dir={values.index_dir} holds no index yet")
+        raise VsaTfError(f"--index_dir={values.index_dir} holds no index yet")
     if values.approximate and importlib.util.find_spec("faiss") is None:
-        raise program.ProgramError(
-            "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
-        )
+        raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     from vsa_tf.search_index.index_builder import build_index
 
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
@@ -71,12 +70,12 @@ def _what_to_add(values, images):
     if not values.images and not images and not values.sentences:
         if values.approximate and not names_a_model(values):
             return None, [], []
-        raise program.ProgramError("Expected --images or --sentences. Received: neither")
+        raise VsaTfError("Expected --images or --sentences. Received: neither")
     source = model_source(values)
     source.check("embed_image", "embeds images and sentences")
     paths = image_files([*values.images, *images])
     if (values.images or images) and not paths:
-        raise program.ProgramError(f"{[*values.images, *images][0]} holds no image files")
+        raise VsaTfError(f"{[*values.images, *images][0]} holds no image files")
     return source, paths, _sentences(values.sentences) if values.sentences else []
 
 
@@ -84,10 +83,10 @@ def _sentences(path):
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise program.ProgramError(f"--sentences={path} cannot be read: {error}") from error
+        raise VsaTfError(f"--sentences={path} cannot be read: {error}") from error
     sentences = [line.strip() for line in lines if line.strip()]
     if not sentences:
-        raise program.ProgramError(f"--sentences={path} holds no sentence")
+        raise VsaTfError(f"--sentences={path} holds no sentence")
     return sentences
 
 

@@ -15,6 +15,7 @@ alone, a list of such boxes. A file that cannot be read is reported in its line,
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import image_files, read_boxes, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
@@ -31,14 +32,12 @@ def main(images):
     values = flags.FLAGS
     source = model_source(values)
     if not values.phrase or not all(phrase.strip() for phrase in values.phrase):
-        raise program.ProgramError("--phrase is missing: the text to find")
+        raise VsaTfError("--phrase is missing: the text to find")
     paths = image_files([values.image] * bool(values.image) + images)
     if not paths:
-        raise program.ProgramError("--image is missing: a photograph, or several after the flags")
+        raise VsaTfError("--image is missing: a photograph, or several after the flags")
     if values.boxes and not source.model_dir:
-        raise program.ProgramError(
-            "--boxes goes with --model_dir: an exported model has its detector inside"
-        )
+        raise VsaTfError("--boxes goes with --model_dir: an exported model has its detector inside")
     boxes = read_boxes(values.boxes) if values.boxes else None
     source.check("localize", "finds phrases")
     from vsa_tf.inference.model import Model

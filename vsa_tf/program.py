@@ -6,6 +6,8 @@ import sys
 
 from absl import flags
 
+from vsa_tf.errors import VsaTfError
+
 # Of paths that a flag names: there is nothing for a traceback to tell.
 _OF_PATHS = (
     errno.EACCES,
@@ -20,10 +22,6 @@ _OF_PATHS = (
 
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
-
-
-class ProgramError(Exception):
-    """Something the user can mend; printed as one line, exit 1, without a traceback."""
 
 
 def silent(line):
@@ -51,7 +49,7 @@ def run(main, usage, positional=None, help_sections=None):
             given the flags of a command line with `--help`; None: they are listed by name.
 
     A wrong, missing or contradictory flag, a path that cannot be read or written, and every
-    `ProgramError`, is one line on standard error and exit 1; `--help` exits 0.
+    `VsaTfError`, is one line on standard error and exit 1; `--help` exits 0.
     """
     # TensorFlow prints pages of information when it is imported later, and as errors that there
     # is no GPU and no AVX512; what goes wrong is raised.
@@ -70,10 +68,12 @@ def run(main, usage, positional=None, help_sections=None):
         if positional:
             main(arguments)
         elif arguments:
-            raise ProgramError(f"Expected only flags. Received: {' '.join(arguments)}")
+            raise VsaTfError(f"Expected only flags. Received: {' '.join(arguments)}")
         else:
             main()
-    except (ProgramError, flags.Error) as error:
+    except VsaTfError as error:
+        sys.exit(f"error: {' '.join(error.of_flags.split())}")
+    except flags.Error as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except OSError as error:
         if error.errno in _OF_PATHS and error.filename is not None:

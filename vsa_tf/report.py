@@ -14,6 +14,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.reporting.report_folder import ReportOptions, check_report_folder
 from vsa_tf.settings import Settings
 
@@ -56,17 +57,15 @@ def define_flags():
 def main():
     values = flags.FLAGS
     if not values.model_dir:
-        raise program.ProgramError(
-            "--model_dir is missing: a directory that vsa_tf.train has written"
-        )
+        raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
     if not values.output_dir:
-        raise program.ProgramError("--output_dir is missing: where the pages are written")
+        raise VsaTfError("--output_dir is missing: where the pages are written")
     check_report_folder(values.output_dir)
     if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
-        raise program.ProgramError(f"--projector_dir={values.projector_dir} is a file")
+        raise VsaTfError(f"--projector_dir={values.projector_dir} is a file")
     settings = Settings.load(values.model_dir)
     if settings.model.reads_dependencies:
-        raise program.ProgramError(
+        raise VsaTfError(
             f"The pages show words and their boxes; this {settings.training.model} model reads "
             f"dependency relations: see metrics.json and pictures of {values.model_dir}"
         )
@@ -98,7 +97,7 @@ def _check_queries(settings):
         return
     for name in ("query", "num_frequent_queries"):
         if not values[name].using_default_value:
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"--{name} is not for this {model} model, which finds no regions for text; "
                 "leave it out"
             )

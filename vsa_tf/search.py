@@ -17,6 +17,7 @@ from absl import flags
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.model_source import (
     ModelSource,
     define_model_flags,
@@ -43,18 +44,14 @@ def define_flags():
 def main():
     values = flags.FLAGS
     if not values.index_dir:
-        raise program.ProgramError("--index_dir is missing: a directory of vsa_tf.index")
+        raise VsaTfError("--index_dir is missing: a directory of vsa_tf.index")
     if not values.query.strip():
-        raise program.ProgramError("--query is missing: a text, or the path of an image")
+        raise VsaTfError("--query is missing: a text, or the path of an image")
     manifest = IndexManifest.load(values.index_dir)
     if manifest is None:
-        raise program.ProgramError(
-            f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one"
-        )
+        raise VsaTfError(f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one")
     if values.approximate and importlib.util.find_spec("faiss") is None:
-        raise program.ProgramError(
-            "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
-        )
+        raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     target = _target(values)
     is_image = _is_image(values.query)
     source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
@@ -69,9 +66,9 @@ def main():
 def _target(values):
     held = [kind for kind in _KINDS if IndexShard.find(values.index_dir, kind)]
     if not held:
-        raise program.ProgramError(f"--index_dir={values.index_dir} is empty: add something to it")
+        raise VsaTfError(f"--index_dir={values.index_dir} is empty: add something to it")
     if values.target and values.target not in held:
-        raise program.ProgramError(f"--target={values.target}: the index holds {held[0]} alone")
+        raise VsaTfError(f"--target={values.target}: the index holds {held[0]} alone")
     return values.target or held[0]
 
 
@@ -83,7 +80,7 @@ def _is_image(query):
     try:
         decode_image(data)
     except ImageError as error:
-        raise program.ProgramError(f"--query={query} is a file, but {error}") from error
+        raise VsaTfError(f"--query={query} is a file, but {error}") from error
     return True
 
 
@@ -91,7 +88,7 @@ def _recorded_source(manifest):
     source = ModelSource(**manifest.model)
     path = source.model_dir or source.saved_model
     if path and not pathlib.Path(path).exists():
-        raise program.ProgramError(
+        raise VsaTfError(
             f"The index was made with {path}, which is not there: name the model by --model_dir, "
             "--saved_model or --server"
         )

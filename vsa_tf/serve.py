@@ -20,6 +20,7 @@ import socket
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.request_limits import RequestLimits
 
@@ -89,7 +90,7 @@ def main():
     configs = _model_configs(values)
     for config in configs:
         if not os.path.isdir(config.base_path):
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"the base path of {config.name}, {config.base_path}, is not a directory"
             )
     _check_index(values)
@@ -127,35 +128,31 @@ def _check_packages():
         except ModuleNotFoundError:
             found = None
         if found is None:
-            raise program.ProgramError(
-                f"{package} is not installed: pip install 'vsa_tf[serve]' brings it"
-            )
+            raise VsaTfError(f"{package} is not installed: pip install 'vsa_tf[serve]' brings it")
 
 
 def _check_index(values):
     if not values.index_dir:
         return
     if not values.demo:
-        raise program.ProgramError("--index_dir is searched by the page: leave out --nodemo")
+        raise VsaTfError("--index_dir is searched by the page: leave out --nodemo")
     from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 
     if IndexManifest.load(values.index_dir) is None:
-        raise program.ProgramError(
-            f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one"
-        )
+        raise VsaTfError(f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one")
     if not IndexShard.find(values.index_dir, "images"):
-        raise program.ProgramError(f"--index_dir={values.index_dir} holds no photographs")
+        raise VsaTfError(f"--index_dir={values.index_dir} holds no photographs")
 
 
 def _check_ports(values):
     if values.port and values.port == values.rest_port:
-        raise program.ProgramError(f"--port and --rest_port are both {values.port}")
+        raise VsaTfError(f"--port and --rest_port are both {values.port}")
     for name in ("port", "rest_port"):
         port = values[name].value
         try:
             socket.create_server((values.host, port)).close()
         except OSError as error:
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"cannot listen on {values.host}:{port}: {error.strerror}. Choose another --{name} "
                 "or --host"
             ) from error
@@ -164,11 +161,9 @@ def _check_ports(values):
 def _model_configs(values):
     single = [name for name in ("model_name", "model_base_path") if values[name].value]
     if values.model_config_file and single:
-        raise program.ProgramError(f"--model_config_file and --{single[0]} exclude each other")
+        raise VsaTfError(f"--model_config_file and --{single[0]} exclude each other")
     if not values.model_config_file and len(single) < 2:
-        raise program.ProgramError(
-            "Expected --model_name and --model_base_path, or --model_config_file"
-        )
+        raise VsaTfError("Expected --model_name and --model_base_path, or --model_config_file")
     from vsa_tf.server.model_config import read_model_config_file
 
     try:
@@ -176,7 +171,7 @@ def _model_configs(values):
             return read_model_config_file(values.model_config_file)
         return [ModelConfig(values.model_name, values.model_base_path)]
     except ValueError as error:
-        raise program.ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
 
 
 if __name__ == "__main__":

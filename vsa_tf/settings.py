@@ -9,9 +9,9 @@ import json
 import os
 import pathlib
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import NetworkSettings, setting
-from vsa_tf.program import ProgramError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Settings:
             **values: settings by their names.
 
         Raises:
-            ProgramError: the model has no such setting, or its value is not allowed.
+            VsaTfError: the model has no such setting, or its value is not allowed.
 
         Example:
 
@@ -139,7 +139,7 @@ class Settings:
         (256, 500, 'adam')
         """
         if model not in MODELS:
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected --model to be one of {', '.join(MODELS)}. Received: --model={model}"
             )
         network = MODELS[model].settings
@@ -147,7 +147,7 @@ class Settings:
         fields = {field.name: field for group in groups for field in dataclasses.fields(group)}
         for name, value in values.items():
             if name not in fields:
-                raise ProgramError(f"--{name} is not a setting of --model={model}; leave it out")
+                raise VsaTfError(f"--{name} is not a setting of --model={model}; leave it out")
             _check_value(fields[name], value, model)
         shared = dict(network.shared_defaults)
         if values.get("clip_norm"):
@@ -184,28 +184,28 @@ class Settings:
 
     @classmethod
     def load(cls, model_dir):
-        """Reads the settings of a trained model. Raises ProgramError if they are not there."""
+        """Reads the settings of a trained model. Raises VsaTfError if they are not there."""
         path = pathlib.Path(model_dir) / "config.json"
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except OSError:
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected a model directory that vsa_tf.train has written. Received: "
                 f"{model_dir!r}, which has no readable config.json"
             ) from None
         except (ValueError, KeyError, TypeError) as error:
-            raise ProgramError(f"{path} is not a settings file of this version: {error}") from None
+            raise VsaTfError(f"{path} is not a settings file of this version: {error}") from None
 
     @classmethod
     def load_inputs(cls, model_dir):
         """Reads the sizes of the records that a model was trained on, a dict.
 
-        Raises ProgramError if a settings file does not hold them.
+        Raises VsaTfError if a settings file does not hold them.
         """
         path = pathlib.Path(model_dir) / "config.json"
         inputs = json.loads(path.read_text("utf-8")).get("inputs")
         if not isinstance(inputs, dict):
-            raise ProgramError(f"{path} is not a settings file of this version: it has no inputs")
+            raise VsaTfError(f"{path} is not a settings file of this version: it has no inputs")
         return inputs
 
     def difference(self, other):
@@ -241,17 +241,17 @@ def _check_value(field, value, model):
     kind = field.type if isinstance(field.type, type) else {"str": str}[field.type]
     allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --{field.name} of type {kind.__name__}. Received: --{field.name}={value!r}"
         )
     if limits["choices"] and value not in limits["choices"]:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --{field.name} of --model={model} to be one of "
             f"{', '.join(limits['choices'])}. Received: {value}"
         )
     for bound, is_outside in (("minimum", float.__lt__), ("maximum", float.__gt__)):
         if limits[bound] is not None and is_outside(float(value), float(limits[bound])):
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected --{field.name} with a {bound} of {limits[bound]}. "
                 f"Received: --{field.name}={value}"
             )
@@ -261,30 +261,30 @@ def check(settings):
     """Refuses settings that contradict one another, before anything slow.
 
     Raises:
-        ProgramError: says which flags and what to do.
+        VsaTfError: says which flags and what to do.
     """
     training, data = settings.training, settings.data
     if not training.model_dir:
-        raise ProgramError("--model_dir is missing: where checkpoints and metrics are written")
+        raise VsaTfError("--model_dir is missing: where checkpoints and metrics are written")
     if not data.data_dir:
-        raise ProgramError("--data_dir is missing: records written by tfrecords_tools.write")
+        raise VsaTfError("--data_dir is missing: records written by tfrecords_tools.write")
     if data.dataset != "shape_scenes" and not pathlib.Path(data.data_dir).is_dir():
-        raise ProgramError(f"--data_dir={data.data_dir} is not a directory")
+        raise VsaTfError(f"--data_dir={data.data_dir} is not a directory")
     if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-        raise ProgramError(
+        raise VsaTfError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "
             "vsa_tf.export without KERAS_BACKEND"
         )
     if settings.model.reads_dependencies and training.report_dir:
-        raise ProgramError(
+        raise VsaTfError(
             f"--report_dir: the pages show words, and --model={training.model} reads dependency "
             "relations here; leave it out"
         )
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
-        raise ProgramError("--clip_value and --clip_norm exclude each other; choose one")
+        raise VsaTfError("--clip_value and --clip_norm exclude each other; choose one")
     counts = data.num_examples.split(",")
     if len(counts) != 3 or not all(count.strip().isdigit() and int(count) for count in counts):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"
         )

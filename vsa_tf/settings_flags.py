@@ -10,8 +10,8 @@ import itertools
 
 from absl import flags
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 _GROUPS = {"Run": TrainingSettings, "Data": DataSettings, "Optimiser": OptimizerSettings}
@@ -65,7 +65,7 @@ def settings_from_flags(flag_values=flags.FLAGS):
     """Collects the parsed flags.
 
     Raises:
-        ProgramError: for a flag that the chosen model does not have, or flags that contradict.
+        VsaTfError: for a flag that the chosen model does not have, or flags that contradict.
     """
     settings = _given(flag_values)
     check(settings)
@@ -80,14 +80,14 @@ def settings_from_flagfile(path, **values):
         **values: settings that differ from the file, as of `Settings.of`.
 
     Raises:
-        ProgramError: the file cannot be read, or holds what is no setting.
+        VsaTfError: the file cannot be read, or holds what is no setting.
     """
     flag_values = flags.FlagValues()
     define_flags(flag_values)
     try:
         flag_values(["", f"--flagfile={path}"])
     except flags.Error as error:
-        raise ProgramError(f"{path}: {error}") from error
+        raise VsaTfError(f"{path}: {error}") from error
     return _given(flag_values, values)
 
 

@@ -19,6 +19,7 @@ import sys
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
 
 # Of each kind of metric, what the papers' tables show.
@@ -54,10 +55,10 @@ def main(more_flags):
     values = flags.FLAGS
     others = [argument for argument in more_flags if not argument.startswith("-")]
     if others:
-        raise program.ProgramError(f"Expected only flags. Received: {' '.join(others)}")
+        raise VsaTfError(f"Expected only flags. Received: {' '.join(others)}")
     for name in ("rows", "data_dir", "model_dir"):
         if not values[name].value:
-            raise program.ProgramError(f"Expected --{name}. Received: none (see --help)")
+            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
     rows = read_rows(values.rows)
     model_dir = pathlib.Path(values.model_dir)
     table = []
@@ -72,11 +73,11 @@ def main(more_flags):
 
 
 def read_rows(path):
-    """Returns the `Row`s of a file. Raises ProgramError for a line that is none."""
+    """Returns the `Row`s of a file. Raises VsaTfError for a line that is none."""
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise program.ProgramError(f"--rows={path}: {error.strerror}") from error
+        raise VsaTfError(f"--rows={path}: {error.strerror}") from error
     rows = []
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
@@ -84,12 +85,12 @@ def read_rows(path):
             continue
         name, bar, arguments = text.partition("|")
         if not bar or not name.strip():
-            raise program.ProgramError(
+            raise VsaTfError(
                 f"Expected `NAME | FLAGS` in line {number} of {path}. Received: {text!r}"
             )
         rows.append(Row(name.strip(), tuple(shlex.split(arguments))))
     if len({row.directory for row in rows}) != len(rows) or not rows:
-        raise program.ProgramError(f"Expected rows of different names in {path}. See --help")
+        raise VsaTfError(f"Expected rows of different names in {path}. See --help")
     return rows
 
 
@@ -107,7 +108,7 @@ def _train(row, data_dir, model_dir, more_flags):
             *more_flags,
         ]
         if subprocess.run(command, check=False).returncode:
-            raise program.ProgramError(f"row {row.name!r} failed: {shlex.join(command[1:])}")
+            raise VsaTfError(f"row {row.name!r} failed: {shlex.join(command[1:])}")
     return json.loads(path.read_text(encoding="utf-8"))["metrics"]
 
 

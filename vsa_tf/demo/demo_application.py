@@ -45,7 +45,7 @@ class DemoApplication:
         index_dir: directory that `vsa_tf.index` has written, to search; empty: none.
 
     Raises:
-        ProgramError: there is no index, or it is damaged.
+        VsaTfError: there is no index, or it is damaged.
     """
 
     def __init__(self, catalog, pool, index_dir=""):

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.inference.signatures import SIGNATURE_INPUTS
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.model_probe import probe, same_model
 from vsa_tf.search_index.search_index import SearchIndex
@@ -35,7 +35,7 @@ class PhotographSearch:
         catalog: `ModelCatalog`.
 
     Raises:
-        ProgramError: there is no index, or it is damaged.
+        VsaTfError: there is no index, or it is damaged.
     """
 
     def __init__(self, index_dir, catalog):
@@ -76,7 +76,7 @@ class PhotographSearch:
         try:
             embedded = Embedded.of_sentences(self._model(), [query])
             hits = self._index.search(embedded, "images", _NUM_RESULTS)
-        except ProgramError as error:
+        except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
         return [
             {

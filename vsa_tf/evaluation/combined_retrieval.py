@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
 from vsa_tf.model_dir.load_split import as_model_sees, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.fragment_model import FragmentModel
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import combined_distance, phrase_distances
 
@@ -112,7 +113,7 @@ class PhraseModel:
             records: the `RecordSplit`, or what has its `info`, `split` and `captions`.
 
         Raises:
-            ProgramError: its records cannot be read, or are of other photographs or captions.
+            VsaTfError: its records cannot be read, or are of other photographs or captions.
         """
         settings, inputs, info = self._trained.settings, self._trained.inputs, records.info
         num_regions = min(settings.data.num_regions or info.num_regions, info.num_regions)
@@ -120,7 +121,7 @@ class PhraseModel:
         if any(inputs[name] != value for name, value in received.items()):
             own_records = read_records(settings.data.data_dir, records.split, self._say)
             if own_records.captions != records.captions:
-                raise ProgramError(
+                raise VsaTfError(
                     f"Expected {settings.data.data_dir}, which --phrase_model was trained on, to "
                     f"hold the photographs and captions of {info.data_dir} in split "
                     f"{records.split}. Received: others"

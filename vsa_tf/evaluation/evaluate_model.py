@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
 from vsa_tf.evaluation.combined_retrieval import PhraseModel
@@ -17,7 +18,7 @@ from vsa_tf.files import write_atomically
 from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.load_split import as_model_sees, load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart
 
@@ -67,7 +68,7 @@ def evaluate_model(
         The content of `output`.
 
     Raises:
-        ProgramError: records or model cannot be used, or do not belong together.
+        VsaTfError: records or model cannot be used, or do not belong together.
     """
     trained = TrainedModel(model_dir)
     settings = trained.settings
@@ -81,7 +82,7 @@ def evaluate_model(
     )
     data = load(split)
     if options and options.fold_size > data.records.num_images:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --fold_size of at most the {data.records.num_images} images of split "
             f"{split}. Received: --fold_size={options.fold_size}"
         )

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 def generated_ceiling(info, split, ranks):
@@ -49,7 +49,7 @@ def generate_data(settings):
         settings: `Settings`.
 
     Raises:
-        ProgramError: the directory holds other records.
+        VsaTfError: the directory holds other records.
     """
     from tfrecords_tools.sources.shape_scenes import ShapeScenes
     from tfrecords_tools.write_settings import WriteSettings
@@ -70,4 +70,4 @@ def generate_data(settings):
             num_workers=0,
         )
     except (OSError, ValueError) as error:
-        raise ProgramError(f"{pathlib.Path(settings.data.data_dir)}: {error}") from error
+        raise VsaTfError(f"{pathlib.Path(settings.data.data_dir)}: {error}") from error

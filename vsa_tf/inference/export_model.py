@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 
 LARGEST_DIFFERENCE = 1e-4
 _STRINGS = tf.TensorSpec([None], tf.string)
@@ -104,7 +105,7 @@ class GraphModel(tf.Module):
             `[B]`.
 
     Raises:
-        ProgramError: the detector cannot be part of a SavedModel.
+        VsaTfError: the detector cannot be part of a SavedModel.
     """
 
     def __init__(self, local):
@@ -149,7 +150,7 @@ def check_differences(differences):
         differences: of `answer_differences`.
 
     Raises:
-        ProgramError: names the largest difference.
+        VsaTfError: names the largest difference.
     """
     largest, name, output = max(
         (difference, name, output)
@@ -158,7 +159,7 @@ def check_differences(differences):
     )
     if largest > LARGEST_DIFFERENCE:
         amount = f"by {largest:.3g}" if math.isfinite(largest) else "in its text or shape"
-        raise ProgramError(
+        raise VsaTfError(
             f"The exported model is not the trained one: {output} of {name} differs {amount} "
             f"(allowed: {LARGEST_DIFFERENCE}). Nothing was written; please report this"
         )
@@ -200,25 +201,25 @@ def read_examples(data_dir, split, count, image_files=(), reads_dependencies=Fal
         `Examples`.
 
     Raises:
-        ProgramError: records or photographs cannot be read, or there are none.
+        VsaTfError: records or photographs cannot be read, or there are none.
     """
     try:
         records = RecordSplit(data_dir, split, feature_cache_bytes=0)
         images = [pathlib.Path(file).read_bytes() for file in image_files]
     except (OSError, ValueError) as error:
-        raise ProgramError(f"no examples to check the export with: {error}") from error
+        raise VsaTfError(f"no examples to check the export with: {error}") from error
     # An image without captions shows nothing of the text side.
     captioned = sorted(set(records.image_of_caption.tolist()))[: len(images) or count]
     if not images:
         if not records.info.contents["images_stored"]:
-            raise ProgramError(
+            raise VsaTfError(
                 f"{data_dir} holds no images to check the export with: give --example_image=FILE"
             )
         images = records.read_encoded_images(captioned)
     captions = [records.captions[records.first_caption[image]] for image in captioned]
     if reads_dependencies:
         if not any(records.dependencies):
-            raise ProgramError(
+            raise VsaTfError(
                 f"{data_dir} holds no parses to check the export with: give --data_dir of records "
                 "with dependency relations"
             )

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.inference.signatures import InputError, version_path
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.inference.signatures import version_path
 
 
 class ExportedModel:
@@ -20,7 +20,7 @@ class ExportedModel:
         signatures: dict of name to the names of its inputs.
 
     Raises:
-        ProgramError: there is no SavedModel.
+        VsaTfError: there is no SavedModel.
     """
 
     def __init__(self, saved_model):
@@ -28,7 +28,7 @@ class ExportedModel:
         try:
             self._module = tf.saved_model.load(str(self.path))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise ProgramError(f"{self.path} cannot be loaded: {error}") from error
+            raise VsaTfError(f"{self.path} cannot be loaded: {error}") from error
         self._functions = dict(self._module.signatures)
         # One of the others, by another name.
         self._functions.pop("serving_default", None)

@@ -5,10 +5,10 @@ import tensorflow as tf
 from tfrecords_tools.detectors import GridDetector, SavedModelDetector, WholeFrameOnly
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.graph_encoder import GraphEncoder
 from vsa_tf.inference.graph_images import graph_image, graph_stored_image
 from vsa_tf.inference.photograph_reader import NMS_THRESHOLD
-from vsa_tf.program import ProgramError
 
 # As in `select_regions`, whose results these are.
 _SMALLEST_SIDE = 1e-3
@@ -21,7 +21,7 @@ class GraphPhotographs(tf.Module):
         reader: the `PhotographReader`.
 
     Raises:
-        ProgramError: its detector cannot be part of a SavedModel.
+        VsaTfError: its detector cannot be part of a SavedModel.
     """
 
     def __init__(self, reader):
@@ -38,7 +38,7 @@ class GraphPhotographs(tf.Module):
         elif isinstance(reader.detector, WholeFrameOnly):
             self._regions = WHOLE_FRAME
         else:
-            raise ProgramError(
+            raise VsaTfError(
                 "--detector: expected a SavedModel, grid or none, which can be part of a "
                 f"SavedModel. Received: {reader.detector.describe()['spec']}"
             )

@@ -11,8 +11,7 @@ import sys
 import numpy as np
 
 from tfrecords_tools.progress import Progress
-from vsa_tf.inference.signatures import InputError
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import InputError, VsaTfError
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 # Few enough for memory, and for the limits of a server.
@@ -120,7 +119,7 @@ def write_answers(paths, ask, output=None):
         output: a text file; None: the standard output.
 
     Raises:
-        ProgramError: when all others are done, if some files could not be read.
+        VsaTfError: when all others are done, if some files could not be read.
     """
     output = output or sys.stdout
     progress = Progress(len(paths))
@@ -132,9 +131,7 @@ def write_answers(paths, ask, output=None):
         progress.add(1)
     progress.close()
     if num_failed:
-        raise ProgramError(
-            f"{num_failed} of {len(paths)} images could not be read; see their lines"
-        )
+        raise VsaTfError(f"{num_failed} of {len(paths)} images could not be read; see their lines")
 
 
 def read_boxes(path):
@@ -147,20 +144,20 @@ def read_boxes(path):
         A list of lists of four floats, at least one.
 
     Raises:
-        ProgramError: names the box that is none.
+        VsaTfError: names the box that is none.
     """
     try:
         boxes = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ProgramError(f"--boxes={path} cannot be read: {error}") from error
+        raise VsaTfError(f"--boxes={path} cannot be read: {error}") from error
     if not isinstance(boxes, list) or not boxes:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --boxes={path} to hold a JSON list of boxes [ymin, xmin, ymax, xmax]. "
             f"Received: {json.dumps(boxes)[:80]}"
         )
     for number, box in enumerate(boxes):
         if not _is_box(box):
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected box {number} of --boxes={path} to be [ymin, xmin, ymax, xmax], from 0 "
                 f"to 1, ymin < ymax and xmin < xmax. Received: {json.dumps(box)[:80]}"
             )

@@ -7,13 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.answers import make_answers
 from vsa_tf.inference.exported_model import as_arrays
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.sentence_reader import RelationReader, SentenceReader
-from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings, InputError
+from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.program import ProgramError
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
 _REGIONS_TO_CAPTION = 20
@@ -39,7 +39,7 @@ class LocalModel:
         answers: of `make_answers`.
 
     Raises:
-        ProgramError: the model, its encoder, its detector or the prefix cannot be used.
+        VsaTfError: the model, its encoder, its detector or the prefix cannot be used.
     """
 
     def __init__(self, model_dir, image_encoder="", detector="", settings=AnswerSettings()):
@@ -114,7 +114,7 @@ class LocalModel:
 def _check_prefix(settings, text):
     num_words = len(text.tokenize(settings.prefix))
     if num_words >= settings.max_caption_words:
-        raise ProgramError(
+        raise VsaTfError(
             f"--prefix has {num_words} words; raise --max_words, which is "
             f"{settings.max_caption_words}"
         )

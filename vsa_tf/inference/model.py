@@ -5,11 +5,11 @@ import re
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.photographs import encoded
 from vsa_tf.inference.results import Alignment, Captions, Localization
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.program import ProgramError
 
 _SERVER = re.compile(r"((?:[^\s/:]+|\[[^\s/]+\]):\d{1,5})/(.+)")
 # Photographs at a time: few enough for memory, and for the limits of a server.
@@ -46,7 +46,7 @@ def open_model(source, image_encoder="", detector="", **answers):
     else:
         named = {"model_dir" if is_local else "saved_model": source}
     if answers and not is_local:
-        raise ProgramError(
+        raise VsaTfError(
             f"--{next(iter(answers))} goes with a model directory: {source} answers as it was "
             "exported"
         )
@@ -54,7 +54,7 @@ def open_model(source, image_encoder="", detector="", **answers):
     try:
         settings = AnswerSettings.of(**answers)
     except TypeError as error:
-        raise ProgramError(f"Expected fields of AnswerSettings. Received: {error}") from error
+        raise VsaTfError(f"Expected fields of AnswerSettings. Received: {error}") from error
     return Model(source.open(settings=settings), str(source))
 
 
@@ -102,7 +102,7 @@ class Model:
         own = {}
         if boxes is not None:
             if not hasattr(self.answers, "reader"):
-                raise ProgramError("--boxes goes with a model directory: others have a detector")
+                raise VsaTfError("--boxes goes with a model directory: others have a detector")
             own["boxes"] = boxes
         return self._each(
             photograph,
@@ -120,7 +120,7 @@ class Model:
             for row, data in self._rows("caption", images):
                 num_written = row["captions"].shape[-1]
                 if num_captions > num_written:
-                    raise ProgramError(
+                    raise VsaTfError(
                         f"--num_captions={num_captions}: the model was opened or exported with "
                         f"{num_written}. Ask for fewer, or open or export it with more"
                     )
@@ -212,7 +212,7 @@ class Model:
 
     def _check(self, name):
         if name not in self.signatures:
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected a model with the signature {name}. Received: one that answers "
                 f"{', '.join(self.signatures)}"
             )
@@ -226,7 +226,7 @@ def _paired(photographs, sentences):
     if len(texts) == 1:
         texts *= len(images)
     if len(images) != len(texts):
-        raise ProgramError(
+        raise VsaTfError(
             "Expected as many photographs as sentences, or one of either. Received: "
             f"{len(images)} photographs and {len(texts)} sentences"
         )

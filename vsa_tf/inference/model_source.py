@@ -7,8 +7,8 @@ import re
 
 from absl import flags
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.signatures import version_path
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 
 _WAYS = ("model_dir", "saved_model", "server")
@@ -36,7 +36,7 @@ class ModelSource:
         model_name: the model's name there.
 
     Raises:
-        ProgramError: not exactly one of model_dir, saved_model and server is given, or another one
+        VsaTfError: not exactly one of model_dir, saved_model and server is given, or another one
             does not go with it.
     """
 
@@ -51,19 +51,19 @@ class ModelSource:
         given = [name for name in _WAYS if getattr(self, name)]
         if len(given) != 1:
             names = " and ".join(f"--{name}" for name in given)
-            raise ProgramError(
+            raise VsaTfError(
                 "Expected one of --model_dir, --saved_model and --server. Received: "
                 f"{names or 'none'}"
             )
         for name in ("image_encoder", "detector"):
             if getattr(self, name) and not self.model_dir:
-                raise ProgramError(
+                raise VsaTfError(
                     f"--{name} goes with --model_dir: what --{given[0]} names has its own"
                 )
         if bool(self.server) != bool(self.model_name):
-            raise ProgramError("--server and --model_name go together: give both or neither")
+            raise VsaTfError("--server and --model_name go together: give both or neither")
         if self.server and not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[^\s/]+\]:\d{1,5}", self.server):
-            raise ProgramError(f"Expected --server=HOST:PORT. Received: --server={self.server}")
+            raise VsaTfError(f"Expected --server=HOST:PORT. Received: --server={self.server}")
 
     def __str__(self):
         if self.server:
@@ -74,7 +74,7 @@ class ModelSource:
         """Returns what the export says of itself, a dict; None where there is none to read.
 
         Raises:
-            ProgramError: there is no SavedModel.
+            VsaTfError: there is no SavedModel.
         """
         if not self.saved_model:
             return None
@@ -92,7 +92,7 @@ class ModelSource:
             purpose: what for, such as "writes captions".
 
         Raises:
-            ProgramError: it cannot, or there is no such model.
+            VsaTfError: it cannot, or there is no such model.
         """
         if self.model_dir:
             settings = Settings.load(self.model_dir)
@@ -113,7 +113,7 @@ class ModelSource:
             A `LocalModel`, an `ExportedModel` or a `RemoteModel`, which are called alike.
 
         Raises:
-            ProgramError: the model cannot be used, or does not answer to the names.
+            VsaTfError: the model cannot be used, or does not answer to the names.
         """
         model = self._open(settings)
         for signature in signatures:
@@ -148,7 +148,7 @@ class ModelSource:
     def _check(self, signature, names, expected, kind=""):
         if signature not in names:
             received = f"{kind}, which answers" if kind else "one that answers"
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected {expected}. Received: {self}, {received} {', '.join(names)} alone"
             )
 
@@ -166,7 +166,7 @@ def model_source(values):
         values: the flags.
 
     Raises:
-        ProgramError: they name none, several, or contradict one another.
+        VsaTfError: they name none, several, or contradict one another.
     """
     return ModelSource(**{name: values[name].value for name in _HELP})
 

@@ -8,7 +8,7 @@ from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import stored_image
 from tfrecords_tools.regions import select_regions
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
@@ -30,7 +30,7 @@ class PhotographReader:
         image_size, num_regions: as above.
 
     Raises:
-        ProgramError: encoder or detector is not the one of the records, or cannot be used.
+        VsaTfError: encoder or detector is not the one of the records, or cannot be used.
     """
 
     def __init__(self, inputs, image_size, image_encoder="", detector=None, num_regions=1):
@@ -48,7 +48,7 @@ class PhotographReader:
             named = "none" if detector is None else detector
             self.detector = make_detector(named or _findable(inputs["detector"], "detector"))
         except ValueError as error:
-            raise ProgramError(str(error)) from error
+            raise VsaTfError(str(error)) from error
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
         _check_same("image_encoder", recorded, described)
         # Proposals came with the data set: for other photographs any detector will do.
@@ -100,7 +100,7 @@ def _findable(recorded, flag):
     spec = recorded.get("spec", "")
     if spec in ("pixels", "none", "grid") or spec.startswith("keras:") or "://" in spec:
         return spec
-    raise ProgramError(
+    raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"
     )
 
@@ -112,7 +112,7 @@ def _check_same(flag, recorded, given):
         if name != "spec" and recorded.get(name) != given.get(name)
     }
     if differing:
-        raise ProgramError(
+        raise VsaTfError(
             f"--{flag}: expected {recorded.get('spec')}, which the model was trained with. "
             f"Received: {given.get('spec')}, which differs in {', '.join(sorted(differing))}"
         )

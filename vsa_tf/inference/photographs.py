@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from vsa_tf.inference.signatures import InputError
+from vsa_tf.errors import InputError
 
 
 def encoded(photograph):

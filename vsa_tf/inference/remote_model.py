@@ -8,8 +8,7 @@ import urllib.parse
 
 import numpy as np
 
-from vsa_tf.inference.signatures import InputError
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import InputError, VsaTfError
 
 _TIMEOUT_SECONDS = 600
 # Between attempts while the server has no room for a request.
@@ -30,7 +29,7 @@ class RemoteModel:
         signatures: dict of name to the names of its inputs.
 
     Raises:
-        ProgramError: there is no such server or model.
+        VsaTfError: there is no such server or model.
     """
 
     def __init__(self, server, model_name):
@@ -54,7 +53,7 @@ class RemoteModel:
 
         Raises:
             InputError: the server refuses an input.
-            ProgramError: it does not answer.
+            VsaTfError: it does not answer.
         """
         body = {
             "signature_name": name,
@@ -79,7 +78,7 @@ class RemoteModel:
         message = answer.get("error", "no reason given").partition("\n")[0]
         if status in _INPUT_STATUSES and method == "POST":
             raise InputError(message)
-        raise ProgramError(f"{self._server}{path} answers {status}: {message}")
+        raise VsaTfError(f"{self._server}{path} answers {status}: {message}")
 
     def _send(self, method, path, body):
         connection = http.client.HTTPConnection(self._server, timeout=_TIMEOUT_SECONDS)
@@ -88,7 +87,7 @@ class RemoteModel:
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise ProgramError(
+            raise VsaTfError(
                 f"no answer from --server={self._server}: {error}. Is it running, and is this its "
                 "REST port?"
             ) from error
@@ -99,7 +98,7 @@ class RemoteModel:
             return response.status, answer if isinstance(answer, dict) else {}
         except ValueError:
             if response.status == 200:
-                raise ProgramError(f"--server={self._server} answers {path} with no JSON") from None
+                raise VsaTfError(f"--server={self._server} answers {path} with no JSON") from None
             return response.status, {"error": content[:200].decode(errors="replace").strip()}
 
 

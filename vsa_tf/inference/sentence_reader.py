@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsa_tf.data.caption_rows import FragmentStore, TokenStore
-from vsa_tf.inference.signatures import InputError
+from vsa_tf.errors import InputError
 from vsa_tf.text.vocabulary import UNK_TOKEN
 
 # White space to TensorFlow's operations.

@@ -3,8 +3,8 @@
 import dataclasses
 import pathlib
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
-from vsa_tf.program import ProgramError
 
 SIGNATURE_INPUTS = {
     "embed_image": ("image_bytes",),
@@ -36,7 +36,7 @@ class AnswerSettings:
         seed: of the draws.
 
     Raises:
-        ProgramError: more captions than beams.
+        VsaTfError: more captions than beams.
     """
 
     beam_size: int = 7
@@ -53,7 +53,7 @@ class AnswerSettings:
 
     def __post_init__(self):
         if not self.sample and self.num_captions > self.beam_size:
-            raise ProgramError(
+            raise VsaTfError(
                 f"--num_captions={self.num_captions} needs as many beams: raise --beam_size, which "
                 f"is {self.beam_size}"
             )
@@ -89,10 +89,6 @@ class AnswerSettings:
         )
 
 
-class InputError(ValueError):
-    """An image or a text that a model cannot read; the message is the reason."""
-
-
 def version_path(saved_model):
     """Returns the directory of a SavedModel, a `pathlib.Path`.
 
@@ -100,7 +96,7 @@ def version_path(saved_model):
         saved_model: that directory, or the one above it, whose newest version is taken.
 
     Raises:
-        ProgramError: there is none.
+        VsaTfError: there is none.
     """
     path = pathlib.Path(saved_model)
     if (path / "saved_model.pb").is_file():
@@ -108,7 +104,7 @@ def version_path(saved_model):
     versions = [folder for folder in path.glob("*") if folder.name.isdigit()]
     versions = [folder for folder in versions if (folder / "saved_model.pb").is_file()]
     if not versions:
-        raise ProgramError(
+        raise VsaTfError(
             "Expected a directory that vsa_tf.export has written, or a version in it. Received: "
             f"{str(saved_model)!r}, which holds no SavedModel"
         )

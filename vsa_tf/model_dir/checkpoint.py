@@ -8,13 +8,13 @@ import zipfile
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.program import ProgramError
 
 _PROGRESS = "progress.json"
 
 
-class CheckpointError(ProgramError):
+class CheckpointError(VsaTfError):
     """A checkpoint that cannot be read, or is of another model."""
 
 

@@ -6,19 +6,20 @@ from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords, RegionRecords
 from vsa_tf.data.split_data import SplitData
+from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.trained_model import TrainedModel
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.snippets import aligned_snippets
 
 
 def read_records(data_dir, split, say=silent):
-    """Returns the `RecordSplit`. Raises ProgramError where it cannot be read."""
+    """Returns the `RecordSplit`. Raises VsaTfError where it cannot be read."""
     say(f"reading {split} of {data_dir}")
     try:
         return RecordSplit(data_dir, split)
     except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
 
 
 def load_split(trained, data_dir, split, for_training=False, say=silent):
@@ -32,7 +33,7 @@ def load_split(trained, data_dir, split, for_training=False, say=silent):
         say: called with each line about the work.
 
     Raises:
-        ProgramError: the records cannot be read, or the model cannot use them.
+        VsaTfError: the records cannot be read, or the model cannot use them.
     """
     records = read_records(data_dir, split, say)
     trained.check_records(records)
@@ -57,7 +58,7 @@ def dependencies_to_learn(records, settings):
         settings: `Settings`.
 
     Raises:
-        ProgramError: the model reads them, and the records have none.
+        VsaTfError: the model reads them, and the records have none.
     """
     if not settings.model.reads_dependencies:
         return ()
@@ -103,7 +104,7 @@ def _with_dependencies(records, text, settings, say):
 
 def _check_dependencies(records):
     if not any(records.dependencies):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected dependency relations in split {records.split} of {records.info.data_dir}. "
             "Received: none. Add parses with tfrecords_tools.add_dependencies, or write the "
             "records with --dependencies"
@@ -118,7 +119,7 @@ def _phrase_records(records):
     try:
         return PhraseRecords(records)
     except ValueError as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
 
 
 def _phrase_regions(records, settings, say):
@@ -150,12 +151,12 @@ def snippet_records(records, settings, say=silent):
         say: called with each line about the work.
 
     Raises:
-        ProgramError: there is another model, or it was trained on other features.
+        VsaTfError: there is another model, or it was trained on other features.
     """
     aligner = TrainedModel(settings.snippets)
     kind = aligner.settings.training.model
     if kind != "alignment" or aligner.settings.model.reads_dependencies:
-        raise ProgramError(
+        raise VsaTfError(
             f"--snippets={settings.snippets} holds a {kind} model; give the model_dir of an "
             "alignment model of words"
         )

@@ -3,9 +3,9 @@
 import pathlib
 
 from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.make_model import make_model
-from vsa_tf.program import ProgramError
 from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
@@ -27,20 +27,20 @@ class TrainedModel:
     """
 
     def __init__(self, model_dir):
-        """Loads the best weights of `model_dir`. Raises ProgramError or CheckpointError."""
+        """Loads the best weights of `model_dir`. Raises VsaTfError or CheckpointError."""
         model_dir = pathlib.Path(model_dir)
         self.settings = Settings.load(model_dir)
         checkpoint = model_dir / "checkpoint_best.npz"
         if not checkpoint.is_file():
-            raise ProgramError(f"{model_dir} holds no checkpoint yet: train it first")
+            raise VsaTfError(f"{model_dir} holds no checkpoint yet: train it first")
         self.inputs = Settings.load_inputs(model_dir)
         self.text = load_text(model_dir, self.settings)
         if self.text is None:
-            raise ProgramError(f"{model_dir} has no vocabulary.txt. Restore the file")
+            raise VsaTfError(f"{model_dir} has no vocabulary.txt. Restore the file")
         # The sizes alone would not tell: words in another order give other sentences.
         for name, fingerprint in self.text.fingerprints().items():
             if self.inputs.get(name, fingerprint) != fingerprint:
-                raise ProgramError(
+                raise VsaTfError(
                     f"Expected {model_dir / name}.txt to be as training wrote it. Received: other "
                     "content, which the checkpoint does not fit. Restore the file"
                 )
@@ -51,12 +51,12 @@ class TrainedModel:
         """Refuses a `RecordSplit` with other features than the model was trained on.
 
         Raises:
-            ProgramError: names both.
+            VsaTfError: names both.
         """
         expected = self.inputs["region_feature_size"], self.inputs["encoder"]
         received = records.info.region_feature_size, records.info.encoder
         if expected != received:
-            raise ProgramError(
+            raise VsaTfError(
                 "Expected records with the features the model was trained on, "
                 f"{expected[0]} numbers of {expected[1].get('spec')}. Received: "
                 f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
@@ -83,7 +83,7 @@ def load_text(model_dir, settings):
         settings: the `Settings` of its model.
 
     Raises:
-        ProgramError: the sentence feature or the relation types are missing or damaged.
+        VsaTfError: the sentence feature or the relation types are missing or damaged.
     """
     model_dir = pathlib.Path(model_dir)
     if not (model_dir / _VOCABULARY).is_file():
@@ -101,4 +101,4 @@ def _load(load, path):
     try:
         return load(path)
     except (OSError, ValueError) as error:
-        raise ProgramError(f"{path} cannot be read: {error}. Restore the file") from error
+        raise VsaTfError(f"{path} cannot be read: {error}. Restore the file") from error

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.layers.image_network import image_network
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.program import ProgramError
 
 
 def make_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
@@ -19,7 +19,7 @@ def make_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
         steps_per_epoch: of the training run.
 
     Raises:
-        ProgramError: the settings do not go together, or there is no such `--cnn`.
+        VsaTfError: the settings do not go together, or there is no such `--cnn`.
     """
     own = settings.model.network(steps_per_epoch, settings.training.num_epochs)
     if "num_relations" in inputs:
@@ -30,7 +30,7 @@ def make_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
         network = MODELS[settings.training.model].load()
         model = network(vocabulary_size=vocabulary_size, **own)
     except ValueError as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
     model(example_batch(inputs, settings.data.image_size))
     return model
 

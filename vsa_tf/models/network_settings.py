@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 def setting(default, help, choices=None, minimum=None, maximum=None, of_network=True):
@@ -118,14 +118,12 @@ class NetworkSettings:
         }
 
     def check(self, data):
-        """Raises ProgramError for settings that contradict one another or `DataSettings`."""
+        """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
         if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
-            raise ProgramError(f"--word_vectors={self.word_vectors} is not a file")
+            raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")
         if not self.train_word_vectors and not self.word_vectors:
-            raise ProgramError(
-                "--notrain_word_vectors needs --word_vectors: nothing would be learnt"
-            )
+            raise VsaTfError("--notrain_word_vectors needs --word_vectors: nothing would be learnt")
         if self.cnn != "small" and not self.cnn.startswith("keras:"):
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={self.cnn}"
             )

@@ -95,7 +95,7 @@ def query_page(model, queries, embedded, data, photographs):
         `ReportPage`.
 
     Raises:
-        ProgramError: a query has no words.
+        VsaTfError: a query has no words.
     """
     groups = [
         ReportPage.group(

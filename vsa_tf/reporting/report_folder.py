@@ -10,8 +10,8 @@ import pathlib
 
 from PIL import Image
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.program import ProgramError
 
 _MANIFEST = "report.json"
 _WRITER = "vsa_tf.report"
@@ -27,7 +27,7 @@ class ReportFolder:
         output_dir: absent, empty, or the folder of a former report.
 
     Raises:
-        ProgramError: it is something else, which is left as it is.
+        VsaTfError: it is something else, which is left as it is.
     """
 
     def __init__(self, output_dir):
@@ -62,14 +62,14 @@ class ReportFolder:
 
 
 def check_report_folder(output_dir):
-    """Raises ProgramError where a report cannot be written without harm to other files."""
+    """Raises VsaTfError where a report cannot be written without harm to other files."""
     _former_files(pathlib.Path(output_dir))
 
 
 def _former_files(path):
     """Returns the names of the files of a former report, list of str."""
     if path.exists() and not path.is_dir():
-        raise ProgramError(f"--output_dir={path} is a file, not a directory")
+        raise VsaTfError(f"--output_dir={path} is a file, not a directory")
     if not path.is_dir() or not any(path.iterdir()):
         return []
     try:
@@ -79,7 +79,7 @@ def _former_files(path):
             return [name for name in manifest["files"] if _is_below(path, name)]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise ProgramError(
+    raise VsaTfError(
         f"Expected --output_dir to be new, empty, or an earlier report. Received: {path}, which "
         "holds other files. Choose another directory"
     )

@@ -53,7 +53,7 @@ def write_report(
         The metrics, laid out as `metrics.json`.
 
     Raises:
-        ProgramError: records or model cannot be used, or do not belong together.
+        VsaTfError: records or model cannot be used, or do not belong together.
     """
     options = options or ReportOptions()
     folder = ReportFolder(output_dir)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 # Images are scored a block at a time, so that float16 or memory-mapped regions stay small.
 _BLOCK_FLOATS = 1 << 24
@@ -131,11 +131,11 @@ def snippet_regions(model, snippet, embedded, data, top_k=10):
         A list of `RegionHit`, best first.
 
     Raises:
-        ProgramError: the snippet has no words.
+        VsaTfError: the snippet has no words.
     """
     ids = data.text.encode([snippet])[0]
     if not ids:
-        raise ProgramError(f"--query={snippet!r} has no words")
+        raise VsaTfError(f"--query={snippet!r} has no words")
     batch = {"token_ids": np.array([ids], np.int32)}
     features = data.text.sentence_features([snippet])
     if features is not None:

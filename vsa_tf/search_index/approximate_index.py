@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.program import ProgramError
 
 _RECALL = 0.95
 _RECALL_AT = 10
@@ -33,7 +33,7 @@ class ApproximateIndex:
         recall: of its first 10 results, when it was built: the mean share of the exact first 10.
 
     Raises:
-        ProgramError: faiss is not installed, or there is no such index.
+        VsaTfError: faiss is not installed, or there is no such index.
     """
 
     def __init__(self, index_dir, kind):
@@ -41,7 +41,7 @@ class ApproximateIndex:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ProgramError(
+            raise VsaTfError(
                 f"{index_dir} has no approximate index of {kind}: run vsa_tf.index "
                 f"--index_dir={index_dir} --approximate, or search without --approximate"
             ) from None
@@ -92,7 +92,7 @@ class ApproximateIndex:
             The `ApproximateIndex`.
 
         Raises:
-            ProgramError: faiss is not installed.
+            VsaTfError: faiss is not installed.
         """
         faiss = _import_faiss()
         shards = index.shards[kind]
@@ -144,7 +144,7 @@ def _import_faiss():
     try:
         import faiss
     except ImportError:
-        raise ProgramError(
+        raise VsaTfError(
             "--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it"
         ) from None
     return faiss

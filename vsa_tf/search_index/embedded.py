@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Embedded:
 
         Raises:
             InputError: one cannot be read.
-            ProgramError: the model's vectors are not finite.
+            VsaTfError: the model's vectors are not finite.
         """
         answer = model.call("embed_image", image_bytes=image_bytes)
         if "embedding" in answer:
@@ -98,5 +98,5 @@ class Embedded:
 
 def _finite(vectors):
     if not np.isfinite(vectors).all():
-        raise ProgramError("the model's vectors are not finite: it has diverged in training")
+        raise VsaTfError("the model's vectors are not finite: it has diverged in training")
     return vectors

@@ -7,8 +7,8 @@ import sys
 import time
 
 from tfrecords_tools.progress import Progress
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import answered_images
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
@@ -28,7 +28,7 @@ class IndexBuilder:
         dtype: of the stored vectors of a new index.
 
     Raises:
-        ProgramError: the model cannot be used, or is not the one of the index.
+        VsaTfError: the model cannot be used, or is not the one of the index.
     """
 
     def __init__(self, index_dir, source, dtype="float32"):
@@ -134,7 +134,7 @@ def build_index(index_dir, source=None, paths=(), sentences=(), dtype="float32",
         approximate: also build what an approximate search needs.
 
     Raises:
-        ProgramError: the model cannot be used, or is not the one of the index; or, when all others
+        VsaTfError: the model cannot be used, or is not the one of the index; or, when all others
             are done, some files could not be read.
     """
     num_failed = 0
@@ -153,9 +153,7 @@ def build_index(index_dir, source=None, paths=(), sentences=(), dtype="float32",
     else:
         _propose_approximate(index_dir)
     if num_failed:
-        raise ProgramError(
-            f"{num_failed} of {len(paths)} images could not be read; see their lines"
-        )
+        raise VsaTfError(f"{num_failed} of {len(paths)} images could not be read; see their lines")
 
 
 def _build_approximate(index_dir):
@@ -164,7 +162,7 @@ def _build_approximate(index_dir):
         kind for kind, shards in index.shards.items() if shards and not shards[0].embedded.has_words
     ]
     if not kinds:
-        raise ProgramError(
+        raise VsaTfError(
             f"{index_dir} holds nothing to search approximately: sentences of words are searched "
             "exactly"
         )

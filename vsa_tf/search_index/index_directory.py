@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 
 _MANIFEST_FILE = "index.json"
@@ -54,7 +54,7 @@ class IndexManifest:
             The manifest; None where there is none.
 
         Raises:
-            ProgramError: it is damaged or of another version.
+            VsaTfError: it is damaged or of another version.
         """
         path = pathlib.Path(index_dir) / _MANIFEST_FILE
         try:
@@ -66,7 +66,7 @@ class IndexManifest:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ProgramError(
+            raise VsaTfError(
                 f"{path} is no index that can be read: {error}. Build another in a new directory"
             ) from error
 
@@ -85,7 +85,7 @@ class IndexShard:
             `sentence`.
 
     Raises:
-        ProgramError: it is damaged.
+        VsaTfError: it is damaged.
     """
 
     def __init__(self, path, kind):
@@ -103,7 +103,7 @@ class IndexShard:
             if lengths != {len(self.embedded)}:
                 raise ValueError(f"its parts have different lengths: {sorted(lengths)}")
         except (OSError, ValueError, TypeError, AttributeError, EOFError) as error:
-            raise ProgramError(
+            raise VsaTfError(
                 f"{path} is damaged: {error}. Remove it and run vsa_tf.index again"
             ) from error
 
@@ -193,13 +193,13 @@ class IndexWriter:
             embedded: `Embedded` of as many.
 
         Raises:
-            ProgramError: the vectors are too large for float16.
+            VsaTfError: the vectors are too large for float16.
         """
         arrays = embedded.arrays()
         with np.errstate(over="ignore"):
             arrays["vectors"] = arrays["vectors"].astype(self._dtype)
         if not np.isfinite(arrays["vectors"]).all():
-            raise ProgramError("the model's vectors are too large for float16: use --dtype=float32")
+            raise VsaTfError("the model's vectors are too large for float16: use --dtype=float32")
         for name, values in columns.items():
             self._columns.setdefault(name, []).extend(values)
         self._parts.append(Embedded(embedded.kind, **arrays))

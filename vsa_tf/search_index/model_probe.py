@@ -5,9 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.model_source import ModelSource
-from vsa_tf.inference.signatures import InputError
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import SCORES, entry_scores
 
@@ -28,14 +27,14 @@ def probe(model, kind):
         `Embedded` of one.
 
     Raises:
-        ProgramError: the model does not read plain sentences.
+        VsaTfError: the model does not read plain sentences.
     """
     if kind == "images":
         return Embedded.of_images(model, [_picture()])
     try:
         return Embedded.of_sentences(model, [_SENTENCE])
     except InputError as error:  # a model that reads parses
-        raise ProgramError(f"An index is of models that read plain sentences. {error}") from error
+        raise VsaTfError(f"An index is of models that read plain sentences. {error}") from error
 
 
 def same_model(expected, received):
@@ -60,7 +59,7 @@ def find_score(model, image, sentence):
         sentence: the `probe` of sentences.
 
     Raises:
-        ProgramError: by none: what it makes of its vectors is no matter for an index.
+        VsaTfError: by none: what it makes of its vectors is no matter for an index.
     """
     if "score" in model.signatures:
         answer = model.call("score", image_bytes=[_picture()], sentences=[_SENTENCE])
@@ -72,7 +71,7 @@ def find_score(model, image, sentence):
         difference = abs(entry_scores(sentence, image, score)[0] - own)
         if difference <= _SCORE_TOLERANCE * max(1.0, abs(own)):
             return score
-    raise ProgramError(
+    raise VsaTfError(
         "Expected a model whose vectors can be compared: alignment or embedding. Received: one "
         "that scores a pair by a network of its own, as similarity does"
     )
@@ -102,10 +101,10 @@ def check_model(model, manifest, index_dir, kind):
         kind: `images` or `sentences`, what will be embedded.
 
     Raises:
-        ProgramError: names both.
+        VsaTfError: names both.
     """
     if not same_model(manifest.probes[kind], probe(model.answers, kind).summaries()[0]):
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected the model of {index_dir}, {ModelSource(**manifest.model)}. Received: "
             f"{model}, which embeds {kind} otherwise. Give that model, or another --index_dir"
         )

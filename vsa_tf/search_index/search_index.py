@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
@@ -50,14 +50,14 @@ class SearchIndex:
         shards: dict of `images` and `sentences` to the list of their `IndexShard`.
 
     Raises:
-        ProgramError: there is no index, or it is damaged.
+        VsaTfError: there is no index, or it is damaged.
     """
 
     def __init__(self, index_dir):
         self.index_dir = pathlib.Path(index_dir)
         self.manifest = IndexManifest.load(index_dir)
         if self.manifest is None:
-            raise ProgramError(
+            raise VsaTfError(
                 "Expected a directory that vsa_tf.index has written. Received: "
                 f"{str(index_dir)!r}, which holds no index"
             )
@@ -90,7 +90,7 @@ class SearchIndex:
         """
         kind = "sentences" if isinstance(query, str) else "images"
         if not self.shards.get(target):
-            raise ProgramError(f"--target={target}: {self.index_dir} holds no {target}")
+            raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
         candidates = _approximate(self, kind, target) if approximate else None
         if (model, kind) not in self._checked:
             check_model(model, self.manifest, self.index_dir, kind)
@@ -211,7 +211,7 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         output: a text file; None: the standard output.
 
     Raises:
-        ProgramError: index or model cannot be used, or are not of one model.
+        VsaTfError: index or model cannot be used, or are not of one model.
     """
     index = SearchIndex(index_dir)
     if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
@@ -229,7 +229,7 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
 def _approximate(index, kind, target):
     entries = index.shards[target][0].embedded
     if entries.has_words or entries.has_regions and kind == "images":
-        raise ProgramError(
+        raise VsaTfError(
             f"--approximate: {target} of {index.index_dir} are searched exactly by {kind}; leave "
             "it out"
         )

@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.server.grpc_server import GrpcServer
 from vsa_tf.server.model_catalog import ModelCatalog
 from vsa_tf.server.request_limits import RequestLimits, RequestPool
@@ -89,7 +89,7 @@ def serve_models(configs, limits, **options):
         **options: the other arguments of `ModelServer`.
 
     Raises:
-        ProgramError: an address cannot be had.
+        VsaTfError: an address cannot be had.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     stop = threading.Event()
@@ -98,7 +98,7 @@ def serve_models(configs, limits, **options):
     try:
         server = ModelServer(configs, limits, **options)
     except OSError as error:
-        raise ProgramError(
+        raise VsaTfError(
             f"{error}: choose another --port or --rest_port, or --host of this machine"
         ) from error
     with server:

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import save_checkpoint
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 
 # Where a run is kept is no setting of it.
 _PATHS = ("data_dir", "model_dir")
@@ -52,7 +53,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         spoilt = self._what_diverged(logs["loss"])
         if spoilt:
             # Nothing is saved: the checkpoints stay those of the last good epoch.
-            raise ProgramError(
+            raise VsaTfError(
                 f"{spoilt} in epoch {epoch + 1}. Lower --learning_rate, or set --clip_norm, and "
                 "use another --model_dir"
             )

@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.errors import VsaTfError
+from vsa_tf.program import silent
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
@@ -25,7 +26,7 @@ def learn_text(captions, settings, dependencies=(), say=silent):
         say: called with each line about the work.
 
     Raises:
-        ProgramError: word vectors cannot be had, or the captions are too few for the feature.
+        VsaTfError: word vectors cannot be had, or the captions are too few for the feature.
     """
     text = CaptionText.learn(captions, settings.data)
     model = settings.model
@@ -38,7 +39,7 @@ def learn_text(captions, settings, dependencies=(), say=silent):
     try:
         text.sentence_feature = _fit(sentences, settings, say)
     except (ModuleNotFoundError, ValueError) as error:
-        raise ProgramError(f"--text={model.text}: {error}") from error
+        raise VsaTfError(f"--text={model.text}: {error}") from error
     return text
 
 
@@ -97,7 +98,7 @@ def set_initial_weights(model, vocabulary, settings, say=silent):
         say: called with each line about the work.
 
     Raises:
-        ProgramError: the file of word vectors does not fit.
+        VsaTfError: the file of word vectors does not fit.
     """
     if settings.word_vectors and not settings.reads_sentence_features:
         _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors, say)
@@ -126,7 +127,7 @@ def _assign_word_vectors(table, vocabulary, path, say):
     try:
         found = read_word_vectors(path, vocabulary, values.shape[1])
     except ValueError as error:
-        raise ProgramError(f"--word_vectors: {error}") from error
+        raise VsaTfError(f"--word_vectors: {error}") from error
     for index, vector in found.items():
         values[index] = vector
     table.assign(values)

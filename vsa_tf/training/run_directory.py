@@ -3,9 +3,9 @@
 import contextlib
 import hashlib
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import Settings
 
 _CONFIG = "config.json"
@@ -49,7 +49,7 @@ def check_model_dir(settings, model_dir, inputs, text):
         text: the `CaptionText` of this run.
 
     Raises:
-        ProgramError: the run there has other settings, text or records.
+        VsaTfError: the run there has other settings, text or records.
     """
     if not (model_dir / _CONFIG).is_file():
         return
@@ -62,7 +62,7 @@ def check_model_dir(settings, model_dir, inputs, text):
         if stored.get(name) != fingerprint:
             difference = f"{name}.txt is not the one it was trained with"
     if difference:
-        raise ProgramError(
+        raise VsaTfError(
             f"{model_dir} holds another run: {difference}. Use another --model_dir, or repeat "
             f"that run with --flagfile={model_dir / _FLAGFILE}"
         )
@@ -88,13 +88,13 @@ def model_dir_lock(model_dir):
         model_dir: pathlib.Path.
 
     Raises:
-        ProgramError: another run is training there.
+        VsaTfError: another run is training there.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     with open(model_dir / _LOCK, "w", encoding="utf-8") as file:
         lock_file(
             file,
-            ProgramError(
+            VsaTfError(
                 f"Another run is training in {model_dir}. Wait for it, or give another --model_dir"
             ),
         )

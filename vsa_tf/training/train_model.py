@@ -8,6 +8,7 @@ import numpy as np
 
 from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
@@ -21,7 +22,7 @@ from vsa_tf.model_dir.load_split import (
 )
 from vsa_tf.model_dir.trained_model import load_text
 from vsa_tf.models.make_model import make_model
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
 from vsa_tf.training.learn_text import learn_text, set_initial_weights
@@ -48,7 +49,7 @@ def train_model(settings, say=silent, progress_bar=False):
         The content of `metrics.json`.
 
     Raises:
-        ProgramError: the model directory is of another run.
+        VsaTfError: the model directory is of another run.
     """
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
@@ -103,7 +104,7 @@ def _interval(settings, plan):
 def _check_interval(training, interval):
     """Refuses steps between checkpoints that are not whole executions."""
     if interval % training.steps_per_execution:
-        raise ProgramError(
+        raise VsaTfError(
             f"Expected --steps_per_execution to divide the {interval} steps between two "
             f"checkpoints. Received: --steps_per_execution={training.steps_per_execution}"
         )
@@ -208,14 +209,14 @@ def _check_splits(settings):
     try:
         info = DatasetInfo.load(settings.data.data_dir)
     except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error
+        raise VsaTfError(str(error)) from error
     for flag, name in (
         ("train_split", training.train_split),
         ("dev_split", training.dev_split),
         ("test_split", _test_split(settings, info)),
     ):
         if name not in info.splits:
-            raise ProgramError(
+            raise VsaTfError(
                 f"Expected --{flag} to be a split of {info.data_dir}, one of "
                 f"{', '.join(info.splits)}. Received: --{flag}={name}"
             )
@@ -229,12 +230,12 @@ def make_plan(settings, train):
         train: `SplitData` of the training split.
 
     Raises:
-        ProgramError: the split cannot fill a batch that the model learns from.
+        VsaTfError: the split cannot fill a batch that the model learns from.
     """
     # A sentence without fragments has a row, too.
     lengths, records = np.maximum(train.tokens.lengths, 1), train.records
     if settings.model.contrasts_images and records.num_images < 2:
-        raise ProgramError(
+        raise VsaTfError(
             f"--model={settings.training.model} learns by telling photographs apart: expected two "
             f"or more in split {records.split}. Received: {records.num_images}"
         )
@@ -247,7 +248,7 @@ def make_plan(settings, train):
                 lengths, groups, settings.data.batch_size, num_neighbors, seed=seed
             )
         except ValueError as error:
-            raise ProgramError(f"--batch_size, --num_neighbors: {error}") from error
+            raise VsaTfError(f"--batch_size, --num_neighbors: {error}") from error
     # Sentence features have one length, whatever the sentence's.
     num_buckets = 1 if train.text.sentence_feature else settings.data.num_buckets
     return BatchPlan(

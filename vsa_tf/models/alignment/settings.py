@@ -3,8 +3,8 @@
 import dataclasses
 from typing import ClassVar
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.network_settings import NetworkSettings, setting
-from vsa_tf.program import ProgramError
 
 # beta of the chain that cuts sentences into snippets (`smooth_alignment`): neighbouring words share
 # a region unless another is better by this share of a word's best score.
@@ -57,7 +57,7 @@ class FragmentSettings(NetworkSettings):
     def check(self, data):
         super().check(data)
         if self.reads_dependencies and data.tokenizer != "word":
-            raise ProgramError(
+            raise VsaTfError(
                 "Dependency relations are between words: they need --tokenizer=word. Received: "
                 f"--tokenizer={data.tokenizer}"
             )
@@ -117,9 +117,9 @@ class AlignmentSettings(FragmentSettings):
     def check(self, data):
         super().check(data)
         if self.hardness_warmup_epochs and self.negatives == "sum":
-            raise ProgramError("--hardness_warmup_epochs has no meaning with --negatives=sum")
+            raise VsaTfError("--hardness_warmup_epochs has no meaning with --negatives=sum")
         if self.reads_dependencies and self.cell != "relu":
-            raise ProgramError(
+            raise VsaTfError(
                 f"--cell={self.cell} has no meaning with --fragments=dependencies, which have no "
                 "recurrence; leave it out"
             )
@@ -189,4 +189,4 @@ class DeFragSettings(FragmentSettings):
         }[self.objective]
         for name in unused:
             if getattr(self, name):
-                raise ProgramError(f"--{name} has no meaning with --objective={self.objective}")
+                raise VsaTfError(f"--{name} has no meaning with --objective={self.objective}")

@@ -4,9 +4,9 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.models.network_settings import NetworkSettings, setting
-from vsa_tf.program import ProgramError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CaptionerSettings(NetworkSettings):
     def check(self, data):
         super().check(data)
         if data.num_regions != 1:
-            raise ProgramError(
+            raise VsaTfError(
                 "A caption generator sees one region, the whole frame: --num_regions=1. Received: "
                 f"--num_regions={data.num_regions}"
             )
@@ -113,9 +113,9 @@ class DvsaRnnSettings(CaptionerSettings):
     def check(self, data):
         super().check(data)
         if self.snippets and not (pathlib.Path(self.snippets) / "config.json").is_file():
-            raise ProgramError(f"--snippets={self.snippets} is no model_dir of an alignment model")
+            raise VsaTfError(f"--snippets={self.snippets} is no model_dir of an alignment model")
         if self.whole_frame and not self.snippets:
-            raise ProgramError(
+            raise VsaTfError(
                 "--whole_frame is for the region captioner: give --snippets too, or leave it out"
             )
 
@@ -167,7 +167,7 @@ class MRnnSettings(CaptionerSettings):
     def check(self, data):
         super().check(data)
         if self.variant == "vis_in_rnn_both_shared" and self.recurrent_size != self.multimodal_size:
-            raise ProgramError(
+            raise VsaTfError(
                 "One matrix feeds two layers of --variant=vis_in_rnn_both_shared: "
                 f"--recurrent_size={self.recurrent_size} and "
                 f"--multimodal_size={self.multimodal_size} must be equal"

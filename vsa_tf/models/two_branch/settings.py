@@ -3,8 +3,8 @@
 import dataclasses
 from typing import ClassVar
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.network_settings import NetworkSettings, setting
-from vsa_tf.program import ProgramError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,25 +131,25 @@ class TwoBranchSettings(NetworkSettings):
         super().check(data)
         if self.reads_sentence_features:
             if not self.train_word_vectors:
-                raise ProgramError(f"--notrain_word_vectors has no meaning with --text={self.text}")
+                raise VsaTfError(f"--notrain_word_vectors has no meaning with --text={self.text}")
             if self.text == "tf_idf" and self.word_vectors:
-                raise ProgramError("--word_vectors has no meaning with --text=tf_idf")
+                raise VsaTfError("--word_vectors has no meaning with --text=tf_idf")
             if data.tokenizer != "word":
-                raise ProgramError(
+                raise VsaTfError(
                     f"--text={self.text} counts words: it needs --tokenizer=word. Received: "
                     f"--tokenizer={data.tokenizer}"
                 )
         if data.batch_size % self.num_neighbors:
-            raise ProgramError(
+            raise VsaTfError(
                 f"--batch_size={data.batch_size} must be a multiple of "
                 f"--num_neighbors={self.num_neighbors}"
             )
         if self.regions_context and (self.pairs_phrases or data.num_regions == 1):
-            raise ProgramError(
+            raise VsaTfError(
                 "--regions_context needs --task=image_sentence and more regions than the frame"
             )
         if self.region_geometry and not self.pairs_phrases:
-            raise ProgramError("--region_geometry needs --task=region_phrase: a frame is a frame")
+            raise VsaTfError("--region_geometry needs --task=region_phrase: a frame is a frame")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,9 +193,9 @@ class EmbeddingSettings(TwoBranchSettings):
     def check(self, data):
         super().check(data)
         if self.learn_temperature and self.negatives != "softmax":
-            raise ProgramError("--learn_temperature has no meaning without --negatives=softmax")
+            raise VsaTfError("--learn_temperature has no meaning without --negatives=softmax")
         if not (self.image_to_text_weight or self.text_to_image_weight):
-            raise ProgramError(
+            raise VsaTfError(
                 "--image_to_text_weight and --text_to_image_weight are both 0: nothing is learnt"
             )
 
