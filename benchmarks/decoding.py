@@ -71,16 +71,16 @@ def _trained_model(flags):
     """Returns the same of `--model_dir` and the first images of `--split`."""
     from vsa_tf.data.record_split import RecordSplit
     from vsa_tf.data.split_data import SplitData
+    from vsa_tf.errors import VsaTfError
     from vsa_tf.model_dir.trained_model import TrainedModel
     from vsa_tf.models.captioning.captioner import Captioner
-    from vsa_tf.program import ProgramError
 
     trained = TrainedModel(flags.model_dir)
     if not isinstance(trained.model, Captioner):
-        raise ProgramError(f"{flags.model_dir} holds no caption generator")
+        raise VsaTfError(f"{flags.model_dir} holds no caption generator")
     records = RecordSplit(flags.data_dir or trained.settings.data.data_dir, flags.split)
     if records.num_images < flags.batch_size:
-        raise ProgramError(
+        raise VsaTfError(
             f"expected --batch_size of at most the {records.num_images} images of "
             f"{flags.split}, received {flags.batch_size}"
         )
@@ -152,13 +152,13 @@ def main():
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import keras
 
-    from vsa_tf.program import ProgramError
+    from vsa_tf.errors import VsaTfError
 
     if keras.backend.backend() != "tensorflow":
         sys.exit(f"Expected KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}")
     try:
         result = measure(flags)
-    except (ProgramError, OSError, ValueError) as error:
+    except (VsaTfError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(json.dumps(result))
 

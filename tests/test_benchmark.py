@@ -6,7 +6,7 @@ from absl import flags
 
 from tests.source_imports import ROOT
 from vsa_tf import benchmark
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_pytorch_is_named_to_those_who_compare_with_it(program):
 def test_what_came_before_a_failure_is_kept(program):
     values, commands = program
     values.suite = "all"
-    with pytest.raises(ProgramError, match="python -m benchmarks.search failed"):
+    with pytest.raises(VsaTfError, match="python -m benchmarks.search failed"):
         benchmark.main()
     assert [command[1] for command in commands] == [
         f"benchmarks.{name}"
@@ -71,14 +71,14 @@ def test_what_came_before_a_failure_is_kept(program):
 def test_other_directories_than_a_checkout_are_refused(program, tmp_path, monkeypatch):
     values, commands = program
     values.output = str(tmp_path / "missing" / "results.json")
-    with pytest.raises(ProgramError, match="there is no such directory"):
+    with pytest.raises(VsaTfError, match="there is no such directory"):
         benchmark.main()
     values.output = ""
-    with pytest.raises(ProgramError, match="--output is missing"):
+    with pytest.raises(VsaTfError, match="--output is missing"):
         benchmark.main()
     values.output = str(tmp_path / "results.json")
     monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ProgramError, match="run this program in the checkout's directory"):
+    with pytest.raises(VsaTfError, match="run this program in the checkout's directory"):
         benchmark.main()
     assert not commands
 

@@ -2,11 +2,11 @@ import types
 
 import pytest
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.export import answer_settings
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "smoothness")
@@ -34,7 +34,7 @@ def test_a_narrow_beam_gives_fewer_captions():
 
 
 def test_more_captions_than_beams_are_refused():
-    with pytest.raises(ProgramError, match="raise --beam_size, which is 7"):
+    with pytest.raises(VsaTfError, match="raise --beam_size, which is 7"):
         _settings("m_rnn", num_captions=8)
 
 
@@ -42,5 +42,5 @@ def test_more_captions_than_beams_are_refused():
     "name, flag", [("m_rnn", {"smoothness": 0.1}), ("alignment", {"beam_size": 3})]
 )
 def test_flags_of_other_models_are_refused(name, flag):
-    with pytest.raises(ProgramError, match=f"is not for a {name} model"):
+    with pytest.raises(VsaTfError, match=f"is not for a {name} model"):
         _settings(name, **flag)

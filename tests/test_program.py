@@ -11,6 +11,7 @@ from absl import flags
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf import program
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
@@ -286,7 +287,7 @@ class TestRun:
         return exit_.value.code
 
     def test_errors_of_the_user_are_one_line(self):
-        assert self._raise(program.ProgramError("two\nlines")) == "error: two lines"
+        assert self._raise(VsaTfError("two\nlines")) == "error: two lines"
 
     def test_a_full_disk_is_one_line(self):
         message = self._raise(OSError(errno.ENOSPC, "No space left on device"))

@@ -6,10 +6,10 @@ import pytest
 from absl import flags
 
 from vsa_tf import settings as config
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 
@@ -70,26 +70,26 @@ def test_a_config_without_the_sizes_of_the_records_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(settings.to_json({"num_regions": 2}), encoding="utf-8")
     assert Settings.load_inputs(tmp_path) == {"num_regions": 2}
     (tmp_path / "config.json").write_text(settings.to_json(None), encoding="utf-8")
-    with pytest.raises(ProgramError, match="it has no inputs"):
+    with pytest.raises(VsaTfError, match="it has no inputs"):
         Settings.load_inputs(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"training": {"model": "other"}}'])
 def test_a_config_of_another_kind_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ProgramError, match="config.json is not a settings file of this version"):
+    with pytest.raises(VsaTfError, match="config.json is not a settings file of this version"):
         Settings.load(tmp_path)
 
 
 def test_a_config_with_an_unknown_setting_is_refused(tmp_path):
     text = _settings(tmp_path).to_json({}).replace('"joint_size"', '"joint_width"')
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ProgramError, match="joint_width"):
+    with pytest.raises(VsaTfError, match="joint_width"):
         Settings.load(tmp_path)
 
 
 def test_a_missing_config_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="no readable config.json"):
+    with pytest.raises(VsaTfError, match="no readable config.json"):
         Settings.load(tmp_path / "nowhere")
 
 
@@ -173,7 +173,7 @@ def test_which_models_read_dependency_relations(tmp_path, values, reads):
     ],
 )
 def test_contradictions_with_dependency_relations_are_refused(tmp_path, values, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         check(_settings(tmp_path, **values))
 
 
@@ -198,7 +198,7 @@ def test_whole_settings_pass(tmp_path):
     ],
 )
 def test_contradictions_are_refused(tmp_path, values, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         check(_settings(tmp_path, **values))
 
 
@@ -206,15 +206,15 @@ def test_contradictions_are_refused(tmp_path, values, message):
 def test_captioners_see_one_region(tmp_path, model):
     check(_settings(tmp_path, model=model, num_regions=1))
     for number in (0, 2):
-        with pytest.raises(ProgramError, match=f"one region.*Received: --num_regions={number}"):
+        with pytest.raises(VsaTfError, match=f"one region.*Received: --num_regions={number}"):
             check(_settings(tmp_path, model=model, num_regions=number))
 
 
 def test_the_region_captioner_needs_an_alignment_model(tmp_path):
     values = {"model": "dvsa_rnn", "num_regions": 1}
-    with pytest.raises(ProgramError, match="--snippets=nowhere is no model_dir"):
+    with pytest.raises(VsaTfError, match="--snippets=nowhere is no model_dir"):
         check(_settings(tmp_path, **values, snippets="nowhere"))
-    with pytest.raises(ProgramError, match="--whole_frame is for the region captioner"):
+    with pytest.raises(VsaTfError, match="--whole_frame is for the region captioner"):
         check(_settings(tmp_path, **values, whole_frame=True))
     (tmp_path / "config.json").touch()
     check(_settings(tmp_path, **values, snippets=str(tmp_path), whole_frame=True))
@@ -250,7 +250,7 @@ class TestSettingsFromFlags:
         for norm, value in (("2.5", 0.0), ("0", 5.0)):
             optimizer = read_flags("--model=dvsa_rnn", f"--clip_norm={norm}").optimizer
             assert (optimizer.clip_norm, optimizer.clip_value) == (float(norm), value)
-        with pytest.raises(ProgramError, match="Received: --num_regions=0"):
+        with pytest.raises(VsaTfError, match="Received: --num_regions=0"):
             read_flags("--model=dvsa_rnn", "--num_regions=0")
 
     def test_a_models_flags_reach_its_settings(self, read_flags):
@@ -291,7 +291,7 @@ class TestSettingsFromFlags:
     def test_flags_of_other_models_are_refused(self, read_flags, model, flag):
         name = flag.split("=")[0].removeprefix("no")
         with pytest.raises(
-            ProgramError, match=f"--{name} is not a setting of --model={model}; leave it out"
+            VsaTfError, match=f"--{name} is not a setting of --model={model}; leave it out"
         ):
             read_flags(f"--model={model}", f"--{flag}")
 
@@ -301,7 +301,7 @@ class TestSettingsFromFlags:
     def test_choices_of_other_models_are_refused(self, read_flags, model, cell):
         choices = "rnn, gru, lstm" if model == "dvsa_rnn" else "relu, gru, lstm"
         with pytest.raises(
-            ProgramError, match=f"--cell of --model={model} to be one of {choices}.*: {cell}$"
+            VsaTfError, match=f"--cell of --model={model} to be one of {choices}.*: {cell}$"
         ):
             read_flags(f"--model={model}", f"--cell={cell}")
 
@@ -334,5 +334,5 @@ class TestSettingsFromFlags:
     def test_settings_of_two_branch_networks_that_contradict_are_refused(
         self, read_flags, flag, reason
     ):
-        with pytest.raises(ProgramError, match=reason):
+        with pytest.raises(VsaTfError, match=reason):
             read_flags("--model=embedding", *flag.split())

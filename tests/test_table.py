@@ -8,7 +8,7 @@ from absl import flags
 
 from tests.source_imports import ROOT
 from vsa_tf import table
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 ROWS = """# A table.
 linear, one way | --linear_branches --joint_size=4   # in short
@@ -71,7 +71,7 @@ def test_a_row_that_is_done_is_not_done_again(program, tmp_path):
 
 
 def test_a_row_that_fails_ends_the_program(program):
-    with pytest.raises(ProgramError, match="row 'linear, one way' failed: .*--joint_size=4"):
+    with pytest.raises(VsaTfError, match="row 'linear, one way' failed: .*--joint_size=4"):
         table.main(["--fail"])
 
 
@@ -85,12 +85,12 @@ def test_a_row_that_fails_ends_the_program(program):
 )
 def test_files_that_are_no_rows_are_refused(tmp_path, text, reason):
     (tmp_path / "bad.rows").write_text(text)
-    with pytest.raises(ProgramError, match=reason):
+    with pytest.raises(VsaTfError, match=reason):
         table.read_rows(tmp_path / "bad.rows")
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="--rows=.*none.rows: No such file"):
+    with pytest.raises(VsaTfError, match="--rows=.*none.rows: No such file"):
         table.read_rows(tmp_path / "none.rows")
 
 

@@ -3,8 +3,8 @@ from absl import flags
 
 from vsa_tf import settings as config
 from vsa_tf import train
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import export_model
-from vsa_tf.program import ProgramError
 from vsa_tf.reporting import write_report
 from vsa_tf.training import train_model
 
@@ -67,5 +67,5 @@ def test_an_export_has_the_encoder_and_detector_that_are_named(run):
 
 def test_another_backend_cannot_export(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(ProgramError, match="--export_dir: a SavedModel is written by TensorFlow"):
+    with pytest.raises(VsaTfError, match="--export_dir: a SavedModel is written by TensorFlow"):
         run("--export_dir=out")

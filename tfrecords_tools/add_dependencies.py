@@ -44,7 +44,7 @@ def main(flag_values=flags.FLAGS):
         )
         progress.close()
     except (ValueError, OSError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     for name, split in info["splits"].items():
         print(
             f"{name}: {split['num_parsed_sentences']} of {split['num_sentences']} sentences have "

@@ -53,7 +53,7 @@ def main(flag_values=flags.FLAGS):
             missing = getattr(module, f"export_{name}")(info, splits, folder, progress.add)
         progress.close()
     except (ValueError, OSError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     for split in splits:
         counts = info.split(split)
         print(f"{split}: {counts.num_images} images, {counts.num_sentences} sentences")

@@ -67,7 +67,7 @@ def main(flag_values=flags.FLAGS):
                 file.write(page)
             print(f"samples: {render}")
     except (OSError, ValueError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
 
 
 def _summary(info):

@@ -66,7 +66,7 @@ def main(flag_values=flags.FLAGS):
         )
         progress.close()
     except (ValueError, OSError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     if num_parsed:
         print(f"{num_parsed} captions parsed in {progress.seconds():.1f} s")
     else:

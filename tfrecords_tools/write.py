@@ -165,6 +165,8 @@ def main(flag_values=flags.FLAGS):
             num_workers=num_workers,
             make_pool=make_pool,
         )
+    except VsaTfError:
+        raise
     except (ValueError, OSError, RuntimeError) as error:
         raise VsaTfError(_message(error)) from error
     _print_result(result, flag_values.output_dir, source)

@@ -19,6 +19,11 @@ class VsaTfError(ValueError):
     ('--num_regions=0: expected one or more', 'num_regions=0: expected one or more')
     """
 
+    @classmethod
+    def of(cls, error):
+        """Returns another error as one of these, as it is where it is one already."""
+        return error if isinstance(error, cls) else cls(str(error))
+
     @property
     def of_flags(self):
         """The message with the names of flags."""

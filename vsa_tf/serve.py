@@ -171,7 +171,7 @@ def _model_configs(values):
             return read_model_config_file(values.model_config_file)
         return [ModelConfig(values.model_name, values.model_base_path)]
     except ValueError as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.demo.small_index import write_small_index
 from tests.server.running_server import LIMITS, ask
 from tests.server.small_saved_models import write_small_model
 from vsa_tf.demo.demo_application import DemoApplication, static_files
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
@@ -205,5 +205,5 @@ def test_a_model_that_refuses_plain_text_is_not_the_one_of_the_index(demo_models
 
 
 def test_a_directory_without_an_index_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="holds no index"):
+    with pytest.raises(VsaTfError, match="holds no index"):
         DemoApplication(None, None, index_dir=str(tmp_path))

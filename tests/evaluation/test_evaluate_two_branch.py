@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.data import small_records
 from vsa_tf.data import schema
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.combined_retrieval import PhraseModel
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -15,7 +16,6 @@ from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
@@ -187,7 +187,7 @@ def test_phrases_have_the_regions_that_their_model_was_trained_on(phrases, folde
 
 def test_phrases_of_other_captions_are_refused(phrases, folder):
     others = _write(folder / "others", num_regions=1, captions="w4 w5")
-    with pytest.raises(ProgramError, match="--phrase_model was trained on"):
+    with pytest.raises(VsaTfError, match="--phrase_model was trained on"):
         PhraseModel(phrases).load(read_records(others, "train"))
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.inference.signatures import InputError
+from vsa_tf.errors import InputError
 
 ALIGN = {
     # Two sentences of different lengths in one batch would be padded like this one.

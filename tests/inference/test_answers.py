@@ -10,13 +10,13 @@ import tensorflow as tf
 from tests.data.small_records import set_dependencies, write_records
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.export_model import export_model
 from vsa_tf.inference.exported_model import ExportedModel, GraphModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.sentence_reader import RelationReader
-from vsa_tf.inference.signatures import AnswerSettings, InputError
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.model_probe import probe
 
 CASES = {
@@ -127,7 +127,7 @@ def test_a_line_that_is_no_relation_is_an_input_error(open_model, line):
 
 
 def test_an_index_of_such_a_model_is_refused(open_model):
-    with pytest.raises(ProgramError, match="models that read plain sentences. Expected dependency"):
+    with pytest.raises(VsaTfError, match="models that read plain sentences. Expected dependency"):
         probe(open_model("defrag"), "sentences")
 
 
@@ -174,5 +174,5 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     (tmp_path / "unparsed").mkdir()
     write_records(tmp_path / "unparsed", 3, 1, "dev", images_stored=True)
     options.data_dir = str(tmp_path / "unparsed")
-    with pytest.raises(ProgramError, match="no parses to check the export with"):
+    with pytest.raises(VsaTfError, match="no parses to check the export with"):
         export_model(options, AnswerSettings())

@@ -4,12 +4,12 @@ import types
 
 import pytest
 from PIL import Image
-
-from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.inference.caption_photographs import caption_photographs
+
+from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
@@ -103,7 +103,7 @@ def test_captions_continue_a_prefix_even_of_unknown_words(captioner, photograph,
 
 
 def test_a_prefix_without_room_for_a_caption_is_refused(captioner, photograph):
-    with pytest.raises(ProgramError, match="raise --max_words"):
+    with pytest.raises(VsaTfError, match="raise --max_words"):
         _caption(captioner, [photograph], prefix="a b c d e")
 
 
@@ -128,7 +128,7 @@ def test_bad_files_are_reported_when_the_others_are_done(captioner, photograph, 
         prefix="",
         sample=False,
     )
-    with pytest.raises(ProgramError, match="1 of 2 images could not be read"):
+    with pytest.raises(VsaTfError, match="1 of 2 images could not be read"):
         caption_photographs(
             types.SimpleNamespace(**options), [tmp_path / "bad.jpg", photograph], output
         )

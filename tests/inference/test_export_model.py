@@ -17,6 +17,7 @@ from tests.inference.small_models import (
     save_encoder,
 )
 from vsa_tf.data import schema
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference import export_model as export_module
 from vsa_tf.inference.export_model import (
     Examples,
@@ -26,10 +27,9 @@ from vsa_tf.inference.export_model import (
 )
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
-from vsa_tf.inference.signatures import AnswerSettings, InputError
+from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.program import ProgramError
 
 ANSWERS = AnswerSettings(beam_size=2, num_captions=2, max_caption_words=5)
 LOADED_ALONE = """
@@ -164,7 +164,7 @@ def test_versions_count_up_and_the_newest_is_opened(folder, captioner):
 
 
 def test_a_directory_without_a_saved_model_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="holds no SavedModel"):
+    with pytest.raises(VsaTfError, match="holds no SavedModel"):
         ExportedModel(tmp_path)
 
 
@@ -207,20 +207,20 @@ def test_a_model_that_answers_otherwise_is_refused_and_deleted(folder, tmp_path,
         "answer_differences",
         lambda *_: {"caption": {"captions": 0.0, "log_prob": 2e-4}, "log_prob": {"log_prob": 0.0}},
     )
-    with pytest.raises(ProgramError, match="log_prob of caption differs by 0.0002"):
+    with pytest.raises(VsaTfError, match="log_prob of caption differs by 0.0002"):
         export_model(_options(folder, "captioner", tmp_path), ANSWERS)
     assert not list(tmp_path.iterdir())
 
 
 def test_differences_up_to_the_limit_are_allowed():
     check_differences({"score": {"score": 1e-4}})
-    with pytest.raises(ProgramError, match="text or shape"):
+    with pytest.raises(VsaTfError, match="text or shape"):
         check_differences({"caption": {"captions": np.inf, "log_prob": 0.0}})
 
 
 def test_photographs_are_asked_for_where_records_hold_none(folder, tmp_path):
     options = _options(folder, "captioner", tmp_path, data_dir=str(folder / "without"))
-    with pytest.raises(ProgramError, match="give --example_image"):
+    with pytest.raises(VsaTfError, match="give --example_image"):
         export_model(options, ANSWERS)
 
 
@@ -243,7 +243,7 @@ def test_given_photographs_are_examples_and_warm_up_may_be_left_out(
 
 def test_records_that_cannot_be_read_are_named(folder, tmp_path):
     options = _options(folder, "captioner", tmp_path, data_dir=str(tmp_path / "none"))
-    with pytest.raises(ProgramError, match="no examples to check the export with"):
+    with pytest.raises(VsaTfError, match="no examples to check the export with"):
         export_model(options, ANSWERS)
 
 

@@ -12,13 +12,13 @@ from tests.inference.small_models import (
     save_encoder,
 )
 from tfrecords_tools.detectors import SourceProposals
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.exported_model import GraphModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
-from vsa_tf.program import ProgramError
 
 ANSWERS = AnswerSettings(beam_size=3, num_captions=2, max_caption_words=6)
 TWO_BRANCH = {"joint_size": 6, "hidden_size": 7, "text_hidden_size": 5, "recurrent_size": 4}
@@ -104,7 +104,9 @@ def open_model(tmp_path_factory):
         path = folder / case
         if not path.exists():
             make_model_dir(path, name, settings, **inputs)
-        return LocalModel(path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS)
+        return LocalModel(
+            path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS
+        )
 
     return open_model
 
@@ -145,5 +147,5 @@ def test_the_main_signature_is_the_first(open_model, case):
 def test_a_detector_that_is_no_graph_is_refused(open_model):
     live = open_model("alignment of pixels")
     live.reader.detector = SourceProposals()
-    with pytest.raises(ProgramError, match="a SavedModel, grid or none.*Received: proposals"):
+    with pytest.raises(VsaTfError, match="a SavedModel, grid or none.*Received: proposals"):
         GraphModel(live)

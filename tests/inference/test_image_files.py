@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from tests.inference.given_model import GivenModel, write_files
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import image_files as module
 from vsa_tf.inference.image_files import answered_images, image_files, read_boxes, write_answers
-from vsa_tf.program import ProgramError
 
 
 def test_a_directory_is_the_images_below_it_by_name(tmp_path):
@@ -86,16 +86,16 @@ def test_batches_are_asked_about_at_the_same_time(tmp_path, monkeypatch):
 
 def test_an_error_of_the_model_ends_the_answers(tmp_path):
     def ask(images):
-        raise ProgramError("the server does not answer")
+        raise VsaTfError("the server does not answer")
 
-    with pytest.raises(ProgramError, match="does not answer"):
+    with pytest.raises(VsaTfError, match="does not answer"):
         list(answered_images(write_files(tmp_path, [b"x"] * 80), ask))
 
 
 def test_every_file_has_its_lines_and_failures_are_counted(tmp_path):
     paths = [*write_files(tmp_path, [b"a", b"bc"]), str(tmp_path / "missing.jpg")]
     output = io.StringIO()
-    with pytest.raises(ProgramError, match="1 of 3 images could not be read"):
+    with pytest.raises(VsaTfError, match="1 of 3 images could not be read"):
         write_answers(
             paths, lambda images: [[{"n": n} for n in range(len(data))] for data in images], output
         )
@@ -131,13 +131,13 @@ def test_boxes_are_read(tmp_path):
 def test_what_is_no_box_is_named(tmp_path, boxes, message):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps(boxes))
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         read_boxes(path)
 
 
 def test_what_is_no_file_of_json_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="cannot be read"):
+    with pytest.raises(VsaTfError, match="cannot be read"):
         read_boxes(tmp_path / "missing.json")
     (tmp_path / "text.json").write_text("0 0 1 1")
-    with pytest.raises(ProgramError, match="cannot be read"):
+    with pytest.raises(VsaTfError, match="cannot be read"):
         read_boxes(tmp_path / "text.json")

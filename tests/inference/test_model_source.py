@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 
@@ -22,7 +22,7 @@ from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingS
     ],
 )
 def test_contradictions_are_refused(fields, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         ModelSource(**fields)
 
 
@@ -41,13 +41,13 @@ def _write_model_dir(path, model, **values):
 def test_a_model_directory_is_checked_by_its_settings(tmp_path):
     aligner = _write_model_dir(tmp_path / "aligner", "alignment")
     aligner.check("align", "aligns sentences")
-    with pytest.raises(ProgramError, match="that writes captions. Received: .*aligner, alignment"):
+    with pytest.raises(VsaTfError, match="that writes captions. Received: .*aligner, alignment"):
         aligner.check("caption", "writes captions")
     phrases = _write_model_dir(tmp_path / "phrases", "embedding", task="region_phrase")
     phrases.check("localize", "finds phrases")
-    with pytest.raises(ProgramError, match="embedding"):
+    with pytest.raises(VsaTfError, match="embedding"):
         phrases.check("score", "scores")
-    with pytest.raises(ProgramError, match="no readable config.json"):
+    with pytest.raises(VsaTfError, match="no readable config.json"):
         ModelSource(str(tmp_path / "nowhere")).check("align", "aligns sentences")
 
 
@@ -58,10 +58,10 @@ def test_a_saved_model_is_checked_by_the_card_of_its_newest_version(tmp_path):
         card = {"model": f"model {version}", "signatures": {signature: {}}}
         (tmp_path / version / "model_card.json").write_text(json.dumps(card))
     ModelSource(saved_model=str(tmp_path)).check("caption", "writes captions")
-    with pytest.raises(ProgramError, match="model 10, which answers caption alone"):
+    with pytest.raises(VsaTfError, match="model 10, which answers caption alone"):
         ModelSource(saved_model=str(tmp_path)).check("align", "aligns sentences")
     ModelSource(saved_model=str(tmp_path / "9")).check("align", "aligns sentences")
-    with pytest.raises(ProgramError, match="holds no SavedModel"):
+    with pytest.raises(VsaTfError, match="holds no SavedModel"):
         ModelSource(saved_model=str(tmp_path / "8")).check("align", "aligns sentences")
 
 

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from tests.tfrecords_tools.fake_models import FEATURE_SIZE, FakeDetector, FakeEncoder
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import photograph_reader
 from vsa_tf.inference.photograph_reader import PhotographReader
-from vsa_tf.program import ProgramError
 
 _INPUTS = {
     "region_feature_size": FEATURE_SIZE,
@@ -80,10 +80,10 @@ def test_pixels_are_read_as_training_read_them(photographs):
 def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
     monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_: FakeEncoder())
     inputs = {**_INPUTS, "encoder": {"spec": "other", "feature_size": 7}}
-    with pytest.raises(ProgramError, match="expected other.*differs in feature_size"):
+    with pytest.raises(VsaTfError, match="expected other.*differs in feature_size"):
         PhotographReader(inputs, 0, "fake")
 
 
 def test_an_encoder_that_cannot_be_found_by_its_name_is_asked_for():
-    with pytest.raises(ProgramError, match="--image_encoder is missing.*fake"):
+    with pytest.raises(VsaTfError, match="--image_encoder is missing.*fake"):
         PhotographReader(_INPUTS, 0)

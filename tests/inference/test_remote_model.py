@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference import remote_model as module
 from vsa_tf.inference.exported_model import ExportedModel, GraphModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.remote_model import RemoteModel
-from vsa_tf.inference.signatures import InputError
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
 
@@ -62,19 +61,19 @@ def test_an_image_that_cannot_be_read_is_an_input_error(server):
 
 
 def test_an_unknown_model_is_refused(server):
-    with pytest.raises(ProgramError, match="answers 404.*stranger"):
+    with pytest.raises(VsaTfError, match="answers 404.*stranger"):
         RemoteModel(server, "stranger")
 
 
 def test_a_source_opens_it_and_asks_for_its_signatures(server):
     source = ModelSource(server=server, model_name="aligner")
     source.check("caption", "writes captions")  # a server is not asked before it is opened
-    with pytest.raises(ProgramError, match="signature caption. Received: aligner of .*align"):
+    with pytest.raises(VsaTfError, match="signature caption. Received: aligner of .*align"):
         source.open("caption")
 
 
 def test_no_server_is_one_line():
-    with pytest.raises(ProgramError, match="no answer from --server=127.0.0.1:9"):
+    with pytest.raises(VsaTfError, match="no answer from --server=127.0.0.1:9"):
         RemoteModel("127.0.0.1:9", "aligner")
 
 
@@ -129,7 +128,7 @@ def test_a_busy_server_is_asked_again(scripted, monkeypatch):
     model = RemoteModel(scripted(busy, busy, (200, json.dumps(METADATA).encode())), "m")
     assert model.signatures == {"score": ("sentences",)}
     assert pauses == [1, 2]
-    with pytest.raises(ProgramError, match="503: no room"):
+    with pytest.raises(VsaTfError, match="503: no room"):
         RemoteModel(scripted(*[busy] * 5), "m")
 
 
@@ -138,5 +137,5 @@ def test_a_busy_server_is_asked_again(scripted, monkeypatch):
     [((200, b"<html>"), "with no JSON"), ((500, b"<html>"), "answers 500: <html>")],
 )
 def test_a_server_of_something_else_is_one_line(scripted, answer, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         RemoteModel(scripted(answer), "m")

@@ -7,12 +7,12 @@ from PIL import Image
 
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource, write_files
 from tests.inference.small_models import make_model_dir, photographs
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.results import align_images, caption_images, localize_images
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
 
 LOCALIZE = {
     "boxes": np.float32([[[0, 0, 0.5, 0.5], [0, 0, 1, 1], [0, 0, 0, 0]]]),
@@ -185,5 +185,5 @@ def test_regions_come_with_their_boxes(tmp_path):
 
 def test_more_captions_than_were_exported_are_refused(tmp_path):
     (path,) = write_files(tmp_path, [b"x"])
-    with pytest.raises(ProgramError, match="--num_captions=4: given was exported with 3"):
+    with pytest.raises(VsaTfError, match="--num_captions=4: given was exported with 3"):
         _line(CAPTION, path, 4)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.reporting.report_folder import ReportFolder, check_report_folder
 
 
@@ -42,14 +42,14 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, content):
         (tmp_path / "report.json").write_text(content)
     before = _files(tmp_path)
     for refuse in (check_report_folder, ReportFolder):
-        with pytest.raises(ProgramError, match="holds other files. Choose another directory"):
+        with pytest.raises(VsaTfError, match="holds other files. Choose another directory"):
             refuse(tmp_path)
     assert _files(tmp_path) == before
 
 
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "report").write_text("")
-    with pytest.raises(ProgramError, match="is a file"):
+    with pytest.raises(VsaTfError, match="is a file"):
         check_report_folder(tmp_path / "report")
 
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
-from vsa_tf.program import ProgramError
 from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -193,7 +193,7 @@ def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
     assert len(scores) == 10 and scores == sorted(scores, reverse=True)
     assert len(_cards(tmp_path / "asked", "images_001")) == 1
     assert len(_groups(report, "queries")) <= 2
-    with pytest.raises(ProgramError, match="has no words"):
+    with pytest.raises(VsaTfError, match="has no words"):
         write_report(model_dir, None, "dev", tmp_path / "no", ReportOptions(queries=(" .",)))
 
 

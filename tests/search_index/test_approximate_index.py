@@ -9,7 +9,7 @@ from tests.search_index.given_embeddings import (
     unit,
     write_index,
 )
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexShard
@@ -89,11 +89,11 @@ def test_words_find_images_by_their_real_regions(tmp_path):
 
 
 def test_an_index_that_was_not_built_is_named(without_regions):
-    with pytest.raises(ProgramError, match="no approximate index of images: run vsa_tf.index"):
+    with pytest.raises(VsaTfError, match="no approximate index of images: run vsa_tf.index"):
         ApproximateIndex(without_regions.index_dir, "images")
 
 
 def test_without_faiss_the_extra_is_named(without_regions, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(ProgramError, match=r"vsa_tf\[faiss\]"):
+    with pytest.raises(VsaTfError, match=r"vsa_tf\[faiss\]"):
         ApproximateIndex.build(without_regions, "images")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.inference.given_model import GivenModel
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index.embedded import Embedded
 
 
@@ -50,5 +50,5 @@ def test_a_single_vector_is_its_own_summary():
 
 def test_a_diverged_model_is_refused():
     model = GivenModel({"embed_image": {"embedding": np.float32([[np.nan, 0]])}})
-    with pytest.raises(ProgramError, match="diverged"):
+    with pytest.raises(VsaTfError, match="diverged"):
         Embedded.of_images(model, [b"a"])

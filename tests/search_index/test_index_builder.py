@@ -6,7 +6,7 @@ import pytest
 
 from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_source
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index import index_builder, index_directory
 from vsa_tf.search_index.index_builder import IndexBuilder, build_index
 from vsa_tf.search_index.index_directory import IndexShard
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
 
 def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path, capsys):
     paths = [*write_files(tmp_path, [b"good", b"bad", b"well"]), str(tmp_path / "missing.jpg")]
-    with pytest.raises(ProgramError, match="2 of 4 images could not be read"):
+    with pytest.raises(VsaTfError, match="2 of 4 images could not be read"):
         build_index(tmp_path / "index", hashed_source(), paths)
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line) for line in lines[:2]] == [
@@ -112,7 +112,7 @@ def test_another_model_is_refused_by_name(tmp_path):
     paths = write_files(tmp_path, [b"a"])
     build_index(index, hashed_source(0, "first"), paths)
     before = _columns(index, "images")
-    with pytest.raises(ProgramError, match="index, first. Received: second, which embeds images"):
+    with pytest.raises(VsaTfError, match="index, first. Received: second, which embeds images"):
         build_index(index, hashed_source(1, "second"), write_files(tmp_path, [b"a", b"b"]))
     assert _columns(index, "images") == before
     # By another name the same is welcome.

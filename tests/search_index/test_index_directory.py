@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.search_index.given_embeddings import images_with_regions
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index import index_directory
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
@@ -24,7 +24,7 @@ def test_a_directory_without_an_index_has_no_manifest(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 9}', "\x00"])
 def test_a_damaged_manifest_is_refused(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
-    with pytest.raises(ProgramError, match="no index that can be read"):
+    with pytest.raises(VsaTfError, match="no index that can be read"):
         IndexManifest.load(tmp_path)
 
 
@@ -93,7 +93,7 @@ def test_a_damaged_shard_is_named(tmp_path, damage):
         (path / "entries.json").write_text(json.dumps(_columns(2)))
     else:
         (path / "vectors.npy").unlink()
-    with pytest.raises(ProgramError, match="images-00000 is damaged.*Remove it"):
+    with pytest.raises(VsaTfError, match="images-00000 is damaged.*Remove it"):
         IndexShard(path, "images")
 
 
@@ -139,7 +139,7 @@ def test_what_was_embedded_is_written_when_the_run_fails(tmp_path):
 def test_vectors_have_the_dtype_of_the_index(tmp_path):
     with IndexWriter(tmp_path, "float16") as writer:
         _add(writer, "a")
-        with pytest.raises(ProgramError, match="--dtype=float32"):
+        with pytest.raises(VsaTfError, match="--dtype=float32"):
             writer.add({"sentence": ["b"]}, Embedded("sentences", np.float32([[1e6, 0]])))
     (shard,) = _shards(tmp_path)
     assert shard.embedded.vectors.dtype == np.float16

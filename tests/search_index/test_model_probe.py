@@ -4,10 +4,10 @@ import pytest
 from tests.inference.given_model import GivenModel
 from tests.inference.small_models import make_model_dir
 from tests.search_index.given_embeddings import hashed_source
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.model_probe import find_score, probe, same_model
 
 
@@ -40,7 +40,7 @@ def test_a_models_own_scores_tell_how_its_vectors_are_compared(tmp_path, name, s
 def test_a_network_of_pairs_has_no_vectors_to_compare(tmp_path):
     settings = SimilaritySettings(text="gru", crop_size=16)
     model = LocalModel(str(make_model_dir(tmp_path / "model", "similarity", settings)))
-    with pytest.raises(ProgramError, match="by a network of its own"):
+    with pytest.raises(VsaTfError, match="by a network of its own"):
         _find(model)
 
 

@@ -13,10 +13,10 @@ from tests.search_index.given_embeddings import (
     unit,
     write_index,
 )
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
 from vsa_tf.search_index.index_builder import build_index
@@ -89,7 +89,7 @@ def test_an_image_that_was_indexed_again_counts_once(tmp_path):
 
 
 def test_a_directory_without_an_index_is_refused(tmp_path):
-    with pytest.raises(ProgramError, match="holds no index"):
+    with pytest.raises(VsaTfError, match="holds no index"):
         SearchIndex(tmp_path)
 
 
@@ -167,15 +167,15 @@ def test_images_and_sentences_find_themselves(aligned):
 
 def test_a_query_of_another_model_is_refused(aligned):
     index, _, _ = aligned
-    with pytest.raises(ProgramError, match="Received: stranger, which embeds sentences otherwise"):
+    with pytest.raises(VsaTfError, match="Received: stranger, which embeds sentences otherwise"):
         _lines(index, hashed_source(0, "stranger"), "a red dog", False, "images")
 
 
 def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     index, source, paths = aligned
-    with pytest.raises(ProgramError, match="images of .* are searched exactly by images"):
+    with pytest.raises(VsaTfError, match="images of .* are searched exactly by images"):
         _lines(index, source, paths[0], True, "images", approximate=True)
-    with pytest.raises(ProgramError, match="sentences of .* are searched exactly by sentences"):
+    with pytest.raises(VsaTfError, match="sentences of .* are searched exactly by sentences"):
         _lines(index, source, "a dog", False, "sentences", approximate=True)
     pytest.importorskip("faiss", reason="faiss is an extra")
     build_index(tmp_path / "index", hashed_source(), sentences=SENTENCES, approximate=True)

@@ -12,7 +12,7 @@ from tfrecords_tools import write as write_program
 from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
 from tfrecords_tools.write_settings import WriteSettings
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 THREADS = "--direct_num_workers=2 --direct_running_mode=multi_threading"
 run = functools.partial(run_program, write_program)
@@ -22,7 +22,7 @@ def test_without_beam_the_extra_is_named(monkeypatch, tmp_path):
     for name in ("tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "apache_beam", None)
-    with pytest.raises(ProgramError, match=r"pip install \"vsa_tf\[beam\]\""):
+    with pytest.raises(VsaTfError, match=r"pip install \"vsa_tf\[beam\]\""):
         run("--dataset=shape_scenes", f"--output_dir={tmp_path / 'out'}", "--runner=beam")
     assert not (tmp_path / "out").exists()
 
@@ -101,7 +101,7 @@ class TestWithBeam:
     def test_options_are_refused_before_the_source_is_read(self, tmp_path):
         (tmp_path / "no.csv").write_bytes(b"\xff")
         arguments = ["--dataset=csv", f"--images={tmp_path}", f"--captions={tmp_path / 'no.csv'}"]
-        with pytest.raises(ProgramError, match="FnApiRunner knows. Received: --fast"):
+        with pytest.raises(VsaTfError, match="FnApiRunner knows. Received: --fast"):
             run(
                 *arguments,
                 f"--output_dir={tmp_path / 'out'}",

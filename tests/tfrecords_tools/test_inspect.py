@@ -15,7 +15,7 @@ from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data import schema
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 SHARD = "train-00000-of-00001.tfrecord"
 run = functools.partial(run_program, inspect)
@@ -173,7 +173,7 @@ def test_program_prints_checks_and_renders(data_dir, tmp_path, capsys):
 
 def test_program_fails_where_there_are_problems(data_dir, capsys):
     (data_dir / SHARD).write_bytes(b"")
-    with pytest.raises(ProgramError, match="2 problems"):
+    with pytest.raises(VsaTfError, match="2 problems"):
         run(f"--data_dir={data_dir}", "--check")
     assert f"problem: {SHARD}: 0 records, dataset_info.json has 3" in capsys.readouterr().out
 
@@ -188,5 +188,5 @@ def test_program_fails_where_there_are_problems(data_dir, capsys):
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         run(*arguments)

@@ -7,7 +7,7 @@ from program_runs import run_program
 
 from tfrecords_tools import parse
 from tfrecords_tools.conllu import ConlluFile
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 run = functools.partial(run_program, parse)
 
@@ -26,13 +26,13 @@ run = functools.partial(run_program, parse)
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         run(*arguments)
 
 
 def test_without_spacy_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(ProgramError, match=r"pip install \"vsa_tf\[spacy\]\""):
+    with pytest.raises(VsaTfError, match=r"pip install \"vsa_tf\[spacy\]\""):
         run("--dataset=shape_scenes", f"--output={tmp_path / 'x'}")
 
 
@@ -99,9 +99,9 @@ class TestWithSpacy:
         arguments = [*source, f"--pipeline={pipeline}", f"--output={output}", "--num_workers=1"]
         run(*arguments, "--splits=dev")
         assert [parsed.relations for parsed in ConlluFile(output)] == [()]
-        with pytest.raises(ProgramError, match="Expected --splits among .*Received: night"):
+        with pytest.raises(VsaTfError, match="Expected --splits among .*Received: night"):
             run(*arguments, "--splits=night")
 
     def test_a_pipeline_that_is_not_there_is_named(self, tmp_path, source):
-        with pytest.raises(ProgramError, match="python -m spacy download xx_absent"):
+        with pytest.raises(VsaTfError, match="python -m spacy download xx_absent"):
             run(*source, "--pipeline=xx_absent", f"--output={tmp_path / 'x'}")

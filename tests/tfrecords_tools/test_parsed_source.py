@@ -15,7 +15,7 @@ from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.parsed_copy import copy_with_dependencies
 from tfrecords_tools.record_checking import check_records
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 @pytest.fixture
@@ -271,5 +271,5 @@ def test_a_wrong_count_of_relations_is_a_problem(written):
 )
 def test_wrong_flags_are_one_clear_error(program, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         run_program(program, *arguments)

@@ -9,7 +9,7 @@ from program_runs import run_program
 from source_samples import SAMPLES
 
 from tfrecords_tools import write
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 run = functools.partial(run_program, write)
 
@@ -82,7 +82,7 @@ run = functools.partial(run_program, write)
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         run(*arguments)
 
 
@@ -140,7 +140,7 @@ def test_what_the_rows_of_precomputed_features_are_is_said(tmp_path, capsys):
 @pytest.mark.parametrize("detector", ["selective_search", "edge_boxes:/absent"])
 def test_missing_opencv_is_one_clear_error(monkeypatch, tmp_path, detector):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ProgramError, match=r"vsa_tf\[opencv\]"):
+    with pytest.raises(VsaTfError, match=r"vsa_tf\[opencv\]"):
         run("--dataset=shape_scenes", f"--output_dir={tmp_path}", f"--detector={detector}")
 
 
@@ -160,7 +160,7 @@ def test_damaged_archive_is_one_clear_error(tmp_path):
     with open(paths["captions"], "wb") as file:
         file.write(b"<html>")
     arguments = [f"--{name}={path}" for name, path in paths.items()]
-    with pytest.raises(ProgramError, match="captions.zip.*not a sound zip"):
+    with pytest.raises(VsaTfError, match="captions.zip.*not a sound zip"):
         run("--dataset=flickr8k", f"--output_dir={tmp_path / 'out'}", *arguments)
 
 

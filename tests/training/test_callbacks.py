@@ -7,10 +7,11 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError, silent
+from vsa_tf.program import silent
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 
@@ -121,7 +122,7 @@ def test_each_epoch_is_a_line(model, tmp_path):
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_run_that_diverges_stops_at_its_last_good_epoch(model, tmp_path, loss):
     progress = _progress()
-    with pytest.raises(ProgramError, match=f"loss became {loss} in epoch 2. Lower --learning_rate"):
+    with pytest.raises(VsaTfError, match=f"loss became {loss} in epoch 2. Lower --learning_rate"):
         _run(model, tmp_path, [20.0, 10.0], progress, losses=[1.0, loss])
     assert progress["steps"] == 5
     weight = keras.Variable(0.0, name="weight")
@@ -131,7 +132,7 @@ def test_a_run_that_diverges_stops_at_its_last_good_epoch(model, tmp_path, loss)
 
 def test_weights_that_the_last_step_spoilt_stop_the_run(model, tmp_path):
     model.variables.append(keras.Variable([1.0, float("nan")], name="spoilt"))
-    with pytest.raises(ProgramError, match="spoilt became NaN or infinite in epoch 1. Lower"):
+    with pytest.raises(VsaTfError, match="spoilt became NaN or infinite in epoch 1. Lower"):
         _run(model, tmp_path, [20.0], _progress())
     assert not (tmp_path / "checkpoint_last.npz").exists()
 

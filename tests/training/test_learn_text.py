@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.models.captioning.small_captioners import make_batch
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from vsa_tf.training.learn_text import learn_text, log_frequencies, set_initial_weights
@@ -108,5 +108,5 @@ class TestSetInitialWeights:
     def test_vectors_of_another_width_are_refused(self, tmp_path):
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2\n", encoding="utf-8")
-        with pytest.raises(ProgramError, match="--word_vectors: Expected vectors of 3 numbers"):
+        with pytest.raises(VsaTfError, match="--word_vectors: Expected vectors of 3 numbers"):
             set_initial_weights(_model(), VOCABULARY, MRnnSettings(word_vectors=str(path)))

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from tests.data import small_records
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
@@ -181,7 +181,7 @@ def test_a_model_dir_of_other_settings_is_refused(runs):
     settings = _settings(data_dir, whole)
     other = dataclasses.replace(settings, model=dataclasses.replace(settings.model, joint_size=9))
     before = (whole / "checkpoint_last.npz").read_bytes()
-    with pytest.raises(ProgramError, match="another run: --joint_size is 9 here and 8 there"):
+    with pytest.raises(VsaTfError, match="another run: --joint_size is 9 here and 8 there"):
         train_model(other)
     assert (whole / "checkpoint_last.npz").read_bytes() == before
 
@@ -194,9 +194,9 @@ def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
         (model_dir / name).write_bytes((whole / name).read_bytes())
     content = (whole / "checkpoint_last.npz").read_bytes()
     (model_dir / "checkpoint_last.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ProgramError, match="checkpoint_last.npz cannot be read"):
+    with pytest.raises(VsaTfError, match="checkpoint_last.npz cannot be read"):
         train_model(_settings(data_dir, model_dir))
-    with pytest.raises(ProgramError, match="no checkpoint yet"):
+    with pytest.raises(VsaTfError, match="no checkpoint yet"):
         evaluate_model(model_dir, data_dir)
 
 
@@ -213,7 +213,7 @@ def test_what_shows_only_when_the_model_is_made_is_refused(
     monkeypatch.chdir(tmp_path)
     pathlib.Path("vectors.txt").write_text("red 1 2\n", encoding="utf-8")
     settings = _settings(runs[0], tmp_path / "model")
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         train_model(
             dataclasses.replace(settings, model=dataclasses.replace(settings.model, **setting))
         )
@@ -228,19 +228,19 @@ def test_other_records_are_not_gone_on_with(runs, tmp_path):
     stored = json.loads((model_dir / "config.json").read_text("utf-8"))
     stored["inputs"]["records"] = "of other features"
     (model_dir / "config.json").write_text(json.dumps(stored), encoding="utf-8")
-    with pytest.raises(ProgramError, match="holds another run: the records of train are other"):
+    with pytest.raises(VsaTfError, match="holds another run: the records of train are other"):
         train_model(_settings(data_dir, model_dir))
 
 
 def test_a_vocabulary_that_is_gone_is_named(runs, tmp_path):
     shutil.copytree(runs[1], tmp_path / "model")
     (tmp_path / "model" / "vocabulary.txt").unlink()
-    with pytest.raises(ProgramError, match="has no vocabulary.txt"):
+    with pytest.raises(VsaTfError, match="has no vocabulary.txt"):
         evaluate_model(tmp_path / "model", runs[0])
 
 
 def test_folds_of_more_images_than_there_are_are_refused(runs):
-    with pytest.raises(ProgramError, match="at most the 8 images of split test.*fold_size=9"):
+    with pytest.raises(VsaTfError, match="at most the 8 images of split test.*fold_size=9"):
         evaluate_model(runs[1], runs[0], options=EvaluationOptions(fold_size=9))
 
 
@@ -285,15 +285,15 @@ def test_magnitudes_and_queries(runs, tmp_path):
 
 def test_records_of_another_encoder_are_refused(runs, tmp_path):
     small_records.write_records(tmp_path, split="test")
-    with pytest.raises(ProgramError, match="Expected records with the features.*Received"):
+    with pytest.raises(VsaTfError, match="Expected records with the features.*Received"):
         evaluate_model(runs[1], data_dir=tmp_path)
 
 
 def test_an_unknown_split_is_refused(runs):
-    with pytest.raises(ProgramError, match="split.*'holdout'"):
+    with pytest.raises(VsaTfError, match="split.*'holdout'"):
         evaluate_model(runs[1], split="holdout")
 
 
 def test_a_query_without_words_is_refused(runs):
-    with pytest.raises(ProgramError, match="has no words"):
+    with pytest.raises(VsaTfError, match="has no words"):
         evaluate_model(runs[1], queries=["..."])

@@ -1,6 +1,6 @@
 import pytest
 
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 from vsa_tf.training.run_directory import model_dir_lock
 
 
@@ -8,7 +8,7 @@ def test_a_second_run_is_kept_out_until_the_first_has_ended(tmp_path):
     model_dir = tmp_path / "runs" / "model"
     with model_dir_lock(model_dir):
         assert model_dir.is_dir()
-        with pytest.raises(ProgramError, match=f"Another run is training in {model_dir}"):
+        with pytest.raises(VsaTfError, match=f"Another run is training in {model_dir}"):
             with model_dir_lock(model_dir):
                 pass
     with model_dir_lock(model_dir):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_splits import CAPTIONS, load_split
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.callbacks import EvaluateAndSave
 from vsa_tf.training.train_model import train_model
@@ -172,12 +172,12 @@ def test_another_vocabulary_of_the_same_size_is_refused(runs, tmp_path):
     lines = (copy / "vocabulary.txt").read_text().splitlines(keepends=True)
     lines[-1], lines[-2] = lines[-2], lines[-1]
     (copy / "vocabulary.txt").write_text("".join(lines))
-    with pytest.raises(ProgramError, match="vocabulary.txt to be as training wrote it"):
+    with pytest.raises(VsaTfError, match="vocabulary.txt to be as training wrote it"):
         TrainedModel(copy)
     settings = dataclasses.replace(
         runs[0], training=dataclasses.replace(runs[0].training, model_dir=str(copy))
     )
-    with pytest.raises(ProgramError, match="vocabulary.txt is not the one it was trained with"):
+    with pytest.raises(VsaTfError, match="vocabulary.txt is not the one it was trained with"):
         train_model(settings)
 
 
@@ -222,5 +222,5 @@ def test_a_variant_that_cannot_be_made_is_refused(runs, tmp_path):
         training=dataclasses.replace(settings.training, model_dir=str(tmp_path / "model")),
         model=dataclasses.replace(settings.model, variant="vis_in_rnn_both_shared"),
     )
-    with pytest.raises(ProgramError, match="layers of one size"):
+    with pytest.raises(VsaTfError, match="layers of one size"):
         train_model(other)

@@ -10,13 +10,13 @@ import pytest
 from tests.data.small_records import set_dependencies, write_records
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.data import schema
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import RelationTypes
@@ -152,15 +152,15 @@ def test_other_relation_types_are_refused(run, tmp_path):
     lines = (copy / "relations.txt").read_text().splitlines(keepends=True)
     lines[2], lines[3] = lines[3], lines[2]
     (copy / "relations.txt").write_text("".join(lines))
-    with pytest.raises(ProgramError, match="relations.txt to be as training wrote it"):
+    with pytest.raises(VsaTfError, match="relations.txt to be as training wrote it"):
         TrainedModel(copy)
     settings = dataclasses.replace(
         run[0], training=dataclasses.replace(run[0].training, model_dir=str(copy))
     )
-    with pytest.raises(ProgramError, match="relations.txt is not the one it was trained with"):
+    with pytest.raises(VsaTfError, match="relations.txt is not the one it was trained with"):
         train_model(settings)
     (copy / "relations.txt").unlink()
-    with pytest.raises(ProgramError, match="relations.txt cannot be read"):
+    with pytest.raises(VsaTfError, match="relations.txt cannot be read"):
         TrainedModel(copy)
 
 
@@ -191,7 +191,7 @@ def test_programs_of_words_refuse_it_at_once(run, tmp_path, program, arguments):
 
 def test_records_without_parses_are_refused(tmp_path):
     write_records(tmp_path)
-    with pytest.raises(ProgramError, match="relations in split train.*add_dependencies"):
+    with pytest.raises(VsaTfError, match="relations in split train.*add_dependencies"):
         train_model(_settings(tmp_path, tmp_path / "model", "defrag"))
 
 
@@ -200,11 +200,11 @@ def test_the_region_captioner_needs_words(run, data_dir, tmp_path):
         _settings(data_dir, tmp_path / "model", "defrag"),
         model=DvsaRnnSettings(hidden_size=4, snippets=str(run[1])),
     )
-    with pytest.raises(ProgramError, match="give the model_dir of an alignment model of words"):
+    with pytest.raises(VsaTfError, match="give the model_dir of an alignment model of words"):
         train_model(settings)
 
 
 def test_a_trained_model_refuses_records_without_parses(run, tmp_path):
     write_records(tmp_path, images_stored=True)
-    with pytest.raises(ProgramError, match="Expected dependency relations in split train"):
+    with pytest.raises(VsaTfError, match="Expected dependency relations in split train"):
         evaluate_model(run[1], data_dir=tmp_path, split="train")

@@ -2,8 +2,8 @@ import keras
 import pytest
 
 from tests.data.small_records import write_records
+from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.program import ProgramError
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
@@ -31,7 +31,7 @@ def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, splits, rece
     flag = received.partition("=")[0]
     message = f"Expected {flag} to be a split of .*, one of train. Received: {received}"
     lines = []
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         train_model(_settings(tmp_path, **splits), lines.append)
     assert not lines  # nothing was read
     assert not (tmp_path / "model").exists()
@@ -40,7 +40,7 @@ def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, splits, rece
 def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
     write_records(tmp_path, 1, num_shards=1)
     message = "--model=alignment learns by .*two or more in split train. Received: 1"
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         train_model(_settings(tmp_path, dev_split="train", test_split="train"))
     assert not (tmp_path / "model").exists()
 
@@ -49,7 +49,7 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
     write_records(tmp_path, 1, num_shards=1)
     before = keras.config.dtype_policy().name
     assert before != "mixed_bfloat16"
-    with pytest.raises(ProgramError, match="two or more"):
+    with pytest.raises(VsaTfError, match="two or more"):
         train_model(
             _settings(tmp_path, dev_split="train", test_split="train", mixed_precision=True)
         )
@@ -58,7 +58,7 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
 
 def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(tmp_path):
     write_records(tmp_path, 4, num_shards=1)
-    with pytest.raises(ProgramError, match="divide the 1 steps .*--steps_per_execution=2"):
+    with pytest.raises(VsaTfError, match="divide the 1 steps .*--steps_per_execution=2"):
         train_model(
             _settings(tmp_path, dev_split="train", test_split="train", steps_per_execution=2)
         )
@@ -66,5 +66,5 @@ def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(t
 
 
 def test_records_that_there_are_not_are_named(tmp_path):
-    with pytest.raises(ProgramError, match="dataset_info.json in data_dir"):
+    with pytest.raises(VsaTfError, match="dataset_info.json in data_dir"):
         train_model(_settings(tmp_path))

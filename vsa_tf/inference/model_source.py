@@ -78,9 +78,9 @@ class ModelSource:
         """
         if not self.saved_model:
             return None
+        path = version_path(self.saved_model) / "model_card.json"
         try:
-            card = (version_path(self.saved_model) / "model_card.json").read_text(encoding="utf-8")
-            return json.loads(card)
+            return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 

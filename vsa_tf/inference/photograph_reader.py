@@ -39,16 +39,16 @@ class PhotographReader:
         self.num_regions = num_regions
         recorded = inputs["encoder"]
         size = recorded.get("crop_size") or recorded.get("frame_size") or 0
+        image_encoder = image_encoder or _findable(recorded, "image_encoder")
+        named = "none" if detector is None else detector
+        named = named or _findable(inputs["detector"], "detector")
         try:
             self.encoder = make_encoder(
-                image_encoder or _findable(recorded, "image_encoder"),
-                recorded.get("region_features", "crop"),
-                size,
+                image_encoder, recorded.get("region_features", "crop"), size
             )
-            named = "none" if detector is None else detector
-            self.detector = make_detector(named or _findable(inputs["detector"], "detector"))
+            self.detector = make_detector(named)
         except ValueError as error:
-            raise VsaTfError(str(error)) from error
+            raise VsaTfError.of(error) from error
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
         _check_same("image_encoder", recorded, described)
         # Proposals came with the data set: for other photographs any detector will do.

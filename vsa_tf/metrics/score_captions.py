@@ -47,7 +47,7 @@ def score_captions(results, references, meteor=True, spice=False):
         scorer = CaptionScorer([truths[key] for key in keys])
         scores, skipped = scorer.score([captions[key] for key in keys], meteor, spice)
     except ValueError as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     return {**scores, "skipped": skipped}
 
 

@@ -19,7 +19,7 @@ def read_records(data_dir, split, say=silent):
     try:
         return RecordSplit(data_dir, split)
     except (OSError, ValueError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
 
 
 def load_split(trained, data_dir, split, for_training=False, say=silent):
@@ -119,7 +119,7 @@ def _phrase_records(records):
     try:
         return PhraseRecords(records)
     except ValueError as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
 
 
 def _phrase_regions(records, settings, say):

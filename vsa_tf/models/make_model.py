@@ -30,7 +30,7 @@ def make_model(settings, inputs, vocabulary_size, steps_per_epoch=1):
         network = MODELS[settings.training.model].load()
         model = network(vocabulary_size=vocabulary_size, **own)
     except ValueError as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     model(example_batch(inputs, settings.data.image_size))
     return model
 

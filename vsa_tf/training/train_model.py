@@ -209,7 +209,7 @@ def _check_splits(settings):
     try:
         info = DatasetInfo.load(settings.data.data_dir)
     except (OSError, ValueError) as error:
-        raise VsaTfError(str(error)) from error
+        raise VsaTfError.of(error) from error
     for flag, name in (
         ("train_split", training.train_split),
         ("dev_split", training.dev_split),

@@ -6,7 +6,7 @@ from mini_flickr8k import jpeg
 from written_records import csv_source, write
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.program import ProgramError
+from vsa_tf.errors import VsaTfError
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def data_dir(tmp_path):
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         run_export(*arguments)
 
 
@@ -51,6 +51,6 @@ def test_wrong_flags_for_these_records_are_refused_before_tensorflow(
 
 def test_a_failed_export_leaves_nothing(data_dir, tmp_path):
     (data_dir / "train-00000-of-00001.tfrecord").write_bytes(b"")
-    with pytest.raises(ProgramError, match="Expected 1 records"):
+    with pytest.raises(VsaTfError, match="Expected 1 records"):
         run_export(f"--data_dir={data_dir}", "--format=csv", f"--output_dir={tmp_path / 'out'}")
     assert not (tmp_path / "out").exists() and not (tmp_path / ".out.partial").exists()
