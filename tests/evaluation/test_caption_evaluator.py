@@ -190,7 +190,7 @@ class TestDecoder:
     def test_more_beams_are_beam_search(self):
         decoder = CaptionEvaluator(DvsaRnnSettings()).decoder()
         assert isinstance(decoder, BeamSearch)
-        # D section 5: 7 beams.
+        # D: 7 beams.
         assert (decoder.beam_size, decoder.num_captions, decoder.max_length) == (7, 1, 20)
 
 

@@ -28,7 +28,7 @@ def test_retrieval_metrics_have_the_layout_of_the_interface():
     image, sentence = np.arange(6)[:, None], np.arange(30)
     scores = np.sin(1.3 * image + 2.1 * sentence) + 0.8 * (image == sentence // 5)
     metrics = retrieval_metrics(scores, sentence // 5, fold_size=3)
-    # spec/fixtures.md, retrieval ranks.
+    # docs/equations.md 6.4, retrieval ranks.
     assert metrics["image_to_sentence"]["R@1"] == 100
     assert metrics["image_to_sentence"]["mean_rank"] == 1
     assert metrics["sentence_to_image"]["R@1"] == 40

@@ -5,7 +5,7 @@ import pytest
 
 from vsa_tf.metrics.phrase_localization import phrase_localization, union_box
 
-# spec/fixtures.md, image 1000092795, chain 1: two boxes, as ymin, xmin, ymax, xmax.
+# docs/equations.md 6.5, image 1000092795, chain 1: two boxes, as ymin, xmin, ymax, xmax.
 CHAIN = [[125, 159, 335, 219], [110, 197, 373, 261]]
 FAR = [0, 0, 5, 5]
 

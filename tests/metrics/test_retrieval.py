@@ -12,7 +12,7 @@ from vsa_tf.metrics.retrieval import (
 
 
 def fixture_scores():
-    """spec/fixtures.md: s[i, c] = sin(1.3 i + 2.1 c) + .8 [c // 5 = i], 6 images, 30 sentences."""
+    """docs/equations.md 6.4: s[i, c] = sin(1.3 i + 2.1 c) + .8 [c // 5 = i]."""
     image, sentence = np.arange(6)[:, None], np.arange(30)[None, :]
     return np.sin(1.3 * image + 2.1 * sentence) + 0.8 * (sentence // 5 == image)
 

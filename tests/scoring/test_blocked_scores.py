@@ -11,7 +11,7 @@ from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 
 
 def wave(rows, columns, start):
-    """f(n, m, s)[i, j] = sin(s + 3 i + 7 j) of spec/fixtures.md."""
+    """f(n, m, s)[i, j] = sin(s + 3 i + 7 j) of docs/equations.md 6.2."""
     return np.sin(start + 3 * np.arange(rows)[:, None] + 7 * np.arange(columns)[None, :])
 
 

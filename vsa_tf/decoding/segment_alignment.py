@@ -53,7 +53,7 @@ def segment_alignment(word_region_scores, beta, region_mask=None):
     >>> segment_alignment(scores, 0.0).tolist(), segment_alignment(scores, 1.0).tolist()
     ([0, 1, 0], [0, 0, 0])
 
-    Reference: Karpathy and Fei-Fei, 2015, section 3.1.4; spec of this project, models.md 1.
+    Reference: Karpathy and Fei-Fei, 2015, section 3.1.4; docs/equations.md 1 (D eq. 10 to 12).
     """
     scores = np.asarray(word_region_scores)
     if not np.issubdtype(scores.dtype, np.floating):

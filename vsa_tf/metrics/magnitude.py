@@ -102,7 +102,7 @@ class WordMagnitudes:
 
 
 def word_magnitude_table(vectors, word_ids, names):
-    """Returns the words of smallest and largest average |s_t| (D section 1).
+    """Returns the words of smallest and largest average |s_t| (D supplement, section 1).
 
     Words that occur fewer than five times are left out.
 

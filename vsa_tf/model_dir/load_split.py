@@ -143,7 +143,9 @@ def _phrase_regions(records, settings, say):
 
 
 def snippet_records(records, settings, say=silent):
-    """Returns the `RegionRecords` of the snippets that an alignment model infers (models.md 1).
+    """Returns the `RegionRecords` of the snippets that an alignment model infers.
+
+    See docs/equations.md 2.2.
 
     Args:
         records: the `RecordSplit`.

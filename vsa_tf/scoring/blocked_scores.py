@@ -189,7 +189,7 @@ def _checked(regions, region_mask, words, lengths):
 def max_sum_scores(
     regions, region_mask, words, lengths, normalize_by_length=False, block_bytes=DEFAULT_BLOCK_BYTES
 ):
-    """Scores every image k against every sentence l, exactly (DVSA eq. 1).
+    """Scores every image k against every sentence l, exactly (D eq. 8).
 
         S_kl = sum over words t of sentence l of  max over regions i of image k of  v_i . s_t
 
@@ -221,7 +221,7 @@ def max_sum_scores(
 def all_fragment_scores(
     regions, region_mask, fragments, lengths, smoothing=5.0, block_bytes=DEFAULT_BLOCK_BYTES
 ):
-    """Scores every image k against every sentence l, exactly (models.md 3).
+    """Scores every image k against every sentence l, exactly (docs/equations.md 3).
 
         S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)
 

@@ -52,7 +52,7 @@ class FisherVector:
 
     Reference: Klein, Lev, Sadeh, Wolf, Associating neural word embeddings with deep image
     representations using Fisher vectors, CVPR 2015; Wang, Li, Huang, Lazebnik, Learning two-branch
-    neural networks for image-text matching tasks, section 4.1.
+    neural networks for image-text matching tasks, section 4.3.
     """
 
     kind = "hglmm"

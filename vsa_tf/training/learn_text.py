@@ -107,7 +107,9 @@ def set_initial_weights(model, vocabulary, settings, say=silent):
 
 
 def log_frequencies(vocabulary):
-    """Returns the logarithm of each token's share of the training captions (D section 5).
+    """Returns the logarithm of each token's share of the training captions.
+
+    See D supplement, section 5.
 
     Tokens that never follow another, PAD and START, get that of a token seen half a time.
 

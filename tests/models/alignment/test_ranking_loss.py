@@ -12,7 +12,7 @@ COSTS = np.float32([[0, 3, 1, 2], [0, 0, 0, 0], [5, 5, 0, 1], [0.5, 0, 4, 0]])
 
 
 def _vse_scores():
-    """Cosines of f(6, 5, .5) and f(6, 5, 1.5) of spec/fixtures.md."""
+    """Cosines of f(6, 5, .5) and f(6, 5, 1.5) of docs/equations.md 6.3."""
     columns = 3 * np.arange(6)[:, None] + 7 * np.arange(5)
     images, sentences = (
         rows / np.linalg.norm(rows, axis=1, keepdims=True)

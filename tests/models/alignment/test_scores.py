@@ -8,7 +8,7 @@ from vsa_tf.models.alignment.scores import fragment_products, fragment_scores, m
 
 
 def _sines(rows, columns, start):
-    """f(n, m, s)[i, j] = sin(s + 3 i + 7 j) of spec/fixtures.md."""
+    """f(n, m, s)[i, j] = sin(s + 3 i + 7 j) of docs/equations.md 6.2."""
     return np.sin(start + 3 * np.arange(rows)[:, None] + 7 * np.arange(columns))
 
 

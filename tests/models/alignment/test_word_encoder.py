@@ -16,7 +16,7 @@ def _encoder(cell="relu", **kwargs):
 
 
 def _brnn(encoder, token_ids):
-    """models.md 1, word by word, of one sentence without padding."""
+    """docs/equations.md 1, word by word, of one sentence without padding."""
 
     def f(x):
         return np.maximum(0, x)

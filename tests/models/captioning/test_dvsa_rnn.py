@@ -16,7 +16,7 @@ def _arrays(layer):
 
 
 def _logits(model, feature, words):
-    """models.md 2.1, word by word, of one sentence without padding."""
+    """docs/equations.md 2.1, word by word, of one sentence without padding."""
     (x,), (w_hx,), (w_hi,), (w_oh, b_o) = (
         _arrays(layer)
         for layer in (

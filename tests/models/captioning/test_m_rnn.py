@@ -28,7 +28,7 @@ def _arrays(layer):
 
 
 def _logits(model, variant, feature, words):
-    """models.md 2.3 and M Figure 5, word by word, of one sentence without padding.
+    """docs/equations.md 2.3 and M Figure 5, word by word, of one sentence without padding.
 
     Returns:
         The logits `[L + 1, V]`, and what the softmax layer read.
@@ -231,7 +231,7 @@ class TestBuildMRnn:
 
 
 def test_values_of_the_paper():
-    # spec/fixtures.md: g2(1) = 0.999997, and the limit is 1.7159.
+    # docs/equations.md 6.8: g2(1) = 0.999997, and the limit is 1.7159.
     values = np.array(scaled_tanh(tf.constant([1.0, -1.0, 0.0, 50.0, -50.0], tf.float64)))
     np.testing.assert_allclose(values, [0.999997, -0.999997, 0, 1.7159, -1.7159], atol=5e-7)
 

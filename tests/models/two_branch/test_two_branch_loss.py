@@ -24,7 +24,7 @@ TERMS = ("image_to_text", "text_to_image", "image_to_image", "text_to_text")
 
 
 def _sines(rows, phase):
-    """N(f(rows, 5, phase)) of spec/fixtures.md."""
+    """N(f(rows, 5, phase)) of docs/equations.md 6.1."""
     values = np.sin(phase + 3 * np.arange(rows)[:, None] + 7 * np.arange(5))
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 

@@ -12,7 +12,7 @@ from tfrecords_tools.sources.flickr30k_entities import (
 
 
 def test_sentence_of_image_1000092795_has_the_published_phrases():
-    # spec/fixtures.md: (first word, chain, type) of sentence 1.
+    # docs/equations.md 6.5: (first word, chain, type) of sentence 1.
     line = (
         "[/EN#1/people Two young guys] with [/EN#2/bodyparts shaggy hair] look at "
         "[/EN#3/bodyparts their hands] while hanging out in [/EN#8/scene the yard] ."
@@ -32,7 +32,7 @@ def test_sentence_of_image_1000092795_has_the_published_phrases():
 
 
 def test_boxes_of_image_1000092795_have_the_published_union():
-    # spec/fixtures.md: chain 1 is boxed alone and together with chain 6.
+    # docs/equations.md 6.5: chain 1 is boxed alone and together with chain 6.
     width, height = 333, 500
     data = annotation(
         width, height, (("1",), (159, 125, 219, 335)), (("1", "6"), (197, 110, 261, 373))

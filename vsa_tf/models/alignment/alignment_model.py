@@ -13,10 +13,10 @@ SIMILARITIES = ("inner", "cosine", "sentence_cosine")
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class AlignmentModel(FragmentModel):
-    """Scores images against sentences by their best region for every word (D eq. 1).
+    """Scores images against sentences by their best region for every word (D eq. 8).
 
-    With `num_relations` it is the paper's "DepTree edges" (D Table 2): dependency relations take
-    the place of words.
+    With `num_relations` it is the paper's "DepTree edges" (D supplement, Table 2): dependency
+    relations take the place of words.
 
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.

@@ -13,7 +13,7 @@ OBJECTIVES = ("both", "fragment", "global")
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class DeFragModel(FragmentModel):
-    """Aligns regions of images with dependency relations of sentences (models.md 3).
+    """Aligns regions of images with dependency relations of sentences (docs/equations.md 3).
 
     `C = C_F + beta C_G + alpha ||theta||^2`: `fragment_alignment_loss`, and `RankingLoss` of
     `fragment_scores`.

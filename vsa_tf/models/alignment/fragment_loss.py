@@ -64,7 +64,7 @@ def _mean_of_regions(costs, mask):
 
 
 def multiple_instance_labels(products, region_mask, fragment_mask):
-    """Marks the pairs with `y_ij = +1` within image-sentence pairs (models.md 3).
+    """Marks the pairs with `y_ij = +1` within image-sentence pairs (docs/equations.md 3).
 
     A fragment is about the regions of its image that it scores above 0; one that scores none so
     is about its best region (the first of several): every fragment has a positive.

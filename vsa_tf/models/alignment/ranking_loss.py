@@ -1,4 +1,4 @@
-"""The two-way ranking loss of the alignment model (D eq. 2), and which negatives count."""
+"""The two-way ranking loss of the alignment model (D eq. 9), and which negatives count."""
 
 from keras import ops
 
@@ -60,7 +60,7 @@ class RankingLoss:
 
 
 def hinge_costs(scores, mask, margin):
-    """Computes the two hinge terms of D eq. 2 before they are summed or mined.
+    """Computes the two hinge terms of D eq. 9 before they are summed or mined.
 
     `sentence_costs[k, l] = max(0, S_kl - S_kk + margin)`: image k prefers a wrong sentence l.
     `image_costs[k, l] = max(0, S_lk - S_kk + margin)`: sentence k prefers a wrong image l.
@@ -85,7 +85,7 @@ def mine_costs(costs, negatives, num_hard_negatives=10):
 
     Args:
         costs: float `[B, B]`, one row per pair, masked entries 0.
-        negatives: `sum` of all (D eq. 2), the `hardest` one (VSE++), or the `top_k` largest.
+        negatives: `sum` of all (D eq. 9), the `hardest` one (VSE++), or the `top_k` largest.
         num_hard_negatives: how many for `top_k`; fewer where the batch is smaller.
 
     Returns:

@@ -8,7 +8,7 @@ from vsa_tf.models.layers.vector_length import FEATURE_NORMALIZATIONS, scale_fea
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class RegionEncoder(keras.layers.Layer):
-    """`v_i = W_m CNN(I_i) + b_m` (models.md 1), with the options that the paper leaves out.
+    """`v_i = W_m CNN(I_i) + b_m` (docs/equations.md 1), with the options that the paper leaves out.
 
     Args:
         units: width H of v.

@@ -12,7 +12,7 @@ _BLOCK = 32
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class RelationEncoder(keras.layers.Layer):
-    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (models.md 3).
+    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (docs/equations.md 3).
 
     Args:
         units: width H of s.

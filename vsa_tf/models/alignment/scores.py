@@ -1,4 +1,4 @@
-"""Image-sentence scores from the products of their fragments (D eq. 1; F)."""
+"""Image-sentence scores from the products of their fragments (D eq. 8; F)."""
 
 from keras import ops
 
@@ -58,7 +58,7 @@ def fragment_products(regions, fragments):
 
 
 def fragment_scores(products, region_mask, fragment_mask, smoothing=5.0):
-    """`S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)` (models.md 3).
+    """`S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)` (docs/equations.md 3).
 
     i runs over the |g_k| regions of image k, j over the |g_l| fragments of sentence l.
 

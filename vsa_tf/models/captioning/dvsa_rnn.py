@@ -17,7 +17,7 @@ class DvsaRnn(Captioner):
         y_t = softmax(W_oh h_t + b_o)
 
     With an image's feature it captions the image; with a region's feature, trained on the snippets
-    that the alignment model infers, it is the region captioner (models.md 2.2).
+    that the alignment model infers, it is the region captioner (docs/equations.md 2.2).
 
     Args:
         hidden_size: width of h.
@@ -26,7 +26,7 @@ class DvsaRnn(Captioner):
         image_at: `first` as above; `every` adds b_v at each step.
         **kwargs: of `Captioner`.
 
-    Reference: models.md 2.1.
+    Reference: docs/equations.md 2.1.
     """
 
     def __init__(

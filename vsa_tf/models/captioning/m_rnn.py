@@ -69,7 +69,7 @@ class MRnn(Captioner):
         cell: `relu` as above; `gru` or `lstm` put that cell in place of r.
         **kwargs: of `Captioner`.
 
-    Reference: models.md 2.3.
+    Reference: docs/equations.md 2.3.
     """
 
     def __init__(

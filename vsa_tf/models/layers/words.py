@@ -33,7 +33,7 @@ class AdditiveRecurrentCell(keras.layers.Layer):
 
     Input shape: `[B, units]`. Output shape: `[B, units]`.
 
-    Reference: models.md 1; Karpathy & Fei-Fei, equations of `hf_t` and `hb_t`.
+    Reference: docs/equations.md 1; Karpathy & Fei-Fei, equations of `hf_t` and `hb_t`.
     """
 
     def __init__(self, units, **kwargs):
