@@ -7,11 +7,11 @@ from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
-from vsa_tf.models.alignment.defrag_model import DeFragModel
 from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.visualization.split_pictures import aligned_pictures
 
+_SCORES = {"max_sum": max_sum_scores, "fragments": all_fragment_scores}
 _DIRECTIONS = ("image_to_sentence", "sentence_to_image")
 
 
@@ -49,9 +49,7 @@ class AlignmentEvaluator:
 def score_split(model, embedded):
     """Returns `S` of all images and sentences of a split, float32 `[N, M]`."""
     parts = embedded.regions, embedded.region_mask, embedded.words, embedded.lengths
-    if isinstance(model, DeFragModel):
-        return all_fragment_scores(*parts, smoothing=model.smoothing)
-    return max_sum_scores(*parts, normalize_by_length=model.length_normalization)
+    return _SCORES[model.score_name](*parts, **model.score_options)
 
 
 def ranked_phrases(embedded, data):

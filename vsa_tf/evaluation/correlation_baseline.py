@@ -25,6 +25,8 @@ class CorrelationBaseline:
         task: that of the network.
     """
 
+    has_joint_space = True
+
     def __init__(self, network, correlation):
         self.task = network.task
         self._network = network

@@ -9,7 +9,6 @@ from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, r
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
-from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
 from vsa_tf.scoring.embedded_split import EmbeddedPairs
 from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures
 
@@ -60,7 +59,7 @@ def _retrieve(model, data, embedded, options):
         scores, records.image_of_caption, options.intervals, options.fold_size, options.seed, ranks
     )
     # Nothing in the training of a similarity network makes its sentences comparable.
-    if not isinstance(model, SimilarityNetwork):
+    if model.has_joint_space:
         metrics |= sentence_metrics(model, data, embedded, options)
     if options.iapr_tc12:
         metrics |= iapr_tc12_metrics(scores, ranks, records, options)

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 from tensorboard.plugins import projector
 
 from vsa_tf.evaluation.probability_retrieval import encode_images
-from vsa_tf.models.captioning.captioner import Captioner
 from vsa_tf.reporting.report_page import printable
 from vsa_tf.visualization.split_pictures import spread
 
@@ -89,7 +88,7 @@ class ProjectedPoints:
             data: the `SplitData`.
         """
         records, embedded = data.records, evaluation.embedded
-        if isinstance(model, Captioner):
+        if evaluation.captions is not None:
             parts = keras.tree.flatten(encode_images(model, data))
             vectors = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
             return cls._of(vectors, None, records)

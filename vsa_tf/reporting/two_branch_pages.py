@@ -1,6 +1,5 @@
 """The pages of a two-branch network."""
 
-from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.reporting.alignment_pages import frequent_snippets
 from vsa_tf.reporting.card import Card
 from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
@@ -22,7 +21,7 @@ def two_branch_pages(model, evaluation, data, photographs, options):
     cards = PhraseCards(phrases, evaluation.ranked_phrases, records, photographs)
     pages = phrase_pages(cards, options)
     # A similarity network has no space in which the regions of all images could be searched.
-    if isinstance(model, EmbeddingNetwork):
+    if model.has_joint_space:
         frequent = frequent_snippets(data.caption_tokens, options.num_frequent_queries)
         queries = [*options.queries, *map(data.text.join, frequent)]
         if queries:

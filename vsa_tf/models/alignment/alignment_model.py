@@ -37,6 +37,8 @@ class AlignmentModel(FragmentModel):
     Output shape: `[B, B]`, `S[k, l]` of image k and sentence l.
     """
 
+    score_name = "max_sum"
+
     def __init__(
         self,
         vocabulary_size,
@@ -76,6 +78,10 @@ class AlignmentModel(FragmentModel):
             # Added under the root: the gradient of a sentence of zeros is finite.
             return s / ops.sqrt(ops.sum(ops.square(total), axis=-1, keepdims=True) + 1e-6)
         return s
+
+    @property
+    def score_options(self):
+        return {"normalize_by_length": self.length_normalization}
 
     def score(self, regions, region_mask, words, word_mask):
         """Returns `S`, float `[N, M]`, of N embedded images and M embedded sentences."""

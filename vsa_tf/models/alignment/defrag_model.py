@@ -45,6 +45,8 @@ class DeFragModel(FragmentModel):
     Mapping, 2014.
     """
 
+    score_name = "fragments"
+
     def __init__(
         self,
         vocabulary_size,
@@ -71,6 +73,10 @@ class DeFragModel(FragmentModel):
         self.fragment_start_steps = fragment_start_steps
         self.multiple_instance_start_steps = multiple_instance_start_steps
         self.ranking_loss = RankingLoss(margin)
+
+    @property
+    def score_options(self):
+        return {"smoothing": self.smoothing}
 
     def score(self, regions, region_mask, fragments, fragment_mask):
         """Returns `S`, float `[N, M]`, of N embedded images and M embedded sentences.

@@ -12,7 +12,8 @@ class FragmentModel(keras.Model):
     """Embeds regions of images and fragments of sentences in one space; a base class.
 
     The fragments of a sentence are its words, or the dependency relations between them. A model is
-    a subclass: it gives `score`, `call` and `compute_loss`.
+    a subclass: it gives `score`, `call` and `compute_loss`, and says by `score_name` and
+    `score_options` which function scores a whole split (`evaluation`).
 
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
