@@ -22,13 +22,11 @@ from vsa_tf.program import silent
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart
 
+# By the family of the model.
 _EVALUATORS = {
     "alignment": AlignmentEvaluator,
-    "defrag": AlignmentEvaluator,
-    "dvsa_rnn": CaptionEvaluator,
-    "m_rnn": CaptionEvaluator,
-    "embedding": TwoBranchEvaluator,
-    "similarity": TwoBranchEvaluator,
+    "captioning": CaptionEvaluator,
+    "two_branch": TwoBranchEvaluator,
 }
 
 
@@ -146,4 +144,4 @@ def _write_json(path, value):
 
 def make_evaluator(settings):
     """Returns the evaluator of the model of `settings` (`Settings`)."""
-    return _EVALUATORS[settings.training.model](settings.model)
+    return _EVALUATORS[settings.model.family](settings.model)

@@ -17,13 +17,8 @@ from vsa_tf.reporting.report_folder import PhotographFolder, ReportFolder, Repor
 from vsa_tf.reporting.report_page import page_html
 from vsa_tf.reporting.two_branch_pages import two_branch_pages
 
-_PAGES = {
-    "alignment": alignment_pages,
-    "dvsa_rnn": caption_pages,
-    "m_rnn": caption_pages,
-    "embedding": two_branch_pages,
-    "similarity": two_branch_pages,
-}
+# By the family of the model.
+_PAGES = {"alignment": alignment_pages, "captioning": caption_pages, "two_branch": two_branch_pages}
 # Each report has its own, to be looked at where there is no vsa_tf. The script draws what
 # `ReportPage.data_script` hands to it, and follows pointer and keyboard.
 _STATIC_FILES = ("report.css", "report.js")
@@ -73,7 +68,7 @@ def write_report(
     for line in metrics_lines(report):
         say(line)
     photographs = PhotographFolder(data.records, folder)
-    make_pages = _PAGES[settings.training.model]
+    make_pages = _PAGES[settings.model.family]
     pages = make_pages(trained.model, evaluation, data, photographs, options)
     title = f"{settings.training.model} on {report['dataset']} {split}"
     first = metrics_page(
