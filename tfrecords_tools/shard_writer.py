@@ -1,10 +1,8 @@
-"""Photographs to one file of records, the unit of work: decoding, regions, features, encoding."""
+"""Photographs to one file of records: decoding, regions, features, encoding."""
 
-import collections.abc
 import contextlib
 import dataclasses
 import errno
-import hashlib
 import os
 import uuid
 
@@ -14,7 +12,6 @@ import tensorflow as tf
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
 from tfrecords_tools.regions import WHOLE_FRAME, select_regions
-from tfrecords_tools.sources.source import SourceExample
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
 
@@ -248,41 +245,3 @@ def _as_os_error(error, path):
     ):
         return OSError(errno.ENOSPC, "No space left on device", path)
     return OSError(errno.EIO, error.message, path)
-
-
-@dataclasses.dataclass(frozen=True)
-class ShardTask:
-    """One shard to be written.
-
-    Attributes:
-        split: name of the split.
-        file: name of the shard in the directory.
-        examples: what it holds, in order; those of a generated source are made as they are read.
-    """
-
-    split: str
-    file: str
-    examples: collections.abc.Sequence[SourceExample]
-
-    def run(self, writer, directory, fingerprint, report):
-        """Writes the shard and then the note that says it is whole.
-
-        Args:
-            writer: a `ShardWriter`.
-            directory: the `RecordDirectory`.
-            fingerprint: of the settings, from `RecordDirectory.open`.
-            report: called with a number of images now and then.
-
-        Returns:
-            The note: the writer's counts with `file`, `sha256` and `fingerprint`.
-
-        Raises:
-            OSError: when a file cannot be written.
-        """
-        path = directory.path(self.file)
-        counts = writer.write(path, self.examples, report)
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        note = {**counts, "file": self.file, "sha256": digest, "fingerprint": fingerprint}
-        directory.write_note(note)
-        return note

@@ -1,6 +1,9 @@
-"""Shards written by several processes, or by this one."""
+"""Shards, the unit of work, written by several processes or by this one."""
 
+import collections.abc
 import contextlib
+import dataclasses
+import hashlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -8,11 +11,51 @@ import signal
 import threading
 import traceback
 
+from tfrecords_tools.sources.source import SourceExample
+
 # Libraries of a worker: quiet, as failures arrive as exceptions, and of one thread each, so that
 # results do not depend on the number of workers and workers do not compete.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # Threads may start pools at the same time; the environment is of the whole process.
 _ENVIRONMENT_LOCK = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """One shard to be written.
+
+    Attributes:
+        split: name of the split.
+        file: name of the shard in the directory.
+        examples: what it holds, in order; those of a generated source are made as they are read.
+    """
+
+    split: str
+    file: str
+    examples: collections.abc.Sequence[SourceExample]
+
+    def run(self, writer, directory, fingerprint, report):
+        """Writes the shard and then the note that says it is whole.
+
+        Args:
+            writer: a `ShardWriter`.
+            directory: the `RecordDirectory`.
+            fingerprint: of the settings, from `RecordDirectory.open`.
+            report: called with a number of images now and then.
+
+        Returns:
+            The note: the writer's counts with `file`, `sha256` and `fingerprint`.
+
+        Raises:
+            OSError: when a file cannot be written.
+        """
+        path = directory.path(self.file)
+        counts = writer.write(path, self.examples, report)
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        note = {**counts, "file": self.file, "sha256": digest, "fingerprint": fingerprint}
+        directory.write_note(note)
+        return note
 
 
 class WorkerPool:

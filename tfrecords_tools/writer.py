@@ -11,8 +11,7 @@ from tfrecords_tools.detectors import SourceProposals
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.record_directory import RecordDirectory
-from tfrecords_tools.shard_writer import ShardTask
-from tfrecords_tools.worker_pool import WorkerPool
+from tfrecords_tools.worker_pool import ShardTask, WorkerPool
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data import schema
 

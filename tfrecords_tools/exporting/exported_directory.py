@@ -7,9 +7,6 @@ import pathlib
 import re
 import shutil
 
-import tensorflow as tf
-
-from vsa_tf.data.parsed_record import ParsedRecord
 from vsa_tf.files import lock_file
 
 # What separates folders somewhere, or is no character of a line.
@@ -153,6 +150,11 @@ def read_records(info, split):
         OSError: a shard is missing.
         ValueError: a record is damaged, or there are not as many as `info` says.
     """
+    # Not before a program has found its flags right.
+    import tensorflow as tf
+
+    from vsa_tf.data.parsed_record import ParsedRecord
+
     count = 0
     for path, shard in zip(info.shard_paths(split), info.split(split).shards, strict=True):
         try:

@@ -58,8 +58,8 @@ _OPTIONAL = {
 }
 # Module, class and what it is made from, in order; modules are imported when they are needed.
 _CLASSES = {
-    "flickr8k": ("flickr8k", "Flickr8k", ("images", "captions", "entities")),
-    "flickr30k": ("flickr30k", "Flickr30k", ("images", "captions", "entities")),
+    "flickr8k": ("flickr_captions", "Flickr8k", ("images", "captions", "entities")),
+    "flickr30k": ("flickr_captions", "Flickr30k", ("images", "captions", "entities")),
     "coco": ("coco", "Coco", ("images", "captions", "entities")),
     "karpathy_json": (
         "karpathy_json",
