@@ -12,8 +12,6 @@ import numpy as np
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch
 
-_BY_FILE = {"proposals": FileProposals, "edge_boxes": EdgeBoxes}
-
 
 class GridDetector:
     """Windows of three sizes, each a lattice over the frame; the larger ones score higher."""
@@ -115,6 +113,7 @@ _BY_NAME = {
     "proposals": SourceProposals,
     "selective_search": SelectiveSearch,
 }
+_BY_FILE = {"proposals": FileProposals, "edge_boxes": EdgeBoxes}
 
 
 def make_detector(spec):

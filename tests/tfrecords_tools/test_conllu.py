@@ -2,9 +2,6 @@ import pytest
 
 from tfrecords_tools.conllu import ConlluFile, ParsedCaption, SkippedParse, conllu_sentence
 
-tokens = pytest.importorskip("spacy.tokens", reason="spaCy is an extra")
-vocab = pytest.importorskip("spacy.vocab", reason="spaCy is an extra")
-
 
 def _lines(*words):
     """Ten columns from `id form upos head relation` a word."""
@@ -17,8 +14,6 @@ def _lines(*words):
 
 
 DOG = _lines("1 A DET 2 det", "2 dog NOUN 3 nsubj", "3 runs VERB 0 root", "4 . PUNCT 3 punct")
-
-
 DOG_RELATIONS = (("det", "dog", "A"), ("nsubj", "runs", "dog"))
 
 
@@ -203,6 +198,8 @@ def test_an_empty_file_is_refused(tmp_path, text):
 
 
 def _doc():
+    tokens = pytest.importorskip("spacy.tokens", reason="spaCy is an extra")
+    vocab = pytest.importorskip("spacy.vocab", reason="spaCy is an extra")
     return tokens.Doc(
         vocab.Vocab(),
         words=["A", "dog", "runs", "."],
@@ -216,7 +213,7 @@ def _doc():
     )
 
 
-def test_columns_are_those_of_conllu():
+def test_a_parse_is_written_in_the_columns_of_conllu():
     lines = conllu_sentence("a.jpg#2", _doc()).split("\n")
     assert lines == [
         "# sent_id = a.jpg#2",

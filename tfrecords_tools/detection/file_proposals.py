@@ -1,4 +1,4 @@
-"""The detector of `--detector=proposals:FILE.json`."""
+"""The detector of `--detector=proposals:FILE.json`, and what tells boxes of another layout."""
 
 import hashlib
 import json

@@ -5,11 +5,11 @@ import pathlib
 
 import numpy as np
 
-# Pixels of the photographs that the method's constants were tuned on.
+# Pixels of the photographs that the constants of edge boxes were tuned on.
 _LONGEST_EDGE_SIDE = 500
-_MAX_BOXES = 1000
-# Pixels. Time grows with their square: about half a second at 224 x 224.
-_LONGEST_SIDE = 320
+_MAX_EDGE_BOXES = 1000
+# Pixels. Time of a search grows with their square: about half a second at 224 x 224.
+_LONGEST_SEARCH_SIDE = 320
 
 
 class OpenCVProposals:
@@ -120,14 +120,14 @@ class EdgeBoxes(OpenCVProposals):
             "spec": f"edge_boxes:{self._name}",
             "sha256": self._checksum,
             "longest_side": self.longest_side,
-            "max_boxes": _MAX_BOXES,
+            "max_boxes": _MAX_EDGE_BOXES,
         }
 
     def find_rectangles(self, image):
         edges = self._forest.detectEdges(image.astype(np.float32) / 255)
         orientation = self._forest.computeOrientation(edges)
         edges = self._forest.edgesNms(edges, orientation, isParallel=False)
-        finder = self.cv2.ximgproc.createEdgeBoxes(maxBoxes=_MAX_BOXES)
+        finder = self.cv2.ximgproc.createEdgeBoxes(maxBoxes=_MAX_EDGE_BOXES)
         rectangles, scores = finder.getBoundingBoxes(edges, orientation)
         if not len(rectangles):
             return (), np.zeros(0, np.float32)
@@ -148,7 +148,7 @@ class SelectiveSearch(OpenCVProposals):
     """
 
     def __init__(self):
-        super().__init__(_LONGEST_SIDE)
+        super().__init__(_LONGEST_SEARCH_SIDE)
 
     def describe(self):
         return {

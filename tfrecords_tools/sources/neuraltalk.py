@@ -17,7 +17,8 @@ from tfrecords_tools.sources.source import SourceExample
 
 FEATURES_FILE = "vgg_feats.mat"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FILES = ("tasks.txt", "result_struct.json")
+# What predict_on_images.py of neuraltalk reads and writes.
+_NAMES_FILE, _RESULTS_FILE = "tasks.txt", "result_struct.json"
 
 
 class Neuraltalk(KarpathyCaptions):
@@ -48,7 +49,7 @@ class Neuraltalk(KarpathyCaptions):
         features = archive.find(FEATURES_FILE)
         results = None if files else neuraltalk_results(archive)
         if results is not None:
-            files = [AnnotationFile("result_struct.json", lambda: results)]
+            files = [AnnotationFile(_RESULTS_FILE, lambda: results)]
         if len(files) != 1 or features is None:
             raise FileNotFoundError(
                 f"Expected dataset.json and {FEATURES_FILE}. Received: {archive.path!r}, which "
@@ -139,7 +140,7 @@ def neuraltalk_results(archive):
         OSError: when a file cannot be read.
         ValueError: when one is of another form.
     """
-    names, results = (archive.find(name) for name in _FILES)
+    names, results = (archive.find(name) for name in (_NAMES_FILE, _RESULTS_FILE))
     if names is None or results is None:
         return None
     try:
@@ -154,8 +155,8 @@ def neuraltalk_results(archive):
     except (KeyError, TypeError, ValueError) as error:
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
-            f"Expected names in {_FILES[0]} and for each of them img_path and candidate.text in "
-            f"imgblobs of {_FILES[1]}. Received: {reason}."
+            f"Expected names in {_NAMES_FILE} and for each of them img_path and candidate.text in "
+            f"imgblobs of {_RESULTS_FILE}. Received: {reason}."
         ) from None
     images = [
         {

@@ -1,4 +1,4 @@
-"""What the writer asks of a source, and the examples that every source yields."""
+"""What the writer asks of a source, and what every source yields: examples, captions, skips."""
 
 import collections.abc
 import dataclasses

@@ -101,7 +101,7 @@ def test_swapped_coordinates_are_refused_by_what_is_annotated(detector_of):
     detector_of(swapped).detect(images, [example(name) for name in names])
 
 
-def images(count, seed=0):
+def annotated_images(count, seed=0):
     """Yields wide annotated boxes, and proposals: each of them moved a little, and noise."""
     random = np.random.default_rng(seed)
     for _ in range(count):
@@ -131,12 +131,14 @@ def test_overlap_is_that_of_the_best_box_with_each_annotated_one():
 
 
 def test_swapped_boxes_are_told_from_those_in_order():
-    assert not order_of(images(20)).looks_swapped()
-    assert order_of((boxes[:, SWAP], annotated) for boxes, annotated in images(20)).looks_swapped()
+    assert not order_of(annotated_images(20)).looks_swapped()
+    assert order_of(
+        (boxes[:, SWAP], annotated) for boxes, annotated in annotated_images(20)
+    ).looks_swapped()
 
 
 def test_few_images_prove_nothing():
-    pairs = [(boxes[:, SWAP], annotated) for boxes, annotated in images(15)]
+    pairs = [(boxes[:, SWAP], annotated) for boxes, annotated in annotated_images(15)]
     assert not order_of(pairs).looks_swapped()
     assert order_of([*pairs, *pairs]).looks_swapped()
 
@@ -144,9 +146,11 @@ def test_few_images_prove_nothing():
 def test_boxes_that_are_as_good_either_way_are_in_order():
     for seed in range(20):
         # Nothing but noise, which overlaps annotated boxes by chance.
-        noise = [(boxes[3:], annotated) for boxes, annotated in images(100, seed)]
+        noise = [(boxes[3:], annotated) for boxes, annotated in annotated_images(100, seed)]
         assert not order_of(noise).looks_swapped()
-    squares = [(np.array([[0.2, 0.2, 0.6, 0.6]]), annotated) for _, annotated in images(100)]
+    squares = [
+        (np.array([[0.2, 0.2, 0.6, 0.6]]), annotated) for _, annotated in annotated_images(100)
+    ]
     assert not order_of(squares).looks_swapped()
 
 
@@ -155,7 +159,7 @@ def test_images_without_boxes_or_annotations_are_left_out():
     assert order.given == order.swapped == []
 
 
-def boxes(count=12, seed=0):
+def boxes_by_image(count=12, seed=0):
     """Boxes of `count` images, all over the frame."""
     random = np.random.default_rng(seed)
     found = {}
@@ -167,7 +171,7 @@ def boxes(count=12, seed=0):
 
 
 def changed(change, **options):
-    return {name: change(own.copy()) for name, own in boxes(**options).items()}
+    return {name: change(own.copy()) for name, own in boxes_by_image(**options).items()}
 
 
 def corner_and_size(own):
@@ -177,7 +181,7 @@ def corner_and_size(own):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_normalised_boxes_pass(seed):
-    check_box_layout(boxes(seed=seed), "p.json")
+    check_box_layout(boxes_by_image(seed=seed), "p.json")
     # As detectors clip nothing, and images may be without any.
     check_box_layout(changed(lambda own: own * 1.01 - 0.005, seed=seed), "p.json")
     check_box_layout({"a.jpg": np.zeros((0, 4))}, "p.json")
@@ -214,7 +218,7 @@ def test_another_scale_or_layout_is_named(change, looks_like):
     "box", [[0, 0, 1.5, 1], [-0.5, 0, 1, 1], [0.5, 0.5, 0.2, 0.9], [0, 0, 1, 0]]
 )
 def test_one_wrong_box_among_right_ones_is_named_with_its_image(box):
-    found = boxes()
+    found = boxes_by_image()
     found["7.jpg"][3] = box
     with pytest.raises(ValueError, match=r"\[.*\] for 7.jpg"):
         check_box_layout(found, "p.json")

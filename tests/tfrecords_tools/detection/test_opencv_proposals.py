@@ -27,8 +27,9 @@ def test_opencv_without_contrib_is_told_from_none(monkeypatch):
         load_opencv()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _needs_opencv():
+@pytest.fixture(scope="module")
+def opencv():
+    """Skips what needs OpenCV where it is not installed."""
     try:
         load_opencv()
     except ValueError as error:
@@ -36,7 +37,7 @@ def _needs_opencv():
 
 
 @pytest.fixture(scope="module")
-def forest(tmp_path_factory):
+def forest(opencv, tmp_path_factory):
     """A forest of one tree of one question: is the gradient in the middle of the patch strong?
 
     If it is, the four middle pixels of the patch are edges.
@@ -83,13 +84,13 @@ def bright_square(height=96, width=128):
 
 # The larger one is reduced to 375 x 500.
 @pytest.mark.parametrize("size", [(96, 128), (900, 1200)])
-def test_best_box_is_around_the_contour(forest, size):
+def test_best_edge_box_is_around_the_contour(forest, size):
     ((boxes, scores),) = EdgeBoxes(str(forest)).detect([bright_square(*size)], [None])
     assert boxes.dtype == scores.dtype == np.float32 and len(boxes) == len(scores)
     assert box_overlap(boxes[[scores.argmax()]], SQUARE) > 0.7
 
 
-def test_the_same_image_has_the_same_boxes(forest):
+def test_the_same_image_has_the_same_edge_boxes(forest):
     detector = EdgeBoxes(str(forest))
     one, _, other = detector.detect(
         [bright_square(), bright_square(60, 60), bright_square()], [None] * 3
@@ -99,17 +100,18 @@ def test_the_same_image_has_the_same_boxes(forest):
 
 
 @pytest.mark.parametrize("size", [(96, 128), (8, 8), (8, 4000)])
-def test_image_without_edges_has_no_boxes(forest, size):
+def test_image_without_edges_has_no_edge_boxes(forest, size):
     ((boxes, scores),) = EdgeBoxes(str(forest)).detect([np.full((*size, 3), 90, np.uint8)], [None])
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
-def test_description_names_the_file_and_its_bytes_but_not_where_it_is(forest):
+def test_description_names_the_forest_and_its_bytes_but_not_where_it_is(forest):
     described = EdgeBoxes(str(forest)).describe()
     assert described["spec"] == "edge_boxes:model.yml.gz"
     assert described["sha256"] == hashlib.sha256(forest.read_bytes()).hexdigest()
 
 
+@pytest.mark.usefixtures("opencv")
 @pytest.mark.parametrize(
     "content", [b"", b"hello", b"%YAML:1.0\n---\nx: 1\n", b"%YAML:1.0\n---\noptions: {a: 1}\n"]
 )
@@ -121,21 +123,19 @@ def test_file_that_is_no_forest_is_refused(tmp_path, content):
         EdgeBoxes(str(path))
 
 
+@pytest.mark.usefixtures("opencv")
 @pytest.mark.parametrize("model", ["", "/absent.yml.gz"])
-def test_missing_file_is_refused(model):
+def test_missing_forest_is_refused(model):
     with pytest.raises(ValueError, match="edge_boxes:MODEL.yml.gz"):
         EdgeBoxes(model)
 
 
 @pytest.fixture(scope="module")
-def detector():
-    try:
-        return SelectiveSearch()
-    except ValueError as error:
-        pytest.skip(str(error))
+def search(opencv):
+    return SelectiveSearch()
 
 
-def bright_square_of_selective_search(height=96, width=128):
+def uneven_bright_square(height=96, width=128):
     """A bright box in the middle of a dark picture, which is slightly uneven."""
     image = np.random.default_rng(0).integers(30, 50, (height, width, 3)).astype(np.uint8)
     image[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] += 170
@@ -143,30 +143,30 @@ def bright_square_of_selective_search(height=96, width=128):
 
 
 @pytest.mark.parametrize("size", [(96, 128), (900, 1200), (700, 500)])
-def test_box_around_what_differs_from_the_rest_is_found(detector, size):
-    ((boxes, scores),) = detector.detect([bright_square_of_selective_search(*size)], [None])
+def test_search_finds_the_box_around_what_differs_from_the_rest(search, size):
+    ((boxes, scores),) = search.detect([uneven_bright_square(*size)], [None])
     assert boxes.dtype == scores.dtype == np.float32 and len(boxes) == len(scores)
     assert boxes.min() >= 0 and boxes.max() <= 1
     assert box_overlap(boxes, SQUARE).max() > 0.8
 
 
-def test_large_images_are_reduced_to_320_pixels(detector):
-    ((boxes, _),) = detector.detect([bright_square_of_selective_search(900, 1200)], [None])
+def test_search_reduces_large_images_to_320_pixels(search):
+    ((boxes, _),) = search.detect([uneven_bright_square(900, 1200)], [None])
     # Of 240 x 320: every end is a whole pixel there.
     pixels = boxes * [240, 320, 240, 320]
     np.testing.assert_allclose(pixels, pixels.round(), atol=1e-3)
-    assert detector.describe()["longest_side"] == 320
+    assert search.describe()["longest_side"] == 320
 
 
-def test_score_is_the_share_of_the_frame(detector):
-    ((boxes, scores),) = detector.detect([bright_square_of_selective_search()], [None])
+def test_score_of_a_search_is_the_share_of_the_frame(search):
+    ((boxes, scores),) = search.detect([uneven_bright_square()], [None])
     np.testing.assert_allclose(scores, np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), rtol=1e-5)
 
 
-def test_the_same_image_has_the_same_regions_in_the_same_order(detector):
+def test_search_of_the_same_image_finds_the_same_regions_in_the_same_order(search):
     image = np.random.default_rng(1).integers(0, 256, (60, 80, 3)).astype(np.uint8)
     image = image.repeat(2, axis=0).repeat(2, axis=1)
-    found = [detector.detect([image], [None])[0] for _ in range(3)]
+    found = [search.detect([image], [None])[0] for _ in range(3)]
     assert len(found[0][0]) > 20
     regions = [select_regions(*each, num_regions=101)[0] for each in found]
     for other in regions[1:]:
@@ -174,6 +174,6 @@ def test_the_same_image_has_the_same_regions_in_the_same_order(detector):
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 4000), (4000, 8)])
-def test_smallest_and_longest_images_have_boxes_too(detector, size):
-    ((boxes, _),) = detector.detect([np.full((*size, 3), 90, np.uint8)], [None])
+def test_search_of_the_smallest_and_longest_images_finds_boxes_too(search, size):
+    ((boxes, _),) = search.detect([np.full((*size, 3), 90, np.uint8)], [None])
     assert np.isfinite(boxes).all() and boxes.shape[1] == 4

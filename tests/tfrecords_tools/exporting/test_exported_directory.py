@@ -26,7 +26,7 @@ def test_directory_appears_when_it_is_whole(tmp_path):
     assert os.listdir(tmp_path / "deep") == ["out"]
 
 
-def test_nothing_is_left_of_one_that_failed(tmp_path):
+def test_nothing_is_left_of_a_directory_that_failed(tmp_path):
     with pytest.raises(OSError, match="full"):
         with whole_directory(tmp_path / "out") as folder:
             (folder / "a").write_text("a")
@@ -63,7 +63,7 @@ def test_two_runs_do_not_fill_one_directory(tmp_path):
     assert os.listdir(tmp_path / "out") == ["a"]
 
 
-def add(folder, filename, data=b"x"):
+def add_image(folder, filename, data=b"x"):
     return folder.add(types.SimpleNamespace(filename=filename, encoded_image=data))
 
 
@@ -86,19 +86,19 @@ def add(folder, filename, data=b"x"):
     ],
 )
 def test_files_have_safe_names_that_end_as_jpegs(tmp_path, filename, expected):
-    assert add(ImageFolder(tmp_path / "images"), filename) == expected
+    assert add_image(ImageFolder(tmp_path / "images"), filename) == expected
     assert (tmp_path / "images" / expected).read_bytes() == b"x"
 
 
 def test_long_names_are_cut_between_characters(tmp_path):
     # Three bytes each: 66 of them are the most of 200 bytes.
-    assert add(ImageFolder(tmp_path), "犬" * 100 + ".jpg") == "犬" * 66 + ".jpg"
+    assert add_image(ImageFolder(tmp_path), "犬" * 100 + ".jpg") == "犬" * 66 + ".jpg"
 
 
 def test_no_image_replaces_another(tmp_path):
     folder = ImageFolder(tmp_path)
     names = [
-        add(folder, name, bytes([index]))
+        add_image(folder, name, bytes([index]))
         for index, name in enumerate(["a.jpg", "a-3.jpg", "a.jpg", "a.png", "b.jpg"])
     ]
     assert names == ["a.jpg", "a-3.jpg", "a-4.jpg", "a-5.jpg", "b.jpg"]
@@ -107,7 +107,7 @@ def test_no_image_replaces_another(tmp_path):
     ]
 
 
-def records(**changes):
+def dataset_info(**changes):
     entries = {
         "images_stored": True,
         "num_regions": 4,
@@ -118,7 +118,7 @@ def records(**changes):
 
 
 def test_what_records_hold_is_named_with_its_counts():
-    assert left_out(records(), ["train"], annotated_boxes=7, dependency_relations=0) == [
+    assert left_out(dataset_info(), ["train"], annotated_boxes=7, dependency_relations=0) == [
         "regions, at most 4 an image",
         "features of 8 numbers",
         "features of annotated boxes",
@@ -129,7 +129,7 @@ def test_what_records_hold_is_named_with_its_counts():
 
 def test_what_a_format_carries_is_not_named():
     lines = left_out(
-        records(object_features=False),
+        dataset_info(object_features=False),
         ["train", "dev"],
         images_carried=False,
         features_carried=True,
@@ -139,7 +139,7 @@ def test_what_a_format_carries_is_not_named():
 
 def test_nothing_is_left_out_of_records_that_hold_no_more():
     SPLITS["test"] = types.SimpleNamespace(num_images=2, num_phrases=0)
-    info = records(num_regions=1, region_feature_size=0, object_features=False)
+    info = dataset_info(num_regions=1, region_feature_size=0, object_features=False)
     assert left_out(info, ["test"], annotated_boxes=0) == []
 
 

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 from mini_flickr8k import CAPTIONS, files, write_directories, write_zips
-from source_samples import SAMPLES, copy_sample, read_all
+from source_samples import SAMPLES, copy_sample, read_all, skips
 
 from tfrecords_tools.sources.flickr_captions import Flickr8k, Flickr30k
 from tfrecords_tools.sources.source import Phrase
@@ -11,17 +11,11 @@ from tfrecords_tools.sources.source import Phrase
 REAL = pathlib.Path(__file__).parents[4] / "shared" / "data" / "flickr8k"
 
 
-def build(tmp_path, contents, entities=True):
+def flickr8k(tmp_path, contents, entities=True):
     paths = write_directories(tmp_path, contents)
     if not entities:
         del paths["entities"]
     return Flickr8k(**paths)
-
-
-def skips(source):
-    for split in source.splits():
-        list(source.examples(split))
-    return [(skip.split, skip.source_id, skip.reason) for skip in source.skipped]
 
 
 def test_directories_and_zips_give_the_same_examples(tmp_path):
@@ -43,7 +37,7 @@ def test_directories_and_zips_give_the_same_examples(tmp_path):
 
 
 def test_examples_follow_the_split_lists_with_boxes_and_phrases(tmp_path):
-    source = build(tmp_path, files())
+    source = flickr8k(tmp_path, files())
     assert source.splits() == ("train", "dev")
     train = list(source.examples("train"))
     assert [example.source_id for example in train] == ["101_a", "102_b", "103_c"]
@@ -62,14 +56,14 @@ def test_examples_follow_the_split_lists_with_boxes_and_phrases(tmp_path):
 
 
 def test_entities_are_optional(tmp_path):
-    source = build(tmp_path, files(), entities=False)
+    source = flickr8k(tmp_path, files(), entities=False)
     (example,) = source.examples("dev")
     assert example.objects == example.phrases == ()
     assert skips(source) == []
 
 
 def test_line_ends_blank_lines_and_byte_order_mark_change_nothing(tmp_path):
-    expected = [e.captions for e in build(tmp_path / "a", files()).examples("train")]
+    expected = [e.captions for e in flickr8k(tmp_path / "a", files()).examples("train")]
     contents = files()
     token = contents["captions"]["Flickr8k.token.txt"]
     contents["captions"]["Flickr8k.token.txt"] = (
@@ -77,7 +71,7 @@ def test_line_ends_blank_lines_and_byte_order_mark_change_nothing(tmp_path):
     )
     names = contents["captions"]["Flickr_8k.trainImages.txt"]
     contents["captions"]["Flickr_8k.trainImages.txt"] = names.replace(b"\n", b"\r")
-    source = build(tmp_path / "b", contents)
+    source = flickr8k(tmp_path / "b", contents)
     assert [e.captions for e in source.examples("train")] == expected
     assert skips(source) == []
 
@@ -88,7 +82,7 @@ def test_stray_names_and_unusable_lines_are_skipped_and_listed(tmp_path):
         b"2258277193_586949ec62.jpg.1#0\tA man .\n2258277193_586949ec62.jpg.1#1\tTwo men .\n"
         b"no tab here\n101_a.jpg#0\tanother first caption\n"
     )
-    found = skips(build(tmp_path, contents))
+    found = skips(flickr8k(tmp_path, contents))
     assert ("", "2258277193_586949ec62.jpg.1", "2 captions of no photograph") in found
     assert ("", "101_a.jpg#0", "a second caption of this number") in found
     assert [row[1] for row in found if "not NAME#k" in row[2]] == ["Flickr8k.token.txt:11"]
@@ -109,7 +103,7 @@ def test_unusable_caption_is_skipped_and_its_photograph_kept(tmp_path, caption, 
     contents = files()
     token = contents["captions"]["Flickr8k.token.txt"]
     contents["captions"]["Flickr8k.token.txt"] = token.replace(b"A red ball .", caption)
-    source = build(tmp_path, contents)
+    source = flickr8k(tmp_path, contents)
     example = list(source.examples("train"))[1]
     assert example.captions == ("The ball lies on grass .",)
     # The phrases of the caption that is left are counted from the captions that are left.
@@ -127,7 +121,7 @@ def test_captions_keep_the_numbers_of_their_lines(tmp_path):
     contents["captions"]["Flickr8k.token.txt"] = (
         b"101_a.jpg#4\tA dog .\n101_a.jpg#1\tA cat .\n101_a.jpg#2\t\n102_b.jpg#0\tA ball .\n"
     )
-    source = build(tmp_path, contents, entities=False)
+    source = flickr8k(tmp_path, contents, entities=False)
     first, second = source.examples("train")
     assert first.captions == ("A cat .", "A dog .")
     assert list(source.caption_numbers(first)) == [1, 4]
@@ -142,7 +136,7 @@ def test_missing_partners_are_skipped_and_listed(tmp_path):
         line for line in token if not line.startswith(b"104_d")
     )
     contents["images"]["Flicker8k_Dataset/999_z.jpg"] = b"x"
-    assert skips(build(tmp_path, contents)) == [
+    assert skips(flickr8k(tmp_path, contents)) == [
         ("", "999_z.jpg", "a photograph in no split"),
         ("train", "101_a.jpg", "the photograph is not in --images"),
         ("dev", "104_d.jpg", "a photograph without captions"),
@@ -164,18 +158,18 @@ def test_archive_without_its_files_says_what_to_get(tmp_path, archive, names, me
         del contents[archive][name]
     contents[archive]["other.txt"] = b""
     with pytest.raises((OSError, ValueError), match=message):
-        build(tmp_path, contents)
+        flickr8k(tmp_path, contents)
 
 
 def test_photograph_in_two_splits_is_refused(tmp_path):
     contents = files()
     contents["captions"]["Flickr_8k.devImages.txt"] += b"101_a.jpg\n"
     with pytest.raises(ValueError, match="101_a.jpg in the lists of train and dev"):
-        build(tmp_path, contents)
+        flickr8k(tmp_path, contents)
 
 
 def test_examples_can_be_sent_to_another_process(tmp_path):
-    (example,) = build(tmp_path, files()).examples("dev")
+    (example,) = flickr8k(tmp_path, files()).examples("dev")
     assert pickle.loads(pickle.dumps(example)).read_image() == example.read_image()
 
 
@@ -209,14 +203,14 @@ def test_real_flickr8k_keeps_every_photograph_and_nearly_every_phrase():
     assert {item.chain for item in girl.objects} == {"18", "19", "20", "22", "23"}
 
 
-def build_of_flickr30k(folder=SAMPLES / "flickr30k", entities=True):
+def flickr30k(folder=SAMPLES / "flickr30k", entities=True):
     return Flickr30k(
         folder / "flickr30k-images", folder / "texts", folder / "entities" if entities else None
     )
 
 
-def test_photographs_follow_the_lists_of_entities_and_val_is_dev():
-    examples = read_all(build_of_flickr30k())
+def test_photographs_of_flickr30k_follow_the_lists_of_entities_and_val_is_dev():
+    examples = read_all(flickr30k())
     assert {split: list(own) for split, own in examples.items()} == {
         "train": ["1001", "1002"],
         "dev": ["1003"],
@@ -226,8 +220,8 @@ def test_photographs_follow_the_lists_of_entities_and_val_is_dev():
     assert examples["test"]["1004"].read_image().startswith(b"\xff\xd8")
 
 
-def test_phrases_and_boxes_are_those_of_entities():
-    source = build_of_flickr30k()
+def test_phrases_and_boxes_of_flickr30k_are_those_of_entities():
+    source = flickr30k()
     boat = read_all(source)["test"]["1004"]
     # "[/EN#10/vehicles A boat] on [/EN#11/scene a lake] ."
     assert boat.phrases[:2] == (Phrase(0, 0, 2, "10", "vehicles"), Phrase(0, 3, 2, "11", "scene"))
@@ -236,20 +230,20 @@ def test_phrases_and_boxes_are_those_of_entities():
     assert skips(source) == []
 
 
-def test_lists_may_lie_with_entities(tmp_path):
+def test_lists_of_flickr30k_may_lie_with_entities(tmp_path):
     folder = copy_sample("flickr30k", tmp_path)
     for name in ("train.txt", "val.txt", "test.txt"):
         (folder / "texts" / name).rename(folder / "entities" / name)
-    assert build_of_flickr30k(folder).splits() == ("train", "dev", "test")
+    assert flickr30k(folder).splits() == ("train", "dev", "test")
     with pytest.raises(FileNotFoundError, match="train.txt, val.txt or test.txt.*flickr30k_entit"):
-        build_of_flickr30k(folder, entities=False)
+        flickr30k(folder, entities=False)
 
 
-def test_missing_parts_are_skipped_and_listed(tmp_path):
+def test_missing_parts_of_flickr30k_are_skipped_and_listed(tmp_path):
     folder = copy_sample("flickr30k", tmp_path)
     (folder / "flickr30k-images" / "1002.jpg").unlink()
     (folder / "entities" / "Annotations" / "1003.xml").unlink()
-    assert skips(build_of_flickr30k(folder)) == [
+    assert skips(flickr30k(folder)) == [
         ("train", "1002.jpg", "the photograph is not in --images"),
         ("dev", "1003.jpg", "no Annotations file of Flickr30K Entities for image 1003"),
     ]
@@ -260,19 +254,19 @@ def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
     for kind, ending in (("Annotations", "xml"), ("Sentences", "txt")):
         own = folder / "entities" / kind
         (own / f"9999.{ending}").write_bytes((own / f"1001.{ending}").read_bytes())
-    assert skips(build_of_flickr30k(folder)) == [
+    assert skips(flickr30k(folder)) == [
         ("", "entities", "2 annotations of no photograph (first: Annotations/9999.xml)")
     ]
 
 
-def test_missing_token_file_says_what_to_get(tmp_path):
+def test_missing_token_file_of_flickr30k_says_what_to_get(tmp_path):
     folder = copy_sample("flickr30k", tmp_path)
     (folder / "texts" / "results_20130124.token").unlink()
     with pytest.raises(FileNotFoundError, match="results_20130124.token.*Get flickr30k.tar.gz"):
-        build_of_flickr30k(folder)
+        flickr30k(folder)
 
 
-def test_images_without_the_photographs_say_what_to_get(tmp_path):
+def test_images_without_those_of_flickr30k_say_what_to_get(tmp_path):
     folder = SAMPLES / "flickr30k"
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match="flickr30k-images.tar.gz"):

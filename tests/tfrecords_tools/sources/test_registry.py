@@ -1,10 +1,12 @@
 import re
+import sys
 
 import pytest
 from mini_flickr8k import files, write_zips
 from source_samples import SAMPLES
 
 from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source
+from tfrecords_tools.sources.tfds_features import load_tfds
 
 
 def test_missing_argument_says_what_to_get():
@@ -22,6 +24,13 @@ def test_data_set_of_tensorflow_datasets_has_a_directory_alone():
         check_source("tfds:coco_captions", images="a", captions="b")
     check_source("tfds:coco_captions", images="a", captions=None)
     check_source("tfds:coco_captions")
+
+
+def test_without_tensorflow_datasets_the_error_says_what_to_install(monkeypatch):
+    # Not in test_tfds_features.py, which is skipped where it is not installed.
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ValueError, match=r'needs tensorflow-datasets.* "vsa_tf\[tfds\]"'):
+        load_tfds()
 
 
 def test_unknown_name_lists_the_known_ones():
