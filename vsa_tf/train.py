@@ -18,11 +18,8 @@ from vsa_tf import program, settings_flags
 def main():
     settings = settings_flags.settings_from_flags()
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
-    from vsa_tf.evaluation.generated_scenes import generate_data
     from vsa_tf.training.train_model import train_model
 
-    if settings.data.dataset:
-        generate_data(settings)
     metrics = train_model(settings, program.print_line, progress_bar=sys.stdout.isatty())
     if settings.training.report_dir:
         _report(settings.training, metrics["split"])

@@ -42,11 +42,12 @@ def generated_ceiling(info, split, ranks):
     }
 
 
-def generate_data(settings):
+def generate_data(settings, stream=None):
     """Writes the records of `--dataset` into `--data_dir`, unless they are there already.
 
     Args:
         settings: `Settings`.
+        stream: a text file for the progress; None: it is not shown.
 
     Raises:
         VsaTfError: the directory holds other records.
@@ -68,6 +69,7 @@ def generate_data(settings):
                 seed=settings.training.seed,
             ),
             num_workers=0,
+            stream=stream,
         )
     except (OSError, ValueError) as error:
         raise VsaTfError(f"{pathlib.Path(settings.data.data_dir)}: {error}") from error

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.files import write_atomically
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
@@ -23,6 +25,7 @@ from vsa_tf.model_dir.load_split import (
 from vsa_tf.model_dir.trained_model import load_text
 from vsa_tf.models.make_model import make_model
 from vsa_tf.program import silent
+from vsa_tf.settings import check
 from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
 from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
 from vsa_tf.training.learn_text import learn_text, set_initial_weights
@@ -49,8 +52,11 @@ def train_model(settings, say=silent, progress_bar=False):
         The content of `metrics.json`.
 
     Raises:
-        VsaTfError: the model directory is of another run.
+        VsaTfError: settings contradict one another, or the model directory is of another run.
     """
+    check(settings)
+    if settings.data.dataset:
+        generate_data(settings, None if say is silent else sys.stderr)
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(
