@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
 
 DEFAULT_BLOCK_BYTES = 64 << 20
-# As of the distances that the embedding network learns, `losses.pairwise_distances`.
-_SQUARE_OFFSET = 1e-4
 _FLOAT_BYTES = 4
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
@@ -91,7 +90,7 @@ def phrase_distances(
         nearest *= -2.0
         nearest += squares
         np.maximum(nearest, 0.0, out=nearest)
-        nearest += _SQUARE_OFFSET
+        nearest += SQUARE_OFFSET
         np.sqrt(nearest, out=nearest)
         sums = np.add.reduceat(nearest, starts, axis=1)
         distances[first : first + rows, filled] = sums / counts[filled].astype(np.float32)

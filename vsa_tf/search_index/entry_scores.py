@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
 
 # `max_sum`, `max_mean`: of an alignment model, the sum or mean over words of the best region.
 # `distance`: minus the Euclidean distance of vectors of length 1, the nearest region's for images
 # with regions; the offset is that of `two_branch_loss.pairwise_distances`.
 SCORES = ("max_sum", "max_mean", "distance")
-_SQUARE_OFFSET = 1e-4
 
 
 def entry_scores(query, entries, score):
@@ -34,7 +34,7 @@ def entry_scores(query, entries, score):
         if score != "distance":
             scores /= np.maximum(np.linalg.norm(theirs, axis=1) * np.linalg.norm(mine), 1e-12)
     if score == "distance":
-        scores = -np.sqrt(np.maximum(2.0 - 2.0 * scores, 0.0) + np.float32(_SQUARE_OFFSET))
+        scores = -np.sqrt(np.maximum(2.0 - 2.0 * scores, 0.0) + np.float32(SQUARE_OFFSET))
     return scores
 
 

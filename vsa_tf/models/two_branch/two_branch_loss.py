@@ -7,7 +7,7 @@ from keras import ops
 NEGATIVES = ("top_k", "hardest", "softmax")
 DISTANCES = ("euclidean", "cosine")
 # Keeps the gradient of the root finite where two vectors are equal: their distance is .01.
-_SQUARE_OFFSET = 1e-4
+SQUARE_OFFSET = 1e-4
 # Of a negative that is none: its exponential vanishes, its gradient is 0 and not NaN.
 _NO_SCORE = -1e9
 
@@ -281,7 +281,7 @@ def pairwise_distances(x, y):
         + ops.expand_dims(ops.sum(ops.square(y), axis=1), 0)
     )
     # Rounding can make the square of a vanishing distance negative.
-    return ops.sqrt(ops.maximum(squares, 0.0) + _SQUARE_OFFSET)
+    return ops.sqrt(ops.maximum(squares, 0.0) + SQUARE_OFFSET)
 
 
 def softmax_costs(scores, negative):
