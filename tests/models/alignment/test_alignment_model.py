@@ -15,15 +15,15 @@ from tests.models.alignment.fragment_batches import (
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
-from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
-from vsa_tf.models.make_model import build_alignment
 
 SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,
     "joint_size": 6,
-    "word_encoder": {"embedding_size": 4},
-    "region_encoder": {"frame_context": True, "geometry": True},
+    "word_embedding_size": 4,
+    "frame_context": True,
+    "region_geometry": True,
+    "dropout": 0.0,
 }
 
 
@@ -37,7 +37,14 @@ def _model(batch=None, **settings):
 class TestAlignmentModel(VsaTfTestCase):
     def test_config_round_trips(self):
         model = _model(
-            loss={"margin": 0.2, "negatives": "top_k", "top_k": 3},
+            word_activation="tanh",
+            cell="gru",
+            train_word_vectors=False,
+            feature_normalization="l2",
+            dropout=0.25,
+            margin=0.2,
+            negatives="top_k",
+            num_hard_negatives=3,
             similarity="cosine",
             length_normalization=True,
             hardness_warmup_steps=7,
@@ -90,7 +97,7 @@ class TestAlignmentModel(VsaTfTestCase):
         np.testing.assert_array_equal(model(with_noise_in_padding(batch)), model(batch))
 
     def test_inner_keeps_magnitudes(self):
-        model = _model(region_encoder=None)
+        model = _model(frame_context=False, region_geometry=False)
         features = np.array(word_batch()["region_features"], "float32")
         kernel, bias = model.region_encoder.get_weights()
         np.testing.assert_allclose(
@@ -105,16 +112,15 @@ class TestAlignmentModel(VsaTfTestCase):
         np.testing.assert_allclose(lengths, 1, rtol=1e-5)
 
     def test_cosine_makes_words_unit_vectors(self):
-        model = _model(similarity="cosine", word_encoder={"output_activation": "linear"})
+        model = _model(similarity="cosine", word_activation="linear")
         randomize(model)
         batch = word_batch()
         lengths = np.linalg.norm(model.embed_sentences(batch), axis=-1)
         np.testing.assert_allclose(lengths[batch["token_ids"] != 0], 1, rtol=1e-5)
 
     def test_sentence_cosine_makes_the_sum_of_words_a_unit_vector(self):
-        words = {"output_activation": "linear", "embedding_size": 4}
-        model = _model(similarity="sentence_cosine", word_encoder=words)
-        plain = _model(similarity="inner", word_encoder=words)
+        model = _model(similarity="sentence_cosine", word_activation="linear")
+        plain = _model(similarity="inner", word_activation="linear")
         for each in (model, plain):
             randomize(each)
         batch = word_batch()
@@ -128,7 +134,7 @@ class TestAlignmentModel(VsaTfTestCase):
             np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
 
     def test_loss_is_the_ranking_loss_of_the_scores(self):
-        batch, model = word_batch(), _model(loss={"margin": 0.3, "negatives": "hardest"})
+        batch, model = word_batch(), _model(margin=0.3, negatives="hardest")
         batch["image_id"] = np.int32([0, 1, 0, 2, 1])
         loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
@@ -152,7 +158,7 @@ class TestAlignmentModel(VsaTfTestCase):
 
     def test_hardness_grows_with_the_steps(self):
         batch = word_batch()
-        model = _model(loss={"negatives": "hardest"}, hardness_warmup_steps=4)
+        model = _model(negatives="hardest", hardness_warmup_steps=4)
         scores = model(batch)
         everything, hardest = (
             float(RankingLoss(negatives=negatives)(scores, batch["image_id"]))
@@ -166,7 +172,7 @@ class TestAlignmentModel(VsaTfTestCase):
     def test_compiled_steps_have_the_same_losses(self):
         losses = {}
         for jit_compile in (False, True):
-            model = _model(loss={"negatives": "hardest"}, hardness_warmup_steps=3)
+            model = _model(negatives="hardest", hardness_warmup_steps=3)
             model.compile(optimizer=keras.optimizers.SGD(0.01, 0.9), jit_compile=jit_compile)
             losses[jit_compile] = [fit(model, 1, word_batch(seed))[0] for seed in range(5)]
             assert model.jit_compile is jit_compile
@@ -202,7 +208,8 @@ class TestAlignmentModel(VsaTfTestCase):
     @pytest.mark.parametrize("similarity", SIMILARITIES)
     def test_padded_regions_have_finite_gradients(self, similarity, jit_compile):
         # Their features are 0 and so is the bias at the start: the vector has no direction.
-        batch, model = word_batch(), _model(similarity=similarity, region_encoder=None)
+        batch = word_batch()
+        model = _model(similarity=similarity, frame_context=False, region_geometry=False)
         batch["region_features"] = batch["region_features"] * batch["region_mask"][..., None]
         assert not batch["region_mask"].all()
 
@@ -218,39 +225,3 @@ class TestAlignmentModel(VsaTfTestCase):
     def test_other_similarities_are_refused(self):
         with pytest.raises(ValueError, match="Expected similarity to be one of.*'euclidean'"):
             AlignmentModel(9, similarity="euclidean")
-
-
-class TestBuildAlignment:
-    def test_settings_reach_the_layers(self):
-        settings = AlignmentSettings(
-            joint_size=6,
-            word_embedding_size=4,
-            cell="gru",
-            dropout=0.25,
-            frame_context=True,
-            margin=0.2,
-            negatives="top_k",
-            num_hard_negatives=3,
-            hardness_warmup_epochs=1.5,
-            similarity="cosine",
-        )
-        model = build_alignment(settings, 9, from_pixels=False, steps_per_epoch=10)
-        assert model.image_network is None
-        assert model.hardness_warmup_steps == 15
-        assert model.similarity == "cosine"
-        assert model.ranking_loss.get_config() == {"margin": 0.2, "negatives": "top_k", "top_k": 3}
-        words, regions = model.sentence_encoder.get_config(), model.region_encoder.get_config()
-        assert (words["units"], words["vocabulary_size"], words["embedding_size"]) == (6, 9, 4)
-        assert (words["cell"], words["dropout"], regions["dropout"]) == ("gru", 0.25, 0.25)
-        assert regions["frame_context"] and not regions["geometry"]
-
-    def test_pixels_bring_a_network(self):
-        model = build_alignment(AlignmentSettings(crop_size=16), 9, from_pixels=True)
-        assert isinstance(model.image_network, CropNetwork)
-        assert model.image_network.size == 16
-
-    @pytest.mark.parametrize("name", ["keras:NoSuchNet", "keras:resnet"])
-    def test_unknown_networks_are_refused(self, name):
-        settings = AlignmentSettings(cnn=name)
-        with pytest.raises(ValueError, match=f"Expected cnn.*Received: cnn='{name}'"):
-            build_alignment(settings, 9, from_pixels=True)

@@ -23,8 +23,10 @@ SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,
     "num_relations": NUM_RELATIONS,
     "joint_size": 6,
-    "relation_encoder": {"embedding_size": 4},
-    "region_encoder": {"frame_context": True, "geometry": True},
+    "word_embedding_size": 4,
+    "frame_context": True,
+    "region_geometry": True,
+    "dropout": 0.0,
 }
 
 
@@ -69,8 +71,8 @@ class TestDeFragModel(VsaTfTestCase):
             margin=2.0,
             smoothing=3.0,
             weight_penalty=0.1,
-            fragment_start_step=4,
-            multiple_instance_start_step=5,
+            fragment_start_steps=4,
+            multiple_instance_start_steps=5,
         )
         randomize(model)
         config = model.get_config()
@@ -120,7 +122,7 @@ class TestDeFragModel(VsaTfTestCase):
 
     def test_schedule(self):
         batch = _batch()
-        model = _model(fragment_start_step=2, multiple_instance_start_step=3)
+        model = _model(fragment_start_steps=2, multiple_instance_start_steps=3)
         randomize(model)
         dense, ranking = _terms(model, batch, multiple_instance=False)
         fragment, _ = _terms(model, batch)
@@ -133,7 +135,7 @@ class TestDeFragModel(VsaTfTestCase):
         assert int(model.steps_trained.value) == 5
 
     def test_the_fragment_objective_alone_waits_for_nothing(self):
-        batch, model = _batch(), _model(objective="fragment", fragment_start_step=9)
+        batch, model = _batch(), _model(objective="fragment", fragment_start_steps=9)
         np.testing.assert_allclose(_loss(model, batch), _terms(model, batch)[0], rtol=1e-5)
 
     @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -159,7 +161,7 @@ class TestDeFragModel(VsaTfTestCase):
     def test_compiled_steps_have_the_same_losses(self):
         losses = []
         for jit_compile in (False, True):
-            model = _model(fragment_start_step=1, multiple_instance_start_step=3)
+            model = _model(fragment_start_steps=1, multiple_instance_start_steps=3)
             model.compile(optimizer=keras.optimizers.SGD(1e-4), jit_compile=jit_compile)
             losses.append(fit(model, 5, _batch()))
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)

@@ -16,17 +16,17 @@ from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.alignment.alignment_model import SIMILARITIES, AlignmentModel
 from vsa_tf.models.alignment.defrag_model import DeFragModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
-from vsa_tf.models.alignment.relation_encoder import RelationEncoder
-from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.alignment.word_encoder import WordEncoder
-from vsa_tf.models.make_model import build_alignment, build_defrag
 
 SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,
     "num_relations": NUM_RELATIONS,
     "joint_size": 6,
-    "relation_encoder": {"embedding_size": 4, "activation": "linear"},
-    "region_encoder": {"frame_context": True, "geometry": True},
+    "word_embedding_size": 4,
+    "word_activation": "linear",
+    "frame_context": True,
+    "region_geometry": True,
+    "dropout": 0.0,
 }
 
 
@@ -87,7 +87,7 @@ class TestAlignmentByRelations(VsaTfTestCase):
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
     def test_loss_is_the_ranking_loss_of_the_scores(self):
-        batch, model = relation_batch(), _alignment(loss={"margin": 0.3, "negatives": "hardest"})
+        batch, model = relation_batch(), _alignment(margin=0.3, negatives="hardest")
         loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
@@ -130,68 +130,10 @@ class TestFragmentModel:
         np.testing.assert_array_equal(defrag.embed_images(batch), alignment.embed_images(batch))
 
     def test_without_relations_fragments_are_words(self):
-        model = AlignmentModel(9, 6, word_encoder={"embedding_size": 4})
+        model = AlignmentModel(9, 6, word_embedding_size=4)
         assert isinstance(model.sentence_encoder, WordEncoder)
         mask = model.sentence_mask({"token_ids": np.int32([[5, 4, 0]])})
         assert np.array(mask).tolist() == [[True, True, False]]
 
     def test_the_word_table_is_that_of_the_sentence_side(self):
         assert _alignment().word_table.embeddings.shape == (9, 4)
-
-
-class TestBuildFragmentModel:
-    def test_settings_of_alignment_by_relations_reach_the_layers(self):
-        settings = AlignmentSettings(
-            fragments="dependencies",
-            joint_size=6,
-            word_embedding_size=4,
-            dropout=0.25,
-            word_activation="tanh",
-            frame_context=True,
-            similarity="cosine",
-        )
-        model = build_alignment(settings, 9, from_pixels=False, num_relations=5)
-        relations, regions = model.sentence_encoder.get_config(), model.region_encoder.get_config()
-        assert isinstance(model.sentence_encoder, RelationEncoder)
-        names = ("units", "vocabulary_size", "num_relations", "embedding_size", "activation")
-        assert tuple(relations[name] for name in names) == (6, 9, 5, 4, "tanh")
-        assert relations["dropout"] == regions["dropout"] == 0.25
-        assert regions["frame_context"] and model.similarity == "cosine"
-
-    def test_settings_of_defrag_reach_the_model(self):
-        settings = DeFragSettings(
-            joint_size=6,
-            word_embedding_size=4,
-            train_word_vectors=False,
-            objective="both",
-            global_weight=0.5,
-            margin=2.0,
-            smoothing=3.0,
-            weight_penalty=0.1,
-            fragment_start_epochs=1.5,
-            multiple_instance_start_epochs=2.0,
-            feature_normalization="l2",
-            region_geometry=True,
-        )
-        model = build_defrag(settings, 9, from_pixels=False, steps_per_epoch=10, num_relations=5)
-        config = model.get_config()
-        expected = {
-            "joint_size": 6,
-            "num_relations": 5,
-            "objective": "both",
-            "global_weight": 0.5,
-            "margin": 2.0,
-            "smoothing": 3.0,
-            "weight_penalty": 0.1,
-            "fragment_start_step": 15,
-            "multiple_instance_start_step": 20,
-            "image_network": None,
-        }
-        assert {name: config[name] for name in expected} == expected
-        assert not model.sentence_encoder.train_embedding
-        regions = model.region_encoder.get_config()
-        assert regions["feature_normalization"] == "l2" and regions["geometry"]
-
-    def test_pixels_bring_a_network(self):
-        model = build_defrag(DeFragSettings(crop_size=16), 9, from_pixels=True, num_relations=5)
-        assert model.image_network.size == 16

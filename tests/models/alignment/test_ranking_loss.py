@@ -21,13 +21,15 @@ def _vse_scores():
     return images @ sentences.T
 
 
-def _brute_force(scores, image_id, margin, negatives, top_k):
+def _brute_force(scores, image_id, margin, negatives, num_hard_negatives):
     total = 0.0
     for k in range(len(scores)):
         others = [l for l in range(len(scores)) if image_id[l] != image_id[k]]
         for row in (scores[k], scores[:, k]):
             costs = sorted((max(0, row[l] - scores[k, k] + margin) for l in others), reverse=True)
-            total += sum(costs[: {"sum": None, "hardest": 1, "top_k": top_k}[negatives]])
+            total += sum(
+                costs[: {"sum": None, "hardest": 1, "top_k": num_hard_negatives}[negatives]]
+            )
     return total
 
 
@@ -38,7 +40,7 @@ class TestRankingLoss(VsaTfTestCase):
         # Normal scores are away from the kinks by far more than a step of the differences.
         self.run_loss_test(
             RankingLoss,
-            {"margin": 0.7, "negatives": negatives, "top_k": 2},
+            {"margin": 0.7, "negatives": negatives, "num_hard_negatives": 2},
             rng.normal(size=(6, 6)),
             np.array([0, 1, 2, 0, 3, 4]),
         )
@@ -57,7 +59,7 @@ class TestRankingLoss(VsaTfTestCase):
     def test_pairs_that_share_an_image_are_left_out(self, seed, negatives):
         rng = np.random.default_rng(seed)
         scores, image_id = rng.normal(size=(8, 8)), rng.integers(0, 5, 8)
-        loss = RankingLoss(0.5, negatives, top_k=2)(scores, image_id)
+        loss = RankingLoss(0.5, negatives, num_hard_negatives=2)(scores, image_id)
         expected = _brute_force(scores, image_id, 0.5, negatives, 2)
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
@@ -116,7 +118,7 @@ def test_hand_made_costs():
 
 
 @pytest.mark.parametrize(
-    ("negatives", "top_k", "expected"),
+    ("negatives", "num_hard_negatives", "expected"),
     [
         ("sum", 1, [6, 0, 11, 4.5]),
         ("hardest", 3, [3, 0, 5, 4]),
@@ -125,8 +127,8 @@ def test_hand_made_costs():
         ("top_k", 10, [6, 0, 11, 4.5]),
     ],
 )
-def test_mining(negatives, top_k, expected):
-    np.testing.assert_array_equal(mine_costs(COSTS, negatives, top_k), expected)
+def test_mining_takes_the_largest_costs_of_a_row(negatives, num_hard_negatives, expected):
+    np.testing.assert_array_equal(mine_costs(COSTS, negatives, num_hard_negatives), expected)
 
 
 @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])

@@ -26,7 +26,7 @@ class TestRegionEncoder(VsaTfTestCase):
         "options",
         [
             {},
-            {"frame_context": True, "geometry": True},
+            {"frame_context": True, "region_geometry": True},
             {"feature_normalization": "l2", "frame_context": True},
         ],
     )
@@ -43,7 +43,7 @@ class TestRegionEncoder(VsaTfTestCase):
         settings = {
             "units": 4,
             "frame_context": True,
-            "geometry": True,
+            "region_geometry": True,
             "feature_normalization": "l2",
             "dropout": 0.25,
         }
@@ -69,7 +69,7 @@ class TestRegionEncoder(VsaTfTestCase):
         np.testing.assert_allclose(encoder(FEATURES, BOXES), expected, rtol=1e-5, atol=1e-5)
 
     def test_geometry_is_box_height_width_area_and_squared_distance_from_the_middle(self):
-        encoder = _encoder(geometry=True)
+        encoder = _encoder(region_geometry=True)
         (kernel,) = encoder.geometry_projection.get_weights()
         plain = encoder.projection(FEATURES.astype("float32"))
         added = np.array(encoder(FEATURES, BOXES) - plain)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder, grouped_product
 
-SETTINGS = {"units": 5, "vocabulary_size": 7, "num_relations": 4, "embedding_size": 3}
+SETTINGS = {"units": 5, "vocabulary_size": 7, "num_relations": 4, "word_embedding_size": 3}
 
 
 def _inputs(seed=0):
@@ -44,9 +44,9 @@ class TestRelationEncoder(VsaTfTestCase):
 
     @pytest.mark.parametrize("name, function", [("linear", np.positive), ("tanh", np.tanh)])
     def test_another_activation_takes_the_place_of_relu(self, name, function):
-        linear = np.array(_layer(activation="linear")(*_inputs()))
+        linear = np.array(_layer(word_activation="linear")(*_inputs()))
         assert (linear < 0).any()
-        outputs = np.array(_layer(activation=name)(*_inputs()))
+        outputs = np.array(_layer(word_activation=name)(*_inputs()))
         np.testing.assert_allclose(outputs, function(linear), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(_layer()(*_inputs()), np.maximum(linear, 0), rtol=1e-6)
 
@@ -65,7 +65,9 @@ class TestRelationEncoder(VsaTfTestCase):
         )
 
     def test_first_weights_have_the_limits_of_one_matrix(self):
-        layer = RelationEncoder(units=40, vocabulary_size=3, num_relations=21, embedding_size=30)
+        layer = RelationEncoder(
+            units=40, vocabulary_size=3, num_relations=21, word_embedding_size=30
+        )
         layer.build((None, None))
         # Glorot: sqrt(6 / (60 + 40)); of 48000 uniform numbers the largest is close to the limit.
         assert 0.99 * 0.06**0.5 < np.abs(layer.kernel).max() <= 0.06**0.5
@@ -77,7 +79,7 @@ class TestRelationEncoder(VsaTfTestCase):
         assert np.abs(np.array(layer(*inputs, training=True)) - layer(*inputs)).max() > 0.01
 
     def test_a_frozen_word_table_has_no_gradient(self):
-        layer = _layer(train_embedding=False)
+        layer = _layer(train_word_vectors=False)
         assert [weight.name for weight in layer.trainable_weights] == ["W_R", "b_R"]
 
     def test_types_that_a_batch_lacks_do_not_learn(self):

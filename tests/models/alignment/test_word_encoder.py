@@ -9,7 +9,7 @@ LENGTHS = (5, 2, 1)
 
 
 def _encoder(cell="relu", **kwargs):
-    encoder = WordEncoder(4, 7, embedding_size=3, cell=cell, **kwargs)
+    encoder = WordEncoder(4, 7, word_embedding_size=3, cell=cell, **kwargs)
     encoder(TOKEN_IDS)
     randomize(encoder)
     return encoder
@@ -46,7 +46,7 @@ class TestWordEncoder(VsaTfTestCase):
     def test_layer(self, cell):
         self.run_layer_test(
             WordEncoder,
-            {"units": 4, "vocabulary_size": 7, "embedding_size": 3, "cell": cell},
+            {"units": 4, "vocabulary_size": 7, "word_embedding_size": 3, "cell": cell},
             [TOKEN_IDS],
             (3, 5, 4),
             unknown_axes=[(0, 1)],
@@ -56,11 +56,11 @@ class TestWordEncoder(VsaTfTestCase):
         settings = {
             "units": 4,
             "vocabulary_size": 7,
-            "embedding_size": 3,
+            "word_embedding_size": 3,
             "cell": "gru",
-            "output_activation": "linear",
+            "word_activation": "linear",
             "dropout": 0.25,
-            "train_embedding": False,
+            "train_word_vectors": False,
         }
         assert WordEncoder(**settings).get_config().items() >= settings.items()
 
@@ -95,7 +95,7 @@ class TestWordEncoder(VsaTfTestCase):
 
     @pytest.mark.parametrize("cell", CELLS)
     def test_words_see_both_neighbours(self, cell):
-        encoder = _encoder(cell, output_activation="linear")
+        encoder = _encoder(cell, word_activation="linear")
         values = np.array(encoder(np.int32([[1, 2, 3]])))
         assert not np.allclose(values[0, 1], encoder(np.int32([[4, 2, 3]]))[0, 1])
         assert not np.allclose(values[0, 1], encoder(np.int32([[1, 2, 4]]))[0, 1])
@@ -109,7 +109,7 @@ class TestWordEncoder(VsaTfTestCase):
         assert not np.allclose(encoder(TOKEN_IDS, training=True), encoder(TOKEN_IDS))
 
     def test_the_word_table_can_be_frozen(self):
-        encoder = WordEncoder(4, 7, embedding_size=3, train_embedding=False)
+        encoder = WordEncoder(4, 7, word_embedding_size=3, train_word_vectors=False)
         encoder.build((None, None))
         assert [weight.path.split("/")[-2] for weight in encoder.non_trainable_weights] == [
             "word_table"
