@@ -1,14 +1,11 @@
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 
 from tests.models.captioning.small_captioners import make_batch, make_captioner
 from vsa_tf.models.captioning.dvsa_rnn import CELLS, IMAGE_STEPS, DvsaRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings
-from vsa_tf.models.layers.image_network import CropNetwork
-from vsa_tf.models.make_model import build_dvsa_rnn
 
 
 def _arrays(layer):
@@ -96,34 +93,7 @@ class TestDvsaRnn:
         with pytest.raises(ValueError, match=f"Expected cell to be one of.*Received.*'{value}'"):
             DvsaRnn(9, **setting)
 
-
-class TestBuildDvsaRnn:
-    def test_settings_reach_the_layers(self):
-        settings = DvsaRnnSettings(
-            hidden_size=6,
-            word_embedding_size=4,
-            cell="gru",
-            image_at="every",
-            dropout=0.25,
-            weight_penalty=0.01,
-            feature_normalization="l2",
-            train_word_vectors=False,
-        )
-        model = build_dvsa_rnn(settings, 9, from_pixels=False)
-        assert model.image_network is None
-        own = model.get_config()
-        assert (own["hidden_size"], own["word_embedding_size"], own["vocabulary_size"]) == (6, 4, 9)
-        assert (own["cell"], own["image_at"], own["dropout"]) == ("gru", "every", 0.25)
-        assert (own["weight_penalty"], own["feature_normalization"]) == (0.01, "l2")
-        assert own["train_word_vectors"] is False
-        assert isinstance(model.recurrence, keras.layers.GRU)
-
-    def test_pixels_bring_a_network(self):
-        model = build_dvsa_rnn(DvsaRnnSettings(crop_size=16), 9, from_pixels=True)
-        assert isinstance(model.image_network, CropNetwork)
-        assert model.image_network.size == 16
-
     def test_defaults_are_the_papers(self):
-        model = build_dvsa_rnn(DvsaRnnSettings(), 9, from_pixels=False)
+        model = DvsaRnn(9)
         assert (model.hidden_size, model.cell, model.image_at) == (512, "rnn", "first")
         assert (model.feature_normalization, model.weight_penalty) == ("none", 0)

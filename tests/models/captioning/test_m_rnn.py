@@ -9,8 +9,6 @@ from tests.models.captioning.small_captioners import is_target, make_batch, make
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
 from vsa_tf.models.captioning.m_rnn import CELLS, VARIANTS, MRnn, TransposedEmbedding, scaled_tanh
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.models.layers.image_network import CropNetwork
-from vsa_tf.models.make_model import build_m_rnn
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
 
@@ -196,47 +194,19 @@ class TestMRnn:
         with pytest.raises(ValueError, match=f"Expected variant to be.*Received.*'{value}'"):
             MRnn(9, **setting)
 
-
-class TestBuildMRnn:
-    def test_settings_reach_the_layers(self):
-        settings = MRnnSettings(
-            variant="shared",
-            recurrent_size=6,
-            word_embedding_size=4,
-            multimodal_size=7,
-            cell="lstm",
-            dropout=0.25,
-            weight_penalty=0.01,
-            feature_normalization="l2",
-            train_word_vectors=False,
-        )
-        config = build_m_rnn(settings, 9, from_pixels=False).get_config()
-        own = {
-            field.name: getattr(settings, field.name)
-            for field in dataclasses.fields(settings)
-            if field.name in config
-        }
-        assert len(own) == 9
-        assert config.items() >= own.items()
-        assert config["image_network"] is None
-
-    def test_pixels_bring_a_network(self):
-        model = build_m_rnn(MRnnSettings(crop_size=16), 9, from_pixels=True)
-        assert isinstance(model.image_network, CropNetwork)
-
     @pytest.mark.parametrize(("name", "expected"), [("variant", tuple(VARIANTS)), ("cell", CELLS)])
     def test_flags_and_model_have_the_same_choices(self, name, expected):
         fields = {field.name: field for field in dataclasses.fields(MRnnSettings)}
         assert fields[name].metadata["choices"] == expected
 
 
-def test_values_of_the_paper():
+def test_scaled_tanh_has_the_values_of_the_paper():
     # docs/equations.md 6.8: g2(1) = 0.999997, and the limit is 1.7159.
     values = np.array(scaled_tanh(tf.constant([1.0, -1.0, 0.0, 50.0, -50.0], tf.float64)))
     np.testing.assert_allclose(values, [0.999997, -0.999997, 0, 1.7159, -1.7159], atol=5e-7)
 
 
-def test_the_slope_at_zero_is_two_thirds_of_the_limit():
+def test_the_slope_of_scaled_tanh_at_zero_is_two_thirds_of_the_limit():
     x = tf.constant(0.0, tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -245,7 +215,7 @@ def test_the_slope_at_zero_is_two_thirds_of_the_limit():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
-def test_shape_and_dtype_are_kept(dtype):
+def test_scaled_tanh_keeps_shape_and_dtype(dtype):
     values = scaled_tanh(tf.ones((2, 3), dtype))
     assert (values.shape, values.dtype) == ((2, 3), tf.as_dtype(dtype))
 

@@ -11,17 +11,15 @@ from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 _RNG = np.random.default_rng(0)
 IMAGES = _RNG.integers(0, 256, (2, 12, 12, 3)).astype("uint8")
 BOXES = np.float32([[[0, 0, 1, 1], [0.1, 0.2, 0.9, 0.5]], [[0, 0, 1, 1], [0.3, 0.0, 1.0, 0.6]]])
-IMAGES_of_region_crop = _RNG.integers(0, 256, (2, 8, 6, 3)).astype("float32")
-BOXES_of_region_crop = np.float32(
+OBLONG_IMAGES = _RNG.integers(0, 256, (2, 8, 6, 3)).astype("float32")
+OBLONG_BOXES = np.float32(
     [
         [[0, 0, 1, 1], [0.1, 0.2, 0.9, 0.5], [0.5, 0.5, 0.55, 0.55]],
         [[0, 0, 1, 1], [0.0, 0.3, 0.6, 1.0], [0.0, 0.0, 0.0, 0.0]],
     ]
 )
 WHOLE = np.float32([[[0, 0, 1, 1]]])
-IMAGES_of_convolutional_encoder = (
-    np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32")
-)
+CROPS = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32")
 
 
 class TestCropNetwork(VsaTfTestCase):
@@ -98,32 +96,28 @@ def _crop(image, box, size):
 
 class TestRegionCrop(VsaTfTestCase):
     def test_layer(self):
-        self.run_layer_test(
-            RegionCrop, {"size": 4}, [IMAGES_of_region_crop, BOXES_of_region_crop], (2, 3, 4, 4, 3)
-        )
+        self.run_layer_test(RegionCrop, {"size": 4}, [OBLONG_IMAGES, OBLONG_BOXES], (2, 3, 4, 4, 3))
 
     def test_the_whole_frame_at_its_own_size_is_the_image(self):
-        images = np.float32(IMAGES_of_region_crop[:1, :6])
+        images = np.float32(OBLONG_IMAGES[:1, :6])
         np.testing.assert_allclose(RegionCrop(6)(images, WHOLE)[0, 0], images[0], atol=1e-3)
 
     def test_whole_pixels_are_cut_out(self):
         # Rows 2 to 5 of 8, columns 1 to 4 of 6.
         box = np.float32([[[2 / 8, 1 / 6, 6 / 8, 5 / 6]]])
-        crop = RegionCrop(4)(IMAGES_of_region_crop[:1], box)[0, 0]
+        crop = RegionCrop(4)(OBLONG_IMAGES[:1], box)[0, 0]
         # The triangle is a pixel wide on both sides: neighbours of a centre weigh nothing.
-        np.testing.assert_allclose(crop, IMAGES_of_region_crop[0, 2:6, 1:5], atol=1e-2)
+        np.testing.assert_allclose(crop, OBLONG_IMAGES[0, 2:6, 1:5], atol=1e-2)
 
     def test_crops_are_the_triangle_filter(self):
-        crops = RegionCrop(4)(IMAGES_of_region_crop, BOXES_of_region_crop)
+        crops = RegionCrop(4)(OBLONG_IMAGES, OBLONG_BOXES)
         for image in range(2):
             for region in range(3):
-                expected = _crop(
-                    IMAGES_of_region_crop[image], BOXES_of_region_crop[image, region], 4
-                )
+                expected = _crop(OBLONG_IMAGES[image], OBLONG_BOXES[image, region], 4)
                 np.testing.assert_allclose(crops[image, region], expected, atol=1e-2)
 
     def test_constant_images_stay_constant(self):
-        crops = RegionCrop(5)(np.full((2, 8, 6, 3), 77, np.uint8), BOXES_of_region_crop)
+        crops = RegionCrop(5)(np.full((2, 8, 6, 3), 77, np.uint8), OBLONG_BOXES)
         np.testing.assert_allclose(crops, 77, rtol=1e-5)
 
     def test_reducing_averages_a_checkerboard(self):
@@ -135,8 +129,8 @@ class TestRegionCrop(VsaTfTestCase):
     def test_gradients_reach_images_and_boxes(self):
         with dtype_policy("float64"):
             layer = RegionCrop(3)
-        images = keras.Variable(IMAGES_of_region_crop, dtype="float64")
-        boxes = keras.Variable(BOXES_of_region_crop[:, :2] * 0.9 + 0.033, dtype="float64")
+        images = keras.Variable(OBLONG_IMAGES, dtype="float64")
+        boxes = keras.Variable(OBLONG_BOXES[:, :2] * 0.9 + 0.033, dtype="float64")
         self.check_gradients(lambda: layer(images.value, boxes.value), [images, boxes])
 
     def test_bfloat16_crops_show_the_same_place(self):
@@ -151,9 +145,7 @@ class TestRegionCrop(VsaTfTestCase):
 class TestConvolutionalEncoder(VsaTfTestCase):
     def test_layer(self):
         # 4 patches of 4 x 4, halved once: one place of 5 channels.
-        self.run_layer_test(
-            ConvolutionalEncoder, {"filters": (4, 5)}, [IMAGES_of_convolutional_encoder], (3, 5)
-        )
+        self.run_layer_test(ConvolutionalEncoder, {"filters": (4, 5)}, [CROPS], (3, 5))
 
     @pytest.mark.parametrize(("size", "places"), [(32, 16), (24, 9), (17, 9)])
     def test_patches_and_a_convolution_leave_an_eighth_of_the_side(self, size, places):
@@ -163,18 +155,12 @@ class TestConvolutionalEncoder(VsaTfTestCase):
 
     def test_a_crop_does_not_depend_on_the_others(self):
         encoder = ConvolutionalEncoder((4,))
-        encoder(IMAGES_of_convolutional_encoder)
+        encoder(CROPS)
         randomize(encoder)
         for training in (False, True):
-            alone = [
-                encoder(IMAGES_of_convolutional_encoder[row : row + 1], training=training)[0]
-                for row in range(3)
-            ]
+            alone = [encoder(CROPS[row : row + 1], training=training)[0] for row in range(3)]
             np.testing.assert_allclose(
-                encoder(IMAGES_of_convolutional_encoder, training=training),
-                alone,
-                rtol=1e-4,
-                atol=1e-5,
+                encoder(CROPS, training=training), alone, rtol=1e-4, atol=1e-5
             )
 
     def test_the_place_of_a_colour_matters(self):

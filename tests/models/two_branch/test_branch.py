@@ -8,7 +8,7 @@ FEATURES = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
 
 
 def _branch(**settings):
-    branch = Branch(3, **{"hidden_units": 4, **settings})
+    branch = Branch(3, **{"hidden_size": 4, **settings})
     branch(FEATURES)
     randomize(branch)
     return branch
@@ -33,16 +33,20 @@ def _normalized(layer, inputs, training=False):
 class TestBranch(VsaTfTestCase):
     @pytest.mark.parametrize(
         "options",
-        [{}, {"linear": True, "input_dropout": 0.5}, {"batch_norm_at": "last", "dropout": 0.5}],
+        [
+            {},
+            {"linear_branches": True, "input_dropout": 0.5},
+            {"batch_norm_at": "last", "dropout": 0.5},
+        ],
     )
     def test_layer(self, options):
-        self.run_layer_test(Branch, {"units": 3, "hidden_units": 4, **options}, [FEATURES], (6, 3))
+        self.run_layer_test(Branch, {"units": 3, "hidden_size": 4, **options}, [FEATURES], (6, 3))
 
     def test_every_setting_is_in_the_config(self):
         settings = {
             "units": 3,
-            "hidden_units": 7,
-            "linear": True,
+            "hidden_size": 7,
+            "linear_branches": True,
             "batch_norm_at": "last",
             "batch_norm_momentum": 0.5,
             "dropout": 0.25,
@@ -68,7 +72,7 @@ class TestBranch(VsaTfTestCase):
         np.testing.assert_allclose(branch(FEATURES, training=training), expected, rtol=1e-4)
 
     def test_linear_is_one_layer(self):
-        branch = _branch(linear=True)
+        branch = _branch(linear_branches=True)
         assert len(branch.weights) == 2
         expected = _unit(_affine(branch.output_projection, FEATURES))
         np.testing.assert_allclose(branch(FEATURES), expected, rtol=1e-5)

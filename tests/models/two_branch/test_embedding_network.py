@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from tests.models.two_branch.two_branch_batches import (
+    RECURRENCE,
     SMALL,
-    VOCABULARY_SIZE,
     image_sentence_batch,
     task_batch,
 )
@@ -25,7 +25,8 @@ def _network(batch=None, **settings):
 class TestEmbeddingNetwork(VsaTfTestCase):
     def test_own_settings_are_in_the_config(self):
         settings = {
-            "loss": {"negatives": "softmax", "text_to_image": 1.0},
+            "negatives": "softmax",
+            "text_to_image_weight": 1.0,
             "neighborhood_start_step": 7,
             "temperature": 0.1,
             "learn_temperature": True,
@@ -46,8 +47,11 @@ class TestEmbeddingNetwork(VsaTfTestCase):
 
     @pytest.mark.parametrize("task", TASKS)
     def test_loss_is_that_of_the_embeddings(self, task):
-        batch, settings = task_batch(task), {"image_to_image": 0.1, "top_k": 3}
-        network = _network(batch, task=task, loss=settings)
+        batch, settings = (
+            task_batch(task),
+            {"image_neighborhood_weight": 0.1, "num_hard_negatives": 3},
+        )
+        network = _network(batch, task=task, **settings)
         outputs = network(batch)
         loss = network.compute_loss(x=batch, y_pred=outputs, training=False)
         expected = TwoBranchLoss(**settings)(
@@ -60,20 +64,14 @@ class TestEmbeddingNetwork(VsaTfTestCase):
     @pytest.mark.parametrize("negatives", NEGATIVES)
     def test_training_lowers_the_loss(self, task, negatives):
         batch = task_batch(task)
-        network = _network(batch, task=task, loss={"negatives": negatives, "margin": 0.2})
+        network = _network(batch, task=task, negatives=negatives, margin=0.2)
         network.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
         losses = fit(network, 60, batch)
         assert losses[-1] < losses[0] / 2
 
     @pytest.mark.parametrize("cell", ["lstm", "gru"])
     def test_words_are_trained_through(self, cell):
-        recurrence = {
-            "vocabulary_size": VOCABULARY_SIZE,
-            "embedding_size": 3,
-            "units": 4,
-            "cell": cell,
-        }
-        network = _network(sentence_recurrence=recurrence)
+        network = _network(**{**RECURRENCE, "text": cell})
         network.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
         before = np.array(network.word_table.embeddings)
         losses = fit(network, 60, image_sentence_batch())
@@ -90,11 +88,11 @@ class TestEmbeddingNetwork(VsaTfTestCase):
 
     def test_neighbourhood_terms_come_at_their_step(self):
         batch = image_sentence_batch()
-        network = _network(loss={"text_to_text": 1.0}, neighborhood_start_step=2)
+        network = _network(text_neighborhood_weight=1.0, neighborhood_start_step=2)
         outputs = network(batch)
         with_terms, without = (
             float(
-                TwoBranchLoss(text_to_text=weight)(
+                TwoBranchLoss(text_neighborhood_weight=weight)(
                     outputs["images"], outputs["sentences"], network.masks(batch)
                 )
             )
@@ -106,7 +104,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
 
     def test_temperature_is_trained_where_asked_for(self):
         batch = image_sentence_batch()
-        network = _network(loss={"negatives": "softmax"}, temperature=0.5, learn_temperature=True)
+        network = _network(negatives="softmax", temperature=0.5, learn_temperature=True)
         np.testing.assert_allclose(np.exp(network.log_temperature), 0.5, rtol=1e-6)
         outputs = network(batch)
         expected = TwoBranchLoss(negatives="softmax")(
@@ -121,7 +119,7 @@ class TestEmbeddingNetwork(VsaTfTestCase):
 
     def test_temperature_stays_above_a_hundredth(self):
         batch = image_sentence_batch()
-        network = _network(loss={"negatives": "softmax"}, learn_temperature=True)
+        network = _network(negatives="softmax", learn_temperature=True)
         losses = []
         for temperature in (1e-2, 1e-4):
             network.log_temperature.assign(np.log(temperature))
@@ -137,7 +135,10 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         losses = {}
         for jit_compile in (False, True):
             network = _network(
-                task_batch(task), task=task, loss={"image_to_image": 0.1}, neighborhood_start_step=2
+                task_batch(task),
+                task=task,
+                image_neighborhood_weight=0.1,
+                neighborhood_start_step=2,
             )
             network.compile(optimizer=keras.optimizers.SGD(0.1, 0.9), jit_compile=jit_compile)
             losses[jit_compile] = [fit(network, 1, task_batch(task, seed))[0] for seed in range(4)]
@@ -157,8 +158,8 @@ class TestEmbeddingNetwork(VsaTfTestCase):
         batch = image_sentence_batch()
         batch["sentence_features"][:] = 0
         batch["region_features"][:] = 0
-        for branch in ({"linear": True}, {"hidden_units": 6}):
-            network = _network(image_branch=branch, text_branch=branch)
+        for linear in (True, False):
+            network = _network(linear_branches=linear)
             network.compile(optimizer="sgd", jit_compile=False)
             assert np.isfinite(fit(network, 2, batch)).all()
             assert all(np.isfinite(weight).all() for weight in network.get_weights())

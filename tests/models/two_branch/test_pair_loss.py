@@ -85,7 +85,7 @@ def test_a_restored_state_draws_the_same():
     np.testing.assert_array_equal(drawn_negatives(negative, 1, generator)[0], first)
 
 
-def test_the_batch_size_may_be_unknown():
+def test_draws_need_no_batch_size():
     function = tf.function(
         lambda negative: drawn_negatives(negative, 5, 0),
         input_signature=[tf.TensorSpec([None, None], tf.bool)],

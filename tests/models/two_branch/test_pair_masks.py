@@ -188,7 +188,7 @@ def test_one_of_every_set_is_marked_the_first(seed):
     np.testing.assert_array_equal(marked, np.sort(np.unique(ids, return_index=True)[1]))
 
 
-def test_the_batch_size_may_be_unknown():
+def test_first_copies_need_no_batch_size():
     function = tf.function(is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)])
     assert np.array(function(np.eye(3, dtype=bool))).all()
 

@@ -6,7 +6,7 @@ from vsa_tf.models.two_branch.sentence_recurrence import CELLS, POOLINGS, Senten
 
 TOKEN_IDS = np.int32([[4, 2, 6, 1, 3], [5, 5, 0, 0, 0], [1, 0, 0, 0, 0]])
 LENGTHS = (5, 2, 1)
-SETTINGS = {"vocabulary_size": 7, "embedding_size": 3, "units": 4}
+SETTINGS = {"vocabulary_size": 7, "word_embedding_size": 3, "recurrent_size": 4}
 
 
 def _recurrence(**settings):
@@ -40,7 +40,7 @@ class TestSentenceRecurrence(VsaTfTestCase):
     def test_layer(self, cell, pooling):
         self.run_layer_test(
             SentenceRecurrence,
-            {**SETTINGS, "cell": cell, "pooling": pooling},
+            {**SETTINGS, "cell": cell, "word_pooling": pooling},
             [TOKEN_IDS],
             (3, 4),
             unknown_axes=[(0, 1)],
@@ -49,18 +49,18 @@ class TestSentenceRecurrence(VsaTfTestCase):
     def test_every_setting_is_in_the_config(self):
         settings = {
             "vocabulary_size": 7,
-            "embedding_size": 3,
-            "units": 4,
+            "word_embedding_size": 3,
+            "recurrent_size": 4,
             "cell": "gru",
-            "pooling": "max",
-            "dropout": 0.25,
-            "train_embedding": False,
+            "word_pooling": "max",
+            "word_dropout": 0.25,
+            "train_word_vectors": False,
         }
         assert SentenceRecurrence(**settings).get_config().items() >= settings.items()
 
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_values_are_those_of_the_equations(self, pooling):
-        recurrence = _recurrence(pooling=pooling)
+        recurrence = _recurrence(word_pooling=pooling)
         values = recurrence(TOKEN_IDS)
         for row, length in enumerate(LENGTHS):
             states = _lstm_states(recurrence, TOKEN_IDS[row, :length])
@@ -70,23 +70,23 @@ class TestSentenceRecurrence(VsaTfTestCase):
     @pytest.mark.parametrize("cell", CELLS)
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_padding_changes_nothing(self, cell, pooling):
-        recurrence = _recurrence(cell=cell, pooling=pooling)
+        recurrence = _recurrence(cell=cell, word_pooling=pooling)
         longer = recurrence(np.pad(TOKEN_IDS, ((0, 0), (0, 4))))
         np.testing.assert_allclose(longer, recurrence(TOKEN_IDS), rtol=1e-5, atol=1e-6)
 
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_a_sentence_without_words_is_zero(self, pooling):
-        values = _recurrence(pooling=pooling)(np.int32([[0, 0], [3, 0]]))
+        values = _recurrence(word_pooling=pooling)(np.int32([[0, 0], [3, 0]]))
         assert not np.array(values[0]).any()
         assert np.array(values[1]).all()
 
     def test_dropout_is_of_training_alone(self):
-        recurrence = _recurrence(dropout=0.5)
+        recurrence = _recurrence(word_dropout=0.5)
         np.testing.assert_array_equal(recurrence(TOKEN_IDS), _recurrence()(TOKEN_IDS))
         assert not np.allclose(recurrence(TOKEN_IDS, training=True), recurrence(TOKEN_IDS))
 
     def test_the_word_table_can_be_frozen(self):
-        recurrence = _recurrence(train_embedding=False)
+        recurrence = _recurrence(train_word_vectors=False)
         assert [weight.path.split("/")[-2] for weight in recurrence.non_trainable_weights] == [
             "word_table"
         ]
@@ -96,5 +96,7 @@ class TestSentenceRecurrence(VsaTfTestCase):
             SentenceRecurrence(7, cell="relu")
 
     def test_other_poolings_are_refused(self):
-        with pytest.raises(ValueError, match="Expected pooling to be one of .*pooling='sum'"):
-            SentenceRecurrence(7, pooling="sum")
+        with pytest.raises(
+            ValueError, match="Expected word_pooling to be one of .*word_pooling='sum'"
+        ):
+            SentenceRecurrence(7, word_pooling="sum")

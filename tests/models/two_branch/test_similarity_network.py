@@ -35,7 +35,7 @@ def _cost(logits, label):
 
 class TestSimilarityNetwork(VsaTfTestCase):
     def test_own_settings_are_in_the_config(self):
-        settings = {"num_fusion_layers": 2, "negatives": "hardest", "num_candidates": 3}
+        settings = {"num_fusion_layers": 2, "negatives": "hardest", "num_hard_negatives": 3}
         assert SimilarityNetwork(**SMALL, **settings).get_config().items() >= settings.items()
 
     @pytest.mark.parametrize("num_fusion_layers", [1, 2, 3])
@@ -65,7 +65,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
 
     def test_hardest_sentences_of_other_images_are_the_negatives(self):
         batch = image_sentence_batch()
-        network = _network(negatives="hardest", num_candidates=6)
+        network = _network(negatives="hardest", num_hard_negatives=6)
         outputs = network(batch)
         scores = np.array(network.score(outputs["images"], outputs["sentences"]))
         wrong = np.where(batch["image_id"][:, None] == batch["image_id"], -np.inf, scores)
@@ -90,7 +90,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
 
     def test_hardest_far_regions_of_the_image_are_the_negatives(self):
         batch = region_phrase_batch()
-        network = _network(batch, task="region_phrase", negatives="hardest", num_candidates=18)
+        network = _network(batch, task="region_phrase", negatives="hardest", num_hard_negatives=18)
         outputs = network(batch)
         scores = np.array(network.score(outputs["images"], outputs["sentences"]))
         masks = network.masks(batch)
@@ -115,7 +115,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
             task="region_phrase",
             positive_overlap=0.7,
             negatives="hardest",
-            num_candidates=18,
+            num_hard_negatives=18,
         )
         assert np.sum(network.masks(batch).positive) > np.sum(few)
         network.compile(optimizer="sgd", jit_compile=False)
@@ -157,7 +157,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
     @pytest.mark.parametrize("task", TASKS)
     def test_compiled_steps_train(self, task):
         # Compiled, one seed draws other numbers: only what does not hang on the draws is compared.
-        network = _network(task_batch(task), task=task, negatives="hardest", num_candidates=18)
+        network = _network(task_batch(task), task=task, negatives="hardest", num_hard_negatives=18)
         network.compile(optimizer="sgd", jit_compile=True)
         expected = network.compute_loss(
             x=task_batch(task), y_pred=network(task_batch(task), training=True)
@@ -182,7 +182,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         )
 
     @pytest.mark.parametrize(
-        "setting", [{"negatives": "top_k"}, {"num_candidates": 0}, {"num_fusion_layers": 0}]
+        "setting", [{"negatives": "top_k"}, {"num_hard_negatives": 0}, {"num_fusion_layers": 0}]
     )
     def test_other_settings_are_refused(self, setting):
         ((name, value),) = setting.items()

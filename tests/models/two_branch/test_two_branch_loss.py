@@ -20,7 +20,12 @@ from vsa_tf.models.two_branch.two_branch_loss import (
     triplet_costs,
 )
 
-TERMS = ("image_to_text", "text_to_image", "image_to_image", "text_to_text")
+TERMS = (
+    "image_to_text_weight",
+    "text_to_image_weight",
+    "image_neighborhood_weight",
+    "text_neighborhood_weight",
+)
 
 
 def _sines(rows, phase):
@@ -30,14 +35,8 @@ def _sines(rows, phase):
 
 
 IMAGES, SENTENCES = _sines(6, 0.5), _sines(12, 2.5)
-
-
 IMAGE_OF_SENTENCE = np.arange(12) // 2
-
-
 _POSITIVE = np.arange(6)[:, None] == IMAGE_OF_SENTENCE
-
-
 FIXTURE_MASKS = PairMasks(_POSITIVE, ~_POSITIVE, ~_POSITIVE)
 
 
@@ -70,9 +69,9 @@ def _brute_force(images, texts, masks, settings):
             return 1 - x @ y
         return np.sqrt(((x - y) ** 2).sum() + 1e-4)
 
-    def triplets(positive_distance, others, top_k):
+    def triplets(positive_distance, others, num_counted):
         costs = [max(0, settings.margin + positive_distance - other) for other in others]
-        return sum(sorted(costs, reverse=True)[:top_k]) / top_k
+        return sum(sorted(costs, reverse=True)[:num_counted]) / num_counted
 
     def cross_entropy(x, right, wrong):
         exponentials = [np.exp(x @ other / 0.2) for other in [right, *wrong]]
@@ -88,9 +87,11 @@ def _brute_force(images, texts, masks, settings):
                 if settings.negatives == "softmax":
                     terms.append(cross_entropy(x, others[j], [others[k] for k in wrong]))
                 else:
-                    top_k = 1 if settings.negatives == "hardest" else settings.top_k
+                    num_counted = (
+                        1 if settings.negatives == "hardest" else settings.num_hard_negatives
+                    )
                     distances = [distance(x, others[k]) for k in wrong]
-                    terms.append(triplets(distance(x, others[j]), distances, top_k))
+                    terms.append(triplets(distance(x, others[j]), distances, num_counted))
         return np.mean(terms) if terms else 0.0
 
     def within(vectors, positive, negative):
@@ -105,17 +106,17 @@ def _brute_force(images, texts, masks, settings):
             elif near:
                 distances = [distance(vectors[i], other) for other in far]
                 furthest = max(distance(vectors[i], neighbor) for neighbor in near)
-                terms.append(triplets(furthest, distances, settings.top_k))
+                terms.append(triplets(furthest, distances, settings.num_hard_negatives))
         return np.mean(terms) if terms else 0.0
 
     positive = masks.positive & masks.first_image[:, None] & masks.first_text
     negative_texts = masks.negative_texts & masks.first_text
     negative_images = masks.negative_images & masks.first_image[:, None]
     return (
-        settings.image_to_text * cross(images, texts, positive, negative_texts)
-        + settings.text_to_image * cross(texts, images, positive.T, negative_images.T)
-        + settings.image_to_image * within(images, positive, negative_images)
-        + settings.text_to_text * within(texts, positive.T, negative_texts.T)
+        settings.image_to_text_weight * cross(images, texts, positive, negative_texts)
+        + settings.text_to_image_weight * cross(texts, images, positive.T, negative_images.T)
+        + settings.image_neighborhood_weight * within(images, positive, negative_images)
+        + settings.text_neighborhood_weight * within(texts, positive.T, negative_texts.T)
     )
 
 
@@ -123,38 +124,47 @@ class TestTwoBranchLoss(VsaTfTestCase):
     @pytest.mark.parametrize(
         ("terms", "expected"),
         [
-            ({"text_to_image": 1.0}, 0.380274),
-            ({"image_to_text": 1.0}, 0.589701),
-            ({"text_to_text": 1.0}, 1.651701),
-            ({"image_to_image": 1.0}, 0.0),  # no sentence belongs to two images
-            ({"text_to_image": 1.5, "image_to_text": 1.0, "text_to_text": 0.05}, 1.242698),
+            ({"text_to_image_weight": 1.0}, 0.380274),
+            ({"image_to_text_weight": 1.0}, 0.589701),
+            ({"text_neighborhood_weight": 1.0}, 1.651701),
+            ({"image_neighborhood_weight": 1.0}, 0.0),  # no sentence belongs to two images
+            (
+                {
+                    "text_to_image_weight": 1.5,
+                    "image_to_text_weight": 1.0,
+                    "text_neighborhood_weight": 0.05,
+                },
+                1.242698,
+            ),
         ],
     )
     def test_the_authors_numbers(self, terms, expected):
-        loss = TwoBranchLoss(top_k=3, **_weights(**terms))(IMAGES, SENTENCES, FIXTURE_MASKS)
+        loss = TwoBranchLoss(num_hard_negatives=3, **_weights(**terms))(
+            IMAGES, SENTENCES, FIXTURE_MASKS
+        )
         np.testing.assert_allclose(loss, expected, atol=6e-7)
 
     def test_the_authors_numbers_in_float32(self):
         images, sentences = IMAGES.astype("float32"), SENTENCES.astype("float32")
-        loss = TwoBranchLoss(top_k=3)(images, sentences, FIXTURE_MASKS)
+        loss = TwoBranchLoss(num_hard_negatives=3)(images, sentences, FIXTURE_MASKS)
         assert loss.dtype == tf.float32
         np.testing.assert_allclose(loss, 1.242698, atol=1e-5)
 
     def test_rows_of_pairs_give_the_numbers_of_distinct_images(self):
         # Every image stands in two rows, once for each of its sentences.
         masks = image_sentence_masks(IMAGE_OF_SENTENCE)
-        loss = TwoBranchLoss(top_k=3)(IMAGES[IMAGE_OF_SENTENCE], SENTENCES, masks)
+        loss = TwoBranchLoss(num_hard_negatives=3)(IMAGES[IMAGE_OF_SENTENCE], SENTENCES, masks)
         np.testing.assert_allclose(loss, 1.242698, atol=6e-7)
 
     @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("negatives", NEGATIVES)
     @pytest.mark.parametrize("distance", DISTANCES)
-    def test_it_is_the_sum_of_the_triplets(self, seed, negatives, distance):
+    def test_the_loss_is_the_sum_of_its_triplets(self, seed, negatives, distance):
         images, texts, masks = _random_case(seed)
         for term in TERMS:
             settings = TwoBranchLoss(
                 margin=0.2,
-                top_k=3,
+                num_hard_negatives=3,
                 negatives=negatives,
                 distance=distance,
                 **_weights(**{term: 1.0}),
@@ -172,11 +182,11 @@ class TestTwoBranchLoss(VsaTfTestCase):
         images, texts, masks = _random_case(0)
         loss = TwoBranchLoss(
             margin=0.2,
-            top_k=3,
+            num_hard_negatives=3,
             negatives=negatives,
             distance=distance,
-            image_to_image=0.3,
-            text_to_text=0.7,
+            image_neighborhood_weight=0.3,
+            text_neighborhood_weight=0.7,
         )
         variables = [keras.Variable(value, dtype="float64") for value in (images, texts)]
         self.check_gradients(
@@ -186,7 +196,7 @@ class TestTwoBranchLoss(VsaTfTestCase):
     @pytest.mark.parametrize("negatives", NEGATIVES)
     def test_a_batch_of_one_image_costs_nothing(self, negatives):
         images, texts = tf.constant(IMAGES), tf.constant(SENTENCES[:6])
-        loss = TwoBranchLoss(negatives=negatives, image_to_image=1.0)
+        loss = TwoBranchLoss(negatives=negatives, image_neighborhood_weight=1.0)
         with tf.GradientTape() as tape:
             tape.watch([images, texts])
             value = loss(images, texts, image_sentence_masks(np.full(6, 4)))
@@ -197,28 +207,32 @@ class TestTwoBranchLoss(VsaTfTestCase):
 
     def test_targets_without_neighbours_have_no_neighbourhood_term(self):
         masks = image_sentence_masks(np.arange(6))
-        loss = TwoBranchLoss(**_weights(text_to_text=1.0))
+        loss = TwoBranchLoss(**_weights(text_neighborhood_weight=1.0))
         assert float(loss(IMAGES, SENTENCES[::2], masks)) == 0.0
 
     @pytest.mark.parametrize("neighborhood", [0.0, 0.5])
     def test_the_neighbourhood_factor_scales_these_terms_alone(self, neighborhood):
-        loss = TwoBranchLoss(top_k=3)(IMAGES, SENTENCES, FIXTURE_MASKS, neighborhood=neighborhood)
+        loss = TwoBranchLoss(num_hard_negatives=3)(
+            IMAGES, SENTENCES, FIXTURE_MASKS, neighborhood=neighborhood
+        )
         expected = 1.5 * 0.380274 + 0.589701 + neighborhood * 0.05 * 1.651701
         np.testing.assert_allclose(loss, expected, atol=2e-6)
 
     def test_fewer_negatives_than_k_divide_by_k_all_the_same(self):
         # Every triplet costs something here; a text has 5 wrong images.
-        settings = _weights(text_to_image=1.0)
+        settings = _weights(text_to_image_weight=1.0)
         few, many = (
             float(
-                TwoBranchLoss(margin=3.0, top_k=top_k, **settings)(IMAGES, SENTENCES, FIXTURE_MASKS)
+                TwoBranchLoss(margin=3.0, num_hard_negatives=number, **settings)(
+                    IMAGES, SENTENCES, FIXTURE_MASKS
+                )
             )
-            for top_k in (5, 20)
+            for number in (5, 20)
         )
         np.testing.assert_allclose(many, few * 5 / 20, rtol=1e-6)
 
     def test_sizes_may_be_unknown(self):
-        loss = TwoBranchLoss(top_k=3, image_to_image=1.0)
+        loss = TwoBranchLoss(num_hard_negatives=3, image_neighborhood_weight=1.0)
         floats, flags = tf.TensorSpec([None, 5], tf.float64), tf.TensorSpec([None], tf.int32)
         function = tf.function(
             lambda images, texts, image_id: loss(images, texts, image_sentence_masks(image_id)),
@@ -230,11 +244,11 @@ class TestTwoBranchLoss(VsaTfTestCase):
     def test_config_round_trips(self):
         config = TwoBranchLoss(
             margin=0.1,
-            image_to_text=1.0,
-            text_to_image=4.0,
-            image_to_image=0.2,
-            text_to_text=0.3,
-            top_k=30,
+            image_to_text_weight=1.0,
+            text_to_image_weight=4.0,
+            image_neighborhood_weight=0.2,
+            text_neighborhood_weight=0.3,
+            num_hard_negatives=30,
             negatives="hardest",
             distance="cosine",
         ).get_config()
@@ -242,17 +256,17 @@ class TestTwoBranchLoss(VsaTfTestCase):
         assert revived.get_config() == config
         assert config == {
             "margin": 0.1,
-            "image_to_text": 1.0,
-            "text_to_image": 4.0,
-            "image_to_image": 0.2,
-            "text_to_text": 0.3,
-            "top_k": 30,
+            "image_to_text_weight": 1.0,
+            "text_to_image_weight": 4.0,
+            "image_neighborhood_weight": 0.2,
+            "text_neighborhood_weight": 0.3,
+            "num_hard_negatives": 30,
             "negatives": "hardest",
             "distance": "cosine",
         }
 
     @pytest.mark.parametrize(
-        "setting", [{"negatives": "sum"}, {"distance": "manhattan"}, {"top_k": 0}]
+        "setting", [{"negatives": "sum"}, {"distance": "manhattan"}, {"num_hard_negatives": 0}]
     )
     def test_other_settings_are_refused(self, setting):
         ((name, value),) = setting.items()
@@ -261,7 +275,7 @@ class TestTwoBranchLoss(VsaTfTestCase):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_the_largest_distance_among_neighbours(seed):
+def test_the_furthest_neighbour_is_at_the_largest_distance_of_all(seed):
     rng = np.random.default_rng(seed)
     distances, neighbors = rng.uniform(size=(6, 6)), rng.uniform(size=(6, 6)) < 0.3
     neighbors[2] = False
@@ -272,19 +286,19 @@ def test_it_is_the_largest_distance_among_neighbours(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("top_k", [1, 3, 20])
-def test_the_smallest_distances_of_negatives_come_first(seed, top_k):
+@pytest.mark.parametrize("num_hard_negatives", [1, 3, 20])
+def test_the_smallest_distances_of_negatives_come_first(seed, num_hard_negatives):
     rng = np.random.default_rng(seed)
     distances, negative = rng.uniform(size=(5, 8)), rng.integers(0, 2, (5, 8)).astype(bool)
-    nearest = np.array(nearest_negatives(distances, negative, top_k))
-    assert nearest.shape == (5, top_k)
+    nearest = np.array(nearest_negatives(distances, negative, num_hard_negatives))
+    assert nearest.shape == (5, num_hard_negatives)
     for row in range(5):
-        expected = sorted(distances[row][negative[row]])[:top_k]
+        expected = sorted(distances[row][negative[row]])[:num_hard_negatives]
         np.testing.assert_array_equal(nearest[row, : len(expected)], expected)
         assert np.isinf(nearest[row, len(expected) :]).all()
 
 
-def test_the_batch_size_may_be_unknown():
+def test_nearest_negatives_need_no_batch_size():
     function = tf.function(
         lambda distances, negative: nearest_negatives(distances, negative, 3),
         input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None, None], tf.bool)],
@@ -324,7 +338,7 @@ def test_of_images_no_two_are_neighbours():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_distances_are_those_of_the_equation(seed):
+def test_pairwise_distances_are_those_of_the_equation(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(4, 5)), rng.normal(size=(6, 5))
     expected = np.sqrt(((x[:, None] - y) ** 2).sum(axis=-1) + 1e-4)
@@ -343,7 +357,7 @@ def test_a_vector_is_a_hundredth_from_itself_with_a_finite_gradient():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_costs_are_those_of_the_equation(seed):
+def test_softmax_costs_are_those_of_the_equation(seed):
     rng = np.random.default_rng(seed)
     scores, negative = rng.normal(scale=3, size=(4, 6)), rng.uniform(size=(4, 6)) < 0.5
     costs = softmax_costs(scores, negative)
@@ -363,13 +377,13 @@ def test_a_target_without_negatives_costs_nothing_with_a_gradient_of_zero():
     np.testing.assert_array_equal(tape.gradient(costs, scores), [[0, 0]])
 
 
-def test_large_scores_stay_finite():
+def test_softmax_costs_of_large_scores_are_finite():
     costs = softmax_costs(np.float32([[1e4, -1e4]]), np.array([[True, False]]))
     np.testing.assert_allclose(costs[0, 1], 2e4)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_costs_are_sums_of_hinges(seed):
+def test_triplet_costs_are_sums_of_hinges(seed):
     rng = np.random.default_rng(seed)
     positive, nearest = rng.uniform(size=(4, 3)), rng.uniform(size=(4, 5))
     nearest[0, 2:] = np.inf

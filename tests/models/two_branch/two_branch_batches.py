@@ -5,7 +5,20 @@ import numpy as np
 VOCABULARY_SIZE = 9
 FEATURE_SIZE = 5
 TEXT_SIZE = 7
-SMALL = {"joint_size": 4, "image_branch": {"hidden_units": 6}, "text_branch": {"hidden_units": 6}}
+SMALL = {
+    "joint_size": 4,
+    "hidden_size": 6,
+    "text_hidden_size": 6,
+    "dropout": 0.0,
+    "positive_overlap": 0.0,
+}
+# The text side as a recurrence over words.
+RECURRENCE = {
+    "text": "lstm",
+    "vocabulary_size": VOCABULARY_SIZE,
+    "word_embedding_size": 3,
+    "recurrent_size": 4,
+}
 
 
 def image_sentence_batch(seed=0, size=6, num_words=5):
