@@ -65,7 +65,7 @@ def test_all_regions_are_projected():
 
 
 @pytest.mark.parametrize(
-    ("settings", "width"), [({"geometry": True}, 9), ({"regions_context": True}, 8)]
+    ("settings", "width"), [({"region_geometry": True}, 9), ({"regions_context": True}, 8)]
 )
 def test_what_the_network_adds_to_the_features_is_projected_too(settings, width):
     baseline, correlation = _baseline(width, **settings)
@@ -73,7 +73,7 @@ def test_what_the_network_adds_to_the_features_is_projected_too(settings, width)
     boxes = BATCH["region_boxes"][:, 0]
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     added = {
-        "geometry": np.concatenate([boxes, area[:, None]], axis=1),
+        "region_geometry": np.concatenate([boxes, area[:, None]], axis=1),
         "regions_context": BATCH["region_features"][:, 1:].astype("float32").mean(axis=1),
     }
     (name,) = settings
@@ -109,7 +109,7 @@ def test_pairs_are_scaled_as_the_network_scales_them(data):
 
 def test_a_phrase_is_paired_with_its_annotated_box(tmp_path):
     data = load_phrases(tmp_path, REGIONS, CHAINS, TABLE[:12])
-    x, y = training_pairs(make_network("region_phrase", geometry=True), data)
+    x, y = training_pairs(make_network("region_phrase", region_geometry=True), data)
     np.testing.assert_array_equal(x[:, :4], CHAINS)
     # The box 0, 0, .5, .5 and its area.
     np.testing.assert_array_equal(x[:, 4:], [[0, 0, 0.5, 0.5, 0.25]] * 12)

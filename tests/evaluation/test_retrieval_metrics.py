@@ -147,7 +147,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alignment(data):
-    model = AlignmentModel(len(data.text.vocabulary), 6, word_encoder={"embedding_size": 4})
+    model = AlignmentModel(len(data.text.vocabulary), 6, word_embedding_size=4)
     model({**next(iter(data.image_batches(4))), **next(iter(data.sentence_batches(4)))})
     return model
 

@@ -11,7 +11,8 @@ from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.model_dir.checkpoint import save_checkpoint
-from vsa_tf.model_dir.trained_model import build_model, save_text
+from vsa_tf.model_dir.trained_model import save_text
+from vsa_tf.models.make_model import make_model
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -119,7 +120,7 @@ def make_model_dir(
     if text.relation_types is not None:
         inputs["num_relations"] = len(text.relation_types)
     keras.utils.set_random_seed(0)
-    model = build_model(settings, inputs, len(text.vocabulary))
+    model = make_model(settings, inputs, len(text.vocabulary))
     rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
         weight.assign(weight + rng.normal(scale=0.3, size=weight.shape))

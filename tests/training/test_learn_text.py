@@ -94,7 +94,7 @@ class TestSetInitialWeights:
         if model_class is MRnn:
             model, settings = _model(), MRnnSettings(word_vectors=str(path))
         else:
-            model = AlignmentModel(len(VOCABULARY), 4, word_encoder={"embedding_size": 3})
+            model = AlignmentModel(len(VOCABULARY), 4, word_embedding_size=3)
             model(make_batch())
             settings = AlignmentSettings(word_vectors=str(path))
         before = np.array(model.word_table.embeddings)
