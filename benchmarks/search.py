@@ -86,7 +86,7 @@ def measure(flags, directory):
         found = []
         for name, by in (("exact", None), ("approximate", approximate)):
             started = time.perf_counter()
-            found.append({hit.entry for hit in index.search(query, "images", _AT, by)})
+            found.append({hit.entry for hit in index.nearest(query, "images", _AT, by)})
             milliseconds[name].append((time.perf_counter() - started) * 1e3)
         shares.append(len(found[0] & found[1]) / len(found[0]))
     result = {"num_vectors": flags.num_vectors, "width": flags.width, "dtype": flags.dtype}

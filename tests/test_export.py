@@ -34,7 +34,7 @@ def test_a_narrow_beam_gives_fewer_captions():
 
 
 def test_more_captions_than_beams_are_refused():
-    with pytest.raises(VsaTfError, match="raise --beam_size, which is 7"):
+    with pytest.raises(VsaTfError, match="raise beam_size, which is 7"):
         _settings("m_rnn", num_captions=8)
 
 

@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -71,7 +70,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def _options(folder, model, export_dir, **changes):
+def _export(folder, model, export_dir, **changes):
     networks = model == "alignment"
     options = {
         "model_dir": folder / model,
@@ -79,21 +78,20 @@ def _options(folder, model, export_dir, **changes):
         "image_encoder": str(folder / "encoder") if networks else "",
         "detector": str(folder / "detector") if networks else "",
         "data_dir": str(folder / "data"),
-        "split": None,
-        "example_image": [],
         "num_examples": 2,
+        "settings": ANSWERS,
     }
-    return types.SimpleNamespace(**options | changes)
+    return export_model(**options | changes)
 
 
 @pytest.fixture(scope="module")
 def alignment(folder):
-    return export_model(_options(folder, "alignment", folder / "alignment_models"), ANSWERS)
+    return _export(folder, "alignment", folder / "alignment_models")
 
 
 @pytest.fixture(scope="module")
 def captioner(folder):
-    return export_model(_options(folder, "captioner", folder / "captioner_models"), ANSWERS)
+    return _export(folder, "captioner", folder / "captioner_models")
 
 
 def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
@@ -156,7 +154,7 @@ def test_versions_count_up_and_the_newest_is_opened(folder, captioner):
     # What a copy under way, or another tool, may leave there.
     (export_dir / "12").mkdir(exist_ok=True)
     (export_dir / "notes").mkdir(exist_ok=True)
-    newest = export_model(_options(folder, "captioner", export_dir), ANSWERS)
+    newest = _export(folder, "captioner", export_dir)
     assert (captioner.name, newest.name) == ("1", "13")
     (export_dir / "14").mkdir()
     assert ExportedModel(export_dir).path == newest
@@ -208,7 +206,7 @@ def test_a_model_that_answers_otherwise_is_refused_and_deleted(folder, tmp_path,
         lambda *_: {"caption": {"captions": 0.0, "log_prob": 2e-4}, "log_prob": {"log_prob": 0.0}},
     )
     with pytest.raises(VsaTfError, match="log_prob of caption differs by 0.0002"):
-        export_model(_options(folder, "captioner", tmp_path), ANSWERS)
+        _export(folder, "captioner", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -219,32 +217,31 @@ def test_differences_up_to_the_limit_are_allowed():
 
 
 def test_photographs_are_asked_for_where_records_hold_none(folder, tmp_path):
-    options = _options(folder, "captioner", tmp_path, data_dir=str(folder / "without"))
-    with pytest.raises(VsaTfError, match="give --example_image"):
-        export_model(options, ANSWERS)
+    with pytest.raises(VsaTfError, match="give example_image"):
+        _export(folder, "captioner", tmp_path, data_dir=str(folder / "without"))
 
 
-def test_given_photographs_are_examples_and_warm_up_may_be_left_out(
-    folder, tmp_path, monkeypatch, capsys
-):
+def test_given_photographs_are_examples_and_warm_up_may_be_left_out(folder, tmp_path, monkeypatch):
     # As where tensorflow-serving-api is not installed.
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    images = [str(folder / "0.jpg"), str(folder / "1.jpg")]
-    version = export_model(
-        _options(
-            folder, "captioner", tmp_path, example_image=images, data_dir=str(folder / "without")
-        ),
-        ANSWERS,
+    images, said = [folder / "0.jpg", folder / "1.jpg"], []
+    version = _export(
+        folder,
+        "captioner",
+        tmp_path,
+        example_image=images,
+        data_dir=str(folder / "without"),
+        say=said.append,
     )
     assert not (version / "assets.extra").exists()
-    output = capsys.readouterr().out
-    assert "to 2 examples" in output and "left out warm-up requests" in output
+    assert "comparing its answers to 2 examples" in said
+    assert any(line.startswith("left out warm-up requests") for line in said)
+    assert said[-1] == f"wrote {version}"
 
 
 def test_records_that_cannot_be_read_are_named(folder, tmp_path):
-    options = _options(folder, "captioner", tmp_path, data_dir=str(tmp_path / "none"))
     with pytest.raises(VsaTfError, match="no examples to check the export with"):
-        export_model(options, ANSWERS)
+        _export(folder, "captioner", tmp_path, data_dir=str(tmp_path / "none"))
 
 
 class Lengths:

@@ -13,7 +13,7 @@ from tests.inference.small_models import (
 )
 from tfrecords_tools.detectors import SourceProposals
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.exported_model import GraphModel
+from vsa_tf.inference.export_model import GraphModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings

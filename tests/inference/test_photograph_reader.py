@@ -85,5 +85,5 @@ def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
 
 
 def test_an_encoder_that_cannot_be_found_by_its_name_is_asked_for():
-    with pytest.raises(VsaTfError, match="--image_encoder is missing.*fake"):
+    with pytest.raises(VsaTfError, match="image_encoder is missing.*fake"):
         PhotographReader(_INPUTS, 0)

@@ -8,7 +8,8 @@ import pytest
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference import remote_model as module
-from vsa_tf.inference.exported_model import ExportedModel, GraphModel
+from vsa_tf.inference.export_model import GraphModel
+from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.remote_model import RemoteModel
@@ -73,7 +74,7 @@ def test_a_source_opens_it_and_asks_for_its_signatures(server):
 
 
 def test_no_server_is_one_line():
-    with pytest.raises(VsaTfError, match="no answer from --server=127.0.0.1:9"):
+    with pytest.raises(VsaTfError, match="no answer from server=127.0.0.1:9"):
         RemoteModel("127.0.0.1:9", "aligner")
 
 

@@ -31,8 +31,8 @@ def test_the_recall_is_that_of_its_own_first_ten(without_regions):
     assert built.recall >= 0.95
     shares = []
     for query in index.sample("images", 100):
-        exact = {hit.entry for hit in index.search(query, "images", 10)}
-        found = {hit.entry for hit in index.search(query, "images", 10, built)}
+        exact = {hit.entry for hit in index.nearest(query, "images", 10)}
+        found = {hit.entry for hit in index.nearest(query, "images", 10, built)}
         shares.append(len(exact & found) / 10)
     assert built.recall == pytest.approx(np.mean(shares))
     # Opened again it is the same.
@@ -44,8 +44,8 @@ def test_what_it_finds_is_scored_exactly(without_regions):
     index = without_regions
     built = ApproximateIndex.build(index, "images")
     (query,) = index.sample("images", 1)
-    exact = {hit.entry: hit for hit in index.search(query, "images", 3000)}
-    hits = index.search(query, "images", 10, built)
+    exact = {hit.entry: hit for hit in index.nearest(query, "images", 3000)}
+    hits = index.nearest(query, "images", 10, built)
     assert len(hits) == 10
     for hit in hits:
         assert hit.score == pytest.approx(exact[hit.entry].score, abs=1e-5)
@@ -66,12 +66,12 @@ def test_what_was_indexed_later_is_searched_too(without_regions):
     columns = {"path": ["new"], "size": [1], "mtime_ns": [1]}
     IndexShard.write(without_regions.index_dir, columns, Embedded("images", new))
     index = SearchIndex(without_regions.index_dir)
-    assert index.search(Embedded("sentences", new), "images", 1, built)[0].entry == "new"
+    assert index.nearest(Embedded("sentences", new), "images", 1, built)[0].entry == "new"
     # Built again it is in, and the old file is gone.
     again = ApproximateIndex.build(index, "images")
     assert again.shards == built.shards | {"images-00002"}
     assert [path.name for path in index.index_dir.glob("*.faiss")] == ["images-3.faiss"]
-    assert index.search(Embedded("sentences", new), "images", 1, again)[0].entry == "new"
+    assert index.nearest(Embedded("sentences", new), "images", 1, again)[0].entry == "new"
 
 
 def test_words_find_images_by_their_real_regions(tmp_path):
@@ -82,8 +82,8 @@ def test_words_find_images_by_their_real_regions(tmp_path):
     built = ApproximateIndex.build(index, "images")
     assert built.recall >= 0.9
     query = index.sample("images", 1)[0]
-    exact = {hit.entry: hit for hit in index.search(query, "images", 400)}
-    for hit in index.search(query, "images", 10, built):
+    exact = {hit.entry: hit for hit in index.nearest(query, "images", 400)}
+    for hit in index.nearest(query, "images", 10, built):
         assert hit.score == pytest.approx(exact[hit.entry].score, rel=1e-5)
         assert hit.box == exact[hit.entry].box
 

@@ -104,7 +104,7 @@ def test_sentences_are_added_once_each(tmp_path, capsys, monkeypatch):
     written = [name for columns in _columns(index, "sentences") for name in columns["sentence"]]
     assert written == ["a dog", "a cat", "a fish", "a bird"]
     query = SearchIndex(index).sample("sentences", 4)[1]
-    assert SearchIndex(index).search(query, "sentences", 1)[0].entry == "a cat"
+    assert SearchIndex(index).nearest(query, "sentences", 1)[0].entry == "a cat"
 
 
 def test_another_model_is_refused_by_name(tmp_path):

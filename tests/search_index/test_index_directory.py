@@ -139,7 +139,7 @@ def test_what_was_embedded_is_written_when_the_run_fails(tmp_path):
 def test_vectors_have_the_dtype_of_the_index(tmp_path):
     with IndexWriter(tmp_path, "float16") as writer:
         _add(writer, "a")
-        with pytest.raises(VsaTfError, match="--dtype=float32"):
+        with pytest.raises(VsaTfError, match="dtype=float32"):
             writer.add({"sentence": ["b"]}, Embedded("sentences", np.float32([[1e6, 0]])))
     (shard,) = _shards(tmp_path)
     assert shard.embedded.vectors.dtype == np.float16

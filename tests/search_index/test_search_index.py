@@ -38,7 +38,7 @@ def test_the_best_of_all_shards_come_in_order_with_their_boxes(tmp_path, dtype, 
     parts = [_part(images, range(5)), _part(images, range(5, 6)), _part(images, range(6, 12))]
     index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts, dtype=dtype))
     query = sentences_with_words(rng, 1)
-    hits = index.search(query, "images", top_k)
+    hits = index.nearest(query, "images", top_k)
     stored = Embedded("images", images.vectors.astype(dtype), images.counts, images.boxes)
     scores = entry_scores(query, stored, "max_sum")
     order = np.argsort(-scores, kind="stable")[:top_k]
@@ -59,18 +59,18 @@ def test_sentences_are_found_and_have_no_boxes(tmp_path):
     scores = np.concatenate(
         [entry_scores(query, part, "max_sum") for part in parts if part.kind == "sentences"]
     )
-    hits = index.search(query, "sentences", 3)
+    hits = index.nearest(query, "sentences", 3)
     order = np.argsort(-scores)[:3]
     assert [hit.entry for hit in hits] == [f"sentence {number}" for number in order]
     assert [hit.box for hit in hits] == [None] * 3
-    assert index.search(query, "images", 1)[0].box is None
+    assert index.nearest(query, "images", 1)[0].box is None
 
 
 def test_of_equal_scores_the_earlier_entry_is_first(tmp_path):
     same = np.tile(unit(np.random.default_rng(2)), (3, 1))
     parts = [Embedded("images", same), Embedded("images", same)]
     index = SearchIndex(write_index(tmp_path / "index", "distance", *parts))
-    hits = index.search(Embedded("sentences", same[:1]), "images", 4)
+    hits = index.nearest(Embedded("sentences", same[:1]), "images", 4)
     assert [hit.entry for hit in hits] == [f"image {number}" for number in range(4)]
 
 
@@ -81,7 +81,7 @@ def test_an_image_that_was_indexed_again_counts_once(tmp_path):
         # The file of image 1 holds another picture now.
         columns = {"path": ["image 1"], "size": [2], "mtime_ns": [2]}
         writer.add(columns, Embedded("images", vectors[3:]))
-    hits = SearchIndex(path).search(Embedded("sentences", vectors[1:2]), "images", 10)
+    hits = SearchIndex(path).nearest(Embedded("sentences", vectors[1:2]), "images", 10)
     assert sorted(hit.entry for hit in hits) == ["image 0", "image 1", "image 2"]
     (changed,) = [hit for hit in hits if hit.entry == "image 1"]
     expected = -np.sqrt(np.square(vectors[1] - vectors[3]).sum() + 1e-4)

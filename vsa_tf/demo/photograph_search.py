@@ -75,7 +75,7 @@ class PhotographSearch:
             )
         try:
             embedded = Embedded.of_sentences(self._model(), [query])
-            hits = self._index.search(embedded, "images", _NUM_RESULTS)
+            hits = self._index.nearest(embedded, "images", _NUM_RESULTS)
         except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
         return [

@@ -127,11 +127,11 @@ class ApproximateIndex:
 
     def _measure(self, index, kind, num_cells):
         queries = index.sample(kind, _NUM_QUERIES)
-        exact = [_entries(index.search(query, kind, _RECALL_AT)) for query in queries]
+        exact = [_entries(index.nearest(query, kind, _RECALL_AT)) for query in queries]
         self.num_cells = 1
         while True:
             shares = [
-                len(_entries(index.search(query, kind, _RECALL_AT, self)) & entries) / len(entries)
+                len(_entries(index.nearest(query, kind, _RECALL_AT, self)) & entries) / len(entries)
                 for query, entries in zip(queries, exact)
             ]
             self.recall = float(np.mean(shares))

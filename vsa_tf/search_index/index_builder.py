@@ -9,6 +9,7 @@ import time
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import answered_images
+from vsa_tf.inference.model import Model
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
@@ -47,7 +48,7 @@ class IndexBuilder:
             self._manifest.save(index_dir)
         else:
             for kind in ("images", "sentences"):
-                check_model(self._model, source, self._manifest, index_dir, kind)
+                check_model(Model(self._model, str(source)), self._manifest, index_dir, kind)
 
     def add_images(self, paths, output=None):
         """Adds image files that are new, or have changed.

@@ -1,7 +1,6 @@
 """Models of dependency relations: the graph gives what the model itself gives."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -11,11 +10,10 @@ from tests.data.small_records import set_dependencies, write_records
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
 from vsa_tf.errors import InputError, VsaTfError
-from vsa_tf.inference.export_model import export_model
-from vsa_tf.inference.exported_model import ExportedModel, GraphModel
+from vsa_tf.inference.export_model import GraphModel, export_model
+from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.sentence_reader import RelationReader
-from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.search_index.model_probe import probe
 
@@ -147,17 +145,10 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
         detector="grid",
         num_regions=3,
     )
-    options = types.SimpleNamespace(
-        model_dir=tmp_path / "model",
-        export_dir=tmp_path / "exported",
-        image_encoder="",
-        detector="grid",
-        data_dir=str(tmp_path / "data"),
-        split="dev",
-        example_image=[],
-        num_examples=3,
+    where = {"detector": "grid", "split": "dev", "num_examples": 3}
+    version = export_model(
+        tmp_path / "model", tmp_path / "exported", data_dir=tmp_path / "data", **where
     )
-    version = export_model(options, AnswerSettings())
     card = json.loads((version / "model_card.json").read_text())
     assert card["default_signature"] == "score" and "relation<TAB>head" in card["sentences"]
     assert "relation<TAB>head<TAB>dependent" in (version / "README.md").read_text()
@@ -173,6 +164,7 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
         exported.call("embed_sentence", sentences=["A red dog"])
     (tmp_path / "unparsed").mkdir()
     write_records(tmp_path / "unparsed", 3, 1, "dev", images_stored=True)
-    options.data_dir = str(tmp_path / "unparsed")
     with pytest.raises(VsaTfError, match="no parses to check the export with"):
-        export_model(options, AnswerSettings())
+        export_model(
+            tmp_path / "model", tmp_path / "exported", data_dir=tmp_path / "unparsed", **where
+        )
