@@ -141,34 +141,30 @@ def main():
             raise VsaTfError(f"--{name}={values[name].value}: there is no such directory")
     check(Settings.load(values.model_dir))
     from vsa_tf.evaluation.evaluate_model import evaluate_model
-    from vsa_tf.evaluation.evaluation import EvaluationOptions
+    from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 
-    options = EvaluationOptions(
-        fold_size=values.fold_size,
-        seed=values.seed,
-        caption_methods=tuple(values.caption_method),
-        num_hypotheses=values.num_hypotheses,
-        num_neighbors=values.num_neighbors,
-        neighbor_features=values.neighbor_features,
-        retrieval=values.retrieval,
-        shortlist_size=values.shortlist_size,
-        num_normalization_images=values.num_normalization_images,
-        iapr_tc12=values.protocol == "iapr_tc12",
-        phrase_weight=_phrase_weight(),
-        progress=_print_progress,
-    )
     evaluate_model(
         values.model_dir,
         values.data_dir,
         values.split,
         values.output,
-        options,
-        values.beam_size,
-        values.shortlist_model,
-        values.word_magnitudes,
-        values.query,
-        values.phrase_model,
-        values.baseline,
+        EvaluationOptions(fold_size=values.fold_size, seed=values.seed, progress=_print_progress),
+        captions=CaptionOptions(
+            caption_methods=tuple(values.caption_method),
+            num_hypotheses=values.num_hypotheses,
+            num_neighbors=values.num_neighbors,
+            neighbor_features=values.neighbor_features,
+            retrieval=values.retrieval,
+            shortlist_size=values.shortlist_size,
+            num_normalization_images=values.num_normalization_images,
+        ),
+        retrieval=RetrievalOptions(_phrase_weight(), iapr_tc12=values.protocol == "iapr_tc12"),
+        beam_size=values.beam_size,
+        shortlist_model=values.shortlist_model,
+        word_magnitudes=values.word_magnitudes,
+        queries=values.query,
+        phrase_model=values.phrase_model,
+        baseline=values.baseline,
         say=program.print_line,
     )
 

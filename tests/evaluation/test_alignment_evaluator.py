@@ -11,7 +11,6 @@ from vsa_tf.evaluation.alignment_evaluator import (
     ranked_phrases,
     score_split,
 )
-from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -29,12 +28,12 @@ REGION_OF_TOKEN = [0, 1, 0, 2, 0, 2, 0, 0, 1]
 
 
 def test_selection_is_by_the_sum_of_all_six_recalls():
-    evaluator = AlignmentEvaluator(AlignmentSettings())
+    evaluator = AlignmentEvaluator()
     assert evaluator.selection_score(METRICS) == (10 + 11 + 12) + (5 + 11 + 12)
 
 
 def test_summary_is_the_recall_of_both_directions():
-    summary = AlignmentEvaluator(AlignmentSettings()).summary(METRICS)
+    summary = AlignmentEvaluator().summary(METRICS)
     assert summary == {"image_to_sentence R@1": 10.0, "sentence_to_image R@1": 5.0}
 
 

@@ -7,7 +7,7 @@ from tests.evaluation.small_splits import CAPTIONS, load_split, make_captioner
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator, references
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.probability_retrieval import encode_images, split_perplexities
 from vsa_tf.metrics.caption_scores import CaptionScorer
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
@@ -28,14 +28,10 @@ def model(data):
     return make_captioner(data)
 
 
-def _evaluator(**settings):
-    return CaptionEvaluator(MRnnSettings(max_caption_words=6, **settings))
-
-
-def _training(*captions):
-    """Options whose training captions are these."""
-    split = types.SimpleNamespace(caption_tokens=list(map(WordTokenizer().tokenize, captions)))
-    return EvaluationOptions(intervals=False, load_training_data=lambda: split)
+def _evaluator(captions=CaptionOptions(), training=None, **settings):
+    splits = GivenSplits(training)
+    settings = MRnnSettings(max_caption_words=6, **settings)
+    return CaptionEvaluator(settings, captions, splits=splits)
 
 
 class TestEvaluate:
@@ -91,14 +87,10 @@ class TestEvaluate:
         assert (picture.shape, picture.dtype) == ((6, 4, 3), np.uint8)
 
     def test_methods_and_retrieval_are_added_where_asked_for(self, data, model):
-        options = EvaluationOptions(
-            intervals=False,
-            caption_methods=("greedy", "nearest_cider"),
-            retrieval="exact",
-            num_normalization_images=2,
-            load_training_data=lambda: data,
+        captions = CaptionOptions(
+            ("greedy", "nearest_cider"), retrieval="exact", num_normalization_images=2
         )
-        metrics = _evaluator().evaluate(model, data, options).metrics
+        metrics = _evaluator(captions, data).evaluate(model, data, QUICK).metrics
         assert metrics.keys() == {
             "captions",
             "captions_by_method",
@@ -121,8 +113,10 @@ class TestScores:
 
     def test_novel_is_the_percentage_that_is_no_training_caption(self, data):
         captions = ["a dog runs", "a cat", "A dog runs!", "a dog"]
-        options = _training("The dog.", "A dog runs.")
-        metrics = _evaluator().scores(captions, data, options)
+        training = types.SimpleNamespace(
+            caption_tokens=list(map(WordTokenizer().tokenize, ("The dog.", "A dog runs.")))
+        )
+        metrics = _evaluator(training=training).scores(captions, data, QUICK)
         # Two are the same caption, tokenised, and it is in training.
         assert (metrics["novel"], metrics["distinct"]) == (50, 3)
         assert _evaluator().scores(captions, data, QUICK)["novel"] is None

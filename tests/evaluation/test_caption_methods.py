@@ -13,7 +13,7 @@ from vsa_tf.evaluation.caption_methods import (
     caption_split,
     generate_captions,
 )
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.settings import MRnnSettings
@@ -50,10 +50,8 @@ def methods(model, data, training):
 
 
 def _methods(model, data, training, **options):
-    options = {"num_hypotheses": 4, "num_neighbors": 2, **options}
-    return CaptionMethods(
-        model, data, SETTINGS, EvaluationOptions(load_training_data=lambda: training, **options)
-    )
+    options = CaptionOptions(num_hypotheses=4, num_neighbors=2, **options)
+    return CaptionMethods(model, data, SETTINGS, options, GivenSplits(training))
 
 
 def _with_hypotheses(methods, texts, neighbors):
@@ -65,11 +63,11 @@ def _with_hypotheses(methods, texts, neighbors):
 
 
 @pytest.mark.parametrize("method", CAPTION_METHODS)
-def test_every_method_gives_each_image_a_caption(methods, data, method):
+def test_every_method_gives_each_image_a_caption(methods, data, training, method):
     captions = methods.captions(method)
     assert len(captions) == data.records.num_images
     if method.startswith("nearest"):
-        assert set(captions) <= set(methods._training.records.captions)
+        assert set(captions) <= set(training.records.captions)
     elif method != "greedy":
         assert all(caption in texts for caption, texts in zip(captions, methods.hypotheses.texts))
 

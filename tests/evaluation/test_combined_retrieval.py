@@ -3,7 +3,7 @@ import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from vsa_tf.evaluation.combined_retrieval import WEIGHTS, combined_retrieval, recall_sums
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.scoring.embedded_split import EmbeddedPairs
 
 # Three images with a sentence each. The sentences 0 and 1 are nearer to the other's image by 10
@@ -17,26 +17,23 @@ def _data():
     return given_data(unit_vectors(IMAGES), unit_vectors(SENTENCES), [0, 1, 2])
 
 
-def _options(**changes):
-    def load_phrase_model(records):
-        assert records.num_captions == 3
-        phrases = given_data(
-            unit_vectors(REGIONS),
-            unit_vectors(PHRASES),
-            [0, 0, 2],
-            sentence_of_phrase=np.array(SENTENCE_OF_PHRASE),
-        )
-        return GivenVectors("region_phrase"), phrases
-
-    return EvaluationOptions(
-        **{"intervals": False, "load_phrase_model": load_phrase_model, **changes}
+def _phrase_model(records):
+    assert records.num_captions == 3
+    phrases = given_data(
+        unit_vectors(REGIONS),
+        unit_vectors(PHRASES),
+        [0, 0, 2],
+        sentence_of_phrase=np.array(SENTENCE_OF_PHRASE),
     )
+    return GivenVectors("region_phrase"), phrases
 
 
-def _retrieve(**options):
+def _retrieve(dev=None, **weight):
     model, data = GivenVectors(), _data()
     scores = EmbeddedPairs.embed(model, data).scores(model)
-    return combined_retrieval(model, data, scores, _options(**options))
+    splits = GivenSplits(dev=dev, phrase_model=_phrase_model)
+    options = EvaluationOptions(intervals=False)
+    return combined_retrieval(model, data, scores, options, splits, **weight)
 
 
 def chord(degrees):
@@ -56,7 +53,7 @@ def _combined_by_hand(weight):
 
 @pytest.mark.parametrize("weight", [0.0, 0.2, 1.0])
 def test_images_and_sentences_are_ranked_by_the_equation(weight):
-    metrics = _retrieve(phrase_weight=weight)
+    metrics = _retrieve(weight=weight)
     combined, true = _combined_by_hand(weight), np.arange(3)
     assert metrics["weight"] == weight
     for axis, direction in ((0, "sentence_to_image"), (1, "image_to_sentence")):
@@ -71,8 +68,8 @@ def test_phrases_help_the_sentence_that_has_them():
     # Sentence 0 is at 20 degrees from its image and 10 from the next: chords of .347 and .174.
     # Its phrases are on their image and 60 degrees off the other: .01 and 1. From a = .15 on the
     # right image is nearer.
-    assert _retrieve(phrase_weight=0.1)["sentence_to_image"]["R@1"] == pytest.approx(100 / 3)
-    assert _retrieve(phrase_weight=0.2)["sentence_to_image"]["R@1"] == pytest.approx(200 / 3)
+    assert _retrieve(weight=0.1)["sentence_to_image"]["R@1"] == pytest.approx(100 / 3)
+    assert _retrieve(weight=0.2)["sentence_to_image"]["R@1"] == pytest.approx(200 / 3)
 
 
 def test_sentences_without_phrases_are_counted():
@@ -81,14 +78,14 @@ def test_sentences_without_phrases_are_counted():
 
 def test_a_weight_is_chosen_on_dev_and_the_table_is_kept():
     dev = _data()
-    metrics = _retrieve(phrase_weight=None, load_dev_data=lambda: dev)
+    metrics = _retrieve(dev, weight=None)
     sums = metrics["tuning"]["recall_sums"]
     assert (metrics["tuning"]["split"], len(sums)) == ("dev", 21)
     best = max(sums.values())
     # Of the best weights the smallest; phrases help, and at 1 the images of sentence 2 are tied.
     assert f"{metrics['weight']:.2f}" == next(name for name in sums if sums[name] == best)
     assert sums["0.00"] < best and sums["1.00"] < best
-    same = _retrieve(phrase_weight=metrics["weight"])
+    same = _retrieve(weight=metrics["weight"])
     assert same["sentence_to_image"] == metrics["sentence_to_image"]
     assert "tuning" not in same
 

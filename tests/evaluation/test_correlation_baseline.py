@@ -12,7 +12,7 @@ from vsa_tf.evaluation.correlation_baseline import (
     fit_correlation_baseline,
     training_pairs,
 )
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.models.two_branch.settings import EmbeddingSettings
 
@@ -127,10 +127,8 @@ def test_without_its_feature_the_closest_proposal_stands_for_it(tmp_path):
 
 def test_sentences_are_found_by_what_they_say_of_images(data):
     evaluator = TwoBranchEvaluator(EmbeddingSettings())
-    options = EvaluationOptions(
-        intervals=False, load_training_data=lambda: data, load_dev_data=lambda: data
-    )
-    baseline, report = fit_correlation_baseline(make_network(), evaluator, options)
+    splits, options = GivenSplits(data, data), EvaluationOptions(intervals=False)
+    baseline, report = fit_correlation_baseline(make_network(), evaluator, splits, options)
     metrics = evaluator.evaluate(baseline, data, options).metrics
     assert metrics["sentence_to_image"]["R@1"] == 100
     assert metrics["sentence_to_sentence"]["num_queries"] == 4 * (2 + 3)
@@ -145,10 +143,10 @@ def test_phrases_are_localized(tmp_path):
     table = (REGIONS[:, 1] @ matrix).astype("float32")
     data = load_phrases(tmp_path, REGIONS, REGIONS[:, 1], table)
     evaluator = TwoBranchEvaluator(EmbeddingSettings(task="region_phrase"))
-    options = EvaluationOptions(
-        intervals=False, load_training_data=lambda: data, load_dev_data=lambda: data
+    splits, options = GivenSplits(data, data), EvaluationOptions(intervals=False)
+    baseline, _ = fit_correlation_baseline(
+        make_network("region_phrase"), evaluator, splits, options
     )
-    baseline, _ = fit_correlation_baseline(make_network("region_phrase"), evaluator, options)
     metrics = evaluator.evaluate(baseline, data, options).metrics["phrase_localization"]
     assert metrics["R@1"] == 100 and metrics["num_phrases"] == 12
     np.testing.assert_allclose(metrics["chance"], 100 / len(BOXES))
@@ -168,13 +166,9 @@ def test_the_regularisation_is_the_best_on_dev(data):
     class Dev(str):
         records = types.SimpleNamespace(split="dev")
 
-    options = EvaluationOptions(
-        num_pictures=3,
-        fold_size=4,
-        load_training_data=lambda: data,
-        load_dev_data=lambda: Dev("dev data"),
-    )
-    baseline, report = fit_correlation_baseline(make_network(), evaluator, options)
+    splits = GivenSplits(data, Dev("dev data"))
+    options = EvaluationOptions(num_pictures=3, fold_size=4)
+    baseline, report = fit_correlation_baseline(make_network(), evaluator, splits, options)
     # Of equals the smaller.
     assert baseline is tried[2]
     assert report["baseline_choice"]["regularization"] == REGULARIZATIONS[2]

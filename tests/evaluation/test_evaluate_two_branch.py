@@ -1,6 +1,5 @@
 """Trains tiny two-branch networks and evaluates their directories in every way."""
 
-import dataclasses
 import json
 
 import pytest
@@ -9,9 +8,9 @@ from PIL import Image
 from tests.data import small_records
 from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
-from vsa_tf.evaluation.combined_retrieval import PhraseModel
 from vsa_tf.evaluation.evaluate_model import evaluate_model
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import EvaluationOptions, RetrievalOptions
+from vsa_tf.evaluation.stored_splits import PhraseModel
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
@@ -98,18 +97,18 @@ def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     assert "baseline" not in report
 
 
-def _evaluate(model_dir, options=QUICK, **arguments):
+def _evaluate(model_dir, retrieval=RetrievalOptions(), **arguments):
     """Returns the report on the train split, and what is said on the way, str."""
     lines = []
     report = evaluate_model(
-        model_dir, split="train", options=options, say=lines.append, **arguments
+        model_dir, split="train", options=QUICK, retrieval=retrieval, say=lines.append, **arguments
     )
     return report, "\n".join(lines)
 
 
 def test_curves_are_shown_and_drawn_beside_the_output(sentences, tmp_path):
-    options = dataclasses.replace(QUICK, iapr_tc12=True)
-    report, said = _evaluate(sentences, options, output=tmp_path / "metrics.json")
+    retrieval = RetrievalOptions(iapr_tc12=True)
+    report, said = _evaluate(sentences, retrieval, output=tmp_path / "metrics.json")
     assert "the query is one of them" in report["protocol"]["iapr_tc12"]
     curve = report["metrics"]["recall_curves"]["sentence_to_image"]
     # One of six images is a sixth of them.
@@ -143,8 +142,7 @@ def test_phrases_have_regions_to_learn_from_in_training_alone(phrases, data_dir)
 def test_phrases_may_be_added_to_the_distance(sentences, phrases):
     alone = evaluate_model(sentences, split="train", options=QUICK)["metrics"]
     assert "combined_distance" not in alone
-    options = dataclasses.replace(QUICK, phrase_weight=0.0)
-    report, said = _evaluate(sentences, options, phrase_model=phrases)
+    report, said = _evaluate(sentences, RetrievalOptions(0.0), phrase_model=phrases)
     combined = report["metrics"]["combined_distance"]
     assert combined["image_to_sentence"] == alone["image_to_sentence"]
     assert combined["num_without_phrases"] == 4 * NUM_IMAGES
@@ -155,8 +153,7 @@ def test_phrases_may_be_added_to_the_distance(sentences, phrases):
 def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, data_dir, tmp_path):
     small = AlignmentSettings(joint_size=3, word_embedding_size=4)
     words = _train_model(data_dir, tmp_path / "words", "alignment", small)
-    options = dataclasses.replace(QUICK, phrase_weight=1.0)
-    report = evaluate_model(sentences, split="train", options=options, phrase_model=words)
+    report, _ = _evaluate(sentences, RetrievalOptions(1.0), phrase_model=words)
     combined = report["metrics"]["combined_distance"]
     assert combined["num_without_phrases"] == 0
     # With all the weight they rank as their own model does.
@@ -166,8 +163,7 @@ def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, da
 
 
 def test_their_weight_may_be_chosen_on_dev(sentences, phrases):
-    options = dataclasses.replace(QUICK, phrase_weight=None)
-    report, said = _evaluate(sentences, options, phrase_model=phrases)
+    report, said = _evaluate(sentences, RetrievalOptions(None), phrase_model=phrases)
     sums = report["metrics"]["combined_distance"]["tuning"]["recall_sums"]
     weight = report["metrics"]["combined_distance"]["weight"]
     assert sums[f"{weight:.2f}"] == max(sums.values()) and len(sums) == 21

@@ -4,7 +4,12 @@ import pytest
 from tests.evaluation.small_splits import load_split, make_captioner
 from vsa_tf.evaluation import probability_retrieval as module
 from vsa_tf.evaluation.alignment_evaluator import score_split
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import (
+    CaptionOptions,
+    EvaluationOptions,
+    GivenSplits,
+    RetrievalOptions,
+)
 from vsa_tf.evaluation.probability_retrieval import (
     encode_images,
     log_mean_exp,
@@ -47,7 +52,7 @@ class TestHandMadeProbabilities:
     # The means are 1/2 and 3/64.
     GIVEN_TRAINING_IMAGES = [[1 / 2, 1 / 16], [1 / 2, 1 / 32]]
 
-    def _metrics(self, tmp_path, monkeypatch, **options):
+    def _metrics(self, tmp_path, monkeypatch, num_normalization_images=2, **options):
         for name, number in (("data", 2), ("training", 5)):
             (tmp_path / name).mkdir()
             captions = [("a dog",), ("two cats",), ("a",), ("b",), ("c",)][:number]
@@ -62,12 +67,17 @@ class TestHandMadeProbabilities:
             return np.log(self.GIVEN_TRAINING_IMAGES)
 
         monkeypatch.setattr(module, "all_log_likelihoods", all_log_likelihoods)
-        options = EvaluationOptions(
-            **{"intervals": False, "retrieval": "exact", "num_normalization_images": 2, **options},
-            load_training_data=lambda: self.training,
-            progress="of all pairs",
+        return probability_retrieval(
+            _Numbered(),
+            self.data,
+            {},
+            EvaluationOptions(**{"intervals": False, **options}, progress="of all pairs"),
+            captions=CaptionOptions(
+                retrieval="exact", num_normalization_images=num_normalization_images
+            ),
+            retrieval=RetrievalOptions(),
+            splits=GivenSplits(self.training),
         )
-        return probability_retrieval(_Numbered(), self.data, {}, options)
 
     def test_sentences_are_ranked_by_normalized_probability(self, tmp_path, monkeypatch):
         metrics = self._metrics(tmp_path, monkeypatch)
@@ -108,27 +118,28 @@ def alignment(data):
     return model
 
 
-def _options(data, alignment=None, **options):
-    def load_shortlist_model(records):
+def _retrieve(model, data, alignment=None, progress=None, **captions):
+    """Retrieves by the probabilities of `model`, with shortlists by `alignment`."""
+
+    def shortlist_model(records):
         assert records is data.records
         return alignment, data
 
-    return EvaluationOptions(
-        intervals=False,
-        num_normalization_images=3,
-        load_training_data=lambda: data,
-        load_shortlist_model=load_shortlist_model,
-        **options,
+    return probability_retrieval(
+        model,
+        data,
+        encode_images(model, data),
+        EvaluationOptions(intervals=False, progress=progress),
+        captions=CaptionOptions(num_normalization_images=3, **captions),
+        retrieval=RetrievalOptions(),
+        splits=GivenSplits(data, shortlist_model=shortlist_model),
     )
 
 
 def test_a_shortlist_of_everything_is_exact(data, alignment):
     model = make_captioner(data)
-    images = encode_images(model, data)
-    exact = probability_retrieval(model, data, images, _options(data, retrieval="exact"))
-    full = probability_retrieval(
-        model, data, images, _options(data, alignment, retrieval="shortlist", shortlist_size=4)
-    )
+    exact = _retrieve(model, data, retrieval="exact")
+    full = _retrieve(model, data, alignment, retrieval="shortlist", shortlist_size=4)
     assert full == exact
 
 
@@ -142,10 +153,7 @@ def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, mo
         return compute(model, images, tokens, image_index, sentence_index)
 
     monkeypatch.setattr(module, "pair_log_likelihoods", pair_log_likelihoods)
-    images = encode_images(model, data)
-    metrics = probability_retrieval(
-        model, data, images, _options(data, alignment, retrieval="shortlist", shortlist_size=size)
-    )
+    metrics = _retrieve(model, data, alignment, retrieval="shortlist", shortlist_size=size)
     scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
     best_images = {
         (image, sentence)
@@ -162,6 +170,7 @@ def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, mo
     # The ranks by hand, of sentences for which every shortlisted image is scored.
     likelihood = np.full((4, 7), -np.inf)
     chosen = tuple(np.array(sorted(looked_at)).T)
+    images = encode_images(model, data)
     likelihood[chosen] = all_log_likelihoods(model, images, data.tokens)[chosen]
     true = data.records.image_of_caption
     first = likelihood.argmax(axis=0) == true
@@ -170,8 +179,7 @@ def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, mo
 
 def test_progress_is_of_all_pairs(data):
     calls, model = [], make_captioner(data)
-    options = _options(data, retrieval="exact", progress=lambda *call: calls.append(call))
-    probability_retrieval(model, data, encode_images(model, data), options)
+    _retrieve(model, data, progress=lambda *call: calls.append(call), retrieval="exact")
     assert calls == [(4, 4)]
 
 

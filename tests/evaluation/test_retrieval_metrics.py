@@ -9,18 +9,23 @@ from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vector
 from tests.evaluation.small_splits import load_split, make_captioner
 from vsa_tf.evaluation import retrieval_metrics as module
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, score_split
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import (
+    CaptionOptions,
+    EvaluationOptions,
+    GivenSplits,
+    RetrievalOptions,
+)
 from vsa_tf.evaluation.probability_retrieval import encode_images, probability_retrieval
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.metrics.shortlists import RETRIEVED
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 
-QUICK = EvaluationOptions(intervals=False, iapr_tc12=True)
+QUICK = EvaluationOptions(intervals=False)
+IAPR_TC12 = RetrievalOptions(iapr_tc12=True)
 KEYS = {"image_to_sentence_shortlist", "recall_curves"}
 
 
@@ -132,11 +137,11 @@ def test_two_branch_networks_are_evaluated_by_it():
         filenames=[],
         read_region_features=lambda images: frames[images],
     )
-    evaluator = TwoBranchEvaluator(EmbeddingSettings())
+    evaluator = TwoBranchEvaluator(EmbeddingSettings(), IAPR_TC12)
     metrics = evaluator.evaluate(GivenVectors(), data, QUICK).metrics
     assert KEYS <= metrics.keys()
     assert metrics["image_to_sentence_shortlist"]["R@1"] == metrics["image_to_sentence"]["R@1"]
-    without = evaluator.evaluate(GivenVectors(), data, EvaluationOptions(intervals=False)).metrics
+    without = TwoBranchEvaluator(EmbeddingSettings()).evaluate(GivenVectors(), data, QUICK).metrics
     assert not KEYS & without.keys()
 
 
@@ -153,7 +158,7 @@ def alignment(data):
 
 
 def test_alignment_models_are_evaluated_by_it(data, alignment):
-    evaluation = AlignmentEvaluator(AlignmentSettings()).evaluate(alignment, data, QUICK)
+    evaluation = AlignmentEvaluator(IAPR_TC12).evaluate(alignment, data, QUICK)
     scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
     ranks = retrieval_ranks(scores, data.records.image_of_caption)
     expected = iapr_tc12_metrics(scores, ranks, data.records, QUICK)
@@ -164,18 +169,17 @@ def test_alignment_models_are_evaluated_by_it(data, alignment):
 def test_caption_generators_score_every_pair_that_it_asks_for(data, alignment, retrieval):
     model = make_captioner(data)
     images = encode_images(model, data)
-    options = dataclasses.replace(
-        QUICK,
-        retrieval=retrieval,
-        shortlist_size=1,
-        num_normalization_images=3,
-        load_training_data=lambda: data,
-        load_shortlist_model=lambda records: (alignment, data),
-    )
-    metrics = probability_retrieval(model, data, images, options)
+    splits = GivenSplits(data, shortlist_model=lambda records: (alignment, data))
+
+    def retrieve(retrieval):
+        captions = CaptionOptions(retrieval=retrieval, shortlist_size=1, num_normalization_images=3)
+        return probability_retrieval(
+            model, data, images, QUICK, captions=captions, retrieval=IAPR_TC12, splits=splits
+        )
+
+    metrics = retrieve(retrieval)
     assert KEYS < metrics.keys()
-    exact = dataclasses.replace(options, retrieval="exact")
-    expected = probability_retrieval(model, data, images, exact)
+    expected = retrieve("exact")
     # All four images are similar: nothing of theirs ranks behind for want of a score.
     assert metrics["image_to_sentence_shortlist"] == expected["image_to_sentence_shortlist"]
     assert (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator, phrase_rankings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
@@ -50,8 +50,8 @@ def _phrase_data(**records):
     )
 
 
-def _retrieve(data, options=QUICK):
-    evaluator = TwoBranchEvaluator(EmbeddingSettings())
+def _retrieve(data, options=QUICK, splits=GivenSplits()):
+    evaluator = TwoBranchEvaluator(EmbeddingSettings(), splits=splits)
     return evaluator.evaluate(GivenVectors(), data, options)
 
 
@@ -107,11 +107,8 @@ class TestImageSentence:
             [0, 0],
             sentence_of_phrase=np.array([0, 1]),
         )
-        options = EvaluationOptions(
-            intervals=False,
-            load_phrase_model=lambda records: (GivenVectors("region_phrase"), phrases),
-        )
-        combined = _retrieve(_sentence_data(), options).metrics["combined_distance"]
+        splits = GivenSplits(phrase_model=lambda records: (GivenVectors("region_phrase"), phrases))
+        combined = _retrieve(_sentence_data(), splits=splits).metrics["combined_distance"]
         assert (combined["weight"], combined["num_without_phrases"]) == (0.2, 3)
 
     def test_pictures_show_what_a_sentence_finds_first(self):

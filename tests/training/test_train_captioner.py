@@ -10,7 +10,7 @@ import pytest
 from tests.evaluation.small_splits import CAPTIONS, load_split
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import CaptionOptions
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -193,15 +193,11 @@ def test_evaluation_by_other_methods(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     _, whole, _, _ = runs
     methods = ("beam", "consensus_bleu", "oracle_cider", "nearest_cider")
-    options = EvaluationOptions(
-        caption_methods=methods,
-        num_hypotheses=2,
-        num_neighbors=2,
-        retrieval="exact",
-        num_normalization_images=3,
+    captions = CaptionOptions(
+        methods, num_hypotheses=2, num_neighbors=2, retrieval="exact", num_normalization_images=3
     )
     lines = []
-    report = evaluate_model(whole, split="train", options=options, beam_size=2, say=lines.append)
+    report = evaluate_model(whole, split="train", captions=captions, beam_size=2, say=lines.append)
     metrics = report["metrics"]
     assert tuple(metrics["captions_by_method"]) == methods
     # --beam_size=2 in place of greedy search, and the best of as many hypotheses.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.evaluation import Evaluation, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
 from vsa_tf.metrics.phrase_localization import phrase_localization
@@ -19,18 +19,18 @@ class AlignmentEvaluator:
     """Retrieval, phrase localization, pictures of aligned regions.
 
     Args:
-        settings: `AlignmentSettings` or `DefragSettings`.
+        retrieval: `RetrievalOptions`.
     """
 
-    def __init__(self, settings):
-        del settings
+    def __init__(self, retrieval=RetrievalOptions()):
+        self._retrieval = retrieval
 
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
         evaluation = evaluate_alignment(
             model, data, options.intervals, options.fold_size, options.seed
         )
-        if options.iapr_tc12:
+        if self._retrieval.iapr_tc12:
             scores, records = evaluation.scores, data.records
             ranks = retrieval_ranks(scores, records.image_of_caption)
             evaluation.metrics |= iapr_tc12_metrics(scores, ranks, records, options)

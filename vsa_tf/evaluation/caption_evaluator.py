@@ -3,7 +3,7 @@
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_methods import CaptionMethods, caption_split, captioned_images
-from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.evaluation import CaptionOptions, Evaluation, GivenSplits, RetrievalOptions
 from vsa_tf.evaluation.probability_retrieval import (
     encode_images,
     probability_retrieval,
@@ -23,10 +23,22 @@ class CaptionEvaluator:
 
     Args:
         settings: `CaptionerSettings`.
+        captions: `CaptionOptions`.
+        retrieval: `RetrievalOptions`, of retrieval by probability.
+        splits: `GivenSplits` or `StoredSplits`.
     """
 
-    def __init__(self, settings):
+    def __init__(
+        self,
+        settings,
+        captions=CaptionOptions(),
+        retrieval=RetrievalOptions(),
+        splits=GivenSplits(),
+    ):
         self.settings = settings
+        self._caption_options = captions
+        self._retrieval = retrieval
+        self._splits = splits
         self._scorers = {}
 
     def evaluate(self, model, data, options):
@@ -40,19 +52,27 @@ class CaptionEvaluator:
                 **self.scores(captions, data, options),
             }
         }
-        methods = CaptionMethods(model, data, self.settings, options)
-        if options.caption_methods:
+        methods = CaptionMethods(model, data, self.settings, self._caption_options, self._splits)
+        if self._caption_options.caption_methods:
             metrics["captions_by_method"] = {
                 method: self.scores(methods.captions(method), data, options)
-                for method in options.caption_methods
+                for method in self._caption_options.caption_methods
             }
-        if options.retrieval != "none":
-            metrics |= probability_retrieval(model, data, images, options)
+        if self._caption_options.retrieval != "none":
+            metrics |= probability_retrieval(
+                model,
+                data,
+                images,
+                options,
+                captions=self._caption_options,
+                retrieval=self._retrieval,
+                splits=self._splits,
+            )
         results = [
             {"image_id": image, "caption": caption, "file_name": data.records.filenames[image]}
             for image, caption in enumerate(captions)
         ]
-        if options.intervals and options.load_training_data is not None:
+        if options.intervals and self._splits.training is not None:
             for result, closest in zip(results, methods.closest(captions)):
                 result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
@@ -82,8 +102,8 @@ class CaptionEvaluator:
             tokenised = [" ".join(ptb_tokenize(caption)) for caption in candidates]
             metrics |= neuraltalk_bleu(tokenised, scorer.references)
         training = []
-        if options.load_training_data is not None:
-            training = options.load_training_data().caption_tokens
+        if self._splits.training is not None:
+            training = self._splits.training.caption_tokens
         counts = novelty([data.text.tokenize(caption) for caption in captions], training)
         metrics["novel"] = 100.0 * counts.novel_share if training else None
         metrics["distinct"] = counts.num_distinct

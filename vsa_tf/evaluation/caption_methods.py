@@ -33,14 +33,16 @@ class CaptionMethods:
         model: a `Captioner`.
         data: `SplitData` of the images.
         settings: `CaptionerSettings`.
-        options: `EvaluationOptions`.
+        options: `CaptionOptions`.
+        splits: `GivenSplits` or `StoredSplits`, with the training split.
     """
 
-    def __init__(self, model, data, settings, options):
+    def __init__(self, model, data, settings, options, splits):
         self._model = model
         self._data = data
         self._settings = settings
         self._options = options
+        self._splits = splits
         self._hypotheses = None
         self._neighbors = None
         self._similarities = {}
@@ -56,7 +58,7 @@ class CaptionMethods:
         if name == "nearest":
             similarity = self._similarity(kind)
             chosen = nearest_neighbor_captions(self.neighbors, similarity).captions
-            training = self._training.records.captions
+            training = self._splits.training.records.captions
             return [training[caption] for caption in chosen]
         if name == "consensus":
             ranking = consensus_reranking(
@@ -71,7 +73,7 @@ class CaptionMethods:
         """Returns the training caption most like each of the captions by CIDEr, list of str."""
         similarity = self._similarity("cider")
         tokens = [self._data.text.tokenize(caption) for caption in captions]
-        training = self._training.records.captions
+        training = self._splits.training.records.captions
         return [training[row] for row in closest_captions(tokens, similarity).captions]
 
     def _oracle(self, kind):
@@ -101,17 +103,13 @@ class CaptionMethods:
     def neighbors(self):
         """The captioned training images nearest to each image, int `[N, k]`."""
         if self._neighbors is None:
-            captioned = captioned_images(self._training.records)
+            captioned = captioned_images(self._splits.training.records)
             self._neighbors = nearest_images(
                 self._features(self._data),
-                self._features(self._training)[captioned],
+                self._features(self._splits.training)[captioned],
                 self._options.num_neighbors,
             ).images
         return self._neighbors
-
-    @property
-    def _training(self):
-        return self._options.load_training_data()
 
     def _features(self, data):
         """Returns the encoder's features of images, or the model's `I_r = g2(V_I I)`."""
@@ -122,9 +120,9 @@ class CaptionMethods:
 
     def _similarity(self, kind):
         if kind not in self._similarities:
-            records = self._training.records
+            records = self._splits.training.records
             self._similarities[kind] = CaptionSimilarity(
-                self._training.caption_tokens,
+                self._splits.training.caption_tokens,
                 np.searchsorted(captioned_images(records), records.image_of_caption),
                 kind,
             )

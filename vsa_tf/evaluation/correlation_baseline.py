@@ -51,24 +51,25 @@ class CorrelationBaseline:
         return images @ sentences.T
 
 
-def fit_correlation_baseline(network, evaluator, options, say=silent):
+def fit_correlation_baseline(network, evaluator, splits, options, say=silent):
     """Fits to the training split; the regularisation is the one that is best on the dev split.
 
     Args:
         network: a `TwoBranchNetwork` that reads features of images and of sentences.
         evaluator: the `TwoBranchEvaluator`; its `selection_score` says what is best.
-        options: `EvaluationOptions` with `load_training_data` and `load_dev_data`.
+        splits: `GivenSplits` or `StoredSplits`, with the training and the dev split.
+        options: `EvaluationOptions`.
         say: called with each line about the work.
 
     Returns:
         `(baseline, report)`: the `CorrelationBaseline`, as wide as the network's joint space at
         most, and a dict of `baseline`, `baseline_choice` and `protocol` for `evaluation_report`.
     """
-    x, y = training_pairs(network, options.load_training_data())
+    x, y = training_pairs(network, splits.training)
     say(f"fitting CCA to {len(x)} pairs of {x.shape[1]} and {y.shape[1]} numbers")
     covariance = PairCovariance.of(x, y)
     dimensions = min(network.joint_size, x.shape[1], y.shape[1])
-    dev = options.load_dev_data()
+    dev = splits.dev
     quick = dataclasses.replace(options, intervals=False, fold_size=0, num_pictures=0)
     baselines, scores = {}, {}
     for regularization in REGULARIZATIONS:

@@ -1,7 +1,6 @@
 """The work of `vsa_tf.evaluate`."""
 
 import dataclasses
-import functools
 import io
 import json
 import pathlib
@@ -9,25 +8,22 @@ import pathlib
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
-from vsa_tf.evaluation.combined_retrieval import PhraseModel
 from vsa_tf.evaluation.correlation_baseline import fit_correlation_baseline
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import (
+    CaptionOptions,
+    EvaluationOptions,
+    GivenSplits,
+    RetrievalOptions,
+)
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
+from vsa_tf.evaluation.stored_splits import StoredSplits
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.files import write_atomically
 from vsa_tf.metrics.magnitude import word_magnitude_table
-from vsa_tf.model_dir.load_split import as_model_sees, load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 from vsa_tf.scoring.region_queries import snippet_regions
 from vsa_tf.visualization.recall_chart import recall_chart
-
-# By the family of the model.
-_EVALUATORS = {
-    "alignment": AlignmentEvaluator,
-    "captioning": CaptionEvaluator,
-    "two_branch": TwoBranchEvaluator,
-}
 
 
 def evaluate_model(
@@ -35,7 +31,10 @@ def evaluate_model(
     data_dir=None,
     split="test",
     output=None,
-    options=None,
+    options=EvaluationOptions(),
+    *,
+    captions=CaptionOptions(),
+    retrieval=RetrievalOptions(),
     beam_size=None,
     shortlist_model=None,
     word_magnitudes=None,
@@ -52,10 +51,12 @@ def evaluate_model(
         split: name of the split.
         output: file for the metrics, or None; what else there is to write goes beside it.
         options: `EvaluationOptions`.
+        captions: `CaptionOptions`, of a caption generator.
+        retrieval: `RetrievalOptions`.
         beam_size: of a caption generator, in place of what it was trained with.
-        shortlist_model: model_dir of an alignment model, for `options.retrieval=shortlist`.
+        shortlist_model: model_dir of an alignment model, for `captions.retrieval=shortlist`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
-        queries: snippets of text whose best regions an alignment model finds and prints.
+        queries: snippets of text whose best regions an alignment model finds and says.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
             `FragmentModel`, for T eq. 8.
         baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
@@ -74,26 +75,24 @@ def evaluate_model(
         settings = dataclasses.replace(
             settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
         )
-    data_dir = data_dir or settings.data.data_dir
-    load = functools.cache(
-        lambda name: load_split(trained, data_dir, name, name == settings.training.train_split, say)
+    splits = StoredSplits(
+        trained,
+        data_dir or settings.data.data_dir,
+        fits=True,
+        shortlist_model=shortlist_model if captions.retrieval == "shortlist" else None,
+        phrase_model=phrase_model,
+        say=say,
     )
-    data = load(split)
-    if options and options.fold_size > data.records.num_images:
+    data = splits.load(split)
+    if options.fold_size > data.records.num_images:
         raise VsaTfError(
             f"Expected --fold_size of at most the {data.records.num_images} images of split "
             f"{split}. Received: --fold_size={options.fold_size}"
         )
-    options = dataclasses.replace(
-        options or EvaluationOptions(),
-        load_training_data=lambda: load(settings.training.train_split),
-        load_dev_data=lambda: load(settings.training.dev_split),
-        load_shortlist_model=lambda records: _load_shortlist_model(shortlist_model, records, say),
-        load_phrase_model=PhraseModel(phrase_model, say).load if phrase_model else None,
-    )
-    evaluator, model, choice = make_evaluator(settings), trained.model, None
+    evaluator = make_evaluator(settings, captions, retrieval, splits)
+    model, choice = trained.model, None
     if baseline:
-        model, choice = fit_correlation_baseline(model, evaluator, options, say)
+        model, choice = fit_correlation_baseline(model, evaluator, splits, options, say)
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics, choice)
     for line in metrics_lines(report):
@@ -116,12 +115,6 @@ def evaluate_model(
     return report
 
 
-def _load_shortlist_model(model_dir, records, say):
-    trained = TrainedModel(model_dir)
-    trained.check_records(records)
-    return trained.model, as_model_sees(records, trained.text, trained.settings, say=say)
-
-
 def _query_lines(query, hits, data):
     yield f"best regions for {query!r}"
     for hit in hits:
@@ -142,6 +135,20 @@ def _write_json(path, value):
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode("utf-8"))
 
 
-def make_evaluator(settings):
-    """Returns the evaluator of the model of `settings` (`Settings`)."""
-    return _EVALUATORS[settings.model.family](settings.model)
+def make_evaluator(
+    settings, captions=CaptionOptions(), retrieval=RetrievalOptions(), splits=GivenSplits()
+):
+    """Returns the evaluator of a model.
+
+    Args:
+        settings: `Settings` of the model.
+        captions: `CaptionOptions`, of caption generators.
+        retrieval: `RetrievalOptions`.
+        splits: `GivenSplits` or `StoredSplits`.
+    """
+    model = settings.model
+    if model.family == "captioning":
+        return CaptionEvaluator(model, captions, retrieval, splits)
+    if model.family == "two_branch":
+        return TwoBranchEvaluator(model, retrieval, splits)
+    return AlignmentEvaluator(retrieval)

@@ -1,8 +1,9 @@
-"""What an evaluation asks and answers, whatever the model."""
+"""What an evaluation is asked, may look at, and answers, whatever the model."""
 
 import dataclasses
 from collections.abc import Callable
 
+from vsa_tf.data.split_data import SplitData
 from vsa_tf.scoring.phrase_distances import DEFAULT_PHRASE_WEIGHT
 
 
@@ -15,21 +16,6 @@ class EvaluationOptions:
         fold_size: also give retrieval as the mean over folds of this many images; 0: do not.
         seed: of the bootstrap and of samples.
         num_pictures: pictures to draw.
-        caption_methods: ways of writing captions besides the model's own, see `CaptionMethods`.
-        num_hypotheses: n, the beams that are reranked.
-        num_neighbors: k, the similar training images whose captions rank them.
-        neighbor_features: `encoder` or `refined`, what tells similar images.
-        retrieval: by probability, for caption generators: `none`, `shortlist` or `exact`.
-        shortlist_size: images looked at for each sentence by `shortlist`.
-        num_normalization_images: training images of the mean in M eq. 7.
-        iapr_tc12: whether retrieval is also evaluated by IAPR TC-12's protocol.
-        phrase_weight: a of T eq. 8, how much phrases count; None: chosen on the dev split.
-        load_training_data: returns the `SplitData` of the training split, for what needs it.
-        load_dev_data: the same of the dev split.
-        load_shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
-            shortlist, and its `SplitData`.
-        load_phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
-            `SplitData` that it reads; None: sentences are compared as wholes alone.
         progress: `progress(done, total)` of what takes minutes.
     """
 
@@ -37,6 +23,23 @@ class EvaluationOptions:
     fold_size: int = 0
     seed: int = 0
     num_pictures: int = 0
+    progress: Callable | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionOptions:
+    """What is asked of a caption generator besides its own captions.
+
+    Attributes:
+        caption_methods: other ways of writing captions, see `CaptionMethods`.
+        num_hypotheses: n, the beams that are reranked.
+        num_neighbors: k, the similar training images whose captions rank them.
+        neighbor_features: `encoder` or `refined`, what tells similar images.
+        retrieval: by probability: `none`, `shortlist` or `exact`.
+        shortlist_size: images looked at for each sentence by `shortlist`.
+        num_normalization_images: training images of the mean in M eq. 7.
+    """
+
     caption_methods: tuple = ()
     num_hypotheses: int = 10
     num_neighbors: int = 60
@@ -44,13 +47,41 @@ class EvaluationOptions:
     retrieval: str = "none"
     shortlist_size: int = 50
     num_normalization_images: int = 100
-    iapr_tc12: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrievalOptions:
+    """What is asked of retrieval besides recall among all images and sentences.
+
+    Attributes:
+        phrase_weight: a of T eq. 8, how much phrases count where there is a model of them; None:
+            chosen on the dev split.
+        iapr_tc12: whether retrieval is also evaluated by IAPR TC-12's protocol.
+    """
+
     phrase_weight: float | None = DEFAULT_PHRASE_WEIGHT
-    load_training_data: Callable | None = None
-    load_dev_data: Callable | None = None
-    load_shortlist_model: Callable | None = None
-    load_phrase_model: Callable | None = None
-    progress: Callable | None = None
+    iapr_tc12: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenSplits:
+    """What an evaluation may look at besides the split that it is of; None: it is not there.
+
+    `StoredSplits` has the same attributes and reads each when it is asked for.
+
+    Attributes:
+        training: `SplitData` of the training split.
+        dev: `SplitData` of the dev split, on which choices are made.
+        shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
+            shortlist of retrieval by probability, and the `SplitData` that it reads.
+        phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
+            `SplitData` that it reads; None: sentences are compared as wholes alone.
+    """
+
+    training: SplitData | None = None
+    dev: SplitData | None = None
+    shortlist_model: Callable | None = None
+    phrase_model: Callable | None = None
 
 
 @dataclasses.dataclass

@@ -16,7 +16,7 @@ from vsa_tf.text.vocabulary import UNK_ID
 _BATCH_SIZE = 250
 
 
-def probability_retrieval(model, data, images, options):
+def probability_retrieval(model, data, images, options, *, captions, retrieval, splits):
     """Ranks images for sentences by `log P(w | I)`, and sentences for images by that less
     `log mean_I' P(w | I')` over I' sampled from the training images (M eq. 7).
 
@@ -24,21 +24,24 @@ def probability_retrieval(model, data, images, options):
         model: a `Captioner`.
         data: `SplitData`.
         images: of `encode_images`.
-        options: `EvaluationOptions`. `retrieval` is `exact` for all pairs, or `shortlist`: of every
+        options: `EvaluationOptions`.
+        captions: `CaptionOptions`. `retrieval` is `exact` for all pairs, or `shortlist`: of every
             sentence the best images, and of every image the best sentences, by the alignment model
-            `options.shortlist_model`; other pairs rank behind. Those that `options.iapr_tc12`
+            `splits.shortlist_model`; other pairs rank behind. Those that `retrieval.iapr_tc12`
             asks for are looked at too.
+        retrieval: `RetrievalOptions`.
+        splits: `GivenSplits` or `StoredSplits`, with the training split.
 
     Returns:
         dict of `image_to_sentence` and `sentence_to_image`, as of `retrieval_metrics`; where
-        `options.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too.
+        `retrieval.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too.
     """
-    likelihood = _likelihoods(model, data, images, options)
-    training = encode_images(model, options.load_training_data())
+    likelihood = _likelihoods(model, data, images, options, captions, retrieval, splits)
+    training = encode_images(model, splits.training)
     num_training = len(keras.tree.flatten(training)[0])
     generator = np.random.default_rng(options.seed)
     sample = generator.choice(
-        num_training, min(options.num_normalization_images, num_training), replace=False
+        num_training, min(captions.num_normalization_images, num_training), replace=False
     )
     sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], training)
     marginal = log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
@@ -60,7 +63,7 @@ def probability_retrieval(model, data, images, options):
             **normalized["folds"],
             "sentence_to_image": by_probability["folds"]["sentence_to_image"],
         }
-    if options.iapr_tc12:
+    if retrieval.iapr_tc12:
         ranks = RetrievalRanks(
             retrieval_ranks(relative, image_of_caption).image_to_sentence,
             retrieval_ranks(likelihood, image_of_caption).sentence_to_image,
@@ -76,11 +79,11 @@ def log_mean_exp(values):
     return highest + np.log(np.exp(values - highest).mean(axis=0))
 
 
-def _likelihoods(model, data, images, options):
-    if options.retrieval == "exact":
+def _likelihoods(model, data, images, options, captions, retrieval, splits):
+    if captions.retrieval == "exact":
         return all_log_likelihoods(model, images, data.tokens, options.progress)
-    chosen = _shortlisted(data, options)
-    if options.iapr_tc12:
+    chosen = _shortlisted(data, captions.shortlist_size, splits)
+    if retrieval.iapr_tc12:
         is_similar = np.zeros((len(chosen), len(chosen)), bool)
         np.put_along_axis(is_similar, similar_images(data.records), True, axis=1)
         chosen |= is_similar[:, data.records.image_of_caption]
@@ -91,17 +94,17 @@ def _likelihoods(model, data, images, options):
     return scores
 
 
-def _shortlisted(data, options):
+def _shortlisted(data, size, splits):
     """Returns which pairs the alignment model finds worth a look, bool `[N, M]`."""
-    alignment, alignment_data = options.load_shortlist_model(data.records)
+    alignment, alignment_data = splits.shortlist_model(data.records)
     scores = score_split(alignment, EmbeddedSplit.embed(alignment, alignment_data))
     chosen = np.zeros(scores.shape, bool)
-    num_images = min(options.shortlist_size, scores.shape[0])
+    num_images = min(size, scores.shape[0])
     images = np.argpartition(-scores, num_images - 1, axis=0)[:num_images]
     np.put_along_axis(chosen, images, True, axis=0)
     # An image has several sentences: as many more are looked at.
     share = scores.shape[1] / scores.shape[0]
-    num_sentences = min(round(options.shortlist_size * share), scores.shape[1])
+    num_sentences = min(round(size * share), scores.shape[1])
     sentences = np.argpartition(-scores, num_sentences - 1, axis=1)[:, :num_sentences]
     np.put_along_axis(chosen, sentences, True, axis=1)
     return chosen

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
-from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.evaluation.evaluation import Evaluation, GivenSplits, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
@@ -18,10 +18,14 @@ class TwoBranchEvaluator:
 
     Args:
         settings: `EmbeddingSettings` or `SimilaritySettings`.
+        retrieval: `RetrievalOptions`.
+        splits: `GivenSplits` or `StoredSplits`.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings, retrieval=RetrievalOptions(), splits=GivenSplits()):
         self.task = settings.task
+        self._retrieval = retrieval
+        self._splits = splits
 
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`.
@@ -35,7 +39,34 @@ class TwoBranchEvaluator:
         embedded = EmbeddedPairs.embed(model, data)
         if self.task == "region_phrase":
             return _localize(model, data, embedded, options)
-        return _retrieve(model, data, embedded, options)
+        return self._retrieve(model, data, embedded, options)
+
+    def _retrieve(self, model, data, embedded, options):
+        records = data.records
+        scores = embedded.scores(model)
+        ranks = retrieval_ranks(scores, records.image_of_caption)
+        metrics = retrieval_metrics(
+            scores,
+            records.image_of_caption,
+            options.intervals,
+            options.fold_size,
+            options.seed,
+            ranks,
+        )
+        # Nothing in the training of a similarity network makes its sentences comparable.
+        if model.has_joint_space:
+            metrics |= sentence_metrics(model, data, embedded, options)
+        if self._retrieval.iapr_tc12:
+            metrics |= iapr_tc12_metrics(scores, ranks, records, options)
+        if self._splits.phrase_model is not None:
+            metrics["combined_distance"] = combined_retrieval(
+                model, data, scores, options, self._splits, self._retrieval.phrase_weight
+            )
+        if options.intervals:
+            ceiling = generated_ceiling(records.info, records.split, ranks.sentence_to_image)
+            metrics |= {"ceiling": ceiling} if ceiling else {}
+        pictures = retrieved_pictures(scores, records, options.num_pictures)
+        return Evaluation(metrics, pictures, embedded=embedded, scores=scores)
 
     def selection_score(self, metrics):
         """The number by which checkpoints are chosen: R@1 of phrases, or the sum of all recalls."""
@@ -49,27 +80,6 @@ class TwoBranchEvaluator:
         if self.task == "region_phrase":
             names = ("phrase_localization",)
         return {f"{name} R@1": metrics[name]["R@1"] for name in names if name in metrics}
-
-
-def _retrieve(model, data, embedded, options):
-    records = data.records
-    scores = embedded.scores(model)
-    ranks = retrieval_ranks(scores, records.image_of_caption)
-    metrics = retrieval_metrics(
-        scores, records.image_of_caption, options.intervals, options.fold_size, options.seed, ranks
-    )
-    # Nothing in the training of a similarity network makes its sentences comparable.
-    if model.has_joint_space:
-        metrics |= sentence_metrics(model, data, embedded, options)
-    if options.iapr_tc12:
-        metrics |= iapr_tc12_metrics(scores, ranks, records, options)
-    if options.load_phrase_model is not None:
-        metrics["combined_distance"] = combined_retrieval(model, data, scores, options)
-    if options.intervals:
-        ceiling = generated_ceiling(records.info, records.split, ranks.sentence_to_image)
-        metrics |= {"ceiling": ceiling} if ceiling else {}
-    pictures = retrieved_pictures(scores, records, options.num_pictures)
-    return Evaluation(metrics, pictures, embedded=embedded, scores=scores)
 
 
 def sentence_metrics(model, data, embedded, options):

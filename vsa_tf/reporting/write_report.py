@@ -1,12 +1,11 @@
 """The work of `vsa_tf.report`."""
 
-import functools
 import importlib.resources
 
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
-from vsa_tf.model_dir.load_split import load_split
+from vsa_tf.evaluation.stored_splits import StoredSplits
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 from vsa_tf.reporting.alignment_pages import alignment_pages
@@ -54,16 +53,10 @@ def write_report(
     folder = ReportFolder(output_dir)
     trained = TrainedModel(model_dir)
     settings = trained.settings
-    data_dir = data_dir or settings.data.data_dir
-    load = functools.cache(lambda name: load_split(trained, data_dir, name, say=say))
-    data = load(split)
-    evaluation = make_evaluator(settings).evaluate(
-        trained.model,
-        data,
-        EvaluationOptions(
-            seed=options.seed, load_training_data=lambda: load(settings.training.train_split)
-        ),
-    )
+    splits = StoredSplits(trained, data_dir or settings.data.data_dir, say=say)
+    data = splits.load(split)
+    evaluator = make_evaluator(settings, splits=splits)
+    evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
     report = evaluation_report(settings, data, evaluation.metrics)
     for line in metrics_lines(report):
         say(line)

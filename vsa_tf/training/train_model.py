@@ -11,7 +11,7 @@ from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_wi
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import make_evaluator
-from vsa_tf.evaluation.evaluation import EvaluationOptions
+from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.files import write_atomically
@@ -129,13 +129,8 @@ def _fit(model, settings, plan, train, dev, progress, say, progress_bar):
             f"{total_steps}: --steps_per_checkpoint={interval} does not divide the steps"
         )
     model_dir = pathlib.Path(settings.training.model_dir)
-
-    evaluator = make_evaluator(settings)
-    options = EvaluationOptions(
-        intervals=False,
-        num_pictures=settings.training.num_pictures,
-        load_training_data=lambda: train,
-    )
+    evaluator = make_evaluator(settings, splits=GivenSplits(train))
+    options = EvaluationOptions(intervals=False, num_pictures=settings.training.num_pictures)
     callback = EvaluateAndSave(
         evaluator,
         lambda: evaluator.evaluate(model, dev, options),
@@ -158,17 +153,15 @@ def _fit(model, settings, plan, train, dev, progress, say, progress_bar):
 
 def _finish(model, settings, splits, model_dir, say):
     """Evaluates the best weights on the test split; writes metrics.json and pictures."""
-    name = _test_split(settings, splits[settings.training.train_split].records.info)
+    train = splits[settings.training.train_split]
+    name = _test_split(settings, train.records.info)
     data = splits.get(name)
     if data is None:
-        text = splits[settings.training.train_split].text
         records = read_records(settings.data.data_dir, name, say)
-        data = as_model_sees(records, text, settings, say=say)
-    options = EvaluationOptions(
-        num_pictures=settings.training.num_pictures,
-        load_training_data=lambda: splits[settings.training.train_split],
-    )
-    evaluation = make_evaluator(settings).evaluate(model, data, options)
+        data = as_model_sees(records, train.text, settings, say=say)
+    evaluator = make_evaluator(settings, splits=GivenSplits(train))
+    options = EvaluationOptions(num_pictures=settings.training.num_pictures)
+    evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics)
     for file_name, content in {"metrics.json": report, **evaluation.files}.items():
         write_atomically(

@@ -1,0 +1,113 @@
+"""What an evaluation may look at besides its split, read from directories when it is asked for."""
+
+from vsa_tf.errors import VsaTfError
+from vsa_tf.model_dir.load_split import as_model_sees, load_split, read_records
+from vsa_tf.model_dir.trained_model import TrainedModel
+from vsa_tf.program import silent
+
+
+class StoredSplits:
+    """The splits of a data set as a trained model sees them, each read once, and other models.
+
+    Args:
+        trained: the `TrainedModel`.
+        data_dir: directory of records.
+        fits: whether something may be fitted to the training split, see `as_model_sees`.
+        shortlist_model: model_dir of the alignment model that makes shortlists, or None.
+        phrase_model: model_dir of an embedding network of regions and phrases, or of a
+            `FragmentModel`; or None. Both are read now, before anything that takes its time.
+        say: called with each line about the work.
+
+    Attributes: those of `GivenSplits`.
+
+    Raises:
+        VsaTfError: a model cannot be used; later, a split cannot.
+    """
+
+    def __init__(
+        self, trained, data_dir, fits=False, shortlist_model=None, phrase_model=None, say=silent
+    ):
+        self._trained = trained
+        self._data_dir = data_dir
+        self._fits = fits
+        self._say = say
+        self._loaded = {}
+        self.shortlist_model = OtherModel(shortlist_model, say).load if shortlist_model else None
+        self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
+
+    def load(self, split):
+        """Returns the `SplitData` of a split by its name."""
+        if split not in self._loaded:
+            for_training = self._fits and split == self._trained.settings.training.train_split
+            self._loaded[split] = load_split(
+                self._trained, self._data_dir, split, for_training, self._say
+            )
+        return self._loaded[split]
+
+    @property
+    def training(self):
+        """`SplitData` of the training split."""
+        return self.load(self._trained.settings.training.train_split)
+
+    @property
+    def dev(self):
+        """`SplitData` of the dev split."""
+        return self.load(self._trained.settings.training.dev_split)
+
+
+class OtherModel:
+    """A trained model that an evaluation consults, and the records of a split as it sees them.
+
+    Args:
+        model_dir: directory that training wrote.
+        say: called with each line about the work.
+    """
+
+    def __init__(self, model_dir, say=silent):
+        self._trained = TrainedModel(model_dir)
+        self._say = say
+
+    def load(self, records):
+        """Returns the model and the `SplitData` that it reads of a `RecordSplit`.
+
+        Raises:
+            VsaTfError: it was trained on other features.
+        """
+        trained = self._trained
+        trained.check_records(records)
+        data = as_model_sees(records, trained.text, trained.settings, say=self._say)
+        return trained.model, data
+
+
+class PhraseModel(OtherModel):
+    """A model of regions and parts of sentences: of phrases, or a `FragmentModel`.
+
+    It may have learnt from other records of the same photographs, with other regions: then its own
+    are read.
+    """
+
+    def load(self, records):
+        """Returns the model and the `SplitData` of a split, of its phrases where it reads these.
+
+        Args:
+            records: the `RecordSplit`, or what has its `info`, `split` and `captions`.
+
+        Raises:
+            VsaTfError: its records cannot be read, or are of other photographs or captions.
+        """
+        return super().load(self._own_records(records))
+
+    def _own_records(self, records):
+        settings, inputs, info = self._trained.settings, self._trained.inputs, records.info
+        num_regions = min(settings.data.num_regions or info.num_regions, info.num_regions)
+        received = {"encoder": info.encoder, "detector": info.detector, "num_regions": num_regions}
+        if all(inputs[name] == value for name, value in received.items()):
+            return records
+        own = read_records(settings.data.data_dir, records.split, self._say)
+        if own.captions != records.captions:
+            raise VsaTfError(
+                f"Expected {settings.data.data_dir}, which --phrase_model was trained on, to hold "
+                f"the photographs and captions of {info.data_dir} in split {records.split}. "
+                "Received: others"
+            )
+        return own
