@@ -1,8 +1,7 @@
 import pytest
 from absl import flags
 
-from vsa_tf import settings as config
-from vsa_tf import train
+from vsa_tf import settings_flags, train
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import export_model
 from vsa_tf.reporting import write_report
@@ -26,23 +25,15 @@ def run(tmp_path, monkeypatch):
         ),
     )
     monkeypatch.setattr(
-        export_model, "export_model", lambda options, settings: calls.append(("export", options))
+        export_model, "export_model", lambda *arguments, say: calls.append(("export", *arguments))
     )
-    monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
-    # Flags belong to the values that stood there when they were defined.
-    for name in ("DEFINE_enum", "DEFINE_bool", "DEFINE_integer", "DEFINE_float", "DEFINE_string"):
-        define = getattr(flags, name)
-        monkeypatch.setattr(
-            flags,
-            name,
-            lambda *args, define=define, **options: define(
-                *args, flag_values=flags.FLAGS, **options
-            ),
-        )
-    config.define_flags()
+    flag_values = flags.FlagValues()
+    settings_flags.define_flags(flag_values)
+    from_flags = settings_flags.settings_from_flags
+    monkeypatch.setattr(settings_flags, "settings_from_flags", lambda: from_flags(flag_values))
 
     def run(*arguments):
-        flags.FLAGS(["train", f"--data_dir={tmp_path}", "--model_dir=model", *arguments])
+        flag_values(["train", f"--data_dir={tmp_path}", "--model_dir=model", *arguments])
         train.main()
         return calls
 
@@ -59,13 +50,10 @@ def test_pages_are_of_the_split_of_the_final_evaluation(run):
 
 def test_an_export_has_the_encoder_and_detector_that_are_named(run):
     calls = run("--export_dir=out", "--export_detector=grid", "--export_image_encoder=keras:X")
-    options = calls[-1][1]
-    assert (options.model_dir, options.export_dir) == ("model", "out")
-    assert (options.detector, options.image_encoder) == ("grid", "keras:X")
-    assert options.split is None and options.num_examples == 4
+    assert calls[-1] == ("export", "model", "out", "keras:X", "grid")
 
 
 def test_another_backend_cannot_export(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(VsaTfError, match="--export_dir: a SavedModel is written by TensorFlow"):
+    with pytest.raises(VsaTfError, match="export_dir: a SavedModel is written by TensorFlow"):
         run("--export_dir=out")

@@ -10,6 +10,8 @@ from vsa_tf.models.two_branch.two_branch_loss import pairwise_distances
 class GivenVectors:
     """Stands for a two-branch network: what the batches hold is already embedded."""
 
+    has_joint_space = True
+
     def __init__(self, task="image_sentence"):
         self.task = task
 

@@ -126,12 +126,18 @@ def test_a_split_without_phrases_has_none_to_rank():
     assert list(ranked_phrases(*_split([(), ()]))) == []
 
 
+def _model(normalize_by_length):
+    return types.SimpleNamespace(
+        score_name="max_sum", score_options={"normalize_by_length": normalize_by_length}
+    )
+
+
 def test_scores_of_a_split():
     embedded, _ = _split([(), ()])
-    scores = score_split(types.SimpleNamespace(length_normalization=False), embedded)
+    scores = score_split(_model(False), embedded)
     # A word scores 1 where its region is there. "ball" has none in the second image, twice 0.
     np.testing.assert_array_equal(scores, [[4, 3, 2], [3, 2, 2]])
-    scores = score_split(types.SimpleNamespace(length_normalization=True), embedded)
+    scores = score_split(_model(True), embedded)
     np.testing.assert_allclose(scores, [[1, 1, 1], [3 / 4, 2 / 3, 1]], rtol=1e-6)
 
 

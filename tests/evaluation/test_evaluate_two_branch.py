@@ -183,7 +183,7 @@ def test_phrases_have_the_regions_that_their_model_was_trained_on(phrases, folde
 
 def test_phrases_of_other_captions_are_refused(phrases, folder):
     others = _write(folder / "others", num_regions=1, captions="w4 w5")
-    with pytest.raises(VsaTfError, match="--phrase_model was trained on"):
+    with pytest.raises(VsaTfError, match="phrase_model was trained on"):
         PhraseModel(phrases).load(read_records(others, "train"))
 
 

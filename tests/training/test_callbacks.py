@@ -122,7 +122,7 @@ def test_each_epoch_is_a_line(model, tmp_path):
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_run_that_diverges_stops_at_its_last_good_epoch(model, tmp_path, loss):
     progress = _progress()
-    with pytest.raises(VsaTfError, match=f"loss became {loss} in epoch 2. Lower --learning_rate"):
+    with pytest.raises(VsaTfError, match=f"loss became {loss} in epoch 2. Lower learning_rate"):
         _run(model, tmp_path, [20.0, 10.0], progress, losses=[1.0, loss])
     assert progress["steps"] == 5
     weight = keras.Variable(0.0, name="weight")

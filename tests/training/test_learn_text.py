@@ -108,5 +108,5 @@ class TestSetInitialWeights:
     def test_vectors_of_another_width_are_refused(self, tmp_path):
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2\n", encoding="utf-8")
-        with pytest.raises(VsaTfError, match="--word_vectors: Expected vectors of 3 numbers"):
+        with pytest.raises(VsaTfError, match="^word_vectors: Expected vectors of 3 numbers"):
             set_initial_weights(_model(), VOCABULARY, MRnnSettings(word_vectors=str(path)))

@@ -181,7 +181,7 @@ def test_a_model_dir_of_other_settings_is_refused(runs):
     settings = _settings(data_dir, whole)
     other = dataclasses.replace(settings, model=dataclasses.replace(settings.model, joint_size=9))
     before = (whole / "checkpoint_last.npz").read_bytes()
-    with pytest.raises(VsaTfError, match="another run: --joint_size is 9 here and 8 there"):
+    with pytest.raises(VsaTfError, match="another run: joint_size is 9 here and 8 there"):
         train_model(other)
     assert (whole / "checkpoint_last.npz").read_bytes() == before
 

@@ -20,16 +20,16 @@ def _settings(data_dir, **splits):
 @pytest.mark.parametrize(
     ("splits", "received"),
     [
-        ({}, "--dev_split=dev"),
-        ({"train_split": "night", "dev_split": "train"}, "--train_split=night"),
+        ({}, "dev_split=dev"),
+        ({"train_split": "night", "dev_split": "train"}, "train_split=night"),
         # Not at the end of the training.
-        ({"dev_split": "train", "test_split": "night"}, "--test_split=night"),
+        ({"dev_split": "train", "test_split": "night"}, "test_split=night"),
     ],
 )
-def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, splits, received):
+def test_a_split_that_there_is_not_is_refused_by_its_setting(tmp_path, splits, received):
     write_records(tmp_path)
-    flag = received.partition("=")[0]
-    message = f"Expected {flag} to be a split of .*, one of train. Received: {received}"
+    setting = received.partition("=")[0]
+    message = f"Expected {setting} to be a split of .*, one of train. Received: {received}"
     lines = []
     with pytest.raises(VsaTfError, match=message):
         train_model(_settings(tmp_path, **splits), lines.append)
@@ -39,7 +39,7 @@ def test_a_split_that_there_is_not_is_refused_by_its_flag(tmp_path, splits, rece
 
 def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
     write_records(tmp_path, 1, num_shards=1)
-    message = "--model=alignment learns by .*two or more in split train. Received: 1"
+    message = "model=alignment learns by .*two or more in split train. Received: 1"
     with pytest.raises(VsaTfError, match=message):
         train_model(_settings(tmp_path, dev_split="train", test_split="train"))
     assert not (tmp_path / "model").exists()
@@ -58,7 +58,7 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
 
 def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(tmp_path):
     write_records(tmp_path, 4, num_shards=1)
-    with pytest.raises(VsaTfError, match="divide the 1 steps .*--steps_per_execution=2"):
+    with pytest.raises(VsaTfError, match="divide the 1 steps .*steps_per_execution=2"):
         train_model(
             _settings(tmp_path, dev_split="train", test_split="train", steps_per_execution=2)
         )
