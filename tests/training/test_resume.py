@@ -204,7 +204,7 @@ def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
     ("setting", "message"),
     [
         ({"cnn": "keras:NoSuchNet"}, "Expected cnn to be small or keras:NAME"),
-        ({"word_vectors": "vectors.txt"}, "--word_vectors: Expected vectors of 8 numbers"),
+        ({"word_vectors": "vectors.txt"}, "^word_vectors: Expected vectors of 8 numbers"),
     ],
 )
 def test_what_shows_only_when_the_model_is_made_is_refused(

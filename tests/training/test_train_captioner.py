@@ -218,5 +218,5 @@ def test_a_variant_that_cannot_be_made_is_refused(runs, tmp_path):
         training=dataclasses.replace(settings.training, model_dir=str(tmp_path / "model")),
         model=dataclasses.replace(settings.model, variant="vis_in_rnn_both_shared"),
     )
-    with pytest.raises(VsaTfError, match="layers of one size"):
+    with pytest.raises(VsaTfError, match="One matrix feeds two layers"):
         train_model(other)

@@ -196,8 +196,10 @@ def test_records_without_parses_are_refused(tmp_path):
 
 
 def test_the_region_captioner_needs_words(run, data_dir, tmp_path):
+    settings = _settings(data_dir, tmp_path / "model", "defrag")
     settings = dataclasses.replace(
-        _settings(data_dir, tmp_path / "model", "defrag"),
+        settings,
+        data=dataclasses.replace(settings.data, num_regions=1),
         model=DvsaRnnSettings(hidden_size=4, snippets=str(run[1])),
     )
     with pytest.raises(VsaTfError, match="give the model_dir of an alignment model of words"):
