@@ -36,17 +36,15 @@ def _flags():
 
 
 def measure(flags):
-    from vsa_tf.inference.exported_model import ExportedModel
     from vsa_tf.inference.image_files import image_files
-    from vsa_tf.inference.model_source import ModelSource
+    from vsa_tf.inference.model import open_model
     from vsa_tf.search_index.index_builder import IndexBuilder
 
     paths = image_files([flags.images])[: flags.num_images]
-    source = ModelSource(saved_model=flags.saved_model)
-    model = ExportedModel(flags.saved_model)
+    model = open_model(flags.saved_model)
     seconds = {"index": [], "model": []}
     with tempfile.TemporaryDirectory() as directory:
-        builder = IndexBuilder(directory, source)
+        builder = IndexBuilder(directory, model)
         for first in range(0, len(paths) - _GROUP + 1, _GROUP):
             group = paths[first : first + _GROUP]
             started = time.perf_counter()
@@ -57,7 +55,7 @@ def measure(flags):
             data = [pathlib.Path(path).read_bytes() for path in group]
             started = time.perf_counter()
             for start in range(0, _GROUP, _BATCH):
-                model.call("embed_image", image_bytes=data[start : start + _BATCH])
+                model.answers.call("embed_image", image_bytes=data[start : start + _BATCH])
             seconds["model"].append(time.perf_counter() - started)
     # The first group of each warms up.
     rates = {name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()}

@@ -46,7 +46,7 @@ def main(images):
     source.check("align", "aligns sentences")
     from vsa_tf.inference.model import Model
 
-    model = Model(source.open("align"))
+    model = Model.of(source, "align")
 
     def ask(images):
         found = model.align(images, values.sentence)

@@ -74,7 +74,7 @@ def main(images):
         _check_exported(values, source.model_card())
     from vsa_tf.inference.model import Model
 
-    model = Model(source.open("caption", settings=settings))
+    model = Model.of(source, "caption", settings=settings)
     if source.model_dir and (unknown := model.answers.unknown_words(values.prefix)):
         print(f"warning: the model does not know {', '.join(unknown)}", file=sys.stderr)
 

@@ -59,10 +59,14 @@ def main(images):
         raise VsaTfError(f"--index_dir={values.index_dir} holds no index yet")
     if values.approximate and importlib.util.find_spec("faiss") is None:
         raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
+    from vsa_tf.inference.model import Model
     from vsa_tf.search_index.index_builder import build_index
 
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
-    build_index(values.index_dir, source, paths, sentences, dtype, values.approximate)
+    model = None if source is None else Model.of(source, "embed_image", "embed_sentence")
+    build_index(
+        values.index_dir, model, paths, sentences, dtype, values.approximate, say=program.print_line
+    )
 
 
 def _what_to_add(values, images):

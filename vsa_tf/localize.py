@@ -42,7 +42,7 @@ def main(images):
     source.check("localize", "finds phrases")
     from vsa_tf.inference.model import Model
 
-    model = Model(source.open("localize"))
+    model = Model.of(source, "localize")
 
     def ask(images):
         of_phrases = [model.localize(images, phrase, boxes) for phrase in values.phrase]

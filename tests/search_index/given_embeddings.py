@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.inference.given_model import GivenModel, GivenSource
+from vsa_tf.inference.model import Model
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexWriter
 
@@ -70,3 +71,8 @@ def hashed_source(seed=0, name="given"):
         }
     )
     return GivenSource(model, name)
+
+
+def hashed_model(seed=0, name="given"):
+    """The `Model` of a `hashed_source`."""
+    return Model.of(hashed_source(seed, name))

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from tests.inference.given_model import write_files
-from tests.search_index.given_embeddings import hashed_source
+from tests.search_index.given_embeddings import hashed_model
 from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index import index_builder, index_directory
 from vsa_tf.search_index.index_builder import IndexBuilder, build_index
@@ -17,13 +17,12 @@ def _columns(index_dir, kind):
     return [IndexShard(path, kind).columns for path in IndexShard.find(index_dir, kind)]
 
 
-def test_new_files_are_added_and_known_ones_passed_over(tmp_path, capsys):
-    index, source = tmp_path / "index", hashed_source()
+def test_new_files_are_added_and_known_ones_passed_over(tmp_path):
+    index, model = tmp_path / "index", hashed_model()
     paths = write_files(tmp_path, [b"a", b"b", b"c"])
-    build_index(index, source, paths[:2])
-    build_index(index, source, paths)
-    build_index(index, source, paths)
-    lines = capsys.readouterr().out.splitlines()
+    lines = []
+    for given in (paths[:2], paths, paths):
+        build_index(index, model, given, say=lines.append)
     assert [line.replace(str(index), "INDEX") for line in lines] == [
         "added 2 images to INDEX; 0 were there",
         "added 1 images to INDEX; 2 were there",
@@ -34,24 +33,24 @@ def test_new_files_are_added_and_known_ones_passed_over(tmp_path, capsys):
 
 
 def test_a_changed_file_is_embedded_again(tmp_path):
-    index, source = tmp_path / "index", hashed_source()
+    index, model = tmp_path / "index", hashed_model()
     (path,) = write_files(tmp_path, [b"a"])
     os.utime(path, ns=(1, 1))
-    build_index(index, source, [path])
+    build_index(index, model, [path])
     os.utime(path, ns=(2, 2))
-    build_index(index, source, [path])
+    build_index(index, model, [path])
     pathlib.Path(path).write_bytes(b"ab")
     os.utime(path, ns=(2, 2))
-    build_index(index, source, [path])
+    build_index(index, model, [path])
     keys = [(c["size"], c["mtime_ns"]) for c in _columns(index, "images")]
     assert keys == [([1], [1]), ([1], [2]), ([2], [2])]
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
-    index, source = tmp_path / "index", hashed_source()
+    index, model = tmp_path / "index", hashed_model()
     paths = write_files(tmp_path, [bytes([number]) * 9 for number in range(40)])
-    model = source.open()
-    call, num_calls = model.call, []
+    answers = model.answers
+    call, num_calls = answers.call, []
 
     def stopped(name, **inputs):
         if name == "embed_image":
@@ -62,23 +61,23 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
 
     # Every vector makes a shard.
     monkeypatch.setattr(index_directory, "_SHARD_BYTES", 1)
-    monkeypatch.setattr(model, "call", stopped)
+    monkeypatch.setattr(answers, "call", stopped)
     with pytest.raises(KeyboardInterrupt):
-        build_index(index, source, paths)
+        build_index(index, model, paths)
     assert num_calls == [1, 16, 16, 8]
-    monkeypatch.setattr(model, "call", call)
-    del model.batches[:]
-    build_index(index, source, paths)
-    assert sum(model.batches) == 1 + 8
+    monkeypatch.setattr(answers, "call", call)
+    del answers.batches[:]
+    build_index(index, model, paths)
+    assert sum(answers.batches) == 1 + 8
     written = [path for columns in _columns(index, "images") for path in columns["path"]]
     assert written == paths
 
 
-def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path, capsys):
+def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path):
+    lines = []
     paths = [*write_files(tmp_path, [b"good", b"bad", b"well"]), str(tmp_path / "missing.jpg")]
     with pytest.raises(VsaTfError, match="2 of 4 images could not be read"):
-        build_index(tmp_path / "index", hashed_source(), paths)
-    lines = capsys.readouterr().out.splitlines()
+        build_index(tmp_path / "index", hashed_model(), paths, say=lines.append)
     assert [json.loads(line) for line in lines[:2]] == [
         {"image": paths[1], "error": "not an image"},
         {"image": paths[3], "error": "No such file or directory"},
@@ -90,17 +89,17 @@ def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path, capsys
 def test_paths_are_the_same_from_another_directory(tmp_path, monkeypatch):
     write_files(tmp_path, [b"a"])
     monkeypatch.chdir(tmp_path)
-    build_index("index", hashed_source(), ["0.jpg"])
+    build_index("index", hashed_model(), ["0.jpg"])
     monkeypatch.chdir("/")
     (columns,) = _columns(tmp_path / "index", "images")
     assert columns["path"] == [str(tmp_path / "0.jpg")]
 
 
-def test_sentences_are_added_once_each(tmp_path, capsys, monkeypatch):
+def test_sentences_are_added_once_each(tmp_path, monkeypatch):
     monkeypatch.setattr(index_builder, "_SENTENCES_AT_A_TIME", 2)
-    index, source = tmp_path / "index", hashed_source()
-    build_index(index, source, sentences=["a dog", "a cat", "a dog", "a fish"])
-    build_index(index, source, sentences=["a cat", "a bird"])
+    index, model = tmp_path / "index", hashed_model()
+    build_index(index, model, sentences=["a dog", "a cat", "a dog", "a fish"])
+    build_index(index, model, sentences=["a cat", "a bird"])
     written = [name for columns in _columns(index, "sentences") for name in columns["sentence"]]
     assert written == ["a dog", "a cat", "a fish", "a bird"]
     query = SearchIndex(index).sample("sentences", 4)[1]
@@ -110,37 +109,44 @@ def test_sentences_are_added_once_each(tmp_path, capsys, monkeypatch):
 def test_another_model_is_refused_by_name(tmp_path):
     index = tmp_path / "index"
     paths = write_files(tmp_path, [b"a"])
-    build_index(index, hashed_source(0, "first"), paths)
+    build_index(index, hashed_model(0, "first"), paths)
     before = _columns(index, "images")
     with pytest.raises(VsaTfError, match="index, first. Received: second, which embeds images"):
-        build_index(index, hashed_source(1, "second"), write_files(tmp_path, [b"a", b"b"]))
+        build_index(index, hashed_model(1, "second"), write_files(tmp_path, [b"a", b"b"]))
     assert _columns(index, "images") == before
     # By another name the same is welcome.
-    IndexBuilder(index, hashed_source(0, "renamed"))
+    IndexBuilder(index, hashed_model(0, "renamed"))
 
 
-def test_an_approximate_index_is_built_with_its_recall(tmp_path, capsys):
+def test_an_approximate_index_is_built_with_its_recall(tmp_path):
     pytest.importorskip("faiss", reason="faiss is an extra")
     index = tmp_path / "index"
-    build_index(index, hashed_source(), sentences=[f"sentence {n}" for n in range(100)])
-    capsys.readouterr()
-    build_index(index, approximate=True)
-    assert "approximate index of sentences: recall@10 1.000" in capsys.readouterr().out
+    build_index(index, hashed_model(), sentences=[f"sentence {n}" for n in range(100)])
+    lines = []
+    build_index(index, approximate=True, say=lines.append)
+    assert "approximate index of sentences: recall@10 1.000" in lines[0]
 
 
-def test_a_large_index_is_told_of_approximate_search(tmp_path, capsys, monkeypatch):
+def test_a_large_index_is_told_of_approximate_search(tmp_path, monkeypatch):
+    lines = []
     monkeypatch.setattr("vsa_tf.search_index.index_builder.LARGE_INDEX_NUMBERS", 10)
-    build_index(tmp_path / "index", hashed_source(), sentences=["a"])
-    assert "--approximate" not in capsys.readouterr().err
-    build_index(tmp_path / "index", hashed_source(), sentences=["b"])
-    assert "reads 12 numbers" in capsys.readouterr().err
+    build_index(tmp_path / "index", hashed_model(), sentences=["a"], say=lines.append)
+    assert not any("--approximate" in line for line in lines)
+    build_index(tmp_path / "index", hashed_model(), sentences=["b"], say=lines.append)
+    assert "reads 12 numbers" in lines[-1]
+
+
+def test_nothing_is_printed_unless_it_is_asked_for(tmp_path, capfd):
+    build_index(tmp_path / "index", hashed_model(), write_files(tmp_path, [b"a"]), ["b"])
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
 
 
 def test_float16_halves_the_vectors(tmp_path):
     for dtype, itemsize in (("float32", 4), ("float16", 2)):
         index = tmp_path / dtype
-        build_index(index, hashed_source(), sentences=["a"], dtype=dtype)
+        build_index(index, hashed_model(), sentences=["a"], dtype=dtype)
         # What was made so goes on so.
-        build_index(index, hashed_source(), sentences=["b"], dtype=dtype)
+        build_index(index, hashed_model(), sentences=["b"], dtype=dtype)
         shards = SearchIndex(index).shards["sentences"]
         assert [shard.embedded.vectors.dtype.itemsize for shard in shards] == [itemsize] * 2

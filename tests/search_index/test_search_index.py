@@ -15,6 +15,7 @@ from tests.search_index.given_embeddings import (
 )
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.local_model import LocalModel
+from vsa_tf.inference.model import Model
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.search_index.embedded import Embedded
@@ -123,7 +124,7 @@ def aligned(tmp_path_factory):
     make_model_dir(folder / "model", "alignment", settings, detector="grid", num_regions=4)
     source = ModelSource(str(folder / "model"))
     paths = write_files(folder, photographs(4))
-    build_index(folder / "index", source, paths, SENTENCES)
+    build_index(folder / "index", Model.of(source), paths, SENTENCES)
     return folder / "index", source, paths
 
 
@@ -178,7 +179,9 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     with pytest.raises(VsaTfError, match="sentences of .* are searched exactly by sentences"):
         _lines(index, source, "a dog", False, "sentences", approximate=True)
     pytest.importorskip("faiss", reason="faiss is an extra")
-    build_index(tmp_path / "index", hashed_source(), sentences=SENTENCES, approximate=True)
+    build_index(
+        tmp_path / "index", Model.of(hashed_source()), sentences=SENTENCES, approximate=True
+    )
     (best,) = _lines(
         tmp_path / "index", hashed_source(), SENTENCES[2], False, "sentences", 1, approximate=True
     )

@@ -65,6 +65,9 @@ class RecordSplit:
             record's error names its shard and its number there, from 1.
     """
 
+    # Of the phrases that `PhraseRecords` shows in place of captions.
+    sentence_of_phrase = None
+
     def __init__(self, data_dir, split, feature_cache_bytes=2 * 1024**3, progress=None):
         self.info = DatasetInfo.load(data_dir)
         self.split = split

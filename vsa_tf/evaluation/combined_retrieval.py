@@ -4,7 +4,6 @@ import numpy as np
 
 from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
-from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import (
     DEFAULT_PHRASE_WEIGHT,
@@ -78,12 +77,12 @@ def recall_sums(distances, phrase_distances, has_phrases, image_of_sentence):
 def _of_phrases(data, splits):
     """Returns d_rp, float32 `[N, M]`, and which sentences have phrases, bool `[M]`."""
     model, parts = splits.phrase_model(data.records)
-    if isinstance(model, FragmentModel):
+    sentences = parts.records.sentence_of_phrase
+    if sentences is None:  # a model of words, not of phrases
         embedded = EmbeddedSplit.embed(model, parts)
         return -score_split(model, embedded), embedded.lengths > 0
     num_sentences = data.records.num_captions
     embedded = EmbeddedPairs.embed(model, parts)
-    sentences = parts.records.sentence_of_phrase
     distances = phrase_distances(
         embedded.regions, embedded.region_mask, embedded.sentences, sentences, num_sentences
     )

@@ -55,7 +55,7 @@ def open_model(source, image_encoder="", detector="", **answers):
         settings = AnswerSettings.of(**answers)
     except TypeError as error:
         raise VsaTfError(f"Expected fields of AnswerSettings. Received: {error}") from error
-    return Model(source.open(settings=settings), str(source))
+    return Model.of(source, settings=settings)
 
 
 class Model:
@@ -66,19 +66,24 @@ class Model:
 
     Args:
         answers: a `LocalModel`, an `ExportedModel` or a `RemoteModel`.
-        name: what messages call it.
+        source: the `ModelSource` that names it.
 
     Attributes:
         signatures: what the model answers, a tuple of names, the main one first.
     """
 
-    def __init__(self, answers, name=""):
+    def __init__(self, answers, source):
         self.answers = answers
-        self._name = name
+        self.source = source
         self.signatures = tuple(answers.signatures)
 
-    def __str__(self):
-        return self._name
+    @classmethod
+    def of(cls, source, *signatures, settings=None):
+        """Opens the model that a `ModelSource` names; see `ModelSource.open`."""
+        return cls(source.open(*signatures, settings=settings), source)
+
+    def __repr__(self):
+        return f"Model({self.source}, signatures={self.signatures})"
 
     def align(self, photograph, sentence):
         """Returns the `Alignment` of a sentence, str, to the regions of a photograph."""

@@ -9,7 +9,7 @@ import time
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import answered_images
-from vsa_tf.inference.model import Model
+from vsa_tf.program import silent
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
@@ -25,21 +25,23 @@ class IndexBuilder:
 
     Args:
         index_dir: its directory, made if it is not there.
-        source: the `ModelSource`.
+        model: the `Model` that embeds.
         dtype: of the stored vectors of a new index.
+        say: see `build_index`.
 
     Raises:
-        VsaTfError: the model cannot be used, or is not the one of the index.
+        VsaTfError: the model is not the one of the index.
     """
 
-    def __init__(self, index_dir, source, dtype="float32"):
+    def __init__(self, index_dir, model, dtype="float32", say=silent):
         self._index_dir = pathlib.Path(index_dir)
-        self._model = source.open("embed_image", "embed_sentence")
+        self._model = model.answers
+        self._say = say
         self._manifest = IndexManifest.load(index_dir)
         if self._manifest is None:
             image, sentence = (probe(self._model, kind) for kind in ("images", "sentences"))
             self._manifest = IndexManifest(
-                source.to_dict(),
+                model.source.to_dict(),
                 find_score(self._model, image, sentence),
                 dtype,
                 {part.kind: part.summaries()[0].tolist() for part in (image, sentence)},
@@ -48,24 +50,21 @@ class IndexBuilder:
             self._manifest.save(index_dir)
         else:
             for kind in ("images", "sentences"):
-                check_model(Model(self._model, str(source)), self._manifest, index_dir, kind)
+                check_model(model, self._manifest, index_dir, kind)
 
-    def add_images(self, paths, output=None):
+    def add_images(self, paths):
         """Adds image files that are new, or have changed.
 
         Args:
             paths: list of files.
-            output: a text file for the JSON lines of those that cannot be read, `{"image",
-                "error"}`; None: the standard output.
 
         Returns:
             `(number added, number that could not be read)`.
         """
-        output = output or sys.stdout
         indexed = self._indexed_images()
         keys = {os.path.abspath(path): _file_key(path) for path in paths}
         new = [path for path, key in keys.items() if key is None or indexed.get(path) != key]
-        progress = Progress(len(new))
+        progress = Progress(len(new), None if self._say is silent else sys.stderr)
         num_failed = 0
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
             for path, embedded, reason in answered_images(new, self._embed_images):
@@ -76,7 +75,7 @@ class IndexBuilder:
                     writer.add({"path": [path], "size": [size], "mtime_ns": [mtime]}, embedded)
                 else:
                     num_failed += 1
-                    print(json.dumps({"image": path, "error": reason}), file=output, flush=True)
+                    self._say(json.dumps({"image": path, "error": reason}))
                 progress.add(1)
         progress.close()
         return len(new) - num_failed, num_failed
@@ -98,7 +97,7 @@ class IndexBuilder:
                     last = time.monotonic()
                     done = first + len(part)
                     rate = done / (last - started)
-                    print(f"{done}/{len(new)} sentences, {rate:.0f} sentences/s", file=sys.stderr)
+                    self._say(f"{done}/{len(new)} sentences, {rate:.0f} sentences/s")
         return len(new)
 
     def _embed_images(self, images):
@@ -123,41 +122,45 @@ def _file_key(path):
     return status.st_size, status.st_mtime_ns
 
 
-def build_index(index_dir, source=None, paths=(), sentences=(), dtype="float32", approximate=False):
-    """Adds to an index, or makes it, and prints what was added.
+def build_index(
+    index_dir, model=None, images=(), sentences=(), dtype="float32", approximate=False, say=silent
+):
+    """Adds to an index, or makes it; what it holds already is not embedded again.
 
     Args:
         index_dir: its directory.
-        source: the `ModelSource`; None: nothing is added.
-        paths: list of image files.
+        model: the `Model` that embeds, of `open_model`; None: nothing is added.
+        images: list of image files.
         sentences: list of str.
         dtype: of the stored vectors of a new index.
         approximate: also build what an approximate search needs.
+        say: called with each line of progress, and with a JSON line, `{"image", "error"}`, for each
+            file that cannot be read.
 
     Raises:
-        VsaTfError: the model cannot be used, or is not the one of the index; or, when all others
-            are done, some files could not be read.
+        VsaTfError: the model is not the one of the index; or, when all others are done, some files
+            could not be read.
     """
     num_failed = 0
-    if source is not None:
-        builder = IndexBuilder(index_dir, source, dtype)
-        if paths:
-            num_added, num_failed = builder.add_images(paths)
-            num_known = len(paths) - num_added - num_failed
-            print(f"added {num_added} images to {index_dir}; {num_known} were there", flush=True)
+    if model is not None:
+        builder = IndexBuilder(index_dir, model, dtype, say)
+        if images:
+            num_added, num_failed = builder.add_images(images)
+            num_known = len(images) - num_added - num_failed
+            say(f"added {num_added} images to {index_dir}; {num_known} were there")
         if sentences:
             num_added = builder.add_sentences(sentences)
             num_known = len(sentences) - num_added
-            print(f"added {num_added} sentences to {index_dir}; {num_known} were there", flush=True)
+            say(f"added {num_added} sentences to {index_dir}; {num_known} were there")
     if approximate:
-        _build_approximate(index_dir)
+        _build_approximate(index_dir, say)
     else:
-        _propose_approximate(index_dir)
+        _propose_approximate(index_dir, say)
     if num_failed:
-        raise VsaTfError(f"{num_failed} of {len(paths)} images could not be read; see their lines")
+        raise VsaTfError(f"{num_failed} of {len(images)} images could not be read; see their lines")
 
 
-def _build_approximate(index_dir):
+def _build_approximate(index_dir, say):
     index = SearchIndex(index_dir)
     kinds = [
         kind for kind, shards in index.shards.items() if shards and not shards[0].embedded.has_words
@@ -170,18 +173,17 @@ def _build_approximate(index_dir):
     for kind in kinds:
         started = time.monotonic()
         built = ApproximateIndex.build(index, kind)
-        print(
+        say(
             f"approximate index of {kind}: recall@10 {built.recall:.3f} looking into "
             f"{built.num_cells} cells, built in {time.monotonic() - started:.1f} s"
         )
 
 
-def _propose_approximate(index_dir):
+def _propose_approximate(index_dir, say):
     index = SearchIndex(index_dir)
     for kind in index.shards:
         if index.num_numbers(kind) > LARGE_INDEX_NUMBERS:
-            print(
+            say(
                 f"an exact search of {kind} reads {index.num_numbers(kind):,} numbers: "
-                f"vsa_tf.index --index_dir={index_dir} --approximate makes it quicker",
-                file=sys.stderr,
+                f"vsa_tf.index --index_dir={index_dir} --approximate makes it quicker"
             )

@@ -106,5 +106,6 @@ def check_model(model, manifest, index_dir, kind):
     if not same_model(manifest.probes[kind], probe(model.answers, kind).summaries()[0]):
         raise VsaTfError(
             f"Expected the model of {index_dir}, {ModelSource(**manifest.model)}. Received: "
-            f"{model}, which embeds {kind} otherwise. Give that model, or another --index_dir"
+            f"{model.source}, which embeds {kind} otherwise. Give that model, or another "
+            "--index_dir"
         )

@@ -216,7 +216,7 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
     index = SearchIndex(index_dir)
     if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
         print("a large index: --approximate would be quicker", file=sys.stderr)
-    model = Model(source.open("embed_image" if is_image else "embed_sentence"), str(source))
+    model = Model.of(source, "embed_image" if is_image else "embed_sentence")
     query = pathlib.Path(query) if is_image else query
     hits = index.search(model, query, top_k, target, approximate)
     for rank, hit in enumerate(hits, 1):
