@@ -19,14 +19,18 @@ def source_files():
     return {module_name(path): path for path in sorted(paths)}
 
 
-def imported_names(path):
-    """Returns every module that a file imports, inside functions too, a set of dotted names.
+def imported_names(path, in_functions=True):
+    """Returns every module that a file imports, a set of dotted names.
 
     Of `from package import name` it is `package.name` where that is a module of the project or of
-    its tests, else `package`.
+    its tests, else `package`. What functions of the file import counts, unless `in_functions` is
+    False.
     """
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    if not in_functions:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

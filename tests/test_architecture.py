@@ -1,4 +1,4 @@
-"""Who may import whom. Data flows one way, and no module reaches back."""
+"""Who may import whom: BUILD's rows are the rule. Data flows one way, no module reaches back."""
 
 import graphlib
 import subprocess
@@ -6,452 +6,131 @@ import sys
 
 import pytest
 
-from tests.source_imports import ROOT, imported_names, source_files
+from tests.build_table import read_build
+from tests.source_imports import PACKAGES, ROOT, imported_names, module_name, source_files
 
-# What modules may import besides the standard library: a name allows itself and what is below it.
-# The longest matching name rules, for a module or one of its packages.
-_ALLOWED = {
-    # The bottom: programs read their flags with these before TensorFlow is imported.
-    "vsa_tf.files": (),
-    "vsa_tf.files": (),
-    "vsa_tf.boxes": ("numpy",),
-    "vsa_tf.files": ("numpy", "vsa_tf.files"),
-    "vsa_tf.text": ("vsa_tf.files", "vsa_tf.text"),
-    "vsa_tf.program": ("absl",),
-    "vsa_tf.models.settings": ("vsa_tf.program",),
-    "vsa_tf.models.alignment.settings": ("vsa_tf.models.settings", "vsa_tf.program"),
-    "vsa_tf.models.captioning.settings": (
-        "vsa_tf.models.alignment.settings",
-        "vsa_tf.models.settings",
-        "vsa_tf.program",
-    ),
-    "vsa_tf.settings": (
-        "absl",
-        "vsa_tf.models.captioning.settings",
-        "vsa_tf.models.settings",
-        "vsa_tf.program",
-    ),
-    # Models and what they are made of run on any Keras backend.
-    "vsa_tf.layers": ("keras", "numpy", "vsa_tf.layers"),
-    "vsa_tf.losses": ("keras", "vsa_tf.losses"),
-    "vsa_tf.models": ("keras", "numpy", "vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models"),
-    "vsa_tf.decoding": ("keras", "numpy", "vsa_tf.decoding"),
-    # Numbers and pictures.
-    "vsa_tf.metrics": ("numpy", "vsa_tf.boxes", "vsa_tf.metrics"),
-    "vsa_tf.metrics.caption_scores": (
-        "numpy",
-        "pycocoevalcap",
-        "vsa_tf.metrics",
-        "vsa_tf.text.ptb_tokenizer",
-    ),
-    "vsa_tf.metrics.caption_similarity": ("numpy", "scipy", "vsa_tf.metrics"),
-    "vsa_tf.retrieval": ("keras", "numpy", "vsa_tf.retrieval"),
-    "vsa_tf.visualization": ("PIL", "numpy", "vsa_tf.decoding", "vsa_tf.visualization"),
-    # Sentences as fixed features, and what linear algebra makes of them: no network is trained.
-    "vsa_tf.sentence_features": (
-        "numpy",
-        "scipy",
-        "sklearn",
-        "vsa_tf.files",
-        "vsa_tf.sentence_features",
-        "vsa_tf.text",
-    ),
-    "vsa_tf.sentence_features.train_word_vectors": ("gensim", "numpy", "vsa_tf.sentence_features"),
-    "vsa_tf.baselines": ("numpy", "scipy", "vsa_tf.files", "vsa_tf.baselines"),
-    # Records to batches.
-    "vsa_tf.data": ("numpy", "tensorflow", "vsa_tf.boxes", "vsa_tf.data", "vsa_tf.text"),
-    "vsa_tf.data.parsed_record": ("google.protobuf", "numpy", "tensorflow", "vsa_tf.data"),
-    "vsa_tf.data.schema": (),
-    "vsa_tf.data.text_ops": ("numpy", "tensorflow", "tensorflow_text", "vsa_tf.text"),
-    "vsa_tf.data.text_ops": ("tensorflow_text", "vsa_tf.text"),
-    # Above the model: models as directories keep them, and what they are worth.
-    "vsa_tf.model_dir": (
-        "numpy",
-        "vsa_tf.files",
-        "vsa_tf.settings",
-        "vsa_tf.data",
-        "vsa_tf.files",
-        "vsa_tf.model_dir",
-        "vsa_tf.models",
-        "vsa_tf.program",
-        "vsa_tf.sentence_features",
-        "vsa_tf.text",
-    ),
-    "vsa_tf.evaluation": (
-        "keras",
-        "numpy",
-        "vsa_tf.files",
-        "vsa_tf.baselines",
-        "vsa_tf.data",
-        "vsa_tf.decoding",
-        "vsa_tf.evaluation",
-        "vsa_tf.layers",
-        "vsa_tf.metrics",
-        "vsa_tf.model_dir",
-        "vsa_tf.models",
-        "vsa_tf.program",
-        "vsa_tf.retrieval",
-        "vsa_tf.text",
-        "vsa_tf.visualization",
-    ),
-    # A generated data set knows how well it can be told apart.
-    "vsa_tf.evaluation.generated_scenes": ("numpy", "tfrecords_tools.sources.shape_scenes"),
-    "vsa_tf.training": (
-        "keras",
-        "numpy",
-        "tensorflow",
-        "vsa_tf.files",
-        "vsa_tf.settings",
-        "vsa_tf.data",
-        "vsa_tf.evaluation",
-        "vsa_tf.model_dir",
-        "vsa_tf.program",
-        "vsa_tf.sentence_features",
-        "vsa_tf.text",
-        "vsa_tf.training",
-    ),
-    "vsa_tf.training.callbacks": (
-        "keras",
-        "numpy",
-        "tensorboard.plugins",
-        "tensorflow",
-        "vsa_tf.settings",
-        "vsa_tf.training",
-    ),
-    # The quickstart writes its own records.
-    "vsa_tf.evaluation.generated_scenes": (
-        "tfrecords_tools.sources.shape_scenes",
-        "tfrecords_tools.write_settings",
-        "tfrecords_tools.writer",
-        "vsa_tf.program",
-    ),
-    # A trained model and photographs that are in no records.
-    "vsa_tf.photographs": (
-        "numpy",
-        "tensorflow",
-        "tfrecords_tools.detectors",
-        "tfrecords_tools.encoders",
-        "tfrecords_tools.image_decoding",
-        "tfrecords_tools.regions",
-        "vsa_tf.data",
-        "vsa_tf.decoding",
-        "vsa_tf.evaluation",
-        "vsa_tf.model_dir",
-        "vsa_tf.models",
-        "vsa_tf.photographs",
-        "vsa_tf.program",
-    ),
-    # Trained models as SavedModels: the same answers by Python code and by one graph.
-    "vsa_tf.saved_models": (
-        "PIL",
-        "keras",
-        "numpy",
-        "tensorflow",
-        "tfrecords_tools.detection",
-        "tfrecords_tools.detectors",
-        "tfrecords_tools.encoders",
-        "tfrecords_tools.image_decoding",
-        "tfrecords_tools.regions",
-        "vsa_tf.files",
-        "vsa_tf.settings",
-        "vsa_tf.data",
-        "vsa_tf.decoding",
-        "vsa_tf.evaluation",
-        "vsa_tf.layers",
-        "vsa_tf.model_dir",
-        "vsa_tf.models",
-        "vsa_tf.photographs",
-        "vsa_tf.program",
-        "vsa_tf.retrieval",
-        "vsa_tf.saved_models",
-        "vsa_tf.sentence_features",
-        "vsa_tf.text",
-    ),
-    "vsa_tf.inference.export_model": (
-        "tensorflow",
-        "tensorflow_serving.apis",
-        "vsa_tf.saved_models",
-    ),
-    # Any SavedModel to clients: it knows nothing of ours.
-    "vsa_tf.server": (
-        "google.protobuf",
-        "numpy",
-        "tensorflow",
-        "tensorflow_serving",
-        "vsa_tf.server",
-    ),
-    "vsa_tf.server.grpc_server": ("grpc", "tensorflow_serving.apis", "vsa_tf.server"),
-    "vsa_tf.server.rest_application": ("waitress",),
-    "vsa_tf.server.model_versions": ("tensorflow", "tensorflow_text", "vsa_tf.server"),
-    "vsa_tf.server.rest_application": (
-        "google.protobuf",
-        "tensorflow_serving.apis",
-        "vsa_tf.server",
-        "werkzeug",
-    ),
-    "vsa_tf.server.model_server": ("vsa_tf.program", "vsa_tf.server"),
-    # A page that asks the server for all it shows.
-    "vsa_tf.demo": (
-        "PIL",
-        "numpy",
-        "tfrecords_tools.image_decoding",
-        "vsa_tf.answers",
-        "vsa_tf.demo",
-        "vsa_tf.program",
-        "vsa_tf.inference.signatures",
-        "vsa_tf.search_index",
-        "vsa_tf.server.request_limits",
-        "vsa_tf.visualization",
-        "werkzeug",
-    ),
-    # Any of these and a server, asked about files.
-    "vsa_tf.answers": (
-        "numpy",
-        "tfrecords_tools.image_decoding",
-        "tfrecords_tools.progress",
-        "vsa_tf.answers",
-        "vsa_tf.files",
-        "vsa_tf.settings",
-        "vsa_tf.decoding",
-        "vsa_tf.program",
-        "vsa_tf.saved_models",
-        "vsa_tf.visualization",
-    ),
-    "vsa_tf.inference.model_source": ("absl", "vsa_tf.answers"),
-    "vsa_tf.search_index": (
-        "numpy",
-        "tfrecords_tools.progress",
-        "vsa_tf.answers",
-        "vsa_tf.files",
-        "vsa_tf.program",
-        "vsa_tf.retrieval",
-        "vsa_tf.search_index",
-    ),
-    "vsa_tf.search_index.model_probe": (
-        "PIL",
-        "numpy",
-        "vsa_tf.program",
-        "vsa_tf.inference.signatures",
-        "vsa_tf.search_index",
-    ),
-    "vsa_tf.search_index.approximate_index": ("faiss", "numpy", "vsa_tf.files", "vsa_tf.program"),
-    # An evaluated split as pages to look at.
-    "vsa_tf.reporting": (
-        "PIL",
-        "keras",
-        "numpy",
-        "vsa_tf.files",
-        "vsa_tf.boxes",
-        "vsa_tf.evaluation",
-        "vsa_tf.metrics",
-        "vsa_tf.model_dir",
-        "vsa_tf.models",
-        "vsa_tf.program",
-        "vsa_tf.reporting",
-        "vsa_tf.retrieval",
-        "vsa_tf.visualization",
-    ),
-    "vsa_tf.reporting.projector": (
-        "PIL",
-        "numpy",
-        "tensorboard.plugins",
-        "vsa_tf.files",
-        "vsa_tf.reporting",
-    ),
-    # Programs.
-    "vsa_tf.caption": ("absl", "vsa_tf"),
-    "vsa_tf.align": ("absl", "vsa_tf.answers", "vsa_tf.program"),
-    "vsa_tf.export": ("absl", "vsa_tf"),
-    "vsa_tf.index": ("absl", "vsa_tf.answers", "vsa_tf.program", "vsa_tf.search_index"),
-    "vsa_tf.localize": ("absl", "vsa_tf.answers", "vsa_tf.program"),
-    "vsa_tf.report": ("absl", "vsa_tf"),
-    "vsa_tf.search": (
-        "absl",
-        "tfrecords_tools.image_decoding",
-        "vsa_tf.answers",
-        "vsa_tf.program",
-        "vsa_tf.search_index",
-    ),
-    "vsa_tf.serve": (
-        "absl",
-        "vsa_tf.demo",
-        "vsa_tf.program",
-        "vsa_tf.search_index",
-        "vsa_tf.server",
-    ),
-    "vsa_tf.benchmark": ("absl", "vsa_tf.files", "vsa_tf.program"),
-    "vsa_tf.table": ("absl", "vsa_tf.files", "vsa_tf.program"),
-    "vsa_tf.train": ("absl", "vsa_tf"),
-    "vsa_tf.evaluate": ("absl", "vsa_tf"),
-    # Photographs to records.
-    "tfrecords_tools": (
-        "PIL",
-        "keras",
-        "numpy",
-        "tensorflow",
-        "tfrecords_tools",
-        "vsa_tf.boxes",
-        "vsa_tf.data.annotations",
-        "vsa_tf.data.dataset_info",
-        "vsa_tf.data.parsed_record",
-        "vsa_tf.data.schema",
-        "vsa_tf.files",
-        "vsa_tf.text",
-    ),
-    "tfrecords_tools.parse": ("absl", "spacy", "tfrecords_tools", "vsa_tf.program"),
-    "tfrecords_tools.write": ("absl", "tfrecords_tools", "vsa_tf.program"),
-    "tfrecords_tools.inspect": (
-        "absl",
-        "tfrecords_tools",
-        "vsa_tf.data.dataset_info",
-        "vsa_tf.program",
-    ),
-    "tfrecords_tools.add_dependencies": (
-        "absl",
-        "tfrecords_tools",
-        "vsa_tf.data.dataset_info",
-        "vsa_tf.program",
-    ),
-    "tfrecords_tools.export": (
-        "absl",
-        "tfrecords_tools",
-        "vsa_tf.data.dataset_info",
-        "vsa_tf.program",
-    ),
-    "tfrecords_tools.beam_options": ("apache_beam",),
-    "tfrecords_tools.beam_pool": ("apache_beam", "tfrecords_tools.worker_pool"),
-    "tfrecords_tools.detection.opencv_proposals": ("cv2",),
-    "tfrecords_tools.saved_model": ("tensorflow", "tensorflow_hub"),
-    # Sources parse only, and know archives and one another.
-    "tfrecords_tools.sources.neuraltalk": (
-        "numpy",
-        "scipy.io",
-        "tfrecords_tools.archive",
-        "tfrecords_tools.sources",
-    ),
-    "tfrecords_tools.sources.tfds_features": ("tensorflow_datasets",),
-    "tfrecords_tools.sources": (
-        "PIL",
-        "numpy",
-        "tfrecords_tools.archive",
-        "tfrecords_tools.sources",
-        "vsa_tf.text",
-    ),
-}
-
-# Packages that only few may import, whatever a longer list above says.
+# Packages that few modules may import, whatever else their rows say: exactly these do.
 _ONLY_IN = {
-    "tensorflow_hub": {"tfrecords_tools.saved_model"},
+    "apache_beam": {"tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"},
     "cv2": {"tfrecords_tools.detection.opencv_proposals"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
-    "spacy": {"tfrecords_tools.parse"},
-    "apache_beam": {"tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"},
-    "tensorflow_datasets": {"tfrecords_tools.sources.tfds_features"},
-    # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
-    "tensorflow_text": {
-        "vsa_tf.data.text_ops",
-        "vsa_tf.data.text_ops",
-        "vsa_tf.server.model_versions",
-    },
+    "gensim": {"vsa_tf.sentence_features.train_word_vectors"},
+    "grpc": {"vsa_tf.server.grpc_server"},
     "official": set(),
+    "pycocoevalcap": {"vsa_tf.metrics.caption_scores"},
+    "spacy": {"tfrecords_tools.parse"},
+    "tensorboard": {"vsa_tf.reporting.projector", "vsa_tf.training.callbacks"},
+    "tensorflow_datasets": {"tfrecords_tools.sources.tfds_features"},
+    "tensorflow_hub": {"tfrecords_tools.saved_model"},
+    # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
+    "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.server.model_versions"},
+    "waitress": {"vsa_tf.server.rest_application"},
 }
-
-_BACKEND_NEUTRAL = ("vsa_tf.layers", "vsa_tf.losses", "vsa_tf.models", "vsa_tf.decoding")
-_PROGRAMS = (
-    "vsa_tf.train",
-    "vsa_tf.evaluate",
-    "vsa_tf.align",
-    "vsa_tf.caption",
-    "vsa_tf.export",
-    "vsa_tf.index",
-    "vsa_tf.localize",
-    "vsa_tf.report",
-    "vsa_tf.search",
-    "vsa_tf.serve",
-    "vsa_tf.benchmark",
-    "vsa_tf.table",
-    "tfrecords_tools.write",
-    "tfrecords_tools.parse",
-    "tfrecords_tools.inspect",
-    "tfrecords_tools.add_dependencies",
-    "tfrecords_tools.export",
-)
+# Packages whose `__getattr__` imports what is asked for.
+_LAZY = {"vsa_tf", "vsa_tf.models"}
 _UNNAMED = {"utils", "util", "helpers", "helper", "common", "misc"}
 
+_BUILD = read_build()
+_DEPS, _PROGRAMS = _BUILD.DEPS, _BUILD.PROGRAMS
+_ROWS = _DEPS | _PROGRAMS
 _FILES = source_files()
+_INITS = [module for module, path in _FILES.items() if path.name == "__init__.py"]
+_NEUTRAL = [row for row in _DEPS if row.startswith(("vsa_tf.models", "vsa_tf.decoding"))]
+_MODULES = [module for module in _FILES if module not in _INITS]
 _IMPORTS = {module: imported_names(path) for module, path in _FILES.items()}
+_ROW_OF = {module_name(ROOT / path): row for row in _ROWS for path in _BUILD.targets[row].srcs}
 
 
 def _is_within(name, package):
     return name == package or name.startswith(f"{package}.")
 
 
-def _rule_of(module):
-    names = [name for name in _ALLOWED if _is_within(module, name)]
-    return max(names, key=len, default=None)
+def _allowed(row):
+    return _ROWS[row] + _BUILD.OF_PROGRAMS if row in _PROGRAMS else _ROWS[row]
 
 
-def _is_package(module):
-    return _FILES[module].name == "__init__.py"
+def _needs(module):
+    """Returns what a module imports that a row must name: a dict of import to its dependency.
+
+    The dependency is the row of a module of ours, and what a row calls an installed package; None
+    is what no row could name, a package of ours for one: its modules are to be imported.
+    """
+    row = _ROW_OF[module]
+    needs = {}
+    for name in _IMPORTS[module]:
+        if name.split(".")[0] in PACKAGES:
+            needs[name] = _ROW_OF.get(name)
+        elif name.split(".")[0] not in sys.stdlib_module_names:
+            needs[name] = next((dep for dep in _allowed(row) if _is_within(name, dep)), None)
+    return {name: dep for name, dep in needs.items() if dep != row}
 
 
-@pytest.mark.parametrize("module", _FILES)
-def test_imports_follow_the_direction(module):
-    if _is_package(module):
-        assert not _IMPORTS[module], f"{module}/__init__.py: a package imports nothing by itself"
-        return
-    rule = _rule_of(module)
-    assert rule is not None, f"{module} has no rule here: say what it may import"
-    refused = {
-        name
-        for name in _IMPORTS[module]
-        if name.split(".")[0] not in sys.stdlib_module_names
-        and not any(_is_within(name, allowed) for allowed in _ALLOWED[rule])
-    }
-    assert not refused, f"{module} imports {sorted(refused)}; {rule} may not"
+def _below(row):
+    """Returns all that a row rests on, its dependencies and theirs."""
+    below = set(_DEPS.get(row, ()))
+    return below.union(*map(_below, below))
 
 
-@pytest.mark.parametrize("package", _BACKEND_NEUTRAL)
-def test_layers_losses_models_and_decoding_never_import_tensorflow(package):
-    modules = [module for module in _FILES if _is_within(module, package)]
-    assert modules
-    for module in modules:
-        assert not any(name.split(".")[0].startswith("tensorflow") for name in _IMPORTS[module])
+@pytest.mark.parametrize("module", _MODULES)
+def test_imports_are_in_the_row(module):
+    row = _ROW_OF.get(module)
+    assert row, f"{module} is in no row of BUILD: say there what it may import"
+    refused = sorted(name for name, dep in _needs(module).items() if dep not in _allowed(row))
+    assert not refused, f"{module} imports {refused}: the row {row} of BUILD may not"
 
 
-def test_sources_never_import_tensorflow_or_keras():
-    for module in _FILES:
-        if _is_within(module, "tfrecords_tools.sources"):
-            roots = {name.split(".")[0] for name in _IMPORTS[module]}
-            assert not roots & {"tensorflow", "keras"}, module
+@pytest.mark.parametrize("row", _ROWS)
+def test_a_row_names_only_what_its_files_import(row):
+    modules = [module for module in _MODULES if _ROW_OF.get(module) == row]
+    assert modules, f"{row} of BUILD has no file"
+    used = {dep for module in modules for dep in _needs(module).values()}
+    stale = sorted(set(_ROWS[row]) - used)
+    assert not stale, f"{row} of BUILD names {stale}: no file of it imports that"
+    assert len(set(_ROWS[row])) == len(_ROWS[row]), f"{row} of BUILD names one twice"
 
 
-@pytest.mark.parametrize("package", _ONLY_IN)
-def test_heavy_packages_are_imported_in_their_place_alone(package):
-    importers = {
-        module
-        for module, names in _IMPORTS.items()
-        if any(_is_within(name, package) for name in names)
-    }
-    assert importers <= _ONLY_IN[package]
+def test_rows_name_rows_above_them_so_that_there_is_no_circle():
+    rows = list(_ROWS)  # programs stand below all rows
+    for number, row in enumerate(rows):
+        later = [dep for dep in _ROWS[row] if dep in rows[number:] or dep in _PROGRAMS]
+        assert not later, f"{row} of BUILD names {later}, which stand below it or are programs"
 
 
-def test_every_rule_is_of_a_module_or_package():
-    assert [name for name in _ALLOWED if name not in _FILES] == []
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module: names & set(_FILES) for module, names in _IMPORTS.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
 def test_imports_of_the_project_exist():
     for module, names in _IMPORTS.items():
         for name in names:
-            if name.split(".")[0] in ("vsa_tf", "tfrecords_tools"):
-                assert name in _FILES, f"{module} imports {name}"
+            assert name.split(".")[0] not in PACKAGES or name in _FILES, f"{module}: {name}"
 
 
-def test_no_module_imports_itself_in_a_circle():
-    graph = {
-        module: {name for name in names if name in _FILES} for module, names in _IMPORTS.items()
+@pytest.mark.parametrize("package", _INITS)
+def test_packages_import_nothing_of_ours_by_themselves(package):
+    names = imported_names(_FILES[package], in_functions=package not in _LAZY)
+    roots = {name.split(".")[0] for name in names}
+    assert roots <= sys.stdlib_module_names, f"{package}/__init__.py imports {sorted(roots)}"
+
+
+@pytest.mark.parametrize("row", _NEUTRAL)
+def test_models_and_decoding_need_keras_and_numpy_alone(row):
+    assert {dep for dep in _below(row) if dep not in _DEPS} <= {"keras", "numpy"}
+
+
+def test_sources_need_neither_tensorflow_nor_keras():
+    assert not {"tensorflow", "keras"} & _below("tfrecords_tools.sources")
+
+
+@pytest.mark.parametrize("package", _ONLY_IN)
+def test_heavy_packages_are_imported_in_their_places_alone(package):
+    importers = {
+        module
+        for module, names in _IMPORTS.items()
+        if any(_is_within(name, package) for name in names)
     }
-    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
+    assert importers == _ONLY_IN[package]
 
 
 def test_module_names_say_what_is_in_them():
@@ -459,7 +138,7 @@ def test_module_names_say_what_is_in_them():
         assert not _UNNAMED & set(module.split(".")), module
 
 
-@pytest.mark.parametrize("program", _PROGRAMS)
+@pytest.mark.parametrize("program", ["vsa_tf", *_PROGRAMS])
 def test_programs_start_without_tensorflow(program):
     # As `python -m` does up to `main()`: flags are defined before they are read.
     code = (
