@@ -368,7 +368,9 @@ def ranked_boxes(batch, scores):
     )
     mask = tf.gather(mask, order, batch_dims=1)
     return {
-        "boxes": tf.gather(batch["region_boxes"], order, batch_dims=1),
+        "boxes": tf.where(
+            mask[..., None], tf.gather(batch["region_boxes"], order, batch_dims=1), 0.0
+        ),
         "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
         "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
     }

@@ -84,6 +84,7 @@ class LocalModel:
 
         Raises:
             InputError: an image cannot be read.
+            VsaTfError: the model has diverged.
         """
         if boxes is not None:
             boxes = tuple(map(tuple, np.asarray(boxes, np.float32).tolist()))
@@ -93,7 +94,10 @@ class LocalModel:
             else self._sentences(inputs[key])
             for key in self.signatures[name]
         ]
-        return as_arrays(self._functions[name](*batches))
+        answers = as_arrays(self._functions[name](*batches))
+        if any(np.isnan(value).any() for value in answers.values() if value.dtype.kind == "f"):
+            raise VsaTfError("the model's answers are not numbers: it has diverged in training")
+        return answers
 
     def unknown_words(self, text):
         """Returns the words of a text that the model does not know, list of str."""
