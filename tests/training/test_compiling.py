@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from vsa_tf.settings import OptimizerSettings
-from vsa_tf.training.compiling import make_optimizer
+from vsa_tf.settings import OptimizerSettings, TrainingSettings
+from vsa_tf.training.compiling import compile_options, make_optimizer
 
 
 def _step(gradients, start=None, **settings):
@@ -120,3 +120,19 @@ def test_warmup_grows_to_the_rate(schedule, warmup):
 def test_a_warmup_longer_than_the_run_never_falls():
     rates = _rates(range(30), 10, learning_rate_schedule="step", learning_rate_warmup_steps=20)
     assert rates == sorted(rates)
+
+
+def test_xla_is_on_where_it_is_asked_for_and_said_to_be():
+    lines = []
+    options = compile_options(
+        TrainingSettings(jit_compile="true", steps_per_execution=3), lines.append
+    )
+    assert options == {"jit_compile": True, "steps_per_execution": 3}
+    assert lines == ["XLA: on"]
+
+
+def test_mirrored_replicas_are_not_compiled_with_xla():
+    lines = []
+    settings = TrainingSettings(jit_compile="true", distribution="mirrored")
+    assert not compile_options(settings, lines.append)["jit_compile"]
+    assert lines == ["XLA is off: it does not work under --distribution=mirrored", "XLA: off"]
