@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from vsa_tf.metrics import caption_scores as caption_scores_module
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, caption_scores, neuraltalk_bleu
 
 
@@ -161,7 +160,7 @@ def test_spice_without_its_parts_says_so_and_downloads_nothing(tmp_path, monkeyp
 
     install_java(tmp_path, monkeypatch, "exit 1")
     monkeypatch.setattr("pycocoevalcap.spice.spice.get_stanford_models", download)
-    monkeypatch.setattr(caption_scores_module, "_SPICE_PARTS", ("missing.jar",))
+    monkeypatch.setattr("vsa_tf.metrics.caption_scores._SPICE_PARTS", ("missing.jar",))
     metrics, skipped = caption_scores(["a dog"], [["a dog"]], meteor=False, spice=True)
     assert metrics["SPICE"] is None
     assert "missing.jar" in skipped["SPICE"]
@@ -177,8 +176,8 @@ def test_spice_runs_where_its_parts_are(tmp_path, monkeypatch, error):
             return np.float64(0.25), [{}]
 
     install_java(tmp_path, monkeypatch, "exit 1")
-    monkeypatch.setattr(caption_scores_module, "_SPICE_PARTS", ())
-    monkeypatch.setattr(caption_scores_module, "Spice", FakeSpice)
+    monkeypatch.setattr("vsa_tf.metrics.caption_scores._SPICE_PARTS", ())
+    monkeypatch.setattr("vsa_tf.metrics.caption_scores.Spice", FakeSpice)
     metrics, skipped = caption_scores(["a cat"], [["A dog."]], meteor=False, spice=True)
     if error:
         assert metrics["SPICE"] is None and str(error) in skipped["SPICE"]

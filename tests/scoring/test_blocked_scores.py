@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.models.alignment.scores import fragment_products, fragment_scores
-from vsa_tf.scoring import blocked_scores as blocked_scoring
+from vsa_tf.scoring import blocked_scores
 from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 
 
@@ -25,7 +25,7 @@ def random_problem(seed, num_images=7, num_regions=5, num_sentences=23, width=6,
     return regions, mask, words, lengths
 
 
-def scores_by_definition(regions, mask, words, lengths):
+def max_sum_scores_by_definition(regions, mask, words, lengths):
     scores = np.zeros((len(regions), len(lengths)))
     ends = np.cumsum(lengths)
     for k, image in enumerate(regions.astype(np.float64)):
@@ -50,23 +50,23 @@ def test_scores_equal_the_specification_fixture():
 
 @pytest.mark.parametrize("block_bytes", [1, 1000, 5000, 1 << 26])
 @pytest.mark.parametrize("seed", range(3))
-def test_scores_equal_the_definition_in_blocks_of_any_size(seed, block_bytes):
+def test_max_sum_scores_equal_the_definition_in_blocks_of_any_size(seed, block_bytes):
     problem = random_problem(seed)
     scores = max_sum_scores(*problem, block_bytes=block_bytes)
     assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores, scores_by_definition(*problem), atol=1e-5)
+    np.testing.assert_allclose(scores, max_sum_scores_by_definition(*problem), atol=1e-5)
 
 
-def test_products_of_the_backend_give_the_same_scores(monkeypatch):
+def test_products_of_the_backend_give_the_same_max_sum_scores(monkeypatch):
     problem = random_problem(8)
     expected = max_sum_scores(*problem)
-    monkeypatch.setattr(blocked_scoring, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(blocked_scores, "_has_accelerator", lambda: True)
     np.testing.assert_allclose(
         max_sum_scores(*problem, block_bytes=5000), expected, rtol=1e-5, atol=1e-5
     )
 
 
-def test_what_masked_regions_hold_does_not_matter():
+def test_what_masked_regions_hold_does_not_matter_to_max_sum_scores():
     regions, mask, words, lengths = random_problem(1)
     expected = max_sum_scores(regions, mask, words, lengths)
     for junk in (np.nan, np.inf, 1e6):
@@ -94,7 +94,7 @@ def test_empty_sentences_score_zero_wherever_they_stand():
         scores = max_sum_scores(regions, mask, words, lengths, block_bytes=block_bytes)
         assert not scores[:, [0, 1, 3, 5]].any()
         np.testing.assert_allclose(
-            scores, scores_by_definition(regions, mask, words, lengths), atol=1e-5
+            scores, max_sum_scores_by_definition(regions, mask, words, lengths), atol=1e-5
         )
 
 
@@ -115,19 +115,21 @@ def test_length_normalisation_divides_by_the_number_of_words():
 def test_half_precision_arguments_are_scored_in_single_precision():
     regions, mask, words, lengths = random_problem(5)
     halves = regions.astype(np.float16), mask, words.astype(np.float16), lengths
-    np.testing.assert_allclose(max_sum_scores(*halves), scores_by_definition(*halves), atol=1e-5)
+    np.testing.assert_allclose(
+        max_sum_scores(*halves), max_sum_scores_by_definition(*halves), atol=1e-5
+    )
 
 
 def test_blocks_respect_the_memory_bound(monkeypatch):
     regions, mask, words, lengths = random_problem(6, 200, 20, 400, 32, 30)
     products = []
-    pooled_products = blocked_scoring._pooled_products
+    pooled_products = blocked_scores._pooled_products
 
     def recorded(word_block, region_block, buffer, pooling):
         products.append(4 * len(word_block) * region_block.shape[0] * region_block.shape[1])
         return pooled_products(word_block, region_block, buffer, pooling)
 
-    monkeypatch.setattr(blocked_scoring, "_pooled_products", recorded)
+    monkeypatch.setattr(blocked_scores, "_pooled_products", recorded)
     block_bytes = 1 << 20
     # Once before, so that what the backend keeps is not counted.
     max_sum_scores(regions, mask, words, lengths)
@@ -147,7 +149,9 @@ def test_blocks_respect_the_memory_bound(monkeypatch):
 def test_a_sentence_longer_than_a_block_is_scored_whole():
     problem = random_problem(7, num_sentences=2, longest=500)
     np.testing.assert_allclose(
-        max_sum_scores(*problem, block_bytes=2000), scores_by_definition(*problem), atol=1e-3
+        max_sum_scores(*problem, block_bytes=2000),
+        max_sum_scores_by_definition(*problem),
+        atol=1e-3,
     )
 
 
@@ -176,17 +180,7 @@ def test_bad_arguments_are_errors(change, message):
         max_sum_scores(**{**arguments, **change})
 
 
-def _random_problem(seed, num_images=7, num_regions=5, num_sentences=23, width=6, longest=9):
-    random = np.random.default_rng(seed)
-    lengths = random.integers(0, longest + 1, num_sentences)
-    regions = random.standard_normal((num_images, num_regions, width)).astype(np.float32)
-    mask = random.random((num_images, num_regions)) < 0.6
-    mask[np.arange(num_images), random.integers(0, num_regions, num_images)] = True
-    fragments = random.standard_normal((lengths.sum(), width)).astype(np.float32)
-    return regions, mask, fragments, lengths
-
-
-def _by_definition(regions, mask, fragments, lengths, smoothing):
+def fragment_scores_by_definition(regions, mask, fragments, lengths, smoothing):
     scores = np.zeros((len(regions), len(lengths)))
     ends = np.cumsum(lengths)
     for k, image in enumerate(regions.astype(np.float64)):
@@ -199,15 +193,15 @@ def _by_definition(regions, mask, fragments, lengths, smoothing):
 
 @pytest.mark.parametrize("block_bytes", [1, 1000, 5000, 1 << 26])
 @pytest.mark.parametrize("seed", range(3))
-def test_scores_equal_the_definition_in_blocks_of_any_size_of_fragment_scoring(seed, block_bytes):
-    problem = _random_problem(seed)
+def test_fragment_scores_equal_the_definition_in_blocks_of_any_size(seed, block_bytes):
+    problem = random_problem(seed)
     scores = all_fragment_scores(*problem, block_bytes=block_bytes)
     assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores, _by_definition(*problem, 5.0), atol=1e-6)
+    np.testing.assert_allclose(scores, fragment_scores_by_definition(*problem, 5.0), atol=1e-6)
 
 
-def test_scores_are_those_that_training_sees():
-    regions, mask, fragments, lengths = _random_problem(4)
+def test_fragment_scores_are_those_that_training_sees():
+    regions, mask, fragments, lengths = random_problem(4)
     real = np.arange(lengths.max()) < lengths[:, None]
     padded = np.zeros((*real.shape, 6), np.float32)
     padded[real] = fragments
@@ -221,17 +215,17 @@ def test_scores_are_those_that_training_sees():
         )
 
 
-def test_products_of_the_backend_give_the_same_scores_of_fragment_scoring(monkeypatch):
-    problem = _random_problem(8)
+def test_products_of_the_backend_give_the_same_fragment_scores(monkeypatch):
+    problem = random_problem(8)
     expected = all_fragment_scores(*problem)
-    monkeypatch.setattr(blocked_scoring, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(blocked_scores, "_has_accelerator", lambda: True)
     np.testing.assert_allclose(
         all_fragment_scores(*problem, block_bytes=5000), expected, rtol=1e-5, atol=1e-6
     )
 
 
-def test_what_masked_regions_hold_does_not_matter_of_fragment_scoring():
-    regions, mask, *fragments = _random_problem(1)
+def test_what_masked_regions_hold_does_not_matter_to_fragment_scores():
+    regions, mask, *fragments = random_problem(1)
     expected = all_fragment_scores(regions, mask, *fragments)
     for junk in (np.nan, np.inf, 1e6):
         changed = np.where(mask[:, :, None], regions, np.float32(junk))
@@ -239,7 +233,7 @@ def test_what_masked_regions_hold_does_not_matter_of_fragment_scoring():
 
 
 def test_without_a_mask_all_regions_count():
-    regions, _, *fragments = _random_problem(2)
+    regions, _, *fragments = random_problem(2)
     np.testing.assert_array_equal(
         all_fragment_scores(regions, None, *fragments),
         all_fragment_scores(regions, np.ones(regions.shape[:2], bool), *fragments),
@@ -248,7 +242,7 @@ def test_without_a_mask_all_regions_count():
 
 @pytest.mark.parametrize("smoothing", [0.0, 5.0])
 def test_sentences_without_fragments_score_zero_wherever_they_stand(smoothing):
-    regions, mask, _, _ = _random_problem(3)
+    regions, mask, _, _ = random_problem(3)
     fragments = np.random.default_rng(3).standard_normal((5, 6)).astype(np.float32)
     lengths = np.array([0, 0, 2, 0, 3, 0])
     scores = all_fragment_scores(regions, mask, fragments, lengths, smoothing)
@@ -257,6 +251,6 @@ def test_sentences_without_fragments_score_zero_wherever_they_stand(smoothing):
     np.testing.assert_array_equal(nothing, np.zeros((7, 4)))
     np.testing.assert_allclose(
         scores[:, [2, 4]],
-        _by_definition(regions, mask, fragments, lengths[[2, 4]], smoothing),
+        fragment_scores_by_definition(regions, mask, fragments, lengths[[2, 4]], smoothing),
         atol=1e-6,
     )

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
-from vsa_tf.scoring import caption_consensus as module
 from vsa_tf.scoring.caption_consensus import (
     closest_captions,
     consensus_reranking,
@@ -60,7 +59,7 @@ def test_no_reference_and_no_caption_to_count_are_errors(similarities, m):
 @pytest.mark.parametrize("block_images", [1, 3, 256])
 @pytest.mark.parametrize("kind", KINDS)
 def test_reranking_is_that_of_the_definition(kind, block_images, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_IMAGES", block_images)
+    monkeypatch.setattr("vsa_tf.scoring.caption_consensus._BLOCK_IMAGES", block_images)
     training, image_of_caption, similarity, hypotheses, neighbors = random_problem(1, kind)
     found = consensus_reranking(hypotheses, neighbors, similarity, num_captions=5)
     for image, (own, near) in enumerate(zip(hypotheses, neighbors, strict=True)):
@@ -123,7 +122,7 @@ def test_default_numbers_of_captions_are_those_of_the_paper():
 def test_the_oracle_ranks_by_the_mean_similarity_to_the_true_captions(
     kind, block_images, monkeypatch
 ):
-    monkeypatch.setattr(module, "_BLOCK_IMAGES", block_images)
+    monkeypatch.setattr("vsa_tf.scoring.caption_consensus._BLOCK_IMAGES", block_images)
     _, _, similarity, hypotheses, _ = random_problem(2, kind)
     random = np.random.default_rng(3)
     # Words that no training caption holds, shared by hypothesis and reference, count too.
@@ -154,7 +153,9 @@ def test_no_image_gives_no_ranking():
         ([["a"]], [[0]], "lists of tokens"),
     ],
 )
-def test_bad_arguments_are_errors(hypotheses, neighbors, message):
+def test_reranking_needs_hypotheses_and_known_neighbors_of_every_image(
+    hypotheses, neighbors, message
+):
     similarity = CaptionSimilarity([["a"], ["b"]], [0, 1])
     with pytest.raises(ValueError, match=message):
         consensus_reranking(hypotheses, neighbors, similarity)
@@ -167,7 +168,7 @@ def test_an_image_without_true_captions_is_an_error():
 
 @pytest.mark.parametrize("num_captions", [1, 4, 100])
 @pytest.mark.parametrize("kind", KINDS)
-def test_answers_are_those_of_the_definition(kind, num_captions):
+def test_nearest_captions_are_those_of_the_definition(kind, num_captions):
     random = np.random.default_rng(0)
     training = [random.choice(_WORDS, random.integers(1, 9)).tolist() for _ in range(30)]
     image_of_caption = random.permutation(np.arange(30) % 8)
@@ -215,23 +216,20 @@ def test_a_single_caption_is_the_answer_with_score_zero():
 
 
 @pytest.mark.parametrize("neighbors, num_captions", [([[]], 1), ([[2]], 1), ([[0, 1]], 0)])
-def test_bad_arguments_are_errors_of_nearest_neighbor_captions(neighbors, num_captions):
+def test_nearest_captions_need_neighbors_among_the_training_images_and_an_m(
+    neighbors, num_captions
+):
     similarity = CaptionSimilarity([["a"], ["b"]], [0, 1])
     with pytest.raises(ValueError, match="Expected .* Received"):
         nearest_neighbor_captions(neighbors, similarity, num_captions)
 
 
-def random_captions_of_closest_captions(seed, num_captions):
-    random = np.random.default_rng(seed)
-    return [random.choice(_WORDS, random.integers(0, 9)).tolist() for _ in range(num_captions)]
-
-
 @pytest.mark.parametrize("block_bytes", [1, 20_000, 1 << 26])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_closest_caption_has_the_largest_similarity(kind, block_bytes):
-    training = random_captions_of_closest_captions(0, 50)
+    training = random_captions(np.random.default_rng(0), 50)
     similarity = CaptionSimilarity(training, np.arange(50) // 5, kind)
-    captions = random_captions_of_closest_captions(1, 20)
+    captions = random_captions(np.random.default_rng(1), 20)
     expected = similarity.between(captions, training)
     found = closest_captions(captions, similarity, block_bytes)
     np.testing.assert_allclose(found.similarities, expected.max(axis=1), atol=1e-12)
@@ -243,7 +241,7 @@ def test_the_closest_caption_has_the_largest_similarity(kind, block_bytes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_caption_finds_itself_or_its_first_repetition(kind):
     training = [
-        caption for caption in random_captions_of_closest_captions(2, 60) if len(caption) > 3
+        caption for caption in random_captions(np.random.default_rng(2), 60) if len(caption) > 3
     ]
     similarity = CaptionSimilarity(training, np.arange(len(training)), kind)
     found = closest_captions(training, similarity)
@@ -260,9 +258,9 @@ def test_nothing_in_common_is_similarity_zero():
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_respect_the_memory_bound(kind):
     similarity = CaptionSimilarity(
-        random_captions_of_closest_captions(3, 3000), np.arange(3000), kind
+        random_captions(np.random.default_rng(3), 3000), np.arange(3000), kind
     )
-    captions = random_captions_of_closest_captions(4, 300)
+    captions = random_captions(np.random.default_rng(4), 300)
     block_bytes = 1 << 20
     tracemalloc.start()
     closest_captions(captions, similarity, block_bytes)

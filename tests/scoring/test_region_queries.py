@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from vsa_tf.scoring import region_queries as snippet_query
 from vsa_tf.scoring.region_queries import best_regions, regions_by_magnitude
 
 REGIONS = np.array([[[1, 0], [0, 1]], [[3, 4], [1, 1]]], np.float32)
@@ -37,7 +36,7 @@ def test_blocks_change_nothing(monkeypatch):
     regions = np.random.default_rng(0).standard_normal((30, 4, 8)).astype(np.float16)
     words = np.random.default_rng(1).standard_normal((3, 8))
     whole = best_regions(words, regions)
-    monkeypatch.setattr(snippet_query, "_BLOCK_FLOATS", 1)
+    monkeypatch.setattr("vsa_tf.scoring.region_queries._BLOCK_FLOATS", 1)
     assert [hit[:2] for hit in best_regions(words, regions)] == [hit[:2] for hit in whole]
 
 

@@ -9,183 +9,6 @@ DEFAULT_BLOCK_BYTES = 64 << 20
 _FLOAT_BYTES = 4
 
 
-def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DEFAULT_BLOCK_BYTES):
-    """Scores every image k against every sentence l, exactly.
-
-        S_kl = sum over fragments t of sentence l of  pool over regions i of image k of  v_i . s_t
-
-    A block of regions times a block of packed fragments is one matrix product, with the regions
-    laid out `[R, images]` so that the pooling runs over contiguous rows. Nothing is spent on padded
-    fragments, and the N x M x R x W products never exist at once. Blocks end where sentences end:
-    the size of the blocks changes a score only by the rounding of the matrix product.
-
-    On a CPU the products are numpy's, which were faster than the backend's; where Keras's backend
-    has an accelerator they run there, in the precision that its float32 products have
-    (TensorFloat-32 is the backend's own setting).
-
-    Args:
-        regions: float `[N, R, H]`; v_i. float16 and memory-mapped arrays are converted by block.
-        region_mask: bool `[N, R]`, True where a region is real, or None if all are. A masked region
-            changes nothing, whatever it holds.
-        words: float `[P, H]`; s_t of the real words or other fragments, sentence after sentence,
-            without padding.
-        lengths: int `[M]`; fragments per sentence, `P` in all. A sentence without any scores 0.
-        pooling: `max`, or `positive_sum`, the sum of what is above 0.
-        block_bytes: bound of the memory taken besides arguments and result. One image against one
-            sentence is the smallest block there is.
-
-    Returns:
-        float32 `[N, M]`.
-
-    Raises:
-        ValueError: if shapes do not fit, an image has no real region, or a real region or fragment
-            holds a value that is not finite.
-    """
-    regions, region_mask, words, lengths = _checked(regions, region_mask, words, lengths)
-    if block_bytes < 1:
-        raise ValueError(f"Expected block_bytes of 1 or more. Received: block_bytes={block_bytes}")
-    num_images, num_regions, width = regions.shape
-    scores = np.zeros((num_images, len(lengths)), np.float32)
-    if not len(words):
-        return scores
-    images, words_per_block = _block_sizes(num_regions, width, int(lengths.max()), block_bytes)
-    word_blocks = _sentence_blocks(lengths, words_per_block)
-    ends = np.cumsum(lengths)
-    starts = ends - lengths
-    accelerated = _has_accelerator()
-    most_words = max(ends[last - 1] - starts[first] for first, last in word_blocks)
-    buffer = np.empty(
-        0 if accelerated else most_words * num_regions * min(images, num_images), np.float32
-    )
-    for first_image in range(0, num_images, images):
-        rows = slice(first_image, first_image + images)
-        block = _region_block(regions[rows], region_mask[rows], first_image, pooling)
-        if accelerated:
-            block = keras.ops.convert_to_tensor(block)
-        for first, last in word_blocks:
-            first_word = starts[first]
-            word_block = np.asarray(words[first_word : ends[last - 1]], np.float32)
-            if first_image == 0 and not np.isfinite(word_block).all():
-                raise ValueError(
-                    "Expected finite word vectors: the model has diverged. Received: "
-                    f"NaN or infinity in sentences {first} to {last - 1}"
-                )
-            pooled = _pooled_products(word_block, block, buffer, pooling)
-            filled = first + np.flatnonzero(lengths[first:last])
-            # reduceat would give an empty sentence its neighbour's word.
-            scores[rows, filled] = np.add.reduceat(pooled, starts[filled] - first_word, axis=0).T
-    return scores
-
-
-def _pooled_products(words, regions, buffer, pooling):
-    """`[P, H]` and `[R, n, H]` to the products pooled over regions, a numpy array `[P, n]`.
-
-    A region block in numpy is multiplied into `buffer`, which saves touching fresh memory for every
-    block; one on an accelerator is multiplied there.
-    """
-    num_regions, images, width = regions.shape
-    shape = (len(words), num_regions, images)
-    if isinstance(regions, np.ndarray):
-        products = buffer[: math.prod(shape)].reshape(len(words), -1)
-        np.matmul(words, regions.reshape(-1, width).T, out=products)
-        if pooling == "max":
-            return products.reshape(shape).max(axis=1)
-        return np.maximum(products, 0.0, out=products).reshape(shape).sum(axis=1)
-    columns = keras.ops.transpose(keras.ops.reshape(regions, (num_regions * images, width)))
-    products = keras.ops.reshape(keras.ops.matmul(words, columns), shape)
-    if pooling == "max":
-        return keras.ops.convert_to_numpy(keras.ops.max(products, axis=1))
-    return keras.ops.convert_to_numpy(keras.ops.sum(keras.ops.relu(products), axis=1))
-
-
-def _has_accelerator():
-    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
-
-
-def _region_block(regions, mask, first_image, pooling):
-    """Float32 `[R, n, H]`, each masked region replaced by one that changes nothing.
-
-    A copy of a real region of its image cannot change the maximum, and zeros add nothing to the
-    sum; neither needs a pass over the products.
-    """
-    regions = np.asarray(regions, np.float32)
-    if not mask.all():
-        neutral = np.float32(0.0)
-        if pooling == "max":
-            neutral = regions[np.arange(len(regions)), np.argmax(mask, axis=1)][:, None, :]
-        regions = np.where(mask[:, :, None], regions, neutral)
-    if not np.isfinite(regions).all():
-        raise ValueError(
-            "Expected finite region vectors: the model has diverged or a feature is not finite. "
-            f"Received: NaN or infinity in images {first_image} to "
-            f"{first_image + len(regions) - 1}"
-        )
-    return np.ascontiguousarray(regions.transpose(1, 0, 2))
-
-
-def _block_sizes(num_regions, width, longest, block_bytes):
-    """Images and words of a block: near a square product, within the bound with all copies.
-
-    With r regions and w words a block takes r w products, r w / R pooled twice, and at most
-    three copies of r and two of w vectors of the width.
-    """
-    floats = block_bytes / _FLOAT_BYTES
-    per_product = 1.0 + 2.0 / num_regions
-    linear = 5.0 * width / (2.0 * per_product)
-    side = math.sqrt(linear * linear + floats / per_product) - linear
-    words = max(int(side), longest)
-    regions = (floats - 2.0 * words * width) / (per_product * words + 3.0 * width)
-    return max(1, int(regions / num_regions)), words
-
-
-def _sentence_blocks(lengths, words_per_block):
-    """Pairs (first, last + 1) of whole sentences with at most `words_per_block` words a pair."""
-    ends = np.cumsum(lengths)
-    blocks, first, done = [], 0, 0
-    while first < len(lengths):
-        last = int(np.searchsorted(ends, done + words_per_block, side="right"))
-        if ends[last - 1] > done:
-            blocks.append((first, last))
-        first, done = last, ends[last - 1]
-    return blocks
-
-
-def _checked(regions, region_mask, words, lengths):
-    regions, words = np.asanyarray(regions), np.asanyarray(words)
-    lengths = np.asarray(lengths)
-    if regions.ndim != 3 or words.ndim != 2 or regions.shape[2] != words.shape[1]:
-        raise ValueError(
-            "Expected regions [N, R, H] and packed words [P, H] of one width. Received: regions of "
-            f"shape {regions.shape}, words of shape {words.shape}"
-        )
-    lengths = lengths.astype(np.int64) if lengths.size == 0 else lengths
-    if (
-        lengths.ndim != 1
-        or not np.issubdtype(lengths.dtype, np.integer)
-        or (lengths.size and lengths.min() < 0)
-        or lengths.sum() != len(words)
-    ):
-        raise ValueError(
-            "Expected a vector of lengths that sum to the number of packed words. Received: "
-            f"{len(words)} words, lengths of shape {lengths.shape} and sum {lengths.sum()}"
-        )
-    if region_mask is None:
-        region_mask = np.ones(regions.shape[:2], bool)
-    region_mask = np.asarray(region_mask, bool)
-    if region_mask.shape != regions.shape[:2]:
-        raise ValueError(
-            f"Expected a region mask of shape {regions.shape[:2]}. "
-            f"Received: region_mask of shape {region_mask.shape}"
-        )
-    empty = np.flatnonzero(~region_mask.any(axis=1))
-    if empty.size:
-        raise ValueError(
-            "Expected at least one real region in every image (the whole frame). "
-            f"Received: none in image {empty[0]}"
-        )
-    return regions, region_mask, words, lengths.astype(np.int64)
-
-
 def max_sum_scores(
     regions, region_mask, words, lengths, normalize_by_length=False, block_bytes=DEFAULT_BLOCK_BYTES
 ):
@@ -254,3 +77,180 @@ def all_fragment_scores(
     scores /= regions_of_image[:, None].astype(np.float32)
     scores /= np.maximum(fragments_of_sentence, 1.0).astype(np.float32)
     return scores
+
+
+def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DEFAULT_BLOCK_BYTES):
+    """Scores every image k against every sentence l, exactly.
+
+        S_kl = sum over fragments t of sentence l of  pool over regions i of image k of  v_i . s_t
+
+    A block of regions times a block of packed fragments is one matrix product, with the regions
+    laid out `[R, images]` so that the pooling runs over contiguous rows. Nothing is spent on padded
+    fragments, and the N x M x R x W products never exist at once. Blocks end where sentences end:
+    the size of the blocks changes a score only by the rounding of the matrix product.
+
+    On a CPU the products are numpy's, which were faster than the backend's; where Keras's backend
+    has an accelerator they run there, in the precision that its float32 products have
+    (TensorFloat-32 is the backend's own setting).
+
+    Args:
+        regions: float `[N, R, H]`; v_i. float16 and memory-mapped arrays are converted by block.
+        region_mask: bool `[N, R]`, True where a region is real, or None if all are. A masked region
+            changes nothing, whatever it holds.
+        words: float `[P, H]`; s_t of the real words or other fragments, sentence after sentence,
+            without padding.
+        lengths: int `[M]`; fragments per sentence, `P` in all. A sentence without any scores 0.
+        pooling: `max`, or `positive_sum`, the sum of what is above 0.
+        block_bytes: bound of the memory taken besides arguments and result. One image against one
+            sentence is the smallest block there is.
+
+    Returns:
+        float32 `[N, M]`.
+
+    Raises:
+        ValueError: if shapes do not fit, an image has no real region, or a real region or fragment
+            holds a value that is not finite.
+    """
+    regions, region_mask, words, lengths = _checked(regions, region_mask, words, lengths)
+    if block_bytes < 1:
+        raise ValueError(f"Expected block_bytes of 1 or more. Received: block_bytes={block_bytes}")
+    num_images, num_regions, width = regions.shape
+    scores = np.zeros((num_images, len(lengths)), np.float32)
+    if not len(words):
+        return scores
+    images, words_per_block = _block_sizes(num_regions, width, int(lengths.max()), block_bytes)
+    word_blocks = _sentence_blocks(lengths, words_per_block)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    accelerated = _has_accelerator()
+    most_words = max(ends[last - 1] - starts[first] for first, last in word_blocks)
+    buffer = np.empty(
+        0 if accelerated else most_words * num_regions * min(images, num_images), np.float32
+    )
+    for first_image in range(0, num_images, images):
+        rows = slice(first_image, first_image + images)
+        block = _region_block(regions[rows], region_mask[rows], first_image, pooling)
+        if accelerated:
+            block = keras.ops.convert_to_tensor(block)
+        for first, last in word_blocks:
+            first_word = starts[first]
+            word_block = np.asarray(words[first_word : ends[last - 1]], np.float32)
+            if first_image == 0 and not np.isfinite(word_block).all():
+                raise ValueError(
+                    "Expected finite word vectors: the model has diverged. Received: "
+                    f"NaN or infinity in sentences {first} to {last - 1}"
+                )
+            pooled = _pooled_products(word_block, block, buffer, pooling)
+            filled = first + np.flatnonzero(lengths[first:last])
+            # reduceat would give an empty sentence its neighbour's word.
+            scores[rows, filled] = np.add.reduceat(pooled, starts[filled] - first_word, axis=0).T
+    return scores
+
+
+def _checked(regions, region_mask, words, lengths):
+    regions, words = np.asanyarray(regions), np.asanyarray(words)
+    lengths = np.asarray(lengths)
+    if regions.ndim != 3 or words.ndim != 2 or regions.shape[2] != words.shape[1]:
+        raise ValueError(
+            "Expected regions [N, R, H] and packed words [P, H] of one width. Received: regions of "
+            f"shape {regions.shape}, words of shape {words.shape}"
+        )
+    lengths = lengths.astype(np.int64) if lengths.size == 0 else lengths
+    if (
+        lengths.ndim != 1
+        or not np.issubdtype(lengths.dtype, np.integer)
+        or (lengths.size and lengths.min() < 0)
+        or lengths.sum() != len(words)
+    ):
+        raise ValueError(
+            "Expected a vector of lengths that sum to the number of packed words. Received: "
+            f"{len(words)} words, lengths of shape {lengths.shape} and sum {lengths.sum()}"
+        )
+    if region_mask is None:
+        region_mask = np.ones(regions.shape[:2], bool)
+    region_mask = np.asarray(region_mask, bool)
+    if region_mask.shape != regions.shape[:2]:
+        raise ValueError(
+            f"Expected a region mask of shape {regions.shape[:2]}. "
+            f"Received: region_mask of shape {region_mask.shape}"
+        )
+    empty = np.flatnonzero(~region_mask.any(axis=1))
+    if empty.size:
+        raise ValueError(
+            "Expected at least one real region in every image (the whole frame). "
+            f"Received: none in image {empty[0]}"
+        )
+    return regions, region_mask, words, lengths.astype(np.int64)
+
+
+def _block_sizes(num_regions, width, longest, block_bytes):
+    """Images and words of a block: near a square product, within the bound with all copies.
+
+    With r regions and w words a block takes r w products, r w / R pooled twice, and at most
+    three copies of r and two of w vectors of the width.
+    """
+    floats = block_bytes / _FLOAT_BYTES
+    per_product = 1.0 + 2.0 / num_regions
+    linear = 5.0 * width / (2.0 * per_product)
+    side = math.sqrt(linear * linear + floats / per_product) - linear
+    words = max(int(side), longest)
+    regions = (floats - 2.0 * words * width) / (per_product * words + 3.0 * width)
+    return max(1, int(regions / num_regions)), words
+
+
+def _sentence_blocks(lengths, words_per_block):
+    """Pairs (first, last + 1) of whole sentences with at most `words_per_block` words a pair."""
+    ends = np.cumsum(lengths)
+    blocks, first, done = [], 0, 0
+    while first < len(lengths):
+        last = int(np.searchsorted(ends, done + words_per_block, side="right"))
+        if ends[last - 1] > done:
+            blocks.append((first, last))
+        first, done = last, ends[last - 1]
+    return blocks
+
+
+def _has_accelerator():
+    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
+
+
+def _region_block(regions, mask, first_image, pooling):
+    """Float32 `[R, n, H]`, each masked region replaced by one that changes nothing.
+
+    A copy of a real region of its image cannot change the maximum, and zeros add nothing to the
+    sum; neither needs a pass over the products.
+    """
+    regions = np.asarray(regions, np.float32)
+    if not mask.all():
+        neutral = np.float32(0.0)
+        if pooling == "max":
+            neutral = regions[np.arange(len(regions)), np.argmax(mask, axis=1)][:, None, :]
+        regions = np.where(mask[:, :, None], regions, neutral)
+    if not np.isfinite(regions).all():
+        raise ValueError(
+            "Expected finite region vectors: the model has diverged or a feature is not finite. "
+            f"Received: NaN or infinity in images {first_image} to "
+            f"{first_image + len(regions) - 1}"
+        )
+    return np.ascontiguousarray(regions.transpose(1, 0, 2))
+
+
+def _pooled_products(words, regions, buffer, pooling):
+    """`[P, H]` and `[R, n, H]` to the products pooled over regions, a numpy array `[P, n]`.
+
+    A region block in numpy is multiplied into `buffer`, which saves touching fresh memory for every
+    block; one on an accelerator is multiplied there.
+    """
+    num_regions, images, width = regions.shape
+    shape = (len(words), num_regions, images)
+    if isinstance(regions, np.ndarray):
+        products = buffer[: math.prod(shape)].reshape(len(words), -1)
+        np.matmul(words, regions.reshape(-1, width).T, out=products)
+        if pooling == "max":
+            return products.reshape(shape).max(axis=1)
+        return np.maximum(products, 0.0, out=products).reshape(shape).sum(axis=1)
+    columns = keras.ops.transpose(keras.ops.reshape(regions, (num_regions * images, width)))
+    products = keras.ops.reshape(keras.ops.matmul(words, columns), shape)
+    if pooling == "max":
+        return keras.ops.convert_to_numpy(keras.ops.max(products, axis=1))
+    return keras.ops.convert_to_numpy(keras.ops.sum(keras.ops.relu(products), axis=1))

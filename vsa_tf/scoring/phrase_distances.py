@@ -3,10 +3,8 @@
 import numpy as np
 
 from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
-from vsa_tf.scoring.blocked_scores import max_sum_scores
+from vsa_tf.scoring.blocked_scores import DEFAULT_BLOCK_BYTES, max_sum_scores
 
-DEFAULT_BLOCK_BYTES = 64 << 20
-_FLOAT_BYTES = 4
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
 
@@ -75,7 +73,7 @@ def phrase_distances(
     phrases = np.concatenate([phrases, np.ones((len(phrases), 1), np.float32)], axis=1)
     one_each = np.ones(len(phrases), np.int64)
     image_floats = regions.shape[1] * phrases.shape[1] + len(phrases)
-    rows = max(1, block_bytes // (_FLOAT_BYTES * image_floats))
+    rows = max(1, block_bytes // (phrases.itemsize * image_floats))
     for first in range(0, len(regions), rows):
         block = np.asarray(regions[first : first + rows], np.float32)
         half_squares = -0.5 * np.square(block).sum(axis=2, keepdims=True)
