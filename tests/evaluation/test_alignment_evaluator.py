@@ -5,12 +5,8 @@ import pytest
 
 from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.evaluation.alignment_evaluator import (
-    AlignmentEvaluator,
-    localization_metrics,
-    ranked_phrases,
-    score_split,
-)
+from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, ranked_phrases
+from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -70,6 +66,11 @@ def _split(phrases, max_words=40):
     return embedded, types.SimpleNamespace(records=records, text=text)
 
 
+def _localized(embedded, data):
+    """The metrics as the evaluator takes them."""
+    return phrase_localization(ranked_phrases(embedded, data), inclusive_pixels=False)
+
+
 def _phrase(caption, first_word, num_words, chain, kind="other"):
     return AnnotatedPhrase(caption, first_word, num_words, chain, kind)
 
@@ -89,7 +90,7 @@ def _phrase(caption, first_word, num_words, chain, kind="other"):
     ],
 )
 def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, correct):
-    metrics = localization_metrics(ranked_phrases(*_split([(phrase,), ()])))
+    metrics = _localized(*_split([(phrase,), ()]))
     assert metrics["R@1"] == (100 if correct else 0)
     # Half of the frame is LEFT or RIGHT: an overlap of .5 is enough, so of three regions the
     # whole frame and the half are right.
@@ -99,7 +100,7 @@ def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, 
 
 def test_captions_are_counted_through_the_split():
     split = _split([(), (_phrase(0, 1, 1, "dog"),)])
-    metrics = localization_metrics(ranked_phrases(*split))
+    metrics = _localized(*split)
     assert (metrics["R@1"], metrics["num_phrases"]) == (100, 1)
     # The padded region is no candidate: both that are left are right.
     assert metrics["chance"] == 100
@@ -108,7 +109,7 @@ def test_captions_are_counted_through_the_split():
 def test_a_truncated_phrase_is_scored_by_the_words_that_are_left():
     phrases = [(_phrase(0, 1, 4, "dog"), _phrase(0, 4, 1, "dog")), (_phrase(0, 1, 1, "dog"),)]
     embedded, data = _split(phrases, max_words=2)
-    metrics = localization_metrics(ranked_phrases(embedded, data))
+    metrics = _localized(embedded, data)
     # "dog" of "dog , a ball" is left. Nothing is left of "ball": regions stay in their order, and
     # the whole frame, of which LEFT is half, comes first. The second image's words are its own.
     assert metrics["num_phrases"] == 3
@@ -117,7 +118,7 @@ def test_a_truncated_phrase_is_scored_by_the_words_that_are_left():
 
 def test_phrases_without_a_box_are_dropped_and_counted():
     phrases = [(_phrase(0, 1, 1, "nothing", "scene"), _phrase(0, 1, 1, "dog", "animals")), ()]
-    metrics = localization_metrics(ranked_phrases(*_split(phrases)))
+    metrics = _localized(*_split(phrases))
     assert (metrics["num_phrases"], metrics["num_dropped"]) == (1, 1)
     assert list(metrics["by_type"]) == ["animals"]
 
@@ -134,10 +135,10 @@ def _model(normalize_by_length):
 
 def test_scores_of_a_split():
     embedded, _ = _split([(), ()])
-    scores = score_split(_model(False), embedded)
+    scores = embedded.scores(_model(False))
     # A word scores 1 where its region is there. "ball" has none in the second image, twice 0.
     np.testing.assert_array_equal(scores, [[4, 3, 2], [3, 2, 2]])
-    scores = score_split(_model(True), embedded)
+    scores = embedded.scores(_model(True))
     np.testing.assert_allclose(scores, [[1, 1, 1], [3 / 4, 2 / 3, 1]], rtol=1e-6)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import CCA
 
-from vsa_tf.evaluation import canonical_correlation as pair_covariance
+from vsa_tf.evaluation import canonical_correlation
 from vsa_tf.evaluation.canonical_correlation import CanonicalCorrelation, PairCovariance
 from vsa_tf.files import write_arrays
 
@@ -172,7 +172,7 @@ def test_features_of_another_width_are_refused():
 def test_blocks_give_the_covariance_of_all_pairs(monkeypatch, dtype, rows):
     rng = np.random.default_rng(0)
     x, y = (rng.normal(3, 2, (100, size)).astype(dtype) for size in (4, 6))
-    monkeypatch.setattr(pair_covariance, "_ROWS", rows)
+    monkeypatch.setattr(canonical_correlation, "_COVARIANCE_ROWS", rows)
     covariance = PairCovariance.of(x, y)
     expected = np.cov(np.concatenate([x, y], axis=1).astype(np.float64).T, bias=True)
     np.testing.assert_allclose(covariance.xx, expected[:4, :4])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_pairs import BOXES, load_pairs, load_phrases, make_network
-from vsa_tf.evaluation import correlation_baseline as module
 from vsa_tf.evaluation.canonical_correlation import CanonicalCorrelation
 from vsa_tf.evaluation.correlation_baseline import (
     REGULARIZATIONS,
@@ -90,7 +89,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(module, "_BATCH_SIZE", 5)
+    monkeypatch.setattr("vsa_tf.evaluation.correlation_baseline._BATCH_SIZE", 5)
 
 
 def test_an_image_is_paired_with_each_of_its_sentences(data):

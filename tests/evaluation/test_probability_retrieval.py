@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_splits import load_split, make_captioner
-from vsa_tf.evaluation import probability_retrieval as module
-from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.evaluation import (
     CaptionOptions,
     EvaluationOptions,
@@ -18,7 +16,7 @@ from vsa_tf.evaluation.probability_retrieval import (
 )
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
-from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods
+from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
 from vsa_tf.text.vocabulary import END_ID, UNK_ID
 
 DIRECTIONS = ("image_to_sentence", "sentence_to_image")
@@ -66,7 +64,9 @@ class TestHandMadeProbabilities:
             self.sampled.append(images["image"].ravel().tolist())
             return np.log(self.GIVEN_TRAINING_IMAGES)
 
-        monkeypatch.setattr(module, "all_log_likelihoods", all_log_likelihoods)
+        monkeypatch.setattr(
+            "vsa_tf.evaluation.probability_retrieval.all_log_likelihoods", all_log_likelihoods
+        )
         return probability_retrieval(
             _Numbered(),
             self.data,
@@ -146,15 +146,14 @@ def test_a_shortlist_of_everything_is_exact(data, alignment):
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, monkeypatch):
     model, looked_at = make_captioner(data), set()
-    compute = module.pair_log_likelihoods
 
-    def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
+    def recorded(model, images, tokens, image_index, sentence_index):
         looked_at.update(zip(image_index.tolist(), sentence_index.tolist()))
-        return compute(model, images, tokens, image_index, sentence_index)
+        return pair_log_likelihoods(model, images, tokens, image_index, sentence_index)
 
-    monkeypatch.setattr(module, "pair_log_likelihoods", pair_log_likelihoods)
+    monkeypatch.setattr("vsa_tf.evaluation.probability_retrieval.pair_log_likelihoods", recorded)
     metrics = _retrieve(model, data, alignment, retrieval="shortlist", shortlist_size=size)
-    scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
+    scores = EmbeddedSplit.embed(alignment, data).scores(alignment)
     best_images = {
         (image, sentence)
         for sentence in range(7)

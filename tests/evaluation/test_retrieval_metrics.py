@@ -7,8 +7,7 @@ import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from tests.evaluation.small_splits import load_split, make_captioner
-from vsa_tf.evaluation import retrieval_metrics as module
-from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, score_split
+from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.evaluation import (
     CaptionOptions,
     EvaluationOptions,
@@ -32,7 +31,7 @@ KEYS = {"image_to_sentence_shortlist", "recall_curves"}
 def test_retrieval_metrics_have_the_layout_of_the_interface():
     image, sentence = np.arange(6)[:, None], np.arange(30)
     scores = np.sin(1.3 * image + 2.1 * sentence) + 0.8 * (image == sentence // 5)
-    metrics = retrieval_metrics(scores, sentence // 5, fold_size=3)
+    metrics = retrieval_metrics(scores, sentence // 5, EvaluationOptions(fold_size=3))
     # docs/equations.md 6.4, retrieval ranks.
     assert metrics["image_to_sentence"]["R@1"] == 100
     assert metrics["image_to_sentence"]["mean_rank"] == 1
@@ -55,7 +54,7 @@ def test_retrieval_metrics_have_the_layout_of_the_interface():
 
 
 def test_intervals_and_folds_may_be_left_out():
-    metrics = retrieval_metrics(np.eye(4), np.arange(4), intervals=False)
+    metrics = retrieval_metrics(np.eye(4), np.arange(4), QUICK)
     assert metrics.keys() == {"image_to_sentence", "sentence_to_image"}
     assert "interval_95" not in metrics["image_to_sentence"]
 
@@ -83,7 +82,7 @@ def _records(frames, image_of_caption):
 
 
 def test_sentences_are_ranked_among_those_of_images_with_like_features(monkeypatch):
-    monkeypatch.setattr(module, "SHORTLIST_SIZE", 2)
+    monkeypatch.setattr("vsa_tf.evaluation.retrieval_metrics.SHORTLIST_SIZE", 2)
     # The frames of 0 and 1 are close, and those of 2 and 3; the last image has no sentence.
     frames = np.float32([[0, 0], [0, 1], [9, 0], [9, 2], [50, 50]])
     records = _records(frames, [0, 0, 1, 2, 3])
@@ -159,7 +158,7 @@ def alignment(data):
 
 def test_alignment_models_are_evaluated_by_it(data, alignment):
     evaluation = AlignmentEvaluator(IAPR_TC12).evaluate(alignment, data, QUICK)
-    scores = score_split(alignment, EmbeddedSplit.embed(alignment, data))
+    scores = EmbeddedSplit.embed(alignment, data).scores(alignment)
     ranks = retrieval_ranks(scores, data.records.image_of_caption)
     expected = iapr_tc12_metrics(scores, ranks, data.records, QUICK)
     assert {name: evaluation.metrics[name] for name in KEYS} == expected

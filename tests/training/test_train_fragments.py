@@ -11,7 +11,6 @@ from tests.data.small_records import set_dependencies, write_records
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
-from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
@@ -101,7 +100,7 @@ def test_a_sentence_without_fragments_scores_nothing(run):
     # The quotation mark is no word of captions: its relation is gone.
     assert data.tokens.lengths.tolist() == [2, 0, 2, 0, 2] * 8
     embedded = EmbeddedSplit.embed(trained.model, data)
-    scores = score_split(trained.model, embedded)
+    scores = embedded.scores(trained.model)
     assert scores.shape == (8, 40)
     silent = data.tokens.lengths == 0
     assert not scores[:, silent].any() and np.abs(scores[:, ~silent]).max() > 0
@@ -123,7 +122,7 @@ def test_scores_are_those_of_training(run):
         model.embed_sentences(batch),
         model.sentence_mask(batch),
     )
-    np.testing.assert_allclose(score_split(model, embedded), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embedded.scores(model), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_pictures_show_relations(run):

@@ -8,7 +8,7 @@ from scipy.linalg import blas
 
 from vsa_tf.files import read_arrays, write_arrays
 
-_ROWS = 4096
+_PROJECTED_ROWS = 4096
 _KIND = "canonical_correlation"
 _COVARIANCE_ROWS = 2048
 
@@ -162,8 +162,8 @@ class CanonicalCorrelation:
             )
         weights = weights * (1.0 + self.correlations) ** self.power
         projections = np.empty([len(features), weights.shape[1]], np.float32)
-        for start in range(0, len(features), _ROWS):
-            rows = slice(start, start + _ROWS)
+        for start in range(0, len(features), _PROJECTED_ROWS):
+            rows = slice(start, start + _PROJECTED_ROWS)
             block = (np.asarray(features[rows], np.float64) - mean) @ weights
             lengths = np.linalg.norm(block, axis=1, keepdims=True)
             projections[rows] = block / np.where(lengths > 0, lengths, 1.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.evaluation.alignment_evaluator import score_split
+from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import (
@@ -12,6 +12,7 @@ from vsa_tf.scoring.phrase_distances import (
 )
 
 WEIGHTS = tuple(step / 20 for step in range(21))
+_QUICK = EvaluationOptions(intervals=False)
 
 
 def combined_retrieval(model, data, scores, options, splits, weight=DEFAULT_PHRASE_WEIGHT):
@@ -49,13 +50,7 @@ def combined_retrieval(model, data, scores, options, splits, weight=DEFAULT_PHRA
     return {
         "weight": weight,
         "num_without_phrases": int(np.count_nonzero(~has_phrases)),
-        **retrieval_metrics(
-            -combined,
-            data.records.image_of_caption,
-            options.intervals,
-            options.fold_size,
-            options.seed,
-        ),
+        **retrieval_metrics(-combined, data.records.image_of_caption, options),
         **tuning,
     }
 
@@ -70,7 +65,7 @@ def recall_sums(distances, phrase_distances, has_phrases, image_of_sentence):
     sums = {}
     for weight in WEIGHTS:
         combined = combined_distance(distances, phrase_distances, has_phrases, weight)
-        sums[weight] = recall_sum(retrieval_metrics(-combined, image_of_sentence, intervals=False))
+        sums[weight] = recall_sum(retrieval_metrics(-combined, image_of_sentence, _QUICK))
     return sums
 
 
@@ -80,7 +75,7 @@ def _of_phrases(data, splits):
     sentences = parts.records.sentence_of_phrase
     if sentences is None:  # a model of words, not of phrases
         embedded = EmbeddedSplit.embed(model, parts)
-        return -score_split(model, embedded), embedded.lengths > 0
+        return -embedded.scores(model), embedded.lengths > 0
     num_sentences = data.records.num_captions
     embedded = EmbeddedPairs.embed(model, parts)
     distances = phrase_distances(

@@ -7,24 +7,24 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 
 
-def generated_ceiling(info, split, ranks):
+def generated_ceiling(records, ranks):
     """Compares sentence-to-image ranks with the best that the captions of a split allow.
 
     A caption of a generated scene may be true of several images of the split. A reader who
     understands every word picks one of them at random: the expected R@1 is the ceiling.
 
     Args:
-        info: `DatasetInfo`; None is returned unless it is of a generated data set.
-        split: name of the split.
-        ranks: int `[M]`, 1-based rank of the right image for every sentence.
+        records: the `RecordSplit`.
+        ranks: its `RetrievalRanks`.
 
     Returns:
-        A dict: `sentence_to_image`, the ceiling of R@1 in percent; `num_identical`, scenes with a
-        twin; `num_unambiguous`, sentences that are true of one image only, and
-        `unambiguous_R@1`, percent, among them.
+        A dict, empty unless the data set is generated, of `ceiling`, a dict: `sentence_to_image`,
+        the ceiling of R@1 in percent; `num_identical`, scenes with a twin; `num_unambiguous`,
+        sentences that are true of one image only, and `unambiguous_R@1`, percent, among them.
     """
+    info = records.info
     if info.dataset != "shape_scenes":
-        return None
+        return {}
     from tfrecords_tools.sources.shape_scenes import ShapeScenes
 
     counts = [
@@ -32,13 +32,16 @@ def generated_ceiling(info, split, ranks):
         for name in ("train", "dev", "test")
     ]
     source = ShapeScenes(*counts, seed=info.contents["settings"]["seed"])
-    ceiling = source.sentence_to_image_ceiling(split)
+    ceiling = source.sentence_to_image_ceiling(records.split)
     unambiguous = np.asarray(ceiling.num_true_scenes) == 1
+    found = ranks.sentence_to_image[unambiguous] == 1
     return {
-        "sentence_to_image": 100.0 * float(ceiling.recall_at_1),
-        "num_identical": int(ceiling.num_duplicates),
-        "num_unambiguous": int(unambiguous.sum()),
-        "unambiguous_R@1": 100.0 * float(np.mean(np.asarray(ranks)[unambiguous] == 1)),
+        "ceiling": {
+            "sentence_to_image": 100.0 * float(ceiling.recall_at_1),
+            "num_identical": int(ceiling.num_duplicates),
+            "num_unambiguous": int(unambiguous.sum()),
+            "unambiguous_R@1": 100.0 * float(np.mean(found)),
+        }
     }
 
 

@@ -1,11 +1,10 @@
-"""Retrieval by the probability that a generator gives a sentence (M section 5)."""
+"""What a generator's probabilities say of a split: retrieval (M section 5) and perplexity."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.evaluation.alignment_evaluator import score_split
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, retrieval_metrics, similar_images
 from vsa_tf.metrics.caption_counts import perplexity
 from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
@@ -46,14 +45,9 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
     sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], training)
     marginal = log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
     image_of_caption = data.records.image_of_caption
-    settings = {
-        "intervals": options.intervals,
-        "fold_size": options.fold_size,
-        "seed": options.seed,
-    }
-    by_probability = retrieval_metrics(likelihood, image_of_caption, **settings)
+    by_probability = retrieval_metrics(likelihood, image_of_caption, options)
     relative = likelihood - marginal
-    normalized = retrieval_metrics(relative, image_of_caption, **settings)
+    normalized = retrieval_metrics(relative, image_of_caption, options)
     metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
         "sentence_to_image": by_probability["sentence_to_image"],
@@ -70,13 +64,6 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
         )
         metrics |= iapr_tc12_metrics(relative, ranks, data.records, options)
     return metrics
-
-
-def log_mean_exp(values):
-    """Returns `log mean exp` over the first axis of `[N, M]`, float64 `[M]`."""
-    values = np.asarray(values, np.float64)
-    highest = values.max(axis=0)
-    return highest + np.log(np.exp(values - highest).mean(axis=0))
 
 
 def _likelihoods(model, data, images, options, captions, retrieval, splits):
@@ -97,7 +84,7 @@ def _likelihoods(model, data, images, options, captions, retrieval, splits):
 def _shortlisted(data, size, splits):
     """Returns which pairs the alignment model finds worth a look, bool `[N, M]`."""
     alignment, alignment_data = splits.shortlist_model(data.records)
-    scores = score_split(alignment, EmbeddedSplit.embed(alignment, alignment_data))
+    scores = EmbeddedSplit.embed(alignment, alignment_data).scores(alignment)
     chosen = np.zeros(scores.shape, bool)
     num_images = min(size, scores.shape[0])
     images = np.argpartition(-scores, num_images - 1, axis=0)[:num_images]
@@ -110,13 +97,11 @@ def _shortlisted(data, size, splits):
     return chosen
 
 
-def encode_images(model, data, batch_size=_BATCH_SIZE):
-    """Returns what the images of a split contribute, a nest of numpy arrays `[N, 1, .]`."""
-    parts = [
-        keras.tree.map_structure(ops.convert_to_numpy, model.encode_images(batch))
-        for batch in data.image_batches(batch_size)
-    ]
-    return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)
+def log_mean_exp(values):
+    """Returns `log mean exp` over the first axis of `[N, M]`, float64 `[M]`."""
+    values = np.asarray(values, np.float64)
+    highest = values.max(axis=0)
+    return highest + np.log(np.exp(values - highest).mean(axis=0))
 
 
 def split_perplexities(model, data, images):
@@ -161,3 +146,12 @@ def _perplexity(model, tokens, images, image_of_caption, uncounted=None):
             is_word[:, :-1] &= token_ids != uncounted
         log_probs.append(values[is_word])
     return perplexity(np.concatenate(log_probs))
+
+
+def encode_images(model, data, batch_size=_BATCH_SIZE):
+    """Returns what the images of a split contribute, a nest of numpy arrays `[N, 1, .]`."""
+    parts = [
+        keras.tree.map_structure(ops.convert_to_numpy, model.encode_images(batch))
+        for batch in data.image_batches(batch_size)
+    ]
+    return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)

@@ -2,25 +2,24 @@
 
 import numpy as np
 
+from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
 from vsa_tf.metrics.shortlists import recall_curve, shortlist_ranks
 from vsa_tf.scoring.nearest_images import nearest_images
 
-_DIRECTIONS = ("image_to_sentence", "sentence_to_image")
+DIRECTIONS = ("image_to_sentence", "sentence_to_image")
 # IAPR TC-12's.
 SHORTLIST_SIZE = 100
 
 
-def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, seed=0, ranks=None):
+def retrieval_metrics(scores, image_of_sentence, options=EvaluationOptions(), ranks=None):
     """Returns recall in both directions, in the layout of `metrics.json`.
 
     Args:
         scores: float `[N, M]`.
         image_of_sentence: int `[M]`.
-        intervals: add bootstrap intervals over images (95 %).
-        fold_size: also give the mean over folds of this many images; 0: do not.
-        seed: of the bootstrap.
+        options: `EvaluationOptions`.
         ranks: of `retrieval_ranks`, where they are known already.
     """
     ranks = ranks or retrieval_ranks(scores, image_of_sentence)
@@ -31,12 +30,14 @@ def retrieval_metrics(scores, image_of_sentence, intervals=True, fold_size=0, se
     metrics = {}
     for direction, (rank, image_of_query) in queries.items():
         metrics[direction] = recall_summary(rank)
-        if intervals:
-            metrics[direction]["interval_95"] = bootstrap_intervals(rank, image_of_query, seed=seed)
-    if fold_size:
+        if options.intervals:
+            metrics[direction]["interval_95"] = bootstrap_intervals(
+                rank, image_of_query, seed=options.seed
+            )
+    if options.fold_size:
         metrics["folds"] = {
-            "fold_size": fold_size,
-            **fold_summaries(scores, image_of_sentence, fold_size),
+            "fold_size": options.fold_size,
+            **fold_summaries(scores, image_of_sentence, options.fold_size),
         }
     return metrics
 
@@ -47,7 +48,7 @@ def recall_sum(metrics):
     Args:
         metrics: dict of `retrieval_metrics`.
     """
-    return sum(metrics[direction][f"R@{k}"] for direction in _DIRECTIONS for k in (1, 5, 10))
+    return sum(metrics[direction][f"R@{k}"] for direction in DIRECTIONS for k in (1, 5, 10))
 
 
 def iapr_tc12_metrics(scores, ranks, records, options):

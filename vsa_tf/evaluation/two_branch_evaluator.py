@@ -45,14 +45,7 @@ class TwoBranchEvaluator:
         records = data.records
         scores = embedded.scores(model)
         ranks = retrieval_ranks(scores, records.image_of_caption)
-        metrics = retrieval_metrics(
-            scores,
-            records.image_of_caption,
-            options.intervals,
-            options.fold_size,
-            options.seed,
-            ranks,
-        )
+        metrics = retrieval_metrics(scores, records.image_of_caption, options, ranks)
         # Nothing in the training of a similarity network makes its sentences comparable.
         if model.has_joint_space:
             metrics |= sentence_metrics(model, data, embedded, options)
@@ -63,8 +56,7 @@ class TwoBranchEvaluator:
                 model, data, scores, options, self._splits, self._retrieval.phrase_weight
             )
         if options.intervals:
-            ceiling = generated_ceiling(records.info, records.split, ranks.sentence_to_image)
-            metrics |= {"ceiling": ceiling} if ceiling else {}
+            metrics |= generated_ceiling(records, ranks)
         pictures = retrieved_pictures(scores, records, options.num_pictures)
         return Evaluation(metrics, pictures, embedded=embedded, scores=scores)
 

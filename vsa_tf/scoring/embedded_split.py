@@ -5,6 +5,10 @@ import dataclasses
 import numpy as np
 from keras import ops
 
+from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
+
+# By the `score_name` of a `FragmentModel`.
+_SCORES = {"max_sum": max_sum_scores, "fragments": all_fragment_scores}
 # Pairs that are scored at a time; each is a few numbers while it is.
 _BLOCK_PAIRS = 1 << 24
 
@@ -42,10 +46,10 @@ class EmbeddedSplit:
         """Runs `model` over all images and sentences of `data`, a `SplitData`."""
         regions, masks, words = [], [], []
         for batch in data.image_batches(image_batch_size):
-            regions.append(ops.convert_to_numpy(model.embed_images(batch)).astype(np.float32))
+            regions.append(_array(model.embed_images(batch)))
             masks.append(ops.convert_to_numpy(batch["region_mask"]))
         for batch in data.sentence_batches(sentence_batch_size):
-            vectors = ops.convert_to_numpy(model.embed_sentences(batch)).astype(np.float32)
+            vectors = _array(model.embed_sentences(batch))
             words.append(vectors[ops.convert_to_numpy(model.sentence_mask(batch))])
         return cls(
             np.concatenate(regions),
@@ -53,6 +57,11 @@ class EmbeddedSplit:
             np.concatenate(words),
             data.tokens.lengths,
         )
+
+    def scores(self, model):
+        """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`."""
+        parts = self.regions, self.region_mask, self.words, self.lengths
+        return _SCORES[model.score_name](*parts, **model.score_options)
 
 
 @dataclasses.dataclass
