@@ -47,7 +47,7 @@ def captions_to_learn(records, settings):
         records: the `RecordSplit` of the training split.
         settings: `Settings`.
     """
-    return _phrase_records(records).captions if _pairs_phrases(settings) else records.captions
+    return _phrase_records(records).captions if settings.model.pairs_phrases else records.captions
 
 
 def dependencies_to_learn(records, settings):
@@ -81,7 +81,7 @@ def as_model_sees(records, text, settings, for_training=False, say=silent):
         records = snippet_records(records, settings.model, say)
         every = dataclasses.replace(settings.data, num_regions=records.info.num_regions)
         return SplitData.load(records, text, every)
-    if _pairs_phrases(settings):
+    if settings.model.pairs_phrases:
         records = _phrase_records(records)
         regions = _phrase_regions(records, settings, say) if for_training else None
         return SplitData.load(records, text, settings.data, regions)
@@ -109,10 +109,6 @@ def _check_dependencies(records):
             "Received: none. Add parses with tfrecords_tools.add_dependencies, or write the "
             "records with --dependencies"
         )
-
-
-def _pairs_phrases(settings):
-    return settings.model.pairs_phrases
 
 
 def _phrase_records(records):
