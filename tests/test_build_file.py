@@ -24,12 +24,13 @@ def _relative(paths):
 
 
 def _dependency(name, path):
-    """Returns the target of what a test's file imports, of ours or installed."""
+    """Returns the target of what a test's file imports; the name itself where there is none."""
     for directory in path.relative_to(ROOT).parents:  # pytest puts a test's on the path
         local = ".".join((*directory.parts, name))
         if local in _OWNERS:
             return _OWNERS[local]
-    return next((dep for dep in _TARGETS if f"{name}.".startswith(f"{dep}.")), name)
+    installed = (dep for dep in _TARGETS if dep not in _ROWS and f"{name}.".startswith(f"{dep}."))
+    return next(installed, name)
 
 
 def test_bazel_reads_it_as_python_does():
