@@ -1,7 +1,7 @@
 """What an evaluation may look at besides its split, read from directories when it is asked for."""
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.model_dir.load_split import as_model_sees, load_split, read_records
+from vsa_tf.model_dir.load_split import load_split, model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 
@@ -12,7 +12,7 @@ class StoredSplits:
     Args:
         trained: the `TrainedModel`.
         data_dir: directory of records.
-        fits: whether something may be fitted to the training split, see `as_model_sees`.
+        fits: whether something may be fitted to the training split, see `model_view`.
         shortlist_model: model_dir of the alignment model that makes shortlists, or None.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
             `FragmentModel`; or None. Both are read now, before anything that takes its time.
@@ -75,7 +75,7 @@ class OtherModel:
         """
         trained = self._trained
         trained.check_records(records)
-        data = as_model_sees(records, trained.text, trained.settings, say=self._say)
+        data = model_view(records, trained.text, trained.settings, say=self._say)
         return trained.model, data
 
 

@@ -29,7 +29,7 @@ def load_split(trained, data_dir, split, for_training=False, say=silent):
         trained: the `TrainedModel`.
         data_dir: directory of records.
         split: name of the split.
-        for_training: see `as_model_sees`.
+        for_training: see `model_view`.
         say: called with each line about the work.
 
     Raises:
@@ -37,7 +37,7 @@ def load_split(trained, data_dir, split, for_training=False, say=silent):
     """
     records = read_records(data_dir, split, say)
     trained.check_records(records)
-    return as_model_sees(records, trained.text, trained.settings, for_training, say)
+    return model_view(records, trained.text, trained.settings, for_training, say)
 
 
 def captions_to_learn(records, settings):
@@ -66,7 +66,7 @@ def dependencies_to_learn(records, settings):
     return records.dependencies
 
 
-def as_model_sees(records, text, settings, for_training=False, say=silent):
+def model_view(records, text, settings, for_training=False, say=silent):
     """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
     Args:

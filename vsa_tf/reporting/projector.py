@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from tensorboard.plugins import projector
 
 from vsa_tf.evaluation.probability_retrieval import encode_images
+from vsa_tf.program import silent
 from vsa_tf.reporting.report_page import printable
 from vsa_tf.visualization.split_pictures import spread
 
@@ -23,7 +24,7 @@ _LARGEST_SIDE = 8192
 MOST_TILES = (_LARGEST_SIDE // TILE) ** 2
 
 
-def write_projector(projector_dir, model, evaluation, data):
+def write_projector(projector_dir, model, evaluation, data, say=silent):
     """Writes vectors.tsv, metadata.tsv, sprites.png and projector_config.pbtxt.
 
     Args:
@@ -31,6 +32,7 @@ def write_projector(projector_dir, model, evaluation, data):
         model: the model.
         evaluation: its `Evaluation`.
         data: the `SplitData`; without stored images there are no sprites.
+        say: called with the command that shows them.
     """
     folder, records = pathlib.Path(projector_dir), data.records
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def write_projector(projector_dir, model, evaluation, data):
         embedding.sprite.image_path = _SPRITES
         embedding.sprite.single_image_dim.extend([TILE, TILE])
     projector.visualize_embeddings(str(folder), config)
-    print(f"embedding projector: tensorboard --logdir={folder}", flush=True)
+    say(f"embedding projector: tensorboard --logdir={folder}")
 
 
 @dataclasses.dataclass

@@ -12,6 +12,7 @@ from PIL import Image
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
+from vsa_tf.program import silent
 
 _MANIFEST = "report.json"
 _WRITER = "vsa_tf.report"
@@ -95,11 +96,13 @@ class PhotographFolder:
     Args:
         records: the records of the split; without stored images pages draw empty frames.
         folder: `ReportFolder`.
+        say: called with a line now and then.
     """
 
-    def __init__(self, records, folder):
+    def __init__(self, records, folder, say=silent):
         self._records = records
         self._folder = folder
+        self._say = say
         self._written = {}
 
     def photograph(self, image):
@@ -108,7 +111,7 @@ class PhotographFolder:
         if image not in self._written:
             self._written[image] = self._write(image)
             if len(self._written) % _PROGRESS_EVERY == 0:
-                print(f"photographs of {len(self._written)} images", flush=True)
+                self._say(f"photographs of {len(self._written)} images")
         return self._written[image]
 
     def _write(self, image):

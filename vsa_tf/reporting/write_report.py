@@ -60,7 +60,7 @@ def write_report(
     report = evaluation_report(settings, data, evaluation.metrics)
     for line in metrics_lines(report):
         say(line)
-    photographs = PhotographFolder(data.records, folder)
+    photographs = PhotographFolder(data.records, folder, say)
     make_pages = _PAGES[settings.model.family]
     pages = make_pages(trained.model, evaluation, data, photographs, options)
     title = f"{settings.training.model} on {report['dataset']} {split}"
@@ -69,7 +69,7 @@ def write_report(
     )
     _write_pages([first, *pages], title, folder)
     if projector_dir:
-        write_projector(projector_dir, trained.model, evaluation, data)
+        write_projector(projector_dir, trained.model, evaluation, data, say)
     return report
 
 

@@ -17,9 +17,9 @@ from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.files import write_atomically
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.load_split import (
-    as_model_sees,
     captions_to_learn,
     dependencies_to_learn,
+    model_view,
     read_records,
 )
 from vsa_tf.model_dir.trained_model import load_text
@@ -158,7 +158,7 @@ def _finish(model, settings, splits, model_dir, say):
     data = splits.get(name)
     if data is None:
         records = read_records(settings.data.data_dir, name, say)
-        data = as_model_sees(records, train.text, settings, say=say)
+        data = model_view(records, train.text, settings, say=say)
     evaluator = make_evaluator(settings, splits=GivenSplits(train))
     options = EvaluationOptions(num_pictures=settings.training.num_pictures)
     evaluation = evaluator.evaluate(model, data, options)
@@ -197,7 +197,7 @@ def _load_splits(settings, model_dir, say):
         captions = captions_to_learn(to_learn, settings)
         text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings), say)
     return {
-        name: as_model_sees(split, text, settings, name == training.train_split, say)
+        name: model_view(split, text, settings, name == training.train_split, say)
         for name, split in records.items()
     }
 
