@@ -5,19 +5,14 @@ import pytest
 from vsa_tf.errors import VsaTfError
 from vsa_tf.export import answer_settings
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.settings import Settings
 
 FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "smoothness")
-MODELS = {"m_rnn": MRnnSettings(), "alignment": AlignmentSettings()}
 
 
 def _settings(name, **given):
     values = {flag: types.SimpleNamespace(value=given.get(flag)) for flag in FLAGS}
-    training = TrainingSettings(model=name)
-    settings = Settings(DataSettings(), OptimizerSettings(), training, MODELS[name])
-    return answer_settings(values, settings)
+    return answer_settings(values, Settings.of(name))
 
 
 def test_without_flags_the_defaults_hold():

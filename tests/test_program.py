@@ -1,8 +1,8 @@
 """Command lines as a user types them, where importing TensorFlow would fail."""
 
+import dataclasses
 import errno
 import functools
-import pathlib
 import re
 import sys
 
@@ -15,7 +15,6 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
-ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = {
     "vsa_tf.train": (
         "model_dir",
@@ -130,8 +129,7 @@ def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
 
 
 def _write_settings(model_dir, model, inputs=None, **values):
-    groups = [DataSettings(), OptimizerSettings(), TrainingSettings(model=model)]
-    settings = Settings(*groups, MODELS[model].settings(**values))
+    settings = Settings.of(model, **values)
     (model_dir / "config.json").write_text(settings.to_json(inputs or {}), encoding="utf-8")
 
 
@@ -200,7 +198,7 @@ def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, arg
         ({"task": "region_phrase"}, "--phrase_model=m", "Received: the model .*region_phrase"),
         ({"text": "gru"}, "--baseline=cca", "a fixed text feature.*--text=gru"),
         # It is of images and sentences itself.
-        ({}, "--phrase_model=.", "Received: . with the model embedding image_sentence"),
+        ({}, "--phrase_model=.", "Received: . with the model embedding$"),
     ],
 )
 def test_evaluation_refuses_what_a_two_branch_network_cannot_do(
@@ -227,9 +225,10 @@ def test_evaluation_refuses_what_pixels_have_no_features_for(run, tmp_path, argu
 def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):
     # Read in a process of its own: this one keeps its flags.
     (tmp_path / "read.py").write_text(
-        "from vsa_tf import config, program\n"
-        "config.define_flags()\n"
-        "program.run(lambda: print(config.settings_from_flags().to_json({}), end=''), '')\n"
+        "from vsa_tf import program, settings_flags\n"
+        "settings_flags.define_flags()\n"
+        "read = settings_flags.settings_from_flags\n"
+        "program.run(lambda: print(read().to_json({}), end=''), '')\n"
     )
     flagfile = [
         "--model_dir=model",
@@ -259,17 +258,46 @@ def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):
     assert (settings.model.joint_size, settings.model.frame_context) == (9, False)
 
 
-@pytest.mark.parametrize("flagfile", sorted(ROOT.glob("flags/*.flags")), ids=lambda path: path.name)
-def test_every_flagfile_is_read(run, tmp_path, flagfile):
-    (tmp_path / "read.py").write_text(
-        "from vsa_tf import config, program\n"
-        "config.define_flags()\n"
-        "program.run(lambda: config.settings_from_flags(), '')\n"
-    )
-    arguments = (f"--flagfile={flagfile}", "--data_dir=.", f"--model_dir={tmp_path}")
-    # Nested flagfiles are named from the root of the checkout, where the README's commands run.
-    result = run("read", *arguments, cwd=ROOT)
+def _help_of_training(run, *arguments):
+    """Lines of `--help` without TensorFlow, and the settings that each section names."""
+    result = run("vsa_tf.train", *arguments, "--help")
     assert result.returncode == 0, result.stderr
+    sections = {}
+    for line in result.stdout.splitlines():
+        if re.match(r"\w", line):
+            names = sections.setdefault(line, [])
+        elif match := re.match(r"  --(\w+): \S", line):
+            names.append(match[1])
+    return result.stdout.splitlines(), {title: names for title, names in sections.items() if names}
+
+
+def test_help_of_training_is_grouped_and_short(run):
+    lines, sections = _help_of_training(run)
+    assert len(lines) < 170 and max(map(len, lines)) <= 100
+    titles = ["Run", "Data", "Optimiser", "The model: --model=alignment"]
+    assert list(sections)[:4] == titles and list(sections)[4].startswith("Other models")
+    # Every setting once; a flagfile is no setting.
+    names = [name for section in sections.values() for name in section]
+    groups = (DataSettings, OptimizerSettings, TrainingSettings)
+    groups += tuple(kind.settings for kind in MODELS.values())
+    expected = {field.name for group in groups for field in dataclasses.fields(group)}
+    assert sorted(names) == sorted({*expected, "flagfile"})
+
+
+def test_help_of_a_model_names_its_settings_and_none_of_others(run):
+    lines, sections = _help_of_training(run, "--model=m_rnn")
+    names = sections.pop("The model: --model=m_rnn")
+    own, other = (
+        {field.name for field in dataclasses.fields(MODELS[name].settings)}
+        for name in ("m_rnn", "similarity")
+    )
+    assert set(names) == own | {"flagfile"}
+    assert list(sections) == ["Run", "Data", "Optimiser"]
+    assert not (other - own) & set(names).union(*sections.values())
+    # Defaults are the model's, of shared settings too.
+    text = "\n".join(lines)
+    assert re.search(r"--num_regions: .*\[1\]", text)
+    assert re.search(r"--recurrent_size: .*\[256\]", text)
 
 
 class TestRun:

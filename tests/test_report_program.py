@@ -5,8 +5,7 @@ import re
 import pytest
 
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf.models.model_table import MODELS
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.settings import Settings
 
 
 @pytest.fixture
@@ -38,9 +37,8 @@ def test_wrong_flags_are_refused_before_tensorflow(refused, arguments, message):
     [("m_rnn", {}), ("embedding", {}), ("similarity", {"task": "region_phrase"})],
 )
 def test_queries_are_refused_where_a_model_finds_no_regions(refused, tmp_path, model, values):
-    groups = DataSettings(), OptimizerSettings(), TrainingSettings(model=model)
-    settings = Settings(*groups, MODELS[model].settings(**values))
+    settings = Settings.of(model, **values)
     (tmp_path / "config.json").write_text(settings.to_json({}), encoding="utf-8")
     line = refused("--model_dir=.", "--output_dir=report", "--query=red bus")
-    assert re.search(f"--query is not for the model {model}", line)
+    assert re.search(f"--query is not for this {model} model, which finds no regions", line)
     assert not (tmp_path / "report").exists()

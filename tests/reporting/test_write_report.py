@@ -14,12 +14,9 @@ from PIL import Image
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.generated_scenes import generate_data
-from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
 from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.settings import Settings
 from vsa_tf.training.train_model import train_model
 
 NUM_IMAGES = 5
@@ -33,11 +30,11 @@ _NETWORK = {
     "crop_size": 16,
 }
 MODELS = {
-    "alignment": ("alignment", AlignmentSettings(crop_size=16, joint_size=8)),
-    "captions": ("m_rnn", MRnnSettings(crop_size=16)),
-    "retrieval": ("embedding", EmbeddingSettings(**_NETWORK)),
-    "phrases": ("embedding", EmbeddingSettings(**_NETWORK, task="region_phrase")),
-    "similarity": ("similarity", SimilaritySettings(**_NETWORK, task="region_phrase")),
+    "alignment": ("alignment", {"crop_size": 16, "joint_size": 8}),
+    "captions": ("m_rnn", {"crop_size": 16}),
+    "retrieval": ("embedding", _NETWORK),
+    "phrases": ("embedding", {**_NETWORK, "task": "region_phrase"}),
+    "similarity": ("similarity", {**_NETWORK, "task": "region_phrase"}),
 }
 SECTIONS = {
     "alignment": ["images", "queries", "magnitudes", "image_search", "image_annotation", "phrases"],
@@ -55,21 +52,20 @@ def make(tmp_path_factory):
 
     @functools.cache
     def make(kind):
-        name, model = MODELS[kind]
-        settings = Settings(
-            DataSettings(
-                data_dir=str(folder / "data"),
-                dataset="shape_scenes",
-                num_examples=f"6,{NUM_IMAGES},3",
-                min_count=1,
-                image_size=32,
-                batch_size=8,
-            ),
-            OptimizerSettings(optimizer="adam"),
-            TrainingSettings(
-                model=name, model_dir=str(folder / kind), num_epochs=1, num_pictures=0
-            ),
-            model,
+        name, values = MODELS[kind]
+        settings = Settings.of(
+            name,
+            data_dir=str(folder / "data"),
+            dataset="shape_scenes",
+            num_examples=f"6,{NUM_IMAGES},3",
+            min_count=1,
+            image_size=32,
+            batch_size=8,
+            optimizer="adam",
+            model_dir=str(folder / kind),
+            num_epochs=1,
+            num_pictures=0,
+            **values,
         )
         generate_data(settings)
         train_model(settings)

@@ -1,0 +1,217 @@
+"""Settings as flags of a command line, and of a flagfile."""
+
+import contextlib
+import re
+
+import pytest
+from absl import flags
+
+from tests.source_imports import ROOT
+from vsa_tf.errors import VsaTfError
+from vsa_tf.models.captioning.settings import MRnnSettings
+from vsa_tf.models.model_table import MODELS
+from vsa_tf.settings import Settings
+from vsa_tf.settings_flags import define_flags, settings_from_flagfile, settings_from_flags
+
+FLAGFILES = sorted(ROOT.glob("flags/*.flags"))
+
+
+@contextlib.contextmanager
+def _refused(message):
+    """Expects an error that programs print as one line, which matches `message`."""
+    with pytest.raises(VsaTfError) as error:
+        yield
+    assert re.search(message, error.value.of_flags)
+    assert "\n" not in error.value.of_flags
+
+
+@pytest.fixture
+def read_flags(tmp_path):
+    """Returns the settings of a command line."""
+
+    def read(*arguments):
+        values = flags.FlagValues()
+        define_flags(values)
+        values(["program", f"--data_dir={tmp_path}", "--model_dir=model", *arguments])
+        return settings_from_flags(values)
+
+    return read
+
+
+def test_each_model_has_its_own_defaults(read_flags):
+    for name, model in MODELS.items():
+        settings = read_flags(f"--model={name}")
+        assert settings.model == model.settings()
+        assert settings.training.model == name
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("alignment", ("sgd", 0.0, 0)), ("dvsa_rnn", ("rmsprop", 5.0, 1)), ("m_rnn", ("sgd", 0.0, 1))],
+)
+def test_shared_flags_start_as_the_models_paper_says(read_flags, model, expected):
+    settings = read_flags(f"--model={model}")
+    optimizer = settings.optimizer
+    received = optimizer.optimizer, optimizer.clip_value, settings.data.num_regions
+    assert received == expected
+
+
+def test_a_shared_flag_that_is_given_wins(read_flags):
+    # Even where it says what is the default without the model.
+    settings = read_flags("--model=dvsa_rnn", "--optimizer=sgd", "--clip_value=0")
+    assert (settings.optimizer.optimizer, settings.optimizer.clip_value) == ("sgd", 0)
+    assert settings.data.num_regions == 1
+    # Norm clipping takes the place of the model's own; its absence, given, does not.
+    for norm, value in (("2.5", 0.0), ("0", 5.0)):
+        optimizer = read_flags("--model=dvsa_rnn", f"--clip_norm={norm}").optimizer
+        assert (optimizer.clip_norm, optimizer.clip_value) == (float(norm), value)
+    with _refused("Received: --num_regions=0"):
+        read_flags("--model=dvsa_rnn", "--num_regions=0")
+
+
+def test_a_models_flags_reach_its_settings(read_flags):
+    model = read_flags(
+        "--model=m_rnn",
+        "--variant=shared",
+        "--cell=lstm",
+        "--beam_size=3",
+        "--initialize_bias",
+        "--weight_penalty=0.01",
+        "--selection=CIDEr",
+        "--multimodal_size=9",
+    ).model
+    assert model == MRnnSettings(
+        variant="shared",
+        cell="lstm",
+        beam_size=3,
+        initialize_bias=True,
+        weight_penalty=0.01,
+        selection="CIDEr",
+        multimodal_size=9,
+    )
+    assert read_flags("--model=dvsa_rnn", "--noinitialize_bias").model.initialize_bias is False
+
+
+@pytest.mark.parametrize(
+    ("model", "flag"),
+    [
+        ("m_rnn", "joint_size=8"),
+        ("m_rnn", "hidden_size=8"),
+        ("dvsa_rnn", "variant=shared"),
+        ("dvsa_rnn", "margin=0.5"),
+        ("alignment", "beam_size=7"),
+        ("alignment", "snippets=x"),
+        ("alignment", "initialize_bias"),
+        ("m_rnn", "nowhole_frame"),
+    ],
+)
+def test_flags_of_other_models_are_refused(read_flags, model, flag):
+    name = flag.split("=")[0].removeprefix("no")
+    with _refused(f"--{name} is not a setting of --model={model}; leave it out"):
+        read_flags(f"--model={model}", f"--{flag}")
+
+
+@pytest.mark.parametrize(
+    ("model", "cell"), [("alignment", "rnn"), ("m_rnn", "rnn"), ("dvsa_rnn", "relu")]
+)
+def test_choices_of_other_models_are_refused(read_flags, model, cell):
+    choices = "rnn, gru, lstm" if model == "dvsa_rnn" else "relu, gru, lstm"
+    with _refused(f"--cell of --model={model} to be one of {choices}.*: {cell}$"):
+        read_flags(f"--model={model}", f"--cell={cell}")
+
+
+def test_choices_of_no_model_are_refused(read_flags):
+    for flag in ("cell=tanh", "variant=m_rnn", "selection=loss", "model=captioner"):
+        with pytest.raises(flags.IllegalFlagValueError, match=flag.split("=")[0]):
+            read_flags("--model=m_rnn", f"--{flag}")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_flagfile_of_settings_gives_them_again(read_flags, model, tmp_path):
+    settings = read_flags(f"--model={model}", "--dropout=0.25", "--clip_value=0")
+    path = tmp_path / "flagfile"
+    path.write_text(settings.to_flags(), encoding="utf-8")
+    assert read_flags(f"--flagfile={path}") == settings
+    assert read_flags(f"--flagfile={path}", "--dropout=0.75").model.dropout == 0.75
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("--batch_size=101", "must be a multiple of --num_neighbors=2"),
+        ("--tokenizer=wordpiece", "--text=hglmm counts words: it needs --tokenizer=word"),
+        ("--regions_context --num_regions=1", "more regions than the frame"),
+        ("--regions_context --task=region_phrase", "needs --task=image_sentence"),
+        ("--region_geometry", "needs --task=region_phrase"),
+        ("--learn_temperature", "no meaning without --negatives=softmax"),
+        ("--image_to_text_weight=0 --text_to_image_weight=0", "nothing is learnt"),
+        ("--text=tf_idf --word_vectors=setup.cfg", "no meaning with --text=tf_idf"),
+    ],
+)
+def test_settings_of_two_branch_networks_that_contradict_are_refused(read_flags, flag, reason):
+    with _refused(reason):
+        read_flags("--model=embedding", *flag.split())
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "values"),
+    [
+        ("alignment", [], {}),
+        (
+            "alignment",
+            ["--frame_context", "--joint_size=7", "--margin=2", "--similarity=cosine"],
+            {"frame_context": True, "joint_size": 7, "margin": 2.0, "similarity": "cosine"},
+        ),
+        ("m_rnn", ["--variant=shared", "--num_epochs=3"], {"variant": "shared", "num_epochs": 3}),
+        (
+            "dvsa_rnn",
+            ["--noinitialize_bias", "--clip_norm=2"],
+            {"initialize_bias": False, "clip_norm": 2},
+        ),
+        ("similarity", ["--text=gru", "--batch_size=8"], {"text": "gru", "batch_size": 8}),
+    ],
+)
+def test_keywords_give_what_flags_give(read_flags, tmp_path, model, arguments, values):
+    places = {"data_dir": str(tmp_path), "model_dir": "model"}
+    assert Settings.of(model, **places, **values) == read_flags(f"--model={model}", *arguments)
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
+def test_a_flagfile_read_from_python_is_that_of_a_command_line(
+    read_flags, tmp_path, monkeypatch, path
+):
+    # Nested flagfiles are named from the root of the checkout, where the README's commands run.
+    monkeypatch.chdir(ROOT)
+    places = {"data_dir": str(tmp_path), "model_dir": "model"}
+    changes = {"dropout": 0.125, "num_epochs": 3}
+    settings = settings_from_flagfile(path, **places)
+    assert settings == read_flags(
+        f"--flagfile={path}", f"--data_dir={tmp_path}", "--model_dir=model"
+    )
+    changed = [f"--{name}={value}" for name, value in changes.items()]
+    again = read_flags(
+        f"--flagfile={path}", f"--data_dir={tmp_path}", "--model_dir=model", *changed
+    )
+    assert settings_from_flagfile(path, **places, **changes) == again != settings
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes", "message"),
+    [
+        ("--joint_width=7", {}, "joint_width"),
+        ("--joint_size=many", {}, "joint_size"),
+        ("--model=m_rnn\n--joint_size=7", {}, "--joint_size is not a setting of --model=m_rnn"),
+        ("--model=m_rnn", {"joint_size": 7}, "--joint_size is not a setting of --model=m_rnn"),
+        ("--flagfile=nowhere.flags", {}, "nowhere.flags"),
+    ],
+)
+def test_a_flagfile_of_what_is_no_setting_is_one_error(tmp_path, lines, changes, message):
+    path = tmp_path / "some.flags"
+    path.write_text(lines, encoding="utf-8")
+    with _refused(message):
+        settings_from_flagfile(path, **changes)
+
+
+def test_a_flagfile_that_there_is_not_is_one_error(tmp_path):
+    with _refused("nowhere.flags"):
+        settings_from_flagfile(tmp_path / "nowhere.flags")
