@@ -25,7 +25,7 @@ class _AlignmentStep(TorchComparison):
         ("feature_size", 1280, "numbers of a region's feature"),
         ("width", 1000, "width of region and word vectors"),
         ("num_words", 20, "words of every sentence, none of them padding"),
-        ("embedding_size", 300, "width of a word's embedding"),
+        ("word_embedding_size", 300, "width of a word's embedding"),
         ("vocabulary_size", 3000, "number of token ids"),
     )
     timed_steps = 3
@@ -65,8 +65,11 @@ class _AlignmentStep(TorchComparison):
         return AlignmentModel(
             self.flags.vocabulary_size,
             self.flags.width,
-            word_encoder={"embedding_size": self.flags.embedding_size, "cell": "relu"},
-            loss={"margin": _MARGIN, "negatives": "sum"},
+            word_embedding_size=self.flags.word_embedding_size,
+            cell="relu",
+            dropout=0.0,
+            margin=_MARGIN,
+            negatives="sum",
         )
 
     def keras_optimizer(self):
@@ -88,7 +91,7 @@ class _AlignmentStep(TorchComparison):
             return self.torch_linear(layer.cell.recurrent_kernel, layer.cell.bias)
 
         encoder = model.sentence_encoder
-        word_table = torch.nn.Embedding(flags.vocabulary_size, flags.embedding_size)
+        word_table = torch.nn.Embedding(flags.vocabulary_size, flags.word_embedding_size)
         word_table.weight.data = self.torch_tensor(encoder.word_table.embeddings)
         w_m, w_e = dense(model.region_encoder.projection), dense(encoder.input_projection)
         w_d = dense(encoder.output_projection)

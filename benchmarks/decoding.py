@@ -73,10 +73,9 @@ def _trained_model(flags):
     from vsa_tf.data.split_data import SplitData
     from vsa_tf.errors import VsaTfError
     from vsa_tf.model_dir.trained_model import TrainedModel
-    from vsa_tf.models.captioning.captioner import Captioner
 
     trained = TrainedModel(flags.model_dir)
-    if not isinstance(trained.model, Captioner):
+    if trained.settings.model.family != "captioning":
         raise VsaTfError(f"{flags.model_dir} holds no caption generator")
     records = RecordSplit(flags.data_dir or trained.settings.data.data_dir, flags.split)
     if records.num_images < flags.batch_size:
