@@ -41,7 +41,7 @@ def decode_image(data, max_pixels=DEFAULT_MAX_PIXELS):
         ImageError: when the image cannot be decoded, is smaller than 8 x 8 or too large.
     """
     with _opened(data, max_pixels) as image:
-        return np.array(_to_rgb(image))
+        return np.array(to_rgb(image))
 
 
 def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
@@ -154,7 +154,8 @@ def _orientation(image):
     return image.getexif().get(_ORIENTATION, 1)
 
 
-def _to_rgb(image):
+def to_rgb(image):
+    """Returns a `PIL.Image.Image` as `decode_image` sees it: upright, in RGB, opaque on white."""
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):

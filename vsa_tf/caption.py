@@ -81,7 +81,8 @@ def main(images):
     def ask(images):
         return [[found.to_dict()] for found in model.caption(images, values.num_captions)]
 
-    write_answers(paths, ask)
+    # Draws follow one another from the seed.
+    write_answers(paths, ask, batches_at_a_time=1 if values.sample else None)
 
 
 def _check_exported(values, card):

@@ -84,6 +84,17 @@ def test_batches_are_asked_about_at_the_same_time(tmp_path, monkeypatch):
     assert list(answered_images(paths, ask)) == [(path, 1, None) for path in paths]
 
 
+def test_one_batch_at_a_time_is_asked_about_in_the_order_of_the_files(tmp_path):
+    paths, asked = write_files(tmp_path, [bytes([number]) * 2 for number in range(80)]), []
+
+    def ask(images):
+        asked.extend(images)
+        return images
+
+    found = [answer for _, answer, _ in answered_images(paths, ask, batches_at_a_time=1)]
+    assert asked == found == [bytes([number]) * 2 for number in range(80)]
+
+
 def test_an_error_of_the_model_ends_the_answers(tmp_path):
     def ask(images):
         raise VsaTfError("the server does not answer")

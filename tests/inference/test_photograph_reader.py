@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from tests.tfrecords_tools.fake_models import FEATURE_SIZE, FakeDetector, FakeEncoder
+from tfrecords_tools.image_decoding import decode_image
+from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import photograph_reader
 from vsa_tf.inference.photograph_reader import PhotographReader
@@ -17,15 +19,11 @@ _INPUTS = {
 _PIXELS = {"region_feature_size": 0, "encoder": {"spec": "pixels"}, "detector": {"spec": "none"}}
 
 
-@pytest.fixture
-def photographs(tmp_path):
-    """Three files, the second of which is no image."""
-    paths = []
-    for index in range(3):
-        paths.append(tmp_path / f"{index}.png")
-        Image.new("RGB", (30, 20), (index * 40, 10, 250)).save(paths[-1])
-    paths[1].write_text("no image")
-    return paths
+def _photograph(index):
+    """Returns a photograph of one colour, `(encoded, image)`."""
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20), (index * 40, 10, 250)).save(file, "PNG")
+    return file.getvalue(), decode_image(file.getvalue())
 
 
 @pytest.fixture
@@ -35,11 +33,8 @@ def reader(monkeypatch):
     return PhotographReader(_INPUTS, 0, "fake", "fake", num_regions=4)
 
 
-def test_a_file_that_is_no_image_is_reported_and_the_others_are_read(reader, photographs):
-    ((results, batch),) = reader.batches(photographs)
-    assert [path for path, _ in results] == photographs
-    assert [reason is None for _, reason in results] == [True, False, True]
-    assert "not an image" in results[1][1]
+def test_every_photograph_is_a_row(reader):
+    batch = reader.batch([_photograph(0), _photograph(2)])
     # FakeEncoder's first number is the mean of all pixels.
     np.testing.assert_allclose(
         batch["region_features"][:, 0, 0], [(0 + 10 + 250) / 3, (80 + 10 + 250) / 3], rtol=1e-3
@@ -47,8 +42,8 @@ def test_a_file_that_is_no_image_is_reported_and_the_others_are_read(reader, pho
     assert batch["region_features"].dtype == np.float16
 
 
-def test_regions_are_the_frame_the_detections_and_padding(reader, photographs):
-    ((_, batch),) = reader.batches(photographs[:1])
+def test_regions_are_the_frame_the_detections_and_padding(reader):
+    batch = reader.batch([_photograph(0)])
     np.testing.assert_array_equal(batch["region_mask"], [[True, True, True, False]])
     np.testing.assert_allclose(
         batch["region_boxes"][0], [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 0.5, 1], [0, 0, 0, 0]]
@@ -56,23 +51,19 @@ def test_regions_are_the_frame_the_detections_and_padding(reader, photographs):
     np.testing.assert_array_equal(batch["region_features"][0, :, 4], [0, 1, 2, 0])
 
 
-def test_a_missing_file_is_reported(reader, tmp_path):
-    ((results, batch),) = reader.batches([tmp_path / "none.png"])
-    assert results == [(tmp_path / "none.png", "No such file or directory")]
-    assert batch is None
+def test_given_boxes_take_the_place_of_the_detections(reader):
+    boxes = np.float32([[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], *[[0.5, 0.5, 1, 1]] * 3])
+    batch = reader.batch([_photograph(0), _photograph(1)], [boxes, boxes[:2]])
+    np.testing.assert_array_equal(batch["region_boxes"][0], boxes)
+    np.testing.assert_array_equal(batch["region_mask"].sum(axis=1), [6, 2])
+    assert batch["region_features"].shape[:2] == (2, 6)
 
 
-def test_files_are_read_in_batches(reader, photographs):
-    batches = list(reader.batches(photographs, batch_size=2))
-    assert [len(results) for results, _ in batches] == [2, 1]
-
-
-def test_pixels_are_read_as_training_read_them(photographs):
-    from vsa_tf.data.image_input import resized_image
-
-    ((_, batch),) = PhotographReader(_PIXELS, 8).batches(photographs[:1])
+def test_pixels_are_read_as_training_read_them():
+    data, image = _photograph(0)
+    batch = PhotographReader(_PIXELS, 8).batch([(data, image)])
     jpeg = io.BytesIO()  # records hold what is no JPEG as one
-    Image.open(photographs[0]).save(jpeg, "JPEG", quality=95)
+    Image.fromarray(image).save(jpeg, "JPEG", quality=95)
     np.testing.assert_array_equal(batch["images"][0], resized_image(jpeg.getvalue(), 8))
     np.testing.assert_array_equal(batch["region_boxes"], [[[0, 0, 1, 1]]])
 

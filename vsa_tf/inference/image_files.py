@@ -46,22 +46,24 @@ def _below(directory):
                 yield os.path.join(folder, name)
 
 
-def answered_images(paths, ask):
+def answered_images(paths, ask, batches_at_a_time=None):
     """Asks about image files, some at a time; what cannot be read stops none of the others.
 
     Args:
         paths: sequence of files.
         ask: takes a list of encoded images, bytes, and returns a list of their answers; raises
             InputError if it cannot read one of them. It is called by several threads at a time.
+        batches_at_a_time: how many; 1: in the order of the files; None: as the cores allow.
 
     Yields:
         `(path, answer, None)`, or `(path, None, reason)`, in the order of `paths`.
     """
+    batches_at_a_time = batches_at_a_time or _BATCHES_AT_A_TIME
     asked = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(_BATCHES_AT_A_TIME) as pool:
+    with concurrent.futures.ThreadPoolExecutor(batches_at_a_time) as pool:
         for batch in _batches(paths):
             asked.append(pool.submit(_answered, batch, ask))
-            if len(asked) > _BATCHES_AT_A_TIME:
+            if len(asked) > batches_at_a_time:
                 yield from asked.popleft().result()
         while asked:
             yield from asked.popleft().result()
@@ -109,7 +111,7 @@ def _each(images, ask):
     return _each(images[:half], ask) + _each(images[half:], ask)
 
 
-def write_answers(paths, ask, output=None):
+def write_answers(paths, ask, output=None, batches_at_a_time=None):
     """Writes a JSON line for each answer, `{"image": path, ...}`, or `{"image", "error"}`.
 
     Args:
@@ -117,6 +119,7 @@ def write_answers(paths, ask, output=None):
         ask: takes a list of encoded images and returns, for each, the list of its lines, dicts;
             raises InputError, see `answered_images`.
         output: a text file; None: the standard output.
+        batches_at_a_time: see `answered_images`.
 
     Raises:
         VsaTfError: when all others are done, if some files could not be read.
@@ -124,7 +127,7 @@ def write_answers(paths, ask, output=None):
     output = output or sys.stdout
     progress = Progress(len(paths))
     num_failed = 0
-    for path, lines, reason in answered_images(paths, ask):
+    for path, lines, reason in answered_images(paths, ask, batches_at_a_time):
         num_failed += reason is not None
         for line in [{"error": reason}] if reason else lines:
             print(json.dumps({"image": str(path), **line}), file=output, flush=True)

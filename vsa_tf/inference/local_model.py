@@ -119,6 +119,6 @@ def _check_prefix(settings, text):
     num_words = len(text.tokenize(settings.prefix))
     if num_words >= settings.max_caption_words:
         raise VsaTfError(
-            f"--prefix has {num_words} words; raise --max_words, which is "
-            f"{settings.max_caption_words}"
+            f"--prefix has {num_words} words, which leaves no room for more in captions of at most "
+            f"{settings.max_caption_words}, their end counted: shorten it, or allow longer captions"
         )

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.image_decoding import to_rgb
 from vsa_tf.errors import InputError
 
 
@@ -28,7 +29,8 @@ def encoded(photograph):
         except OSError as error:
             raise InputError(f"{photograph}: {error.strerror or error}") from error
     if isinstance(photograph, np.ndarray):
-        if photograph.dtype != np.uint8 or photograph.shape[2:] not in ((), (3,)):
+        is_picture = photograph.ndim == 2 or photograph.ndim == 3 and photograph.shape[2] == 3
+        if photograph.dtype != np.uint8 or not is_picture:
             raise InputError(
                 "Expected a photograph of uint8 [h, w, 3]. Received: "
                 f"{photograph.dtype} {list(photograph.shape)}"
@@ -40,5 +42,5 @@ def encoded(photograph):
             f"{type(photograph).__name__}"
         )
     file = io.BytesIO()
-    photograph.convert("RGB").save(file, "PNG")
+    to_rgb(photograph).save(file, "PNG")
     return file.getvalue()

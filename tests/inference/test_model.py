@@ -1,0 +1,274 @@
+"""A model from Python: wherever it is, and however a photograph is given, it answers the same."""
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.inference.given_model import ALIGN, GivenModel
+from tests.inference.small_models import make_model_dir
+from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.inference.export_model import GraphModel
+from vsa_tf.inference.local_model import LocalModel
+from vsa_tf.inference.model import Model, open_model
+from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import MRnnSettings
+from vsa_tf.models.two_branch.settings import EmbeddingSettings
+from vsa_tf.server.model_config import ModelConfig
+from vsa_tf.server.model_server import ModelServer
+
+PLACES = ("model_dir", "saved_model", "server")
+SENTENCE = "A red dog plays"
+ANSWERS = {"beam_size": 3, "num_captions": 2, "max_caption_words": 6}
+GRID = {"detector": "grid", "num_regions": 4}
+MODELS = {
+    "alignment": (AlignmentSettings(crop_size=16, joint_size=8, similarity="cosine"), GRID),
+    "m_rnn": (MRnnSettings(crop_size=16), {}),
+    "embedding": (EmbeddingSettings(text="gru", crop_size=16), {}),
+}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """What `open_model` takes, by name of the model and place."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, (settings, inputs) in MODELS.items():
+        make_model_dir(folder / name, name, settings, **inputs)
+        (folder / "exported" / name).mkdir(parents=True)
+        local = LocalModel(folder / name, settings=AnswerSettings(**ANSWERS))
+        GraphModel(local).save(folder / "exported" / name / "1")
+    configs = [ModelConfig(name, str(folder / "exported" / name)) for name in MODELS]
+    with ModelServer(configs, settle_seconds=0) as server:
+        while not all(server.catalog.available()[name] for name in MODELS):
+            threading.Event().wait(0.05)
+        yield {
+            name: {
+                "model_dir": folder / name,
+                "saved_model": str(folder / "exported" / name),
+                "server": f"127.0.0.1:{server.rest_port}/{name}",
+            }
+            for name in MODELS
+        }
+
+
+@pytest.fixture(scope="module")
+def models(sources):
+    """The same models, each opened once in every place."""
+    return {
+        name: {
+            place: open_model(source, **(ANSWERS if place == "model_dir" else {}))
+            for place, source in places.items()
+        }
+        for name, places in sources.items()
+    }
+
+
+def _pixels(seed):
+    low = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), "uint8")
+    return np.asarray(Image.fromarray(low).resize((50, 40)))
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """One photograph, in every form."""
+    path = tmp_path_factory.mktemp("photograph") / "photograph.png"
+    Image.fromarray(_pixels(0)).save(path)
+    return [str(path), path, path.read_bytes(), Image.open(path), _pixels(0)]
+
+
+def _assert_same(found, expected, tolerance=1e-5):
+    """Asserts that texts are equal and numbers nearly so, however they are nested."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            _assert_same(found[key], value, tolerance)
+    elif isinstance(expected, list):
+        for each, other in zip(found, expected, strict=True):
+            _assert_same(each, other, tolerance)
+    elif np.asarray(expected).dtype.kind in "OU":
+        np.testing.assert_array_equal(found, expected)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("alignment", lambda model, photograph: model.align(photograph, SENTENCE)),
+        ("alignment", lambda model, photograph: model.localize(photograph, SENTENCE)),
+        ("m_rnn", lambda model, photograph: model.caption(photograph, num_captions=2)),
+    ],
+)
+def test_results_are_the_same_from_everywhere_for_every_form(models, photographs, name, ask, place):
+    expected = ask(models[name]["model_dir"], photographs[0])
+    for photograph in photographs:
+        found = ask(models[name][place], photograph)
+        assert type(found) is type(expected)
+        _assert_same(found.to_dict(), expected.to_dict())
+        np.testing.assert_array_equal(np.asarray(found.picture()), np.asarray(expected.picture()))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("alignment", lambda model, photographs: model.score(photographs, SENTENCE)),
+        ("alignment", lambda model, photographs: model.embed_images(photographs)),
+        ("m_rnn", lambda model, photographs: model.log_prob(photographs, SENTENCE)),
+        ("embedding", lambda model, photographs: model.score(photographs, SENTENCE)),
+        ("embedding", lambda model, photographs: model.embed_images(photographs)),
+    ],
+)
+def test_numbers_are_the_same_from_everywhere_for_every_form(models, photographs, name, ask, place):
+    (expected,) = ask(models[name]["model_dir"], photographs[:1])
+    found = ask(models[name][place], photographs)
+    assert len(found) == len(photographs)
+    for each in found:
+        _assert_same(each, expected)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["alignment", "embedding"])
+def test_sentences_are_embedded_the_same_from_everywhere(models, name, place):
+    sentences = [SENTENCE, "Boys"]
+    found = models[name][place].embed_sentences(sentences)
+    _assert_same(found, models[name]["model_dir"].embed_sentences(sentences))
+    alone = models[name][place].embed_sentences("Boys")
+    assert len(alone) == 1
+    _assert_same(alone[0], found[1])
+
+
+def test_vectors_are_an_array_or_what_is_no_padding_of_each(models):
+    images = [_pixels(seed) for seed in range(3)]
+    vectors = models["embedding"]["model_dir"].embed_images(images)
+    assert vectors.shape == (3, 512) and vectors.dtype == np.float32
+    assert models["embedding"]["model_dir"].embed_sentences([]).shape[0] == 0
+    aligner = models["alignment"]["model_dir"]
+    for each in aligner.embed_images(images):
+        assert each.keys() == {"regions", "boxes"}
+        assert each["regions"].shape == (len(each["boxes"]), 8)
+        assert each["boxes"][0].tolist() == [0, 0, 1, 1]
+    long, short = aligner.embed_sentences([SENTENCE, "Boys"])
+    assert long["tokens"].tolist() == ["a", "red", "dog", "plays"]
+    assert (long["words"].shape, short["words"].shape) == ((4, 8), (1, 8))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_lists_give_lists(models, place):
+    images = [_pixels(seed) for seed in range(3)]
+    aligner, captioner = models["alignment"][place], models["m_rnn"][place]
+    for ask in (
+        lambda images: aligner.align(images, SENTENCE),
+        lambda images: aligner.localize(images, SENTENCE),
+        captioner.caption,
+    ):
+        found = ask(images)
+        for each, image in zip(found, images, strict=True):
+            # Matrix products of several rows round otherwise.
+            _assert_same(each.to_dict(), ask(image).to_dict(), tolerance=1e-4)
+        assert ask([]) == []
+        assert len(ask((images[0],))) == 1
+    alone = captioner.log_prob(images[1], SENTENCE)
+    assert isinstance(alone, float)
+    assert captioner.log_prob(images, SENTENCE)[1] == pytest.approx(alone, rel=1e-5)
+
+
+def test_many_photographs_are_asked_about_some_at_a_time():
+    given = GivenModel({"align": ALIGN, "score": lambda **rows: {"score": np.zeros(len(rows))}})
+    assert len(Model(given).align([b"x"] * 35, "A red dog")) == 35
+    assert given.batches == [16, 16, 3]
+
+
+def test_one_goes_with_each_of_many(models):
+    model = models["alignment"]["model_dir"]
+    images, sentences = [_pixels(seed) for seed in range(3)], [SENTENCE, "Boys", "a man"]
+    every = np.array([[model.score(image, text)[0] for text in sentences] for image in images])
+    assert every.dtype == np.float32
+    close = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(model.score(images, sentences), np.diag(every), **close)
+    np.testing.assert_allclose(model.score(images, "Boys"), every[:, 1], **close)
+    np.testing.assert_allclose(model.score(images[2], sentences), every[2], **close)
+    np.testing.assert_allclose(model.score([images[2]], sentences), every[2], **close)
+    assert model.score([], []).shape == (0,)
+
+
+@pytest.mark.parametrize(("num_images", "num_sentences"), [(2, 3), (0, 2), (2, 0)])
+def test_lists_of_different_lengths_are_refused(num_images, num_sentences):
+    model = Model(GivenModel({"score": lambda **_: pytest.fail("it was asked")}))
+    message = f"Received: {num_images} photographs and {num_sentences} sentences$"
+    with pytest.raises(VsaTfError, match=message):
+        model.score([b"x"] * num_images, ["a dog"] * num_sentences)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_image_is_an_input_error_from_everywhere(models, place):
+    with pytest.raises(InputError, match="JPEG, PNG"):
+        models["m_rnn"][place].caption([_pixels(0), b"no image"])
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    with pytest.raises(InputError, match="8 (x 8|pixels a side)"):
+        models["alignment"][place].align(file.getvalue(), SENTENCE)
+
+
+def test_a_model_is_called_by_what_was_opened(sources, models):
+    for name, places in sources.items():
+        assert str(models[name]["model_dir"]) == str(places["model_dir"])
+        assert str(models[name]["saved_model"]) == places["saved_model"]
+        assert str(models[name]["server"]) == f"{name} of {places['server'].split('/')[0]}"
+    for place in PLACES:
+        assert set(models["m_rnn"][place].signatures) == {"caption", "log_prob"}
+    assert models["m_rnn"]["model_dir"].signatures[0] == "caption"
+
+
+@pytest.mark.parametrize(
+    ("place", "arguments", "message"),
+    [
+        ("saved_model", {"beam_size": 3}, "^beam_size goes with a model directory"),
+        ("server", {"smoothness": 0.0}, "^smoothness goes with a model directory"),
+        ("saved_model", {"image_encoder": "keras:VGG16"}, "^image_encoder goes with model_dir"),
+        ("server", {"detector": "grid"}, "^detector goes with model_dir"),
+        ("model_dir", {"beams": 3}, "fields of AnswerSettings. Received: .*'beams'"),
+        ("model_dir", {"num_captions": 8}, "^num_captions=8 needs .* raise beam_size, which is 7$"),
+    ],
+)
+def test_arguments_that_do_not_go_with_a_source_are_named(sources, place, arguments, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        open_model(sources["m_rnn"][place], **arguments)
+    assert isinstance(refused.value, VsaTfError) and "--" not in str(refused.value)
+
+
+def test_what_is_no_model_is_named(sources, tmp_path):
+    with pytest.raises(VsaTfError, match="Received: '.*nowhere', which holds no SavedModel"):
+        open_model(tmp_path / "nowhere")
+    with pytest.raises(VsaTfError, match="answers 404.*stranger"):
+        open_model(sources["m_rnn"]["server"].replace("m_rnn", "stranger"))
+
+
+def test_a_method_that_a_model_does_not_answer_is_refused(models):
+    for place in PLACES:
+        with pytest.raises(VsaTfError, match="signature align. Received: one that answers"):
+            models["m_rnn"][place].align(_pixels(0), SENTENCE)
+    with pytest.raises(VsaTfError, match="signature score"):
+        models["m_rnn"]["server"].score(_pixels(0), SENTENCE)
+    with pytest.raises(VsaTfError, match="signature embed_sentence"):
+        models["m_rnn"]["saved_model"].embed_sentences(SENTENCE)
+
+
+def test_boxes_go_with_a_model_directory(models):
+    boxes = [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]]
+    found = models["alignment"]["model_dir"].localize(_pixels(0), "a dog", boxes)
+    assert sorted(ranked.box for ranked in found.boxes) == [tuple(box) for box in boxes]
+    for place in ("saved_model", "server"):
+        with pytest.raises(VsaTfError, match="^boxes goes with a model directory"):
+            models["alignment"][place].localize(_pixels(0), "a dog", boxes)
+
+
+def test_more_captions_than_were_asked_for_at_first_are_refused(models):
+    for place in PLACES:
+        assert len(models["m_rnn"][place].caption(_pixels(0), 2).captions) == 2
+        with pytest.raises(VsaTfError, match="^num_captions=3: the model was opened or exported"):
+            models["m_rnn"][place].caption(_pixels(0), 3)

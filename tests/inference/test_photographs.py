@@ -1,0 +1,63 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrecords_tools.image_decoding import decode_image
+from vsa_tf.errors import InputError
+from vsa_tf.inference.photographs import encoded
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), "uint8")
+
+
+def test_paths_bytes_images_and_arrays_are_one_photograph(tmp_path):
+    path = tmp_path / "photograph.png"
+    Image.fromarray(PIXELS).save(path)
+    data = path.read_bytes()
+    for photograph in (str(path), path, data, bytearray(data), memoryview(data)):
+        assert encoded(photograph) == data
+    for photograph in (Image.open(path), PIXELS):
+        np.testing.assert_array_equal(decode_image(encoded(photograph)), PIXELS)
+    grey = decode_image(encoded(PIXELS[..., 0]))
+    np.testing.assert_array_equal(grey, np.repeat(PIXELS[..., :1], 3, axis=2))
+
+
+def _turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: a quarter turn to the right
+    return Image.fromarray(PIXELS), {"exif": exif}
+
+
+def _transparent():
+    return Image.fromarray(np.dstack([PIXELS, PIXELS[..., 0]])), {}
+
+
+def _deep():
+    return Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 256), {}
+
+
+@pytest.mark.parametrize("make", [_turned, _transparent, _deep])
+def test_an_opened_file_is_seen_as_the_file_is(make):
+    image, options = make()
+    file = io.BytesIO()
+    image.save(file, "JPEG" if options else "PNG", **options)
+    expected = decode_image(file.getvalue())
+    np.testing.assert_array_equal(decode_image(encoded(Image.open(file))), expected)
+    assert expected.shape == ((16, 12, 3) if options else (12, 16, 3))
+
+
+@pytest.mark.parametrize(
+    ("photograph", "message"),
+    [
+        ("missing.jpg", "^missing.jpg: No such file or directory$"),
+        (3, "Received: int$"),
+        (PIXELS.astype("float32"), r"Received: float32 \[12, 16, 3\]"),
+        (PIXELS[None], r"Received: uint8 \[1, 12, 16, 3\]"),
+        (PIXELS[0, 0], r"Received: uint8 \[3\]"),
+        (PIXELS[..., :2], r"Received: uint8 \[12, 16, 2\]"),
+    ],
+)
+def test_what_is_no_photograph_is_named(photograph, message):
+    with pytest.raises(InputError, match=message):
+        encoded(photograph)

@@ -1,0 +1,151 @@
+"""What the programs print of a model directory is what Python gets of it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.inference.given_model import write_files
+from tests.inference.program_lines import program_lines
+from tests.inference.small_models import make_model_dir, photographs
+from vsa_tf.inference.export_model import GraphModel
+from vsa_tf.inference.local_model import LocalModel
+from vsa_tf.inference.model import open_model
+from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
+
+SENTENCE = "A red dog plays ."
+SHORT = {"beam_size": 3, "num_captions": 2, "max_caption_words": 5}
+SHORT_FLAGS = ("--beam_size=3", "--num_captions=2", "--max_words=5")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Holds the model directories `aligner`, `captioner` and `regions`."""
+    folder = tmp_path_factory.mktemp("programs")
+    aligner = AlignmentSettings(crop_size=16, joint_size=8)
+    make_model_dir(folder / "aligner", "alignment", aligner, detector="grid", num_regions=4)
+    make_model_dir(folder / "captioner", "m_rnn", MRnnSettings(crop_size=16))
+    regions = DvsaRnnSettings(hidden_size=8, snippets="some", crop_size=16)
+    make_model_dir(folder / "regions", "dvsa_rnn", regions, detector="grid")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """Two image files."""
+    return write_files(tmp_path_factory.mktemp("photographs"), photographs(2))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a program; returns its lines, and what else it said."""
+    return lambda *arguments: program_lines(monkeypatch, capsys, *arguments)
+
+
+def _lines(paths, found):
+    return [{"image": path, **result.to_dict()} for path, result in zip(paths, found)]
+
+
+def test_align_prints_alignments_and_draws_one(run, folder, paths, tmp_path):
+    model = f"--model_dir={folder / 'aligner'}"
+    found = open_model(folder / "aligner").align(paths, SENTENCE)
+    lines, _ = run("align", model, f"--sentence={SENTENCE}", *paths)
+    assert lines == _lines(paths, found)
+    picture = tmp_path / "picture.png"
+    (line,), _ = run(
+        "align", model, f"--sentence={SENTENCE}", f"--image={paths[1]}", f"--output={picture}"
+    )
+    assert line["image"] == paths[1]
+    np.testing.assert_array_equal(np.asarray(Image.open(picture)), np.asarray(found[1].picture()))
+
+
+def test_localize_prints_a_line_for_each_image_and_phrase(run, folder, paths, tmp_path):
+    model, phrases = open_model(folder / "aligner"), ["a dog", "a cat"]
+    flags = [f"--model_dir={folder / 'aligner'}", *(f"--phrase={phrase}" for phrase in phrases)]
+    lines, _ = run("localize", *flags, *paths)
+    found = zip(*(model.localize(paths, phrase) for phrase in phrases))
+    assert lines == [
+        {"image": path, **of_phrase.to_dict()}
+        for path, of_image in zip(paths, found)
+        for of_phrase in of_image
+    ]
+    boxes = [[0, 0, 0.5, 0.5], [0.25, 0.25, 1, 1]]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    lines, _ = run("localize", *flags, f"--boxes={tmp_path / 'boxes.json'}", paths[0])
+    assert lines == [
+        {"image": paths[0], **model.localize(paths[0], phrase, boxes).to_dict()}
+        for phrase in phrases
+    ]
+
+
+def test_caption_prints_captions_and_those_of_regions(run, folder, paths):
+    expected = open_model(folder / "captioner", **SHORT).caption(paths, 2)
+    lines, _ = run("caption", f"--model_dir={folder / 'captioner'}", *SHORT_FLAGS, *paths)
+    assert lines == _lines(paths, expected)
+    assert [len(line["captions"]) for line in lines] == [2, 2]
+    expected = open_model(folder / "regions", **SHORT).caption(paths, 2)
+    lines, _ = run("caption", f"--model_dir={folder / 'regions'}", *SHORT_FLAGS, *paths)
+    assert lines == _lines(paths, expected)
+    assert all(len(line["regions"]) > 2 for line in lines)
+
+
+def test_caption_prints_of_a_saved_model_as_many_captions_as_asked_for(run, folder, paths):
+    (folder / "saved").mkdir()
+    local = LocalModel(folder / "captioner", settings=AnswerSettings(**SHORT))
+    GraphModel(local).save(folder / "saved" / "1")
+    source = f"--saved_model={folder / 'saved'}"
+    for num_captions in (1, 2):
+        lines, _ = run("caption", source, f"--num_captions={num_captions}", *paths)
+        assert lines == _lines(paths, open_model(folder / "saved").caption(paths, num_captions))
+    lines, error = run("caption", source, "--num_captions=3", *paths)
+    assert not lines and error.startswith("error: --num_captions=3: the model was opened or")
+
+
+def test_caption_warns_of_words_that_the_model_does_not_know(run, folder, paths):
+    source = f"--model_dir={folder / 'captioner'}"
+    lines, said = run("caption", source, "--max_words=5", "--prefix=A zebra", *paths)
+    assert all(line["captions"][0]["text"].startswith("a zebra") for line in lines)
+    assert len(lines) == 2 and "warning: the model does not know zebra\n" in said
+    _, said = run("caption", source, "--max_words=5", "--prefix=A dog", *paths)
+    assert "warning" not in said
+    lines, error = run("caption", source, "--max_words=5", "--prefix=a b c d e", *paths)
+    assert not lines and error.startswith("error: --prefix has 5 words")
+
+
+def test_samples_are_the_same_for_a_seed_however_many_photographs(run, folder, tmp_path):
+    # Three batches: they are drawn for in the order of the files.
+    paths = write_files(tmp_path, photographs(40))
+    arguments = ["--sample", "--max_words=5", "--temperature=2", *paths]
+    settings = {"sample": True, "num_captions": 1, "max_caption_words": 5, "temperature": 2.0}
+    for seed in (1, 2):
+        model = open_model(folder / "captioner", seed=seed, **settings)
+        lines, _ = run(
+            "caption", f"--model_dir={folder / 'captioner'}", f"--seed={seed}", *arguments
+        )
+        assert lines == _lines(paths, model.caption(paths))
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "flags"),
+    [
+        ("align", "aligner", ["--sentence=A red dog"]),
+        ("localize", "aligner", ["--phrase=a dog"]),
+        ("caption", "captioner", ["--beam_size=1", "--max_words=5"]),
+    ],
+)
+def test_bad_files_are_lines_and_counted_when_the_others_are_done(
+    run, folder, paths, tmp_path, program, name, flags
+):
+    bad, missing = tmp_path / "bad.jpg", tmp_path / "missing.jpg"
+    bad.write_text("no image")
+    lines, error = run(
+        program, f"--model_dir={folder / name}", *flags, str(bad), paths[0], str(missing)
+    )
+    assert [line["image"] for line in lines] == [str(bad), paths[0], str(missing)]
+    assert "not an image" in lines[0]["error"]
+    assert lines[1].keys() & {"score", "boxes", "captions"}
+    assert lines[2]["error"] == "No such file or directory"
+    assert error.endswith("error: 2 of 3 images could not be read; see their lines")
