@@ -3,7 +3,8 @@
 import re
 
 # A flag; not one of a command that the message tells to run.
-_FLAG = re.compile(r"((?:vsa_tf|tfrecords_tools)\.\w+(?: --\S+)+)|--(?:(no)(?=[a-z]+_))?(\w+)")
+_COMMAND = r"(?:vsa_tf\.\w+|tfrecords_tools\.\w+|pip install)(?: --\S+)+"
+_FLAG = re.compile(rf"({_COMMAND})|--(?:(no)(?=[a-z]+_))?(\w+)")
 
 
 class VsaTfError(ValueError):

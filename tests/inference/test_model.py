@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.given_model import ALIGN, GivenModel
+from tests.inference.given_model import ALIGN, GivenModel, GivenSource
 from tests.inference.small_models import make_model_dir
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.export_model import GraphModel
@@ -178,8 +178,9 @@ def test_lists_give_lists(models, place):
 
 
 def test_many_photographs_are_asked_about_some_at_a_time():
-    given = GivenModel({"align": ALIGN, "score": lambda **rows: {"score": np.zeros(len(rows))}})
-    assert len(Model(given).align([b"x"] * 35, "A red dog")) == 35
+    given = GivenModel({"align": ALIGN})
+    model = Model.of(GivenSource(given))
+    assert len(model.align([b"x"] * 35, "A red dog")) == 35
     assert given.batches == [16, 16, 3]
 
 
@@ -198,7 +199,7 @@ def test_one_goes_with_each_of_many(models):
 
 @pytest.mark.parametrize(("num_images", "num_sentences"), [(2, 3), (0, 2), (2, 0)])
 def test_lists_of_different_lengths_are_refused(num_images, num_sentences):
-    model = Model(GivenModel({"score": lambda **_: pytest.fail("it was asked")}))
+    model = Model.of(GivenSource(GivenModel({"score": lambda **_: pytest.fail("it was asked")})))
     message = f"Received: {num_images} photographs and {num_sentences} sentences$"
     with pytest.raises(VsaTfError, match=message):
         model.score([b"x"] * num_images, ["a dog"] * num_sentences)
@@ -214,14 +215,16 @@ def test_what_is_no_image_is_an_input_error_from_everywhere(models, place):
         models["alignment"][place].align(file.getvalue(), SENTENCE)
 
 
-def test_a_model_is_called_by_what_was_opened(sources, models):
-    for name, places in sources.items():
-        assert str(models[name]["model_dir"]) == str(places["model_dir"])
-        assert str(models[name]["saved_model"]) == places["saved_model"]
-        assert str(models[name]["server"]) == f"{name} of {places['server'].split('/')[0]}"
+def test_a_model_says_what_it_is(sources, models):
+    server, name = sources["m_rnn"]["server"].split("/")
+    assert str(models["m_rnn"]["model_dir"].source) == str(sources["m_rnn"]["model_dir"])
+    assert str(models["m_rnn"]["saved_model"].source) == sources["m_rnn"]["saved_model"]
+    assert str(models["m_rnn"]["server"].source) == f"{name} of {server}"
+    assert repr(models["m_rnn"]["model_dir"]) == (
+        f"Model({sources['m_rnn']['model_dir']}, signatures=('caption', 'log_prob'))"
+    )
     for place in PLACES:
         assert set(models["m_rnn"][place].signatures) == {"caption", "log_prob"}
-    assert models["m_rnn"]["model_dir"].signatures[0] == "caption"
 
 
 @pytest.mark.parametrize(

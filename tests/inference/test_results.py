@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.given_model import ALIGN, GivenModel
+from tests.inference.given_model import ALIGN, GivenModel, GivenSource
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.results import Alignment, Captions, Localization
@@ -46,8 +46,13 @@ def _photograph():
 PHOTOGRAPH = _photograph()
 
 
+def given(answers):
+    """Returns a `Model` of a `GivenModel`."""
+    return Model.of(GivenSource(GivenModel(answers)))
+
+
 def test_an_alignment_has_score_snippets_and_words_without_padding():
-    found = Model(GivenModel({"align": ALIGN})).align(b"x", "A red dog")
+    found = given({"align": ALIGN}).align(b"x", "A red dog")
     box, frame = [0.25, 0.25, 0.5, 0.75], [0, 0, 1, 1]
     assert found.to_dict() == {
         "sentence": "A red dog",
@@ -67,26 +72,21 @@ def test_an_alignment_has_score_snippets_and_words_without_padding():
     assert found.photograph == b"x"
 
 
-def _drawn(pixels):
-    """Where the first colour of `alignment_picture` is, bool `[h, w]`."""
-    return (pixels == (213, 94, 0)).all(axis=2)
-
-
 def test_the_picture_of_an_alignment_shows_the_boxes_in_the_colours_of_their_words():
-    found = Model(GivenModel({"align": ALIGN})).align(PHOTOGRAPH, "A red dog")
-    drawn = _drawn(np.asarray(found.picture()))
-    # On the box and in the words below the photograph.
+    found = given({"align": ALIGN}).align(PHOTOGRAPH, "A red dog")
+    # The first colour of `alignment_picture`, on the box and in the words below the photograph.
+    drawn = (np.asarray(found.picture()) == (213, 94, 0)).all(axis=2)
     photograph_height = 480 * 60 // 80
     assert drawn[:photograph_height].any() and drawn[photograph_height:].any()
 
 
 def _answers():
     """Yields a result of each kind."""
-    model = Model(GivenModel({"align": ALIGN, "localize": LOCALIZE, "caption": CAPTION}))
+    model = given({"align": ALIGN, "localize": LOCALIZE, "caption": CAPTION})
     yield model.align(PHOTOGRAPH, "A red dog")
     yield model.localize(PHOTOGRAPH, "a dog")
     yield model.caption(PHOTOGRAPH)
-    yield Model(GivenModel({"caption": OF_REGIONS})).caption(PHOTOGRAPH)
+    yield given({"caption": OF_REGIONS}).caption(PHOTOGRAPH)
 
 
 def test_a_notebook_shows_the_picture_of_a_result():
@@ -102,7 +102,7 @@ def test_a_notebook_shows_the_picture_of_a_result():
 def test_the_picture_of_a_localization_draws_as_many_boxes_as_asked_for():
     boxes = np.float32([[[0, 0, 0.25, 0.25], [0.5, 0.5, 1, 1]]])
     scores, count = np.float32([[2, 1]]), np.int32([2])
-    model = Model(GivenModel({"localize": {"boxes": boxes, "scores": scores, "num_boxes": count}}))
+    model = given({"localize": {"boxes": boxes, "scores": scores, "num_boxes": count}})
     found = model.localize(PHOTOGRAPH, "a dog")
     best, both = (np.asarray(found.picture(top_k))[:360] for top_k in (1, 2))
     differs = (best != both).any(axis=2)
@@ -111,7 +111,7 @@ def test_the_picture_of_a_localization_draws_as_many_boxes_as_asked_for():
 
 
 def test_boxes_are_ranked_without_padding():
-    found = Model(GivenModel({"localize": LOCALIZE})).localize(b"x", "a dog")
+    found = given({"localize": LOCALIZE}).localize(b"x", "a dog")
     assert found.to_dict() == {
         "phrase": "a dog",
         "boxes": [{"box": [0, 0, 0.5, 0.5], "score": 2}, {"box": [0, 0, 1, 1], "score": 1}],
@@ -119,7 +119,7 @@ def test_boxes_are_ranked_without_padding():
 
 
 def _captions(answer, num_captions):
-    found = Model(GivenModel({"caption": answer})).caption(b"x", num_captions)
+    found = given({"caption": answer}).caption(b"x", num_captions)
     return found.to_dict()
 
 
@@ -154,6 +154,5 @@ def test_results_print_without_their_photograph():
     for found in _answers():
         assert "photograph" not in repr(found)
         assert isinstance(found, (Alignment, Localization, Captions))
-    assert (
-        str(next(iter(Model(GivenModel({"caption": CAPTION})).caption(b"x").captions))) == "a dog"
-    )
+    (best, _) = given({"caption": CAPTION}).caption(b"x", 2).captions
+    assert str(best) == "a dog"

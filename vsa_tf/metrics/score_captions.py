@@ -76,7 +76,9 @@ def _entries(path, argument):
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         entries = content["annotations"] if isinstance(content, dict) else content
-        return [(entry["image_id"], entry["caption"]) for entry in entries]
+        captions = [(entry["image_id"], entry["caption"]) for entry in entries]
+        dict(captions)  # a list is no id
+        return captions
     except OSError as error:
         raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -1,0 +1,69 @@
+import sys
+
+import pytest
+from absl import flags
+
+from tests.inference.program_lines import program_lines
+from vsa_tf import program
+from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.models.model_table import MODELS
+from vsa_tf.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("--num_regions=0: expected one or more", "num_regions=0: expected one or more"),
+        ("give --data_dir, or leave out --split", "give data_dir, or leave out split"),
+        ("--notrain_word_vectors needs --word_vectors", "train_word_vectors=False needs word_vect"),
+        # Commands are what is typed.
+        (
+            "run vsa_tf.index --index_dir=i --approximate",
+            "vsa_tf.index --index_dir=i --approximate",
+        ),
+        ("python -m tfrecords_tools.inspect --check d", "tfrecords_tools.inspect --check d"),
+        ("Run: pip install --force-reinstall --no-deps x", "pip install --force-reinstall --no-d"),
+        ("a - b -- c", "a - b -- c"),
+    ],
+)
+def test_an_error_names_arguments_and_keeps_the_flags(message, expected):
+    error = VsaTfError(message)
+    assert expected in str(error)
+    assert error.of_flags == message
+
+
+def test_every_setting_is_named_as_the_keyword_that_it_is():
+    for name in MODELS:
+        for group in vars(Settings.of(name)).values():
+            for setting in vars(group):
+                assert str(VsaTfError(f"--{setting}=x")) == f"{setting}=x"
+
+
+def test_errors_are_value_errors_and_stay_what_they_are():
+    assert issubclass(VsaTfError, ValueError) and issubclass(InputError, VsaTfError)
+    error = InputError("--image=x")
+    assert VsaTfError.of(error) is error
+    other = VsaTfError.of(ValueError("--image=x"))
+    assert type(other) is VsaTfError and other.of_flags == "--image=x"
+
+
+def test_programs_print_flags(monkeypatch):
+    monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+    monkeypatch.setattr(sys, "argv", ["program"])
+
+    def main():
+        raise VsaTfError("--top_k=0: expected\none or more")
+
+    with pytest.raises(SystemExit) as ended:
+        program.run(main, "")
+    assert ended.value.code == "error: --top_k=0: expected one or more"
+
+
+def test_one_error_is_of_flags_in_a_program_and_of_arguments_in_python(monkeypatch, capsys):
+    with pytest.raises(ValueError, match="^Expected one of model_dir, saved_model and server"):
+        from vsa_tf.inference.model_source import ModelSource
+
+        ModelSource()
+    lines, said = program_lines(monkeypatch, capsys, "caption", "a.jpg")
+    assert not lines
+    assert said.startswith("error: Expected one of --model_dir, --saved_model and --server")
