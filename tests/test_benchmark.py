@@ -74,7 +74,7 @@ def test_other_directories_than_a_checkout_are_refused(program, tmp_path, monkey
     with pytest.raises(VsaTfError, match="there is no such directory"):
         benchmark.main()
     values.output = ""
-    with pytest.raises(VsaTfError, match="--output is missing"):
+    with pytest.raises(VsaTfError, match="^output is missing"):
         benchmark.main()
     values.output = str(tmp_path / "results.json")
     monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
