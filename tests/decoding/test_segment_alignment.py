@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsa_tf.decoding.segment_alignment import batch_segment_alignment, segment_alignment, snippets
+from vsa_tf.decoding.segment_alignment import (
+    batch_segment_alignment,
+    segment_alignment,
+    smooth_alignment,
+    snippet_numbers,
+    snippets,
+)
 
 
 def best_by_enumeration(scores, beta):
@@ -145,3 +151,55 @@ def test_bad_arguments_are_errors(arguments, message):
 def test_snippets_of_another_sentence_are_an_error():
     with pytest.raises(ValueError, match="Received: assignment"):
         snippets([0, 5], np.zeros((2, 3)), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("smoothness", [0, 0.25, 1])
+@pytest.mark.parametrize("seed", range(4))
+def test_smoothness_is_in_shares_of_the_mean_best_score(seed, smoothness):
+    random = np.random.default_rng(seed)
+    scores = random.standard_normal((4, 6, 5)).astype(np.float32)
+    lengths, mask = np.array([6, 3, 1, 4], np.int32), np.arange(5) < [[5], [2], [3], [1]]
+    found = keras.ops.convert_to_numpy(smooth_alignment(scores, lengths, smoothness, mask))
+    for row, length in enumerate(lengths):
+        own = scores[row, :length, mask[row]].T.astype(float)
+        beta = smoothness * np.abs(own.max(axis=1)).mean()
+        assert found[row, :length].tolist() == best_by_enumeration(own, beta)
+        assert (found[row, length:] == -1).all()
+
+
+def test_smoothness_means_the_same_whatever_the_scale_of_the_scores():
+    random = np.random.default_rng(5)
+    scores = random.standard_normal((3, 7, 4)).astype(np.float32)
+    lengths, mask = np.array([7, 2, 5], np.int32), np.ones((3, 4), bool)
+    expected, *others = (
+        keras.ops.convert_to_numpy(smooth_alignment(scores * scale, lengths, 0.5, mask)).tolist()
+        for scale in (1, 2**-20, 2**20)
+    )
+    assert others == [expected] * 2
+    # What stands at padding has no part in the mean, and a NaN there does no harm.
+    padded = np.where(np.arange(7)[None, :, None] < lengths[:, None, None], scores, np.nan)
+    found = keras.ops.convert_to_numpy(smooth_alignment(padded, lengths, 0.5, mask))
+    assert found.tolist() == expected
+
+
+def test_scores_of_zero_are_aligned_to_the_first_region():
+    found = smooth_alignment(np.zeros((1, 3, 2), np.float32), [3], 0.5, np.ones((1, 2), bool))
+    assert keras.ops.convert_to_numpy(found).tolist() == [[0, 0, 0]]
+
+
+def test_snippets_are_numbered_by_runs_of_one_region():
+    assignment = [[4, 4, 0, 4, 4], [1, 1, -1, -1, -1], [2, 0, 1, -1, -1], [-1] * 5]
+    expected = [[0, 0, 1, 2, 2], [0, 0, -1, -1, -1], [0, 1, 2, -1, -1], [-1] * 5]
+    assert keras.ops.convert_to_numpy(snippet_numbers(assignment)).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_snippet_numbers_are_those_of_the_snippets(seed):
+    random = np.random.default_rng(seed)
+    lengths = random.integers(1, 9, 6)
+    assignment = np.where(np.arange(8) < lengths[:, None], random.integers(0, 3, (6, 8)), -1)
+    numbers = keras.ops.convert_to_numpy(snippet_numbers(assignment))
+    for row, length in enumerate(lengths):
+        found = snippets(assignment[row], np.zeros((8, 3)), np.zeros((3, 4)))
+        runs = [[n] * (each.last_word - each.first_word + 1) for n, each in enumerate(found)]
+        assert numbers[row].tolist() == [*sum(runs, []), *[-1] * (8 - length)]

@@ -1,6 +1,9 @@
 """A model from Python: wherever it is, and however a photograph is given, it answers the same."""
 
 import io
+import json
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +12,7 @@ from PIL import Image
 
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource
 from tests.inference.small_models import make_model_dir
+from tests.source_imports import ROOT
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.export_model import GraphModel
 from vsa_tf.inference.local_model import LocalModel
@@ -22,6 +26,16 @@ from vsa_tf.server.model_server import ModelServer
 
 PLACES = ("model_dir", "saved_model", "server")
 SENTENCE = "A red dog plays"
+WITHOUT_KERAS = """
+import json, sys
+# TensorFlow imports Keras where it is: here it is not.
+sys.modules["keras"] = None
+import vsa_tf
+import vsa_tf.inference.model, vsa_tf.inference.results
+found = vsa_tf.open_model(sys.argv[1]).align(*sys.argv[2:])
+found.picture()
+print(json.dumps({"found": found.to_dict(), "tensorflow": "tensorflow" in sys.modules}))
+"""
 ANSWERS = {"beam_size": 3, "num_captions": 2, "max_caption_words": 6}
 GRID = {"detector": "grid", "num_regions": 4}
 MODELS = {
@@ -140,6 +154,24 @@ def test_sentences_are_embedded_the_same_from_everywhere(models, name, place):
     alone = models[name][place].embed_sentences("Boys")
     assert len(alone) == 1
     _assert_same(alone[0], found[1])
+
+
+@pytest.mark.parametrize("place", ["saved_model", "server"])
+def test_what_was_exported_answers_without_keras(sources, models, photographs, place):
+    arguments = [sources["alignment"][place], str(photographs[0]), SENTENCE]
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    expected = models["alignment"]["model_dir"].align(photographs[0], SENTENCE)
+    _assert_same(answer["found"], expected.to_dict())
+    # A server's answers need no TensorFlow, either.
+    assert answer["tensorflow"] == (place == "saved_model")
 
 
 def test_vectors_are_an_array_or_what_is_no_padding_of_each(models):

@@ -1,21 +1,26 @@
 import io
 import json
+import pathlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.inference.given_model import write_files
+from tests.inference.given_model import GivenModel, GivenSource, write_files
+from tests.inference.program_lines import program_lines
 from tests.inference.small_models import make_model_dir, photographs
 from tests.search_index.given_embeddings import (
+    hashed_model,
     hashed_source,
     images_with_regions,
     sentences_with_words,
     unit,
     write_index,
 )
+from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.local_model import LocalModel
-from vsa_tf.inference.model import Model
+from vsa_tf.inference.model import Model, open_model
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.search_index.embedded import Embedded
@@ -170,6 +175,57 @@ def test_a_query_of_another_model_is_refused(aligned):
     index, _, _ = aligned
     with pytest.raises(VsaTfError, match="Received: stranger, which embeds sentences otherwise"):
         _lines(index, hashed_source(0, "stranger"), "a red dog", False, "images")
+
+
+def test_python_finds_what_the_program_prints(aligned, monkeypatch, capsys):
+    index_dir, source, paths = aligned
+    index, model = SearchIndex(index_dir), open_model(source.model_dir)
+    # A PNG: its pixels are all there is of it.
+    data = pathlib.Path(paths[1]).read_bytes()
+    photograph = Image.fromarray(decode_image(data))
+    for query, target, forms in (
+        ("a red dog", "images", ["a red dog"]),
+        ("a red dog", "sentences", ["a red dog"]),
+        # A str is a text, a photograph's path is a Path.
+        (paths[1], "images", [pathlib.Path(paths[1]), data, photograph, np.asarray(photograph)]),
+        (paths[1], "sentences", [pathlib.Path(paths[1]), data, photograph]),
+    ):
+        arguments = [f"--index_dir={index_dir}", f"--query={query}", f"--target={target}"]
+        lines, _ = program_lines(monkeypatch, capsys, "search", *arguments, "--top_k=3")
+        assert len(lines) == 3
+        for form in forms:
+            hits = index.search(model, form, top_k=3, target=target)
+            assert [line["rank"] for line in lines] == [1, 2, 3]
+            column = "path" if target == "images" else "sentence"
+            assert [line[column] for line in lines] == [hit.entry for hit in hits]
+            scores = [line["score"] for line in lines]
+            assert [hit.score for hit in hits] == pytest.approx(scores, abs=1e-5)
+            for hit, line in zip(hits, lines):
+                assert ("box" in line) == (hit.box is not None)
+                assert hit.box is None or line["box"] == pytest.approx(hit.box, abs=1e-5)
+    hits = index.search(model, "a red dog")
+    assert len(hits) == 4 and all(len(hit.box) == 4 for hit in hits)
+
+
+def test_python_is_told_what_does_not_go_with_an_index(aligned, tmp_path):
+    index = SearchIndex(aligned[0])
+    other = hashed_model(0, "stranger")
+    for query in ("a red dog", b"a photograph"):
+        with pytest.raises(ValueError, match="Received: stranger, which embeds .* otherwise"):
+            index.search(other, query)
+    captioner = Model.of(GivenSource(GivenModel({"caption": {}, "log_prob": {}})))
+    for query, signature in (("a red dog", "embed_sentence"), (b"a photograph", "embed_image")):
+        with pytest.raises(VsaTfError, match=f"signature {signature}. Received: .* caption"):
+            index.search(captioner, query)
+    with pytest.raises(VsaTfError, match="signature embed_image. Received: .* caption"):
+        build_index(tmp_path / "index", captioner, sentences=SENTENCES)
+    build_index(tmp_path / "index", other, sentences=SENTENCES)
+    with pytest.raises(VsaTfError, match="^target=images: .* holds no images"):
+        SearchIndex(tmp_path / "index").search(other, "a red dog")
+    with pytest.raises(VsaTfError, match="^missing.jpg: No such file"):
+        SearchIndex(aligned[0]).search(
+            Model.of(aligned[1]), pathlib.Path("missing.jpg"), target="sentences"
+        )
 
 
 def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):

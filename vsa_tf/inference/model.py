@@ -145,7 +145,7 @@ class Model:
             VsaTfError: lists of different lengths.
         """
         images, texts = _paired(photographs, sentences)
-        self._check("score")
+        self.check("score")
         scores = [
             self.answers.call(
                 "score",
@@ -182,7 +182,7 @@ class Model:
             float32 `[n, H]`; of a model of words or relations a list of n dicts with words
             `[w, H]` and tokens, or fragments `[e, H]`.
         """
-        self._check("embed_sentence")
+        self.check("embed_sentence")
         texts = _listed(sentences)
         rows = []
         for first in range(0, len(texts), _BATCH_SIZE):
@@ -208,14 +208,15 @@ class Model:
 
     def _rows(self, name, photographs, boxes=None, **texts):
         """Returns `(row of the answers, image file)` of each photograph."""
-        self._check(name)
+        self.check(name)
         images = [encoded(photograph) for photograph in photographs]
         inputs = {key: [text] * len(images) for key, text in texts.items()}
         if boxes is not None:
             inputs["boxes"] = boxes
         return zip(_split(self.answers.call(name, image_bytes=images, **inputs)), images)
 
-    def _check(self, name):
+    def check(self, name):
+        """Raises VsaTfError where the model does not answer to a signature."""
         if name not in self.signatures:
             raise VsaTfError(
                 f"Expected a model with the signature {name}. Received: one that answers "

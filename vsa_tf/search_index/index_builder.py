@@ -30,11 +30,13 @@ class IndexBuilder:
         say: see `build_index`.
 
     Raises:
-        VsaTfError: the model is not the one of the index.
+        VsaTfError: the model embeds nothing, or is not the one of the index.
     """
 
     def __init__(self, index_dir, model, dtype="float32", say=silent):
         self._index_dir = pathlib.Path(index_dir)
+        for name in ("embed_image", "embed_sentence"):
+            model.check(name)
         self._model = model.answers
         self._say = say
         self._manifest = IndexManifest.load(index_dir)

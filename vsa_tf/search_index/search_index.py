@@ -92,6 +92,7 @@ class SearchIndex:
         if not self.shards.get(target):
             raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
         candidates = _approximate(self, kind, target) if approximate else None
+        model.check("embed_image" if kind == "images" else "embed_sentence")
         if (model, kind) not in self._checked:
             check_model(model, self.manifest, self.index_dir, kind)
             self._checked.add((model, kind))
