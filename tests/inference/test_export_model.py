@@ -26,6 +26,7 @@ from vsa_tf.inference.export_model import (
 )
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
+from vsa_tf.inference.model import open_model
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
@@ -237,6 +238,22 @@ def test_given_photographs_are_examples_and_warm_up_may_be_left_out(folder, tmp_
     assert "comparing its answers to 2 examples" in said
     assert any(line.startswith("left out warm-up requests") for line in said)
     assert said[-1] == f"wrote {version}"
+
+
+def test_captions_of_a_prefix_are_exported_and_draws_are_not(folder, tmp_path):
+    settings = {"beam_size": 3, "max_caption_words": 5, "prefix": "A zebra"}
+    version = _export(folder, "captioner", tmp_path, settings=AnswerSettings.of(**settings))
+    images = photographs(2, seed=1)
+    found = open_model(version).caption(images, 3)
+    for each, expected in zip(
+        found, open_model(folder / "captioner", **settings).caption(images, 3)
+    ):
+        texts = [caption.text for caption in each.captions]
+        assert texts == [caption.text for caption in expected.captions]
+        assert all(text.startswith("a zebra") for text in texts)
+    with pytest.raises(VsaTfError, match="^sample goes with a model directory"):
+        _export(folder, "captioner", tmp_path, settings=AnswerSettings(sample=True))
+    assert list(tmp_path.iterdir()) == [version]
 
 
 def test_records_that_cannot_be_read_are_named(folder, tmp_path):

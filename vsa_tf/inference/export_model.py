@@ -56,6 +56,8 @@ def export_model(
     Raises:
         VsaTfError: model, encoder, detector or examples cannot be used, or an answer differs.
     """
+    if settings.sample:
+        raise VsaTfError("--sample goes with a model directory: what is exported answers alike")
     local = LocalModel(model_dir, image_encoder, detector, settings)
     training, data = local.trained.settings.training, local.trained.settings.data
     examples = read_examples(
