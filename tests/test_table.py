@@ -90,7 +90,7 @@ def test_files_that_are_no_rows_are_refused(tmp_path, text, reason):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(VsaTfError, match="--rows=.*none.rows: No such file"):
+    with pytest.raises(VsaTfError, match="^rows=.*none.rows: No such file"):
         table.read_rows(tmp_path / "none.rows")
 
 

@@ -1,4 +1,5 @@
 import functools
+import re
 import subprocess
 import sys
 
@@ -26,7 +27,7 @@ run = functools.partial(run_program, parse)
     ],
 )
 def test_wrong_flags_are_one_clear_error(arguments, message):
-    with pytest.raises(VsaTfError, match=message):
+    with pytest.raises(VsaTfError, check=lambda error: re.search(message, error.of_flags)):
         run(*arguments)
 
 
@@ -99,7 +100,7 @@ class TestWithSpacy:
         arguments = [*source, f"--pipeline={pipeline}", f"--output={output}", "--num_workers=1"]
         run(*arguments, "--splits=dev")
         assert [parsed.relations for parsed in ConlluFile(output)] == [()]
-        with pytest.raises(VsaTfError, match="Expected --splits among .*Received: night"):
+        with pytest.raises(VsaTfError, match="Expected splits among .*Received: night"):
             run(*arguments, "--splits=night")
 
     def test_a_pipeline_that_is_not_there_is_named(self, tmp_path, source):

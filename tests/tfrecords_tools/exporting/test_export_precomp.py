@@ -128,6 +128,6 @@ def test_regions_that_an_image_lacks_repeat_its_frame(tmp_path, capsys):
 def test_records_of_images_alone_are_refused(tmp_path):
     source = csv_source(tmp_path, {"a.jpg": jpeg()})
     write(source, tmp_path / "records", WriteSettings(), make_models=None)
-    with pytest.raises(VsaTfError, match="Expected records with features for --format=precomp"):
+    with pytest.raises(VsaTfError, match="Expected records with features for format=precomp"):
         export_as("precomp", tmp_path / "records", tmp_path / "precomp")
     assert not (tmp_path / "precomp").exists()
