@@ -4,7 +4,7 @@ import re
 
 # A flag; not one of a command that the message tells to run.
 _COMMAND = r"(?:vsa_tf\.\w+|tfrecords_tools\.\w+|pip install)(?: --\S+)+"
-_FLAG = re.compile(rf"({_COMMAND})|--(?:(no)(?=[a-z]+_))?(\w+)")
+_FLAG = re.compile(rf"({_COMMAND})|(?<![\w./-])--(?:(no)(?=[a-z]+_))?(\w+)")
 
 
 class VsaTfError(ValueError):
