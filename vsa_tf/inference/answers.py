@@ -4,7 +4,10 @@ The same code answers for a model directory (`LocalModel`, eagerly) and within a
 (`export_model`, as a graph): what differs is how photographs and sentences are read into batches.
 """
 
+import keras
+import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
 from vsa_tf.text.tokenizer import CONTINUATION
@@ -72,9 +75,8 @@ class FragmentAnswers:
     def score(self, images, sentences):
         """Returns score `[B]`, of each row's image and sentence."""
 
-        def score(row):
-            regions, region_mask, fragments, fragment_mask = (part[None] for part in row)
-            return self._model.score(regions, region_mask, fragments, fragment_mask)[0, 0]
+        def score(*row):
+            return self._model.score(*(part[None] for part in row))[0, 0]
 
         parts = (
             self._regions(images),
@@ -82,7 +84,7 @@ class FragmentAnswers:
             self._fragments(sentences),
             self._model.sentence_mask(sentences),
         )
-        return {"score": tf.map_fn(score, parts, fn_output_signature=tf.float32)}
+        return {"score": _map_rows(score, parts)}
 
     def _regions(self, images):
         return tf.convert_to_tensor(self._model.embed_images(images))
@@ -211,11 +213,11 @@ class TwoBranchAnswers:
     def _scores(self, vectors, texts):
         """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
         texts = tf.convert_to_tensor(self._model.embed_sentences(texts))
-        return tf.map_fn(
-            lambda row: self._model.score(row[0], row[1][None])[:, 0],
-            (vectors, texts),
-            fn_output_signature=tf.TensorSpec((vectors.shape[1],), tf.float32),
-        )
+
+        def scores(vectors, text):
+            return self._model.score(vectors, text[None])[:, 0]
+
+        return _map_rows(scores, (vectors, texts), (vectors.shape[1],))
 
 
 class CaptionAnswers:
@@ -269,8 +271,11 @@ class CaptionAnswers:
 
     def _captions(self, images):
         state = self._model.start(images)
-        num_rows = tf.shape(state["first"])[0]
-        prefix = tf.tile([self._prefix_ids], (num_rows, 1)) if self._prefix else None
+        # Operations of Keras as far as the decoder: it runs on other backends, too.
+        num_rows = ops.shape(state["first"])[0]
+        prefix = None
+        if self._prefix:
+            prefix = ops.tile(np.int32([self._prefix_ids]), (num_rows, 1))
         hypotheses = self._decoder(self._model.step, state, num_rows, prefix=prefix)
         tokens = tf.gather(self._written, hypotheses.token_ids)
         words = tokens
@@ -300,6 +305,16 @@ class CaptionAnswers:
                 region = tf.concat([region, frame], axis=2)
             rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
         return rows
+
+
+def _map_rows(function, parts, shape=()):
+    """Asks a model about each row of tensors alone; it gives float32 of `shape`."""
+    if keras.backend.backend() == "tensorflow":
+        specification = tf.TensorSpec(shape, tf.float32)
+        return tf.map_fn(lambda row: function(*row), parts, fn_output_signature=specification)
+    # Other backends are never within a graph of TensorFlow's.
+    rows = zip(*(np.asarray(part) for part in parts))
+    return tf.stack([tf.convert_to_tensor(function(*row)) for row in rows])
 
 
 def _snippets(tokens, regions, word_scores, boxes):
