@@ -120,7 +120,7 @@ class GraphModel(tf.Module):
         self._variables = [variable.value for variable in trained.model.variables]
         # A function of its own, traced once and kept once: by far the largest part.
         photographs = tf.function(self._photographs, input_signature=[_STRINGS], autograph=False)
-        self._readers = {"image_bytes": photographs}
+        self._readers = {"image_bytes": photographs.get_concrete_function()}
         self.functions = {
             name: self._traced(getattr(local.answers, name), inputs)
             for name, inputs in local.signatures.items()

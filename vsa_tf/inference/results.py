@@ -90,9 +90,10 @@ class Alignment(_Shown):
             "words": [part.to_dict() for part in self.words],
         }
 
-    def picture(self):
+    def picture(self, width=480):
         """Draws the sentence's words in the colours of their boxes, a `PIL.Image.Image`."""
-        return _picture(self.photograph, [word.text for word in self.words], self.snippets)
+        words = [word.text for word in self.words]
+        return _picture(self.photograph, words, self.snippets, width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Localization(_Shown):
         """Returns the JSON line of `vsa_tf.localize`, a dict."""
         return {"phrase": self.phrase, "boxes": [ranked.to_dict() for ranked in self.boxes]}
 
-    def picture(self, top_k=1):
+    def picture(self, top_k=1, width=480):
         """Draws the best `top_k` boxes, a `PIL.Image.Image`."""
         shown = self.boxes[:top_k]
         words = [self.phrase, *(f"{rank}." for rank in range(2, len(shown) + 1))]
@@ -146,7 +147,7 @@ class Localization(_Shown):
             Part(words[rank], ranked.box, ranked.score, rank, rank)
             for rank, ranked in enumerate(shown)
         ]
-        return _picture(self.photograph, words, parts)
+        return _picture(self.photograph, words, parts, width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,17 +223,17 @@ class Captions(_Shown):
             return {"captions": [caption.to_dict() for caption in self.captions]}
         return {"regions": [region.to_dict() for region in self.regions]}
 
-    def picture(self):
+    def picture(self, width=480):
         """Draws the photograph above its best caption, or its regions', a `PIL.Image.Image`."""
         if self.regions is None:
-            return _picture(self.photograph, self.captions[0].tokens, [])
+            return _picture(self.photograph, self.captions[0].tokens, [], width)
         shown = [region for region in self.regions if region.captions]
         words = [region.captions[0].text for region in shown]
         parts = [
             Part(words[index], region.box, region.captions[0].log_prob, index, index)
             for index, region in enumerate(shown)
         ]
-        return _picture(self.photograph, words, parts)
+        return _picture(self.photograph, words, parts, width)
 
 
 def _captions(row, num_captions):
@@ -253,5 +254,5 @@ def _box(box):
     return tuple(float(value) for value in box)
 
 
-def _picture(photograph, words, parts):
-    return alignment_picture(decode_image(photograph), words, parts)
+def _picture(photograph, words, parts, width):
+    return alignment_picture(decode_image(photograph), words, parts, width=width)
