@@ -1,4 +1,4 @@
-"""Words to regions by a chain Markov random field, exact: the snippets of DVSA."""
+"""Words to regions by a chain Markov random field, exact: DVSA's snippets (D eq. 10 to 12)."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,9 @@ class Snippet(NamedTuple):
 def segment_alignment(word_region_scores, beta, region_mask=None):
     """Assigns each word of a sentence to a region so that neighbours like to agree.
 
-        maximise over a:  sum_j v_{a_j} . s_j  +  beta * sum_j [a_j = a_{j+1}]
+        maximise over a:  E(a) = sum_j psiU_j(a_j) + sum_j psiB_j(a_j, a_{j+1})    (D eq. 10)
+                          psiU_j(a_j) = v_{a_j} . s_j                              (D eq. 11)
+                          psiB_j(a_j, a_{j+1}) = beta [a_j = a_{j+1}]              (D eq. 12)
 
     by dynamic programming in O(W R): after the best start of the chain, a word either stays with
     its neighbour's region or takes the best one of all. beta = 0 aligns single words; a beta above
@@ -52,8 +54,6 @@ def segment_alignment(word_region_scores, beta, region_mask=None):
     >>> scores = np.array([[3., 0.], [0., 1.], [3., 0.]])
     >>> segment_alignment(scores, 0.0).tolist(), segment_alignment(scores, 1.0).tolist()
     ([0, 1, 0], [0, 0, 0])
-
-    Reference: Karpathy and Fei-Fei, 2015, section 3.1.4; docs/equations.md 1 (D eq. 10 to 12).
     """
     scores = np.asarray(word_region_scores)
     if not np.issubdtype(scores.dtype, np.floating):

@@ -1,4 +1,4 @@
-"""What a generator's probabilities say of a split: retrieval (M section 5) and perplexity."""
+"""What a generator's probabilities say of a split: retrieval (M eq. 7), and perplexity."""
 
 import keras
 import numpy as np
@@ -16,8 +16,10 @@ _BATCH_SIZE = 250
 
 
 def probability_retrieval(model, data, images, options, *, captions, retrieval, splits):
-    """Ranks images for sentences by `log P(w | I)`, and sentences for images by that less
-    `log mean_I' P(w | I')` over I' sampled from the training images (M eq. 7).
+    """Ranks images for sentences by `P(w | I)`, and sentences for images by `P(w | I) / P(w)`.
+
+    `P(w) = sum over I' of P(w | I') P(I')` (M eq. 7), I' sampled from the training images and
+    P(I') constant.
 
     Args:
         model: a `Captioner`.

@@ -47,7 +47,7 @@ def novelty(captions, training_captions):
     >>> novelty([["a", "dog"], ["a", "cat"], ["a", "cat"]], [["a", "dog"]])
     Novelty(num_captions=3, num_novel=2, num_distinct=2)
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 7.5 (71 % novel on MS COCO).
+    Reference: M section 7.5 (71 % novel on MS COCO).
     """
     captions = [_words(caption) for caption in captions]
     if not captions:

@@ -33,7 +33,7 @@ class WordMagnitudes:
     >>> magnitudes.largest(1)
     [WordMagnitude(word_id=0, magnitude=5.0, count=1)]
 
-    Reference: DVSA supplement (Karpathy and Fei-Fei, 2015), section 1.
+    Reference: D supplement, section 1.
     """
 
     def __init__(self, vocabulary_size):

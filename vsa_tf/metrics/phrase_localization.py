@@ -43,7 +43,7 @@ def phrase_localization(phrases, inclusive_pixels=True):
     Raises:
         ValueError: on a box that is not finite, or whose minimum exceeds its maximum.
 
-    Reference: Plummer et al., Flickr30k Entities, 2015; Wang et al., Two-Branch, 2018.
+    Reference: Plummer et al., Flickr30k Entities, 2015; T section 4.
     """
     rows, types, num_dropped = [], [], 0
     for index, (ranked_boxes, truth_boxes, phrase_type) in enumerate(phrases):

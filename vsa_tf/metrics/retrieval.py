@@ -117,7 +117,7 @@ def sentence_to_sentence_ranks(score_rows, image_of_sentence):
     >>> sentence_to_sentence_ranks(lambda first, last: scores[first:last], [0, 0, 1])
     SentenceRanks(ranks=array([2, 1]), queries=array([0, 1]))
 
-    Reference: Wang et al., Two-Branch, 2018, section 5.5.
+    Reference: T section 5.5.
     """
     image_of_sentence = np.asarray(image_of_sentence)
     if image_of_sentence.ndim != 1 or not np.issubdtype(image_of_sentence.dtype, np.integer):

@@ -46,7 +46,7 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
     >>> shortlist_ranks(scores, [0, 1, 2], [[1], [2], [2]])
     ShortlistRanks(ranks=array([2, 2, 1]), num_candidates=array([2, 2, 1]))
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 10.2.
+    Reference: M section 10.2.
     """
     scores, shortlists = np.asarray(scores), np.asarray(shortlists)
     image_of_sentence = np.asarray(image_of_sentence)
@@ -103,7 +103,7 @@ def recall_curve(ranks, num_candidates):
     >>> curve["0.05"], curve["5"], curve["20"]
     (0.0, 50.0, 75.0)
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 10.2.
+    Reference: M section 10.2.
     """
     ranks, num_candidates = np.asarray(ranks), np.asarray(num_candidates)
     if num_candidates.shape not in ((), ranks.shape) or ranks.ndim != 1 or not ranks.size:

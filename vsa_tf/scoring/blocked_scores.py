@@ -12,9 +12,7 @@ _FLOAT_BYTES = 4
 def max_sum_scores(
     regions, region_mask, words, lengths, normalize_by_length=False, block_bytes=DEFAULT_BLOCK_BYTES
 ):
-    """Scores every image k against every sentence l, exactly (D eq. 8).
-
-        S_kl = sum over words t of sentence l of  max over regions i of image k of  v_i . s_t
+    """Scores every image k against every sentence l, exactly, as `max_sum_score` (D eq. 8).
 
     A masked region never wins, whatever it holds.
 
@@ -44,12 +42,7 @@ def max_sum_scores(
 def all_fragment_scores(
     regions, region_mask, fragments, lengths, smoothing=5.0, block_bytes=DEFAULT_BLOCK_BYTES
 ):
-    """Scores every image k against every sentence l, exactly (docs/equations.md 3).
-
-        S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)
-
-    i runs over the |g_k| real regions of image k, j over the |g_l| fragments of sentence l: as
-    `fragment_scores`, for a whole split.
+    """Scores every image k against every sentence l, exactly, as `fragment_scores` (F eq. 6).
 
     Args:
         regions, region_mask, lengths, block_bytes: see `blocked_scores`.

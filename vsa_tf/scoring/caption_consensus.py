@@ -77,7 +77,7 @@ def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
         ValueError: if an image has no hypotheses or no neighbours, a neighbour is not a training
             image, or m is below 1.
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 8.2.
+    Reference: M section 8.2.
     """
     if num_captions is None:
         num_captions = DEFAULT_NUM_CAPTIONS[similarity.kind]
@@ -112,7 +112,7 @@ def oracle_reranking(hypotheses, references, similarity):
     Raises:
         ValueError: if an image has no hypotheses or no references.
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 8.4.
+    Reference: M section 8.4.
     """
     _check_lengths(hypotheses, references, "true captions")
 

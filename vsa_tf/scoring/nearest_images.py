@@ -32,8 +32,8 @@ def nearest_images(
 ):
     """Finds the nearest training images of every query: every pair is compared, in float64.
 
-    Features are a region encoder's of the whole frame, or a model's refined ones (Mao et al.,
-    section 8.1). A query that is itself among the training images finds itself.
+    Features are a region encoder's of the whole frame, or a model's refined ones (M section
+    8.1). A query that is itself among the training images finds itself.
 
     Args:
         queries: float `[Q, D]`; features of the images asked for.
@@ -56,7 +56,7 @@ def nearest_images(
     >>> nearest_images([[0., 1.]], [[0., 2.], [3., 0.], [0., 5.]], num_neighbors=2).images
     array([[0, 2]])
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 8.1.
+    Reference: M section 8.1.
     """
     queries, training = np.asanyarray(queries), np.asanyarray(training)
     _check(queries, training, num_neighbors, distance, block_bytes)

@@ -46,7 +46,7 @@ def phrase_distances(
     >>> phrase_distances(regions, None, phrases, [0, 0, 2], num_sentences=3).round(2).tolist()
     [[3.0, 0.0, 1.0]]
 
-    Reference: Wang et al., Two-Branch, 2018, section 5.6.
+    Reference: T section 5.6.
     """
     regions, phrases = np.asanyarray(regions), np.asarray(phrases, np.float32)
     sentence_of_phrase = np.asarray(sentence_of_phrase)
@@ -96,7 +96,7 @@ def phrase_distances(
 
 
 def combined_distance(distances, phrase_distances, has_phrases, weight=DEFAULT_PHRASE_WEIGHT):
-    """`(1 - a) d(x, y) + a d_rp(x, y)`, T eq. 8.
+    """`D(x, y) = (1 - a) d(x, y) + a d_rp(x, y)` (T eq. 8); a is alpha.
 
     A sentence without phrases has no d_rp: its distance is d alone.
 
@@ -117,8 +117,6 @@ def combined_distance(distances, phrase_distances, has_phrases, weight=DEFAULT_P
     >>> d, d_rp = np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]])
     >>> combined_distance(d, d_rp, [True, False], weight=0.25).tolist()
     [[1.25, 1.0]]
-
-    Reference: Wang et al., Two-Branch, 2018, section 5.6.
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"Expected a weight from 0 to 1. Received: weight={weight}")

@@ -68,7 +68,7 @@ def best_regions(snippet_words, regions, region_mask=None, top_k=10):
     Raises:
         ValueError: if the snippet is empty, shapes do not fit, or a score is NaN.
 
-    Reference: DVSA supplement (Karpathy and Fei-Fei, 2015), section 2.
+    Reference: D supplement, section 2.
     """
     snippet_words = np.asarray(snippet_words, np.float32)
     if snippet_words.ndim != 2 or not len(snippet_words):
@@ -95,7 +95,7 @@ def regions_by_magnitude(regions, region_mask=None, top_k=10, largest=True):
     Raises:
         ValueError: if shapes do not fit, or a magnitude is NaN.
 
-    Reference: DVSA supplement (Karpathy and Fei-Fei, 2015), section 1.
+    Reference: D supplement, section 1.
     """
     sign = 1.0 if largest else -1.0
     hits = _top_regions(

@@ -13,10 +13,10 @@ OBJECTIVES = ("both", "fragment", "global")
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class DeFragModel(FragmentModel):
-    """Aligns regions of images with dependency relations of sentences (docs/equations.md 3).
+    """Aligns regions of images with dependency relations of sentences.
 
-    `C = C_F + beta C_G + alpha ||theta||^2`: `fragment_alignment_loss`, and `RankingLoss` of
-    `fragment_scores`.
+    `C = C_F + beta C_G + alpha ||theta||^2` (F eq. 3): `fragment_alignment_loss`, and `RankingLoss`
+    of `fragment_scores`.
 
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
@@ -24,7 +24,8 @@ class DeFragModel(FragmentModel):
         joint_size: H, the width of region and fragment vectors.
         objective: `both`, or C_F (`fragment`) or C_G (`global`) alone.
         global_weight: beta, of `both`.
-        margin: D of the global objective.
+        margin: Delta of F eq. 7. The authors have 40, but their code does not divide scores by the
+            number of regions: for 20 regions theirs is 2 here (docs/equations.md 3).
         smoothing: n of `fragment_scores`.
         weight_penalty: alpha.
         fragment_start_steps: steps of `both` in which C_G trains alone, before C_F joins it.
@@ -40,9 +41,6 @@ class DeFragModel(FragmentModel):
 
     Raises:
         ValueError: for another objective.
-
-    Reference: Karpathy, Joulin, Fei-Fei, Deep Fragment Embeddings for Bidirectional Image Sentence
-    Mapping, 2014.
     """
 
     score_name = "fragments"

@@ -1,4 +1,4 @@
-"""The fragment alignment objective of deep fragment embeddings."""
+"""The fragment alignment objective of deep fragment embeddings (F eq. 4, 5)."""
 
 from keras import ops
 
@@ -6,12 +6,13 @@ from vsa_tf.models.alignment.ranking_loss import negative_mask
 
 
 def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, multiple_instance=True):
-    """`C_F = sum_i sum_j k_ij max(0, 1 - y_ij v_i . s_j)` over all fragments of a batch.
+    """`C_F = min_y sum_i sum_j kappa_ij max(0, 1 - y_ij v_i . s_j)` over a batch (F eq. 4, 5).
 
-    y_ij is -1 for a region i and a fragment j of different images; within a pair,
-    `multiple_instance_labels` tells. k_ij is one over the number of positives of fragment j where
-    y_ij = +1, and one over the number of its negatives where it is -1: for every fragment both
-    weigh the same, as in the authors' code. Neither y nor k is differentiated.
+    The minimum is approximated as in the authors' code: y_ij is -1 for a region i and a fragment j
+    of different images; within a pair, `multiple_instance_labels` tells. kappa_ij is one over the
+    number of positives of fragment j where y_ij = +1, and one over the number of its negatives
+    where it is -1: for every fragment both weigh the same, as in that code. Neither y nor kappa is
+    differentiated.
 
     A region and a fragment of two pairs that share an image are left out: the sentence is a right
     one for that image, and its own pair labels it.
@@ -64,7 +65,7 @@ def _mean_of_regions(costs, mask):
 
 
 def multiple_instance_labels(products, region_mask, fragment_mask):
-    """Marks the pairs with `y_ij = +1` within image-sentence pairs (docs/equations.md 3).
+    """Marks the pairs with `y_ij = +1` within image-sentence pairs: the constraints of F eq. 5.
 
     A fragment is about the regions of its image that it scores above 0; one that scores none so
     is about its best region (the first of several): every fragment has a positive.

@@ -1,4 +1,4 @@
-"""The two-way ranking loss of the alignment model (D eq. 9), and which negatives count."""
+"""The two-way ranking loss (D eq. 9, F eq. 7), and which negatives count."""
 
 from keras import ops
 
@@ -8,12 +8,13 @@ NEGATIVES = ("sum", "hardest", "top_k")
 class RankingLoss:
     """`C = sum_k [ sum_l max(0, S_kl - S_kk + m) + sum_l max(0, S_lk - S_kk + m) ]`, l != k.
 
+    D eq. 9 with m = 1, of the scores of D eq. 8; F eq. 7, C_G with m = Delta, of those of F eq. 6.
     A chain of three transforms of the score matrix: mask pairs that share an image, take the
     hinge, mine the negatives that count.
 
     Args:
-        margin: m. The paper's is 1.
-        negatives: `sum` (the paper), `hardest` or `top_k`.
+        margin: m. It is 1 in D; for F see `DeFragModel`.
+        negatives: `sum` (both papers), `hardest` or `top_k`.
         num_hard_negatives: number of negatives for `top_k`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Image side of the alignment model: region features to the joint space."""
+"""Image side of the alignment models: region features to the joint space (D eq. 1, F eq. 2)."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from vsa_tf.models.layers.vector_length import FEATURE_NORMALIZATIONS, scale_fea
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class RegionEncoder(keras.layers.Layer):
-    """`v_i = W_m CNN(I_i) + b_m` (docs/equations.md 1), with the options that the paper leaves out.
+    """`v_i = W_m CNN(I_i) + b_m` (D eq. 1, F eq. 2), with options that the papers do not have.
 
     Args:
         units: width H of v.

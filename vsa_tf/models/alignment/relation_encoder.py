@@ -1,4 +1,4 @@
-"""Sentence side of deep fragment embeddings: typed dependency relations."""
+"""Sentence side of deep fragment embeddings: typed dependency relations (F eq. 1)."""
 
 import math
 
@@ -12,16 +12,16 @@ _BLOCK = 32
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class RelationEncoder(keras.layers.Layer):
-    """`s = f(W_R [E w1 ; E w2] + b_R)`, one matrix per relation type R (docs/equations.md 3).
+    """`s = f(W_R [W_e w1 ; W_e w2] + b_R)`, one matrix per relation type R (F eq. 1).
 
     Args:
         units: width H of s.
         vocabulary_size: number of token ids, PAD = 0 included.
         num_relations: number of relation ids, PAD = 0 included; PAD has no matrix.
-        word_embedding_size: width of a word's vector E w.
+        word_embedding_size: width of a word's vector W_e w.
         word_activation: f; `relu` in the paper.
         dropout: rate of dropout on the two words' vectors.
-        train_word_vectors: whether the word table E is trained.
+        train_word_vectors: whether the word table W_e is trained.
 
     Call arguments:
         relations: int `[B, E]`, R, PAD on the right.
@@ -29,9 +29,6 @@ class RelationEncoder(keras.layers.Layer):
         dependents: int `[B, E]`, token ids of w2.
 
     Output shape: `[B, E, units]`; positions of PAD hold values that mean nothing.
-
-    Reference: Karpathy, Joulin, Fei-Fei, Deep Fragment Embeddings for Bidirectional Image Sentence
-    Mapping, 2014.
     """
 
     def __init__(

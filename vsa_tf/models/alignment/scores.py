@@ -1,10 +1,12 @@
-"""Image-sentence scores from the products of their fragments (D eq. 8; F)."""
+"""Image-sentence scores from the products of their fragments (D eq. 8, F eq. 6)."""
 
 from keras import ops
 
 
 def max_sum_score(regions, region_mask, words, word_mask, length_normalization=False):
     """`S_kl = sum over words t of sentence l of max over regions i of image k of v_i . s_t`.
+
+    D eq. 8, which is eq. 1 of the supplement.
 
     One matrix product of all regions with all words, then the maximum: on every backend this is
     faster than a four-dimensional einsum.
@@ -58,7 +60,7 @@ def fragment_products(regions, fragments):
 
 
 def fragment_scores(products, region_mask, fragment_mask, smoothing=5.0):
-    """`S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)` (docs/equations.md 3).
+    """`S_kl = 1 / (|g_k| (|g_l| + n)) * sum_i sum_j max(0, v_i . s_j)` (F eq. 6).
 
     i runs over the |g_k| regions of image k, j over the |g_l| fragments of sentence l.
 

@@ -145,7 +145,11 @@ class DeFragSettings(FragmentSettings):
         minimum=0.0,
         maximum=0.99,
     )
-    margin: float = setting(40.0, "D of the global objective (paper: 40).", minimum=0.0)
+    margin: float = setting(
+        40.0,
+        "Margin of the global objective (authors' code: 2 in this scale, of 20 regions).",
+        minimum=0.0,
+    )
     smoothing: float = setting(
         5.0,
         "n: fragments that a sentence is taken to have besides its own (paper: 5).",

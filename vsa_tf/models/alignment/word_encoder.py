@@ -1,4 +1,4 @@
-"""Sentence side of the alignment model: a bidirectional recurrent network over words."""
+"""Sentence side of the alignment model: a bidirectional recurrent network (D eq. 2 to 6)."""
 
 import keras
 from keras import ops
@@ -12,10 +12,13 @@ CELLS = ("relu", "gru", "lstm")
 class WordEncoder(keras.layers.Layer):
     """Gives every word of a sentence a vector that has seen the words around it.
 
-        e_t  = f(W_e x_t + b_e)
-        hf_t = f(e_t + W_f hf_{t-1} + b_f)
-        hb_t = f(e_t + W_b hb_{t+1} + b_b)
-        s_t  = f(W_d (hf_t + hb_t) + b_d)          f = ReLU
+        x_t  = W_w 1_t                              (D eq. 2)
+        e_t  = f(W_e x_t + b_e)                     (D eq. 3)
+        hf_t = f(e_t + W_f hf_{t-1} + b_f)          (D eq. 4)
+        hb_t = f(e_t + W_b hb_{t+1} + b_b)          (D eq. 5)
+        s_t  = f(W_d (hf_t + hb_t) + b_d)           (D eq. 6)
+
+    f = ReLU, and 1_t is 1 at the number of word t: W_w is the word table.
 
     Args:
         units: width H of e, hf, hb and s.
@@ -24,7 +27,7 @@ class WordEncoder(keras.layers.Layer):
         cell: `relu` as above; `gru` and `lstm` put that cell in place of hf and hb.
         word_activation: f of the last line; `relu` in the paper, `linear` as an option.
         dropout: rate of dropout on x and on hf + hb; none inside the recurrence.
-        train_word_vectors: whether the word table x is trained.
+        train_word_vectors: whether the word table W_w is trained.
 
     Call arguments: token_ids int `[B, W]`, PAD on the right.
     Output shape: `[B, W, units]`; positions of PAD hold values that mean nothing.

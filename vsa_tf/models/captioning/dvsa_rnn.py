@@ -1,4 +1,4 @@
-"""The caption generator of Karpathy & Fei-Fei (DVSA)."""
+"""The caption generator of Karpathy & Fei-Fei (DVSA; D eq. 13 to 15)."""
 
 import keras
 
@@ -12,9 +12,11 @@ IMAGE_STEPS = ("first", "every")
 class DvsaRnn(Captioner):
     """A recurrent network that is shown the image once.
 
-        b_v = W_hi CNN(I)
-        h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)        f = ReLU
-        y_t = softmax(W_oh h_t + b_o)
+        b_v = W_hi CNN(I)                                           (D eq. 13)
+        h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)        (D eq. 14)
+        y_t = softmax(W_oh h_t + b_o)                               (D eq. 15)
+
+    f = ReLU. Its cost is `word_cost`.
 
     With an image's feature it captions the image; with a region's feature, trained on the snippets
     that the alignment model infers, it is the region captioner (docs/equations.md 2.2).

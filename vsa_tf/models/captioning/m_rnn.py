@@ -49,16 +49,16 @@ VARIANTS = {
 class MRnn(Captioner):
     """Word, recurrent state and image meet in a multimodal layer.
 
-        w1_t = E1[word_t]
-        w_t  = f(W_2 w1_t)                                          f = ReLU
+        w1_t = E1[word_t]                                           (M section 3.2)
+        w_t  = f(W_2 w1_t)
         r_t  = f(U_r r_{t-1} + w_t)                                 (M eq. 2)
         m_t  = g2(V_w w_t + V_r r_t + V_I I)                        (M eq. 3)
         y_t  = softmax(W_o m_t + b_o)
 
-    All layers but V_w and V_I also have a bias, which the paper does not write. The variants
-    (`VARIANTS`) leave out or add connections. Where the image enters the recurrence,
-    `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1 is
-    `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
+    f = ReLU, and g2 is `scaled_tanh`; the cost is `word_cost`. All layers but V_w and V_I also have
+    a bias, which the paper does not write. The variants (`VARIANTS`) leave out or add connections.
+    Where the image enters the recurrence, `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1
+    is `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
 
     Args:
         variant: a name in `VARIANTS`.

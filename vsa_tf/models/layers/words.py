@@ -33,7 +33,7 @@ class AdditiveRecurrentCell(keras.layers.Layer):
 
     Input shape: `[B, units]`. Output shape: `[B, units]`.
 
-    Reference: docs/equations.md 1; Karpathy & Fei-Fei, equations of `hf_t` and `hb_t`.
+    It is the recurrence of D eq. 4, 5 and 14 and of M eq. 2, see the models that use it.
     """
 
     def __init__(self, units, **kwargs):

@@ -29,8 +29,6 @@ class Branch(keras.layers.Layer):
             for all. Of training alone.
 
     Output shape: `[..., units]`, rows of length 1.
-
-    Reference: Wang et al., Learning Two-Branch Neural Networks for Image-Text Matching Tasks, 2018.
     """
 
     def __init__(

@@ -7,7 +7,9 @@ from vsa_tf.models.two_branch.two_branch_loss import mean_of_pairs
 
 
 def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
-    """Returns the mean of `log(1 + exp(-z p))` over as many positive as negative pairs (T eq. 7).
+    """`L = sum over i, j of log(1 + exp(-z_ij p_ij))` (T eq. 7), as a mean.
+
+    Over as many positive as negative pairs.
 
     z is +1 for a pair that matches and -1 for one that does not. A row with more positives than
     negatives, or the other way round, counts the first of each, up to the smaller number: a row

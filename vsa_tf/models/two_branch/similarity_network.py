@@ -15,6 +15,8 @@ NUM_LAYERS = (1, 2, 3)
 class SimilarityNetwork(TwoBranchNetwork):
     """Two branches, multiplied element by element, then FC layers to one logit (T section 3.3).
 
+    The loss is `logistic_pair_loss` (T eq. 7).
+
     Every positive pair of a batch brings one negative pair: of image-sentence pairs (x, y) a
     sentence y' of another image (T section 5.1), of region-phrase pairs a region x' of the same
     image away from the phrase's (T Algorithm 1). A row with R regions has as many positives as of

@@ -13,7 +13,16 @@ _NO_SCORE = -1e9
 
 
 class TwoBranchLoss:
-    """`lambda1 (image->text) + lambda2 (text->image) + lambda3 (images) + lambda4 (texts)`.
+    """The loss of T eq. 6, of distances d of images x and texts y in the joint space.
+
+        L_st =   lambda1 sum [m + d(x_i, y_j) - d(x_i, y_k)]_+           image->text
+               + lambda2 sum [m + d(x_j', y_i') - d(x_k', y_i')]_+       text->image
+               + lambda3 sum [m + d(x_i, x_j) - d(x_i, x_k)]_+           images
+               + lambda4 sum [m + d(y_i', y_j') - d(y_i', y_k')]_+       texts
+
+    The first two terms are T eq. 3, over the triplets of T eq. 1 and 2: a target, a match j and a
+    negative k. The last two are over those of T eq. 4 and 5: a target, a neighbour j and an item k
+    that is none.
 
     A chain of transforms of a distance matrix: mask, take the K nearest negatives of each target,
     hinge them against each of its positives, average. Every term is that chain:
