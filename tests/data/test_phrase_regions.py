@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.data.given_phrases import given_phrases
-from vsa_tf.data.batch_assembler import BatchAssembler
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.image_input import RegionFeatures
+from vsa_tf.data.input_pipeline import BatchAssembler
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_views import PhraseRecords
 

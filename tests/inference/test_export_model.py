@@ -107,11 +107,11 @@ def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout.splitlines()[-1])
     assert answer["modules"] == []
-    live = LocalModel(
+    local = LocalModel(
         folder / "alignment", str(folder / "encoder"), str(folder / "detector"), ANSWERS
     )
     image = (folder / "0.jpg").read_bytes()
-    expected = live.call("align", image_bytes=[image], sentences=["A dog"])["score"]
+    expected = local.call("align", image_bytes=[image], sentences=["A dog"])["score"]
     np.testing.assert_allclose(answer["score"], expected, rtol=1e-4)
 
 
@@ -126,19 +126,19 @@ def test_no_operation_is_of_another_library(alignment):
     assert names - functions <= set(dir(tf.raw_ops)) | {"Placeholder", "NoOp"}
 
 
-def test_the_exported_model_answers_in_the_words_of_the_live_one(folder, captioner):
-    live, exported = LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
-    assert exported.signatures == live.signatures
+def test_the_exported_model_answers_in_the_words_of_the_local_one(folder, captioner):
+    local, exported = LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
+    assert exported.signatures == local.signatures
     images = photographs(len(SENTENCES), seed=1)
-    for model in (live, exported):
+    for model in (local, exported):
         assert model.call("caption", image_bytes=images)["captions"].shape == (4, 2)
     np.testing.assert_array_equal(
         exported.call("caption", image_bytes=images)["captions"],
-        live.call("caption", image_bytes=images)["captions"],
+        local.call("caption", image_bytes=images)["captions"],
     )
     np.testing.assert_allclose(
         exported.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
-        live.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
+        local.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
         rtol=1e-5,
     )
 

@@ -113,17 +113,17 @@ def open_model(tmp_path_factory):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_graph_answers_as_the_model_does(open_model, case):
-    live = open_model(case)
-    graph = GraphModel(live)
+    local = open_model(case)
+    graph = GraphModel(local)
     questions = {
         "image_bytes": photographs(len(SENTENCES)),
         "sentences": SENTENCES,
         "phrases": SENTENCES,
     }
-    assert list(graph.functions) == list(live.signatures)
-    for name, inputs in live.signatures.items():
+    assert list(graph.functions) == list(local.signatures)
+    for name, inputs in local.signatures.items():
         asked = {key: questions[key] for key in inputs}
-        expected = live.call(name, **asked)
+        expected = local.call(name, **asked)
         received = graph.functions[name](**{k: tf.constant(v) for k, v in asked.items()})
         assert received.keys() == expected.keys()
         for key, value in expected.items():
@@ -145,7 +145,7 @@ def test_the_main_signature_is_the_first(open_model, case):
 
 
 def test_a_detector_that_is_no_graph_is_refused(open_model):
-    live = open_model("alignment of pixels")
-    live.reader.detector = SourceProposals()
+    local = open_model("alignment of pixels")
+    local.reader.detector = SourceProposals()
     with pytest.raises(VsaTfError, match="a SavedModel, grid or none.*Received: proposals"):
-        GraphModel(live)
+        GraphModel(local)

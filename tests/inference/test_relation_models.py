@@ -81,15 +81,17 @@ def test_sentences_are_read_as_they_are_written(open_model):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_graph_answers_as_the_model_does(open_model, case):
-    live = open_model(case)
-    graph = GraphModel(live)
+    local = open_model(case)
+    graph = GraphModel(local)
     assert (
-        list(graph.functions) == list(live.signatures) == ["score", "embed_image", "embed_sentence"]
+        list(graph.functions)
+        == list(local.signatures)
+        == ["score", "embed_image", "embed_sentence"]
     )
     questions = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
-    for name, inputs in live.signatures.items():
+    for name, inputs in local.signatures.items():
         asked = {key: questions[key] for key in inputs}
-        expected = live.call(name, **asked)
+        expected = local.call(name, **asked)
         received = graph.functions[name](**{k: tf.constant(v) for k, v in asked.items()})
         assert received.keys() == expected.keys()
         for key, value in expected.items():
@@ -99,11 +101,11 @@ def test_the_graph_answers_as_the_model_does(open_model, case):
 
 
 def test_scores_follow_from_the_embeddings(open_model):
-    live = open_model("defrag")
+    local = open_model("defrag")
     images, sentences = photographs(len(SENTENCES)), SENTENCES
-    regions = live.call("embed_image", image_bytes=images)
-    texts = live.call("embed_sentence", sentences=sentences)
-    scores = live.call("score", image_bytes=images, sentences=sentences)["score"]
+    regions = local.call("embed_image", image_bytes=images)
+    texts = local.call("embed_sentence", sentences=sentences)
+    scores = local.call("score", image_bytes=images, sentences=sentences)["score"]
     for row, score in enumerate(scores):
         v = regions["regions"][row, : regions["num_regions"][row]]
         s = texts["fragments"][row, : texts["num_fragments"][row]]
@@ -116,12 +118,12 @@ def test_scores_follow_from_the_embeddings(open_model):
     "line", ["A red dog plays", "det\tdog", "det\tdog\tthe\tmore", "\tdog\tthe", "det\t \tthe"]
 )
 def test_a_line_that_is_no_relation_is_an_input_error(open_model, line):
-    live = open_model("defrag")
+    local = open_model("defrag")
     sentences = ["det\tdog\tthe", f"det\tdog\tthe\n{line}"]
     with pytest.raises(InputError, match="one a line: relation<TAB>head<TAB>dependent"):
-        live.call("embed_sentence", sentences=sentences)
+        local.call("embed_sentence", sentences=sentences)
     with pytest.raises(tf.errors.InvalidArgumentError, match="relation<TAB>head<TAB>dependent"):
-        GraphModel(live).functions["embed_sentence"](sentences=tf.constant(sentences))
+        GraphModel(local).functions["embed_sentence"](sentences=tf.constant(sentences))
 
 
 def test_an_index_of_such_a_model_is_refused(open_model):
@@ -152,11 +154,11 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
     card = json.loads((version / "model_card.json").read_text())
     assert card["default_signature"] == "score" and "relation<TAB>head" in card["sentences"]
     assert "relation<TAB>head<TAB>dependent" in (version / "README.md").read_text()
-    exported, live = ExportedModel(version), LocalModel(tmp_path / "model", detector="grid")
+    exported, local = ExportedModel(version), LocalModel(tmp_path / "model", detector="grid")
     asked = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
     np.testing.assert_allclose(
         exported.call("score", **asked)["score"],
-        live.call("score", **asked)["score"],
+        local.call("score", **asked)["score"],
         rtol=1e-4,
         atol=1e-6,
     )
