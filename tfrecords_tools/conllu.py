@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from vsa_tf.file_reading import read_lines
+
 _NUM_COLUMNS = 10
 _FORM, _UPOS, _HEAD, _DEPREL = 1, 3, 6, 7
 _SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(.*?)\s*")
@@ -92,7 +94,7 @@ class ConlluFile:
 
     def _sentences(self):
         sentence = None
-        for number, line in self._lines():
+        for number, line in enumerate(read_lines(self.path), start=1):
             if not line.strip():
                 if sentence is not None:
                     yield sentence
@@ -106,19 +108,6 @@ class ConlluFile:
                 sentence.add_columns(self._columns(number, line, len(sentence.words) + 1))
         if sentence is not None:
             yield sentence
-
-    def _lines(self):
-        # Lines end with a line feed alone: a word may hold what Python takes for other ends.
-        with open(self.path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise ValueError(
-                        f"Expected CoNLL-U in UTF-8. Received: line {number} of {self.path}: "
-                        f"{error}; convert the file to UTF-8"
-                    ) from None
-                yield number, text.rstrip("\r\n")
 
     def _columns(self, number, line, expected_id):
         """Returns the columns of a line: of a word, and then of `expected_id`, or of no word."""

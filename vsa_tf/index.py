@@ -20,6 +20,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import read_lines
 from vsa_tf.inference.image_files import image_files
 from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
 from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
@@ -85,10 +86,9 @@ def _what_to_add(values, images):
 
 def _sentences(path):
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+        sentences = [line.strip() for line in read_lines(path) if line.strip()]
     except (OSError, ValueError) as error:
         raise VsaTfError(f"--sentences={path} cannot be read: {error}") from error
-    sentences = [line.strip() for line in lines if line.strip()]
     if not sentences:
         raise VsaTfError(f"--sentences={path} holds no sentence")
     return sentences

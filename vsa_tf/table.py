@@ -20,6 +20,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import read_lines
 from vsa_tf.files import write_atomically
 
 # Of each kind of metric, what the papers' tables show.
@@ -75,7 +76,7 @@ def main(more_flags):
 def read_rows(path):
     """Returns the `Row`s of a file. Raises VsaTfError for a line that is none."""
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+        lines = list(read_lines(path))
     except OSError as error:
         raise VsaTfError(f"--rows={path}: {error.strerror}") from error
     rows = []

@@ -46,6 +46,19 @@ def test_bytes_that_are_no_text_are_passed_over(tmp_path):
     assert read_word_vectors(path, VOCABULARY, 2) == {_id("dog"): [3.0, 4.0]}
 
 
+@pytest.mark.parametrize(
+    "token", ["", " ", "\u00a0", "\u3000", "\x85", "\u2028", "\f", "\u00a0 \u00a0"]
+)
+def test_tokens_of_white_space_are_passed_over(tmp_path, token):
+    path = _write(tmp_path, "the 1 2", f"{token} 9 9", "dog 3 4")
+    assert read_word_vectors(path, VOCABULARY, 2) == {_id("dog"): [3.0, 4.0]}
+
+
+def test_the_first_word_after_a_byte_order_mark_counts(tmp_path):
+    path = _write(tmp_path, "\ufeffdog 1 2", "cat 3 4")
+    assert set(read_word_vectors(path, VOCABULARY, 2)) == {_id("dog"), _id("cat")}
+
+
 def test_a_short_line_is_named(tmp_path):
     path = _write(tmp_path, "dog 1 2", "cat 1")
     with pytest.raises(ValueError, match="2 numbers in each line of .*2 fields in line 2"):

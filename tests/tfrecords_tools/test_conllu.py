@@ -172,7 +172,7 @@ def test_a_skipped_parse_does_not_hide_a_good_one(tmp_path):
 def test_other_encodings_are_refused_with_the_line(tmp_path, encoding):
     text = "# sent_id = a#0\n" + _lines("1 café NOUN 0 root")
     line = {"iso-8859-1": 2, "utf-16": 1}[encoding]
-    with pytest.raises(ValueError, match=f"in UTF-8.*line {line} of .*convert the file"):
+    with pytest.raises(ValueError, match=f"UTF-8 in .*conllu.*in line {line}"):
         list(_file(tmp_path, text.encode(encoding)))
 
 

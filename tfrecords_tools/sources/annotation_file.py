@@ -1,12 +1,12 @@
 """Files of annotations, given by themselves or in a directory or zip."""
 
 import hashlib
-import json
 import os
 import posixpath
 import re
 
 from tfrecords_tools.archive import Archive
+from vsa_tf.file_reading import parse_json
 
 
 class AnnotationFile:
@@ -62,19 +62,13 @@ class AnnotationFile:
         """Returns the JSON object that the file holds.
 
         Args:
-            object_hook: as of `json.loads`.
+            object_hook: see `parse_json`.
 
         Raises:
             OSError: when it cannot be read.
             ValueError: when it is no JSON object.
         """
-        try:
-            content = json.loads(self.read(), object_hook=object_hook)
-        except ValueError as error:  # of JSON and of UTF-8
-            raise ValueError(
-                f"Expected JSON in {self.name}. Received: a file that does not parse ({error}). "
-                "Fetch it again."
-            ) from None
+        content = parse_json(self.read(), self.name, object_hook)
         if not isinstance(content, dict):
             raise ValueError(
                 f"Expected a JSON object in {self.name}. Received: a {type(content).__name__}."

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 from tfrecords_tools.sources.phrase_alignment import align_phrases
 from tfrecords_tools.sources.source import AnnotatedBox
+from vsa_tf.file_reading import text_lines
 
 # The chain of phrases that name nothing to be seen.
 NOT_VISUAL_CHAIN = "0"
@@ -160,10 +161,10 @@ def parse_sentences(data):
         `(sentences, problems)`: a tuple of `EntitySentence` and a list of reasons.
 
     Raises:
-        ValueError: when the file is not UTF-8.
+        ValueError: when a line is not UTF-8.
     """
     sentences, problems = [], []
-    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text_lines(data, "the sentences"), 1):
         if not line.strip():
             continue
         words, phrases, empty, start = [], [], [], 0

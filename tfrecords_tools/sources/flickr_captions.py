@@ -7,6 +7,7 @@ from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import split_lines
 
 _KEY = re.compile(r"(.+)#(\d+)\s*")
 
@@ -82,7 +83,7 @@ class FlickrCaptions(CaptionSource):
                 f"Expected {self.token_file}, the captions. Received: {texts.path!r}, which does "
                 f"not hold it. Get {self.captions_wanted} and pass it as --captions."
             )
-        return _lines(self._digest(self.token_file, texts.read(found)))
+        return split_lines(self._digest(self.token_file, texts.read(found)))
 
     def _read_lists(self, archives):
         lists = {}
@@ -91,7 +92,7 @@ class FlickrCaptions(CaptionSource):
             archive, found = next((place for place in places if place[1]), (None, None))
             if found is None:
                 continue
-            lines = _lines(self._digest(file, archive.read(found)))
+            lines = split_lines(self._digest(file, archive.read(found)))
             names = (line.decode("utf-8", "replace").strip() for line in lines)
             lists[split] = list(dict.fromkeys(name + self.list_suffix for name in names if name))
         if not lists:
@@ -174,12 +175,6 @@ class FlickrCaptions(CaptionSource):
             objects=objects,
             phrases=phrases,
         )
-
-
-def _lines(data):
-    """Splits at any line end: copies with CR LF and with CR alone are in circulation."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
 
 
 class Flickr8k(FlickrCaptions):

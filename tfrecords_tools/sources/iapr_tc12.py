@@ -12,6 +12,7 @@ import re
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import decode_text
 
 _LIST = "iaprtc12_{split}_list.txt"
 _DESCRIPTION = re.compile(r"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)
@@ -75,7 +76,7 @@ class IaprTc12(CaptionSource):
             if found is None:
                 continue
             keys = {}
-            for word in self._digest(name, self._texts.read(found)).decode("latin-1").split():
+            for word in decode_text(self._digest(name, self._texts.read(found))).split():
                 match = _KEY.fullmatch(word)
                 if match is None:
                     self._skip(split, word, f"not FOLDER/NUMBER in {name}")
@@ -135,6 +136,6 @@ class IaprTc12(CaptionSource):
 def _decode(data):
     try:
         # ISO-8859-1 with accents is practically never valid UTF-8.
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")

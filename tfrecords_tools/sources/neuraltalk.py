@@ -14,6 +14,7 @@ from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, text_lines
 
 FEATURES_FILE = "vgg_feats.mat"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -144,19 +145,19 @@ def neuraltalk_results(archive):
     if names is None or results is None:
         return None
     try:
-        names = archive.read(names).decode("utf-8").split()
+        names = [line.strip() for line in text_lines(archive.read(names), _NAMES_FILE)]
+        names = [name for name in names if name]
         captions = {
             result["img_path"]: result["candidate"]["text"]
-            for result in json.loads(archive.read(results))["imgblobs"]
+            for result in parse_json(archive.read(results), _RESULTS_FILE)["imgblobs"]
         }
         missing = [name for name in names if name not in captions]
         if missing:
             raise ValueError(f"no caption of {missing[0]}")
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+    except NOT_AS_EXPECTED as error:
         raise ValueError(
             f"Expected names in {_NAMES_FILE} and for each of them img_path and candidate.text in "
-            f"imgblobs of {_RESULTS_FILE}. Received: {reason}."
+            f"imgblobs of {_RESULTS_FILE}. Received: {reason_of(error)}."
         ) from None
     images = [
         {

@@ -13,6 +13,7 @@ from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import decode_text, split_lines
 
 # Tells captions whose photograph is missing from a README.
 _STEM = re.compile(r"\d{4}_\d+")
@@ -70,7 +71,7 @@ class Pascal1k(CaptionSource):
         found = {}
         for page in pages:
             parser = _PageParser()
-            parser.feed(page.read().decode("utf-8", "surrogateescape"))
+            parser.feed(decode_text(page.read()))
             self._checksums[page.name] = page.sha256
             for source, captions in parser.photographs:
                 name = posixpath.basename(source)
@@ -97,8 +98,8 @@ class Pascal1k(CaptionSource):
             elif name in found:
                 self._skip("", file.name, "a second file of this name")
             else:
-                data = self._digest(file.name, file.read()).removeprefix(b"\xef\xbb\xbf")
-                found[name] = [line for line in data.splitlines() if line.strip()]
+                data = self._digest(file.name, file.read())
+                found[name] = [line for line in split_lines(data) if line.strip()]
         return found
 
     def _parse(self, split):

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import split_lines
 
 CAPTIONS_PER_IMAGE = 5
 # COCO's 5,000 test images are called testall, their first 1,000 test.
@@ -85,9 +86,8 @@ class Precomp(CaptionSource):
                 f"Expected {os.path.basename(path)} beside the features. Received: "
                 f"{self._folder!r} without it."
             ) from None
-        lines = data.replace(b"\r\n", b"\n").split(b"\n")
-        # Only the end of the last line: an empty one before it is a caption that was lost.
-        return lines[:-1] if not lines[-1] else lines
+        # With empty ones: each is a caption that was lost.
+        return split_lines(data)
 
     def _parse(self, split):
         lines, path = self._captions[split], os.path.join(self._folder, _file_names(split)[0])

@@ -4,6 +4,7 @@ import collections
 import hashlib
 import pathlib
 
+from vsa_tf.file_reading import text_lines
 from vsa_tf.files import write_atomically
 
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
@@ -85,17 +86,14 @@ class CountedNames:
             OSError: when the file cannot be read.
             ValueError: when it is not such a file, with the path and the line.
         """
-        try:
-            text = pathlib.Path(path).read_bytes().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"Expected {cls.kind} in UTF-8. Received: {path}: {error}") from None
-        if not text.endswith("\n"):
+        data = pathlib.Path(path).read_bytes()
+        if not data.endswith(b"\n"):
             raise ValueError(
                 f"Expected {cls.kind} to end with a line end; {path} is "
-                f"{'empty' if not text else 'cut off'}. Copy or write it again."
+                f"{'cut off' if data else 'empty'}. Copy or write it again."
             )
         names, counts = [], []
-        for number, line in enumerate(text[:-1].split("\n"), 1):
+        for number, line in enumerate(text_lines(data, path), 1):
             name, tab, count = line.partition("\t")
             if not (tab and count.isascii() and count.isdigit()):
                 raise ValueError(

@@ -4,6 +4,8 @@ import collections
 import itertools
 import math
 
+from vsa_tf.file_reading import read_lines
+
 # What tells how many numbers a file's vectors have.
 _FIRST_LINES = 100
 
@@ -12,11 +14,11 @@ def read_word_vectors(path, vocabulary, size):
     """Reads the vectors of a vocabulary's words.
 
     The file has a word and `size` numbers a line, separated by spaces; word2vec and fastText have
-    a first line of two counts, which is passed over, as empty lines are. The first of several lines
-    of a word counts.
+    a first line of two counts, which is passed over, as empty lines are, and lines whose word is
+    white space or no UTF-8. The first of several lines of a word counts.
 
     Args:
-        path: a UTF-8 text file; may be much larger than memory.
+        path: a text file, see `read_lines`; may be much larger than memory.
         vocabulary: a `Vocabulary`.
         size: numbers in a vector.
 
@@ -28,32 +30,30 @@ def read_word_vectors(path, vocabulary, size):
             number, or a file that has none of the words.
     """
     vectors = {}
-    with open(path, encoding="utf-8", errors="replace") as file:
-        _check_size(itertools.islice(file, _FIRST_LINES), path, size)
-        file.seek(0)
-        for number, line in enumerate(file, start=1):
-            fields = line.rstrip().split(" ")
-            if fields == [""] or (number == 1 and len(fields) == 2):
+    _check_size(itertools.islice(read_lines(path, strict=False), _FIRST_LINES), path, size)
+    for number, line in enumerate(read_lines(path, strict=False), start=1):
+        fields = line.rstrip().split(" ")
+        if fields == [""] or (number == 1 and len(fields) == 2):
+            continue
+        # GloVe has words with spaces in them: the numbers are the last fields.
+        word = " ".join(fields[:-size]).strip()
+        if word not in vocabulary:
+            if len(fields) > size and not _has_too_many(fields[:-size], vocabulary):
                 continue
-            # GloVe has words with spaces in them: the numbers are the last fields.
-            word = " ".join(fields[:-size]).strip()
-            if word not in vocabulary:
-                if word and not _has_too_many(fields[:-size], vocabulary):
-                    continue
-                raise ValueError(
-                    f"Expected a word and {size} numbers in each line of {path}. Received: "
-                    f"{len(fields)} fields in line {number}, {line[:40].rstrip()!r}"
-                )
-            try:
-                vector = [float(field) for field in fields[-size:]]
-                if not all(map(math.isfinite, vector)):
-                    raise ValueError("not finite")
-            except ValueError:
-                raise ValueError(
-                    f"Expected {size} numbers after {word!r} in line {number} of {path}. "
-                    f"Received: {' '.join(fields[-size:])[:60]!r}"
-                ) from None
-            vectors.setdefault(vocabulary.encode([word])[0], vector)
+            raise ValueError(
+                f"Expected a word and {size} numbers in each line of {path}. Received: "
+                f"{len(fields)} fields in line {number}, {line[:40].rstrip()!r}"
+            )
+        try:
+            vector = [float(field) for field in fields[-size:]]
+            if not all(map(math.isfinite, vector)):
+                raise ValueError("not finite")
+        except ValueError:
+            raise ValueError(
+                f"Expected {size} numbers after {word!r} in line {number} of {path}. "
+                f"Received: {' '.join(fields[-size:])[:60]!r}"
+            ) from None
+        vectors.setdefault(vocabulary.encode([word])[0], vector)
     if not vectors:
         raise ValueError(f"{path} has none of the vocabulary's {len(vocabulary)} words")
     return vectors
@@ -61,7 +61,7 @@ def read_word_vectors(path, vocabulary, size):
 
 def _check_size(lines, path, size):
     """Refuses a file whose first lines have vectors of other sizes alone."""
-    rows = [line.split() for line in lines]
+    rows = [list(filter(None, line.rstrip().split(" "))) for line in lines]
     if rows and len(rows[0]) == 2:
         del rows[0]
     sizes = collections.Counter(len(row) - 1 for row in rows if row and _is_number(row[-1]))
@@ -75,8 +75,8 @@ def _check_size(lines, path, size):
 
 def _has_too_many(fields, vocabulary):
     """Whether what stands before the numbers is a known word and more numbers."""
-    word, *others = filter(None, fields)
-    return word in vocabulary and all(map(_is_number, others))
+    words = list(filter(None, fields))
+    return bool(words) and words[0] in vocabulary and all(map(_is_number, words[1:]))
 
 
 def _is_number(text):

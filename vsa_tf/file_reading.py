@@ -1,0 +1,137 @@
+"""Files that others have written: lines of text, JSON and arrays, each kind read in one place.
+
+What is wrong with a file is one `VsaTfError` that names it, never an error of a parser.
+"""
+
+import json
+import pathlib
+
+from vsa_tf.errors import VsaTfError
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What Python raises where a value that was parsed is not of the form, size or depth expected.
+NOT_AS_EXPECTED = (
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def decode_text(data):
+    """Decodes a text file of captions; one that is not UTF-8 is told by `read_caption`.
+
+    Args:
+        data: its bytes.
+
+    Returns:
+        A str, line ends as they are, without a byte-order mark. Bytes that are not UTF-8 are
+        surrogate escapes (`str.encode("utf-8", "surrogateescape")` gives them back).
+    """
+    return data.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+
+
+def split_lines(data):
+    """Splits a text file into lines: at CR, LF and CR LF, and at nothing else.
+
+    Args:
+        data: its bytes.
+
+    Returns:
+        A list of bytes without line ends and byte-order mark.
+
+    Example:
+
+    >>> split_lines(b"\\xef\\xbb\\xbfa\\x0cdog\\r\\nruns\\rfast\\n")
+    [b'a\\x0cdog', b'runs', b'fast']
+    """
+    # Of bytes; `str.splitlines` knows seven ends more.
+    return data.removeprefix(_BYTE_ORDER_MARK).splitlines()
+
+
+def text_lines(data, name):
+    """Splits a text file as `split_lines` does, and decodes it.
+
+    Args:
+        data: its bytes.
+        name: what messages call it.
+
+    Returns:
+        A list of str.
+
+    Raises:
+        VsaTfError: a line is not UTF-8; the message has its number.
+    """
+    lines = (line.decode("utf-8", "surrogateescape") for line in split_lines(data))
+    return [_checked(line, number, name) for number, line in enumerate(lines, 1)]
+
+
+def read_lines(path, strict=True):
+    """Reads a text file of any size line by line; lines end as those of `split_lines`.
+
+    Args:
+        path: of the file.
+        strict: whether a line that is not UTF-8 is refused; else its bytes are surrogate escapes.
+
+    Yields:
+        str without line end.
+
+    Raises:
+        OSError: the file cannot be read.
+        VsaTfError: a line is not UTF-8; the message has its number.
+    """
+    # Universal newlines are these three.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline=None) as file:
+        for number, line in enumerate(file, 1):
+            line = line.removesuffix("\n")
+            yield _checked(line, number, path) if strict else line
+
+
+def _checked(line, number, name):
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        byte = ord(line[error.start]) & 0xFF
+        raise VsaTfError(
+            f"Expected UTF-8 in {name}. Received: the byte {byte:#04x} in line {number}. Save the "
+            "file as UTF-8"
+        ) from None
+    return line
+
+
+def parse_json(data, name, object_hook=None):
+    """Parses JSON, in UTF-8 with or without byte-order mark.
+
+    Numbers may be infinite or of hundreds of digits, and strings may hold halves of characters:
+    who takes a value apart catches `NOT_AS_EXPECTED`.
+
+    Args:
+        data: bytes.
+        name: what messages call the file.
+        object_hook: as of `json.loads`.
+
+    Raises:
+        VsaTfError: it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(data, object_hook=object_hook)
+    except RecursionError:
+        raise VsaTfError(f"Expected JSON in {name}. Received: one nested too deeply") from None
+    except ValueError as error:  # of JSON, of UTF-8, and of numbers of thousands of digits
+        raise VsaTfError(
+            f"Expected JSON in {name}. Received: a file that does not parse ({error})"
+        ) from None
+
+
+def read_json(path):
+    """Returns what a JSON file holds; raises as `parse_json`, and OSError."""
+    return parse_json(pathlib.Path(path).read_bytes(), path)
+
+
+def reason_of(error):
+    """Returns in words what one of `NOT_AS_EXPECTED` says of a value."""
+    if isinstance(error, KeyError):
+        return f"no entry {error}"
+    return str(error) or type(error).__name__
