@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from vsa_tf.errors import VsaTfError
@@ -37,16 +39,30 @@ def test_a_config_without_the_sizes_of_the_records_is_refused(tmp_path):
         Settings.load_inputs(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"training": {"model": "other"}}'])
-def test_a_config_of_another_kind_is_refused(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expected JSON in .*config.json"),
+        ("[1]", "Expected a JSON object in .*config.json"),
+        ("{}", "config.json is not a settings file of this version: no entry 'training'"),
+        ('{"training": {"model": "other"}}', "config.json is not a settings file of this version"),
+    ],
+)
+def test_a_config_of_another_kind_is_refused(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
-    with pytest.raises(VsaTfError, match="config.json is not a settings file of this version"):
+    with pytest.raises(VsaTfError, match=message):
         Settings.load(tmp_path)
 
 
 def test_a_config_with_an_unknown_setting_is_refused(tmp_path):
     text = _settings(tmp_path).to_json({}).replace('"joint_size"', '"joint_width"')
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(VsaTfError, match="config.json is damaged.*does not fit its checksum"):
+        Settings.load(tmp_path)
+    # As the message says, and as those of before there were checksums.
+    values = json.loads(text)
+    del values["content_sha256"]
+    (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(VsaTfError, match="joint_width"):
         Settings.load(tmp_path)
 

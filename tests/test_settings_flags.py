@@ -212,6 +212,24 @@ def test_a_flagfile_of_what_is_no_setting_is_one_error(tmp_path, lines, changes,
         settings_from_flagfile(path, **changes)
 
 
+def test_a_flagfile_is_text_as_every_other(tmp_path):
+    (tmp_path / "inner.flags").write_bytes("\ufeff# größer\r\n--joint_size=7\r".encode())
+    lines = (
+        f"\ufeff--model=embedding\r\n\n--flagfile={tmp_path / 'inner.flags'}\r--data_dir=a\u2028b"
+    )
+    path = tmp_path / "some.flags"
+    path.write_bytes(lines.encode())
+    settings = settings_from_flagfile(path)
+    assert settings.training.model == "embedding" and settings.model.joint_size == 7
+    assert settings.data.data_dir == "a\u2028b"
+    path.write_bytes(b"--joint_size=7\n# gr\xf6\xdfer\n")
+    with _refused("UTF-8 in .*some.flags.*line 2"):
+        settings_from_flagfile(path)
+    path.write_text(f"--flagfile={path}")
+    with _refused("includes itself"):
+        settings_from_flagfile(path)
+
+
 def test_a_flagfile_that_there_is_not_is_one_error(tmp_path):
     with _refused("nowhere.flags"):
         settings_from_flagfile(tmp_path / "nowhere.flags")

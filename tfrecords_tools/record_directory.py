@@ -12,7 +12,7 @@ import os
 import uuid
 
 from vsa_tf.data import schema
-from vsa_tf.files import lock_file
+from vsa_tf.files import json_text, lock_file, read_sealed, sealed
 
 _SETTINGS = ".write_settings.json"
 _LOCK = ".write_lock"
@@ -165,22 +165,17 @@ class RecordDirectory:
 
     def _read_json(self, name):
         try:
-            with open(self.path(name), encoding="utf-8") as file:
-                content = json.load(file)
+            return read_sealed(self.path(name))
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise ValueError(f"{self.path(name)!r} is damaged ({error}). Remove it.") from None
-        if not isinstance(content, dict):
-            raise ValueError(f"{self.path(name)!r} is damaged (not a JSON object). Remove it.")
-        return content
 
     def _write_json(self, name, content):
         partial = self.path(f".{name}.partial-{uuid.uuid4().hex}")
         try:
             with open(partial, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2, sort_keys=True, ensure_ascii=False)
-                file.write("\n")
+                file.write(json_text(sealed(dict(sorted(content.items()))), indent=2) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, self.path(name))

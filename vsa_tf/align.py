@@ -7,7 +7,8 @@
 Prints a JSON line for each file, a directory counting as its images: `{"image", "sentence",
 "score", "snippets": [{"text", "box", "score"}], "words": [{"text", "box", "score"}]}`. A snippet is
 a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 1. A file that
-cannot be read is reported in its line, `{"image", "error"}`, and the others are done.
+cannot be read is reported in its line, `{"image", "error"}`, and the others are done (--strict: the
+program then ends with 1).
 """
 
 import io
@@ -18,13 +19,14 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.inference.image_files import image_files, write_answers
+from vsa_tf.inference.image_files import define_strict_flag, image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
 def define_flags():
     """Defines the program's flags."""
     define_model_flags()
+    define_strict_flag()
     flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
     flags.DEFINE_string("sentence", "", "The sentence.")
     flags.DEFINE_string("output", "", "PNG file to draw the alignment into, of a single image.")
@@ -56,7 +58,7 @@ def main(images):
             write_atomically(values.output, picture.getbuffer())
         return [[alignment.to_dict()] for alignment in found]
 
-    write_answers(paths, ask)
+    write_answers(paths, ask, strict=values.strict)
 
 
 if __name__ == "__main__":

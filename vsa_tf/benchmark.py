@@ -22,7 +22,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.files import write_atomically
+from vsa_tf.files import write_json
 
 _SUITES = {
     "train": ("alignment_step", "caption_step"),
@@ -69,7 +69,7 @@ def main():
         print(f"{number} of {len(names)}: {name}", flush=True)
         results["benchmarks"].append(_run(name, values.torch_path))
         # After each: what an interruption or a failure leaves is measured.
-        write_atomically(values.output, (json.dumps(results, indent=2) + "\n").encode("utf-8"))
+        write_json(values.output, results)
 
 
 def _run(name, torch_path):

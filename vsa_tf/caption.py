@@ -18,7 +18,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.image_files import image_files, write_answers
+from vsa_tf.inference.image_files import define_strict_flag, image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 from vsa_tf.inference.signatures import AnswerSettings
 
@@ -40,6 +40,7 @@ _OF_MODEL_DIRS = ("max_words", *_OF_ANSWERS[2:])
 def define_flags():
     """Defines the program's flags."""
     define_model_flags()
+    define_strict_flag()
     flags.DEFINE_integer("num_captions", 1, "Captions of each image.", lower_bound=1)
     flags.DEFINE_integer(
         "beam_size", 7, "Beams; 1: the best word each time (paper: 7).", lower_bound=1
@@ -82,7 +83,8 @@ def main(images):
         return [[found.to_dict()] for found in model.caption(images, values.num_captions)]
 
     # Draws follow one another from the seed.
-    write_answers(paths, ask, batches_at_a_time=1 if values.sample else None)
+    batches_at_a_time = 1 if values.sample else None
+    write_answers(paths, ask, batches_at_a_time=batches_at_a_time, strict=values.strict)
 
 
 def _check_exported(values, card):

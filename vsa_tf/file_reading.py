@@ -3,8 +3,12 @@
 What is wrong with a file is one `VsaTfError` that names it, never an error of a parser.
 """
 
+import io
 import json
 import pathlib
+import zipfile
+
+import numpy as np
 
 from vsa_tf.errors import VsaTfError
 
@@ -135,3 +139,70 @@ def reason_of(error):
     if isinstance(error, KeyError):
         return f"no entry {error}"
     return str(error) or type(error).__name__
+
+
+def open_array(path):
+    """Maps an array into memory; nothing is allocated, whatever size the file declares.
+
+    Args:
+        path: of a .npy file.
+
+    Returns:
+        A read-only `np.memmap`, of no objects.
+
+    Raises:
+        OSError: the file cannot be read.
+        VsaTfError: it is no such file, or shorter than it says.
+    """
+    try:
+        with np.errstate(over="raise"):
+            return np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:  # its header is Python text, and leads to whatever Python raises
+        raise VsaTfError(
+            f"Expected an array in {path}. Received: a file that cannot be read "
+            f"({reason_of(error)})"
+        ) from None
+
+
+def read_arrays_of(path, names=None):
+    """Reads the arrays of an .npz file that is not compressed, as this project writes them.
+
+    Args:
+        path: of the file.
+        names: of those that are wanted; None: all.
+
+    Returns:
+        dict of name to array, read-only, as they were to the last bit.
+
+    Raises:
+        OSError: the file cannot be read.
+        VsaTfError: it is no such file, holds objects, is damaged or shorter than it says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = members if names is None else names
+            return {name: _member(archive, members[name]) for name in wanted}
+    except OSError:
+        raise
+    except Exception as error:  # of zip files, and of headers that are Python text
+        raise VsaTfError(
+            f"Expected a file of arrays in {path}. Received: one that cannot be read "
+            f"({reason_of(error)})"
+        ) from None
+
+
+def _member(archive, info):
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{info.filename} is compressed")
+    # No longer than the file; its checksum is looked at here.
+    data = archive.read(info)
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{info.filename} is of another version")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    # Refuses objects, and what is no whole number of numbers.
+    array = np.frombuffer(memoryview(data)[file.tell() :], dtype)
+    return array.reshape(shape, order="F" if is_fortran else "C")

@@ -1,14 +1,22 @@
-"""Files that are whole or absent, locks, and named arrays in one file."""
+"""Files that are whole or absent, locks, JSON with a checksum, and named arrays in one file."""
 
 import fcntl
+import hashlib
 import io
+import json
 import os
 import pathlib
-import zipfile
+import re
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import read_arrays_of, read_json
+
 _KIND = "kind"
+_CHECKSUM = "content_sha256"
+# Halves of characters: names of files that are not UTF-8 have them, and UTF-8 cannot.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def write_atomically(path, content):
@@ -37,6 +45,12 @@ def write_atomically(path, content):
         raise
 
 
+def file_sha256(path):
+    """Returns the SHA-256 of a file, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def lock_file(file, refusal):
     """Keeps other runs out until the file is closed, be it by a kill.
 
@@ -50,6 +64,64 @@ def lock_file(file, refusal):
         raise refusal from None
     except OSError:
         pass  # some network file systems have no locks
+
+
+def json_text(value, indent=None):
+    """Returns a value as JSON whose letters are themselves, not escapes: to be kept in UTF-8.
+
+    Example:
+
+    >>> print(json_text({"image": "läuft.jpg"}))
+    {"image": "läuft.jpg"}
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _HALF.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def write_json(path, value):
+    """Writes a value as JSON in UTF-8, for people to read; the file is never half-written.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    write_atomically(path, (json_text(value, indent=2) + "\n").encode())
+
+
+def sealed(values):
+    """Returns a dict for JSON with a checksum of its content, which `unsealed` looks at."""
+    return {**values, _CHECKSUM: _checksum(values)}
+
+
+def read_sealed(path):
+    """Returns the dict that a JSON file keeps; raises as `read_json` and `unsealed`."""
+    return unsealed(read_json(path), path)
+
+
+def unsealed(values, path):
+    """Returns a dict that JSON has kept without its checksum; an older one has none.
+
+    Args:
+        values: what the JSON holds.
+        path: of the file, for the message.
+
+    Raises:
+        VsaTfError: it is no dict, or another one than was written.
+    """
+    if not isinstance(values, dict):
+        raise VsaTfError(f"Expected a JSON object in {path}. Received: a {type(values).__name__}")
+    values = dict(values)
+    if values.pop(_CHECKSUM, None) not in (None, _checksum(values)):
+        raise VsaTfError(
+            f"{path} is damaged: its content does not fit its checksum. Restore the file, or, if "
+            f"you have changed it yourself, remove the entry {_CHECKSUM}"
+        )
+    return values
+
+
+def _checksum(values):
+    # As it will be read: keys are strings.
+    text = json.dumps(json.loads(json.dumps(values)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_arrays(path, kind, arrays):
@@ -85,16 +157,16 @@ def read_arrays(path, kind):
     found = array_kind(path)
     if found != kind:
         raise ValueError(f"Expected {path} to hold a {kind}. Received: a {found}")
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files if name != _KIND}
+    arrays = read_arrays_of(path)
+    del arrays[_KIND]
+    return arrays
 
 
 def array_kind(path):
     """Returns the kind of a file that `write_arrays` wrote; errors as `read_arrays`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return str(file[_KIND])
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
+        return str(read_arrays_of(path, [_KIND])[_KIND])
+    except VsaTfError as error:
+        raise VsaTfError(
             f"Expected a file of arrays that this project wrote. Received: {path}: {error}"
         ) from None

@@ -8,7 +8,8 @@ Embeds what is new, every line of FILE being a sentence, and adds it to INDEX_DI
 `vsa_tf.search` reads: files that are there with the same size and time are passed over, and a run
 that was stopped goes on where it was when it is started again. The model may be named by
 --model_dir or --server too; an index holds the vectors of one model and refuses another. A file
-that cannot be read is reported in a JSON line, `{"image", "error"}`, and the others are done.
+that cannot be read is reported in a JSON line, `{"image", "error"}`, the others are done, and
+their number is said (--strict: the program ends with 1).
 --approximate also prepares approximate searches of all that is in the index (extra `faiss`) and
 prints their recall.
 """
@@ -21,7 +22,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_lines
-from vsa_tf.inference.image_files import image_files
+from vsa_tf.inference.image_files import define_strict_flag, image_files
 from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
 from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
 
@@ -29,6 +30,7 @@ from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
 def define_flags():
     """Defines the program's flags."""
     define_model_flags()
+    define_strict_flag()
     flags.DEFINE_string("index_dir", "", "Directory of the index; made if it is not there.")
     flags.DEFINE_multi_string(
         "images", [], "Directory of photographs, or a file; repeatable, and after the flags."
@@ -66,7 +68,14 @@ def main(images):
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
     model = None if source is None else Model.of(source, "embed_image", "embed_sentence")
     build_index(
-        values.index_dir, model, paths, sentences, dtype, values.approximate, say=program.print_line
+        values.index_dir,
+        model,
+        paths,
+        sentences,
+        dtype,
+        values.approximate,
+        strict=values.strict,
+        say=program.print_line,
     )
 
 

@@ -16,13 +16,14 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.image_files import image_files, read_boxes, write_answers
+from vsa_tf.inference.image_files import define_strict_flag, image_files, read_boxes, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
 def define_flags():
     """Defines the program's flags."""
     define_model_flags()
+    define_strict_flag()
     flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
     flags.DEFINE_multi_string("phrase", [], "The phrase; repeatable.")
     flags.DEFINE_string("boxes", "", "With --model_dir: JSON file of boxes of your own.")
@@ -48,7 +49,7 @@ def main(images):
         of_phrases = [model.localize(images, phrase, boxes) for phrase in values.phrase]
         return [[found.to_dict() for found in of_image] for of_image in zip(*of_phrases)]
 
-    write_answers(paths, ask)
+    write_answers(paths, ask, strict=values.strict)
 
 
 if __name__ == "__main__":

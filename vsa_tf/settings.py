@@ -5,11 +5,12 @@ No TensorFlow here.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of
+from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import NetworkSettings, setting
 
@@ -169,11 +170,12 @@ class Settings:
     def to_json(self, inputs):
         """Returns the text of `config.json`; `inputs` are the records' sizes, a dict."""
         values = {**dataclasses.asdict(self), "inputs": inputs}
-        return json.dumps(values, indent=2, sort_keys=True) + "\n"
+        return json_text(sealed(values), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text):
-        values = json.loads(text)
+    def from_json(cls, text, path="config.json"):
+        """Reads the text of `config.json`; raises one of `NOT_AS_EXPECTED` where it is none."""
+        values = unsealed(parse_json(text, path), path)
         model = MODELS[values["training"]["model"]].settings
         return cls(
             DataSettings(**values["data"]),
@@ -187,14 +189,18 @@ class Settings:
         """Reads the settings of a trained model. Raises VsaTfError if they are not there."""
         path = pathlib.Path(model_dir) / "config.json"
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            return cls.from_json(path.read_bytes(), path)
         except OSError:
             raise VsaTfError(
                 f"Expected a model directory that vsa_tf.train has written. Received: "
                 f"{model_dir!r}, which has no readable config.json"
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise VsaTfError(f"{path} is not a settings file of this version: {error}") from None
+        except VsaTfError:
+            raise
+        except NOT_AS_EXPECTED as error:
+            raise VsaTfError(
+                f"{path} is not a settings file of this version: {reason_of(error)}"
+            ) from None
 
     @classmethod
     def load_inputs(cls, model_dir):
@@ -203,7 +209,7 @@ class Settings:
         Raises VsaTfError if a settings file does not hold them.
         """
         path = pathlib.Path(model_dir) / "config.json"
-        inputs = json.loads(path.read_text("utf-8")).get("inputs")
+        inputs = read_sealed(path).get("inputs")
         if not isinstance(inputs, dict):
             raise VsaTfError(f"{path} is not a settings file of this version: it has no inputs")
         return inputs

@@ -12,6 +12,7 @@ from absl import flags
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
+from vsa_tf.program import with_flagfiles
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 _GROUPS = {"Run": TrainingSettings, "Data": DataSettings, "Optimiser": OptimizerSettings}
@@ -85,7 +86,7 @@ def settings_from_flagfile(path, **values):
     flag_values = flags.FlagValues()
     define_flags(flag_values)
     try:
-        flag_values(["", f"--flagfile={path}"])
+        flag_values(with_flagfiles(["", f"--flagfile={path}"]))
     except flags.Error as error:
         raise VsaTfError(f"{path}: {error}") from error
     return _given(flag_values, values)

@@ -9,7 +9,6 @@ printed, and kept as `model_dir/table.json`.
 """
 
 import dataclasses
-import json
 import pathlib
 import re
 import shlex
@@ -21,7 +20,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_lines
-from vsa_tf.files import write_atomically
+from vsa_tf.files import read_sealed, write_json
 
 # Of each kind of metric, what the papers' tables show.
 _COLUMNS = {
@@ -67,9 +66,7 @@ def main(more_flags):
         print(f"row {number} of {len(rows)}: {row.name}", flush=True)
         metrics = _train(row, values.data_dir, model_dir / row.directory, more_flags)
         table.append({"name": row.name, "flags": list(row.flags), "metrics": metrics})
-        write_atomically(
-            model_dir / "table.json", (json.dumps(table, indent=2) + "\n").encode("utf-8")
-        )
+        write_json(model_dir / "table.json", table)
     print(table_text(table))
 
 
@@ -110,7 +107,7 @@ def _train(row, data_dir, model_dir, more_flags):
         ]
         if subprocess.run(command, check=False).returncode:
             raise VsaTfError(f"row {row.name!r} failed: {shlex.join(command[1:])}")
-    return json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    return read_sealed(path)["metrics"]
 
 
 def table_text(table):

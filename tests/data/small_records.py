@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data import schema
+from vsa_tf.files import read_sealed
 
 NUM_REGIONS = 3
 FEATURE_SIZE = 4
@@ -212,7 +213,5 @@ def write_info(data_dir, **changes):
 
 def change_info(data_dir, **changes):
     """Replaces entries of an existing `dataset_info.json`."""
-    path = os.path.join(data_dir, schema.DATASET_INFO)
-    with open(path, encoding="utf-8") as file:
-        info = json.load(file)
+    info = read_sealed(os.path.join(data_dir, schema.DATASET_INFO))
     write_info(data_dir, **(info | changes))

@@ -1,6 +1,8 @@
 import io
 import json
 import math
+import os
+import pathlib
 import threading
 
 import pytest
@@ -103,19 +105,47 @@ def test_an_error_of_the_model_ends_the_answers(tmp_path):
         list(answered_images(write_files(tmp_path, [b"x"] * 80), ask))
 
 
-def test_every_file_has_its_lines_and_failures_are_counted(tmp_path):
+def _bytes_of(images):
+    return [[{"n": n} for n in range(len(data))] for data in images]
+
+
+def test_every_file_has_its_lines_and_failures_are_counted(tmp_path, capsys):
     paths = [*write_files(tmp_path, [b"a", b"bc"]), str(tmp_path / "missing.jpg")]
     output = io.StringIO()
-    with pytest.raises(VsaTfError, match="1 of 3 images could not be read"):
-        write_answers(
-            paths, lambda images: [[{"n": n} for n in range(len(data))] for data in images], output
-        )
+    write_answers(paths, _bytes_of, output)
+    assert "1 of 3 images could not be read; see their lines\n" in capsys.readouterr().err
     assert [json.loads(line) for line in output.getvalue().splitlines()] == [
         {"image": paths[0], "n": 0},
         {"image": paths[1], "n": 0},
         {"image": paths[1], "n": 1},
         {"image": paths[2], "error": "No such file or directory"},
     ]
+
+
+@pytest.mark.parametrize(("last", "strict"), [(3, True), (1, True), (1, False)])
+def test_failures_are_an_error_if_strict_or_where_all_fail(tmp_path, last, strict):
+    paths = [str(tmp_path / "missing.jpg"), *write_files(tmp_path, [b"a", b"bc"])][:last]
+    with pytest.raises(VsaTfError, match=f"1 of {last} images could not be read"):
+        write_answers(paths, _bytes_of, io.StringIO(), strict=strict)
+
+
+def test_lines_are_utf8_whatever_a_file_is_called(tmp_path):
+    folder = tmp_path / "läuft"
+    folder.mkdir()
+    paths = write_files(folder, [b"a"])
+    latin = os.fsdecode(os.fsencode(folder) + b"/gr\xfc\xdfe.jpg")
+    pathlib.Path(latin).write_bytes(b"a")
+    output = io.StringIO()
+    write_answers([*paths, latin], lambda images: [[{"caption": "犬"}] for _ in images], output)
+    first, second = output.getvalue().encode("utf-8").decode().splitlines()
+    assert first == f'{{"image": "{paths[0]}", "caption": "犬"}}'
+    # What UTF-8 cannot hold is still found again.
+    assert json.loads(second)["image"] == latin
+
+
+def test_boxes_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "boxes.json").write_bytes(b"\xef\xbb\xbf[[0, 0, 1, 1]]")
+    assert read_boxes(tmp_path / "boxes.json") == [[0, 0, 1, 1]]
 
 
 def test_boxes_are_read(tmp_path):

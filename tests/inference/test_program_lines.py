@@ -148,4 +148,4 @@ def test_bad_files_are_lines_and_counted_when_the_others_are_done(
     assert "not an image" in lines[0]["error"]
     assert lines[1].keys() & {"score", "boxes", "captions"}
     assert lines[2]["error"] == "No such file or directory"
-    assert error.endswith("error: 2 of 3 images could not be read; see their lines")
+    assert "2 of 3 images could not be read; see their lines" in error and "error:" not in error

@@ -74,13 +74,13 @@ def test_what_does_not_fit_is_one_line(results, references, message):
     ("content", "message"),
     [
         ([{"image_id": 1, "caption": "a"}] * 2, "holds two captions of photograph 1$"),
-        ([{"image_id": 1}], "to hold COCO's JSON, .* Received: KeyError 'caption'"),
-        ([{"caption": "a"}], "Received: KeyError 'image_id'"),
-        ([{"image_id": [1], "caption": "a"}], "Received: TypeError .*unhashable"),
+        ([{"image_id": 1}], "to hold COCO's JSON, .* Received: no entry 'caption'"),
+        ([{"caption": "a"}], "Received: no entry 'image_id'"),
+        ([{"image_id": [1], "caption": "a"}], "Received: unhashable"),
         ([{"image_id": 1, "caption": None}], "Received: .*None"),
-        ({"captions": []}, "Received: KeyError 'annotations'"),
-        ([1], "Received: TypeError"),
-        (3, "Received: TypeError"),
+        ({"captions": []}, "Received: no entry 'annotations'"),
+        ([1], "Received: .*not subscriptable"),
+        (3, "Received: .*not iterable"),
     ],
 )
 def test_files_that_are_not_coco_s_are_one_line(tmp_path, content, message):

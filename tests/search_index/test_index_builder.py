@@ -76,14 +76,18 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
 def test_bad_files_are_lines_and_counted_when_the_others_are_in(tmp_path):
     lines = []
     paths = [*write_files(tmp_path, [b"good", b"bad", b"well"]), str(tmp_path / "missing.jpg")]
-    with pytest.raises(VsaTfError, match="2 of 4 images could not be read"):
-        build_index(tmp_path / "index", hashed_model(), paths, say=lines.append)
+    build_index(tmp_path / "index", hashed_model(), paths, say=lines.append)
     assert [json.loads(line) for line in lines[:2]] == [
         {"image": paths[1], "error": "not an image"},
         {"image": paths[3], "error": "No such file or directory"},
     ]
+    assert lines[-1] == "2 of 4 images could not be read; see their lines"
     (columns,) = _columns(tmp_path / "index", "images")
     assert columns["path"] == [paths[0], paths[2]]
+    with pytest.raises(VsaTfError, match="2 of 4 images could not be read"):
+        build_index(tmp_path / "index", hashed_model(), paths, strict=True)
+    with pytest.raises(VsaTfError, match="1 of 1 images could not be read"):
+        build_index(tmp_path / "index", hashed_model(), [paths[1]])
 
 
 def test_paths_are_the_same_from_another_directory(tmp_path, monkeypatch):

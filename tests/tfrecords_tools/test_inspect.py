@@ -16,6 +16,7 @@ from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed
 
 SHARD = "train-00000-of-00001.tfrecord"
 run = functools.partial(run_program, inspect)
@@ -55,14 +56,14 @@ def rewrite(data_dir, change):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(record)
-    info = json.loads((data_dir / schema.DATASET_INFO).read_text())
+    info = read_sealed(data_dir / schema.DATASET_INFO)
     info["splits"]["train"]["shards"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (data_dir / schema.DATASET_INFO).write_text(json.dumps(info))
 
 
 def test_what_is_skipped_is_counted_as_the_records_say(data_dir, capsys):
     path = data_dir / schema.DATASET_INFO
-    info = json.loads(path.read_text())
+    info = read_sealed(path)
     info["skipped"] = [{"split": "dev", "source_id": "", "reason": "7 more", "count": 7}]
     path.write_text(json.dumps({**info, "num_skipped": 7}))
     run(f"--data_dir={data_dir}")
@@ -137,7 +138,7 @@ def test_wrong_features_of_annotated_boxes_are_found(tmp_path, capsys, data, rea
 
 
 def test_counts_are_compared(data_dir):
-    info = json.loads((data_dir / schema.DATASET_INFO).read_text())
+    info = read_sealed(data_dir / schema.DATASET_INFO)
     info["splits"]["train"]["num_sentences"] += 1
     (data_dir / schema.DATASET_INFO).write_text(json.dumps(info))
     assert check_records(data_dir) == [

@@ -13,6 +13,7 @@ from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.source import AnnotatedBox
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.files import read_sealed
 
 WITH_OBJECTS = WriteSettings(detector="fake", image_encoder="fake", object_features=True)
 
@@ -88,7 +89,7 @@ def test_features_of_objects_change_nothing_else(flickr8k, tmp_path):
 def test_directory_of_before_there_were_such_features_is_still_complete(flickr8k, tmp_path):
     write(flickr8k, tmp_path / "out")
     path = tmp_path / "out" / "dataset_info.json"
-    info = json.loads(path.read_text())
+    info = read_sealed(path)
     del info["object_features"]
     for split in info["splits"].values():
         del split["num_with_fewer_regions"]

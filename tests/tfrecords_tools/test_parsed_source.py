@@ -17,6 +17,7 @@ from tfrecords_tools.parsed_copy import copy_with_dependencies
 from tfrecords_tools.record_checking import check_records
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ def test_the_programs_print_what_they_wrote(tmp_path, unparsed, written, capsys)
 
 def test_a_wrong_count_of_relations_is_a_problem(written):
     path = written / "dataset_info.json"
-    info = json.loads(path.read_text())
+    info = read_sealed(path)
     info["splits"]["dev"]["num_dependencies"] += 1
     path.write_text(json.dumps(info))
     (problem,) = check_records(written)

@@ -20,6 +20,7 @@ from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.data.parsed_record import ParsedRecord
+from vsa_tf.files import read_sealed
 
 
 @pytest.fixture
@@ -68,6 +69,7 @@ def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
         "sources",
         "skipped",
         "num_skipped",
+        "content_sha256",
     }
 
 
@@ -254,7 +256,7 @@ def test_splits_of_unusable_rows_are_empty_ones(tmp_path):
 def test_other_schema_version_in_the_directory_is_refused(flickr8k, tmp_path):
     write(flickr8k, tmp_path / "out")
     path = tmp_path / "out" / "dataset_info.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    path.write_text(json.dumps({**read_sealed(path), "schema_version": 0}))
     with pytest.raises(ValueError, match="schema_version is 0 there and 1 now"):
         write(flickr8k, tmp_path / "out")
 
@@ -271,7 +273,7 @@ def test_finished_directory_is_left_as_it_is(flickr8k, tmp_path):
     before = contents(tmp_path / "out")
     again = write(flickr8k, tmp_path / "out")
     assert (first.num_images, again.num_images) == (4, 0)
-    assert again.info == json.loads(before["dataset_info.json"])
+    assert again.info == read_sealed(tmp_path / "out" / "dataset_info.json")
     assert contents(tmp_path / "out") == before
 
 

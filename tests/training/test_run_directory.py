@@ -5,6 +5,7 @@ import pytest
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import Vocabulary
@@ -63,7 +64,7 @@ def test_other_settings_records_and_words_are_refused(run, tmp_path):
 
 def test_what_an_earlier_version_did_not_store_is_not_known_to_differ(run, tmp_path):
     inputs, text = run
-    stored = json.loads((tmp_path / "config.json").read_text())
+    stored = read_sealed(tmp_path / "config.json")
     del stored["inputs"]["records"]
     (tmp_path / "config.json").write_text(json.dumps(stored))
     check_model_dir(SETTINGS, tmp_path, inputs, text)

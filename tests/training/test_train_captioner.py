@@ -11,6 +11,7 @@ from tests.evaluation.small_splits import CAPTIONS, load_split
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import CaptionOptions
+from vsa_tf.files import read_sealed
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -147,7 +148,7 @@ def test_captions_are_in_the_results_format_of_coco(runs):
 
 def test_metrics_have_the_layout_of_the_interface(runs):
     _, whole, _, report = runs
-    assert _results(whole / "metrics.json") == report
+    assert read_sealed(whole / "metrics.json") == report
     assert (report["model"], report["split"], report["num_images"]) == ("m_rnn", "train", 4)
     assert "captions" in report["protocol"]
     captions = report["metrics"]["captions"]

@@ -12,6 +12,7 @@ from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
+from vsa_tf.files import read_sealed
 from vsa_tf.model_dir.load_split import load_split
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
@@ -84,7 +85,7 @@ def test_relation_types_are_learnt_and_kept(run):
 
 def test_metrics_are_of_retrieval_alone(run):
     _, model_dir, report = run
-    assert json.loads((model_dir / "metrics.json").read_text()) == report
+    assert read_sealed(model_dir / "metrics.json") == report
     assert report["metrics"].keys() == {"image_to_sentence", "sentence_to_image"}
     # "Boats" and "A boat" of each image.
     assert report["sentences"] == {"truncated": 0, "without_relations": 16}

@@ -1,12 +1,13 @@
 """The detector of `--detector=proposals:FILE.json`, and what tells boxes of another layout."""
 
 import hashlib
-import json
 import pathlib
+import reprlib
 
 import numpy as np
 
 from vsa_tf.boxes import box_overlap
+from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json
 
 # Images before anything is concluded, and how far below zero, in standard errors and in overlap,
 # their mean must lie: boxes of no order, or that overlap nothing, are never refused.
@@ -37,7 +38,7 @@ class FileProposals:
     def __init__(self, path):
         try:
             content = pathlib.Path(path).read_bytes()
-            entries = json.loads(content)
+            entries = parse_json(content, path)
         except (OSError, ValueError) as error:
             raise ValueError(f"--detector=proposals:{path} cannot be read: {error}") from error
         if not isinstance(entries, dict):
@@ -96,7 +97,7 @@ class FileProposals:
             if scores is None:
                 scores = np.linspace(1, 0, len(boxes), endpoint=False)
             scores = np.array(scores, np.float32).reshape(len(boxes))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f'Expected {{"boxes": [[ymin, xmin, ymax, xmax], ...], "scores": [...]}}, a score '
                 f"a box, for {name} in {self.path}. Received: {_what_is_wrong(entry)}"
@@ -120,10 +121,10 @@ def _what_is_wrong(entry):
             or len(box) != 4
             or not all(isinstance(value, (int, float)) for value in box)
         ):
-            return f"the box {str(box)[:80]}"
+            return f"the box {reprlib.repr(box)}"
     if isinstance(scores, list) and len(scores) != len(boxes):
         return f"{len(scores)} scores of {len(boxes)} boxes"
-    return f"the scores {str(scores)[:80]}"
+    return f"the scores {reprlib.repr(scores)}"
 
 
 class BoxOrder:

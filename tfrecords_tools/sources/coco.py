@@ -12,6 +12,7 @@ from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 _OFFICIAL_COUNTS = {
     "2014": {"train": 82_783, "dev": 40_504},
@@ -124,11 +125,10 @@ class Coco(CaptionSource):
                 else:
                     photographs[image_id][1].append((number, str(item["caption"] or "")))
                 seen.add(number)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected COCO's captions in {file.name}: images with id and file_name, "
-                f"annotations with id, image_id and caption. Received: {reason}."
+                f"annotations with id, image_id and caption. Received: {reason_of(error)}."
             ) from None
         if not photographs:
             raise ValueError(f"Expected images in {file.name}. Received: none.")

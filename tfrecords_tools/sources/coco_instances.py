@@ -8,6 +8,7 @@ import math
 
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.source import AnnotatedBox
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 
 class CocoInstances:
@@ -128,12 +129,11 @@ class CocoInstances:
                     box,
                 )
                 self._instances.setdefault(image_id, []).append(instance)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected COCO's instances in {file.name}: images with id, width and height, "
                 "annotations with id, image_id, category_id, iscrowd and bbox [x, y, width, "
-                f"height], categories with id and name. Received: {reason}."
+                f"height], categories with id and name. Received: {reason_of(error)}."
             ) from None
 
 

@@ -8,6 +8,7 @@ import posixpath
 import re
 
 from tfrecords_tools.sources.caption_source import CaptionSource
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 _SPLITS = {"train": "train", "restval": "restval", "val": "dev", "test": "test"}
 _OFFICIAL_COUNTS = {
@@ -67,11 +68,10 @@ class KarpathyCaptions(CaptionSource):
             self.dataset = str(content["dataset"])
             for item in content["images"]:
                 self._add(item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected Karpathy's form in {file.name}: dataset, and images with filename, "
-                f"imgid, split and sentences with raw, imgid, sentid. Received: {reason}."
+                f"imgid, split and sentences with raw, imgid, sentid. Received: {reason_of(error)}."
             ) from None
         if not self._photographs:
             raise ValueError(f"Expected images in {file.name}. Received: none.")

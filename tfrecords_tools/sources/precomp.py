@@ -4,14 +4,15 @@ Source: Faghri et al., "VSE++", 2018; Lee et al., "Stacked cross attention", 201
 """
 
 import functools
-import hashlib
 import os
 
 import numpy as np
 
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.source import SourceExample
-from vsa_tf.file_reading import split_lines
+from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import open_array, split_lines
+from vsa_tf.files import file_sha256
 
 CAPTIONS_PER_IMAGE = 5
 # COCO's 5,000 test images are called testall, their first 1,000 test.
@@ -59,7 +60,7 @@ class Precomp(CaptionSource):
             rows = _open(paths[0])
             self._captions[split] = self._read_captions(paths[1])
             self._steps[split] = _captions_step(split, rows, len(self._captions[split]))
-            self._checksums[os.path.basename(paths[0])] = _sha256(paths[0])
+            self._checksums[os.path.basename(paths[0])] = file_sha256(paths[0])
             sizes[split] = rows.shape[-1]
             self.layout[split] = "images" if self._steps[split] == 1 else "captions"
         if not sizes:
@@ -116,18 +117,18 @@ def _file_names(split):
 def _open(path):
     name = os.path.basename(path)
     try:
-        rows = np.load(path, mmap_mode="r")
+        rows = open_array(path)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"Expected {name} beside the captions. Received: {os.path.dirname(path)!r} without it."
         ) from None
-    except (ValueError, EOFError) as error:  # truncated, or an array of Python objects
+    except VsaTfError as error:
         if "Python objects" in str(error):
             raise ValueError(
                 f"Expected floating-point features [N, D] or [N, R, D] in {name}. Received: an "
                 "array of Python objects. Save it again as float32, all rows of one size."
             ) from None
-        raise ValueError(f"{name} cannot be read: {error}. Fetch it again.") from None
+        raise VsaTfError(f"{error}. Fetch it again.") from None
     if rows.ndim not in (2, 3) or rows.dtype.kind != "f" or 0 in rows.shape:
         raise ValueError(
             f"Expected floating-point features [N, D] or [N, R, D] in {name}. Received: "
@@ -154,11 +155,6 @@ def _captions_step(split, rows, num_captions):
         if not np.array_equal(block, np.broadcast_to(block[:1], block.shape), equal_nan=True):
             raise ValueError(f"{expected}rows {first} to {first + 4}, which differ")
     return CAPTIONS_PER_IMAGE
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_features(path, row):

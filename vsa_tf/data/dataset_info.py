@@ -1,10 +1,12 @@
 """What `dataset_info.json` says about a directory of records."""
 
 import dataclasses
-import json
 import os
 
 from vsa_tf.data import schema
+from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
+from vsa_tf.files import read_sealed
 
 _WRITE_AGAIN = "Write the records with `python -m tfrecords_tools.write`"
 
@@ -89,7 +91,10 @@ class DatasetInfo:
                 f"Expected {schema.DATASET_INFO} in data_dir. Received: data_dir={data_dir!r} "
                 f"without it. {_WRITE_AGAIN}; if a run was interrupted, repeat its command."
             )
-        contents = _read_json(path)
+        try:
+            contents = read_sealed(path)
+        except ValueError as error:
+            raise VsaTfError(f"{error}. {_WRITE_AGAIN} again.") from error
         version = contents.get("schema_version")
         if version != schema.SCHEMA_VERSION:
             raise ValueError(
@@ -112,11 +117,10 @@ class DatasetInfo:
                 detector=dict(contents["detector"] or {}),
                 contents=contents,
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        except NOT_AS_EXPECTED as error:
             raise ValueError(
-                f"Expected a complete {schema.DATASET_INFO}. Received: {path} with {reason}. "
-                f"{_WRITE_AGAIN} again."
+                f"Expected a complete {schema.DATASET_INFO}. Received: {path} with "
+                f"{reason_of(error)}. {_WRITE_AGAIN} again."
             ) from error
 
     def split(self, name):
@@ -147,23 +151,6 @@ class DatasetInfo:
                 "command that wrote it."
             )
         return paths
-
-
-def _read_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            contents = json.load(file)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise ValueError(
-            f"Expected a JSON object. Received: {path}, which does not parse ({error}). "
-            f"{_WRITE_AGAIN} again."
-        ) from error
-    if not isinstance(contents, dict):
-        raise ValueError(
-            f"Expected a JSON object. Received: {path} with a {type(contents).__name__}. "
-            f"{_WRITE_AGAIN} again."
-        )
-    return contents
 
 
 def _split(contents):

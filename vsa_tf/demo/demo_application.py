@@ -1,7 +1,6 @@
 """The demo page as a WSGI application: its files, and what only it asks for."""
 
 import importlib.resources
-import json
 import logging
 import re
 
@@ -9,6 +8,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from vsa_tf.demo.photograph_search import PhotographSearch, answering_models
+from vsa_tf.files import json_text
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
@@ -110,7 +110,7 @@ class DemoApplication:
 
 
 def _json_response(values, status=200):
-    return Response(json.dumps(values), status, content_type="application/json")
+    return Response(json_text(values), status, content_type="application/json")
 
 
 def static_files():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import pathlib
 
 from vsa_tf.errors import VsaTfError
@@ -18,7 +17,7 @@ from vsa_tf.evaluation.evaluation import (
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
 from vsa_tf.evaluation.stored_splits import StoredSplits
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
-from vsa_tf.files import write_atomically
+from vsa_tf.files import write_atomically, write_json
 from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
@@ -98,16 +97,16 @@ def evaluate_model(
     for line in metrics_lines(report):
         say(line)
     if output:
-        _write_json(output, report)
+        write_json(output, report)
         for file_name, content in evaluation.files.items():
-            _write_json(pathlib.Path(output).with_name(file_name), content)
+            write_json(pathlib.Path(output).with_name(file_name), content)
         if "recall_curves" in evaluation.metrics:
             _write_chart(pathlib.Path(output).with_name("recall_curves.png"), evaluation.metrics)
     if word_magnitudes:
         table = word_magnitude_table(
             evaluation.embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
         )
-        _write_json(word_magnitudes, table)
+        write_json(word_magnitudes, table)
     for query in queries:
         hits = snippet_regions(trained.model, query, evaluation.embedded, data)
         for line in _query_lines(query, hits, data):
@@ -129,10 +128,6 @@ def _write_chart(path, metrics):
     file = io.BytesIO()
     recall_chart(metrics["recall_curves"]).save(file, "PNG")
     write_atomically(path, file.getvalue())
-
-
-def _write_json(path, value):
-    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode("utf-8"))
 
 
 def make_evaluator(

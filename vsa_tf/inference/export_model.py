@@ -1,6 +1,5 @@
 """The work of `vsa_tf.export`."""
 
-import json
 import math
 import pathlib
 import shutil
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
@@ -174,7 +174,7 @@ def _next_version(export_dir):
 
 def _metrics(model_dir):
     path = model_dir / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_sealed(path) if path.is_file() else None
 
 
 class Examples(NamedTuple):

@@ -2,16 +2,20 @@
 
 import collections
 import concurrent.futures
-import json
 import math
 import os
 import pathlib
+import reprlib
 import sys
 
 import numpy as np
+from absl import flags
 
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.file_reading import read_json
+from vsa_tf.files import json_text
+from vsa_tf.program import silent
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 # Few enough for memory, and for the limits of a server.
@@ -111,7 +115,27 @@ def _each(images, ask):
     return _each(images[:half], ask) + _each(images[half:], ask)
 
 
-def write_answers(paths, ask, output=None, batches_at_a_time=None):
+def define_strict_flag():
+    """Defines the flag of programs that answer about image files."""
+    flags.DEFINE_bool(
+        "strict", False, "End with 1 where any image file cannot be read, not only where all."
+    )
+
+
+def report_unread(num_unread, num_images, strict=False, say=silent):
+    """Says how many image files could not be read, once all others are done.
+
+    Raises:
+        VsaTfError: none could be read; or, if `strict`, some could not.
+    """
+    if num_unread:
+        line = f"{num_unread} of {num_images} images could not be read; see their lines"
+        if strict or num_unread == num_images:
+            raise VsaTfError(line)
+        say(line)
+
+
+def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False):
     """Writes a JSON line for each answer, `{"image": path, ...}`, or `{"image", "error"}`.
 
     Args:
@@ -120,9 +144,10 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None):
             raises InputError, see `answered_images`.
         output: a text file; None: the standard output.
         batches_at_a_time: see `answered_images`.
+        strict: see `report_unread`.
 
     Raises:
-        VsaTfError: when all others are done, if some files could not be read.
+        VsaTfError: see `report_unread`, whose line else goes to standard error.
     """
     output = output or sys.stdout
     progress = Progress(len(paths))
@@ -130,11 +155,10 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None):
     for path, lines, reason in answered_images(paths, ask, batches_at_a_time):
         num_failed += reason is not None
         for line in [{"error": reason}] if reason else lines:
-            print(json.dumps({"image": str(path), **line}), file=output, flush=True)
+            print(json_text({"image": str(path), **line}), file=output, flush=True)
         progress.add(1)
     progress.close()
-    if num_failed:
-        raise VsaTfError(f"{num_failed} of {len(paths)} images could not be read; see their lines")
+    report_unread(num_failed, len(paths), strict, lambda line: print(line, file=sys.stderr))
 
 
 def read_boxes(path):
@@ -150,19 +174,19 @@ def read_boxes(path):
         VsaTfError: names the box that is none.
     """
     try:
-        boxes = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        boxes = read_json(path)
     except (OSError, ValueError) as error:
         raise VsaTfError(f"--boxes={path} cannot be read: {error}") from error
     if not isinstance(boxes, list) or not boxes:
         raise VsaTfError(
             f"Expected --boxes={path} to hold a JSON list of boxes [ymin, xmin, ymax, xmax]. "
-            f"Received: {json.dumps(boxes)[:80]}"
+            f"Received: {reprlib.repr(boxes)}"
         )
     for number, box in enumerate(boxes):
         if not _is_box(box):
             raise VsaTfError(
                 f"Expected box {number} of --boxes={path} to be [ymin, xmin, ymax, xmax], from 0 "
-                f"to 1, ymin < ymax and xmin < xmax. Received: {json.dumps(box)[:80]}"
+                f"to 1, ymin < ymax and xmin < xmax. Received: {reprlib.repr(box)}"
             )
     return boxes
 

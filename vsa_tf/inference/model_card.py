@@ -1,12 +1,11 @@
 """What an exported model is: `model_card.json` and `README.md` beside it."""
 
-import json
-
 import keras
 import PIL
 import tensorflow as tf
 
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, MIN_SIDE
+from vsa_tf.files import json_text, sealed, write_json
 
 _PLAIN_TEXT = "plain text in UTF-8"
 _RELATIONS = (
@@ -72,7 +71,7 @@ def model_card(local, functions, metrics, differences, has_warm_up):
 
 def write_model_card(path, card):
     """Writes `model_card.json` and `README.md` into a directory, a `pathlib.Path`."""
-    (path / "model_card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_json(path / "model_card.json", sealed(card))
     (path / "README.md").write_text(_readme(card), encoding="utf-8")
 
 
@@ -101,7 +100,7 @@ def _readme(card):
         ]
     for title in ("limits", "answers", "image_encoder", "detector", "evaluation", "written_with"):
         lines += [f"## {title.replace('_', ' ')}", "", "```json"]
-        lines += [json.dumps(card[title], indent=2), "```", ""]
+        lines += [json_text(card[title], indent=2), "```", ""]
     lines += ["## Training", "", "    python -m vsa_tf.train \\"]
     lines += [f"        {flag} \\" for flag in card["training_flags"]]
     lines += ["        --data_dir=DIR --model_dir=DIR", ""]

@@ -1,13 +1,13 @@
 """Where answers come from: a model directory, an exported SavedModel, or a server."""
 
 import dataclasses
-import json
 import pathlib
 import re
 
 from absl import flags
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed
 from vsa_tf.inference.signatures import version_path
 from vsa_tf.settings import Settings
 
@@ -74,14 +74,14 @@ class ModelSource:
         """Returns what the export says of itself, a dict; None where there is none to read.
 
         Raises:
-            VsaTfError: there is no SavedModel.
+            VsaTfError: there is no SavedModel, or what it says is damaged.
         """
         if not self.saved_model:
             return None
         path = version_path(self.saved_model) / "model_card.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_sealed(path)
+        except FileNotFoundError:
             return None
 
     def check(self, signature, purpose):

@@ -9,6 +9,7 @@ import urllib.parse
 import numpy as np
 
 from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.file_reading import parse_json
 
 _TIMEOUT_SECONDS = 600
 # Between attempts while the server has no room for a request.
@@ -94,7 +95,7 @@ class RemoteModel:
         finally:
             connection.close()
         try:
-            answer = json.loads(content)
+            answer = parse_json(content, path)
             return response.status, answer if isinstance(answer, dict) else {}
         except ValueError:
             if response.status == 200:

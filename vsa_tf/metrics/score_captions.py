@@ -1,9 +1,9 @@
 """Scores of captions that anything made, against what people wrote. No TensorFlow here."""
 
-import json
 import pathlib
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
 from vsa_tf.metrics.caption_scores import CaptionScorer
 
 
@@ -74,15 +74,15 @@ def _references(references):
 def _entries(path, argument):
     """Returns the `(image_id, caption)` of a JSON file of COCO's."""
     try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
         entries = content["annotations"] if isinstance(content, dict) else content
         captions = [(entry["image_id"], entry["caption"]) for entry in entries]
         dict(captions)  # a list is no id
         return captions
     except OSError as error:
         raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except NOT_AS_EXPECTED as error:
         raise VsaTfError(
             f"Expected --{argument}={path} to hold COCO's JSON, a list of image_id and caption. "
-            f"Received: {type(error).__name__} {error}"
+            f"Received: {reason_of(error)}"
         ) from error

@@ -4,11 +4,11 @@ import io
 import json
 import pathlib
 import re
-import zipfile
 
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import parse_json, read_arrays_of
 from vsa_tf.files import write_atomically
 
 _PROGRESS = "progress.json"
@@ -52,23 +52,15 @@ def restore_checkpoint(path, variables):
         CheckpointError: the file is unreadable, or holds other variables.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-    ) as error:
+        arrays = read_arrays_of(path)
+    except (OSError, VsaTfError) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: {error}. Restore the file, or remove it and "
             "train again"
         ) from error
     if _PROGRESS not in arrays:
         raise CheckpointError(f"{path} is not a checkpoint: it has no {_PROGRESS}")
-    progress = json.loads(str(arrays.pop(_PROGRESS)))
+    progress = parse_json(str(arrays.pop(_PROGRESS)), path)
     if len(arrays) < len(variables):
         raise CheckpointError(
             f"Expected {len(variables)} variables in {path}. Received: {len(arrays)}; it is of "
@@ -77,7 +69,7 @@ def restore_checkpoint(path, variables):
     # The arrays are checked before any is assigned: a refused checkpoint changes nothing.
     values = []
     for variable, name in zip(variables, sorted(arrays)):
-        saved_path, value = name.split(":", 1)[1], arrays[name]
+        saved_path, value = name.partition(":")[2], arrays[name]
         if _neutral(saved_path) != _neutral(variable.path) or value.shape != tuple(variable.shape):
             raise CheckpointError(
                 f"Expected {variable.path} of shape {tuple(variable.shape)} in {path}. Received: "

@@ -4,6 +4,7 @@ import pathlib
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.make_model import make_model
 from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
@@ -83,7 +84,7 @@ def load_text(model_dir, settings):
         settings: the `Settings` of its model.
 
     Raises:
-        VsaTfError: the sentence feature or the relation types are missing or damaged.
+        VsaTfError: a file is missing or damaged.
     """
     model_dir = pathlib.Path(model_dir)
     if not (model_dir / _VOCABULARY).is_file():
@@ -93,12 +94,12 @@ def load_text(model_dir, settings):
         feature = _load(load_sentence_feature, model_dir / _SENTENCE_FEATURE)
     if settings.model.reads_dependencies:
         relation_types = _load(RelationTypes.load, model_dir / _RELATIONS)
-    vocabulary = Vocabulary.load(model_dir / _VOCABULARY)
+    vocabulary = _load(Vocabulary.load, model_dir / _VOCABULARY)
     return CaptionText(vocabulary, settings.data.tokenizer, feature, relation_types)
 
 
 def _load(load, path):
     try:
         return load(path)
-    except (OSError, ValueError) as error:
-        raise VsaTfError(f"{path} cannot be read: {error}. Restore the file") from error
+    except (OSError, *NOT_AS_EXPECTED) as error:
+        raise VsaTfError(f"{path} cannot be read: {reason_of(error)}. Restore the file") from error

@@ -5,13 +5,13 @@ No TensorFlow here: a program asks before it is imported.
 
 import dataclasses
 import io
-import json
 import pathlib
 
 from PIL import Image
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.files import write_atomically
+from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json
+from vsa_tf.files import write_json
 from vsa_tf.program import silent
 
 _MANIFEST = "report.json"
@@ -58,8 +58,7 @@ class ReportFolder:
         self._write_manifest(self._files)
 
     def _write_manifest(self, files):
-        content = json.dumps({"written_by": _WRITER, "files": sorted(files)}, indent=1)
-        write_atomically(self._path / _MANIFEST, f"{content}\n".encode())
+        write_json(self._path / _MANIFEST, {"written_by": _WRITER, "files": sorted(files)})
 
 
 def check_report_folder(output_dir):
@@ -74,11 +73,11 @@ def _former_files(path):
     if not path.is_dir() or not any(path.iterdir()):
         return []
     try:
-        manifest = json.loads((path / _MANIFEST).read_text("utf-8"))
+        manifest = read_json(path / _MANIFEST)
         if manifest["written_by"] == _WRITER:
             # No file outside of it is removed, whatever the manifest says.
             return [name for name in manifest["files"] if _is_below(path, name)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *NOT_AS_EXPECTED):
         pass
     raise VsaTfError(
         f"Expected --output_dir to be new, empty, or an earlier report. Received: {path}, which "

@@ -1,6 +1,5 @@
 """Candidates for a query among very many vectors, by faiss."""
 
-import json
 import math
 import os
 import pathlib
@@ -8,7 +7,8 @@ import pathlib
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.files import write_atomically
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
+from vsa_tf.files import file_sha256, read_sealed, sealed, write_json
 
 _RECALL = 0.95
 _RECALL_AT = 10
@@ -38,18 +38,28 @@ class ApproximateIndex:
 
     def __init__(self, index_dir, kind):
         path = pathlib.Path(index_dir) / f"{kind}.approximate.json"
+        faiss = _import_faiss()
+        again = f"run vsa_tf.index --index_dir={index_dir} --approximate"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_sealed(path)
+            self.shards = set(values["shards"])
+            self.num_cells, self.recall = values["num_cells"], values["recall"]
+            self._names, self._sizes = values["shards"], values["sizes"]
+            self._num_regions = values["num_regions"]
+            file = path.with_name(values["file"])
+            # Older ones have no checksum of it.
+            if values.get("file_sha256") not in (None, file_sha256(file)):
+                raise ValueError(f"{file.name} does not fit its checksum")
+            self._faiss = faiss.read_index(str(file))
         except FileNotFoundError:
             raise VsaTfError(
-                f"{index_dir} has no approximate index of {kind}: run vsa_tf.index "
-                f"--index_dir={index_dir} --approximate, or search without --approximate"
+                f"{index_dir} has no approximate index of {kind}: {again}, or search without "
+                "--approximate"
             ) from None
-        self.shards = set(values["shards"])
-        self.num_cells, self.recall = values["num_cells"], values["recall"]
-        self._names, self._sizes = values["shards"], values["sizes"]
-        self._num_regions = values["num_regions"]
-        self._faiss = _import_faiss().read_index(str(path.with_name(values["file"])))
+        except (OSError, RuntimeError, *NOT_AS_EXPECTED) as error:  # faiss's own are RuntimeErrors
+            raise VsaTfError(
+                f"{path} is damaged: {reason_of(error)}. Remove it and {again}"
+            ) from error
 
     def candidates(self, query, top_k):
         """Finds entries that may answer a query.
@@ -110,16 +120,18 @@ class ApproximateIndex:
         os.replace(temporary, path.with_name(file))
         values = {
             "file": file,
+            "file_sha256": file_sha256(path.with_name(file)),
             "shards": [shard.name for shard in shards],
             "sizes": [len(shard) for shard in shards],
             "num_regions": num_regions,
             "num_cells": 1,
             "recall": 0.0,
         }
-        _write(path, values)
+        write_json(path, sealed(values))
         result = ApproximateIndex(index.index_dir, kind)
         result._measure(index, kind, cells.nlist)
-        _write(path, {**values, "num_cells": result.num_cells, "recall": result.recall})
+        values |= {"num_cells": result.num_cells, "recall": result.recall}
+        write_json(path, sealed(values))
         for other in path.parent.glob(f"{kind}-*.faiss"):
             if other.name != file:
                 other.unlink()
@@ -187,7 +199,3 @@ def _vectors(embedded, first, num_regions, rng=None, share=1.0):
 
 def _entries(hits):
     return {hit.entry for hit in hits}
-
-
-def _write(path, values):
-    write_atomically(path, (json.dumps(values) + "\n").encode())

@@ -70,6 +70,27 @@ class Embedded:
         """bool `[N, R]`, True where a region is real."""
         return np.arange(self.vectors.shape[1]) < self.counts[:, None]
 
+    def check(self):
+        """Raises ValueError where the arrays are not of the shapes and types above."""
+        vectors, counts, boxes = self.vectors, self.counts, self.boxes
+        dimensions = (2, 3) if self.kind == "images" else (2,)
+        fits = vectors.dtype.kind == "f" and vectors.ndim in dimensions
+        if counts is not None:
+            fits &= counts.ndim == 1 and counts.dtype.kind == "i" and bool((counts >= 0).all())
+        if self.kind == "sentences":
+            fits &= boxes is None and (counts is None or len(vectors) == counts.sum(dtype=int))
+        elif vectors.ndim == 3:
+            fits &= counts is not None and len(counts) == len(vectors)
+            fits = fits and bool((counts <= vectors.shape[1]).all())
+            fits &= boxes is not None and boxes.shape == (*vectors.shape[:2], 4)
+        else:
+            fits &= counts is None and boxes is None
+        if not fits:
+            shapes = {name: f"{a.dtype} {list(a.shape)}" for name, a in self.arrays().items()}
+            raise ValueError(
+                f"Expected vectors, counts and boxes of {self.kind}. Received: {shapes}"
+            )
+
     def arrays(self):
         """Returns the arrays by their names, without those that are None."""
         arrays = {"vectors": self.vectors, "counts": self.counts, "boxes": self.boxes}

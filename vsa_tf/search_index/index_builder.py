@@ -1,6 +1,5 @@
 """Photographs and sentences into an index."""
 
-import json
 import os
 import pathlib
 import sys
@@ -8,7 +7,8 @@ import time
 
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.image_files import answered_images
+from vsa_tf.files import json_text
+from vsa_tf.inference.image_files import answered_images, report_unread
 from vsa_tf.program import silent
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
@@ -77,7 +77,7 @@ class IndexBuilder:
                     writer.add({"path": [path], "size": [size], "mtime_ns": [mtime]}, embedded)
                 else:
                     num_failed += 1
-                    self._say(json.dumps({"image": path, "error": reason}))
+                    self._say(json_text({"image": path, "error": reason}))
                 progress.add(1)
         progress.close()
         return len(new) - num_failed, num_failed
@@ -125,7 +125,14 @@ def _file_key(path):
 
 
 def build_index(
-    index_dir, model=None, images=(), sentences=(), dtype="float32", approximate=False, say=silent
+    index_dir,
+    model=None,
+    images=(),
+    sentences=(),
+    dtype="float32",
+    approximate=False,
+    strict=False,
+    say=silent,
 ):
     """Adds to an index, or makes it; what it holds already is not embedded again.
 
@@ -136,12 +143,12 @@ def build_index(
         sentences: list of str.
         dtype: of the stored vectors of a new index.
         approximate: also build what an approximate search needs.
+        strict: see `report_unread`.
         say: called with each line of progress, and with a JSON line, `{"image", "error"}`, for each
             file that cannot be read.
 
     Raises:
-        VsaTfError: the model is not the one of the index; or, when all others are done, some files
-            could not be read.
+        VsaTfError: the model is not the one of the index; or see `report_unread`.
     """
     num_failed = 0
     if model is not None:
@@ -158,8 +165,7 @@ def build_index(
         _build_approximate(index_dir, say)
     else:
         _propose_approximate(index_dir, say)
-    if num_failed:
-        raise VsaTfError(f"{num_failed} of {len(images)} images could not be read; see their lines")
+    report_unread(num_failed, len(images), strict, say)
 
 
 def _build_approximate(index_dir, say):

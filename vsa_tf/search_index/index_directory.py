@@ -1,7 +1,9 @@
 """An index on the disk: its manifest and the shards of its entries."""
 
+import contextlib
 import dataclasses
-import json
+import functools
+import io
 import os
 import pathlib
 import shutil
@@ -10,15 +12,18 @@ import time
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.files import write_atomically
+from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, read_json, reason_of
+from vsa_tf.files import file_sha256, json_text, read_sealed, sealed, write_atomically, write_json
 from vsa_tf.search_index.embedded import Embedded
 
 _MANIFEST_FILE = "index.json"
 _FORMAT = 1
 DTYPES = ("float32", "float16")
-# Files of a shard; arrays are NAME.npy.
+# Files of a shard; arrays are NAME.npy. A shard of before there were checksums has none.
 _COLUMNS_FILE = "entries.json"
+_CHECKSUMS_FILE = "checksums.json"
 _ARRAYS = ("vectors", "counts", "boxes")
+_COLUMNS = {"images": {"path": str, "size": int, "mtime_ns": int}, "sentences": {"sentence": str}}
 # A killed run loses at most so much work.
 _SHARD_SECONDS = 60.0
 _SHARD_BYTES = 64 << 20
@@ -43,8 +48,8 @@ class IndexManifest:
 
     def save(self, index_dir):
         """Writes the manifest into a directory."""
-        text = json.dumps({"format": _FORMAT, **vars(self)}) + "\n"
-        write_atomically(pathlib.Path(index_dir) / _MANIFEST_FILE, text.encode())
+        values = sealed({"format": _FORMAT, **vars(self)})
+        write_json(pathlib.Path(index_dir) / _MANIFEST_FILE, values)
 
     @classmethod
     def load(cls, index_dir):
@@ -58,16 +63,17 @@ class IndexManifest:
         """
         path = pathlib.Path(index_dir) / _MANIFEST_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_sealed(path)
             version = values.pop("format")
             if version != _FORMAT:
                 raise ValueError(f"its format is {version}, and this program's is {_FORMAT}")
             return cls(**values)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *NOT_AS_EXPECTED) as error:
             raise VsaTfError(
-                f"{path} is no index that can be read: {error}. Build another in a new directory"
+                f"{path} is no index that can be read: {reason_of(error)}. Build another in a new "
+                "directory"
             ) from error
 
 
@@ -80,7 +86,6 @@ class IndexShard:
 
     Attributes:
         name: of the directory.
-        embedded: `Embedded` of N.
         columns: dict of lists of N; images: `path`, `size` in bytes, `mtime_ns`; sentences:
             `sentence`.
 
@@ -89,26 +94,52 @@ class IndexShard:
     """
 
     def __init__(self, path, kind):
-        path = pathlib.Path(path)
-        self.name = path.name
-        try:
-            self.columns = json.loads((path / _COLUMNS_FILE).read_text(encoding="utf-8"))
-            arrays = {
-                name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in _ARRAYS
-                if (path / f"{name}.npy").exists()
-            }
-            self.embedded = Embedded(kind, **arrays)
-            lengths = {len(values) for values in self.columns.values()}
-            if lengths != {len(self.embedded)}:
-                raise ValueError(f"its parts have different lengths: {sorted(lengths)}")
-        except (OSError, ValueError, TypeError, AttributeError, EOFError) as error:
-            raise VsaTfError(
-                f"{path} is damaged: {error}. Remove it and run vsa_tf.index again"
-            ) from error
+        self._path, self._kind = pathlib.Path(path), kind
+        self.name = self._path.name
+        with self._whole():
+            self._checksums = None
+            if (self._path / _CHECKSUMS_FILE).exists():
+                self._checksums = dict(read_json(self._path / _CHECKSUMS_FILE))
+            self._check(_COLUMNS_FILE)
+            self.columns = read_json(self._path / _COLUMNS_FILE)
+            _check_columns(self.columns, _COLUMNS[kind])
+
+    @functools.cached_property
+    def embedded(self):
+        """`Embedded` of N; all of it is read once, for its checksums.
+
+        Raises:
+            VsaTfError: it is damaged.
+        """
+        with self._whole():
+            arrays = {}
+            for name in _ARRAYS:
+                if (self._path / f"{name}.npy").exists():
+                    self._check(f"{name}.npy")
+                    arrays[name] = open_array(self._path / f"{name}.npy")
+                elif f"{name}.npy" in (self._checksums or ()):
+                    raise ValueError(f"{name}.npy is missing")
+            embedded = Embedded(self._kind, **arrays)
+            embedded.check()
+            if len(embedded) != len(self):
+                raise ValueError(f"{len(self)} entries have {len(embedded)} vectors")
+        return embedded
 
     def __len__(self):
-        return len(self.embedded)
+        return len(next(iter(self.columns.values())))
+
+    @contextlib.contextmanager
+    def _whole(self):
+        try:
+            yield
+        except (OSError, *NOT_AS_EXPECTED) as error:
+            raise VsaTfError(
+                f"{self._path} is damaged: {reason_of(error)}. Remove it and run vsa_tf.index again"
+            ) from error
+
+    def _check(self, name):
+        if self._checksums is not None and self._checksums[name] != file_sha256(self._path / name):
+            raise ValueError(f"{name} does not fit its checksum")
 
     @staticmethod
     def write(index_dir, columns, embedded):
@@ -126,13 +157,15 @@ class IndexShard:
         temporary = index_dir / f".{kind}.{os.getpid()}.partial"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
+        checksums = {}
         for name, array in embedded.arrays().items():
-            with open(temporary / f"{name}.npy", "wb") as file:
-                np.save(file, array, allow_pickle=False)
-                _to_disk(file)
-        with open(temporary / _COLUMNS_FILE, "w", encoding="utf-8") as file:
-            json.dump(columns, file)
-            _to_disk(file)
+            content = io.BytesIO()
+            np.save(content, array, allow_pickle=False)
+            write_atomically(temporary / f"{name}.npy", content.getbuffer())
+            checksums[f"{name}.npy"] = file_sha256(temporary / f"{name}.npy")
+        write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
+        checksums[_COLUMNS_FILE] = file_sha256(temporary / _COLUMNS_FILE)
+        write_json(temporary / _CHECKSUMS_FILE, checksums)
         number = len(IndexShard.find(index_dir, kind))
         while True:
             target = index_dir / f"{kind}-{number:05d}"
@@ -157,9 +190,11 @@ class IndexShard:
         return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
-def _to_disk(file):
-    file.flush()
-    os.fsync(file.fileno())
+def _check_columns(columns, types):
+    """Raises one of `NOT_AS_EXPECTED` where they are not lists of one length, of these types."""
+    fits = columns.keys() == types.keys() and len(set(map(len, columns.values()))) == 1
+    if not fits or any({*map(type, columns[name])} - {types[name]} for name in types):
+        raise ValueError(f"{_COLUMNS_FILE} is not of lists of {', '.join(types)}")
 
 
 class IndexWriter:

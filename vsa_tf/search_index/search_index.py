@@ -1,6 +1,5 @@
 """An index that is searched: by vectors, or by a text or photograph that its model embeds."""
 
-import json
 import pathlib
 import sys
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import json_text
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
@@ -65,6 +65,8 @@ class SearchIndex:
             kind: [IndexShard(path, kind) for path in IndexShard.find(index_dir, kind)]
             for kind in ("images", "sentences")
         }
+        for shard in (*self.shards["images"], *self.shards["sentences"]):
+            shard.embedded.check()  # read whole, here and once
         self._dead = _replaced_rows(self.shards["images"])
         self._checked = set()
 
@@ -224,7 +226,7 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         entry = {"path" if target == "images" else "sentence": hit.entry}
         box = {} if hit.box is None else {"box": rounded(hit.box)}
         line = {"rank": rank, **entry, "score": rounded(hit.score), **box}
-        print(json.dumps(line), file=output or sys.stdout, flush=True)
+        print(json_text(line), file=output or sys.stdout, flush=True)
 
 
 def _approximate(index, kind, target):

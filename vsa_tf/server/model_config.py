@@ -1,11 +1,12 @@
 """The models that the server offers, and TensorFlow Serving's `--model_config_file`."""
 
 import dataclasses
-import pathlib
 import re
 
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
+
+from vsa_tf.file_reading import read_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +69,8 @@ def read_model_config_file(path):
     """
     config = model_server_config_pb2.ModelServerConfig()
     try:
-        text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), config)
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        text_format.Parse("\n".join(read_lines(path)), config)
+    except (OSError, ValueError, text_format.ParseError, RecursionError) as error:
         raise ValueError(f"Expected a readable model config. Received: {path}: {error}") from error
     models = [_model_config(entry) for entry in config.model_config_list.config]
     if not models:

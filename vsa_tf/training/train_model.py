@@ -1,6 +1,5 @@
 """A training run, from records to metrics."""
 
-import json
 import pathlib
 import sys
 
@@ -14,7 +13,7 @@ from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
-from vsa_tf.files import write_atomically
+from vsa_tf.files import sealed, write_json
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.load_split import (
     captions_to_learn,
@@ -163,10 +162,8 @@ def _finish(model, settings, splits, model_dir, say):
     options = EvaluationOptions(num_pictures=settings.training.num_pictures)
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics)
-    for file_name, content in {"metrics.json": report, **evaluation.files}.items():
-        write_atomically(
-            model_dir / file_name, (json.dumps(content, indent=2) + "\n").encode("utf-8")
-        )
+    for file_name, content in {"metrics.json": sealed(report), **evaluation.files}.items():
+        write_json(model_dir / file_name, content)
     for line in metrics_lines(report):
         say(line)
     (model_dir / "pictures").mkdir(exist_ok=True)

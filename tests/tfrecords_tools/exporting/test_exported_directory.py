@@ -9,6 +9,7 @@ from written_records import write
 
 from tfrecords_tools.exporting.exported_directory import ImageFolder, left_out, whole_directory
 from tfrecords_tools.sources.flickr_captions import Flickr8k
+from vsa_tf.files import read_sealed
 
 SPLITS = {
     name: types.SimpleNamespace(num_images=number, num_phrases=10 * number)
@@ -168,7 +169,7 @@ def test_damaged_shard_is_named(data_dir):
 
 def test_record_that_does_not_fit_is_named(data_dir):
     path = data_dir / "dataset_info.json"
-    info = json.loads(path.read_text())
+    info = read_sealed(path)
     path.write_text(json.dumps(info | {"region_feature_size": 4}))
     with pytest.raises(ValueError, match=r"0-of-00001.tfrecord: 30 bytes of image/region/feature"):
         records_of(data_dir)
