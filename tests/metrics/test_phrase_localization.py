@@ -55,6 +55,22 @@ def test_recall_upper_bound_and_chance_by_position():
     assert by_type["scene"]["num_phrases"] == 3
 
 
+def test_a_phrase_of_several_types_counts_in_each_and_once_in_all():
+    box = [10, 10, 30, 30]
+    result = phrase_localization(
+        [
+            ([box], [box], "people/clothing"),
+            ([FAR], [box], "people"),
+            ([FAR], [box], "clothing"),
+            ([box], [box], "other/other"),
+        ]
+    )
+    assert result["num_phrases"] == 4 and result["R@1"] == pytest.approx(50)
+    counts = {name: row["num_phrases"] for name, row in result["by_type"].items()}
+    assert counts == {"clothing": 2, "other": 1, "people": 2}
+    assert [row["R@1"] for row in result["by_type"].values()] == pytest.approx([50, 100, 50])
+
+
 def test_phrase_without_proposals_is_a_miss():
     result = phrase_localization([([], [[0, 0, 9, 9]], "people")])
     assert (result["R@10"], result["upper_bound"], result["chance"]) == (0.0, 0.0, 0.0)

@@ -31,7 +31,8 @@ def phrase_localization(phrases, inclusive_pixels=True):
     Args:
         phrases: iterable of `(ranked_boxes [K, 4], truth_boxes [n, 4], phrase_type)`; boxes best
             first, `ymin, xmin, ymax, xmax` in the annotation's own pixels. K may be 0 (a miss) and
-            differ between phrases, n may be 0 (dropped).
+            differ between phrases, n may be 0 (dropped). A phrase of several types,
+            `people/clothing`, counts in each of them, as in the data set's own protocol.
         inclusive_pixels: False for normalised or otherwise continuous coordinates.
 
     Returns:
@@ -45,7 +46,7 @@ def phrase_localization(phrases, inclusive_pixels=True):
 
     Reference: Plummer et al., Flickr30k Entities, 2015; T section 4.
     """
-    rows, types, num_dropped = [], [], 0
+    rows, of_type, num_dropped = [], {}, 0
     for index, (ranked_boxes, truth_boxes, phrase_type) in enumerate(phrases):
         truth_boxes = _checked(truth_boxes, index, "truth")
         if len(truth_boxes) == 0:
@@ -59,13 +60,13 @@ def phrase_localization(phrases, inclusive_pixels=True):
             [correct[:k].any() for k in RECALL_AT]
             + [correct.any(), correct.mean() if correct.size else 0.0]
         )
-        types.append(phrase_type)
+        for name in set(phrase_type.split("/")):
+            of_type.setdefault(name, []).append(len(rows) - 1)
     rows = np.asarray(rows, np.float64).reshape(-1, len(RECALL_AT) + 2)
-    types = np.asarray(types, object)
     return {
         **_percentages(rows),
         "num_dropped": num_dropped,
-        "by_type": {name: _percentages(rows[types == name]) for name in sorted(set(types))},
+        "by_type": {name: _percentages(rows[of_type[name]]) for name in sorted(of_type)},
     }
 
 
