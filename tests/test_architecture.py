@@ -24,7 +24,7 @@ _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.server.model_versions"},
-    "waitress": {"vsa_tf.server.rest_application"},
+    "waitress": {"vsa_tf.server.http_server"},
 }
 # Packages whose `__getattr__` imports what is asked for.
 _LAZY = {"vsa_tf", "vsa_tf.models"}

@@ -1,5 +1,6 @@
 """The program, as a user starts and stops it."""
 
+import http.client
 import json
 import pathlib
 import re
@@ -51,6 +52,18 @@ def test_a_broken_model_config_is_refused_before_tensorflow(refused, tmp_path):
     assert "readable model config" in refused("--model_config_file=models.config")
 
 
+def test_a_version_folder_is_told_from_its_parent(refused, tmp_path):
+    (tmp_path / "export" / "1").mkdir(parents=True)
+    (tmp_path / "export" / "1" / "saved_model.pb").touch()
+    line = refused("--model_name=m", "--model_base_path=export/1")
+    assert "is a SavedModel itself" in line and line.endswith(str(tmp_path / "export"))
+
+
+def test_a_model_directory_is_to_be_exported(refused, tmp_path):
+    (tmp_path / "config.json").touch()
+    assert "export it by vsa_tf.export" in refused("--model_name=m", "--model_base_path=.")
+
+
 @pytest.fixture
 def start():
     processes = []
@@ -90,10 +103,16 @@ def test_several_models_are_served_until_sigterm(start, tmp_path):
         "--port=0",
         "--settle_seconds=0",
     )
+    said = []
     for line in process.stderr:
+        said.append(line)
         match = re.search(r"REST at port (\d+)", line)
         if match:
             break
+    # What takes seconds is told before it begins.
+    assert "loading TensorFlow" in said[0]
+    loading = [line for line in said if re.search("model (two|three): loading version 1 of", line)]
+    assert len(loading) == 2
     address = f"http://127.0.0.1:{match[1]}/v1/models"
     body = json.dumps({"instances": [{"sentences": "a", "x": [1, 2, 3]}]}).encode()
     for name, factor in (("two", 2), ("three", 3)):
@@ -102,10 +121,16 @@ def test_several_models_are_served_until_sigterm(start, tmp_path):
         assert answer["predictions"][0]["multiple"] == [factor, 2 * factor, 3 * factor]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{address}/four:predict", body, timeout=30)
+    # A computation of an hour does not keep the process.
+    busy = json.dumps({"signature_name": "busy", "inputs": 10**8}).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", int(match[1]), timeout=30)
+    connection.request("POST", "/v1/models/two:predict", busy)
+    time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     started = time.monotonic()
     assert process.wait(30) == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 7
+    connection.close()
     assert "Traceback" not in process.stderr.read()
 
 

@@ -9,12 +9,14 @@ copied there. `POST /v1/models/NAME:predict` answers, `GET /v1/models/NAME` and 
 of the model, `GET /health` says whether every model answers. A browser finds a page at
 http://localhost:8501/ where photographs and sentences are tried on the models; with --index_dir it
 searches too. docs/serving.md has examples, and how TensorFlow Serving itself serves the same
-directory. Ends at Ctrl-C or SIGTERM, once running requests are answered.
+directory. Ends at Ctrl-C or SIGTERM; running requests have five seconds.
 """
 
 import functools
 import importlib.util
+import logging
 import os
+import pathlib
 import socket
 
 from absl import flags
@@ -24,6 +26,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.request_limits import RequestLimits
 
+_LOGGER = logging.getLogger("vsa_tf.serve")  # its module is __main__
 _PACKAGES = ("google.protobuf", "grpc", "tensorflow_serving.apis", "waitress", "werkzeug")
 
 
@@ -60,6 +63,12 @@ def define_flags():
         "Length of each text, which is every string of an input not named *_bytes.",
         lower_bound=1,
     )
+    flags.DEFINE_integer(
+        "max_values",
+        RequestLimits.max_values,
+        "Numbers, texts, lists and objects in a request.",
+        lower_bound=1,
+    )
     flags.DEFINE_float(
         "timeout_seconds",
         RequestLimits.timeout_seconds,
@@ -87,12 +96,12 @@ def define_flags():
 def main():
     values = flags.FLAGS
     _check_packages()
+    # What it does is told as it does it; of the libraries only what goes wrong.
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("vsa_tf").setLevel(logging.INFO)
     configs = _model_configs(values)
     for config in configs:
-        if not os.path.isdir(config.base_path):
-            raise VsaTfError(
-                f"the base path of {config.name}, {config.base_path}, is not a directory"
-            )
+        _check_base_path(config)
     _check_index(values)
     _check_ports(values)
     limits = RequestLimits(
@@ -101,10 +110,15 @@ def main():
         max_batch_size=values.max_batch_size,
         max_body_bytes=values.max_body_megabytes << 20,
         max_text_bytes=values.max_text_bytes,
+        max_values=values.max_values,
         timeout_seconds=values.timeout_seconds,
         idle_seconds=values.idle_seconds,
     )
-    # These import TensorFlow.
+    for config in configs:
+        if not _has_version(config):
+            folder = pathlib.Path(config.base_path, "1")
+            _LOGGER.warning("model %s: waiting for a version folder, %s", config.name, folder)
+    _LOGGER.info("loading TensorFlow")
     from vsa_tf.demo.demo_application import DemoApplication
     from vsa_tf.server.model_server import serve_models
 
@@ -129,6 +143,28 @@ def _check_packages():
             found = None
         if found is None:
             raise VsaTfError(f"{package} is not installed: pip install 'vsa_tf[serve]' brings it")
+
+
+def _check_base_path(config):
+    path = pathlib.Path(config.base_path)
+    if not path.is_dir():
+        raise VsaTfError(f"the base path of {config.name}, {path}, is not a directory")
+    if (path / "saved_model.pb").is_file():
+        raise VsaTfError(
+            f"the base path of {config.name}, {path}, is a SavedModel itself. Give the directory "
+            f"of its version folders: {path.resolve().parent}"
+        )
+    if not _has_version(config) and (path / "config.json").is_file():
+        raise VsaTfError(
+            f"the base path of {config.name}, {path}, is a model directory: export it by "
+            "vsa_tf.export, and give the directory of the export"
+        )
+
+
+def _has_version(config):
+    from vsa_tf.server.model_config import is_version
+
+    return any(is_version(folder.name) for folder in pathlib.Path(config.base_path).iterdir())
 
 
 def _check_index(values):

@@ -102,6 +102,16 @@ def test_status_names_every_version(channel):
             "Task size 65 is larger than maximum input batch size 64",
         ),
         (
+            grpc_request(sentences=["a"], x=np.ones([3, 3], np.float32)),
+            "INVALID_ARGUMENT",
+            "Expected as many rows in each input. Received: sentences: 1, x: 3",
+        ),
+        (
+            grpc_request(signature="image", image_bytes=np.zeros(0, object)),
+            "INVALID_ARGUMENT",
+            "Expected at least one row. Received: none",
+        ),
+        (
             grpc_request(signature="image", image_bytes=[b"junk"]),
             "INVALID_ARGUMENT",
             "Unknown image file format",

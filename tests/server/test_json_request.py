@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from vsa_tf.server.json_request import JsonRequest, json_tensor
-from vsa_tf.server.request_limits import ServingError
+from vsa_tf.server.json_request import JsonRequest, count_json_values, json_tensor, quote_json
+from vsa_tf.server.request_limits import RequestLimits, ServingError
 
 
 def _signature(**dtypes):
@@ -16,12 +16,13 @@ def _signature(**dtypes):
     return signature_def
 
 
+LIMITS = RequestLimits()
 ONE = _signature(x=tf.float32)
 TWO = _signature(sentence=tf.string, x=tf.float32)
 
 
 def _arrays(signature_def, **request):
-    return JsonRequest(json.dumps(request).encode()).arrays(signature_def)
+    return JsonRequest(json.dumps(request).encode(), LIMITS).arrays(signature_def)
 
 
 def test_rows_of_one_input_are_its_values():
@@ -52,8 +53,10 @@ def test_columns_are_whole_inputs():
 
 
 def test_the_signature_is_named_or_left_out():
-    assert JsonRequest(b'{"inputs": 1}').signature_name == ""
-    assert JsonRequest(b'{"inputs": 1, "signature_name": "align"}').signature_name == "align"
+    assert JsonRequest(b'{"inputs": 1}', LIMITS).signature_name == ""
+    assert (
+        JsonRequest(b'{"inputs": 1, "signature_name": "align"}', LIMITS).signature_name == "align"
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_the_signature_is_named_or_left_out():
 )
 def test_a_body_that_is_no_request_is_refused(body, message):
     with pytest.raises(ServingError) as error:
-        JsonRequest(body)
+        JsonRequest(body, LIMITS)
     assert error.value.http_status == 400
     assert message in error.value.message
 
@@ -189,3 +192,63 @@ def test_a_message_quotes_the_start_of_a_long_value():
     with pytest.raises(ServingError) as error:
         _tensor(json.dumps("x" * 100000), tf.float32)
     assert len(error.value.message) < 200
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("text", "count"),
+        [
+            ("[1]", 1),
+            ('{"a": [1, 2], "b": 3}', 4),
+            ('["a, [b] {c}", ","]', 2),
+            (r'["\"", 1, "a\\", [2]]', 5),
+            (r'["\\\",", 1]', 2),
+            ('["é,Ģ,∢", 1]', 2),
+        ],
+    )
+    def test_values_are_counted_but_not_within_strings(self, monkeypatch, text, count):
+        json.loads(text)
+        assert count_json_values(text.encode()) == count
+        with monkeypatch.context() as patch:  # strings that go from one chunk to the next
+            patch.setattr("vsa_tf.server.json_request._CHUNK_BYTES", 2)
+            assert count_json_values(text.encode()) == count
+
+    @pytest.mark.parametrize("value", ["[]", "{}", '""', "0", '{"": 0}'])
+    def test_more_values_than_the_limit_are_refused_before_they_are_made(self, value):
+        limits = RequestLimits(max_values=100)
+        body = f'{{"instances": [{", ".join([value] * 101)}]}}'.encode()
+        with pytest.raises(ServingError, match="INVALID_ARGUMENT: Expected at most 100 values"):
+            JsonRequest(body, limits)
+
+    def test_commas_in_texts_are_no_values(self):
+        limits = RequestLimits(max_values=100)
+        body = json.dumps({"inputs": ['a, b", ' * 1000, '[{"' * 1000]}).encode()
+        signature_def = _signature(sentences=tf.string)
+        assert JsonRequest(body, limits).arrays(signature_def)["sentences"].shape == (2,)
+
+    def test_other_encodings_in_which_a_quote_may_be_half_a_letter_are_refused(self):
+        for encoding in ("utf-16", "utf-32"):
+            with pytest.raises(ServingError, match="JSON Parse error"):
+                JsonRequest('{"inputs": 1}'.encode(encoding), LIMITS)
+        assert JsonRequest('{"inputs": 1}'.encode("utf-8-sig"), LIMITS).signature_name == ""
+
+    def test_too_many_rows_are_refused_before_they_are_read(self):
+        open_rows = _signature(x=tf.float32)
+        open_rows.inputs["x"].tensor_shape.dim.add(size=-1)
+        with pytest.raises(ServingError, match="Task size 65 is larger"):
+            _arrays(open_rows, instances=["not a number"] * 65)
+
+    def test_lists_nested_deeper_than_any_tensor_are_refused(self):
+        for depth in (65, 900):
+            with pytest.raises(ServingError, match=f"at most 64 lists in lists. Received: {depth}"):
+                _tensor("[" * depth + "1" + "]" * depth, tf.float32)
+        assert _tensor("[" * 64 + "1" + "]" * 64, tf.float32).ndim == 64
+
+    def test_white_space_in_base64_is_left_out(self):
+        assert _tensor('{"b64": "\\n/+\\t8\\r\\n ="}', tf.string).item() == b"\xff\xef"
+        with pytest.raises(ServingError, match="Unable to base64 decode"):
+            _tensor('{"b64": "/+8é"}', tf.string)
+
+    def test_a_message_quotes_the_start_of_many_values(self):
+        text = quote_json([[]] * 1000)
+        assert text == "[" + "[], " * 24 + "[],..."

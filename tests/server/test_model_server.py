@@ -1,15 +1,19 @@
 """The server as a whole: clients that hang, too many of them, new versions, the end."""
 
+import http.client
 import json
 import shutil
 import socket
 import threading
 import time
 
+import grpc
+import numpy as np
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from tests.server.running_server import BUSY, GOOD, LIMITS, ask, grpc_request, predict
+from vsa_tf.server.http_server import MAX_CONNECTIONS
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
 from vsa_tf.server.request_limits import RequestLimits
@@ -83,12 +87,54 @@ def test_a_busy_server_refuses_what_it_cannot_hold_and_recovers(tmp_path, saved_
         assert predict(server, {"instances": [GOOD]})[0] == 200
 
 
-def test_answers_that_take_too_long_are_given_up(tmp_path, saved_models):
+def test_answers_that_take_too_long_are_ended(tmp_path, saved_models):
     shutil.copytree(saved_models[2], tmp_path / "1")
-    limits = RequestLimits(num_threads=1, timeout_seconds=0.2)
+    limits = RequestLimits(num_threads=1, max_waiting=0, timeout_seconds=0.5)
     with ModelServer([ModelConfig("toy", str(tmp_path))], limits, settle_seconds=0) as server:
-        status, body = predict(server, BUSY)
-        assert (status, body) == (504, {"error": "No answer within 0.2 seconds"})
+        for _ in range(2):  # of an hour each
+            status, body = predict(server, {"signature_name": "busy", "inputs": 10**8})
+            assert (status, body) == (504, {"error": "No answer within 0.5 seconds"})
+            # The only place is free again, so that the computation has ended.
+            started = time.monotonic()
+            while predict(server, {"instances": [GOOD]})[0] == 503:
+                assert time.monotonic() - started < 5
+
+
+def test_a_stopping_server_ends_what_it_computes(tmp_path, saved_models):
+    shutil.copytree(saved_models[2], tmp_path / "1")
+    answers = []
+    with ModelServer([ModelConfig("toy", str(tmp_path))], settle_seconds=0) as server:
+        request = grpc_request(signature="busy", num_steps=np.int32(10**8))
+        channel = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        answers.append(stub.Predict.future(request, 60))
+        time.sleep(0.5)
+        loaded = server.catalog.find("toy")
+        started = time.monotonic()
+    assert 4 < time.monotonic() - started < 8
+    with pytest.raises(grpc.RpcError):
+        answers[0].result()
+    channel.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loaded.run("busy", {"num_steps": np.int32(1)})
+
+
+def test_clients_that_only_connect_make_room_for_those_that_ask(server):
+    """A keep-alive connection that waits for its answer is not among those that are closed."""
+    asking = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+    asking.request("POST", "/v1/models/toy:predict", json.dumps(BUSY))
+    time.sleep(0.1)
+    clients = [
+        socket.create_connection(("127.0.0.1", server.rest_port))
+        for _ in range(MAX_CONNECTIONS + 50)
+    ]
+    started = time.monotonic()
+    assert ask(server, "GET", "/health")[0] == 200
+    assert time.monotonic() - started < 1
+    assert asking.getresponse().status == 200
+    asking.close()
+    for client in clients:
+        client.close()
 
 
 def test_a_new_version_is_served_without_losing_a_request(tmp_path, saved_models):

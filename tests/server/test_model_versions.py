@@ -24,7 +24,7 @@ def _versions(base, settle_seconds=0.0, **config):
 
 
 def _factor(loaded):
-    return loaded.run("", INPUTS, ["multiple"])["multiple"][0, 0]
+    return loaded.run("", INPUTS)["multiple"][0, 0]
 
 
 def _states(versions):
@@ -114,7 +114,9 @@ def test_a_broken_version_is_not_loaded_again_and_again(base, monkeypatch):
     (base / "1").mkdir(parents=True)
     versions = _versions(base)
     loads = []
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: loads.append(path) or 1 / 0)
+    monkeypatch.setattr(
+        "vsa_tf.server.model_versions.LoadedVersion", lambda *args: loads.append(args) or 1 / 0
+    )
     versions.poll()
     versions.poll()
     assert len(loads) == 1

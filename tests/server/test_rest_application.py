@@ -158,6 +158,16 @@ def test_connections_are_kept(server):
             "Task size 1000 is larger than maximum input batch size 64",
         ),
         ({"inputs": {"sentences": ["a"]}}, 400, "Missing named input: x in 'inputs' object."),
+        (
+            {"inputs": {"sentences": ["a"], "x": [[1, 2, 3]] * 3}},
+            400,
+            "Expected as many rows in each input. Received: sentences: 1, x: 3",
+        ),
+        (
+            {"signature_name": "image", "inputs": []},
+            400,
+            "Expected at least one row. Received: none",
+        ),
     ],
 )
 def test_bad_rest_requests_are_told_what_is_wrong(server, request_, status, message):
@@ -173,7 +183,10 @@ def test_bad_rest_requests_are_told_what_is_wrong(server, request_, status, mess
         ("POST", "/v1/models/none:predict", 404, "Servable not found for request: Latest(none)"),
         ("POST", "/v1/models/toy/versions/7:predict", 404, "request: Specific(toy, 7)"),
         ("POST", "/v1/models/none/versions/7:predict", 404, "request: Specific(none, 7)"),
-        ("POST", f"/v1/models/toy/versions/{2**63}:predict", 400, "Failed to convert version"),
+        ("POST", f"/v1/models/toy/versions/{2**63}:predict", 404, f"Specific(toy, {2**63})"),
+        ("GET", f"/v1/models/toy/versions/{'9' * 5000}", 404, "Specific(toy, 9999"),
+        # Arabic-Indic digits: Python's int would take them for 1.
+        ("GET", "/v1/models/toy/versions/%D9%A1", 400, "Malformed request"),
         ("POST", "/v1/models/toy/labels/new:predict", 400, "Unrecognized servable version label"),
         (
             "POST",

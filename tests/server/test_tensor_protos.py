@@ -57,6 +57,9 @@ def _proto(dtype, sizes, **fields):
         (_proto(tf.float32, [2], tensor_content=b"abc"), "Expected a whole tensor"),
         (_proto(tf.float32, [2, 2], tensor_content=bytes(4)), "Expected a whole tensor"),
         (tensor_pb2.TensorProto(dtype=0, float_val=[1]), "Received"),
+        # Sizes whose product has a million digits.
+        (_proto(tf.float32, [2**62] * 65, float_val=[1]), "at most 64 dimensions. Received: 65"),
+        (_proto(tf.float32, [2], float_val=[1, 2, 3]), "at most 2 values. Received: 3"),
         # One number stands for all: 12 bytes that ask for four gigabytes.
         (_proto(tf.float32, [10**9], float_val=[1]), "Received: a tensor of 4000000000"),
         (_proto(tf.string, [10**9], string_val=[b""]), "Received: a tensor of 8000000000"),

@@ -13,7 +13,7 @@ from vsa_tf.server.request_limits import ServingError
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
 _LOGGER = logging.getLogger(__name__)
-_THUMBNAIL_PATH = re.compile(r"thumbnails/(\d{1,9})\.jpg")
+_THUMBNAIL_PATH = re.compile(r"thumbnails/([0-9]{1,9})\.jpg")
 _FIRST_PAGE = "index.html"
 # Scripts and styles are files of ours; a page that loads nothing else leaks nothing either.
 _HEADERS = {
@@ -93,12 +93,13 @@ class DemoApplication:
             return None
         if name == "search":
             query = arguments.get("query", "")
-            return _json_response({"results": self._pool.run(lambda: self._search.search(query))})
+            results = self._pool.run(lambda deadline: self._search.search(query, deadline))
+            return _json_response({"results": results})
         thumbnail = _THUMBNAIL_PATH.fullmatch(name)
         if thumbnail is None:
             return None
         number = int(thumbnail[1])
-        jpeg = self._pool.run(lambda: self._search.thumbnail(number))
+        jpeg = self._pool.run(lambda _: self._search.thumbnail(number))
         return Response(jpeg, content_type="image/jpeg")
 
     def _models(self):

@@ -54,11 +54,12 @@ class PhotographSearch:
     def __len__(self):
         return len(self._paths)
 
-    def search(self, query):
+    def search(self, query, deadline=None):
         """Finds photographs.
 
         Args:
             query: a text.
+            deadline: as of `LoadedVersion.run`.
 
         Returns:
             A list of dicts, best first: `number`, which `thumbnail` takes, the file's `name`,
@@ -74,7 +75,7 @@ class PhotographSearch:
                 f"Expected a query of 1 to {_LONGEST_QUERY} characters. Received: {len(query)}",
             )
         try:
-            embedded = Embedded.of_sentences(self._model(), [query])
+            embedded = Embedded.of_sentences(self._model(deadline), [query])
             hits = self._index.nearest(embedded, "images", _NUM_RESULTS)
         except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
@@ -101,13 +102,13 @@ class PhotographSearch:
             raise ServingError("NOT_FOUND", f"The index has no photograph {number}")
         return self._thumbnail(self._paths[number])
 
-    def _model(self):
+    def _model(self, deadline):
         names = []
         for model in answering_models(self._catalog):
             if _SIGNATURE in model["signatures"]:
                 loaded = self._catalog.find(model["name"], model["version"])
                 if self._is_of_index(loaded):
-                    return _ServedModel(loaded)
+                    return _ServedModel(loaded, deadline)
             names.append(model["name"])
         raise ServingError(
             "UNAVAILABLE",
@@ -132,13 +133,13 @@ class PhotographSearch:
 class _ServedModel:
     """A `LoadedVersion` that is called as an `ExportedModel` is."""
 
-    def __init__(self, loaded):
+    def __init__(self, loaded, deadline=None):
         self._loaded = loaded
+        self._deadline = deadline
 
     def call(self, name, **inputs):
-        return self._loaded.run(
-            name, {key: np.array(value, object) for key, value in inputs.items()}
-        )
+        arrays = {key: np.array(value, object) for key, value in inputs.items()}
+        return self._loaded.run(name, arrays, self._deadline)
 
 
 def _thumbnail(path):

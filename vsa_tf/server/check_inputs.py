@@ -17,10 +17,11 @@ def check_inputs(signature_def, inputs, limits):
         limits: `RequestLimits`.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: names, dtype or shape are wrong, there are too many rows,
-            or a text is too long.
+        ServingError: INVALID_ARGUMENT: names, dtype or shape are wrong, there are no rows or too
+            many, inputs differ in their rows, or a text is too long.
     """
     _check_names(set(inputs), set(signature_def.inputs))
+    num_rows = {}
     for name, array in inputs.items():
         info = signature_def.inputs[name]
         dtype = tf.as_dtype(array.dtype).as_datatype_enum
@@ -30,7 +31,10 @@ def check_inputs(signature_def, inputs, limits):
                 f"Expects input {name} to be {dtype_name(info.dtype)} but {dtype_name(dtype)} is "
                 "provided",
             )
-        _check_shape(name, array.shape, info.tensor_shape, limits)
+        _check_shape(name, array.shape, info.tensor_shape)
+        if array.shape and _is_batch(info.tensor_shape):
+            check_num_rows(len(array), limits)
+            num_rows[name] = len(array)
         if info.dtype == tf.string.as_datatype_enum and not name.endswith("_bytes"):
             longest = max(map(len, array.flat), default=0)
             if longest > limits.max_text_bytes:
@@ -39,6 +43,37 @@ def check_inputs(signature_def, inputs, limits):
                     f"Expected texts of at most {limits.max_text_bytes} bytes in input {name}. "
                     f"Received: one of {longest}",
                 )
+    # Else a graph may answer for some of them, or give one row to all of another input.
+    if len(set(num_rows.values())) > 1:
+        counts = ", ".join(f"{name}: {count}" for name, count in sorted(num_rows.items()))
+        raise ServingError(
+            "INVALID_ARGUMENT", f"Expected as many rows in each input. Received: {counts}"
+        )
+
+
+def check_num_rows(num_rows, limits):
+    """Refuses a batch without rows, or of more than the limit.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
+    if num_rows < 1:
+        raise ServingError("INVALID_ARGUMENT", "Expected at least one row. Received: none")
+    if num_rows > limits.max_batch_size:
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"Task size {num_rows} is larger than maximum input batch size "
+            f"{limits.max_batch_size}. Send fewer rows at a time",
+        )
+
+
+def takes_any_number_of_rows(signature_def):
+    """Whether a signature leaves the rows of some input open: they are those of a batch."""
+    return any(_is_batch(info.tensor_shape) for info in signature_def.inputs.values())
+
+
+def _is_batch(shape):
+    return shape.unknown_rank or (len(shape.dim) > 0 and shape.dim[0].size == _OPEN)
 
 
 def _check_names(given, wanted):
@@ -51,7 +86,7 @@ def _check_names(given, wanted):
         )
 
 
-def _check_shape(name, shape, wanted, limits):
+def _check_shape(name, shape, wanted):
     sizes = [dim.size for dim in wanted.dim]
     fits = wanted.unknown_rank or (
         len(shape) == len(sizes)
@@ -62,13 +97,6 @@ def _check_shape(name, shape, wanted, limits):
         raise ServingError(
             "INVALID_ARGUMENT",
             f"Expects input {name} of shape [{text}] but [{','.join(map(str, shape))}] is provided",
-        )
-    is_batch = wanted.unknown_rank or (sizes and sizes[0] == _OPEN)
-    if is_batch and shape and shape[0] > limits.max_batch_size:
-        raise ServingError(
-            "INVALID_ARGUMENT",
-            f"Task size {shape[0]} is larger than maximum input batch size "
-            f"{limits.max_batch_size}. Send fewer rows at a time",
         )
 
 

@@ -4,9 +4,19 @@ import concurrent.futures
 import logging
 
 import grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
 
 from vsa_tf.server.check_inputs import check_inputs
+from vsa_tf.server.http_server import MAX_CONNECTIONS
+from vsa_tf.server.message_reader import read_message
 from vsa_tf.server.model_catalog import ModelInformation
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.server.tensor_protos import from_tensor_proto, to_tensor_proto
@@ -14,6 +24,8 @@ from vsa_tf.server.tensor_protos import from_tensor_proto, to_tensor_proto
 _LOGGER = logging.getLogger(__name__)
 # As many threads again as requests that are computed or wait: for status and metadata.
 _SPARE_THREADS = 4
+# Of requests other than Predict, which are small, and are not refused when many are computed.
+_MOST_FIELDS = 10000
 # A client that is silent so long is asked whether it is still there.
 _KEEPALIVE_MILLISECONDS = 30000
 
@@ -44,16 +56,19 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", limits.max_body_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                ("grpc.max_connection_idle_ms", round(1000 * limits.idle_seconds)),
+                ("grpc.server_handshake_timeout_ms", round(1000 * limits.idle_seconds)),
+                ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
                 # Else a second server on the port would take half of the requests, in silence.
                 ("grpc.so_reuseport", 0),
             ],
         )
         information = ModelInformation(catalog)
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            _PredictionService(information, pool, limits), self._server
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            _ModelService(information), self._server
+        self._server.add_generic_rpc_handlers(
+            [
+                _handlers("PredictionService", _PredictionService(information, pool, limits)),
+                _handlers("ModelService", _ModelService(information)),
+            ]
         )
         try:
             self.port = self._server.add_insecure_port(f"{host}:{port}")
@@ -65,8 +80,27 @@ class GrpcServer:
         self._server.start()
 
     def stop(self, seconds):
-        """Refuses new requests, and ends running ones after `seconds`."""
-        self._server.stop(seconds).wait()
+        """Refuses new requests, ends running ones after `seconds`, and waits for neither.
+
+        Returns:
+            `threading.Event` that is set at the end.
+        """
+        return self._server.stop(seconds)
+
+
+def _handlers(name, servicer):
+    """What answers a service's requests, which come as bytes: they are read within the limits."""
+    methods = [method for method in dir(servicer) if not method.startswith("_")]
+    return grpc.method_handlers_generic_handler(
+        f"tensorflow.serving.{name}",
+        {
+            method: grpc.unary_unary_rpc_method_handler(
+                getattr(servicer, method),
+                response_serializer=lambda response: response.SerializeToString(),
+            )
+            for method in methods
+        },
+    )
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -75,26 +109,37 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._pool = pool
         self._limits = limits
 
-    def Predict(self, request, context):
+    def Predict(self, data, context):
         return _answer(
             context,
+            # In the pool from here on: so many messages are in memory at a time, no more.
             lambda: self._pool.run(
-                lambda: self._predict(request, context), context.time_remaining()
+                lambda deadline: self._predict(data, context, deadline), context.time_remaining()
             ),
         )
 
-    def GetModelMetadata(self, request, context):
-        return _answer(context, lambda: self._information.metadata(request))
+    def GetModelMetadata(self, data, context):
+        request_type = get_model_metadata_pb2.GetModelMetadataRequest
+        return _answer(context, lambda: self._information.metadata(_read_small(request_type, data)))
 
-    def Classify(self, request, context):
-        _answer(context, lambda: self._information.refuse("classify", request.model_spec))
+    def Classify(self, data, context):
+        self._refuse("classify", classification_pb2.ClassificationRequest, data, context)
 
-    def Regress(self, request, context):
-        _answer(context, lambda: self._information.refuse("regress", request.model_spec))
+    def Regress(self, data, context):
+        self._refuse("regress", regression_pb2.RegressionRequest, data, context)
 
-    def _predict(self, request, context):
+    def _refuse(self, method, request_type, data, context):
+        _answer(
+            context,
+            lambda: self._information.refuse(method, _read_small(request_type, data).model_spec),
+        )
+
+    def _predict(self, data, context, deadline):
         if not context.is_active():  # the client has gone while the request was waiting
             raise ServingError("CANCELLED", "The client has cancelled the request")
+        request = read_message(
+            predict_pb2.PredictRequest, data, self._limits.max_values, self._limits.max_body_bytes
+        )
         loaded = self._information.find(request.model_spec)
         signature_name = request.model_spec.signature_name
         signature_def = loaded.signature(signature_name)
@@ -108,13 +153,13 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                     "INVALID_ARGUMENT", f"tensor parsing error: {name}: {error}"
                 ) from error
         check_inputs(signature_def, inputs, self._limits)
-        outputs = loaded.run(signature_name, inputs, output_names)
+        outputs = loaded.run(signature_name, inputs, deadline)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = loaded.name
         response.model_spec.version.value = loaded.version
         response.model_spec.signature_name = signature_name or "serving_default"
-        for name, array in outputs.items():
-            response.outputs[name].CopyFrom(to_tensor_proto(array))
+        for name in output_names or outputs:
+            response.outputs[name].CopyFrom(to_tensor_proto(outputs[name]))
         return response
 
 
@@ -122,8 +167,13 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, information):
         self._information = information
 
-    def GetModelStatus(self, request, context):
-        return _answer(context, lambda: self._information.status(request))
+    def GetModelStatus(self, data, context):
+        request_type = get_model_status_pb2.GetModelStatusRequest
+        return _answer(context, lambda: self._information.status(_read_small(request_type, data)))
+
+
+def _read_small(request_type, data):
+    return read_message(request_type, data, _MOST_FIELDS, _MOST_FIELDS)
 
 
 def _answer(context, function):

@@ -3,11 +3,12 @@
 import binascii
 import itertools
 import json
+import math
 
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.server.check_inputs import dtype_name
+from vsa_tf.server.check_inputs import check_num_rows, dtype_name, takes_any_number_of_rows
 from vsa_tf.server.request_limits import ServingError
 
 _INTEGERS = {tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64}
@@ -22,7 +23,13 @@ _TYPE_NAMES = {
     float: "Number",
     type(None): "Null",
 }
+# Each is followed by one, but for a closing bracket.
+_STARTS_OF_VALUES = ",[{"
+_CHUNK_BYTES = 1 << 18
 _LONGEST_QUOTE = 100
+# Of numpy's arrays.
+_MOST_DIMENSIONS = 64
+_WHITE_SPACE = b" \t\n\r\f\v"
 
 
 class JsonRequest:
@@ -30,6 +37,7 @@ class JsonRequest:
 
     Args:
         body: bytes: `{"signature_name": text, "instances": [...]}` or `{..., "inputs": ...}`.
+        limits: `RequestLimits`.
 
     Attributes:
         signature_name: empty where the request names none.
@@ -39,8 +47,9 @@ class JsonRequest:
         ServingError: INVALID_ARGUMENT, with the messages of util/json_tensor.cc.
     """
 
-    def __init__(self, body):
-        request = read_json_object(body)
+    def __init__(self, body, limits):
+        self._limits = limits
+        request = read_json_object(body, limits)
         self.signature_name = request.get("signature_name", "")
         if "instances" in request and "inputs" in request:
             raise _invalid(
@@ -75,7 +84,11 @@ class JsonRequest:
             raise _invalid(
                 f"Failed to get input map for signature: {self.signature_name or 'DEFAULT'}"
             )
-        return self._from_rows(dtypes) if self.is_row_format else self._from_columns(dtypes)
+        if not self.is_row_format:
+            return self._from_columns(dtypes)
+        if takes_any_number_of_rows(signature_def):
+            check_num_rows(len(self._inputs), self._limits)
+        return self._from_rows(dtypes)
 
     def _from_columns(self, dtypes):
         if not isinstance(self._inputs, dict) or _is_base64(self._inputs):
@@ -158,6 +171,10 @@ def json_tensor(value, dtype):
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > _MOST_DIMENSIONS:
+        raise _invalid(
+            f"Expected at most {_MOST_DIMENSIONS} lists in lists. Received: {len(shape)}"
+        )
     values = [value]
     for level, size in enumerate(shape):
         values = _next_level(values, level, size, len(shape))
@@ -242,10 +259,10 @@ def _string(value):
     text = value.get("b64")
     if len(value) != 1 or not isinstance(text, str):
         raise _invalid(f"JSON Value: {quote_json(value)} not formatted correctly for base64 data")
-    text = "".join(text.split())
     try:
+        digits = text.encode("ascii").translate(None, _WHITE_SPACE)
         # As absl's decoder: the padding may be left out.
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4), strict_mode=True)
     except ValueError as error:
         raise _invalid("Unable to base64 decode") from error
 
@@ -269,27 +286,37 @@ def _lossy_error(value, dtype):
 
 
 def quote_json(value):
-    """Returns a JSON value as text, cut short: it may be a photograph."""
+    """Returns a JSON value as text, cut short: it may be a photograph, or a million lists."""
+    text = ""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > _LONGEST_QUOTE:
+                return f"{text[:_LONGEST_QUOTE]}..."
     except RecursionError:
         return "nested too deeply to show"
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+    return text
 
 
-def read_json_object(body):
+def read_json_object(body, limits):
     """Returns the object that a request's body holds, a dict.
 
     Args:
         body: bytes. Its `signature_name`, where it has one, is a string.
+        limits: `RequestLimits`.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: it is no JSON object.
+        ServingError: INVALID_ARGUMENT: it is no JSON object, or holds too many values.
     """
     if not body:
         raise _invalid("JSON Parse error: The document is empty")
+    # Most photographs and sentences have few commas: then the quicker count says enough.
+    if sum(body.count(ord(start)) for start in _STARTS_OF_VALUES) > limits.max_values:
+        if count_json_values(body, limits.max_values) > limits.max_values:
+            raise _invalid(f"Expected at most {limits.max_values} values in JSON. Received: more")
     try:
-        request = json.loads(body)
+        # UTF-8 alone, in which no other character holds the bytes that were counted.
+        request = json.loads(body.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise _invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, or nested without end
@@ -302,6 +329,32 @@ def read_json_object(body):
             "must be a string value."
         )
     return request
+
+
+def count_json_values(body, most=math.inf):
+    """Returns how many values a JSON text holds, without reading it: commas and opening brackets.
+
+    Those within strings do not count. Of an empty list or object one too many is counted.
+
+    Args:
+        body: bytes, UTF-8.
+        most: the counting ends soon after.
+
+    >>> count_json_values(b'{"inputs": ["a, [b] c", 2]}')
+    3
+    """
+    # What an escape stands for is neither a quote nor the beginning of another escape.
+    codes = np.frombuffer(body.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
+    count, is_string = 0, False
+    for first in range(0, len(codes), _CHUNK_BYTES):
+        chunk = codes[first : first + _CHUNK_BYTES]
+        # From an odd quote on to the next it is a string.
+        in_string = np.logical_xor.accumulate(chunk == ord('"')) ^ is_string
+        is_string = in_string[-1]
+        count += sum(np.count_nonzero((chunk == ord(c)) & ~in_string) for c in _STARTS_OF_VALUES)
+        if count > most:
+            break
+    return int(count)
 
 
 def _invalid(message):

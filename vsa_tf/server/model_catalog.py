@@ -25,16 +25,23 @@ class ModelCatalog:
         self._models = {config.name: ModelVersions(config, settle_seconds) for config in configs}
         self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
+        self._looked = threading.Event()
         self._thread = threading.Thread(target=self._keep_polling, name="versions", daemon=True)
 
     def start(self):
-        """Loads what is there, then goes on looking at the disk in a thread."""
-        self._poll()
+        """Loads what is there, then goes on looking at the disk, in a thread."""
         self._thread.start()
+        self._looked.wait()
 
     def stop(self):
-        """Ends the looking; a version that is being loaded is not waited for."""
+        """Ends the looking, and `start`; a version that is being loaded is not waited for."""
         self._stopped.set()
+        self._looked.set()
+
+    def close(self):
+        """Ends the computations of all models."""
+        for model in self._models.values():
+            model.close()
 
     def find(self, name, version=None, label=None):
         """Returns a `LoadedVersion`.
@@ -72,6 +79,8 @@ class ModelCatalog:
         }
 
     def _keep_polling(self):
+        self._poll()
+        self._looked.set()
         while not self._stopped.wait(self._poll_seconds):
             self._poll()
 

@@ -54,6 +54,11 @@ class ModelConfig:
         return set(sorted(versions)[-self.num_versions :])
 
 
+def is_version(name):
+    """Whether a folder's name is a version: a number of 63 bits, in decimal digits."""
+    return re.fullmatch("[0-9]{1,19}", name) is not None and int(name) < 2**63
+
+
 def read_model_config_file(path):
     """Reads the models of a file in TensorFlow Serving's text format.
 

@@ -1,15 +1,19 @@
 """The server as a whole: the work of `vsa_tf.serve`."""
 
 import logging
+import os
 import signal
 import threading
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.server.grpc_server import GrpcServer
+from vsa_tf.server.http_server import HttpServer
 from vsa_tf.server.model_catalog import ModelCatalog
-from vsa_tf.server.request_limits import RequestLimits, RequestPool
-from vsa_tf.server.rest_application import HttpServer, create_application
+from vsa_tf.server.request_limits import RequestLimits
+from vsa_tf.server.request_pool import RequestPool
+from vsa_tf.server.rest_application import create_application
 
+# Until running requests must have ended, once the server is to stop.
 _STOP_SECONDS = 5
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,14 +78,17 @@ class ModelServer:
         return self
 
     def __exit__(self, *_):
+        """Refuses new requests, and ends running ones after five seconds."""
         self.catalog.stop()
-        self._grpc.stop(_STOP_SECONDS)
-        self._http.stop(_STOP_SECONDS)
         self._pool.stop()
+        ended = self._grpc.stop(_STOP_SECONDS)
+        self._http.stop(_STOP_SECONDS)
+        ended.wait()
+        self.catalog.close()
 
 
 def serve_models(configs, limits, **options):
-    """Serves models until the process is told to stop (SIGINT, SIGTERM).
+    """Serves models until the process is told to stop (SIGINT, SIGTERM), and ends it.
 
     Args:
         configs: list of `ModelConfig`.
@@ -91,17 +98,25 @@ def serve_models(configs, limits, **options):
     Raises:
         VsaTfError: an address cannot be had.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     try:
         server = ModelServer(configs, limits, **options)
     except OSError as error:
         raise VsaTfError(
             f"{error}: choose another --port or --rest_port, or --host of this machine"
         ) from error
+
+    def end(*_):
+        stop.set()
+        server.catalog.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     with server:
-        _LOGGER.info("REST at port %d, gRPC at port %d", server.rest_port, server.port)
-        stop.wait()
+        if not stop.is_set():
+            _LOGGER.info("REST at port %d, gRPC at port %d", server.rest_port, server.port)
+            stop.wait()
         _LOGGER.info("stopping")
+    # Not by Python's own end, which would take down TensorFlow while it computes or loads.
+    logging.shutdown()
+    os._exit(0)

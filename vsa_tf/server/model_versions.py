@@ -3,16 +3,19 @@
 import dataclasses
 import gc
 import logging
+import math
 import pathlib
 import re
 import threading
 import time
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - its operations, which TensorFlow Serving has built in
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.saved_model import loader_impl
 from tensorflow_serving.apis import prediction_log_pb2
 
+from vsa_tf.server.model_config import is_version
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.server.tensor_protos import from_tensor_proto
 
@@ -21,9 +24,10 @@ _LOGGER = logging.getLogger(__name__)
 # in any case, since memory may have been short.
 _RETRY_SECONDS = 60
 _DEFAULT_SIGNATURE = "serving_default"
-# Where TensorFlow would say where a node was defined in Python; a SavedModel does not know.
-_NO_TRACE = "<stack traces unavailable>\n"
-_FUNCTION_NAME = re.compile(r" \[Op:[^\]]*\]$")
+# The SavedModel's own entries, `__saved_model_init_op`: they compute nothing.
+_OWN_ENTRIES = "__saved_model_"
+# Several parts of a graph may fail at once; the first says why.
+_SEVERAL_ERRORS = re.compile(r"\d+ root error\(s\) found\.\s+\(0\) [A-Z_]+: ")
 _CODE_NAMES = {
     value: name
     for name, value in vars(tf.errors).items()
@@ -111,6 +115,12 @@ class ModelVersions:
             for version in set(self._states) - set(folders) - set(self._loaded):
                 del self._states[version]
 
+    def close(self):
+        """Ends all running computations."""
+        with self._lock:
+            for loaded in self._loaded.values():
+                loaded.close()
+
     def _folders(self):
         try:
             paths = list(pathlib.Path(self.config.base_path).iterdir())
@@ -119,7 +129,7 @@ class ModelVersions:
         return {
             int(path.name): VersionFolder.read(path)
             for path in paths
-            if path.name.isascii() and path.name.isdigit() and path.is_dir()
+            if is_version(path.name) and path.is_dir()
         }
 
     def _may_be_loaded(self, version, folder):
@@ -130,6 +140,7 @@ class ModelVersions:
 
     def _load(self, version, folder):
         name = self.config.name
+        _LOGGER.info("model %s: loading version %d of %s", name, version, self.config.base_path)
         self._set_state(version, "LOADING")
         started = time.monotonic()
         try:
@@ -159,7 +170,7 @@ class ModelVersions:
         with self._lock:
             del self._loaded[version]
         self._set_state(version, "END")
-        gc.collect()  # a SavedModel's functions refer to one another
+        gc.collect()  # a session and its graph refer to one another
         _LOGGER.info("model %s: version %d unloaded", self.config.name, version)
 
     def _set_state(self, version, state, code="OK", message=""):
@@ -169,6 +180,9 @@ class ModelVersions:
 
 class LoadedVersion:
     """One version of a model: its signatures, and what they compute.
+
+    A session computes them, as in TensorFlow Serving: of its runs, unlike of calls of functions,
+    any one can be ended.
 
     Args:
         name: of the model.
@@ -185,16 +199,14 @@ class LoadedVersion:
     def __init__(self, name, version, path):
         self.name = name
         self.version = version
-        self._module = tf.saved_model.load(str(path))
-        # What tf.saved_model.load gives no more: the names of tensors and the signatures' methods.
-        saved_model = saved_model_pb2.SavedModel()
-        saved_model.ParseFromString(pathlib.Path(path, "saved_model.pb").read_bytes())
-        graph = next(
-            graph
-            for graph in saved_model.meta_graphs
-            if tf.saved_model.SERVING in graph.meta_info_def.tags
-        )
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        loader = loader_impl.SavedModelLoader(str(path))
+        graph = loader.load(self._session, [tf.saved_model.SERVING])
         self.signature_defs = dict(graph.signature_def)
+
+    def close(self):
+        """Ends all running computations; there are no further ones."""
+        self._session.close()
 
     def signature(self, name):
         """Returns the `SignatureDef` called `name`, the default one for an empty name.
@@ -203,20 +215,20 @@ class LoadedVersion:
             ServingError: there is none.
         """
         name = name or _DEFAULT_SIGNATURE
-        # The SavedModel's own entries, `__saved_model_init_op`, compute nothing.
-        if name not in self._module.signatures or name not in self.signature_defs:
+        if name.startswith(_OWN_ENTRIES) or name not in self.signature_defs:
             raise ServingError(
                 "INVALID_ARGUMENT", f'Serving signature name: "{name}" not found in signature def'
             )
         return self.signature_defs[name]
 
-    def run(self, name, inputs, output_names=()):
+    def run(self, name, inputs, deadline=None):
         """Computes a signature.
 
         Args:
             name: of the signature, or empty.
             inputs: dict of name to numpy array, as the signature wants them.
-            output_names: outputs to return; none: all.
+            deadline: `time.monotonic()` at which TensorFlow ends the computation, as soon as the
+                operations that run then have ended; None: never.
 
         Returns:
             A dict of name to numpy array.
@@ -224,14 +236,29 @@ class LoadedVersion:
         Raises:
             ServingError: what TensorFlow said, with its status code.
         """
-        signature = self._module.signatures[name or _DEFAULT_SIGNATURE]
+        signature = self.signature_defs[name or _DEFAULT_SIGNATURE]
+        options = None
+        if deadline is not None:
+            milliseconds = math.ceil(1000 * (deadline - time.monotonic()))
+            options = tf.compat.v1.RunOptions(timeout_in_ms=max(milliseconds, 1))
         try:
-            outputs = signature(**{key: tf.constant(value) for key, value in inputs.items()})
+            # All outputs: for each set of them TensorFlow would keep a graph of its own.
+            outputs = self._session.run(
+                {key: info.name for key, info in sorted(signature.outputs.items())},
+                {signature.inputs[key].name: value for key, value in inputs.items()},
+                options,
+            )
         except tf.errors.OpError as error:
-            message = _FUNCTION_NAME.sub("", error.message.rpartition(_NO_TRACE)[2])
+            # The error before it: to this one Python's lines of the loading have been added.
+            message = _SEVERAL_ERRORS.sub("", (error.__context__ or error).message, 1)
             code = _CODE_NAMES.get(error.error_code, "UNKNOWN")
             raise ServingError(code, message) from error
-        return {key: outputs[key].numpy() for key in output_names or sorted(outputs)}
+        return {key: _as_array(value) for key, value in outputs.items()}
+
+
+def _as_array(value):
+    """A session gives scalars as Python's and numpy's."""
+    return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 
 @dataclasses.dataclass(frozen=True)

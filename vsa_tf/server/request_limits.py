@@ -1,8 +1,6 @@
-"""What requests may ask of the server, the threads that compute answers, and how it refuses."""
+"""What requests may ask of the server, and how it refuses."""
 
-import concurrent.futures
 import dataclasses
-import threading
 
 # Of tensorflow_serving/model_servers/http_server.cc.
 _HTTP_STATUS = {
@@ -30,10 +28,12 @@ class RequestLimits:
 
     Attributes:
         num_threads: requests that are read, computed and answered at a time.
-        max_waiting: requests that may wait for a thread; more are refused.
+        max_waiting: requests that may wait for their turn; more are refused.
         max_batch_size: rows of one request, where a signature leaves their number open.
         max_body_bytes: bytes of a request, and of every tensor in it.
         max_text_bytes: bytes of each string, except in inputs named `*_bytes`.
+        max_values: numbers, texts, lists and objects in the JSON of a request, messages in that of
+            gRPC. Each takes up to a hundred bytes of memory, where two can name it.
         timeout_seconds: from a request's arrival to its answer.
         idle_seconds: after which an HTTP connection that sends and takes nothing is closed.
     """
@@ -43,6 +43,7 @@ class RequestLimits:
     max_batch_size: int = 64
     max_body_bytes: int = 32 << 20
     max_text_bytes: int = 65536
+    max_values: int = 1_000_000
     timeout_seconds: float = 60.0
     idle_seconds: float = 60.0
 
@@ -50,60 +51,6 @@ class RequestLimits:
     def max_requests(self):
         """Requests that are held at a time, computed and waiting ones."""
         return self.num_threads + self.max_waiting
-
-
-class RequestPool:
-    """Computes answers in a fixed number of threads, with a bounded queue before them.
-
-    HTTP and gRPC share one, so that neither many connections nor a slow model make memory grow:
-    only as many requests as there are threads are unpacked at a time.
-
-    Args:
-        limits: `RequestLimits`.
-    """
-
-    def __init__(self, limits):
-        self._limits = limits
-        self._executor = concurrent.futures.ThreadPoolExecutor(
-            limits.num_threads, thread_name_prefix="requests"
-        )
-        self._places = threading.BoundedSemaphore(limits.max_requests)
-
-    def run(self, function, timeout_seconds=None):
-        """Returns `function()`, computed in one of the threads.
-
-        Args:
-            function: without arguments.
-            timeout_seconds: the client's own, where it is shorter than that of the limits.
-
-        A function that has begun cannot be interrupted: after the timeout it goes on in its
-        thread, and its result is dropped.
-
-        Raises:
-            ServingError: UNAVAILABLE where the queue is full, DEADLINE_EXCEEDED after the timeout.
-        """
-        limit = self._limits.timeout_seconds
-        if timeout_seconds is not None:
-            limit = min(limit, timeout_seconds)
-        if not self._places.acquire(blocking=False):
-            raise ServingError(
-                "UNAVAILABLE",
-                f"The server is busy with {self._limits.max_requests} requests. Try again later",
-            )
-        try:
-            future = self._executor.submit(function)
-        except RuntimeError as error:
-            self._places.release()
-            raise ServingError("UNAVAILABLE", "The server is shutting down") from error
-        future.add_done_callback(lambda _: self._places.release())
-        concurrent.futures.wait([future], max(limit, 0))
-        if future.cancel() or not future.done():
-            raise ServingError("DEADLINE_EXCEEDED", f"No answer within {limit:g} seconds")
-        return future.result()
-
-    def stop(self):
-        """Refuses new work; what waits is dropped, what runs may finish."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class ServingError(Exception):

@@ -1,35 +1,26 @@
-"""TensorFlow Serving's REST interface as a WSGI application, and the server that runs it."""
+"""TensorFlow Serving's REST interface as a WSGI application."""
 
 import json
 import logging
 import re
-import socket
-import threading
 
-import waitress
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2
-from waitress import wasyncore
 from werkzeug.wrappers import Request, Response
 
 from vsa_tf.server.check_inputs import check_inputs
 from vsa_tf.server.json_request import JsonRequest, read_json_object
 from vsa_tf.server.json_response import json_response
 from vsa_tf.server.model_catalog import ModelInformation
+from vsa_tf.server.model_config import is_version
 from vsa_tf.server.request_limits import ServingError
 
 _LOGGER = logging.getLogger(__name__)
 _HEALTH_PATH = "/health"
 # Of model_servers/http_rest_api_util.cc.
-_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _POST_PATH = re.compile(rf"{_MODEL}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _GET_PATH = re.compile(rf"{_MODEL}(?P<metadata>/metadata)?", re.IGNORECASE)
-_LARGEST_VERSION = 2**63 - 1
-# As many threads again as requests that are computed or wait: for status and health, and to say
-# that the server is busy.
-_SPARE_THREADS = 4
-# Connections that only listen or send slowly take no thread, only a file descriptor.
-_MAX_CONNECTIONS = 512
 
 
 def create_application(catalog, pool, limits, pages=None):
@@ -88,7 +79,9 @@ class _RestInterface:
             return 200, self._information_text(spec, parts["metadata"])
         method = parts["method"].lower()
         # In the pool from the first byte on: so many bodies are in memory at a time, no more.
-        return 200, self._pool.run(lambda: self._post(method, spec, request.get_data(cache=False)))
+        return 200, self._pool.run(
+            lambda deadline: self._post(method, spec, request.get_data(cache=False), deadline)
+        )
 
     def _information_text(self, spec, metadata):
         if not metadata:
@@ -105,27 +98,28 @@ class _RestInterface:
             f'"metadata": {{"signature_def": {_proto_json(signatures)}}}\n}}\n'
         )
 
-    def _post(self, method, spec, body):
+    def _post(self, method, spec, body, deadline):
         if method != "predict":
-            spec.signature_name = read_json_object(body).get("signature_name", "")
+            spec.signature_name = read_json_object(body, self._limits).get("signature_name", "")
             self._information.refuse(method, spec)
-        request = JsonRequest(body)
+        request = JsonRequest(body, self._limits)
         loaded = self._information.find(spec)
         signature_def = loaded.signature(request.signature_name)
         inputs = request.arrays(signature_def)
         check_inputs(signature_def, inputs, self._limits)
-        outputs = loaded.run(request.signature_name, inputs)
+        outputs = loaded.run(request.signature_name, inputs, deadline)
         return json_response(outputs, request.is_row_format)
 
 
 def _model_spec(parts):
     spec = model_pb2.ModelSpec(name=parts["name"])
     if parts["version"]:
-        if int(parts["version"]) > _LARGEST_VERSION:
+        version = parts["version"].lstrip("0") or "0"
+        if not is_version(version):  # a larger number than any folder's
             raise ServingError(
-                "INVALID_ARGUMENT", f"Failed to convert version: {parts['version']} to numeric."
+                "NOT_FOUND", f"Servable not found for request: Specific({spec.name}, {version})"
             )
-        spec.version.value = int(parts["version"])
+        spec.version.value = int(version)
     elif parts["label"]:
         spec.version_label = parts["label"]
     return spec
@@ -135,57 +129,3 @@ def _proto_json(message):
     return json_format.MessageToJson(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-
-
-class HttpServer:
-    """Serves a WSGI application with waitress, in threads.
-
-    One thread reads and writes all connections, so that slow clients and those that hang hold up
-    nobody; large bodies wait in temporary files.
-
-    Args:
-        application: WSGI application.
-        host: address to listen on.
-        port: 0: any free one.
-        limits: `RequestLimits`.
-
-    Attributes:
-        port: the port in use.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-
-    def __init__(self, application, host, port, limits):
-        # How many wait is known, and refused above the limit; no need to log each.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        # Bound here: waitress would start its threads before it finds the port taken.
-        listener = socket.create_server((host, port))
-        self._connections = {}
-        self._server = waitress.create_server(
-            application,
-            map=self._connections,
-            sockets=[listener],
-            threads=limits.max_requests + _SPARE_THREADS,
-            connection_limit=_MAX_CONNECTIONS,
-            asyncore_use_poll=True,
-            # waitress refuses bodies of just this length too.
-            max_request_body_size=limits.max_body_bytes + 1,
-            channel_timeout=max(round(limits.idle_seconds), 1),
-            cleanup_interval=max(round(limits.idle_seconds / 4), 1),
-            ident=None,
-        )
-        self.port = int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
-
-    def start(self):
-        """Begins to answer."""
-        self._thread.start()
-
-    def stop(self, seconds):
-        """Closes all connections, once running requests are answered, but after `seconds`."""
-        self._server.accepting = False
-        self._server.task_dispatcher.shutdown(timeout=seconds)
-        # In the server's own thread, which may be polling what is to be closed.
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._connections))
-        self._thread.join(seconds)

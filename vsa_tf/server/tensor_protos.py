@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
+# Of numpy's arrays.
+_LARGEST_RANK = 64
 # Of a string tensor, which holds pointers.
 _POINTER_BYTES = 8
 # Field of a TensorProto, by dtype.
@@ -34,6 +36,9 @@ def from_tensor_proto(proto, max_bytes=None):
     Raises:
         ValueError: the protocol buffer contradicts itself, or is larger.
     """
+    rank = len(proto.tensor_shape.dim)
+    if rank > _LARGEST_RANK:  # their product might be a number of millions of digits
+        raise ValueError(f"Expected at most {_LARGEST_RANK} dimensions. Received: {rank}")
     if proto.tensor_shape.unknown_rank or any(dim.size < 0 for dim in proto.tensor_shape.dim):
         raise ValueError("Expected a known shape. Received: a shape with unknown sizes")
     try:
@@ -41,9 +46,13 @@ def from_tensor_proto(proto, max_bytes=None):
         item_bytes = dtype.size or _POINTER_BYTES
     except TypeError as error:
         raise ValueError(f"Expected a dtype. Received: {proto.dtype}") from error
-    num_bytes = item_bytes * math.prod(dim.size for dim in proto.tensor_shape.dim)
+    size = math.prod(dim.size for dim in proto.tensor_shape.dim)
+    num_bytes = item_bytes * size
     if max_bytes is not None and num_bytes > max_bytes:
         raise ValueError(f"Expected at most {max_bytes} bytes. Received: a tensor of {num_bytes}")
+    num_given = len(getattr(proto, _FIELDS.get(dtype, "string_val")))
+    if num_given > size:
+        raise ValueError(f"Expected at most {size} values. Received: {num_given}")
     try:
         return tf.make_ndarray(proto)
     except (TypeError, ValueError) as error:
