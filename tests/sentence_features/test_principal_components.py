@@ -36,9 +36,25 @@ def _transformed(fitted, blocks):
     return np.concatenate([fitted.transform(block) for block in blocks()])
 
 
-def test_few_rows_are_decomposed_exactly():
-    matrix = _decaying(60, 40)
-    fitted = PrincipalComponents.fit(_blocks(matrix), 10, oversampling=50)
+def _noise(num_rows, size):
+    return np.random.default_rng(0).normal(size=(num_rows, size)).astype(np.float32)
+
+
+def _power_law(num_rows, size):
+    return _noise(num_rows, size) * np.arange(1, size + 1, dtype=np.float32) ** -0.5
+
+
+def _best(matrix, dimension):
+    """The largest share of the variance along so many orthonormal columns."""
+    centered = matrix - matrix.mean(axis=0, dtype=np.float64)
+    variances = np.linalg.eigvalsh(centered.T @ centered)
+    return variances[-dimension:].sum() / variances.sum()
+
+
+@pytest.mark.parametrize("num_rows", [40, 60, 300])  # fewer than columns, and more
+def test_components_of_small_matrices_are_exact(num_rows):
+    matrix = _decaying(num_rows, 50)
+    fitted = PrincipalComponents.fit(_blocks(matrix), 10)
     centered = matrix - matrix.mean(axis=0)
     _, _, expected = np.linalg.svd(centered, full_matrices=False)
     signs = np.sign((fitted.components * expected[:10].T).sum(axis=0))
@@ -48,47 +64,67 @@ def test_few_rows_are_decomposed_exactly():
     )
 
 
-@pytest.mark.parametrize(("oversampling", "share"), [(None, 0.999), (20, 0.99)])
-def test_the_sketch_captures_nearly_the_variance_of_exact_components(oversampling, share):
-    matrix = _decaying(3000, 400)
-    fitted = PrincipalComponents.fit(_blocks(matrix, 500), 60, oversampling)
-    _, _, exact = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
-    best = _captured(matrix, exact[:60].T)
-    assert share * best < _captured(matrix, fitted.components) < best
+@pytest.mark.parametrize("num_rows", [1000, 5000])
+def test_the_covariance_of_few_columns_loses_nothing(num_rows):
+    matrix = _power_law(num_rows, 600)
+    fitted = PrincipalComponents.fit(_blocks(matrix, 500), 200)
+    assert _captured(matrix, fitted.components) > 0.9999 * _best(matrix, 200)
 
 
-def test_fisher_vectors_keep_the_variance_that_exact_components_keep():
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        pytest.param(_noise(1000, 600), id="1000_rows_of_noise"),
+        pytest.param(_noise(5000, 600), id="5000_rows_of_noise"),
+        pytest.param(_power_law(1000, 600), id="1000_rows_of_a_power_law"),
+        pytest.param(_power_law(5000, 600), id="5000_rows_of_a_power_law"),
+        pytest.param(_decaying(3000, 400), id="exponential"),
+    ],
+)
+def test_power_iterations_keep_99_5_percent_of_what_exact_components_keep(matrix):
+    dimension = matrix.shape[1] // 3
+    fitted = PrincipalComponents.fit(_blocks(matrix, 500), dimension, exact_size=0)
+    best = _best(matrix, dimension)
+    assert 0.995 * best < _captured(matrix, fitted.components) < best * (1 + 1e-5)
+    np.testing.assert_allclose(
+        fitted.components.T @ fitted.components, np.eye(dimension), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("exact_size", [0, 3000])
+def test_fisher_vectors_keep_the_variance_that_exact_components_keep(exact_size):
     feature = FisherVector.fit(
         generated_sentences(3000), generated_vectors(size=20), num_centers=10, dimension=None
     )
     matrix = feature.transform(generated_sentences(3000))
-    fitted = PrincipalComponents.fit(_blocks(matrix, 500), 100, oversampling=10)
-    _, _, exact = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
-    best = _captured(matrix, exact[:100].T)
-    assert 0.97 * best < _captured(matrix, fitted.components) < best
+    fitted = PrincipalComponents.fit(_blocks(matrix, 500), 100, exact_size=exact_size)
+    assert _captured(matrix, fitted.components) > 0.995 * _best(matrix, 100)
 
 
+@pytest.mark.parametrize("exact_size", [0, 3000])
 @pytest.mark.parametrize("num_rows", [70, 3000])
-def test_components_are_orthonormal_even_where_there_is_hardly_any_variance(num_rows):
+def test_components_are_orthonormal_even_where_there_is_hardly_any_variance(num_rows, exact_size):
     matrix = _decaying(num_rows, 100, decay=4.0)  # deviations down to e^-25
-    fitted = PrincipalComponents.fit(_blocks(matrix), 60)
+    fitted = PrincipalComponents.fit(_blocks(matrix), 60, exact_size=exact_size)
     np.testing.assert_allclose(fitted.components.T @ fitted.components, np.eye(60), atol=1e-4)
 
 
-def test_missing_directions_are_completed():
-    matrix = np.zeros((50, 20), np.float32)
-    matrix[:, 3] = np.arange(50)
-    fitted = PrincipalComponents.fit(_blocks(matrix), 5)
+@pytest.mark.parametrize("exact_size", [0, 3000])
+@pytest.mark.parametrize("num_rows", [15, 50])
+def test_missing_directions_are_completed(num_rows, exact_size):
+    matrix = np.zeros((num_rows, 20), np.float32)
+    matrix[:, 3] = np.arange(num_rows)
+    fitted = PrincipalComponents.fit(_blocks(matrix), 5, exact_size=exact_size)
     np.testing.assert_allclose(fitted.components.T @ fitted.components, np.eye(5), atol=1e-5)
     assert np.abs(fitted.components[3, 0]) > 0.999
 
 
-def test_components_come_in_descending_order_of_variance():
+@pytest.mark.parametrize("exact_size", [0, 3000])
+def test_components_come_in_descending_order_of_variance(exact_size):
     matrix = _decaying(2000, 100)
-    fitted = PrincipalComponents.fit(_blocks(matrix), 30)
+    fitted = PrincipalComponents.fit(_blocks(matrix), 30, exact_size=exact_size)
     variances = _transformed(fitted, _blocks(matrix)).var(axis=0)
-    # Of neighbours the sketch may confuse the order; of those ten apart it does not.
-    assert (variances[10:] < variances[:-10]).all()
+    assert (variances[1:] < variances[:-1]).all()
 
 
 def test_whitened_rows_have_the_variance_one():
@@ -99,10 +135,13 @@ def test_whitened_rows_have_the_variance_one():
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
 
 
-@pytest.mark.parametrize("num_rows", [40, 3000])
-def test_blocks_and_seed_decide_nothing_but_rounding_and_the_sketch(num_rows):
-    matrix = _decaying(num_rows, 100)
-    one, other = (PrincipalComponents.fit(_blocks(matrix), 20, seed=1) for _ in range(2))
+@pytest.mark.parametrize("exact_size", [0, 3000])
+def test_the_same_rows_and_seed_give_the_same_components(exact_size):
+    matrix = _decaying(500, 100)
+    one, other = (
+        PrincipalComponents.fit(_blocks(matrix), 20, exact_size=exact_size, seed=1)
+        for _ in range(2)
+    )
     np.testing.assert_array_equal(one.components, other.components)
     np.testing.assert_array_equal(one.mean, other.mean)
     np.testing.assert_allclose(one.mean, matrix.mean(axis=0), rtol=1e-4)

@@ -331,6 +331,11 @@ class GroupedMatrix:
             result[rows] += values @ right[columns]
         return result
 
+    def add_transposed_product(self, right, total):
+        """Adds `A^T @ right` to `total`, float32 `[K * G, C]`, of float32 `[N, C]`."""
+        for columns, rows, values in self._parts():
+            total[columns] += values.T @ right[rows]
+
     def _parts(self):
         for k, (rows, values) in enumerate(self.groups):
             yield slice(k * self.group_size, (k + 1) * self.group_size), rows, values

@@ -1,13 +1,17 @@
-"""Principal components of matrices too large for an exact decomposition."""
+"""Principal components, exact where that is cheap, else by power iterations."""
 
 import numpy as np
 import scipy.linalg
 
+# Rows or columns up to which the components are exact: a decomposition of seconds.
+_EXACT_SIZE = 3000
+
+# Power iterations end when one adds no more than this share of what is kept. Those after it would
+# add no more than twice as much on the slowest spectra, of noise.
+_SMALLEST_GAIN = 0.002
+
 # A whitened direction is divided by no less than this share of the largest standard deviation.
 _SMALLEST_DEVIATION = 1e-5
-
-# Below, a Cholesky factor of float32 makes columns less than orthonormal to four digits.
-_SMALLEST_FACTOR = 0.05
 
 
 class PrincipalComponents:
@@ -27,23 +31,23 @@ class PrincipalComponents:
         self._projected_mean = self.mean @ self.components
 
     @classmethod
-    def fit(cls, make_blocks, dimension, oversampling=None, whiten=False, seed=0):
-        """Finds the components in one pass over the rows, by a randomised sketch.
+    def fit(cls, make_blocks, dimension, whiten=False, exact_size=_EXACT_SIZE, seed=0):
+        """Finds the components of N rows of P columns, in several passes over them.
 
-        N rows are added up, each with a random sign, into D + oversampling rows whose products
-        have the same expectation (a count sketch); those are decomposed exactly, through the
-        eigenvectors of their products. Rows that are no more than that are not added up: the
-        result is then exact. All in float32: the largest arrays are the sketch and the
-        components, D + oversampling and D by P.
+        Where N or P is at most `exact_size` they are exact: eigenvectors of the covariance, or of
+        the products of the rows. Else a random subspace of a few more than D directions is
+        multiplied by the covariance until the variance along it hardly grows: what is kept is then
+        at least 99.5 % of what exact components keep. The largest arrays are two of the subspace,
+        P by 1.1 D, in float32.
 
         Args:
             make_blocks: function without arguments that returns an iterable of `GroupedMatrix` of
                 P columns, the rows block by block.
             dimension: D; less than the number of rows, and at most P.
-            oversampling: rows of the sketch beyond D; None: a tenth of D, at least 200.
             whiten: whether each direction is divided by the standard deviation of the rows along
-                it, which takes a second pass.
-            seed: of the sketch.
+                it, which takes a pass more.
+            exact_size: see above.
+            seed: of the random subspace.
 
         Returns:
             A `PrincipalComponents`.
@@ -51,20 +55,30 @@ class PrincipalComponents:
         Raises:
             ValueError: when there are too few rows or columns.
 
-        Reference: Clarkson and Woodruff, Low-rank approximation and regression in input sparsity
-        time, STOC 2013.
+        Reference: Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review
+        2011, algorithm 4.4 (randomised subspace iteration).
         """
-        if oversampling is None:
-            oversampling = max(200, dimension // 10)
-        sketch, mean, num_rows = _sketched(make_blocks(), dimension + oversampling, seed)
+        num_rows, sums = 0, 0.0
+        for block in make_blocks():
+            num_rows += block.num_rows
+            sums = sums + block.column_sums()
+        mean = sums / num_rows
         largest = min(num_rows - 1, len(mean))
         if not 1 <= dimension <= largest:
             raise ValueError(
                 f"Expected a dimension from 1 to {largest}, for {num_rows} rows of {len(mean)} "
                 f"numbers. Received: dimension={dimension}"
             )
-        fitted = cls(mean, _right_vectors(sketch, dimension))
-        del sketch
+        if len(mean) <= min(exact_size, num_rows):
+            components = _of_covariance(make_blocks(), mean, dimension)
+        elif num_rows <= exact_size:
+            rows = np.concatenate([block.dense() for block in make_blocks()])
+            rows -= mean.astype(np.float32)
+            components = _right_vectors(rows, dimension)
+        else:
+            size = min(dimension + max(dimension // 10, 50), largest)
+            components = _by_power_iterations(make_blocks, mean, dimension, size, seed)
+        fitted = cls(mean, components)
         if whiten:
             variances = np.zeros(dimension)
             for block in make_blocks():
@@ -83,64 +97,43 @@ class PrincipalComponents:
         return block.product(self.components) - self._projected_mean
 
 
-def _sketched(blocks, size, seed):
-    """Returns the centred sketch float32 `[size or fewer, P]`, the mean, and the number of rows."""
-    random = np.random.default_rng(seed)
-    sketch, first, sums, num_rows, sign_sums = None, [], 0.0, 0, np.zeros(size)
+def _of_covariance(blocks, mean, dimension):
+    """Eigenvectors of the covariance, float32 `[P, dimension]`."""
+    products = np.zeros((len(mean), len(mean)))
     for block in blocks:
-        sums = sums + block.column_sums()
-        if sketch is None and num_rows + block.num_rows <= size:
-            first.append(block)
-        else:
-            if sketch is None:
-                sketch = np.zeros([size, block.shape[1]], np.float32)
-                for earlier in first:
-                    _add_signed(sketch, earlier, sign_sums, random)
-                first = []
-            _add_signed(sketch, block, sign_sums, random)
-        num_rows += block.num_rows
-    mean = sums / num_rows
-    if sketch is None:
-        sketch = np.concatenate([block.dense() for block in first])
-        sketch -= mean.astype(np.float32)
-    else:
-        scipy.linalg.blas.sger(
-            -1.0,
-            mean.astype(np.float32),
-            sign_sums.astype(np.float32),
-            a=sketch.T,
-            overwrite_a=True,
-        )
-    return sketch, mean, num_rows
+        rows = block.dense() - mean
+        products += rows.T @ rows
+    return _largest_eigenvectors(products, dimension).astype(np.float32)
 
 
-def _add_signed(sketch, block, sign_sums, random):
-    """Adds each row of the block, or its negative, to a row of the sketch drawn at random."""
-    targets = random.integers(len(sketch), size=block.num_rows)
-    signs = random.choice(np.float32([-1.0, 1.0]), block.num_rows)
-    np.add.at(sign_sums, targets, signs)
-    for k, (rows, values) in enumerate(block.groups):
-        columns = slice(k * block.group_size, (k + 1) * block.group_size)
-        for target, sign, row in zip(targets[rows], signs[rows], values, strict=True):
-            if sign > 0:
-                sketch[target, columns] += row
-            else:
-                sketch[target, columns] -= row
+def _by_power_iterations(make_blocks, mean, dimension, size, seed):
+    """Directions that keep nearly all variance that `dimension` can, float32 `[P, dimension]`."""
+    mean = mean.astype(np.float32)
+    products = np.random.default_rng(seed).standard_normal((len(mean), size), np.float32)
+    kept, gain = 0.0, np.inf
+    while gain > _SMALLEST_GAIN * kept:
+        basis = _orthonormal(products)
+        products = np.zeros_like(basis)
+        for block in make_blocks():
+            block.add_transposed_product(block.product(basis) - mean @ basis, products)
+        earlier = kept
+        kept = float(np.einsum("ij,ij->", basis, products, dtype=np.float64))
+        gain = kept - earlier
+    return basis @ _largest_eigenvectors(basis.T @ products, dimension)
 
 
 def _right_vectors(matrix, dimension):
     """The first right singular vectors, float32 `[P, dimension]`."""
-    products = matrix @ matrix.T
-    _, vectors = scipy.linalg.eigh(products, overwrite_a=True, check_finite=False)
-    components = matrix.T @ vectors[:, : -dimension - 1 : -1]
-    lengths = np.linalg.norm(components, axis=0)
-    components /= np.where(lengths > 0, lengths, 1.0)
-    # Those of small singular values come out of the products with errors: made orthonormal here.
-    try:
-        factor = scipy.linalg.cholesky(components.T @ components, check_finite=False)
-    except np.linalg.LinAlgError:
-        factor = np.zeros([1, 1])
-    if factor.diagonal().min() < _SMALLEST_FACTOR:
-        # Fewer directions than asked for, it seems: any others complete them.
-        return scipy.linalg.qr(components, mode="economic", check_finite=False)[0]
-    return scipy.linalg.blas.strsm(1.0, factor, components, side=1, overwrite_b=True)
+    # Those of small singular values come out of the products with errors: made orthonormal then.
+    return _orthonormal(matrix.T @ _largest_eigenvectors(matrix @ matrix.T, dimension))
+
+
+def _orthonormal(columns):
+    """An orthonormal basis, in the order of the columns; any directions complete it."""
+    return scipy.linalg.qr(columns, mode="economic", overwrite_a=True, check_finite=False)[0]
+
+
+def _largest_eigenvectors(matrix, count):
+    """Those of the `count` largest eigenvalues, `[P, count]`, the largest first."""
+    _, vectors = scipy.linalg.eigh(matrix, overwrite_a=True, check_finite=False, driver="evd")
+    return vectors[:, : -count - 1 : -1]
