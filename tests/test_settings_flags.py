@@ -195,6 +195,25 @@ def test_a_flagfile_read_from_python_is_that_of_a_command_line(
     assert settings_from_flagfile(path, **places, **changes) == again != settings
 
 
+@pytest.mark.parametrize("name", ["embedding", "similarity"])
+@pytest.mark.parametrize("task", ["", "_phrases"])
+def test_two_branch_flagfiles_of_the_paper_follow_the_paper(monkeypatch, name, task):
+    monkeypatch.chdir(ROOT)
+    path = ROOT / f"flags/flickr8k_{name}{task}_paper.flags"
+    own = settings_from_flagfile(path, data_dir="data", model_dir="model").model
+    assert (own.batch_norm_at, own.reduction) == ("last", "sum")  # T 3.2.1, T 6 and 7
+    assert getattr(own, "counted_neighbors", "all") == "all"  # T 4 and 5
+    assert own.negative_phrases == ("other_chains" if task else "unmatched")  # T Algorithm 1
+    # What was measured on Flickr8K follows the authors' code.
+    measured = ROOT / f"flags/flickr8k_{name}{task}.flags"
+    own = settings_from_flagfile(measured, data_dir="data", model_dir="model").model
+    assert (own.batch_norm_at, own.reduction) == ("first", "mean")
+    assert (own.negative_phrases, getattr(own, "counted_neighbors", "furthest")) == (
+        "unmatched",
+        "furthest",
+    )
+
+
 @pytest.mark.parametrize(
     ("lines", "changes", "message"),
     [

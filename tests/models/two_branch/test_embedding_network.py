@@ -30,6 +30,8 @@ class TestEmbeddingNetwork(VsaTfTestCase):
             "neighborhood_start_step": 7,
             "temperature": 0.1,
             "learn_temperature": True,
+            "counted_neighbors": "all",
+            "reduction": "sum",
         }
         network = _network(**settings)
         assert network.get_config().items() >= settings.items()

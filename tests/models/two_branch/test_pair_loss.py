@@ -31,6 +31,8 @@ class TestLogisticPairLoss(VsaTfTestCase):
                 costs += [np.log(1 + np.exp(-matching)), np.log(1 + np.exp(wrong))]
         loss = logistic_pair_loss(positive_logits, positive, negative_logits, negative)
         np.testing.assert_allclose(loss, np.mean(costs), rtol=1e-8)
+        summed = logistic_pair_loss(positive_logits, positive, negative_logits, negative, "sum")
+        np.testing.assert_allclose(summed, np.sum(costs), rtol=1e-8)
 
     def test_gradients(self):
         variables = [keras.Variable(logits, dtype="float64") for logits in _logits(0)]

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from vsa_tf.boxes import box_overlap
 from vsa_tf.models.two_branch.pair_masks import (
+    NEGATIVE_PHRASES,
     PairMasks,
     box_overlaps,
     image_sentence_masks,
@@ -108,6 +109,13 @@ class TestRegionPhraseMasks:
             np.testing.assert_array_equal(masks.negative_texts[row], _bool(["xxx.."])[0])
         assert np.array(masks.first_text).all()
 
+    def test_of_other_chains_the_same_words_are_negatives(self):
+        texts = np.int32([7, 8, 9, 4, 4])
+        masks = region_phrase_masks(
+            IMAGE_ID, PHRASE_ID, BOXES, text_id=texts, negative_phrases="other_chains"
+        )
+        np.testing.assert_array_equal(masks.negative_texts[3], _bool(["xxx.x"])[0])
+
     def test_a_phrase_said_twice_is_one_phrase(self):
         masks = region_phrase_masks(IMAGE_ID, PHRASE_ID, BOXES, text_id=np.int32([7, 7, 9, 4, 4]))
         # Not so the dogs: two animals.
@@ -145,7 +153,8 @@ class TestRegionPhraseMasks:
 
     @pytest.mark.parametrize("seed", range(4))
     @pytest.mark.parametrize("positive_overlap", [None, 0.7])
-    def test_masks_are_those_of_the_definition(self, seed, positive_overlap):
+    @pytest.mark.parametrize("negative_phrases", NEGATIVE_PHRASES)
+    def test_masks_are_those_of_the_definition(self, seed, positive_overlap, negative_phrases):
         num_regions = 3
         image_id, phrase_id, boxes, truth, text_id = _random_batch(seed, num_regions)
         masks = region_phrase_masks(
@@ -155,6 +164,7 @@ class TestRegionPhraseMasks:
             phrase_boxes=truth,
             text_id=text_id,
             positive_overlap=positive_overlap,
+            negative_phrases=negative_phrases,
         )
         regions = [(image_id[i], tuple(boxes[i, r])) for i in range(8) for r in range(num_regions)]
         matched = {region: set() for region in regions}
@@ -170,11 +180,16 @@ class TestRegionPhraseMasks:
                         matched[image_id[i], tuple(box)].add(j)
         for i, (image, box) in enumerate(regions):
             texts = {text_id[j] for j in matched[image, box]}
+            chains = {(image_id[j], phrase_id[j]) for j in matched[image, box]}
             for j in range(8):
                 positive = j in matched[image, box]
                 assert masks.positive[i, j] == positive
-                own_box = image_id[j] == image and tuple(truth[j]) == box
-                assert masks.negative_texts[i, j] == (text_id[j] not in texts and not own_box)
+                if negative_phrases == "other_chains":
+                    refused = (image_id[j], phrase_id[j]) not in chains
+                else:
+                    own_box = image_id[j] == image and tuple(truth[j]) == box
+                    refused = text_id[j] not in texts and not own_box
+                assert masks.negative_texts[i, j] == refused
                 overlap = box_overlap(np.array([box]), truth[j])[0]
                 far = image_id[j] == image and overlap < 0.3
                 assert masks.negative_images[i, j] == (far and not positive)

@@ -35,7 +35,12 @@ def _cost(logits, label):
 
 class TestSimilarityNetwork(VsaTfTestCase):
     def test_own_settings_are_in_the_config(self):
-        settings = {"num_fusion_layers": 2, "negatives": "hardest", "num_hard_negatives": 3}
+        settings = {
+            "num_fusion_layers": 2,
+            "negatives": "hardest",
+            "num_hard_negatives": 3,
+            "reduction": "sum",
+        }
         assert SimilarityNetwork(**SMALL, **settings).get_config().items() >= settings.items()
 
     @pytest.mark.parametrize("num_fusion_layers", [1, 2, 3])
@@ -62,6 +67,16 @@ class TestSimilarityNetwork(VsaTfTestCase):
             np.testing.assert_allclose(
                 outputs["logits"][row], scores[row, :, row], rtol=1e-4, atol=1e-5
             )
+
+    def test_a_sum_is_the_mean_times_the_pairs(self):
+        batch = image_sentence_batch()
+        losses = []
+        for reduction in ("mean", "sum"):
+            network = _network(batch, reduction=reduction)
+            network.set_weights([np.full_like(weight, 0.01) for weight in network.get_weights()])
+            losses.append(float(network.compute_loss(batch, y_pred=network(batch))))
+        # One positive and one negative pair a row.
+        np.testing.assert_allclose(losses[1], losses[0] * 2 * len(batch["image_id"]), rtol=1e-5)
 
     def test_hardest_sentences_of_other_images_are_the_negatives(self):
         batch = image_sentence_batch()
@@ -182,7 +197,14 @@ class TestSimilarityNetwork(VsaTfTestCase):
         )
 
     @pytest.mark.parametrize(
-        "setting", [{"negatives": "top_k"}, {"num_hard_negatives": 0}, {"num_fusion_layers": 0}]
+        "setting",
+        [
+            {"negatives": "top_k"},
+            {"num_hard_negatives": 0},
+            {"num_fusion_layers": 0},
+            {"reduction": "none"},
+            {"negative_phrases": "all"},
+        ],
     )
     def test_other_settings_are_refused(self, setting):
         ((name, value),) = setting.items()

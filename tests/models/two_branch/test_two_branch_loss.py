@@ -8,8 +8,10 @@ import tensorflow as tf
 from tests.vsa_tf_test_case import VsaTfTestCase
 from vsa_tf.models.two_branch.pair_masks import PairMasks, image_sentence_masks
 from vsa_tf.models.two_branch.two_branch_loss import (
+    COUNTED_NEIGHBORS,
     DISTANCES,
     NEGATIVES,
+    REDUCTIONS,
     TwoBranchLoss,
     furthest_neighbor,
     mean_of_pairs,
@@ -71,11 +73,17 @@ def _brute_force(images, texts, masks, settings):
 
     def triplets(positive_distance, others, num_counted):
         costs = [max(0, settings.margin + positive_distance - other) for other in others]
-        return sum(sorted(costs, reverse=True)[:num_counted]) / num_counted
+        total = sum(sorted(costs, reverse=True)[:num_counted])
+        return total if settings.reduction == "sum" else total / num_counted
 
     def cross_entropy(x, right, wrong):
         exponentials = [np.exp(x @ other / 0.2) for other in [right, *wrong]]
         return -np.log(exponentials[0] / sum(exponentials))
+
+    def reduced(terms):
+        if settings.reduction == "sum":
+            return np.sum(terms)
+        return np.mean(terms) if terms else 0.0
 
     def cross(anchors, others, positive, negative):
         terms = []
@@ -92,7 +100,7 @@ def _brute_force(images, texts, masks, settings):
                     )
                     distances = [distance(x, others[k]) for k in wrong]
                     terms.append(triplets(distance(x, others[j]), distances, num_counted))
-        return np.mean(terms) if terms else 0.0
+        return reduced(terms)
 
     def within(vectors, positive, negative):
         terms, num = [], len(vectors)
@@ -105,9 +113,11 @@ def _brute_force(images, texts, masks, settings):
                 terms += [cross_entropy(vectors[i], neighbor, far) for neighbor in near]
             elif near:
                 distances = [distance(vectors[i], other) for other in far]
-                furthest = max(distance(vectors[i], neighbor) for neighbor in near)
-                terms.append(triplets(furthest, distances, settings.num_hard_negatives))
-        return np.mean(terms) if terms else 0.0
+                counted = sorted(distance(vectors[i], neighbor) for neighbor in near)
+                if settings.counted_neighbors == "furthest":
+                    counted = counted[-1:]
+                terms += [triplets(own, distances, settings.num_hard_negatives) for own in counted]
+        return reduced(terms)
 
     positive = masks.positive & masks.first_image[:, None] & masks.first_text
     negative_texts = masks.negative_texts & masks.first_text
@@ -159,7 +169,11 @@ class TestTwoBranchLoss(VsaTfTestCase):
     @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("negatives", NEGATIVES)
     @pytest.mark.parametrize("distance", DISTANCES)
-    def test_the_loss_is_the_sum_of_its_triplets(self, seed, negatives, distance):
+    @pytest.mark.parametrize("counted_neighbors", COUNTED_NEIGHBORS)
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    def test_the_loss_is_that_of_its_triplets(
+        self, seed, negatives, distance, counted_neighbors, reduction
+    ):
         images, texts, masks = _random_case(seed)
         for term in TERMS:
             settings = TwoBranchLoss(
@@ -167,6 +181,8 @@ class TestTwoBranchLoss(VsaTfTestCase):
                 num_hard_negatives=3,
                 negatives=negatives,
                 distance=distance,
+                counted_neighbors=counted_neighbors,
+                reduction=reduction,
                 **_weights(**{term: 1.0}),
             )
             np.testing.assert_allclose(
@@ -263,10 +279,19 @@ class TestTwoBranchLoss(VsaTfTestCase):
             "num_hard_negatives": 30,
             "negatives": "hardest",
             "distance": "cosine",
+            "counted_neighbors": "furthest",
+            "reduction": "mean",
         }
 
     @pytest.mark.parametrize(
-        "setting", [{"negatives": "sum"}, {"distance": "manhattan"}, {"num_hard_negatives": 0}]
+        "setting",
+        [
+            {"negatives": "sum"},
+            {"distance": "manhattan"},
+            {"num_hard_negatives": 0},
+            {"counted_neighbors": "nearest"},
+            {"reduction": "none"},
+        ],
     )
     def test_other_settings_are_refused(self, setting):
         ((name, value),) = setting.items()

@@ -18,7 +18,8 @@ class EmbeddingNetwork(TwoBranchNetwork):
 
     Args:
         margin, image_to_text_weight, text_to_image_weight, image_neighborhood_weight,
-            text_neighborhood_weight, negatives, num_hard_negatives, distance: see `TwoBranchLoss`.
+            text_neighborhood_weight, negatives, num_hard_negatives, distance, counted_neighbors,
+            reduction: see `TwoBranchLoss`.
         neighborhood_start_step: the neighbourhood terms of the loss count from this step on; 0:
             from the start. The paper adds them for the last epochs.
         temperature: of the `softmax` negatives.
@@ -39,6 +40,8 @@ class EmbeddingNetwork(TwoBranchNetwork):
         negatives="top_k",
         num_hard_negatives=10,
         distance="euclidean",
+        counted_neighbors="furthest",
+        reduction="mean",
         neighborhood_start_step=0,
         temperature=0.07,
         learn_temperature=False,
@@ -57,6 +60,8 @@ class EmbeddingNetwork(TwoBranchNetwork):
             num_hard_negatives,
             negatives,
             distance,
+            counted_neighbors,
+            reduction,
         )
         if learn_temperature and negatives != "softmax":
             raise ValueError(

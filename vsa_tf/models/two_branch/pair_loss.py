@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.two_branch.two_branch_loss import mean_of_pairs
+from vsa_tf.models.two_branch.two_branch_loss import mean_of_pairs, sum_of_pairs
 
 
-def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
-    """`L = sum over i, j of log(1 + exp(-z_ij p_ij))` (T eq. 7), as a mean.
+def logistic_pair_loss(positive_logits, positive, negative_logits, negative, reduction="mean"):
+    """`L = sum over i, j of log(1 + exp(-z_ij p_ij))` (T eq. 7), or its mean.
 
     Over as many positive as negative pairs.
 
@@ -21,6 +21,7 @@ def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
         positive: bool `[B, R]`, which of them do.
         negative_logits: float `[B, C]`, p of pairs that do not.
         negative: bool `[B, C]`, which of them there are.
+        reduction: `mean`, or `sum` as in the paper.
 
     Returns:
         A scalar, 0 where no pair is left.
@@ -35,6 +36,8 @@ def logistic_pair_loss(positive_logits, positive, negative_logits, negative):
     """
     positive, negative = _balanced(positive, negative), _balanced(negative, positive)
     costs = [ops.softplus(-positive_logits), ops.softplus(negative_logits)]
+    if reduction == "sum":
+        return sum_of_pairs(costs[0], positive) + sum_of_pairs(costs[1], negative)
     return (mean_of_pairs(costs[0], positive) + mean_of_pairs(costs[1], negative)) / 2.0
 
 

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+NEGATIVE_PHRASES = ("unmatched", "other_chains")
+
 
 class PairMasks(NamedTuple):
     """Which of N images (or regions) and M texts match: what every two-branch loss reads.
@@ -78,6 +80,7 @@ def region_phrase_masks(
     text_id=None,
     negative_overlap=0.3,
     positive_overlap=None,
+    negative_phrases="unmatched",
 ):
     """Returns the `PairMasks` of B rows of regions, each with a phrase.
 
@@ -88,9 +91,10 @@ def region_phrase_masks(
 
     * positive: region 0 of a row with the same image and coreference chain as the phrase; with
       `positive_overlap`, also every region of the image that overlaps the phrase's box so much;
-    * negative texts of a region: every phrase of the batch that does not match it: of another
-      chain (step 3a). Not so a phrase whose box is that very region (a box may be named by two
-      chains), nor one with the text of a phrase that matches it (`text_id`);
+    * negative texts of a region: every phrase of the batch of another chain than the phrases that
+      match it (step 3a). With `negative_phrases="unmatched"` not so a phrase whose box is that very
+      region (a box may be named by two chains), nor one with the text of a phrase that matches it
+      (`text_id`);
     * negative images of a phrase: regions of its image whose overlap with its box is smaller than
       `negative_overlap` (step 3b). Regions between the two overlaps are neither, and so are
       regions of other images.
@@ -109,6 +113,7 @@ def region_phrase_masks(
         negative_overlap: intersection over union below which a region is negative.
         positive_overlap: intersection over union from which a region is positive; None: by
             chains alone.
+        negative_phrases: `unmatched`, or all of `other_chains`, as in the paper.
     """
     num_regions = region_boxes.shape[1]
     phrase_boxes = region_boxes[:, 0] if phrase_boxes is None else phrase_boxes
@@ -129,12 +134,17 @@ def region_phrase_masks(
         positive = ops.logical_or(positive, close)
     positive = _any_of(same_region, positive)
 
-    matching = ops.logical_or(positive, _same_boxes(region_image, boxes, image_id, phrase_boxes))
-    first_text = None
+    first_text, same_text = None, None
     if text_id is not None:
         same_text = _equal(text_id, text_id)
-        matching = ops.logical_or(matching, _any_of(positive, same_text))
         first_text = is_first_copy(ops.logical_and(same_chain, same_text))
+    if negative_phrases == "other_chains":
+        matching = _any_of(positive, same_chain)
+    else:
+        own_boxes = _same_boxes(region_image, boxes, image_id, phrase_boxes)
+        matching = ops.logical_or(positive, own_boxes)
+        if same_text is not None:
+            matching = ops.logical_or(matching, _any_of(positive, same_text))
     negative_texts = ops.logical_not(matching)
 
     far = ops.logical_and(same_image, overlaps < negative_overlap)

@@ -110,6 +110,17 @@ class TwoBranchSettings(NetworkSettings):
         minimum=0.0,
         maximum=1.0,
     )
+    negative_phrases: str = setting(
+        "unmatched",
+        "Wrong phrases of a region: of other_chains (paper), or of these the unmatched, which are "
+        "of another box and in other words.",
+        choices=("unmatched", "other_chains"),
+    )
+    reduction: str = setting(
+        "mean",
+        "The loss of a batch: mean (authors' code) or sum (paper) over its pairs or triplets.",
+        choices=("mean", "sum"),
+    )
 
     @property
     def reads_sentence_features(self):
@@ -150,6 +161,10 @@ class TwoBranchSettings(NetworkSettings):
             )
         if self.region_geometry and not self.pairs_phrases:
             raise VsaTfError("--region_geometry needs --task=region_phrase: a frame is a frame")
+        if self.negative_phrases != "unmatched" and not self.pairs_phrases:
+            raise VsaTfError(
+                "--negative_phrases needs --task=region_phrase: sentences have no chain"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +179,12 @@ class EmbeddingSettings(TwoBranchSettings):
     )
     text_neighborhood_weight: float = setting(
         0.05, "lambda 4 (paper: 0.05; phrases: 0.1).", minimum=0.0
+    )
+    counted_neighbors: str = setting(
+        "furthest",
+        "Neighbours of an image or text in the terms of lambda 3 and 4: the furthest (authors' "
+        "code) or all (paper).",
+        choices=("furthest", "all"),
     )
     neighborhood_epochs: int = setting(
         2, "Last epochs, in which lambda 3 and 4 count (paper: 2).", minimum=0, of_network=False

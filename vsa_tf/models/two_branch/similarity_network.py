@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.models.two_branch.pair_loss import drawn_negatives, logistic_pair_loss
+from vsa_tf.models.two_branch.two_branch_loss import REDUCTIONS
 from vsa_tf.models.two_branch.two_branch_network import TwoBranchNetwork
 
 PAIR_NEGATIVES = ("random", "hardest")
@@ -27,6 +28,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         negatives: `random` (the paper) or `hardest`: those with the largest logits among
             `num_hard_negatives` random ones.
         num_hard_negatives: for `hardest`; each costs a pass through the fusion layers.
+        reduction: over the pairs of a batch, `mean` or `sum` (the paper).
         **kwargs: settings of `TwoBranchNetwork`, which also says what a batch holds.
 
     Output: a dict of `images` `[N, joint_size]` and `sentences` `[B, joint_size]`, as of
@@ -38,8 +40,19 @@ class SimilarityNetwork(TwoBranchNetwork):
 
     has_joint_space = False
 
-    def __init__(self, num_fusion_layers=3, negatives="random", num_hard_negatives=10, **kwargs):
+    def __init__(
+        self,
+        num_fusion_layers=3,
+        negatives="random",
+        num_hard_negatives=10,
+        reduction="mean",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f"Expected reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}"
+            )
         if negatives not in PAIR_NEGATIVES:
             raise ValueError(
                 f"Expected negatives to be one of {PAIR_NEGATIVES}. "
@@ -53,6 +66,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         self.num_fusion_layers = num_fusion_layers
         self.negatives = negatives
         self.num_hard_negatives = num_hard_negatives
+        self.reduction = reduction
         self.fusion = PairFusion(num_fusion_layers, name="fusion")
         # A variable of the model, saved with it: a resumed run draws what it would have drawn.
         self.seed_generator = keras.random.SeedGenerator()
@@ -108,6 +122,7 @@ class SimilarityNetwork(TwoBranchNetwork):
             _of_own_row(masks.positive, logits.shape[1]),
             ops.cast(negative_logits, "float32"),
             negative,
+            self.reduction,
         )
 
     def _negative_pairs(self, targets, others, negative, num_pairs):
@@ -128,6 +143,7 @@ class SimilarityNetwork(TwoBranchNetwork):
             "num_fusion_layers": self.num_fusion_layers,
             "negatives": self.negatives,
             "num_hard_negatives": self.num_hard_negatives,
+            "reduction": self.reduction,
         }
 
 

@@ -6,6 +6,8 @@ from keras import ops
 
 NEGATIVES = ("top_k", "hardest", "softmax")
 DISTANCES = ("euclidean", "cosine")
+COUNTED_NEIGHBORS = ("furthest", "all")
+REDUCTIONS = ("mean", "sum")
 # Keeps the gradient of the root finite where two vectors are equal: their distance is .01.
 SQUARE_OFFSET = 1e-4
 # Of a negative that is none: its exponential vanishes, its gradient is 0 and not NaN.
@@ -25,18 +27,19 @@ class TwoBranchLoss:
     that is none.
 
     A chain of transforms of a distance matrix: mask, take the K nearest negatives of each target,
-    hinge them against each of its positives, average. Every term is that chain:
+    hinge them against each of its positives, average or sum. Every term is that chain:
 
     * image->text and text->image: over all positive pairs (x, y);
     * images and texts, the neighbourhood terms: over all targets that have a neighbour in their
-      own modality; of their neighbours the furthest counts, as in the authors' code (with
-      `softmax`, each does). A batch without neighbours contributes 0.
+      own modality; of their neighbours the furthest or all count (with `softmax`, all do). A batch
+      without neighbours contributes 0.
 
     An image or text that stands in several rows counts once, as in the authors' code: the first of
     its embeddings (dropout makes them differ) is the one that learns.
 
     The mean, as in the authors' code, divides a term by its number of pairs (or targets) times K,
-    also where there are fewer negatives than K; the paper's equation sums, which changes the scale.
+    also where there are fewer negatives than K. The sum, as in the paper's equation, lets a term
+    weigh more the more triplets of its kind a batch has.
 
     Args:
         margin: m. The paper's is .05.
@@ -50,9 +53,12 @@ class TwoBranchLoss:
             `softmax`, in place of triplets the cross entropy over a target's negatives of cosine /
             temperature (InfoNCE).
         distance: d, `euclidean` as in the paper, or `cosine`, 1 - x.y.
+        counted_neighbors: neighbours of a target that count: the `furthest` (authors' code) or
+            `all` (the paper).
+        reduction: of each term, `mean` (authors' code) or `sum` (the paper).
 
     Raises:
-        ValueError: for other `negatives` or another `distance`, or K below 1.
+        ValueError: for another choice than these, or K below 1.
 
     Example: two pairs, both with the wrong text nearer than the right one by .5 - .2.
 
@@ -76,15 +82,19 @@ class TwoBranchLoss:
         num_hard_negatives=10,
         negatives="top_k",
         distance="euclidean",
+        counted_neighbors="furthest",
+        reduction="mean",
     ):
-        if negatives not in NEGATIVES:
-            raise ValueError(
-                f"Expected negatives to be one of {NEGATIVES}. Received: negatives={negatives!r}"
-            )
-        if distance not in DISTANCES:
-            raise ValueError(
-                f"Expected distance to be one of {DISTANCES}. Received: distance={distance!r}"
-            )
+        for name, value, choices in (
+            ("negatives", negatives, NEGATIVES),
+            ("distance", distance, DISTANCES),
+            ("counted_neighbors", counted_neighbors, COUNTED_NEIGHBORS),
+            ("reduction", reduction, REDUCTIONS),
+        ):
+            if value not in choices:
+                raise ValueError(
+                    f"Expected {name} to be one of {choices}. Received: {name}={value!r}"
+                )
         if num_hard_negatives < 1:
             raise ValueError(
                 "Expected num_hard_negatives of 1 or more. Received: "
@@ -98,6 +108,8 @@ class TwoBranchLoss:
         self.num_hard_negatives = num_hard_negatives
         self.negatives = negatives
         self.distance = distance
+        self.counted_neighbors = counted_neighbors
+        self.reduction = reduction
 
     def __call__(self, images, texts, masks, neighborhood=1.0, temperature=0.07):
         """Returns the loss of a batch, a scalar.
@@ -111,7 +123,7 @@ class TwoBranchLoss:
         """
         masks = masks.of_distinct_items()
         if self.negatives == "softmax":
-            scores, term = _cosines(images, texts) / temperature, _softmax_term
+            scores, term = _cosines(images, texts) / temperature, self._softmax_term
         else:
             scores, term = self._distances(images, texts), self._ranking_term
         loss = ops.zeros((), images.dtype)
@@ -144,21 +156,33 @@ class TwoBranchLoss:
 
     def _ranking_term(self, distances, positive, negative):
         num_hard_negatives = 1 if self.negatives == "hardest" else self.num_hard_negatives
+        return self._triplet_term(distances, positive, negative, num_hard_negatives)
+
+    def _triplet_term(self, distances, positive, negative, num_hard_negatives):
         nearest = nearest_negatives(distances, negative, num_hard_negatives)
-        return (
-            mean_of_pairs(triplet_costs(distances, nearest, self.margin), positive)
-            / num_hard_negatives
+        return self._reduced(
+            triplet_costs(distances, nearest, self.margin), positive, num_hard_negatives
         )
+
+    def _softmax_term(self, scores, positive, negative):
+        return self._reduced(softmax_costs(scores, negative), positive)
+
+    def _reduced(self, costs, counted, costs_of_pair=1):
+        if self.reduction == "sum":
+            return sum_of_pairs(costs, counted)
+        return mean_of_pairs(costs, counted) / costs_of_pair
 
     def _neighborhood_term(self, vectors, neighbors, outsiders, temperature):
         if self.negatives == "softmax":
             scores = _cosines(vectors, vectors) / temperature
-            return _softmax_term(scores, neighbors, outsiders)
+            return self._softmax_term(scores, neighbors, outsiders)
         distances = self._distances(vectors, vectors)
+        if self.counted_neighbors == "all":
+            return self._triplet_term(distances, neighbors, outsiders, self.num_hard_negatives)
         furthest, has_neighbor = furthest_neighbor(distances, neighbors)
         nearest = nearest_negatives(distances, outsiders, self.num_hard_negatives)
         costs = triplet_costs(ops.expand_dims(furthest, 1), nearest, self.margin)[:, 0]
-        return mean_of_pairs(costs, has_neighbor) / self.num_hard_negatives
+        return self._reduced(costs, has_neighbor, self.num_hard_negatives)
 
     def get_config(self):
         return {
@@ -170,15 +194,13 @@ class TwoBranchLoss:
             "num_hard_negatives": self.num_hard_negatives,
             "negatives": self.negatives,
             "distance": self.distance,
+            "counted_neighbors": self.counted_neighbors,
+            "reduction": self.reduction,
         }
 
 
 def _cosines(x, y):
     return ops.matmul(x, ops.transpose(y))
-
-
-def _softmax_term(scores, positive, negative):
-    return mean_of_pairs(softmax_costs(scores, negative), positive)
 
 
 def furthest_neighbor(distances, neighbors):
@@ -358,3 +380,8 @@ def mean_of_pairs(costs, counted):
     """
     counted = ops.cast(counted, costs.dtype)
     return ops.sum(costs * counted) / ops.maximum(ops.sum(counted), 1.0)
+
+
+def sum_of_pairs(costs, counted):
+    """Returns the sum of the costs of the pairs that are counted; arguments of `mean_of_pairs`."""
+    return ops.sum(costs * ops.cast(counted, costs.dtype))

@@ -5,7 +5,11 @@ from keras import ops
 
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
-from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
+from vsa_tf.models.two_branch.pair_masks import (
+    NEGATIVE_PHRASES,
+    image_sentence_masks,
+    region_phrase_masks,
+)
 from vsa_tf.models.two_branch.sentence_recurrence import CELLS, SentenceRecurrence
 
 TASKS = ("image_sentence", "region_phrase")
@@ -34,6 +38,7 @@ class TwoBranchNetwork(keras.Model):
         text_normalization: the same of `sentence_features`.
         negative_overlap: of the region-phrase task, see `region_phrase_masks`.
         positive_overlap: of the region-phrase task, see `region_phrase_masks`; 0: none.
+        negative_phrases: of the region-phrase task, see `region_phrase_masks`.
         image_network: turns `images` into region features, see `AlignmentModel`; None where the
             batches hold `region_features`.
 
@@ -79,12 +84,18 @@ class TwoBranchNetwork(keras.Model):
         text_normalization="none",
         negative_overlap=0.3,
         positive_overlap=0.7,
+        negative_phrases="unmatched",
         image_network=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if task not in TASKS:
             raise ValueError(f"Expected task to be one of {TASKS}. Received: task={task!r}")
+        if negative_phrases not in NEGATIVE_PHRASES:
+            raise ValueError(
+                f"Expected negative_phrases to be one of {NEGATIVE_PHRASES}. Received: "
+                f"negative_phrases={negative_phrases!r}"
+            )
         self.task = task
         self.text = text
         self.joint_size = joint_size
@@ -95,6 +106,7 @@ class TwoBranchNetwork(keras.Model):
         self.text_normalization = text_normalization
         self.negative_overlap = negative_overlap
         self.positive_overlap = positive_overlap
+        self.negative_phrases = negative_phrases
         self.image_network = image_network
         # Both branches are made alike, but for the width of their hidden layers.
         self._branch_settings = {
@@ -208,6 +220,7 @@ class TwoBranchNetwork(keras.Model):
             text_id=batch.get("text_id"),
             negative_overlap=self.negative_overlap,
             positive_overlap=self.positive_overlap or None,
+            negative_phrases=self.negative_phrases,
         )
 
     def get_config(self):
@@ -227,6 +240,7 @@ class TwoBranchNetwork(keras.Model):
             "text_normalization": self.text_normalization,
             "negative_overlap": self.negative_overlap,
             "positive_overlap": self.positive_overlap,
+            "negative_phrases": self.negative_phrases,
             "image_network": keras.saving.serialize_keras_object(self.image_network),
         }
 
