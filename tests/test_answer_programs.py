@@ -80,6 +80,12 @@ def test_help_answers_without_tensorflow(run, program):
         ("align", ["--model_dir=m_rnn", "--sentence=dog", "a.jpg"], "that aligns.*m_rnn, which"),
         ("align", ["--saved_model=exported", "--sentence=dog", "a.jpg"], "answers caption alone"),
         ("align", ["--saved_model=empty", "--sentence=dog", "a.jpg"], "holds no SavedModel"),
+        (
+            "align",
+            ["--saved_model=exported", "--sentence=dog", "--smoothness=0", "a.jpg"],
+            "--smoothness goes with --model_dir",
+        ),
+        ("align", [*MODEL, "--sentence=dog", "--smoothness=-1", "a.jpg"], "smoothness"),
         ("localize", [*MODEL, "--image=a.jpg"], "--phrase is missing"),
         ("localize", [*MODEL, "--phrase=dog"], "--image is missing"),
         ("localize", [*MODEL, "--phrase=dog", "--boxes=boxes.json", "a.jpg"], "box 0 of --boxes"),

@@ -159,6 +159,7 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("m_rnn", ["--phrase_model=model"], "--phrase_model is not for the model m_rnn"),
         ("embedding", ["--query=dog"], "--query is not for the model embedding"),
         ("embedding", ["--num_neighbors=6"], "--num_neighbors is not for the model embedding"),
+        ("alignment", ["--neighbor_distance=euclidean"], "--neighbor_distance is not for"),
         ("embedding", ["--baseline=mean"], "baseline"),
         ("embedding", ["--phrase_weight=0.5"], "--phrase_weight needs --phrase_model"),
         ("embedding", ["--phrase_weight=half"], "from 0 to 1, or tuned. Received: half"),

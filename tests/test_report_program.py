@@ -41,4 +41,6 @@ def test_queries_are_refused_where_a_model_finds_no_regions(refused, tmp_path, m
     (tmp_path / "config.json").write_text(settings.to_json({}), encoding="utf-8")
     line = refused("--model_dir=.", "--output_dir=report", "--query=red bus")
     assert re.search(f"--query is not for this {model} model, which finds no regions", line)
+    line = refused("--model_dir=.", "--output_dir=report", "--smoothness=0")
+    assert re.search(f"--smoothness is not for this {model} model", line)
     assert not (tmp_path / "report").exists()

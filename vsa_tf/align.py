@@ -2,7 +2,8 @@
 
     python -m vsa_tf.align --saved_model=DIR --image=IMAGE --sentence=TEXT [--output=PICTURE.png]
     python -m vsa_tf.align --server=HOST:PORT --model_name=NAME --sentence=TEXT IMAGE...
-    python -m vsa_tf.align --model_dir=DIR --image_encoder=ENCODER --detector=DETECTOR ...
+    python -m vsa_tf.align --model_dir=DIR --image_encoder=ENCODER --detector=DETECTOR \\
+        [--smoothness=BETA] ...
 
 Prints a JSON line for each file, a directory counting as its images: `{"image", "sentence",
 "score", "snippets": [{"text", "box", "score"}], "words": [{"text", "box", "score"}]}`. A snippet is
@@ -21,6 +22,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
 from vsa_tf.inference.image_files import define_strict_flag, image_files, write_answers
 from vsa_tf.inference.model_source import define_model_flags, model_source
+from vsa_tf.inference.signatures import AnswerSettings
 
 
 def define_flags():
@@ -30,6 +32,13 @@ def define_flags():
     flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
     flags.DEFINE_string("sentence", "", "The sentence.")
     flags.DEFINE_string("output", "", "PNG file to draw the alignment into, of a single image.")
+    flags.DEFINE_float(
+        "smoothness",
+        None,
+        "With --model_dir: how far neighbouring words share a region, in shares of a word's best "
+        f"score; 0: each word has its own [{AnswerSettings.smoothness}].",
+        lower_bound=0.0,
+    )
 
 
 def main(images):
@@ -45,10 +54,15 @@ def main(images):
             raise VsaTfError(f"--output draws a single image. Received: {len(paths)}")
         if not pathlib.Path(values.output).parent.is_dir():
             raise VsaTfError(f"--output={values.output}: there is no such directory")
+    if values.smoothness is not None and not source.model_dir:
+        raise VsaTfError(
+            "--smoothness goes with --model_dir: an exported model aligns as vsa_tf.export was told"
+        )
+    given = {} if values.smoothness is None else {"smoothness": values.smoothness}
     source.check("align", "aligns sentences")
     from vsa_tf.inference.model import Model
 
-    model = Model.of(source, "align")
+    model = Model.of(source, "align", settings=AnswerSettings.of(**given))
 
     def ask(images):
         found = model.align(images, values.sentence)

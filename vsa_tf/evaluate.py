@@ -7,8 +7,8 @@ into `captions.json` beside it, in the COCO results format. `--word_magnitudes` 
 write what the DVSA paper's section 1 and 2 show of an alignment model. `--phrase_model` adds the
 distance of a sentence's phrases to an embedding network's; `--baseline=cca` evaluates normalised
 CCA in place of a two-branch network, on the features that the network reads. `--protocol=iapr_tc12`
-adds recall curves, drawn in `recall_curves.png` beside the output, and the ranks of an image's
-sentences among those of the 100 images most like it.
+adds recall curves, drawn in `recall_curves.png` beside the output, the number of matches, and the
+ranks of an image's sentences among those of the 100 images most like it.
 """
 
 import pathlib
@@ -37,6 +37,7 @@ _FLAGS_OF = {
         "num_hypotheses",
         "num_neighbors",
         "neighbor_features",
+        "neighbor_distance",
         "retrieval",
         "shortlist_model",
         "shortlist_size",
@@ -98,6 +99,12 @@ def define_flags():
         "What tells similar images: the encoder's features, or m_rnn's g2(V_I I).",
     )
     flags.DEFINE_enum(
+        "neighbor_distance",
+        "cosine",
+        ("cosine", "euclidean"),
+        "By which images are similar (paper: not stated).",
+    )
+    flags.DEFINE_enum(
         "retrieval",
         "none",
         ("none", "shortlist", "exact"),
@@ -154,6 +161,7 @@ def main():
             num_hypotheses=values.num_hypotheses,
             num_neighbors=values.num_neighbors,
             neighbor_features=values.neighbor_features,
+            neighbor_distance=values.neighbor_distance,
             retrieval=values.retrieval,
             shortlist_size=values.shortlist_size,
             num_normalization_images=values.num_normalization_images,

@@ -46,6 +46,13 @@ def define_flags():
         "Images that have a place on the pages; 0: all. Metrics are of the whole split.",
         lower_bound=0,
     )
+    flags.DEFINE_float(
+        "smoothness",
+        defaults.smoothness,
+        "How far neighbouring words of an alignment share a region, in shares of a word's best "
+        "score; 0: each word has its own.",
+        lower_bound=0.0,
+    )
     flags.DEFINE_string(
         "projector_dir",
         None,
@@ -69,7 +76,7 @@ def main():
             f"The pages show words and their boxes; this {settings.training.model} model reads "
             f"dependency relations: see metrics.json and pictures of {values.model_dir}"
         )
-    _check_queries(settings)
+    _check_flags(settings)
     from vsa_tf.reporting.write_report import write_report
 
     options = ReportOptions(
@@ -78,6 +85,7 @@ def main():
         images_per_page=values.images_per_page,
         max_images=values.max_images,
         seed=values.seed,
+        smoothness=values.smoothness,
     )
     write_report(
         values.model_dir,
@@ -91,8 +99,10 @@ def main():
     program.print_line(f"open {pathlib.Path(values.output_dir) / 'index.html'}")
 
 
-def _check_queries(settings):
+def _check_flags(settings):
     values, model = flags.FLAGS, settings.training.model
+    if settings.model.family != "alignment" and not values["smoothness"].using_default_value:
+        raise VsaTfError(f"--smoothness is not for this {model} model, which aligns no words")
     if settings.model.searches_regions:
         return
     for name in ("query", "num_frequent_queries"):

@@ -149,6 +149,17 @@ def test_neighbors_are_near_in_the_encoders_features(model, data, training):
     assert expected[:, 0].tolist() == [0, 1, 2]
 
 
+def test_neighbors_may_be_near_by_euclidean_distance(model, data, training):
+    # Of image 0 the second training image is nearest by direction, the third by distance.
+    queries, others = np.eye(1, 2, dtype=np.float32), np.float32([[9, 1], [9, 0], [1, 1], [0, 9]])
+    found = {}
+    for distance in ("cosine", "euclidean"):
+        methods = _methods(model, data, training, neighbor_distance=distance)
+        methods._features = lambda each: queries if each is data else others
+        found[distance] = methods.neighbors[0].tolist()
+    assert found == {"cosine": [1, 0], "euclidean": [2, 1]}
+
+
 def test_neighbors_may_be_near_in_the_models_refined_features(model, data, training):
     methods = _methods(model, data, training, neighbor_features="refined")
     kernel = np.array(model.V_I.kernel, np.float64)

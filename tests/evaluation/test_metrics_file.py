@@ -119,6 +119,7 @@ def test_curves_are_a_table_by_the_share_that_is_retrieved():
     }
     shortlist = {**RECALLS, "shortlist_size": 100, "mean_candidates": 170.5}
     metrics = {**RETRIEVAL, "image_to_sentence_shortlist": shortlist, "recall_curves": curves}
+    metrics["match_curves"] = {"image_to_sentence": {"0.1": 0.25, "100": 1.7}}
     lines = _lines(metrics)
     assert [line.split()[:3] for line in lines[2:5]] == [
         ["image", "annotation", "12.3"],
@@ -126,11 +127,13 @@ def test_curves_are_a_table_by_the_share_that_is_retrieved():
         ["image", "search", "12.3"],
     ]
     assert lines[5] == "recall by the percentage of items that are retrieved:"
-    assert [line.split()[-2:] for line in lines[6:]] == [
+    assert [line.split()[-2:] for line in lines[6:9]] == [
         ["0.1", "100"],
         ["0.0", "100.0"],
         ["12.3", "100.0"],
     ]
+    assert lines[9] == "mean number of an image's own sentences among them:"
+    assert [line.split()[-2:] for line in lines[10:]] == [["0.1", "100"], ["0.25", "1.70"]]
     assert "iapr_tc12" in _report(metrics)["protocol"]
 
 

@@ -25,7 +25,7 @@ from vsa_tf.scoring.embedded_split import EmbeddedSplit
 
 QUICK = EvaluationOptions(intervals=False)
 IAPR_TC12 = RetrievalOptions(iapr_tc12=True)
-KEYS = {"image_to_sentence_shortlist", "recall_curves"}
+KEYS = {"image_to_sentence_shortlist", "recall_curves", "match_curves"}
 
 
 def test_retrieval_metrics_have_the_layout_of_the_interface():
@@ -107,6 +107,11 @@ def test_sentences_are_ranked_among_those_of_images_with_like_features(monkeypat
     # Among all five sentences: ranks 4, 3, 4 and 5.
     assert ranks.image_to_sentence.tolist() == [4, 3, 4, 5]
     assert curves["image_to_sentence"]["50"] == 0
+    # Image 0's two sentences are the second and the last of three; ranks 1 are within a half.
+    matches = metrics["match_curves"]
+    assert matches["image_to_sentence_shortlist"]["50"] == (0 + 1 + 1 + 0) / 4
+    assert matches["image_to_sentence_shortlist"]["100"] == 5 / 4
+    assert matches["image_to_sentence"]["100"] == 5 / 4
     assert set(curves["sentence_to_image"]) == {f"{share:g}" for share in RETRIEVED}
     json.dumps(metrics)
 

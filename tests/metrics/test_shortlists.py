@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks
-from vsa_tf.metrics.shortlists import RETRIEVED, recall_curve, shortlist_ranks
+from vsa_tf.metrics.shortlists import RETRIEVED, match_curve, match_ranks, recall_curve
 
 
 def by_definition(scores, image_of_sentence, shortlists):
@@ -44,7 +44,7 @@ def test_ranks_are_those_of_the_definition_with_ties(seed):
     image_of_sentence = random.integers(0, num_images, num_sentences)
     scores = random.integers(0, 5, (num_images, num_sentences)).astype(np.float32)
     shortlists = random.integers(0, num_images, (num_images, random.integers(1, 6)))
-    found = shortlist_ranks(scores, image_of_sentence, shortlists)
+    found = match_ranks(scores, image_of_sentence, shortlists).best()
     ranks, counts = by_definition(scores, image_of_sentence, shortlists)
     assert found.ranks.tolist() == ranks
     assert found.num_candidates.tolist() == counts
@@ -54,7 +54,7 @@ def test_a_shortlist_of_everything_gives_the_ranks_among_everything():
     random = np.random.default_rng(0)
     image_of_sentence = random.integers(0, 20, 70)
     scores = random.integers(0, 9, (20, 70)).astype(np.float64)
-    found = shortlist_ranks(scores, image_of_sentence, np.tile(np.arange(20), (20, 1)))
+    found = match_ranks(scores, image_of_sentence).best()
     expected = retrieval_ranks(scores, image_of_sentence).image_to_sentence
     np.testing.assert_array_equal(found.ranks, expected)
     assert set(found.num_candidates) == {70}
@@ -62,14 +62,14 @@ def test_a_shortlist_of_everything_gives_the_ranks_among_everything():
 
 def test_scores_of_other_sentences_are_not_looked_at():
     scores = np.array([[1.0, 0.0, np.nan], [5.0, 3.0, 2.0], [0.0, np.nan, 4.0]])
-    found = shortlist_ranks(scores, [0, 1, 2], [[1], [1], [0]])
+    found = match_ranks(scores, [0, 1, 2], [[1], [1], [0]])
     assert found.ranks.tolist() == [1, 1, 1]
     assert found.num_candidates.tolist() == [2, 1, 2]
 
 
 def test_nan_that_is_looked_at_is_an_error():
     with pytest.raises(ValueError, match=r"scores\[1, 0\]=nan"):
-        shortlist_ranks(np.array([[1.0, 1.0], [np.nan, 1.0]]), [0, 1], [[0], [0]])
+        match_ranks(np.array([[1.0, 1.0], [np.nan, 1.0]]), [0, 1], [[0], [0]])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_nan_that_is_looked_at_is_an_error():
 )
 def test_shapes_that_do_not_fit_are_refused(image_of_sentence, shortlists):
     with pytest.raises(ValueError, match="a shortlist an image"):
-        shortlist_ranks(np.zeros((2, 2)), image_of_sentence, shortlists)
+        match_ranks(np.zeros((2, 2)), image_of_sentence, shortlists)
 
 
 def test_recall_at_k_is_a_point_of_the_curve():
@@ -88,6 +88,32 @@ def test_recall_at_k_is_a_point_of_the_curve():
     assert curve["0.5"] == summary["R@5"]
     assert curve["1"] == summary["R@10"]
     assert curve["0.05"] == 0 and curve["100"] == 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_matches_are_those_among_the_first_of_a_sorted_list(seed):
+    random = np.random.default_rng(seed)
+    scores = random.permuted(np.tile(np.arange(90.0), (30, 1)), axis=1)  # no ties
+    image_of_sentence = random.integers(0, 30, 90)
+    asking = np.unique(image_of_sentence)
+    matches = match_ranks(scores, image_of_sentence)
+    assert len(matches.ranks) == 90
+    order = np.argsort(-scores, axis=1)
+    for share, number in match_curve(matches).items():
+        first = int(np.floor(90 * float(share) / 100))
+        found = [np.sum(image_of_sentence[order[image, :first]] == image) for image in asking]
+        assert number == pytest.approx(np.mean(found)), share
+
+
+def test_every_match_counts_where_recall_counts_the_best():
+    # Of image 0 the first, the second and the last of four; image 1 finds its own first.
+    scores = np.array([[9.0, 8.0, 0.0, 5.0], [0.0, 0.0, 0.0, 1.0]])
+    matches = match_ranks(scores, [0, 0, 0, 1])
+    assert matches.ranks.tolist() == [1, 2, 4, 1]
+    curve = match_curve(matches)
+    assert (curve["20"], curve["50"], curve["100"]) == (0, (2 + 1) / 2, (3 + 1) / 2)
+    best = matches.best()
+    assert recall_curve(best.ranks, best.num_candidates)["50"] == 100
 
 
 @pytest.mark.parametrize("seed", range(4))

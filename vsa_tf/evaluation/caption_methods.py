@@ -108,6 +108,7 @@ class CaptionMethods:
                 self._features(self._data),
                 self._features(self._splits.training)[captioned],
                 self._options.num_neighbors,
+                self._options.neighbor_distance,
             ).images
         return self._neighbors
 

@@ -35,6 +35,7 @@ class CaptionOptions:
         num_hypotheses: n, the beams that are reranked.
         num_neighbors: k, the similar training images whose captions rank them.
         neighbor_features: `encoder` or `refined`, what tells similar images.
+        neighbor_distance: between these, `cosine` or `euclidean`.
         retrieval: by probability: `none`, `shortlist` or `exact`.
         shortlist_size: images looked at for each sentence by `shortlist`.
         num_normalization_images: training images of the mean in M eq. 7.
@@ -44,6 +45,7 @@ class CaptionOptions:
     num_hypotheses: int = 10
     num_neighbors: int = 60
     neighbor_features: str = "encoder"
+    neighbor_distance: str = "cosine"
     retrieval: str = "none"
     shortlist_size: int = 50
     num_normalization_images: int = 100

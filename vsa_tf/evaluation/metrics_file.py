@@ -22,8 +22,9 @@ _PROTOCOLS = {
     ),
     "recall_curves": (
         "iapr_tc12",
-        "Mao et al., section 10.2: recall of the best true match against the share of the ranked "
-        "items that is retrieved, percent of percent; image_to_sentence_shortlist ranks the "
+        "Mao et al., section 10.2: match_curves, the mean number of an image's true matches within "
+        "the share of the ranked items that is retrieved, percent; recall_curves, recall of the "
+        "best match alone, percent of percent; image_to_sentence_shortlist ranks the "
         "sentences of the images of the split nearest to the query by features of the whole frame "
         "(Euclidean distance; the query is one of them) alone",
     ),
@@ -112,7 +113,11 @@ def metrics_lines(report):
     if "image_to_sentence" in metrics:
         yield from _retrieval_lines(metrics)
     if "recall_curves" in metrics:
-        yield from _curve_lines(metrics["recall_curves"])
+        yield "recall by the percentage of items that are retrieved:"
+        yield from _curve_lines(metrics["recall_curves"], ".1f")
+    if "match_curves" in metrics:
+        yield "mean number of an image's own sentences among them:"
+        yield from _curve_lines(metrics["match_curves"], ".2f")
     if "combined_distance" in metrics:
         yield from _combined_lines(metrics["combined_distance"])
     if "phrase_localization" in metrics:
@@ -168,12 +173,11 @@ def _retrieval_lines(metrics):
             yield f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)"
 
 
-def _curve_lines(curves):
-    yield "recall by the percentage of items that are retrieved:"
+def _curve_lines(curves, form):
     shares = next(iter(curves.values()))
     yield f"{'':18}" + "".join(f"{share:>6}" for share in shares)
     for name, curve in curves.items():
-        yield f"{_DIRECTIONS[name]:18}" + "".join(f"{value:6.1f}" for value in curve.values())
+        yield f"{_DIRECTIONS[name]:18}" + "".join(f"{value:6{form}}" for value in curve.values())
 
 
 def _combined_lines(values):

@@ -5,7 +5,7 @@ import numpy as np
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
-from vsa_tf.metrics.shortlists import recall_curve, shortlist_ranks
+from vsa_tf.metrics.shortlists import match_curve, match_ranks, recall_curve
 from vsa_tf.scoring.nearest_images import nearest_images
 
 DIRECTIONS = ("image_to_sentence", "sentence_to_image")
@@ -62,13 +62,18 @@ def iapr_tc12_metrics(scores, ranks, records, options):
 
     Returns:
         dict of `image_to_sentence_shortlist`: as of `recall_summary`, with `shortlist_size`, the
-        images whose sentences are candidates, and `mean_candidates`, how many these are; and of
+        images whose sentences are candidates, and `mean_candidates`, how many these are; of
         `recall_curves`: of `image_to_sentence`, `image_to_sentence_shortlist` and
-        `sentence_to_image` as of `recall_curve`.
+        `sentence_to_image` as of `recall_curve`, by the best match; and of `match_curves`, as of
+        `match_curve`, of the first two (a sentence has one image: its matches are its recall).
     """
     image_of_caption = records.image_of_caption
     shortlists = similar_images(records)
-    shortlist = shortlist_ranks(scores, image_of_caption, shortlists)
+    matches = {
+        "image_to_sentence": match_ranks(scores, image_of_caption),
+        "image_to_sentence_shortlist": match_ranks(scores, image_of_caption, shortlists),
+    }
+    shortlist = matches["image_to_sentence_shortlist"].best()
     metrics = {
         **recall_summary(shortlist.ranks),
         "shortlist_size": shortlists.shape[1],
@@ -82,9 +87,10 @@ def iapr_tc12_metrics(scores, ranks, records, options):
         "image_to_sentence_shortlist": metrics,
         "recall_curves": {
             "image_to_sentence": recall_curve(ranks.image_to_sentence, records.num_captions),
-            "image_to_sentence_shortlist": recall_curve(*shortlist),
+            "image_to_sentence_shortlist": recall_curve(shortlist.ranks, shortlist.num_candidates),
             "sentence_to_image": recall_curve(ranks.sentence_to_image, records.num_images),
         },
+        "match_curves": {name: match_curve(found) for name, found in matches.items()},
     }
 
 

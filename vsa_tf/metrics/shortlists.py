@@ -8,34 +8,41 @@ import numpy as np
 RETRIEVED = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
-class ShortlistRanks(NamedTuple):
-    """Ranks of the images that have a sentence, in the order of the images.
+class MatchRanks(NamedTuple):
+    """Ranks of all true sentences of the images, in the order of the images.
 
     Attributes:
-        ranks: int64 `[Q]`, 1-based.
-        num_candidates: int64 `[Q]`; the sentences that each image's were ranked among, its own
+        ranks: int64 `[T]`, 1-based, ascending for each image.
+        num_candidates: int64 `[T]`; the sentences that each was ranked among, all true ones
             included.
+        images: int64 `[T]`; the image of each.
     """
 
     ranks: np.ndarray
     num_candidates: np.ndarray
+    images: np.ndarray
+
+    def best(self):
+        """Returns those of the best match of each image that has one, `MatchRanks` `[Q]`."""
+        first = np.flatnonzero(np.diff(self.images, prepend=-1))
+        return MatchRanks(self.ranks[first], self.num_candidates[first], self.images[first])
 
 
-def shortlist_ranks(scores, image_of_sentence, shortlists):
-    """Ranks the best true sentence of every image among the sentences of its shortlist.
+def match_ranks(scores, image_of_sentence, shortlists=None):
+    """Ranks the true sentences of every image among the sentences of its shortlist.
 
-    Ties count against us, as in `retrieval_ranks`, which this is where every image is on every
-    shortlist.
+    Ties with wrong sentences count against us, as in `retrieval_ranks`, which the best ranks are
+    where every image is on every shortlist.
 
     Args:
         scores: float `[N, M]`; similarity of image and sentence, larger is more similar. Those of
             sentences that are on no shortlist are not looked at.
         image_of_sentence: int `[M]`; the row of each sentence's image.
         shortlists: int `[N, k]`; the images whose sentences are an image's candidates. Itself
-            always is one.
+            always is one. None: all images.
 
     Returns:
-        `ShortlistRanks`; an image without sentences asks nothing.
+        `MatchRanks`; an image without sentences asks nothing.
 
     Raises:
         ValueError: on a NaN score that is looked at, or if shapes do not fit.
@@ -43,14 +50,16 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
     Example:
 
     >>> scores = np.array([[1., 2., 9.], [0., 1., 3.], [0., 0., 0.]])
-    >>> shortlist_ranks(scores, [0, 1, 2], [[1], [2], [2]])
-    ShortlistRanks(ranks=array([2, 2, 1]), num_candidates=array([2, 2, 1]))
+    >>> match_ranks(scores, [0, 1, 1], [[1], [2], [2]])
+    MatchRanks(ranks=array([3, 1, 2]), num_candidates=array([3, 2, 2]), images=array([0, 1, 1]))
 
     Reference: M section 10.2.
     """
-    scores, shortlists = np.asarray(scores), np.asarray(shortlists)
-    image_of_sentence = np.asarray(image_of_sentence)
+    scores, image_of_sentence = np.asarray(scores), np.asarray(image_of_sentence)
     num_images = len(scores)
+    if shortlists is None:
+        shortlists = np.broadcast_to(np.arange(num_images), (num_images, num_images))
+    shortlists = np.asarray(shortlists)
     if (
         scores.shape != (num_images, len(image_of_sentence))
         or shortlists.ndim != 2
@@ -61,7 +70,7 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
             f"image. Received: scores of shape {scores.shape}, image_of_sentence of shape "
             f"{image_of_sentence.shape}, shortlists of shape {shortlists.shape}"
         )
-    ranks, num_candidates = [], []
+    found = [np.zeros((3, 0), np.int64)]
     for image, shortlist in enumerate(shortlists):
         is_listed = np.zeros(num_images, bool)
         is_listed[shortlist] = is_listed[image] = True
@@ -75,10 +84,12 @@ def shortlist_ranks(scores, image_of_sentence, shortlists):
                 "Expected scores without NaN: the model has diverged or a feature is not finite. "
                 f"Received: scores[{image}, {candidates[np.isnan(row)][0]}]=nan"
             )
-        best = row[is_right].max()
-        ranks.append(1 + np.count_nonzero(row[~is_right] >= best))
-        num_candidates.append(len(candidates))
-    return ShortlistRanks(np.array(ranks, np.int64), np.array(num_candidates, np.int64))
+        right = -np.sort(-row[is_right])
+        # Each stands behind the wrong ones that score no less, and the true ones before it.
+        num_before = np.count_nonzero(row[~is_right] >= right[:, None], axis=1)
+        ranks = 1 + num_before + np.arange(len(right))
+        found.append(np.stack([ranks, *(np.full_like(ranks, n) for n in (len(row), image))]))
+    return MatchRanks(*np.concatenate(found, axis=1))
 
 
 def recall_curve(ranks, num_candidates):
@@ -88,7 +99,7 @@ def recall_curve(ranks, num_candidates):
     `100 r / n <= p`.
 
     Args:
-        ranks: int `[Q]`; 1-based ranks, of `RetrievalRanks` or `ShortlistRanks`.
+        ranks: int `[Q]`; 1-based ranks, of `RetrievalRanks` or of the best of `MatchRanks`.
         num_candidates: int, or int `[Q]`; the items that were ranked for each query.
 
     Returns:
@@ -120,3 +131,26 @@ def recall_curve(ranks, num_candidates):
     # The product is exact and the quotient rounded once, so that 3 of 1000 are within 0.3 percent.
     percent = 100 * ranks / num_candidates
     return {f"{share:g}": 100.0 * float(np.mean(percent <= share)) for share in RETRIEVED}
+
+
+def match_curve(matches):
+    """Mean number of its true sentences that an image finds within each of the `RETRIEVED` shares.
+
+    Args:
+        matches: `MatchRanks`, of at least one image.
+
+    Returns:
+        A dict of a share as text, percent, to the number: never decreasing, at last that of all
+        true sentences of an image.
+
+    Example: of two images' one and two sentences one is the first of three, and one of two.
+
+    >>> scores = np.array([[1., 2., 9.], [0., 1., 3.], [0., 0., 0.]])
+    >>> match_curve(match_ranks(scores, [0, 1, 1], [[1], [2], [2]]))["50"]
+    0.5
+
+    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 10.2.
+    """
+    percent = 100 * matches.ranks / matches.num_candidates
+    num_images = len(np.unique(matches.images))
+    return {f"{share:g}": float(np.sum(percent <= share) / num_images) for share in RETRIEVED}

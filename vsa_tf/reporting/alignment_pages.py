@@ -6,7 +6,6 @@ import itertools
 import numpy as np
 
 from vsa_tf.metrics.magnitude import word_magnitude_table
-from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.reporting.card import Card, region_cards
 from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
 from vsa_tf.reporting.report_page import ReportPage, html_table, numbered_pages
@@ -40,7 +39,7 @@ def alignment_pages(model, evaluation, data, photographs, options):
     """
     records, embedded = data.records, evaluation.embedded
     retrieval = RetrievalPages(evaluation.scores, records, photographs)
-    snippets = aligned_snippets(embedded, records.image_of_caption, SMOOTHNESS)
+    snippets = aligned_snippets(embedded, records.image_of_caption, options.smoothness)
     aligned = AlignedCards(embedded, data, snippets, retrieval.ranks.sentence_to_image, photographs)
     frequent = frequent_snippets(
         _spoken_snippets(snippets, embedded, data), options.num_frequent_queries

@@ -12,6 +12,7 @@ from PIL import Image
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json
 from vsa_tf.files import write_json
+from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.program import silent
 
 _MANIFEST = "report.json"
@@ -137,6 +138,7 @@ class ReportOptions:
         max_images: images that have a place on the pages, from the first; 0: all. Metrics are of
             the whole split.
         seed: of the intervals.
+        smoothness: beta of the chain that cuts sentences into snippets (`smooth_alignment`).
     """
 
     queries: tuple = ()
@@ -144,6 +146,7 @@ class ReportOptions:
     images_per_page: int = 50
     max_images: int = 0
     seed: int = 0
+    smoothness: float = SMOOTHNESS
 
     def shown(self, images):
         """Returns those of a sequence of images that have a place on the pages."""
