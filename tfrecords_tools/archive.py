@@ -61,17 +61,54 @@ class Archive:
         Returns:
             The file's name in this archive; of several the least deep, then the first.
         """
+        found = self._ending_with(posixpath.normpath(name))
+        return min(found, key=lambda full: (full.count("/"), full), default=None)
+
+    def locate(self, path):
+        """Returns the full name of the one file that a path means, or None.
+
+        Args:
+            path: as somebody wrote it down: a file's full name; else the last parts of it; else
+                one that goes through the folders that the archive lies in, such as an absolute
+                path.
+
+        Raises:
+            ValueError: when it may mean two files, naming both.
+        """
+        path = normal_path(path)
+        found = self._ending_with(path)
+        if path in found:
+            return path
+        found = found or self._below(path)
+        if len(found) > 1:
+            raise ValueError(
+                f"Expected a path that one file of {self.path!r} has. Received: {path!r}, which "
+                f"may be {found[0]!r} or {found[1]!r}. Name it by its folders, or give the folder "
+                "that is meant."
+            )
+        return found[0] if found else None
+
+    def _ending_with(self, path):
         if self._by_basename is None:
             self._by_basename = {}
             for full in self._names:
                 self._by_basename.setdefault(posixpath.basename(full), []).append(full)
-        name = posixpath.normpath(name)
-        found = [
+        return [
             full
-            for full in self._by_basename.get(posixpath.basename(name), ())
-            if full == name or full.endswith("/" + name)
+            for full in self._by_basename.get(posixpath.basename(path), ())
+            if full == path or full.endswith("/" + path)
         ]
-        return min(found, key=lambda full: (full.count("/"), full), default=None)
+
+    def _below(self, path):
+        """Returns the files that are meant where a path begins above the archive."""
+        found = set()
+        for root in {os.path.abspath(self.path), os.path.realpath(self.path)}:
+            folders = "/" + root.replace(os.sep, "/").strip("/")
+            for full in self._by_basename.get(posixpath.basename(path), ()):
+                whole = f"{folders}/{full}"
+                if whole == path or (path[:1] != "/" and whole.endswith("/" + path)):
+                    found.add(full)
+        return sorted(found)
 
     def read(self, name):
         """Returns the bytes of the file `name`, a name as `names()` lists it.
@@ -106,6 +143,11 @@ class Archive:
                     f"which is not a sound zip ({error}). Fetch the file again."
                 ) from None
         return self._zip
+
+
+def normal_path(path):
+    """Returns a path with slashes and without needless parts: `./a\\b.jpg` as `a/b.jpg`."""
+    return posixpath.normpath(path.replace("\\", "/"))
 
 
 @functools.lru_cache(maxsize=16)

@@ -105,7 +105,7 @@ def _checked(line, number, name):
     return line
 
 
-def parse_json(data, name, object_hook=None):
+def parse_json(data, name, object_hook=None, object_pairs_hook=None):
     """Parses JSON, in UTF-8 with or without byte-order mark.
 
     Numbers may be infinite or of hundreds of digits, and strings may hold halves of characters:
@@ -114,13 +114,13 @@ def parse_json(data, name, object_hook=None):
     Args:
         data: bytes.
         name: what messages call the file.
-        object_hook: as of `json.loads`.
+        object_hook, object_pairs_hook: as of `json.loads`.
 
     Raises:
         VsaTfError: it is no JSON, or nested too deeply.
     """
     try:
-        return json.loads(data, object_hook=object_hook)
+        return json.loads(data, object_hook=object_hook, object_pairs_hook=object_pairs_hook)
     except RecursionError:
         raise VsaTfError(f"Expected JSON in {name}. Received: one nested too deeply") from None
     except ValueError as error:  # of JSON, of UTF-8, and of numbers of thousands of digits

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
-from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures, spread
+from vsa_tf.visualization.split_pictures import (
+    localized_pictures,
+    picture_names,
+    retrieved_pictures,
+    spread,
+)
 
 GREY = np.full((60, 80, 3), 128, np.uint8)
 TRUE_BOX = (0.25, 0.25, 0.75, 0.5)
@@ -20,6 +25,15 @@ def test_places_are_spread_from_the_first_to_the_last():
     # Of fewer than were asked for all, and of none none.
     assert spread(2, 3).tolist() == [0, 1]
     assert spread(0, 3).tolist() == []
+
+
+def test_pictures_of_photographs_of_one_name_are_told_apart():
+    records = types.SimpleNamespace(
+        filenames=["1.jpg", "2.jpg", "1.jpg"], source_ids=["11", "12", "13"]
+    )
+    assert picture_names(records, [0, 1, 2]) == ["1.jpg (11)", "2.jpg", "1.jpg (13)"]
+    # Also where only one of them is drawn.
+    assert picture_names(records, [2]) == ["1.jpg (13)"]
 
 
 def _localized(found, count=3, images_stored=True):

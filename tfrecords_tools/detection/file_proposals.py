@@ -2,10 +2,12 @@
 
 import hashlib
 import pathlib
+import posixpath
 import reprlib
 
 import numpy as np
 
+from tfrecords_tools.archive import normal_path
 from vsa_tf.boxes import box_overlap
 from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json
 
@@ -25,7 +27,9 @@ _MIN_COVER = 0.01
 class FileProposals:
     """Proposals of a JSON file: `{FILENAME: {"boxes": [[ymin, xmin, ymax, xmax]], "scores": []}}`.
 
-    Boxes are normalised; scores may be left out where the boxes are ordered, best first. Where the
+    A photograph is named by its path in `--images`, by the last parts of it, or by a path that
+    leads there from above; by its file's name alone where no other photograph has it. Boxes are
+    normalised; scores may be left out where the boxes are ordered, best first. Where the
     data set has annotated boxes, they tell whether x and y were swapped.
 
     Args:
@@ -38,7 +42,7 @@ class FileProposals:
     def __init__(self, path):
         try:
             content = pathlib.Path(path).read_bytes()
-            entries = parse_json(content, path)
+            entries = parse_json(content, path, object_pairs_hook=_without_repeats)
         except (OSError, ValueError) as error:
             raise ValueError(f"--detector=proposals:{path} cannot be read: {error}") from error
         if not isinstance(entries, dict):
@@ -48,6 +52,15 @@ class FileProposals:
             )
         self.path, self.checksum = path, hashlib.sha256(content).hexdigest()
         self._proposals = {name: self._parse(name, entry) for name, entry in entries.items()}
+        self._names, self._by_basename = {}, {}
+        for name in entries:
+            own = normal_path(name)
+            if self._names.setdefault(own, name) != name:
+                raise ValueError(
+                    f"Expected each photograph once in {path}. Received: {self._names[own]!r} and "
+                    f"{name!r}"
+                )
+            self._by_basename.setdefault(posixpath.basename(own), []).append(own)
         check_box_layout({name: boxes for name, (boxes, _) in self._proposals.items()}, path)
         self._order = BoxOrder()
 
@@ -61,9 +74,10 @@ class FileProposals:
             ValueError: the file has none for an image, or x and y seem to be swapped.
         """
         self.check(examples)
-        for example in examples:
+        found = [self._proposals[self._names[self._name(example)]] for example in examples]
+        for example, (boxes, _) in zip(examples, found):
             annotated = np.array([item.box for item in example.objects], np.float32)
-            self._order.add(self._proposals[example.filename][0], annotated.reshape(-1, 4))
+            self._order.add(boxes, annotated.reshape(-1, 4))
         if self._order.looks_swapped():
             swapped, given = np.mean(self._order.swapped), np.mean(self._order.given)
             raise ValueError(
@@ -72,31 +86,72 @@ class FileProposals:
                 f"annotated boxes of {len(self._order.given)} images by {swapped:.2f}, and by "
                 f"{given:.2f} as they are given"
             )
-        return [self._proposals[example.filename] for example in examples]
+        return found
 
     def missing(self, examples):
-        """Returns the examples that the file has no entry for."""
-        return [example for example in examples if example.filename not in self._proposals]
+        """Returns the examples that the file has no entry for.
+
+        Raises:
+            ValueError: when one of two photographs may be meant, or one of two entries.
+        """
+        missing, owners = [], {}
+        for example in examples:
+            name = self._name(example)
+            if name is None:
+                missing.append(example)
+                continue
+            owner = owners.setdefault(name, example)
+            if _path(owner) != _path(example):
+                self._refuse(name, _path(owner), _path(example))
+        return missing
 
     def check(self, examples):
         """Refuses examples that the file has no entry for.
 
         Raises:
-            ValueError: naming the first of them, and how many there are.
+            ValueError: naming the first of them, and how many there are; or as `missing`.
         """
-        names = [example.filename for example in self.missing(examples)]
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise ValueError(f"{self.path} has no proposals for {', '.join(names[:3])}{more}")
+        missing = self.missing(examples)
+        names = [example.path or example.filename for example in missing]
+        if not names:
+            return
+        bare = posixpath.basename(names[0])
+        others = [name for name in names if posixpath.basename(name) == bare]
+        if bare in self._names and len(others) > 1:
+            self._refuse(bare, *others[:2])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        reason = f", and its {bare} may be another photograph" if bare in self._names else ""
+        raise ValueError(f"{self.path} has no proposals for {', '.join(names[:3])}{more}{reason}")
+
+    def _refuse(self, name, path, other):
+        raise ValueError(
+            f"Expected paths that tell photographs apart in {self.path}. Received: {name!r}, which "
+            f"may be {path!r} or {other!r}"
+        )
+
+    def _name(self, example):
+        """Returns the name under which the file has a photograph, or None."""
+        path, filename = normal_path(example.path or example.filename), example.filename
+        parts = path.split("/")
+        # A file's name with its folders is one that other photographs have, too.
+        tails = ["/".join(parts[first:]) for first in range(len(parts) - filename.count("/"))]
+        for name in (path, normal_path(filename), *tails):
+            if name in self._names:
+                return name
+        own = self._by_basename.get(parts[-1], ())
+        longer = [name for name in own if name.endswith("/" + path)]
+        if len(longer) > 1:
+            self._refuse(path, *longer[:2])
+        return longer[0] if longer else None
 
     def _parse(self, name, entry):
         """Returns `(boxes float32 [K, 4], scores float32 [K])` of one image."""
         try:
-            boxes = np.array(entry["boxes"], np.float32).reshape(len(entry["boxes"]), 4)
+            boxes = _numbers(entry["boxes"]).reshape(len(entry["boxes"]), 4)
             scores = entry.get("scores")
             if scores is None:
                 scores = np.linspace(1, 0, len(boxes), endpoint=False)
-            scores = np.array(scores, np.float32).reshape(len(boxes))
+            scores = _numbers(scores).reshape(len(boxes))
         except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f'Expected {{"boxes": [[ymin, xmin, ymax, xmax], ...], "scores": [...]}}, a score '
@@ -109,6 +164,26 @@ class FileProposals:
         return boxes, scores
 
 
+def _path(example):
+    return example.path or example.source_id
+
+
+def _numbers(values):
+    values = np.array(values)
+    # Which numpy would take for numbers.
+    if values.dtype.kind in "bUS":
+        raise TypeError("text or truth values")
+    return values.astype(np.float32)
+
+
+def _without_repeats(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands in it twice")
+    return entries
+
+
 def _what_is_wrong(entry):
     if not isinstance(entry, dict):
         return f"a {type(entry).__name__}"
@@ -119,7 +194,7 @@ def _what_is_wrong(entry):
         if (
             not isinstance(box, list)
             or len(box) != 4
-            or not all(isinstance(value, (int, float)) for value in box)
+            or not all(type(value) in (int, float) for value in box)
         ):
             return f"the box {reprlib.repr(box)}"
     if isinstance(scores, list) and len(scores) != len(boxes):

@@ -14,11 +14,13 @@ class AnnotationFile:
 
     Attributes:
         name: without its folders.
+        path: with those it was found by.
         sha256: of the bytes, once they were read.
     """
 
-    def __init__(self, name, read):
-        self.name = name
+    def __init__(self, path, read):
+        self.name = posixpath.basename(path)
+        self.path = path
         self.sha256 = None
         self._read = read
 
@@ -40,10 +42,10 @@ class AnnotationFile:
         path = os.fspath(path)
         name = os.path.basename(path)
         if os.path.isfile(path) and not name.lower().endswith(".zip"):
-            return [cls(name, lambda: _read_file(path))] if re.fullmatch(pattern, name) else []
+            return [cls(path, lambda: _read_file(path))] if re.fullmatch(pattern, name) else []
         archive = Archive(path)
         return [
-            cls(posixpath.basename(full), lambda full=full: archive.read(full))
+            cls(full, lambda full=full: archive.read(full))
             for full in archive.names()
             if re.fullmatch(pattern, posixpath.basename(full))
         ]

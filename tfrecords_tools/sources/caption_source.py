@@ -29,10 +29,7 @@ class CaptionSource(Source):
 
     def caption_numbers(self, example):
         """Returns for each caption its place among the captions of its photograph."""
-        for name in (example.source_id, example.filename):
-            if name in self._places:
-                return self._places[name]
-        return super().caption_numbers(example)
+        return self._places.get(example.source_id) or super().caption_numbers(example)
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split, always in the same order.

@@ -4,14 +4,14 @@ Source: Chen et al., "Microsoft COCO captions: data collection and evaluation se
 """
 
 import functools
-import posixpath
 import re
 
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, normal_path
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.photograph_names import file_names
+from tfrecords_tools.sources.source import SourceExample, shown, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 _OFFICIAL_COUNTS = {
@@ -29,7 +29,8 @@ class Coco(CaptionSource):
     data set `karpathy_json`.
 
     Args:
-        images: directory or zip of the photographs, in any folders.
+        images: directory or zip of the photographs, in any folders: `file_name` is a path in it or
+            the last parts of one.
         captions: directory or zip that holds captions of one year, or one file.
         instances: directory or zip that holds `instances_*.json`, or one file; None for no boxes.
 
@@ -48,7 +49,8 @@ class Coco(CaptionSource):
         for split, file in self._files.items():
             self._parse_file(split, file)
         names = [photo[0] for split in self._photographs.values() for photo in split.values()]
-        if not any(self._images.find(name) for name in names):
+        self._filenames = file_names(names)
+        if not any(self._images.locate(name) for name in names):
             advice = (
                 f" Get train{self._year}.zip and val{self._year}.zip from https://cocodataset.org, "
                 "unpack them into one directory and pass it as --images."
@@ -110,20 +112,28 @@ class Coco(CaptionSource):
         photographs, seen = self._photographs[split], set()
         try:
             for item in content["images"]:
-                number, name = int(item["id"]), posixpath.basename(str(item["file_name"]))
+                number, name = whole_number(item["id"]), item["file_name"]
+                if number is None or not isinstance(name, str):
+                    reason = f"the id or the file_name is none: {shown(name)}"
+                    self._skip(split, shown(item["id"]), reason)
+                    continue
                 if any(number in known for known in self._photographs.values()):
                     self._skip(split, str(number), "a second photograph of this id")
                     continue
-                photographs[number] = (name, [])
+                photographs[number] = (normal_path(name), [])
             for item in content["annotations"]:
-                number, image_id = int(item["id"]), int(item["image_id"])
+                number, image_id = whole_number(item["id"]), whole_number(item["image_id"])
+                if number is None or image_id is None:
+                    where = f"{shown(item['image_id'])}#{shown(item['id'])}"
+                    self._skip(split, where, "the id or the image_id is no whole number")
+                    continue
                 if number in seen:
                     self._skip(split, f"{image_id}#{number}", "a second caption of this id")
                 elif image_id not in photographs:
                     reason = "a caption of no photograph in the file"
                     self._skip(split, f"{image_id}#{number}", reason)
                 else:
-                    photographs[image_id][1].append((number, str(item["caption"] or "")))
+                    photographs[image_id][1].append((number, item["caption"]))
                 seen.add(number)
         except NOT_AS_EXPECTED as error:
             raise ValueError(
@@ -131,12 +141,13 @@ class Coco(CaptionSource):
                 f"annotations with id, image_id and caption. Received: {reason_of(error)}."
             ) from None
         if not photographs:
-            raise ValueError(f"Expected images in {file.name}. Received: none.")
+            first = f" First reason: {self._skipped[-1].reason}." if self._skipped else ""
+            raise ValueError(f"Expected images in {file.name}. Received: none.{first}")
 
     def _parse(self, split):
         for number, (name, captions) in self._photographs[split].items():
             source_id = str(number)
-            path = self._images.find(name)
+            path = self._images.locate(name)
             if path is None:
                 self._skip(split, source_id, f"{name} is not in --images")
                 continue
@@ -151,8 +162,9 @@ class Coco(CaptionSource):
                     self._skip(split, source_id, reason)
             yield SourceExample(
                 source_id=source_id,
-                filename=name,
+                filename=self._filenames[name],
                 captions=texts,
                 read_image=functools.partial(self._images.read, path),
                 objects=objects,
+                path=path,
             )

@@ -7,7 +7,7 @@ import collections
 import math
 
 from tfrecords_tools.sources.annotation_file import AnnotationFile
-from tfrecords_tools.sources.source import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 
@@ -35,6 +35,7 @@ class CocoInstances:
                 "it as --entities."
             )
         self._sizes, self._instances, self._num_repeated, self._num_entries = {}, {}, {}, {}
+        self._num_unnumbered = 0
         self._checksums = {}
         for file in files:
             self._add(file, set())
@@ -45,18 +46,23 @@ class CocoInstances:
         return dict(self._checksums)
 
     def leftovers(self, filenames):
-        """Returns how many boxes are of no image, as `Flickr30kEntities.leftovers` has it.
+        """Returns what belongs to no image, as `Flickr30kEntities.leftovers` has it.
 
         Args:
             filenames: not looked at, the files say which images there are.
         """
         counts = collections.Counter(self._num_repeated)
         counts.update({image_id: len(own) for image_id, own in self._instances.items()})
+        reasons = []
+        if self._num_unnumbered:
+            reasons.append(f"{self._num_unnumbered} entries whose ids are no whole numbers")
         strays = set(counts) - set(self._sizes)
-        if not strays:
-            return []
-        count = sum(counts[image_id] for image_id in strays)
-        return [f"{count} boxes of no image in the instances files (first: of {min(strays)})"]
+        if strays:
+            count = sum(counts[image_id] for image_id in strays)
+            reasons.append(
+                f"{count} boxes of no image in the instances files (first: of {min(strays)})"
+            )
+        return reasons
 
     def annotate(self, image_id, captions):
         """Returns the boxes of a photograph, as `Flickr30kEntities.annotate` does.
@@ -101,10 +107,13 @@ class CocoInstances:
         # The outlines are nine tenths of the file: dropped one by one, not when all is parsed.
         content = file.read_json(object_hook=_without_outline)
         try:
-            names = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+            names = {whole_number(item["id"]): str(item["name"]) for item in content["categories"]}
             earlier, elsewhere = frozenset(self._sizes), set()
             for item in content["images"]:
-                number = int(item["id"])
+                number = whole_number(item["id"])
+                if number is None:
+                    self._num_unnumbered += 1
+                    continue
                 size = float(item["width"]), float(item["height"])
                 if not all(0 < side < math.inf for side in size):
                     raise ValueError(f"image {number} of {size[0]:g} x {size[1]:g} pixels")
@@ -114,8 +123,10 @@ class CocoInstances:
                     elsewhere.add(number)
                 self._sizes.setdefault(number, size)
             for item in content["annotations"]:
-                number = int(item["id"])
-                image_id = int(item["image_id"])
+                number, image_id = whole_number(item["id"]), whole_number(item["image_id"])
+                if number is None or image_id is None:
+                    self._num_unnumbered += 1
+                    continue
                 if number in seen or image_id in elsewhere:
                     self._num_repeated[image_id] = self._num_repeated.get(image_id, 0) + 1
                     continue
@@ -124,7 +135,7 @@ class CocoInstances:
                 if len(box) != 4 or not all(map(math.isfinite, box)):
                     raise ValueError(f"the box {item['bbox']} of annotation {number}")
                 instance = (
-                    f"{names[int(item['category_id'])]}#{number}",
+                    f"{names[whole_number(item['category_id'])]}#{number}",
                     bool(item["iscrowd"]),
                     box,
                 )

@@ -9,6 +9,7 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import Archive
+from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption
 
 COLUMNS = ("path", "caption", "split")
@@ -36,10 +37,9 @@ class CsvCaptions(Source):
         self._images = Archive(images)
         self._skipped = []
         self._checksums = {}
-        names = set(self._images.names())
         rows, self._numbers, self._num_rows = {}, {}, {}
         for number, path, caption, split in self._rows(self._read_table(captions)):
-            self._add(rows, names, number, path, caption, split)
+            self._add(rows, number, path, caption, split)
         if not rows:
             first = f" First reason: {self._skipped[0].reason}." if self._skipped else ""
             raise ValueError(
@@ -47,13 +47,15 @@ class CsvCaptions(Source):
                 f"Received: {os.fspath(captions)!r} with no usable row.{first}"
             )
         self._examples = {}
+        filenames = file_names(rows)
         for path, (split, texts) in rows.items():
             self._examples.setdefault(split, []).append(
                 SourceExample(
                     source_id=path,
-                    filename=posixpath.basename(path),
+                    filename=filenames[path],
                     captions=tuple(texts),
                     read_image=functools.partial(self._images.read, path),
+                    path=path,
                 )
             )
 
@@ -138,15 +140,19 @@ class CsvCaptions(Source):
                 (split[0].strip() if split else "") or DEFAULT_SPLIT,
             )
 
-    def _add(self, rows, names, number, path, caption, split):
+    def _add(self, rows, number, path, caption, split):
         where = f"line {number}"
         # Split names become file names.
         if not re.fullmatch(r"[A-Za-z0-9_]+", split):
             self._skip("", where, f"Expected a split of letters, digits and _. Received: {split!r}")
             return
-        path = posixpath.normpath(path.replace("\\", "/"))
-        if path not in names:
-            shown = path.encode("utf-8", "replace").decode()
+        shown = path.encode("utf-8", "replace").decode()
+        try:
+            path = self._images.locate(path)
+        except ValueError as error:
+            self._skip(split, where, str(error))
+            return
+        if path is None:
             self._skip(split, where, f"{shown!r} is not in --images")
             return
         row = self._num_rows[path] = self._num_rows.get(path, -1) + 1

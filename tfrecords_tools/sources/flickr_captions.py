@@ -1,11 +1,13 @@
 """Flickr8K and Flickr30K: the same files under other names."""
 
 import functools
+import posixpath
 import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
+from tfrecords_tools.sources.photograph_names import file_names, source_ids
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.file_reading import split_lines
 
@@ -48,13 +50,14 @@ class FlickrCaptions(CaptionSource):
         texts = Archive(captions)
         annotated = None if entities is None else Archive(entities)
         self._entities = None if annotated is None else Flickr30kEntities(annotated)
-        self._photographs = {
-            name.rsplit("/", 1)[-1]: name for name in reversed(self._images.names())
-        }
         self._captions = self._parse_captions(self._read_tokens(texts))
         self._lists = self._read_lists([texts] if annotated is None else [texts, annotated])
+        listed = [name for names in self._lists.values() for name in names]
+        self._filenames, self._ids = file_names(listed), source_ids(listed)
+        self._names = {source_id: name for name, source_id in self._ids.items()}
+        self._paths = {name: self._images.locate(name) for name in listed}
         self._count_leftovers()
-        if not any(name in self._photographs for names in self._lists.values() for name in names):
+        if not any(self._paths.values()):
             what, where = self.images_wanted
             raise ValueError(
                 f"Expected {what}, the photographs that the split lists name. "
@@ -68,8 +71,9 @@ class FlickrCaptions(CaptionSource):
 
     def caption_numbers(self, example):
         """Returns for each caption the k of its line `NAME.jpg#k`."""
-        known = sorted(self._captions[example.filename])
-        return [known[place] for place in super().caption_numbers(example)]
+        name = self._names[example.source_id]
+        known = sorted(self._captions[name])
+        return [known[place] for place in self._places.get(name, range(len(known)))]
 
     def checksums(self):
         """Returns the SHA-256 of each file parsed, by name."""
@@ -137,19 +141,21 @@ class FlickrCaptions(CaptionSource):
         return captions
 
     def _count_leftovers(self):
-        listed = {name for names in self._lists.values() for name in names}
-        for name in sorted(set(self._captions) - listed - set(self._photographs)):
+        found = set(self._paths.values())
+        others = file_names(name for name in self._images.names() if name not in found)
+        known = {*self._paths, *others.values()}
+        for name in sorted(set(self._captions) - known):
             self._skip("", name, f"{len(self._captions[name])} captions of no photograph")
-        for name in sorted(set(self._photographs) - listed):
+        for name in sorted(others.values()):
             if name.lower().endswith((".jpg", ".jpeg")) or name in self._captions:
                 self._skip("", name, "a photograph in no split")
         if self._entities is not None:
-            for reason in self._entities.leftovers(listed | set(self._photographs)):
+            for reason in self._entities.leftovers(known):
                 self._skip("", "entities", reason)
 
     def _parse(self, split):
         for name in self._lists[split]:
-            if name not in self._photographs:
+            if self._paths[name] is None:
                 self._skip(split, name, "the photograph is not in --images")
                 continue
             known = sorted(self._captions.get(name, {}).items())
@@ -162,18 +168,19 @@ class FlickrCaptions(CaptionSource):
         texts = tuple(text for _, text in captions)
         if self._entities is not None:
             # Every Flickr8K photograph is one of Flickr30K: the digits are its number there.
-            image_id = name.split("_")[0].split(".")[0]
+            image_id = posixpath.basename(name).split("_")[0].split(".")[0]
             objects, phrases, problems = self._entities.annotate(image_id, texts)
             for index, reason in problems:
                 where = name if index is None else f"{name}#{captions[index][0]}"
                 self._skip(split, where, reason)
         return SourceExample(
-            source_id=name.rsplit(".", 1)[0],
-            filename=name,
+            source_id=self._ids[name],
+            filename=self._filenames[name],
             captions=texts,
-            read_image=functools.partial(self._images.read, self._photographs[name]),
+            read_image=functools.partial(self._images.read, self._paths[name]),
             objects=objects,
             phrases=phrases,
+            path=self._paths[name],
         )
 
 

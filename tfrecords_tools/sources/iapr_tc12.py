@@ -11,6 +11,7 @@ import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.file_reading import decode_text
 
@@ -51,6 +52,7 @@ class IaprTc12(CaptionSource):
                 "--captions."
             )
         self._lists = self._read_lists()
+        self._filenames = file_names(f"{key}.jpg" for keys in self._lists.values() for key in keys)
         if not any(self._image(key) for keys in self._lists.values() for key in keys):
             raise ValueError(
                 "Expected images/FOLDER/NUMBER.jpg, the photographs that the split lists name. "
@@ -99,7 +101,7 @@ class IaprTc12(CaptionSource):
         return lists
 
     def _image(self, key):
-        return self._images.find(f"images/{key}.jpg") or self._images.find(f"{key}.jpg")
+        return self._images.locate(f"images/{key}.jpg") or self._images.locate(f"{key}.jpg")
 
     def _parse(self, split):
         for key in self._lists[split]:
@@ -111,9 +113,10 @@ class IaprTc12(CaptionSource):
             if captions:
                 yield SourceExample(
                     source_id=key,
-                    filename=key.split("/")[1] + ".jpg",
+                    filename=self._filenames[f"{key}.jpg"],
                     captions=tuple(text for _, text in captions),
                     read_image=functools.partial(self._images.read, image),
+                    path=image,
                 )
 
     def _sentences(self, key):

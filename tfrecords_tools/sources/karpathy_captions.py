@@ -5,12 +5,21 @@ Source: https://cs.stanford.edu/people/karpathy/deepimagesent
 
 import dataclasses
 import posixpath
-import re
 
+from tfrecords_tools.archive import normal_path
 from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.photograph_names import file_names, source_ids
+from tfrecords_tools.sources.source import shown, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
-_SPLITS = {"train": "train", "restval": "restval", "val": "dev", "test": "test"}
+_SPLITS = {
+    "train": "train",
+    "restval": "restval",
+    "val": "dev",
+    "validation": "dev",
+    "dev": "dev",
+    "test": "test",
+}
 _OFFICIAL_COUNTS = {
     "flickr8k": {"train": 6000, "dev": 1000, "test": 1000},
     "flickr30k": {"train": 29_000, "dev": 1014, "test": 1000},
@@ -24,9 +33,11 @@ class KarpathyImage:
 
     Attributes:
         number: `imgid`, its place in files of features.
-        source_id: COCO's number where there is one, else the file name without its ending.
-        filename: of the photograph.
-        folder: where it lies (`filepath`), or "".
+        source_id: COCO's number where there is one, else the file name without its ending; what
+            tells two of one name apart besides.
+        filename: of the photograph; as `SourceExample` has it.
+        given: the path that the file has as its `filename`.
+        path: the same with the folder (`filepath`) that the file says it lies in.
         coco_id: COCO's number, or None.
         captions: `(sentid, caption)`.
     """
@@ -34,7 +45,8 @@ class KarpathyImage:
     number: int
     source_id: str
     filename: str
-    folder: str
+    given: str
+    path: str
     coco_id: int | None
     captions: tuple[tuple[int, str], ...]
 
@@ -42,7 +54,8 @@ class KarpathyImage:
 class KarpathyCaptions(CaptionSource):
     """Parses such a file; a subclass says in `_example(split, image, captions)` what goes with it.
 
-    `val` of the file is the split `dev`.
+    `val` of the file is the split `dev`. Photographs of one name are told apart by their folders
+    and endings.
 
     Args:
         file: an `AnnotationFile`.
@@ -66,15 +79,15 @@ class KarpathyCaptions(CaptionSource):
         self._numbers, self._names = set(), set()
         try:
             self.dataset = str(content["dataset"])
-            for item in content["images"]:
-                self._add(item)
+            self._add_all(content["images"])
         except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected Karpathy's form in {file.name}: dataset, and images with filename, "
                 f"imgid, split and sentences with raw, imgid, sentid. Received: {reason_of(error)}."
             ) from None
         if not self._photographs:
-            raise ValueError(f"Expected images in {file.name}. Received: none.")
+            first = f" First reason: {self._skipped[0].reason}." if self._skipped else ""
+            raise ValueError(f"Expected images in {file.name}. Received: none.{first}")
 
     @property
     def official_counts(self):
@@ -86,23 +99,39 @@ class KarpathyCaptions(CaptionSource):
 
     def splits(self):
         """Returns the names of the splits that the file has."""
-        return tuple(split for split in _SPLITS.values() if split in self._photographs)
+        splits = dict.fromkeys(_SPLITS.values())
+        return tuple(split for split in splits if split in self._photographs)
 
-    def _add(self, item):
-        if item["split"] not in _SPLITS:
-            raise ValueError(f"the split {item['split']!r}, none of {', '.join(_SPLITS)}")
-        split = _SPLITS[item["split"]]
-        if split == "restval" and self._restval_in_train:
-            split = "train"
-        number, filename = int(item["imgid"]), posixpath.basename(str(item["filename"]))
-        coco_id = item.get("cocoid")
-        stem = re.sub(r"\.\w+$", "", filename)
+    def _add_all(self, items):
+        paths = [_path(item) for item in items]
+        names, stems = (call(filter(None, paths)) for call in (file_names, source_ids))
+        for item, path in zip(items, paths):
+            split = self._split(item["split"])
+            if path is None:
+                self._skip(split, shown(item["filename"]), "the filename is no text")
+            else:
+                self._add(split, item, path, names[path], stems[path])
+
+    def _split(self, name):
+        split = _SPLITS.get(name) if isinstance(name, str) else None
+        if split is None:
+            raise ValueError(f"the split {name!r}, none of {', '.join(_SPLITS)}")
+        return "train" if split == "restval" and self._restval_in_train else split
+
+    def _add(self, split, item, path, filename, stem):
+        number, coco_id = whole_number(item["imgid"]), item.get("cocoid")
+        if number is None or (coco_id is not None and whole_number(coco_id) is None):
+            ids = f"{shown(item['imgid'])}, {shown(coco_id)}"
+            self._skip(split, stem, f"the imgid or the cocoid is no whole number: {ids}")
+            return
+        coco_id = whole_number(coco_id)
         image = KarpathyImage(
             number,
-            stem if coco_id is None else str(int(coco_id)),
+            stem if coco_id is None else str(coco_id),
             filename,
-            str(item.get("filepath", "")),
-            None if coco_id is None else int(coco_id),
+            normal_path(item["filename"]),
+            path,
+            coco_id,
             tuple(self._captions(split, stem, number, item["sentences"])),
         )
         is_repeated = number in self._numbers or image.source_id in self._names
@@ -118,15 +147,18 @@ class KarpathyCaptions(CaptionSource):
     def _captions(self, split, name, number, sentences):
         seen = set()
         for sentence in sentences:
-            sentence_id = int(sentence["sentid"])
-            if int(sentence["imgid"]) != number:
+            sentence_id, raw = whole_number(sentence["sentid"]), sentence["raw"]
+            if sentence_id is None:
+                reason = "the sentid is no whole number"
+                self._skip(split, f"{name}#{shown(sentence['sentid'])}", reason)
+            elif whole_number(sentence["imgid"]) != number:
                 self._skip(split, f"{name}#{sentence_id}", "a caption of another imgid")
             elif sentence_id in seen:
                 self._skip(split, f"{name}#{sentence_id}", "a second caption of this sentid")
             else:
                 seen.add(sentence_id)
                 # Line ends within a caption are those of the form it was written into.
-                yield sentence_id, " ".join(str(sentence["raw"] or "").split())
+                yield sentence_id, " ".join(raw.split()) if isinstance(raw, str) else raw
 
     def _parse(self, split):
         for image in self._photographs[split]:
@@ -138,3 +170,9 @@ class KarpathyCaptions(CaptionSource):
 
     def _example(self, split, image, captions):
         raise NotImplementedError
+
+
+def _path(item):
+    if not isinstance(item["filename"], str):
+        return None
+    return normal_path(posixpath.join(str(item.get("filepath") or ""), item["filename"]))

@@ -4,7 +4,9 @@ Source: Karpathy and Fei-Fei, "Deep visual-semantic alignments for generating im
 2015.
 """
 
+import collections
 import functools
+import posixpath
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.annotation_file import AnnotationFile
@@ -18,7 +20,8 @@ class KarpathyJson(KarpathyCaptions):
     """Parses `dataset_{flickr8k,flickr30k,coco}.json`, or a file of that form, with photographs.
 
     Args:
-        images: directory or zip of the photographs, in any folders.
+        images: directory or zip of the photographs, in any folders: `filepath` and `filename` are
+            a path in it or the last parts of one, or `filename` is where no other has it.
         captions: the file; or a directory or zip that holds one.
         annotations: what has boxes: Flickr30K Entities, for COCO `instances_*.json`; or None.
         restval_in_train: whether COCO's `restval` joins `train`.
@@ -44,6 +47,9 @@ class KarpathyJson(KarpathyCaptions):
             )
         self._images = Archive(images)
         super().__init__(files[0], restval_in_train)
+        self._num_given = collections.Counter(
+            image.given for split in self._photographs.values() for image in split
+        )
         first = next(iter(self._photographs.values()))[0]
         if not any(self._path(image) for split in self._photographs.values() for image in split):
             raise ValueError(
@@ -69,8 +75,10 @@ class KarpathyJson(KarpathyCaptions):
 
     def _path(self, image):
         # The same photograph may lie in train2014/ of one copy and in images/ of another.
-        exact = f"{image.folder}/{image.filename}"
-        return self._images.find(exact) or self._images.find(image.filename)
+        path = self._images.locate(image.path)
+        if path is None and self._num_given[image.given] == 1:
+            path = self._images.locate(image.given)
+        return path
 
     def _example(self, split, image, captions):
         path = self._path(image)
@@ -83,7 +91,7 @@ class KarpathyJson(KarpathyCaptions):
             # A Flickr photograph is known by its digits.
             number = image.coco_id
             if number is None:
-                number = image.source_id.split("_")[0]
+                number = posixpath.basename(image.source_id).split("_")[0]
             objects, phrases, problems = self._annotations.annotate(number, texts)
             for index, reason in problems:
                 where = "" if index is None else f"#{captions[index][0]}"
@@ -95,4 +103,5 @@ class KarpathyJson(KarpathyCaptions):
             read_image=functools.partial(self._images.read, path),
             objects=objects,
             phrases=phrases,
+            path=path,
         )

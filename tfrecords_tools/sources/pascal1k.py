@@ -4,14 +4,16 @@ Source: Rashtchian, Young, Hodosh and Hockenmaier, "Collecting image annotations
 Mechanical Turk", 2010.
 """
 
+import collections
 import functools
 import html.parser
 import posixpath
 import re
 
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, normal_path
 from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.photograph_names import file_names, source_ids, tails
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.file_reading import decode_text, split_lines
 
@@ -40,7 +42,6 @@ class Pascal1k(CaptionSource):
     def __init__(self, images, captions):
         super().__init__()
         self._images = Archive(images)
-        self._paths = {posixpath.basename(name): name for name in reversed(self._images.names())}
         pages = AnnotationFile.find(captions, r"(?i).*\.html?")
         found = self._read_pages(pages) if pages else self._read_texts(captions)
         if not found:
@@ -49,17 +50,22 @@ class Pascal1k(CaptionSource):
                 f"of each photograph. Received: {str(captions)!r}, which holds none. Save "
                 "http://vision.cs.uiuc.edu/pascal-sentences/ and pass it as --captions."
             )
-        if not any(name in self._paths for name in found):
+        names = file_names(found)
+        self._ids = source_ids(found)
+        if not any(path for path, _ in found.values()):
             raise ValueError(
-                f"Expected the photographs of the Pascal sentences, for example {min(found)}. "
+                "Expected the photographs of the Pascal sentences, for example "
+                f"{min(names.values())}. "
                 f"Received: {self._images.path!r}, which holds none of them. Save those of "
                 "http://vision.cs.uiuc.edu/pascal-sentences/ and pass them as --images."
             )
         self._photographs = {"train": [], "dev": [], "test": []}
-        for place, (name, captions) in enumerate(sorted(found.items())):
+        for place, (name, given) in enumerate(sorted((name, own) for own, name in names.items())):
             split = {8: "dev", 9: "test"}.get(place % 10, "train")
-            self._photographs[split].append((name, captions))
-        for name in sorted(set(self._paths) - set(found)):
+            self._photographs[split].append((given, name, *found[given]))
+        described = {path for path, _ in found.values()}
+        others = file_names(path for path in self._images.names() if path not in described)
+        for name in sorted(others.values()):
             if name.lower().endswith((".jpg", ".jpeg")):
                 self._skip("", name, "a photograph without captions")
 
@@ -68,44 +74,64 @@ class Pascal1k(CaptionSource):
         return tuple(self._photographs)
 
     def _read_pages(self, pages):
-        found = {}
+        """Returns `{path in the page: (path in --images or None, captions)}`."""
+        described = {}
         for page in pages:
             parser = _PageParser()
             parser.feed(decode_text(page.read()))
             self._checksums[page.name] = page.sha256
             for source, captions in parser.photographs:
-                name = posixpath.basename(source)
-                # Pictures of the page itself have no captions.
-                if not captions and name not in self._paths:
-                    continue
-                if name in found:
-                    self._skip("", name, f"a second photograph of this name in {page.name}")
-                    continue
-                found[name] = captions
+                if described.setdefault(normal_path(source), captions) is not captions:
+                    reason = f"a second photograph of this name in {page.name}"
+                    self._skip("", posixpath.basename(source), reason)
+        counts = collections.Counter(tail for given in described for tail in tails(given))
+        found = {}
+        for given, captions in described.items():
+            own = (self._images.locate(tail) for tail in tails(given) if counts[tail] == 1)
+            path = next(filter(None, own), None)
+            # Pictures of the page itself have no captions.
+            if captions or path is not None:
+                found[given] = path, captions
         return found
 
     def _read_texts(self, path):
-        found = {}
-        # Both may lie in one directory.
-        photographs = (name for name in self._paths if not name.endswith(".txt"))
-        names = {name.rsplit(".", 1)[0]: name for name in photographs}
+        """Returns `{path in --images or NAME.jpg: (the path or None, captions)}`."""
+        found, photographs = {}, {}
+        for name in self._images.names():
+            stem, ending = posixpath.splitext(posixpath.basename(name))
+            # Both may lie in one directory, and other annotations too.
+            if ending.lower() not in (".txt", ".xml"):
+                photographs.setdefault(stem, []).append(name)
         for file in AnnotationFile.find(path, r".*\.txt"):
             stem = file.name.removesuffix(".txt")
+            path = self._of_text(file, photographs.get(stem, ()))
             # A photograph that is missing has its place, too: the splits depend on it.
-            name = names.get(stem, f"{stem}.jpg")
-            if stem not in names and not _STEM.fullmatch(stem):
+            given = path or f"{stem}.jpg"
+            if path is None and not _STEM.fullmatch(stem):
                 self._skip("", file.name, "captions of no photograph")
-            elif name in found:
+            elif given in found:
                 self._skip("", file.name, "a second file of this name")
             else:
                 data = self._digest(file.name, file.read())
-                found[name] = [line for line in split_lines(data) if line.strip()]
+                found[given] = path, [line for line in split_lines(data) if line.strip()]
         return found
 
+    def _of_text(self, file, paths):
+        """Returns which of the photographs of its name a text is of; its folder may tell."""
+        if len(paths) > 1:
+            folder = _folder(file.path)
+            paths = [path for path in paths if _folder(path) == folder] or paths
+        if len(paths) > 1:
+            raise ValueError(
+                f"Expected one photograph for {file.path}. Received: {paths[0]!r} and "
+                f"{paths[1]!r} in {self._images.path!r}."
+            )
+        return paths[0] if paths else None
+
     def _parse(self, split):
-        for name, captions in self._photographs[split]:
-            source_id = name.rsplit(".", 1)[0]
-            if name not in self._paths:
+        for given, name, path, captions in self._photographs[split]:
+            source_id = self._ids[given]
+            if path is None:
                 self._skip(split, source_id, f"{name} is not in --images")
                 continue
             usable = self._usable_captions(split, source_id, list(enumerate(captions)))
@@ -114,8 +140,13 @@ class Pascal1k(CaptionSource):
                     source_id=source_id,
                     filename=name,
                     captions=tuple(text for _, text in usable),
-                    read_image=functools.partial(self._images.read, self._paths[name]),
+                    read_image=functools.partial(self._images.read, path),
+                    path=path,
                 )
+
+
+def _folder(path):
+    return posixpath.basename(posixpath.dirname(path))
 
 
 class _PageParser(html.parser.HTMLParser):

@@ -2,6 +2,8 @@
 
 import collections.abc
 import dataclasses
+import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -99,7 +101,8 @@ class SourceExample:
 
     Attributes:
         source_id: unique in the data set, stable between runs.
-        filename: name of the image file, as users know it.
+        filename: name of the image file, as users know it; with its folders where another
+            photograph of the data set has the same, see `file_names`.
         captions: the sentences as written.
         read_image: returns the encoded image; raises `OSError` when it cannot be read. None where
             the data set brings features in its place.
@@ -111,6 +114,7 @@ class SourceExample:
             whose boxes are not known; None where there is a photograph.
         dependencies: for each caption its dependency relations, tuples of `(relation, head,
             dependent)`; empty where captions are not parsed.
+        path: of the image file, with its folders; empty where it is known by `filename` alone.
     """
 
     source_id: str
@@ -123,6 +127,7 @@ class SourceExample:
     proposal_scores: tuple[float, ...] = ()
     read_features: Callable[[], np.ndarray] | None = None
     dependencies: tuple[tuple[tuple[str, str, str], ...], ...] = ()
+    path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,12 +158,16 @@ def read_caption(data):
     """Decodes and checks one caption.
 
     Args:
-        data: the caption, bytes or a string.
+        data: the caption, bytes or a string; or what a JSON file has in its place.
 
     Returns:
         `(text, reason)`: the caption without surrounding space and None, or None and why the
         caption cannot be used.
     """
+    if data is None:
+        data = b""
+    if not isinstance(data, (bytes, str)):
+        return None, f"the caption is no text: {shown(data)}"
     if isinstance(data, str):
         # JSON can spell halves of characters, which no UTF-8 holds.
         data = data.encode("utf-8", "surrogatepass")
@@ -174,6 +183,27 @@ def read_caption(data):
     if num_words > MAX_CAPTION_WORDS:
         return None, f"the caption has {num_words} words (at most {MAX_CAPTION_WORDS})"
     return text, None
+
+
+def whole_number(value):
+    """Returns a number of a JSON file as an int, or None where it is none of 64 bits.
+
+    Example:
+
+    >>> [whole_number(value) for value in (7, "7", 7.0, 1.5, True, None, 1e300, "7th")]
+    [7, 7, 7, None, None, None, None, None]
+    """
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and -(2**63) <= value < 2**63 else None
+
+
+def shown(value):
+    """Returns the beginning of a JSON value, as a reason shows it."""
+    return json.dumps(value)[:60]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from vsa_tf.evaluation.probability_retrieval import (
 from vsa_tf.metrics.caption_counts import novelty
 from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
-from vsa_tf.visualization.split_pictures import spread
+from vsa_tf.visualization.split_pictures import picture_names, spread
 
 # With fewer distinct captions an image than this, the model no longer looks at images.
 _COLLAPSED = 0.01
@@ -134,9 +134,9 @@ def _pictures(captions, data, count):
         return {}
     chosen = spread(records.num_images, count)
     return {
-        records.filenames[image]: (
+        name: (
             "  \n".join([f"**{captions[image]}**", *references(data, image)]),
             records.read_image(image),
         )
-        for image in chosen
+        for image, name in zip(chosen, picture_names(records, chosen))
     }

@@ -1,5 +1,7 @@
 """Pictures of a split's results: alignments, phrases and their boxes, what a sentence retrieves."""
 
+import collections
+
 import keras
 import numpy as np
 from PIL import Image, ImageOps
@@ -36,6 +38,21 @@ def spread(num_items, count):
     return np.linspace(0, num_items - 1, min(count, num_items)).astype(int)
 
 
+def picture_names(records, images):
+    """Returns what pictures of images are called, a str each: no two alike.
+
+    Args:
+        records: the `RecordSplit`.
+        images: sequence of image numbers.
+
+    Returns:
+        A list of file names; with the `source_id` where the split has a name several times.
+    """
+    counts = collections.Counter(records.filenames)
+    names = [(records.filenames[image], records.source_ids[image]) for image in images]
+    return [name if counts[name] == 1 else f"{name} ({source_id})" for name, source_id in names]
+
+
 def aligned_pictures(embedded, data, count):
     """Draws the first caption of `count` images, spread over the split: its words or relations.
 
@@ -53,7 +70,8 @@ def aligned_pictures(embedded, data, count):
     # Relations that stand side by side need not be about one thing.
     smoothness = SMOOTHNESS if data.text.relation_types is None else 0.0
     pictures = {}
-    for image in spread(records.num_images, count):
+    chosen = spread(records.num_images, count)
+    for image, name in zip(chosen, picture_names(records, chosen)):
         sentence = records.first_caption[image]
         if sentence == records.first_caption[image + 1] or not embedded.lengths[sentence]:
             continue
@@ -68,7 +86,7 @@ def aligned_pictures(embedded, data, count):
             data.fragment_names(sentence),
             snippets(assignment, scores, boxes),
         )
-        pictures[records.filenames[image]] = (records.captions[sentence], np.asarray(picture))
+        pictures[name] = (records.captions[sentence], np.asarray(picture))
     return pictures
 
 

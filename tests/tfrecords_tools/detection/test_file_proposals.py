@@ -1,11 +1,15 @@
 import json
+import pathlib
 
 import numpy as np
 import pytest
 
 from tfrecords_tools.detection.file_proposals import BoxOrder, FileProposals, check_box_layout
+from tfrecords_tools.sources.csv_captions import CsvCaptions
+from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
 
+CASES = pathlib.Path(__file__).parents[4] / "shared" / "cases" / "proposals_same_names"
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 SWAP = [1, 0, 3, 2]
 
@@ -52,6 +56,74 @@ def test_an_image_may_have_no_proposal(detector_of):
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
+def photographs(*paths):
+    """Examples of these paths, which those that share a name are known by."""
+    names = file_names(paths)
+    return [SourceExample(p, names[p], ("A dog .",), lambda: b"", path=p) for p in paths]
+
+
+def entries(*names):
+    """An entry a name, each of one box that is like no other."""
+    return {name: {"boxes": [[0, 0, 1, 0.1 * n]]} for n, name in enumerate(names, 1)}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a/1.jpg", "b/1.jpg", "b/2.jpg"],
+        ["./a/1.jpg", "/photos/b/1.jpg", "2.jpg"],
+        ["photos/a/1.jpg", "photos/b/1.jpg", "photos/b/2.jpg"],
+        ["a\\1.jpg", "b/1.jpg", "2.jpg", "1.jpg"],
+    ],
+)
+def test_photographs_of_one_name_have_the_proposals_of_their_paths(detector_of, names):
+    examples = photographs("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    found = detector_of(entries(*names)).detect([IMAGE] * 3, examples)
+    assert [boxes[0, 3] for boxes, _ in found] == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_a_name_that_two_photographs_have_is_refused_with_both_paths(detector_of):
+    detector = detector_of(entries("1.jpg", "2.jpg"))
+    examples = photographs("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    with pytest.raises(ValueError, match="'1.jpg', which may be 'a/1.jpg' or 'b/1.jpg'"):
+        detector.check(examples)
+    # The same where only one of them is asked for, as by --splits.
+    with pytest.raises(ValueError, match="no proposals for a/1.jpg, and its 1.jpg may be another"):
+        detector.check(examples[:1])
+    assert detector.missing(examples[2:]) == []
+
+
+def test_an_entry_for_two_photographs_is_refused_whatever_they_are_called(detector_of):
+    # Data sets that say no path.
+    twins = [
+        SourceExample(name, "1.jpg", ("A dog .",), lambda: b"") for name in ("first", "second")
+    ]
+    with pytest.raises(ValueError, match="'first' or 'second'"):
+        detector_of(entries("1.jpg")).missing(twins)
+
+
+def test_two_entries_for_one_photograph_are_refused(detector_of):
+    with pytest.raises(ValueError, match="'x/1.jpg' or 'y/1.jpg'"):
+        detector_of(entries("x/1.jpg", "y/1.jpg")).missing(photographs("1.jpg"))
+    with pytest.raises(ValueError, match="'a/1.jpg' and './a/1.jpg'"):
+        detector_of(entries("a/1.jpg", "./a/1.jpg"))
+    with pytest.raises(ValueError, match="'1.jpg' stands in it twice"):
+        detector_of('{"1.jpg": {"boxes": []}, "1.jpg": {"boxes": []}}')
+
+
+def test_a_path_is_not_that_of_another_folder(detector_of):
+    assert detector_of(entries("x/1.jpg")).missing(photographs("a/1.jpg"))
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here (../shared)")
+def test_the_known_cases_have_their_own_boxes_or_are_refused():
+    examples = list(CsvCaptions(CASES / "images", CASES / "captions.csv").examples("train"))
+    found = FileProposals(CASES / "proposals_paths.json").detect([IMAGE] * 2, examples)
+    assert [boxes.tolist() for boxes, _ in found] == [[[0, 0, 0.5, 0.5]], [[0.5, 0.5, 1, 1]]]
+    with pytest.raises(ValueError, match="a/1.jpg.*b/1.jpg"):
+        FileProposals(CASES / "proposals_names.json").check(examples)
+
+
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_file_that_holds_no_proposals_is_refused(detector_of, content):
     with pytest.raises(ValueError, match="p.json"):
@@ -71,6 +143,9 @@ def test_a_file_that_holds_no_proposals_is_refused(detector_of, content):
         ({"boxes": [[0, 0, 1, 1]], "scores": ["good"]}, r"the scores \['good'\]"),
         ({"boxes": [[0, 0, 1, None]]}, "NaN"),
         ({"boxes": [[0, 0, 1, "x"]]}, r"the box \[0, 0, 1, 'x'\]"),
+        ({"boxes": [["0", "0", "1", "1"]]}, r"the box \['0', '0', '1', '1'\]"),
+        ({"boxes": [[False, False, True, True]]}, r"the box \[False"),
+        ({"boxes": [[0, 0, 1, 1]], "scores": [True]}, r"the scores \[True\]"),
     ],
 )
 def test_an_entry_of_another_form_is_named(detector_of, entry, reason):

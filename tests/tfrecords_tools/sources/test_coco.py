@@ -1,3 +1,5 @@
+import math
+import pathlib
 import pickle
 import shutil
 
@@ -5,6 +7,8 @@ import pytest
 from source_samples import SAMPLES, change_json, copy_sample, read_all, skips
 
 from tfrecords_tools.sources.coco import Coco
+
+CASES = pathlib.Path(__file__).parents[4] / "shared" / "cases" / "not_text"
 
 
 def build(folder=SAMPLES / "coco", boxes=False):
@@ -86,6 +90,44 @@ def test_bad_rows_are_skipped_and_listed(tmp_path):
         ("train", "5", "a photograph without captions"),
         ("dev", "42", "COCO_val2014_000000000042.jpg is not in --images"),
     ]
+
+
+def test_captions_that_are_no_text_and_ids_that_are_no_numbers_are_listed(tmp_path):
+    folder = copy_sample("coco", tmp_path)
+
+    def spoil(content):
+        content["images"] += [{"id": 1.5, "file_name": "a.jpg"}, {"id": 6, "file_name": None}]
+        content["annotations"] += [
+            {"id": 300, "image_id": 25, "caption": math.nan},
+            {"id": 301, "image_id": 25, "caption": ["a", "dog"]},
+            {"id": 302.5, "image_id": 25, "caption": "Of no number."},
+            {"id": 303, "image_id": 1.5, "caption": "Of no image."},
+            {"id": True, "image_id": 25, "caption": "Of no number either."},
+            {"id": 304, "image_id": math.inf, "caption": "Of no image either."},
+        ]
+
+    before = read_all(build(folder))["train"]
+    change_json(folder / "annotations" / "captions_train2014.json", spoil)
+    source = build(folder)
+    assert {key: own.captions for key, own in read_all(source)["train"].items()} == {
+        key: own.captions for key, own in before.items()
+    }
+    found = [row[1:] for row in skips(source)]
+    assert [where for where, _ in found] == [
+        *["1.5", "6", "25#302.5", "1.5#303", "25#true", "Infinity#304", "25#300", "25#301"]
+    ]
+    assert [reason for _, reason in found[-2:]] == [
+        "the caption is no text: NaN",
+        'the caption is no text: ["a", "dog"]',
+    ]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here (../shared)")
+def test_the_known_case_has_five_captions_that_are_no_text():
+    source = Coco(CASES / "images", CASES / "captions_train.json")
+    assert read_all(source) == {"train": {}}
+    reasons = [skip.reason for skip in source.skipped if "no text" in skip.reason]
+    assert len(reasons) == 5
 
 
 def test_a_photograph_in_two_files_stays_in_the_first(tmp_path):

@@ -25,6 +25,20 @@ def test_crowds_and_boxes_without_area_are_left_out_and_counted():
     ]
 
 
+def test_ids_that_are_no_whole_numbers_are_counted_and_not_cut(tmp_path):
+    path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
+
+    def spoil(content):
+        box = content["annotations"][0]
+        content["annotations"] += [{**box, "id": 99.5}, {**box, "id": 98, "image_id": 42.5}]
+        content["images"].append({**content["images"][0], "id": True})
+
+    change_json(path, spoil)
+    instances = CocoInstances(path)
+    assert len(instances.annotate(42, ())[0]) == 1
+    assert instances.leftovers(()) == ["3 entries whose ids are no whole numbers"]
+
+
 def test_a_second_box_of_an_id_is_left_out_and_counted(tmp_path):
     path = copy_sample("coco", tmp_path) / "annotations" / "instances_val2014.json"
 

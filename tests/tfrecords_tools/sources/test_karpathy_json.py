@@ -102,6 +102,42 @@ def test_bad_rows_are_skipped_and_listed(tmp_path):
     ]
 
 
+def test_captions_that_are_no_text_and_ids_that_are_no_numbers_are_listed(tmp_path):
+    path = copy_sample("karpathy_json", tmp_path) / "dataset_coco.json"
+
+    def spoil(content):
+        first, second, third, fourth = content["images"]
+        first["sentences"][0]["raw"] = 17
+        second["cocoid"] = 1.5
+        third["sentences"][0]["sentid"] = 0.5
+        fourth["imgid"] = 2.5
+        content["images"].append({**fourth, "filename": 3, "imgid": 9})
+
+    change_json(path, spoil)
+    source = KarpathyJson(SAMPLES / "coco", path)
+    examples = read_all(source)
+    assert examples["train"]["9"].captions == ("A bench with a dog on it.",)
+    assert examples["test"]["25"].captions == ("People are walking.",)
+    assert list(examples) == ["train", "test"]
+    reasons = sorted(row[2] for row in skips(source))
+    assert reasons == [
+        "the caption is no text: 17",
+        "the filename is no text",
+        "the imgid or the cocoid is no whole number: 1, 1.5",
+        "the imgid or the cocoid is no whole number: 2.5, 73",
+        "the sentid is no whole number",
+    ]
+
+
+@pytest.mark.parametrize("name", ["validation", "dev"])
+def test_other_names_of_val_are_dev(tmp_path, name):
+    path = copy_sample("karpathy_json", tmp_path) / "dataset_coco.json"
+    text = path.read_text()
+    assert '"val"' in text
+    path.write_text(text.replace('"val"', f'"{name}"'))
+    assert list(read_all(KarpathyJson(SAMPLES / "coco", path))["dev"]) == ["73"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -1,11 +1,14 @@
 import collections
 import dataclasses
+import json
+import math
 import pickle
 
+import pytest
 from written_records import contents, write
 
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
-from tfrecords_tools.sources.source import GeneratedExamples, Source
+from tfrecords_tools.sources.source import GeneratedExamples, Source, read_caption, whole_number
 from tfrecords_tools.write_settings import WriteSettings
 
 SETTINGS = WriteSettings(num_shards=2)
@@ -42,6 +45,19 @@ class Counting(ShapeScenes):
     def example(self, split, index):
         self.counts[split, index] += 1
         return super().example(split, index)
+
+
+@pytest.mark.parametrize("value", [math.nan, 17, 1.5, True, False, ["a", "dog"], {"en": "a dog"}])
+def test_a_caption_that_is_no_text_is_told(value):
+    text, reason = read_caption(value)
+    assert text is None and reason == f"the caption is no text: {json.dumps(value)}"
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, math.nan, math.inf, True, None, "x", "1.5", "\u0661", [1], {}, 2**63, 10**400]
+)
+def test_what_is_no_whole_number_is_not_cut_to_one(value):
+    assert whole_number(value) is None
 
 
 def test_slices_are_runs_of_the_split():
