@@ -38,9 +38,9 @@ def test_captions_splits_pixels_and_features_come_back(tmp_path):
             assert after.encoded_image == before.encoded_image
             np.testing.assert_array_equal(after.region_features, before.region_features)
     assert sorted(path.name for path in (folder / "images").iterdir()) == [
-        "a-2.jpg",
-        "a.jpg",
         "b.jpg",
+        "x_a.jpg",
+        "y_a.jpg",
     ]
 
 

@@ -108,8 +108,8 @@ def test_captions_that_are_no_text_and_ids_that_are_no_numbers_are_listed(tmp_pa
     def spoil(content):
         first, second, third, fourth = content["images"]
         first["sentences"][0]["raw"] = 17
-        second["cocoid"] = 1.5
-        third["sentences"][0]["sentid"] = 0.5
+        second["sentences"][0]["sentid"] = 0.5
+        third["cocoid"] = 1.5
         fourth["imgid"] = 2.5
         content["images"].append({**fourth, "filename": 3, "imgid": 9})
 
@@ -123,7 +123,7 @@ def test_captions_that_are_no_text_and_ids_that_are_no_numbers_are_listed(tmp_pa
     assert reasons == [
         "the caption is no text: 17",
         "the filename is no text",
-        "the imgid or the cocoid is no whole number: 1, 1.5",
+        "the imgid or the cocoid is no whole number: 2, 1.5",
         "the imgid or the cocoid is no whole number: 2.5, 73",
         "the sentid is no whole number",
     ]
