@@ -15,7 +15,7 @@ import os
 from absl import flags
 
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.sources.registry import DATASETS, check_source, make_source
+from tfrecords_tools.sources.registry import DATASETS, check_paths, check_source, make_source
 from tfrecords_tools.write_parses import write_parses
 from vsa_tf.errors import VsaTfError
 from vsa_tf.program import run
@@ -28,8 +28,11 @@ def define_flags(flag_values=flags.FLAGS):
     define = {"flag_values": flag_values}
     flags.DEFINE_string("dataset", None, f"Data set to parse: {', '.join(DATASETS)}.", **define)
     flags.DEFINE_string("images", None, "Directory or zip of the photographs.", **define)
-    flags.DEFINE_string(
-        "captions", None, "Directory or zip of the captions; for csv the file.", **define
+    flags.DEFINE_multi_string(
+        "captions",
+        None,
+        "Directory or zip of the captions, or the file; csv and coco take several.",
+        **define,
     )
     flags.DEFINE_string(
         "entities",
@@ -84,9 +87,7 @@ def _check(flag_values):
         )
     arguments = {name: flag_values[name].value for name in ("dataset", *_SOURCE_FLAGS)}
     check_source(**arguments)
-    for name in _SOURCE_FLAGS:
-        if arguments[name] and not os.path.exists(arguments[name]):
-            raise VsaTfError(f"--{name}={arguments[name]} does not exist")
+    check_paths(**arguments)
     directory = os.path.dirname(os.path.abspath(flag_values.output))
     if not os.path.isdir(directory) or os.path.isdir(flag_values.output):
         raise VsaTfError(

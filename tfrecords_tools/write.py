@@ -16,8 +16,15 @@ from absl import flags
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.encoders import REGION_FEATURES
+from tfrecords_tools.sources.hold_out import parse_shares
 from tfrecords_tools.sources.parsed_source import ParsedSource
-from tfrecords_tools.sources.registry import DATASETS, FEATURE_DATASETS, check_source, make_source
+from tfrecords_tools.sources.registry import (
+    DATASETS,
+    FEATURE_DATASETS,
+    check_paths,
+    check_source,
+    make_source,
+)
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError
@@ -35,10 +42,11 @@ def define_flags(flag_values=flags.FLAGS):
         "Directory or zip of the photographs; of tfds:NAME the directory of tensorflow-datasets.",
         **define,
     )
-    flags.DEFINE_string(
+    flags.DEFINE_multi_string(
         "captions",
         None,
-        "Directory or zip of the captions, or the file; of the features too, where they are given.",
+        "Directory or zip of the captions, or the file; of the features too, where they are given. "
+        "csv and coco take several, each with the flag.",
         **define,
     )
     flags.DEFINE_string(
@@ -57,6 +65,13 @@ def define_flags(flag_values=flags.FLAGS):
         "restval_in_train",
         False,
         "Whether Karpathy's restval joins train; else it is a split.",
+        **define,
+    )
+    flags.DEFINE_list(
+        "holdout",
+        None,
+        "Of csv: shares of the photographs without a split that become dev,test, by a hash of "
+        "their paths; by default 0.1,0.1 where no row has a split.",
         **define,
     )
     flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
@@ -152,6 +167,8 @@ def main(flag_values=flags.FLAGS):
         settings, source_arguments = _check(flag_values)
         make_pool = _beam_pool(flag_values) if flag_values.runner == "beam" else None
         source = make_source(**source_arguments)
+        for note in source.notes:
+            print(note)
         if flag_values.dependencies:
             source = ParsedSource(source, DependencyParses(flag_values.dependencies))
         num_workers = flag_values.num_workers
@@ -206,12 +223,11 @@ def _check(flag_values):
         "captions": flag_values.captions,
         "entities": flag_values.entities,
         "restval_in_train": flag_values.restval_in_train,
+        "holdout": flag_values.holdout and parse_shares(flag_values.holdout),
         "num_examples": num_examples,
     }
     check_source(**arguments)
-    for flag in ("images", "captions", "entities"):
-        if arguments[flag] and not os.path.exists(arguments[flag]):
-            raise VsaTfError(f"--{flag}={arguments[flag]} does not exist")
+    check_paths(**arguments)
     if flag_values.dependencies and not os.path.isfile(flag_values.dependencies):
         raise VsaTfError(f"--dependencies={flag_values.dependencies} is not a file")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from mini_flickr8k import files, write_zips
+from mini_flickr8k import files, jpeg, write_zips
 from program_runs import run_program
 from source_samples import SAMPLES
 
@@ -27,6 +27,22 @@ run = functools.partial(run_program, write)
         (
             ["--dataset=csv", "--output_dir=x", "--images=/absent", "--captions=/"],
             "/absent does not exist",
+        ),
+        (
+            ["--dataset=precomp", "--output_dir=x", "--captions=/", "--captions=/tmp"],
+            "--captions once for --dataset=precomp. Received: /, /tmp",
+        ),
+        (
+            ["--dataset=csv", "--output_dir=x", "--images=/", "--captions=/", "--captions=/absent"],
+            "--captions=/absent does not exist",
+        ),
+        (
+            ["--dataset=csv", "--output_dir=x", "--images=/", "--captions=/", "--holdout=1"],
+            "--holdout=DEV,TEST, two shares.* Received: 1$",
+        ),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--holdout=0.1,0.1"],
+            "no --holdout for --dataset=shape_scenes",
         ),
         (["--dataset=shape_scenes", "--output_dir=x", "--images=/"], "Expected no --images"),
         (["--dataset=shape_scenes", "--output_dir=/dev/null"], "not a directory"),
@@ -136,6 +152,37 @@ def test_what_the_rows_of_precomputed_features_are_is_said(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "train: the rows of its array are captions" in printed
     assert "dev: the rows of its array are images" in printed
+
+
+def test_own_photographs_without_splits_are_held_out_and_it_is_said(tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(12):
+        (images / f"{number}.jpg").write_bytes(jpeg(seed=number))
+    # Two tables, each with captions that the other has not.
+    rows = [f"{number}.jpg,A dog number {number} .\n" for number in range(12)]
+    (tmp_path / "first.csv").write_text("".join(rows[:7]))
+    lines = [json.dumps({"file_name": f"{n}.jpg", "text": "A cat sits ."}) for n in range(5, 12)]
+    (tmp_path / "second.jsonl").write_text("\n".join([*lines, '{"file_name": "0.jpg"}']))
+    arguments = [
+        *("--dataset=csv", f"--images={images}", f"--captions={tmp_path / 'first.csv'}"),
+        *(f"--captions={tmp_path / 'second.jsonl'}", f"--output_dir={tmp_path / 'out'}"),
+        "--num_workers=0",
+    ]
+    run(*arguments)
+    printed = capsys.readouterr().out
+    assert (
+        "12 photographs have no split: by a hash of their paths 1 are held out for dev" in printed
+    )
+    assert "10 photographs to train on are few" in printed
+    assert "second.jsonl: 1 rows cannot be read, first line 8" in printed
+    info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
+    counts = {name: split["num_images"] for name, split in info["splits"].items()}
+    assert counts == {"train": 10, "dev": 1, "test": 1} and info["num_skipped"] == 1
+    assert sum(split["num_sentences"] for split in info["splits"].values()) == 14
+    # Another hold-out makes other records, also where the counts are alike.
+    with pytest.raises(VsaTfError, match="holdout is 0.1,0.1 there and 0.11,0.1 now"):
+        run(*arguments, "--holdout=0.11,0.1")
 
 
 @pytest.mark.parametrize("detector", ["selective_search", "edge_boxes:/absent"])

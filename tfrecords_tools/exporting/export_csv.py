@@ -3,7 +3,7 @@
 import csv
 
 from tfrecords_tools.exporting.exported_directory import ImageFolder, left_out, read_records
-from tfrecords_tools.sources.csv_captions import COLUMNS
+from tfrecords_tools.sources.caption_tables import COLUMNS
 
 
 def export_csv(info, splits, folder, report):

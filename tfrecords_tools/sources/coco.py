@@ -4,6 +4,7 @@ Source: Chen et al., "Microsoft COCO captions: data collection and evaluation se
 """
 
 import functools
+import os
 import re
 
 from tfrecords_tools.archive import Archive, normal_path
@@ -11,18 +12,18 @@ from tfrecords_tools.sources.annotation_file import AnnotationFile
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.photograph_names import file_names
-from tfrecords_tools.sources.source import SourceExample, shown, whole_number
+from tfrecords_tools.sources.source import SourceExample, shown, split_name, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 _OFFICIAL_COUNTS = {
     "2014": {"train": 82_783, "dev": 40_504},
     "2017": {"train": 118_287, "dev": 5000},
 }
-_SPLITS = {"train": "train", "dev": "val", "test": "test"}
+_NAMES = r"captions_(train|val|validation|dev|test)\d*\.json"
 
 
 class Coco(CaptionSource):
-    """Parses `captions_{train,val,test}{2014,2017}.json`; `val` is the split `dev`.
+    """Parses `captions_{train,val,test}{2014,2017}.json`; `val`, or `validation`, is `dev`.
 
     The test photographs of COCO have no published captions; other data sets in its format, without
     a year, may have `captions_test.json`. Karpathy's splits, which most papers report on, are the
@@ -31,7 +32,7 @@ class Coco(CaptionSource):
     Args:
         images: directory or zip of the photographs, in any folders: `file_name` is a path in it or
             the last parts of one.
-        captions: directory or zip that holds captions of one year, or one file.
+        captions: directory or zip that holds captions of one year, or a file; or a list of these.
         instances: directory or zip that holds `instances_*.json`, or one file; None for no boxes.
 
     Raises:
@@ -78,28 +79,29 @@ class Coco(CaptionSource):
         boxes = {} if self._instances is None else self._instances.checksums()
         return dict(sorted({**self._checksums, **boxes}.items()))
 
-    def _find(self, path):
-        found = AnnotationFile.find(path, r"captions_(train|val|test)\d*\.json")
+    def _find(self, paths):
+        paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        received = ", ".join(repr(str(path)) for path in paths)
+        found = [file for path in paths for file in AnnotationFile.find(path, _NAMES)]
         if not found:
             advice = (
                 "Get annotations_trainval2014.zip (or 2017) from https://cocodataset.org and pass "
                 "it as --captions."
             )
-            if AnnotationFile.find(path, r"dataset_.*\.json"):
+            if any(AnnotationFile.find(path, r"dataset_.*\.json") for path in paths):
                 advice = "For Karpathy's file give --dataset=karpathy_json."
             raise FileNotFoundError(
                 "Expected captions_train2014.json and captions_val2014.json (or 2017). "
-                f"Received: {str(path)!r}, which holds neither. {advice}"
+                f"Received: {received}, which holds neither. {advice}"
             )
-        files = {
-            split: [file for file in found if file.name.startswith(f"captions_{part}")]
-            for split, part in _SPLITS.items()
-        }
+        files = {split: [] for split in ("train", "dev", "test")}
+        for file in found:
+            files[split_name(re.fullmatch(_NAMES, file.name)[1])].append(file)
         years = {re.sub(r"\D", "", file.name) for file in found}
         if len(years) > 1 or any(len(several) > 1 for several in files.values()):
             raise ValueError(
                 "Expected the captions of one year, each split once. Received: "
-                f"{', '.join(file.name for file in found)} in {str(path)!r}. Pass a directory with "
+                f"{', '.join(file.name for file in found)} in {received}. Pass a directory with "
                 "those that you mean."
             )
         (self._year,) = years

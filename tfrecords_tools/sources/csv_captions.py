@@ -1,63 +1,99 @@
-"""Anybody's photographs: a CSV table of paths and captions."""
+"""Anybody's photographs: tables of paths and captions."""
 
-import csv
+import collections
+import dataclasses
 import functools
-import hashlib
-import io
 import os
 import posixpath
 import re
 
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, normal_path
+from tfrecords_tools.sources.caption_tables import read_tables
+from tfrecords_tools.sources.hold_out import DEFAULT_SHARES, hold_out, parse_shares
 from tfrecords_tools.sources.photograph_names import file_names
-from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption
+from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption, split_name
 
-COLUMNS = ("path", "caption", "split")
 DEFAULT_SPLIT = "train"
+# Where captions have commas but no quotes, their ends look like splits.
+_SPLIT = re.compile(
+    r"(train|restval|trainval|minival|dev|test|testall|fold|split|extra)([_0-9]\w*|[A-Z])?",
+    re.ASCII,
+)
+_ANY_SPLIT = re.compile(r"\w+", re.ASCII)
+# Of fewer a model that knows nothing learns little.
+_FEW = 100
+_IMAGE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+
+
+@dataclasses.dataclass
+class _Photograph:
+    """What the tables say of one photograph.
+
+    Attributes:
+        split: the first that a row names, with the table that does; None where none does.
+        num_rows: of captions, usable or not.
+        captions: list of `(row's number among those of the photograph, text)`.
+    """
+
+    split: tuple[str, str] | None = None
+    num_rows: int = 0
+    captions: list = dataclasses.field(default_factory=list)
 
 
 class CsvCaptions(Source):
-    """Parses a CSV table `path,caption[,split]`, one caption a row.
+    """Parses tables `path,caption[,split]`, one caption a row: CSV, JSON or JSON lines.
 
-    A first row of column names is optional; with it the columns may come in any order. Rows of the
-    same path are captions of one photograph.
+    Rows of the same path are captions of one photograph. A first row of column names is optional;
+    with it the columns may come in any order. `val` and `validation` are the split `dev`. Rows
+    without a split are of `train` where others of their table have one. Photographs of tables
+    without splits have those that the tables' names tell (`train.csv`, `captions_val.csv`), if any
+    tells another than train; else some are held out for `dev` and `test`, by a hash of their paths.
 
     Args:
-        images: directory or zip; paths of the table are relative to it.
-        captions: the CSV file, UTF-8; or a directory or zip that holds one.
+        images: directory or zip; paths are relative to it, or to the table's own folder in it, or
+            absolute, or the last parts of one path.
+        captions: the table, UTF-8; or a directory or zip of tables; or a list of these.
+        holdout: `(dev, test)`, the shares of the photographs without a split that are held out.
+            None: a tenth each, if no row has a split.
 
     Raises:
         OSError: when a file is missing or unreadable.
-        ValueError: when the table holds no usable row.
+        ValueError: when the tables hold no usable row, or a hold-out is asked for where each
+            photograph has a split.
     """
 
     name = "csv"
 
-    def __init__(self, images, captions):
+    def __init__(self, images, captions, holdout=None):
+        captions = [captions] if isinstance(captions, (str, os.PathLike)) else list(captions)
+        holdout = holdout if holdout is None else parse_shares(holdout)
         self._images = Archive(images)
-        self._skipped = []
-        self._checksums = {}
-        rows, self._numbers, self._num_rows = {}, {}, {}
-        for number, path, caption, split in self._rows(self._read_table(captions)):
-            self._add(rows, number, path, caption, split)
-        if not rows:
+        self._names = set(self._images.names())
+        self._skipped, self.notes = [], []
+        tables, repeated = read_tables(captions)
+        self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
+        self._checksums = {table.name: table.sha256 for table in tables}
+        self._several = len(tables) > 1
+        self._conflicts, self._single_words = [], []
+        photographs = {}
+        for table in tables:
+            for where, reason in table.faults:
+                self._skip("", table, where, reason)
+            self._read(table, _default_split(table, tables, holdout), photographs)
+        photographs = {path: own for path, own in photographs.items() if own.captions}
+        if not photographs:
             first = f" First reason: {self._skipped[0].reason}." if self._skipped else ""
             raise ValueError(
-                "Expected rows path,caption[,split] whose paths are in --images. "
-                f"Received: {os.fspath(captions)!r} with no usable row.{first}"
+                "Expected rows path,caption[,split] whose paths are in --images. Received: "
+                f"{', '.join(repr(os.fspath(path)) for path in captions)} with no usable row."
+                f"{first}"
             )
-        self._examples = {}
-        filenames = file_names(rows)
-        for path, (split, texts) in rows.items():
-            self._examples.setdefault(split, []).append(
-                SourceExample(
-                    source_id=path,
-                    filename=filenames[path],
-                    captions=tuple(texts),
-                    read_image=functools.partial(self._images.read, path),
-                    path=path,
-                )
-            )
+        splits = self._divide(photographs, holdout)
+        self._numbers = {
+            path: [number for number, _ in own.captions] for path, own in photographs.items()
+        }
+        self._examples = self._make_examples(photographs, splits)
+        self._note(photographs, tables)
 
     @property
     def skipped(self):
@@ -65,11 +101,11 @@ class CsvCaptions(Source):
         return list(self._skipped)
 
     def splits(self):
-        """Returns the splits in the order of their first row."""
+        """Returns the splits in the order of their first row, of a hold-out train first."""
         return tuple(self._examples)
 
     def checksums(self):
-        """Returns the SHA-256 of the table, by name."""
+        """Returns the SHA-256 of each table, by name, and the shares of a hold-out."""
         return dict(self._checksums)
 
     def caption_numbers(self, example):
@@ -82,90 +118,186 @@ class CsvCaptions(Source):
             raise ValueError(f"Expected a split of {self.splits()}. Received: {split!r}")
         yield from self._examples[split]
 
-    def _read_table(self, path):
-        path = os.fspath(path)
-        if os.path.isfile(path) and not path.lower().endswith(".zip"):
-            name = os.path.basename(path)
-            with open(path, "rb") as file:
-                data = file.read()
-        else:
-            archive = Archive(path)
-            tables = [name for name in archive.names() if name.lower().endswith(".csv")]
-            if len(tables) != 1:
-                raise FileNotFoundError(
-                    f"Expected one .csv file. Received: {path!r}, which holds {len(tables)}. "
-                    "Pass the file itself as --captions."
+    def _read(self, table, default, photographs):
+        counts = _photographs_by_split(table)
+        # Tables often lie beside the photographs.
+        folder = os.path.relpath(table.folder or os.curdir, os.path.abspath(self._images.path))
+        folder = "" if table.folder is None else folder.replace(os.sep, "/")
+        for row in table.rows:
+            split = split_name(row.split)
+            if split and not _is_split(split, table, counts):
+                reason = (
+                    "Expected a split, train, dev (val) or test, or another that a column split "
+                    f"names for several photographs. Received: {row.split[:60]!r} (a caption with "
+                    "commas needs quotes)"
                 )
-            name = posixpath.basename(tables[0])
-            data = archive.read(tables[0])
-        self._checksums[name] = hashlib.sha256(data).hexdigest()
-        return data.removeprefix(b"\xef\xbb\xbf")
-
-    def _rows(self, data):
-        """Yields `(line, path, caption bytes, split)`; lines that are not such rows are skipped."""
-        # Bytes that are not UTF-8 pass through as surrogates, so that one caption, not the whole
-        # table, is lost with them.
-        text = data.decode("utf-8", "surrogateescape")
-        reader = csv.reader(io.StringIO(text, newline=""))
-        order = None
-        while True:
+                self._skip("", table, row.where, reason)
+                continue
+            split = split or default
             try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                self._skip("", f"line {reader.line_num}", f"not CSV: {error}")
+                path = self._find(folder, row.path)
+                reason = f"{_printable(row.path)!r} is not in --images"
+            except ValueError as error:
+                path, reason = None, str(error)
+            if path is None:
+                self._skip(split or "", table, row.where, reason)
                 continue
-            if order is None:
-                header = [column.strip().lower() for column in row]
-                if set(COLUMNS[:2]) <= set(header) <= set(COLUMNS):
-                    order = [header.index(name) for name in COLUMNS if name in header]
-                    continue
-                order = range(len(COLUMNS))
-            if not any(column.strip() for column in row):
-                continue
-            if not 2 <= len(row) <= len(COLUMNS) or max(order[: len(row)]) >= len(row):
-                self._skip(
-                    "",
-                    f"line {reader.line_num}",
-                    f"Expected path,caption[,split]. Received: {len(row)} columns "
-                    "(a caption with commas needs quotes)",
+            self._add(table, row, split, path, photographs.setdefault(path, _Photograph()))
+
+    def _add(self, table, row, split, path, photograph):
+        number = photograph.num_rows
+        photograph.num_rows += 1
+        text, reason = read_caption(row.caption)
+        if text is None:
+            self._skip(split or "", table, row.where, f"{_printable(path)!r}: {reason}")
+            return
+        if split and photograph.split is None:
+            photograph.split = split, table.name
+        known = photograph.split and photograph.split[0]
+        if split and known != split:
+            self._skip(split, table, row.where, f"{_printable(path)!r} is already in split {known}")
+            self._conflicts.append((path, *photograph.split, split, table.name))
+            return
+        if len(text.split()) == 1:
+            self._single_words.append(f"{self._where(table, row.where)}: {text!r}")
+        photograph.captions.append((number, text))
+
+    def _find(self, folder, path):
+        """Returns the photograph of a path in a table that lies in `folder` of the images, or None.
+
+        Raises:
+            ValueError: when two may be meant.
+        """
+        beside, from_root = normal_path(posixpath.join(folder, path)), normal_path(path)
+        if beside not in self._names:
+            return self._images.locate(path)
+        if from_root in self._names and from_root != beside:
+            raise ValueError(
+                f"Expected a path of one photograph. Received: {path!r}, which may be "
+                f"{from_root!r} or {beside!r}. Name it by its folders."
+            )
+        return beside
+
+    def _divide(self, photographs, holdout):
+        """Returns `{path: split}` of the photographs, in their order."""
+        splits = {path: own.split and own.split[0] for path, own in photographs.items()}
+        free = [path for path, split in splits.items() if split is None]
+        if holdout is not None and not free:
+            raise ValueError(
+                f"Expected no --holdout: every photograph has a split. Received: {_shown(holdout)}"
+            )
+        if holdout is None and len(free) < len(splits):
+            return {path: split or DEFAULT_SPLIT for path, split in splits.items()}
+        held_out = hold_out(free, holdout)
+        counts = collections.Counter(held_out.values())
+        if len(counts) > 1:
+            shares = _shown(holdout or DEFAULT_SHARES)
+            self._checksums["holdout"] = shares
+            self.notes.append(
+                f"{len(free)} photographs have no split: by a hash of their paths {counts['dev']} "
+                f"are held out for dev and {counts['test']} for test, {counts['train']} are train "
+                f"(--holdout={shares})"
+            )
+        splits |= held_out
+        order = {"train": 0, "dev": 1, "test": 2}
+        return dict(sorted(splits.items(), key=lambda item: order.get(item[1], len(order))))
+
+    def _make_examples(self, photographs, splits):
+        filenames, examples = file_names(photographs), {}
+        for path, split in splits.items():
+            examples.setdefault(split, []).append(
+                SourceExample(
+                    source_id=path,
+                    filename=filenames[path],
+                    captions=tuple(text for _, text in photographs[path].captions),
+                    read_image=functools.partial(self._images.read, path),
+                    path=path,
                 )
-                continue
-            path, caption, *split = (row[place] for place in order if place < len(row))
-            yield (
-                reader.line_num,
-                path.strip(),
-                caption.encode("utf-8", "surrogateescape"),
-                (split[0].strip() if split else "") or DEFAULT_SPLIT,
+            )
+        return examples
+
+    def _note(self, photographs, tables):
+        """Says in a line each what people should know who wrote the tables."""
+
+        def add(line):
+            self.notes.append(_printable(line))
+
+        for table in tables:
+            if table.faults:
+                where, reason = table.faults[0]
+                count = len(table.faults)
+                add(f"{table.name}: {count} rows cannot be read, first {where}: {reason}")
+        own = [row for row in self._conflicts if row[2] == row[4]]
+        for rows, what in (
+            (own, "in two splits"),
+            ([row for row in self._conflicts if row not in own], "in other splits by another file"),
+        ):
+            if rows:
+                path, split, table, other, other_table = rows[0]
+                add(
+                    f"photographs {what}: {len({row[0] for row in rows})}, first {path}, {split} "
+                    f"in {table} and {other} in {other_table}; the first holds, {len(rows)} rows "
+                    "are skipped"
+                )
+        if self._single_words:
+            total = sum(len(own.captions) for own in photographs.values())
+            add(
+                f"{len(self._single_words)} of {total} captions are of one word, first "
+                f"{self._single_words[0]}; sentences teach more"
+            )
+        bare = [
+            path
+            for path in self._images.names()
+            if path not in photographs and path.lower().endswith(_IMAGE)
+        ]
+        if bare:
+            add(f"{len(bare)} photographs of --images have no caption, first {bare[0]}")
+        counts = {split: len(own) for split, own in self._examples.items()}
+        num_train = counts.get("train", 0)
+        if 0 < num_train < _FEW:
+            add(
+                f"{num_train} photographs to train on are few: a model that begins from nothing "
+                f"needs {_FEW} or more"
+            )
+        if num_train and "dev" not in counts:
+            add(
+                "no photograph is in dev, which training needs: name some in the column split, or "
+                "hold out some of those without a split (--holdout=0.2,0.2)"
             )
 
-    def _add(self, rows, number, path, caption, split):
-        where = f"line {number}"
-        # Split names become file names.
-        if not re.fullmatch(r"[A-Za-z0-9_]+", split):
-            self._skip("", where, f"Expected a split of letters, digits and _. Received: {split!r}")
-            return
-        shown = path.encode("utf-8", "replace").decode()
-        try:
-            path = self._images.locate(path)
-        except ValueError as error:
-            self._skip(split, where, str(error))
-            return
-        if path is None:
-            self._skip(split, where, f"{shown!r} is not in --images")
-            return
-        row = self._num_rows[path] = self._num_rows.get(path, -1) + 1
-        text, reason = read_caption(caption)
-        if text is None:
-            self._skip(split, where, f"{path!r}: {reason}")
-            return
-        known = rows.setdefault(path, (split, []))
-        if known[0] != split:
-            self._skip(split, where, f"{path!r} is already in split {known[0]}")
-            return
-        known[1].append(text)
-        self._numbers.setdefault(path, []).append(row)
+    def _where(self, table, where):
+        return f"{table.name} {where}" if self._several else where
 
-    def _skip(self, split, source_id, reason):
-        self._skipped.append(Skip(split, source_id, reason))
+    def _skip(self, split, table, where, reason):
+        self._skipped.append(Skip(split, self._where(table, where), reason))
+
+
+def _photographs_by_split(table):
+    """Returns how many photographs have each split that the rows name."""
+    pairs = {(split_name(row.split), row.path) for row in table.rows if row.split}
+    return collections.Counter(split for split, _ in pairs)
+
+
+def _is_split(name, table, counts):
+    if _SPLIT.fullmatch(name):
+        return True
+    return table.has_names and counts[name] > 1 and bool(_ANY_SPLIT.fullmatch(name))
+
+
+def _default_split(table, tables, holdout):
+    """Returns the split of rows that name none; None where it is open."""
+    counts = _photographs_by_split(table)
+    if any(_is_split(name, table, counts) for name in counts):
+        return DEFAULT_SPLIT if holdout is None else None
+    # A file of train alone is to be divided.
+    if any(other.named_split() not in ("", DEFAULT_SPLIT) for other in tables):
+        return table.named_split() or None
+    return None
+
+
+def _printable(path):
+    return path.encode("utf-8", "replace").decode()
+
+
+def _shown(shares):
+    return ",".join(f"{share:g}" for share in shares)

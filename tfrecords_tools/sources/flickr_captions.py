@@ -8,7 +8,7 @@ from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.photograph_names import file_names, source_ids
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import DEV_NAMES, SourceExample
 from vsa_tf.file_reading import split_lines
 
 _KEY = re.compile(r"(.+)#(\d+)\s*")
@@ -92,10 +92,22 @@ class FlickrCaptions(CaptionSource):
     def _read_lists(self, archives):
         lists = {}
         for split, file in self.split_files.items():
-            places = ((archive, archive.find(file)) for archive in archives)
-            archive, found = next((place for place in places if place[1]), (None, None))
-            if found is None:
+            files = [file]
+            if split == "dev":
+                files += [re.sub("dev|val", name, file) for name in DEV_NAMES]
+            places = [
+                (name, archive, found)
+                for name in dict.fromkeys(files)
+                for archive in archives
+                if (found := archive.find(name)) is not None
+            ]
+            if not places:
                 continue
+            file, archive, found = places[0]
+            if any(name != file for name, _, _ in places):
+                raise ValueError(
+                    f"Expected one list of the split {split}. Received: {file} and {places[-1][0]}."
+                )
             lines = split_lines(self._digest(file, archive.read(found)))
             names = (line.decode("utf-8", "replace").strip() for line in lines)
             lists[split] = list(dict.fromkeys(name + self.list_suffix for name in names if name))

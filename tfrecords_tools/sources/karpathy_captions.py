@@ -9,17 +9,10 @@ import posixpath
 from tfrecords_tools.archive import normal_path
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names, source_ids
-from tfrecords_tools.sources.source import shown, whole_number
+from tfrecords_tools.sources.source import shown, split_name, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
-_SPLITS = {
-    "train": "train",
-    "restval": "restval",
-    "val": "dev",
-    "validation": "dev",
-    "dev": "dev",
-    "test": "test",
-}
+_SPLITS = ("train", "restval", "dev", "test")
 _OFFICIAL_COUNTS = {
     "flickr8k": {"train": 6000, "dev": 1000, "test": 1000},
     "flickr30k": {"train": 29_000, "dev": 1014, "test": 1000},
@@ -99,8 +92,7 @@ class KarpathyCaptions(CaptionSource):
 
     def splits(self):
         """Returns the names of the splits that the file has."""
-        splits = dict.fromkeys(_SPLITS.values())
-        return tuple(split for split in splits if split in self._photographs)
+        return tuple(split for split in _SPLITS if split in self._photographs)
 
     def _add_all(self, items):
         paths = [_path(item) for item in items]
@@ -113,9 +105,9 @@ class KarpathyCaptions(CaptionSource):
                 self._add(split, item, path, names[path], stems[path])
 
     def _split(self, name):
-        split = _SPLITS.get(name) if isinstance(name, str) else None
-        if split is None:
-            raise ValueError(f"the split {name!r}, none of {', '.join(_SPLITS)}")
+        split = split_name(name) if isinstance(name, str) else None
+        if split not in _SPLITS:
+            raise ValueError(f"the split {name!r}, none of train, restval, val and test")
         return "train" if split == "restval" and self._restval_in_train else split
 
     def _add(self, split, item, path, filename, stem):

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import DEV_NAMES, SourceExample
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import open_array, split_lines
 from vsa_tf.files import file_sha256
@@ -21,6 +21,8 @@ _SPLITS = ("train", "dev", "test", "testall")
 
 class Precomp(CaptionSource):
     """Parses `{train,dev,test,testall}_ims.npy` and `{train,dev,test,testall}_caps.txt`.
+
+    `val` and `validation` stand for `dev`, too.
 
     There are no photographs: the examples bring features. An array `[N, D]` has one an image; one
     `[N, R, D]` has those of R regions, whose mean becomes the feature of the whole frame, region 0.
@@ -53,10 +55,12 @@ class Precomp(CaptionSource):
         self._captions, self._steps = {}, {}
         self.layout = {}
         sizes = {}
+        self._files = {}
         for split in _SPLITS:
-            paths = [os.path.join(self._folder, name) for name in _file_names(split)]
-            if not any(map(os.path.exists, paths)):
+            paths = self._paths(split)
+            if paths is None:
                 continue
+            self._files[split] = paths
             rows = _open(paths[0])
             self._captions[split] = self._read_captions(paths[1])
             self._steps[split] = _captions_step(split, rows, len(self._captions[split]))
@@ -78,6 +82,20 @@ class Precomp(CaptionSource):
         """Returns the names of the splits whose files were found."""
         return tuple(self._captions)
 
+    def _paths(self, split):
+        """Returns the paths of the array and the captions of a split, of which one may lack."""
+        found = []
+        for name in DEV_NAMES if split == "dev" else (split,):
+            paths = [
+                os.path.join(self._folder, f"{name}{end}") for end in ("_ims.npy", "_caps.txt")
+            ]
+            if any(map(os.path.exists, paths)):
+                found.append(paths)
+        if len(found) > 1:
+            names = " and ".join(os.path.basename(paths[0]) for paths in found)
+            raise ValueError(f"Expected one array of the split {split}. Received: {names}.")
+        return found[0] if found else None
+
     def _read_captions(self, path):
         try:
             with open(path, "rb") as file:
@@ -91,7 +109,7 @@ class Precomp(CaptionSource):
         return split_lines(data)
 
     def _parse(self, split):
-        lines, path = self._captions[split], os.path.join(self._folder, _file_names(split)[0])
+        lines, path = self._captions[split], self._files[split][0]
         for image in range(len(lines) // CAPTIONS_PER_IMAGE):
             source_id = f"{split}-{image:06d}"
             first = image * CAPTIONS_PER_IMAGE
@@ -107,10 +125,6 @@ class Precomp(CaptionSource):
                         _read_features, path, image * self._steps[split]
                     ),
                 )
-
-
-def _file_names(split):
-    return f"{split}_ims.npy", f"{split}_caps.txt"
 
 
 @functools.lru_cache(maxsize=len(_SPLITS))

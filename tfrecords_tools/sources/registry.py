@@ -1,6 +1,7 @@
 """Data sets by name, as `--dataset` of `tfrecords_tools.write` takes them."""
 
 import importlib
+import os
 
 # What each data set is made from, so that a missing flag is named before anything is read.
 _REQUIRED = {
@@ -42,7 +43,7 @@ _REQUIRED = {
     },
     "csv": {
         "images": "the directory or zip of the photographs",
-        "captions": "the CSV file, rows path,caption[,split]",
+        "captions": "a table of rows path,caption[,split]: CSV, JSON or JSON lines",
     },
     "shape_scenes": {},
     "tfds:NAME[/CONFIG][:VERSION]": {},
@@ -53,6 +54,7 @@ _OPTIONAL = {
     "coco": ("entities",),
     "karpathy_json": ("entities", "restval_in_train"),
     "neuraltalk": ("restval_in_train",),
+    "csv": ("holdout",),
     "shape_scenes": ("num_examples",),
     "tfds:NAME[/CONFIG][:VERSION]": ("images",),
 }
@@ -70,7 +72,7 @@ _CLASSES = {
     "pascal1k": ("pascal1k", "Pascal1k", ("images", "captions")),
     "neuraltalk": ("neuraltalk", "Neuraltalk", ("captions", "restval_in_train")),
     "precomp": ("precomp", "Precomp", ("captions",)),
-    "csv": ("csv_captions", "CsvCaptions", ("images", "captions")),
+    "csv": ("csv_captions", "CsvCaptions", ("images", "captions", "holdout")),
 }
 
 # Forms of --dataset; the last stands for every data set of tensorflow-datasets.
@@ -78,6 +80,8 @@ DATASETS = tuple(_REQUIRED)
 _TFDS = "tfds:"
 # Those that bring features in place of photographs.
 FEATURE_DATASETS = ("neuraltalk", "precomp")
+# Those whose captions may lie in several files, given one by one.
+_SEVERAL_CAPTIONS = ("coco", "csv")
 DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
 
 
@@ -88,6 +92,7 @@ def make_source(
     captions=None,
     entities=None,
     restval_in_train=False,
+    holdout=None,
     num_examples=None,
     seed=0,
 ):
@@ -96,9 +101,10 @@ def make_source(
     Args:
         dataset: one of `DATASETS`.
         images: directory or zip of photographs, or the directory of tensorflow-datasets.
-        captions: directory, zip or file of sentences.
+        captions: directory, zip or file of sentences, or a list of them.
         entities: directory or zip of Flickr30K Entities, or of COCO's instances.
         restval_in_train: whether Karpathy's `restval` joins `train`.
+        holdout: `(dev, test)` shares of the photographs of tables that name no split.
         num_examples: `(train, dev, test)` counts of a generated data set.
         seed: of a generated data set.
 
@@ -114,9 +120,12 @@ def make_source(
         "captions": captions,
         "entities": entities,
         "restval_in_train": restval_in_train,
+        "holdout": holdout,
         "num_examples": num_examples,
     }
     check_source(dataset, **arguments)
+    if dataset not in _SEVERAL_CAPTIONS and isinstance(captions, (list, tuple)):
+        (arguments["captions"],) = captions
     if dataset.startswith(_TFDS):
         module = importlib.import_module("tfrecords_tools.sources.tfds_builder")
         return module.TfdsBuilder(dataset.removeprefix(_TFDS), images)
@@ -146,3 +155,21 @@ def check_source(dataset, **arguments):
                 f"Expected no --{flag} for --dataset={dataset}, which does not use it. "
                 f"Received: {value!r}"
             )
+    captions = arguments.get("captions")
+    if isinstance(captions, (list, tuple)) and len(captions) > 1 and kind not in _SEVERAL_CAPTIONS:
+        raise ValueError(
+            f"Expected --captions once for --dataset={dataset}. Received: {', '.join(captions)}"
+        )
+
+
+def check_paths(**arguments):
+    """Checks that what a data set is made from is there.
+
+    Raises:
+        ValueError: naming the flag and the path.
+    """
+    for flag in ("images", "captions", "entities"):
+        given = arguments[flag] or []
+        for path in [given] if isinstance(given, str) else given:
+            if not os.path.exists(path):
+                raise ValueError(f"--{flag}={path} does not exist")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 Box = tuple[float, float, float, float]
+# What the split of validation is called, by us and by others.
+DEV_NAMES = ("dev", "val", "validation", "valid")
 # Longer "captions" are paragraphs or damage; the longest of Flickr8K and Flickr30K has 82 words.
 MAX_CAPTION_WORDS = 200
 
@@ -26,6 +28,7 @@ class Source:
             for photographs.
         layout: `{split: what the rows of its array are}`, of sources of arrays.
         is_parsed: whether its examples bring dependency relations.
+        notes: lines on what was read that its user should know, one a subject.
         skipped: sequence of `Skip`, what was left out so far: complete once every split's examples
             were read.
     """
@@ -35,6 +38,7 @@ class Source:
     feature_size = None
     layout = {}
     is_parsed = False
+    notes = ()
     skipped = ()
 
     def splits(self):
@@ -183,6 +187,20 @@ def read_caption(data):
     if num_words > MAX_CAPTION_WORDS:
         return None, f"the caption has {num_words} words (at most {MAX_CAPTION_WORDS})"
     return text, None
+
+
+def split_name(name):
+    """Returns our name of a split as others call it.
+
+    Example:
+
+    >>> [split_name(name) for name in ("Train", "val", "validation", "test", "train_2")]
+    ['train', 'dev', 'dev', 'test', 'train_2']
+    """
+    lower = name.lower()
+    if lower in DEV_NAMES:
+        return "dev"
+    return lower if lower in ("train", "test") else name
 
 
 def whole_number(value):

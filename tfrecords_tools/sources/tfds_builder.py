@@ -9,10 +9,9 @@ import json
 import re
 
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import SourceExample, split_name
 from tfrecords_tools.sources.tfds_features import TfdsFeatures, load_tfds
 
-_SPLITS = {"validation": "dev", "val": "dev", "valid": "dev"}
 # Photographs that are passed over one by one: further on the records are opened anew.
 _FEW = 100
 
@@ -48,7 +47,7 @@ class TfdsBuilder(CaptionSource):
         self._features = TfdsFeatures.find(builder.info.features)
         self._splits = {}
         for own, info in builder.info.splits.items():
-            split = _SPLITS.get(own, own)
+            split = split_name(own)
             if split in self._splits:
                 raise ValueError(
                     f"Expected one split for dev. Received: {self._splits[split].name} and {own} "

@@ -162,6 +162,16 @@ def test_captions_of_two_years_are_refused(tmp_path):
     assert Coco(folder.parent, folder / "captions_val2017.json").splits() == ("dev",)
 
 
+def test_files_may_be_given_one_by_one_and_validation_is_dev(tmp_path):
+    folder = copy_sample("coco", tmp_path)
+    val = folder / "annotations" / "captions_val2014.json"
+    val = val.rename(val.with_name("captions_validation2014.json"))
+    source = Coco(folder, [folder / "annotations" / "captions_train2014.json", val])
+    assert source.splits() == ("train", "dev")
+    with pytest.raises(ValueError, match="each split once"):
+        Coco(folder, [val, folder / "annotations"])
+
+
 def test_missing_files_say_what_to_get(tmp_path):
     with pytest.raises(FileNotFoundError, match="annotations_trainval2014.zip"):
         Coco(SAMPLES / "coco", tmp_path)

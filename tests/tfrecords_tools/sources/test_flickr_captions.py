@@ -239,6 +239,15 @@ def test_lists_of_flickr30k_may_lie_with_entities(tmp_path):
         flickr30k(folder, entities=False)
 
 
+def test_lists_of_other_names_of_val_are_dev_and_two_are_refused(tmp_path):
+    folder = copy_sample("flickr30k", tmp_path)
+    other = (folder / "texts" / "val.txt").rename(folder / "texts" / "validation.txt")
+    assert list(read_all(flickr30k(folder))["dev"]) == ["1003"]
+    other.with_name("dev.txt").write_bytes(other.read_bytes())
+    with pytest.raises(ValueError, match="one list of the split dev. Received: dev.txt and valid"):
+        flickr30k(folder)
+
+
 def test_missing_parts_of_flickr30k_are_skipped_and_listed(tmp_path):
     folder = copy_sample("flickr30k", tmp_path)
     (folder / "flickr30k-images" / "1002.jpg").unlink()

@@ -20,6 +20,20 @@ def test_both_layouts_are_told_apart_within_one_set():
     np.testing.assert_array_equal(examples["dev"]["dev-000000"].read_features(), [[9, 10, 11, 12]])
 
 
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_other_names_of_dev_are_read_and_two_are_refused(tmp_path, name):
+    folder = copy_sample("precomp", tmp_path)
+    for end in ("ims.npy", "caps.txt"):
+        (folder / f"dev_{end}").rename(folder / f"{name}_{end}")
+    source = Precomp(folder)
+    assert source.splits() == ("train", "dev") and source.layout["dev"] == "images"
+    (example,) = read_all(source)["dev"].values()
+    assert example.source_id == "dev-000000" and example.read_features()[0, 0] == 9
+    (folder / "dev_caps.txt").write_text("")
+    with pytest.raises(ValueError, match=f"dev_ims.npy and {name}_ims.npy"):
+        Precomp(folder)
+
+
 def test_the_frame_of_regions_is_their_mean():
     (example,) = Precomp(SAMPLES / "precomp_regions").examples("test")
     # (1 + 3 + 5) / 3 and (2 + 6 + 4) / 3.

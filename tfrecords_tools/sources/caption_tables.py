@@ -1,0 +1,291 @@
+"""Tables of photographs and captions: CSV, JSON, and JSON lines."""
+
+import csv
+import io
+import os
+import re
+from typing import NamedTuple
+
+from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.sources.photograph_names import file_names
+from tfrecords_tools.sources.source import shown, split_name
+from vsa_tf.file_reading import decode_text, parse_json, split_lines
+
+COLUMNS = ("path", "caption", "split")
+# What others call them.
+_SYNONYMS = {
+    "path": ("path", "file_name", "filename", "file", "image", "image_path"),
+    "caption": ("caption", "text", "sentence"),
+    "split": ("split",),
+}
+_SEVERAL = ("captions", "texts", "sentences")
+_TABLE = r"(?i).*\.(csv|tsv|json|jsonl|ndjson)"
+_PHOTOGRAPH = re.compile(r"(?i).+\.(jpe?g|png|gif|bmp|webp|tiff?|heic|heif|avif)")
+_NEEDS_QUOTES = "a caption with commas needs quotes"
+
+
+class Row(NamedTuple):
+    """One caption of a table.
+
+    Attributes:
+        where: its line or entry.
+        path: of the photograph, as written.
+        caption: bytes or a string; or what a JSON file has in its place.
+        split: as written, "" where there is none.
+    """
+
+    where: str
+    path: str
+    caption: object
+    split: str
+
+
+class CaptionTable:
+    """The rows of a file.
+
+    A table of commas (or tabs, or semicolons) may name its columns in the first row; else they are
+    path, caption and split. JSON is a list, or a line each, of objects with such entries, or an
+    object of paths and captions.
+
+    Args:
+        file: an `AnnotationFile`.
+        name: of the file, as it is told from others.
+        folder: where it lies; None in a zip.
+
+    Attributes:
+        rows: list of `Row`.
+        faults: list of `(where, reason)` of lines and entries that are no row, one a lost row.
+        has_names: whether columns are named.
+        sha256: of the file.
+
+    Raises:
+        OSError: when the file cannot be read.
+        ValueError: when it is JSON of another form.
+    """
+
+    def __init__(self, file, name, folder):
+        self.name, self.folder = name, folder
+        self.rows, self.faults = [], []
+        data = file.read()
+        self.sha256 = file.sha256
+        if re.search(r"(?i)\.(json|jsonl|ndjson)$", file.name):
+            self.has_names = True
+            self._read_json(data, not file.name.lower().endswith(".json"))
+        else:
+            lines = list(io.StringIO(decode_text(data), newline=""))
+            self._read_lines(lines, "\t" if file.name.lower().endswith(".tsv") else ",")
+
+    def named_split(self):
+        """Returns the split that the file's name tells, or its folder's name; or ""."""
+        stem = re.sub(r"\.\w+$", "", os.path.basename(self.name))
+        if stem.lower() == "metadata" and self.folder is not None:
+            stem = os.path.basename(self.folder)
+        words = {split_name(word) for word in re.split(r"[\W_]+", stem)}
+        found = words & {"train", "dev", "test"}
+        return found.pop() if len(found) == 1 else ""
+
+    def _read_lines(self, lines, usual):
+        first = next((line for line in lines if line.strip()), "")
+        headers = ((mark, _columns(_fields(first, mark))) for mark in (usual, "\t", ";"))
+        delimiter, columns = next((pair for pair in headers if pair[1]), (usual, None))
+        self.has_names = columns is not None
+        columns = columns or {"path": 0, "caption": 1, "split": 2}
+        is_first = self.has_names
+        for number, row in self._records(lines, delimiter, columns["path"]):
+            if not any(field.strip() for field in row):
+                continue
+            if is_first:
+                size, is_first = len(_stripped(row, 0)), False
+                continue
+            size = size if self.has_names else max(columns.values()) + 1
+            self._add_fields(f"line {number}", _stripped(row, size), columns, size)
+
+    def _records(self, lines, delimiter, path_column):
+        """Yields `(line number, fields)`; a line whose quotes do not close is a fault of its own.
+
+        A text may have line ends within its quotes. Where a quote is not closed, what follows are
+        rows, and the next quote opens a text of another row: they are told by their photographs.
+        """
+        start = 0
+        while start < len(lines):
+            rest = (lines[number] for number in range(start, len(lines)))
+            reader = csv.reader(rest, delimiter=delimiter, skipinitialspace=True, strict=True)
+            try:
+                row = next(reader)
+                # What stands before the path may end in the line that has it.
+                inside = lines[start + 1 : start + reader.line_num - (path_column > 0)]
+                is_whole = not any(_is_row(line, delimiter, path_column) for line in inside)
+            except csv.Error as error:
+                is_whole, reason = False, str(error)
+            else:
+                reason = "it runs into the next rows"
+            if is_whole:
+                yield start + 1, row
+                start += reader.line_num
+                continue
+            self.faults.append(
+                (
+                    f"line {start + 1}",
+                    f"Expected quotes that close, and two for one within a text. Received: "
+                    f"{lines[start].strip()[:60]!r} ({reason})",
+                )
+            )
+            start += 1
+
+    def _add_fields(self, where, row, columns, size):
+        # The split may be left out where it is the last.
+        least = size - 1 if columns.get("split") == size - 1 else size
+        if not least <= len(row) <= size:
+            expected = "path,caption[,split]" if least < size else f"{size} columns"
+            reason = f"Expected {expected}. Received: {len(row)} columns ({_NEEDS_QUOTES})"
+            self.faults.append((where, reason))
+            return
+        values = {name: row[place] for name, place in columns.items() if place < len(row)}
+        # `read_caption` tells what is not UTF-8.
+        caption = values["caption"].encode("utf-8", "surrogateescape")
+        self._add(where, values["path"], caption, values.get("split", ""))
+
+    def _add(self, where, path, caption, split):
+        self.rows.append(Row(where, path.strip(), caption, split.strip()))
+
+    def _read_json(self, data, has_lines):
+        try:
+            content = self._json_lines(data) if has_lines else parse_json(data, self.name)
+        except ValueError:
+            # Lines are also found under the other ending.
+            content = self._json_lines(data)
+            if not content:
+                raise
+        if isinstance(content, dict) and "images" in content:
+            other = "coco" if "annotations" in content else "karpathy_json"
+            raise ValueError(
+                f"Expected entries of path and caption in {self.name}. Received: a file of another "
+                f"form. Give --dataset={other} for it."
+            )
+        if isinstance(content, dict) and not _named(content):
+            content = [{"path": path, "captions": given} for path, given in content.items()]
+        if isinstance(content, dict):
+            content = [content]
+        if not isinstance(content, list):
+            raise ValueError(
+                f"Expected entries of path and caption in {self.name}. Received: {shown(content)}"
+            )
+        for number, entry in enumerate(content, 1):
+            if not isinstance(entry, tuple):
+                entry = (f"entry {number}", entry)
+            self._add_entry(*entry)
+
+    def _json_lines(self, data):
+        """Returns a list of `(where, object)`; where there is none, the lines are no faults."""
+        entries, faults = [], []
+        for number, line in enumerate(split_lines(data), 1):
+            if not line.strip():
+                continue
+            where = f"line {number}"
+            try:
+                entries.append((where, parse_json(line, where)))
+            except ValueError as error:
+                faults.append((where, str(error)))
+        if entries:
+            self.faults += faults
+        return entries
+
+    def _add_entry(self, where, entry):
+        named = _named(entry) if isinstance(entry, dict) else {}
+        path, split = (entry[named[name]] if name in named else "" for name in ("path", "split"))
+        captions = [entry[named["caption"]]] if "caption" in named else []
+        if "captions" in named:
+            several = entry[named["captions"]]
+            captions += several if isinstance(several, list) else [several]
+        if not captions or not isinstance(path, str) or not path:
+            reason = f"Expected a path (file_name) and a caption (text). Received: {shown(entry)}"
+            self.faults.append((where, reason))
+        elif split is not None and not isinstance(split, str):
+            self.faults.append((where, f"Expected text as a split. Received: {shown(split)}"))
+        else:
+            for caption in captions:
+                self._add(where, path, caption, split or "")
+
+
+def read_tables(paths):
+    """Reads the tables that `--captions` names.
+
+    Args:
+        paths: list of files, and of directories and zips of files.
+
+    Returns:
+        `(tables, repeated)`: a list of `CaptionTable`, and the names of files that hold what one
+        before them does.
+
+    Raises:
+        OSError: when a file is missing or cannot be read, or a directory holds none.
+        ValueError: when a file is JSON of another form.
+    """
+    found = []
+    for path in map(os.fspath, paths):
+        is_file = os.path.isfile(path) and not path.lower().endswith(".zip")
+        files = AnnotationFile.find(path, r"(?s).*" if is_file else _TABLE)
+        if not files:
+            raise FileNotFoundError(
+                "Expected .csv, .json or .jsonl files of captions. Received: "
+                f"{path!r}, which holds 0. Pass the file itself as --captions."
+            )
+        for file in files:
+            full = file.path if is_file else os.path.join(path, file.path)
+            folder = os.path.dirname(os.path.abspath(full)) if os.path.isfile(full) else None
+            found.append((file, full, folder))
+    names = file_names(os.path.normpath(full) for _, full, _ in found)
+    tables, repeated, seen = [], [], set()
+    for file, full, folder in found:
+        table = CaptionTable(file, names[os.path.normpath(full)], folder)
+        if table.sha256 in seen:
+            repeated.append(table.name)
+        else:
+            seen.add(table.sha256)
+            tables.append(table)
+    return tables, repeated
+
+
+def _fields(line, delimiter):
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def _columns(fields):
+    """Returns `{column: place}` where the fields name a path and a caption; else None."""
+    places = {}
+    for place, field in enumerate(fields):
+        name = _column(field)
+        if name is not None and places.setdefault(name, place) != place:
+            return None
+    return places if {"path", "caption"} <= set(places) else None
+
+
+def _column(name):
+    name = name.strip().lower()
+    return next((own for own, names in _SYNONYMS.items() if name in names), None)
+
+
+def _named(entry):
+    """Returns which entries of an object are the path, the caption or captions, and the split."""
+    named = {}
+    for name in entry:
+        column = "captions" if name.lower() in _SEVERAL else _column(name)
+        if column is not None:
+            named.setdefault(column, name)
+    return named
+
+
+def _stripped(row, least):
+    """Returns a row without empty fields after its last one, as spreadsheets write them."""
+    last = max([least, *(place for place, field in enumerate(row, 1) if field.strip())])
+    return row[:last]
+
+
+def _is_row(line, delimiter, path_column):
+    fields = _fields(line, delimiter)
+    return len(fields) > 1 and bool(
+        _PHOTOGRAPH.fullmatch("".join(fields[path_column:][:1]).strip())
+    )
