@@ -112,7 +112,7 @@ class FileProposals:
             ValueError: naming the first of them, and how many there are; or as `missing`.
         """
         missing = self.missing(examples)
-        names = [example.path or example.filename for example in missing]
+        names = [example.filename for example in missing]
         if not names:
             return
         bare = posixpath.basename(names[0])
