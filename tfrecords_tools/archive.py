@@ -102,10 +102,9 @@ class Archive:
     def _below(self, path):
         """Returns the files that are meant where a path begins above the archive."""
         found = set()
-        for root in {os.path.abspath(self.path), os.path.realpath(self.path)}:
-            folders = "/" + root.replace(os.sep, "/").strip("/")
-            for full in self._by_basename.get(posixpath.basename(path), ()):
-                whole = f"{folders}/{full}"
+        for full in self._by_basename.get(posixpath.basename(path), ()):
+            for root in {os.path.abspath(self.path), os.path.realpath(self.path)}:
+                whole = f"{root.replace(os.sep, '/').rstrip('/')}/{full}"
                 if whole == path or (path[:1] != "/" and whole.endswith("/" + path)):
                     found.add(full)
         return sorted(found)

@@ -37,6 +37,31 @@ def test_find_takes_the_least_deep_file_and_matches_whole_path_parts(path):
     assert archive.find("other.txt") is None
 
 
+def test_a_path_means_the_one_file_that_ends_in_it(path):
+    archive = Archive(path)
+    assert archive.locate("./x\\a.txt") == "x/a.txt"
+    # The whole name is meant before the end of another.
+    assert archive.locate("x/a.txt") == "x/a.txt"
+    assert archive.locate("y/a.txt") == "x/y/a.txt"
+    assert archive.locate("b.txt") == "b.txt"
+    for other in ("z/a.txt", "c.txt", "../b.txt", "/b.txt", "", "."):
+        assert archive.locate(other) is None
+    with pytest.raises(ValueError, match="'a.txt', which may be 'x/a.txt' or 'x/y/a.txt'"):
+        archive.locate("a.txt")
+
+
+def test_a_path_may_begin_above_the_archive(tmp_path):
+    folder = tmp_path / "photographs"
+    (folder / "x").mkdir(parents=True)
+    (folder / "x" / "a.txt").write_text("")
+    (tmp_path / "link").symlink_to(folder)
+    archive = Archive(tmp_path / "link")
+    for path in (f"{folder}/x/a.txt", f"{tmp_path}/link/x/a.txt", "photographs/x/a.txt"):
+        assert archive.locate(path) == "x/a.txt"
+    assert archive.locate("/photographs/x/a.txt") is None
+    assert archive.locate("others/x/a.txt") is None
+
+
 def test_missing_file_is_an_os_error(path):
     with pytest.raises(OSError):
         Archive(path).read("absent.txt")

@@ -51,6 +51,7 @@ class CaptionTable:
         file: an `AnnotationFile`.
         name: of the file, as it is told from others.
         folder: where it lies; None in a zip.
+        is_photograph: function of a path; whether there is one.
 
     Attributes:
         rows: list of `Row`.
@@ -63,8 +64,8 @@ class CaptionTable:
         ValueError: when it is JSON of another form.
     """
 
-    def __init__(self, file, name, folder):
-        self.name, self.folder = name, folder
+    def __init__(self, file, name, folder, is_photograph):
+        self.name, self.folder, self._is_photograph = name, folder, is_photograph
         self.rows, self.faults = [], []
         data = file.read()
         self.sha256 = file.sha256
@@ -114,7 +115,7 @@ class CaptionTable:
                 row = next(reader)
                 # What stands before the path may end in the line that has it.
                 inside = lines[start + 1 : start + reader.line_num - (path_column > 0)]
-                is_whole = not any(_is_row(line, delimiter, path_column) for line in inside)
+                is_whole = not any(self._is_row(line, delimiter, path_column) for line in inside)
             except csv.Error as error:
                 is_whole, reason = False, str(error)
             else:
@@ -131,6 +132,13 @@ class CaptionTable:
                 )
             )
             start += 1
+
+    def _is_row(self, line, delimiter, path_column):
+        fields = _fields(line, delimiter)
+        if len(fields) <= max(1, path_column):
+            return False
+        path = fields[path_column].strip()
+        return bool(_PHOTOGRAPH.fullmatch(path)) or self._is_photograph(path)
 
     def _add_fields(self, where, row, columns, size):
         # The split may be left out where it is the last.
@@ -207,11 +215,12 @@ class CaptionTable:
                 self._add(where, path, caption, split or "")
 
 
-def read_tables(paths):
+def read_tables(paths, is_photograph):
     """Reads the tables that `--captions` names.
 
     Args:
         paths: list of files, and of directories and zips of files.
+        is_photograph: function of a path; whether there is one.
 
     Returns:
         `(tables, repeated)`: a list of `CaptionTable`, and the names of files that hold what one
@@ -237,7 +246,7 @@ def read_tables(paths):
     names = file_names(os.path.normpath(full) for _, full, _ in found)
     tables, repeated, seen = [], [], set()
     for file, full, folder in found:
-        table = CaptionTable(file, names[os.path.normpath(full)], folder)
+        table = CaptionTable(file, names[os.path.normpath(full)], folder, is_photograph)
         if table.sha256 in seen:
             repeated.append(table.name)
         else:
@@ -282,10 +291,3 @@ def _stripped(row, least):
     """Returns a row without empty fields after its last one, as spreadsheets write them."""
     last = max([least, *(place for place, field in enumerate(row, 1) if field.strip())])
     return row[:last]
-
-
-def _is_row(line, delimiter, path_column):
-    fields = _fields(line, delimiter)
-    return len(fields) > 1 and bool(
-        _PHOTOGRAPH.fullmatch("".join(fields[path_column:][:1]).strip())
-    )

@@ -70,7 +70,7 @@ class CsvCaptions(Source):
         self._images = Archive(images)
         self._names = set(self._images.names())
         self._skipped, self.notes = [], []
-        tables, repeated = read_tables(captions)
+        tables, repeated = read_tables(captions, lambda path: normal_path(path) in self._names)
         self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
         self._checksums = {table.name: table.sha256 for table in tables}
         self._several = len(tables) > 1
@@ -123,6 +123,8 @@ class CsvCaptions(Source):
         # Tables often lie beside the photographs.
         folder = os.path.relpath(table.folder or os.curdir, os.path.abspath(self._images.path))
         folder = "" if table.folder is None else folder.replace(os.sep, "/")
+        # Of each photograph there are several rows.
+        find = functools.cache(functools.partial(self._find, folder))
         for row in table.rows:
             split = split_name(row.split)
             if split and not _is_split(split, table, counts):
@@ -134,11 +136,7 @@ class CsvCaptions(Source):
                 self._skip("", table, row.where, reason)
                 continue
             split = split or default
-            try:
-                path = self._find(folder, row.path)
-                reason = f"{_printable(row.path)!r} is not in --images"
-            except ValueError as error:
-                path, reason = None, str(error)
+            path, reason = find(row.path)
             if path is None:
                 self._skip(split or "", table, row.where, reason)
                 continue
@@ -163,20 +161,23 @@ class CsvCaptions(Source):
         photograph.captions.append((number, text))
 
     def _find(self, folder, path):
-        """Returns the photograph of a path in a table that lies in `folder` of the images, or None.
+        """Returns the photograph of a path in a table that lies in `folder` of the images.
 
-        Raises:
-            ValueError: when two may be meant.
+        Returns:
+            `(name in the images, None)`, or None and why there is none.
         """
         beside, from_root = normal_path(posixpath.join(folder, path)), normal_path(path)
-        if beside not in self._names:
-            return self._images.locate(path)
-        if from_root in self._names and from_root != beside:
-            raise ValueError(
-                f"Expected a path of one photograph. Received: {path!r}, which may be "
-                f"{from_root!r} or {beside!r}. Name it by its folders."
-            )
-        return beside
+        if beside in self._names:
+            if from_root in self._names and from_root != beside:
+                return None, (
+                    f"Expected a path of one photograph. Received: {path!r}, which may be "
+                    f"{from_root!r} or {beside!r}. Name it by its folders."
+                )
+            return beside, None
+        try:
+            return self._images.locate(path), f"{_printable(path)!r} is not in --images"
+        except ValueError as error:
+            return None, str(error)
 
     def _divide(self, photographs, holdout):
         """Returns `{path: split}` of the photographs, in their order."""

@@ -7,12 +7,13 @@ Guillaumin, Mensink, Verbeek and Schmid, "TagProp", 2009.
 import functools
 import hashlib
 import html
+import itertools
 import re
 
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import DEV_NAMES, SourceExample, split_name
 from vsa_tf.file_reading import decode_text
 
 _LIST = "iaprtc12_{split}_list.txt"
@@ -72,11 +73,14 @@ class IaprTc12(CaptionSource):
 
     def _read_lists(self):
         lists = {}
-        for split in self.official_counts:
-            name = _LIST.format(split=split)
+        # Nobody has published one for dev.
+        for own in ("train", *DEV_NAMES, "test"):
+            split, name = split_name(own), _LIST.format(split=own)
             found = self._texts.find(name)
             if found is None:
                 continue
+            if split in lists:
+                raise ValueError(f"Expected one list of the split {split}. Received: {name} too.")
             keys = {}
             for word in decode_text(self._digest(name, self._texts.read(found))).split():
                 match = _KEY.fullmatch(word)
@@ -92,12 +96,13 @@ class IaprTc12(CaptionSource):
                 "guillaumin/data/iccv09/iaprtc12.20091111.tar.bz2 and put its lists beside "
                 "annotations_complete_eng."
             )
-        both = set(lists.get("train", ())) & set(lists.get("test", ()))
-        if both:
-            raise ValueError(
-                f"Expected each photograph in one split. Received: {min(both)} in the lists of "
-                "train and test."
-            )
+        for first, second in itertools.combinations(lists, 2):
+            both = set(lists[first]) & set(lists[second])
+            if both:
+                raise ValueError(
+                    f"Expected each photograph in one split. Received: {min(both)} in the lists of "
+                    f"{first} and {second}."
+                )
         return lists
 
     def _image(self, key):

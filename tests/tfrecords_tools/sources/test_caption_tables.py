@@ -14,7 +14,7 @@ CASES = pathlib.Path(__file__).parents[4] / "shared" / "cases"
 def read(tmp_path, text, name="captions.csv"):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    ((table,), _) = read_tables([path])
+    ((table,), _) = read_tables([path], ["folder/without_ending"].__contains__)
     return table
 
 
@@ -79,6 +79,12 @@ class TestQuotes:
         table = read(tmp_path, f'1.jpg,"a red bus\n2.jpg,two dogs\n{end}')
         paths = [own.path for own in table.rows]
         assert paths == ["2.jpg", *(["3.jpg"] if end else [])] and faults(table) == ["line 1"]
+
+    def test_rows_are_told_by_endings_and_by_the_photographs_there_are(self, tmp_path):
+        table = read(tmp_path, 'first,"a red bus\nfolder/without_ending,two dogs"\n3.jpg,a cat\n')
+        assert [own.path for own in table.rows] == ["folder/without_ending", "3.jpg"]
+        table = read(tmp_path, 'first,"a red bus\nand, last, two dogs"\n3.jpg,a cat\n')
+        assert [own.path for own in table.rows] == ["first", "3.jpg"]
 
     @pytest.mark.parametrize("row", ['1.jpg,"a "red" bus"', '1.jpg,"a bus" in red', '1.jpg,"a"b"c'])
     def test_quotes_within_quotes_are_named_and_not_dropped(self, tmp_path, row):
@@ -169,7 +175,7 @@ def test_a_directory_gives_all_its_tables_and_each_content_once(tmp_path):
     (tmp_path / "x" / "b.csv").write_text("3.jpg,a cow\n")
     (tmp_path / "c.csv").write_text("1.jpg,a dog\n")
     (tmp_path / "README.md").write_text("No table.")
-    tables, repeated = read_tables([tmp_path, tmp_path / "b.csv"])
+    tables, repeated = read_tables([tmp_path, tmp_path / "b.csv"], [].__contains__)
     assert [own.path for table in tables for own in table.rows] == ["2.jpg", "1.jpg", "3.jpg"]
     assert [table.name for table in tables][0] == "a.jsonl" and len(repeated) == 2
     assert len({table.name for table in tables}) == 3
@@ -185,5 +191,5 @@ def test_a_directory_gives_all_its_tables_and_each_content_once(tmp_path):
     ],
 )
 def test_the_known_cases_lose_one_row_which_is_named(file, paths):
-    ((table,), _) = read_tables([CASES / file])
+    ((table,), _) = read_tables([CASES / file], [].__contains__)
     assert [own.path for own in table.rows] == paths and faults(table) == ["line 2"]

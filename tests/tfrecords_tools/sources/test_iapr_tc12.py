@@ -66,6 +66,16 @@ def test_photograph_in_two_splits_is_refused(tmp_path):
         IaprTc12(folder, folder)
 
 
+def test_a_list_of_validation_is_dev(tmp_path):
+    folder = copy_sample("iapr_tc12", tmp_path)
+    (folder / "iaprtc12_train_list.txt").write_text("00/25\n")
+    (folder / "iaprtc12_validation_list.txt").write_text("01/1000\n")
+    assert list(read_all(IaprTc12(folder, folder))["dev"]) == ["01/1000"]
+    (folder / "iaprtc12_val_list.txt").write_text("01/1000\n")
+    with pytest.raises(ValueError, match="one list of the split dev"):
+        IaprTc12(folder, folder)
+
+
 def test_missing_files_say_what_to_get(tmp_path):
     folder = copy_sample("iapr_tc12", tmp_path)
     with pytest.raises(ValueError, match="images/FOLDER/NUMBER.jpg"):

@@ -137,6 +137,9 @@ def test_photographs_that_neuraltalk_captioned_are_a_test_split(tmp_path):
         ("b", ("a picture of b",), 0.0),
         ("a", ("a picture of a",), 1.0),
     ]
+    results[0]["candidate"]["text"] = 17
+    (folder / "result_struct.json").write_text(json.dumps({"imgblobs": results}))
+    assert ("test", "a#1", "the caption is no text: 17") in skips(Neuraltalk(folder))
     (folder / "tasks.txt").write_text("b.jpg\nc.png\n")
     with pytest.raises(ValueError, match="no caption of c.png"):
         Neuraltalk(folder)
