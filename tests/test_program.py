@@ -139,7 +139,7 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("alignment", ["--caption_method=beam"], "--caption_method is not for.*leave it out"),
         ("alignment", ["--beam_size=3"], "--beam_size is not for"),
         ("alignment", ["--retrieval=exact"], "--retrieval is not for"),
-        ("alignment", ["--num_neighbors=60"], "--num_neighbors is not for"),
+        ("alignment", ["--num_neighbors=6"], "--num_neighbors is not for"),
         ("m_rnn", ["--query=dog"], "--query is not for.* m_rnn"),
         ("dvsa_rnn", ["--word_magnitudes=words.json"], "--word_magnitudes is not for.* dvsa_rnn"),
         ("m_rnn", ["--retrieval=shortlist"], "--retrieval=shortlist needs --shortlist_model"),

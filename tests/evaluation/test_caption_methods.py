@@ -6,13 +6,13 @@ from tests.evaluation.small_splits import CAPTIONS, load_split, make_captioner
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
-from vsa_tf.evaluate import CAPTION_METHODS
 from vsa_tf.evaluation.caption_methods import (
     CaptionMethods,
     GeneratedCaptions,
     caption_split,
     generate_captions,
 )
+from vsa_tf.evaluation.check_options import CHOICES
 from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
@@ -62,7 +62,7 @@ def _with_hypotheses(methods, texts, neighbors):
     return methods
 
 
-@pytest.mark.parametrize("method", CAPTION_METHODS)
+@pytest.mark.parametrize("method", CHOICES["caption_method"])
 def test_every_method_gives_each_image_a_caption(methods, data, training, method):
     captions = methods.captions(method)
     assert len(captions) == data.records.num_images
@@ -171,7 +171,7 @@ def test_neighbors_may_be_near_in_the_models_refined_features(model, data, train
     np.testing.assert_allclose(methods._features(training), features[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", CAPTION_METHODS)
+@pytest.mark.parametrize("method", CHOICES["caption_method"])
 def test_images_without_captions_help_nobody_and_still_get_one(model, tmp_path_factory, method):
     captions = (CAPTIONS[0], (), *CAPTIONS[1:])
     training = load_split(tmp_path_factory.mktemp("records"), captions)

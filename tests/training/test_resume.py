@@ -277,7 +277,7 @@ def test_magnitudes_and_queries(runs, tmp_path):
         runs[1],
         split="dev",
         word_magnitudes=tmp_path / "words.json",
-        queries=["a red circle"],
+        query=["a red circle"],
         say=lines.append,
     )
     tables = json.loads((tmp_path / "words.json").read_text("utf-8"))
@@ -300,4 +300,4 @@ def test_an_unknown_split_is_refused(runs):
 
 def test_a_query_without_words_is_refused(runs):
     with pytest.raises(VsaTfError, match="has no words"):
-        evaluate_model(runs[1], queries=["..."])
+        evaluate_model(runs[1], query=["..."])

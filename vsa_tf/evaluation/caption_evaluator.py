@@ -53,10 +53,10 @@ class CaptionEvaluator:
             }
         }
         methods = CaptionMethods(model, data, self.settings, self._caption_options, self._splits)
-        if self._caption_options.caption_methods:
+        if self._caption_options.caption_method:
             metrics["captions_by_method"] = {
                 method: self.scores(methods.captions(method), data, options)
-                for method in self._caption_options.caption_methods
+                for method in self._caption_options.caption_method
             }
         if self._caption_options.retrieval != "none":
             metrics |= probability_retrieval(

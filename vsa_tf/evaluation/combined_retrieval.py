@@ -4,12 +4,9 @@ import numpy as np
 
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
+from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
-from vsa_tf.scoring.phrase_distances import (
-    DEFAULT_PHRASE_WEIGHT,
-    combined_distance,
-    phrase_distances,
-)
+from vsa_tf.scoring.phrase_distances import combined_distance, phrase_distances
 
 WEIGHTS = tuple(step / 20 for step in range(21))
 _QUICK = EvaluationOptions(intervals=False)

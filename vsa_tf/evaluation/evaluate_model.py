@@ -7,6 +7,7 @@ import pathlib
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
+from vsa_tf.evaluation.check_options import check_options
 from vsa_tf.evaluation.correlation_baseline import fit_correlation_baseline
 from vsa_tf.evaluation.evaluation import (
     CaptionOptions,
@@ -37,7 +38,7 @@ def evaluate_model(
     beam_size=None,
     shortlist_model=None,
     word_magnitudes=None,
-    queries=(),
+    query=(),
     phrase_model=None,
     baseline=None,
     say=silent,
@@ -55,7 +56,7 @@ def evaluate_model(
         beam_size: of a caption generator, in place of what it was trained with.
         shortlist_model: model_dir of an alignment model, for `captions.retrieval=shortlist`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
-        queries: snippets of text whose best regions an alignment model finds and says.
+        query: snippets of text whose best regions an alignment model finds and says.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
             `FragmentModel`, for T eq. 8.
         baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
@@ -66,8 +67,22 @@ def evaluate_model(
         The content of `output`.
 
     Raises:
-        VsaTfError: records or model cannot be used, or do not belong together.
+        VsaTfError: what is asked is not for the model (`check_options`, before anything is loaded);
+            records or model cannot be used, or do not belong together.
     """
+    check_options(
+        model_dir,
+        options,
+        captions,
+        retrieval,
+        output,
+        beam_size=beam_size,
+        shortlist_model=shortlist_model,
+        word_magnitudes=word_magnitudes,
+        query=query,
+        phrase_model=phrase_model,
+        baseline=baseline,
+    )
     trained = TrainedModel(model_dir)
     settings = trained.settings
     if beam_size is not None:
@@ -107,9 +122,9 @@ def evaluate_model(
             evaluation.embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
         )
         write_json(word_magnitudes, table)
-    for query in queries:
-        hits = snippet_regions(trained.model, query, evaluation.embedded, data)
-        for line in _query_lines(query, hits, data):
+    for text in query:
+        hits = snippet_regions(trained.model, text, evaluation.embedded, data)
+        for line in _query_lines(text, hits, data):
             say(line)
     return report
 

@@ -1,10 +1,9 @@
-"""What an evaluation is asked, may look at, and answers, whatever the model."""
+"""What an evaluation is asked, may look at, and answers, whatever the model. No TensorFlow here."""
 
 import dataclasses
 from collections.abc import Callable
 
-from vsa_tf.data.split_data import SplitData
-from vsa_tf.scoring.phrase_distances import DEFAULT_PHRASE_WEIGHT
+from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class CaptionOptions:
     """What is asked of a caption generator besides its own captions.
 
     Attributes:
-        caption_methods: other ways of writing captions, see `CaptionMethods`.
+        caption_method: other ways of writing captions, see `CaptionMethods`.
         num_hypotheses: n, the beams that are reranked.
         num_neighbors: k, the similar training images whose captions rank them.
         neighbor_features: `encoder` or `refined`, what tells similar images.
@@ -41,7 +40,7 @@ class CaptionOptions:
         num_normalization_images: training images of the mean in M eq. 7.
     """
 
-    caption_methods: tuple = ()
+    caption_method: tuple = ()
     num_hypotheses: int = 10
     num_neighbors: int = 60
     neighbor_features: str = "encoder"
@@ -80,8 +79,8 @@ class GivenSplits:
             `SplitData` that it reads; None: sentences are compared as wholes alone.
     """
 
-    training: SplitData | None = None
-    dev: SplitData | None = None
+    training: object | None = None
+    dev: object | None = None
     shortlist_model: Callable | None = None
     phrase_model: Callable | None = None
 

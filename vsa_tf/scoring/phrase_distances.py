@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
 from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import DEFAULT_BLOCK_BYTES, max_sum_scores
-
-# T section 5.6: "experimentally found to give the best results".
-DEFAULT_PHRASE_WEIGHT = 0.2
 
 
 def phrase_distances(

@@ -6,6 +6,9 @@ from typing import ClassVar
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.network_settings import NetworkSettings, setting
 
+# T section 5.6: "experimentally found to give the best results".
+DEFAULT_PHRASE_WEIGHT = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class TwoBranchSettings(NetworkSettings):

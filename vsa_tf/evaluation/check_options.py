@@ -1,0 +1,196 @@
+"""What may be asked of an evaluation of a model, before anything is loaded. No TensorFlow here."""
+
+import dataclasses
+import pathlib
+
+from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
+from vsa_tf.settings import Settings
+
+CHOICES = {
+    "caption_method": (
+        "greedy",
+        "beam",
+        "consensus_bleu",
+        "consensus_cider",
+        "oracle_bleu",
+        "oracle_cider",
+        "nearest_bleu",
+        "nearest_cider",
+    ),
+    "neighbor_features": ("encoder", "refined"),
+    "neighbor_distance": ("cosine", "euclidean"),
+    "retrieval": ("none", "shortlist", "exact"),
+    "baseline": ("cca",),
+}
+_OF_WORDS = ("word_magnitudes", "query")
+_COUNTS = (
+    "beam_size",
+    "num_hypotheses",
+    "num_neighbors",
+    "shortlist_size",
+    "num_normalization_images",
+)
+_OF_FAMILY = {
+    "captioning": (
+        *_COUNTS,
+        "caption_method",
+        "neighbor_features",
+        "neighbor_distance",
+        "retrieval",
+        "shortlist_model",
+    ),
+    "alignment": _OF_WORDS,
+    "two_branch": ("phrase_model", "phrase_weight", "baseline"),
+}
+
+
+def check_options(
+    model_dir,
+    options=EvaluationOptions(),
+    captions=CaptionOptions(),
+    retrieval=RetrievalOptions(),
+    output=None,
+    **asked,
+):
+    """Refuses what a model has no use for, what contradicts, and what is no allowed value.
+
+    Args:
+        model_dir: directory that training wrote.
+        options, captions, retrieval, output: see `evaluate_model`.
+        **asked: its beam_size, shortlist_model, word_magnitudes, query, phrase_model and baseline.
+
+    Raises:
+        VsaTfError: names what is refused.
+    """
+    for name, path in (("output", output), ("word_magnitudes", asked.get("word_magnitudes"))):
+        if path and not pathlib.Path(path).parent.is_dir():
+            raise VsaTfError(f"--{name}={path}: there is no such directory")
+    settings = Settings.load(model_dir)
+    given = {name: value for name, value in asked.items() if value or value == 0}
+    for group in (captions, retrieval):
+        for field in dataclasses.fields(group):
+            if (value := getattr(group, field.name)) != field.default:
+                given[field.name] = value
+    for family, names in _OF_FAMILY.items():
+        for name in names if settings.model.family != family else ():
+            if name in given:
+                raise VsaTfError(
+                    f"--{name} is not for the model {settings.training.model}; leave it out"
+                )
+    _check_values(given)
+    if settings.model.reads_dependencies:
+        _check_dependencies(settings, given)
+    elif settings.model.family == "two_branch":
+        _check_two_branch(settings, model_dir, options, given)
+    elif settings.model.family == "captioning":
+        _check_captioner(settings, model_dir, captions, given)
+    if retrieval.iapr_tc12:
+        _check_protocol(settings, model_dir, captions)
+
+
+def _check_values(given):
+    for name in _COUNTS:
+        if given.get(name, 1) < 1:
+            raise VsaTfError(f"Expected --{name} of 1 or more. Received: --{name}={given[name]}")
+    for name, allowed in CHOICES.items():
+        values = given.get(name, ())
+        for value in (values,) if isinstance(values, str) else values:
+            if value not in allowed:
+                raise VsaTfError(
+                    f"Expected --{name} to be one of {', '.join(allowed)}. Received: {value}"
+                )
+    weight = given.get("phrase_weight")
+    if weight is not None and not (isinstance(weight, (int, float)) and 0 <= weight <= 1):
+        raise VsaTfError(
+            f"Expected --phrase_weight to be a number from 0 to 1, or tuned. Received: {weight}"
+        )
+
+
+def _check_dependencies(settings, given):
+    for name in _OF_WORDS:
+        if name in given:
+            raise VsaTfError(
+                f"--{name} is of words, and this {settings.training.model} model reads dependency "
+                "relations; leave it out"
+            )
+
+
+def _has_features(model_dir):
+    return Settings.load_inputs(model_dir)["region_feature_size"] != 0
+
+
+def _check_protocol(settings, model_dir, captions):
+    named = "--protocol=iapr_tc12"
+    if settings.model.pairs_phrases:
+        raise VsaTfError(f"{named} is of retrieval; this model finds boxes of phrases")
+    if settings.model.family == "captioning" and captions.retrieval == "none":
+        raise VsaTfError(
+            f"{named} needs --retrieval=exact, or --retrieval=shortlist, of a caption generator"
+        )
+    if not _has_features(model_dir):
+        raise VsaTfError(
+            f"{named} compares images by their features. Received: a model of records without them"
+        )
+
+
+def _check_captioner(settings, model_dir, captions, given):
+    shortlist_model = given.get("shortlist_model")
+    if captions.retrieval == "shortlist" and not shortlist_model:
+        raise VsaTfError("--retrieval=shortlist needs --shortlist_model")
+    if shortlist_model:
+        shortlist = Settings.load(shortlist_model)
+        if shortlist.model.family != "alignment":
+            raise VsaTfError(
+                "Expected --shortlist_model to hold an alignment model. Received: "
+                f"{shortlist_model} with the model {shortlist.training.model}"
+            )
+    if not settings.model.sees_images and captions.retrieval != "none":
+        raise VsaTfError("--variant=rnn_base sees no image: it cannot retrieve")
+    finds_similar = any(m.startswith(("consensus", "nearest")) for m in captions.caption_method)
+    if finds_similar and captions.neighbor_features == "encoder" and not _has_features(model_dir):
+        raise VsaTfError(
+            "The records hold no features to find similar images by: --neighbor_features=refined"
+        )
+    if captions.neighbor_features == "refined" and not settings.model.refines_images:
+        raise VsaTfError(
+            "--neighbor_features=refined needs a model whose multimodal layer sees the image"
+        )
+
+
+def _check_two_branch(settings, model_dir, options, given):
+    model, baseline = settings.model, given.get("baseline")
+    if options.fold_size and model.pairs_phrases:
+        raise VsaTfError("--fold_size is of retrieval; this model finds boxes of phrases")
+    if "phrase_model" in given:
+        _check_phrase_model(settings, given["phrase_model"], baseline)
+    elif "phrase_weight" in given:
+        raise VsaTfError("--phrase_weight needs --phrase_model")
+    if not baseline:
+        return
+    if not model.reads_sentence_features:
+        raise VsaTfError(
+            f"--baseline={baseline} needs a fixed text feature. Received: a model of "
+            f"--text={model.text}"
+        )
+    if not _has_features(model_dir):
+        raise VsaTfError(
+            f"--baseline={baseline} needs features of images. Received: a model that trains a CNN "
+            "on pixels"
+        )
+
+
+def _check_phrase_model(settings, phrase_model, baseline):
+    if settings.training.model != "embedding" or settings.model.pairs_phrases:
+        raise VsaTfError(
+            "--phrase_model adds to the distance of an embedding network of images and sentences. "
+            f"Received: the model {settings.training.model} of --task={settings.model.task}"
+        )
+    if baseline:
+        raise VsaTfError("--phrase_model and --baseline exclude each other; choose one")
+    phrases = Settings.load(phrase_model)
+    if phrases.model.family != "alignment" and not phrases.model.searches_regions:
+        raise VsaTfError(
+            "Expected --phrase_model to hold an embedding network of --task=region_phrase or an "
+            f"alignment model. Received: {phrase_model} with the model {phrases.training.model}"
+        )
