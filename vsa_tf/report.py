@@ -15,8 +15,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.reporting.report_folder import ReportOptions, check_report_folder
-from vsa_tf.settings import Settings
+from vsa_tf.reporting.report_folder import ReportOptions, check_report
 
 
 def define_flags():
@@ -67,26 +66,19 @@ def main():
         raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
     if not values.output_dir:
         raise VsaTfError("--output_dir is missing: where the pages are written")
-    check_report_folder(values.output_dir)
     if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
         raise VsaTfError(f"--projector_dir={values.projector_dir} is a file")
-    settings = Settings.load(values.model_dir)
-    if settings.model.reads_dependencies:
-        raise VsaTfError(
-            f"The pages show words and their boxes; this {settings.training.model} model reads "
-            f"dependency relations: see metrics.json and pictures of {values.model_dir}"
-        )
-    _check_flags(settings)
-    from vsa_tf.reporting.write_report import write_report
-
     options = ReportOptions(
-        queries=tuple(values.query),
+        query=tuple(values.query),
         num_frequent_queries=values.num_frequent_queries,
         images_per_page=values.images_per_page,
         max_images=values.max_images,
         seed=values.seed,
         smoothness=values.smoothness,
     )
+    check_report(values.model_dir, values.output_dir, options)
+    from vsa_tf.reporting.write_report import write_report
+
     write_report(
         values.model_dir,
         values.data_dir,
@@ -97,20 +89,6 @@ def main():
         say=program.print_line,
     )
     program.print_line(f"open {pathlib.Path(values.output_dir) / 'index.html'}")
-
-
-def _check_flags(settings):
-    values, model = flags.FLAGS, settings.training.model
-    if settings.model.family != "alignment" and not values["smoothness"].using_default_value:
-        raise VsaTfError(f"--smoothness is not for this {model} model, which aligns no words")
-    if settings.model.searches_regions:
-        return
-    for name in ("query", "num_frequent_queries"):
-        if not values[name].using_default_value:
-            raise VsaTfError(
-                f"--{name} is not for this {model} model, which finds no regions for text; "
-                "leave it out"
-            )
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def test_metrics_are_those_of_evaluation(make):
 def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
     report, _ = make("alignment")
     model_dir = report.parent / "alignment"
-    options = ReportOptions(queries=("red <b>",), num_frequent_queries=0, max_images=1)
+    options = ReportOptions(query=("red <b>",), num_frequent_queries=0, max_images=1)
     write_report(model_dir, None, "dev", tmp_path / "asked", options)
     (group,) = _groups(tmp_path / "asked", "queries")
     assert group["title"] == "red <b>"
@@ -190,7 +190,7 @@ def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
     assert len(_cards(tmp_path / "asked", "images_001")) == 1
     assert len(_groups(report, "queries")) <= 2
     with pytest.raises(VsaTfError, match="has no words"):
-        write_report(model_dir, None, "dev", tmp_path / "no", ReportOptions(queries=(" .",)))
+        write_report(model_dir, None, "dev", tmp_path / "no", ReportOptions(query=(" .",)))
 
 
 def test_the_projector_has_a_vector_a_line_and_a_tile_for_each_point(make, kind):
@@ -241,3 +241,19 @@ def test_a_browser_shows_text_as_text(make, tmp_path):
     assert result.stdout.count("<article") == len(groups[0]["cards"])
     assert "<title>Images, page 1 of 3" in result.stdout
     assert "&lt;img src=x onerror=" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("defrag", None, "this defrag model reads dependency relations"),
+        ("m_rnn", ReportOptions(query=("dog",)), "^query is not for this m_rnn model"),
+    ],
+)
+def test_a_report_without_pages_is_refused_before_the_model_is_loaded(
+    tmp_path, model, options, message
+):
+    (tmp_path / "config.json").write_text(Settings.of(model).to_json({}), encoding="utf-8")
+    with pytest.raises(VsaTfError, match=message):
+        write_report(tmp_path, output_dir=tmp_path / "pages", options=options)
+    assert not (tmp_path / "pages").exists()

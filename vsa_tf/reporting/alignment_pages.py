@@ -44,7 +44,7 @@ def alignment_pages(model, evaluation, data, photographs, options):
     frequent = frequent_snippets(
         _spoken_snippets(snippets, embedded, data), options.num_frequent_queries
     )
-    queries = [*options.queries, *map(data.text.join, frequent)]
+    queries = [*options.query, *map(data.text.join, frequent)]
     pages = list(
         numbered_pages(
             "images",

@@ -14,6 +14,7 @@ from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json
 from vsa_tf.files import write_json
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.program import silent
+from vsa_tf.settings import Settings
 
 _MANIFEST = "report.json"
 _WRITER = "vsa_tf.report"
@@ -62,9 +63,32 @@ class ReportFolder:
         write_json(self._path / _MANIFEST, {"written_by": _WRITER, "files": sorted(files)})
 
 
-def check_report_folder(output_dir):
-    """Raises VsaTfError where a report cannot be written without harm to other files."""
+def check_report(model_dir, output_dir, options):
+    """Refuses a report that cannot be written, before anything is loaded.
+
+    Args: those of `write_report`.
+
+    Raises:
+        VsaTfError: other files would come to harm, or the model has no such pages.
+    """
     _former_files(pathlib.Path(output_dir))
+    settings = Settings.load(model_dir)
+    model = settings.training.model
+    if settings.model.reads_dependencies:
+        raise VsaTfError(
+            f"The pages show words and their boxes; this {model} model reads dependency relations: "
+            f"see metrics.json and pictures of {model_dir}"
+        )
+    reasons = {}
+    if settings.model.family != "alignment":
+        reasons["smoothness"] = "which aligns no words"
+    if not settings.model.searches_regions:
+        reasons |= dict.fromkeys(
+            ("query", "num_frequent_queries"), "which finds no regions for text"
+        )
+    for name, reason in reasons.items():
+        if getattr(options, name) != getattr(ReportOptions, name):
+            raise VsaTfError(f"--{name} is not for this {model} model, {reason}; leave it out")
 
 
 def _former_files(path):
@@ -132,7 +156,7 @@ class ReportOptions:
     """Settings of `write_report`.
 
     Attributes:
-        queries: snippets whose best regions are shown besides the split's frequent ones.
+        query: snippets whose best regions are shown besides the split's frequent ones.
         num_frequent_queries: of those.
         images_per_page: images on a page.
         max_images: images that have a place on the pages, from the first; 0: all. Metrics are of
@@ -141,7 +165,7 @@ class ReportOptions:
         smoothness: beta of the chain that cuts sentences into snippets (`smooth_alignment`).
     """
 
-    queries: tuple = ()
+    query: tuple = ()
     num_frequent_queries: int = 20
     images_per_page: int = 50
     max_images: int = 0

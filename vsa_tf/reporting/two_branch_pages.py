@@ -23,7 +23,7 @@ def two_branch_pages(model, evaluation, data, photographs, options):
     # A similarity network has no space in which the regions of all images could be searched.
     if model.has_joint_space:
         frequent = frequent_snippets(data.caption_tokens, options.num_frequent_queries)
-        queries = [*options.queries, *map(data.text.join, frequent)]
+        queries = [*options.query, *map(data.text.join, frequent)]
         if queries:
             pages.append(query_page(model, queries, evaluation.embedded, data, photographs))
     return pages

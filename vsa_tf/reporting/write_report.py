@@ -12,7 +12,12 @@ from vsa_tf.reporting.alignment_pages import alignment_pages
 from vsa_tf.reporting.caption_pages import caption_pages
 from vsa_tf.reporting.metrics_page import metrics_page
 from vsa_tf.reporting.projector import write_projector
-from vsa_tf.reporting.report_folder import PhotographFolder, ReportFolder, ReportOptions
+from vsa_tf.reporting.report_folder import (
+    PhotographFolder,
+    ReportFolder,
+    ReportOptions,
+    check_report,
+)
 from vsa_tf.reporting.report_page import page_html
 from vsa_tf.reporting.two_branch_pages import two_branch_pages
 
@@ -47,9 +52,11 @@ def write_report(
         The metrics, laid out as `metrics.json`.
 
     Raises:
-        VsaTfError: records or model cannot be used, or do not belong together.
+        VsaTfError: there are no pages of such a model (`check_report`, before anything is loaded);
+            records or model cannot be used, or do not belong together.
     """
     options = options or ReportOptions()
+    check_report(model_dir, output_dir, options)
     folder = ReportFolder(output_dir)
     trained = TrainedModel(model_dir)
     settings = trained.settings
