@@ -15,7 +15,7 @@ from vsa_tf.settings import Settings
     [
         ("--num_regions=0: expected one or more", "num_regions=0: expected one or more"),
         ("give --data_dir, or leave out --split", "give data_dir, or leave out split"),
-        ("--notrain_word_vectors needs --word_vectors", "train_word_vectors=False needs word_vect"),
+        ("--normalized_x needs --notes_file", "normalized_x needs notes_file"),
         # Commands are what is typed.
         (
             "run vsa_tf.index --index_dir=i --approximate",

@@ -289,3 +289,15 @@ def test_settings_say_what_a_model_reads_learns_and_answers(
         "captions_regions",
     )
     assert {name for name in names if getattr(network, name)} == is_true
+
+
+def test_paths_are_settings_and_what_is_no_number_is_not(tmp_path):
+    settings = Settings.of("alignment", data_dir=tmp_path, model_dir=tmp_path / "model")
+    assert settings.data.data_dir == str(tmp_path)
+    assert settings.training.model_dir == str(tmp_path / "model")
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(VsaTfError, match="^Expected learning_rate to be finite. Received: "):
+            Settings.of("alignment", learning_rate=value)
+    for name in ("num_epochs", "learning_rate", "frame_context"):
+        with pytest.raises(VsaTfError, match=f"^Expected {name} of type"):
+            Settings.of("alignment", **{name: tmp_path})

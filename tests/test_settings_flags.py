@@ -249,6 +249,18 @@ def test_a_flagfile_is_text_as_every_other(tmp_path):
         settings_from_flagfile(path)
 
 
+@pytest.mark.parametrize("inside", ["some.flags", "other.flags"])
+def test_a_line_of_a_flagfile_that_is_no_flag_is_named(tmp_path, monkeypatch, inside):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.flags").write_text("--joint_size=7\n--flagfile=other.flags\n")
+    (tmp_path / "other.flags").write_text("# A comment.\n\n--num_epochs=3\n")
+    with open(tmp_path / inside, "a", encoding="utf-8") as file:
+        file.write("margin=0.5\n--num_epochs=9\n")
+    number = {"some.flags": 3, "other.flags": 4}[inside]
+    with _refused(f"Received: 'margin=0.5' in line {number} of {inside}$"):
+        settings_from_flagfile("some.flags")
+
+
 def test_a_flagfile_that_there_is_not_is_one_error(tmp_path):
     with _refused("nowhere.flags"):
         settings_from_flagfile(tmp_path / "nowhere.flags")

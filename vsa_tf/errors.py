@@ -4,7 +4,7 @@ import re
 
 # A flag; not one of a command that the message tells to run.
 _COMMAND = r"(?:vsa_tf\.\w+|tfrecords_tools\.\w+|pip install)(?: --\S+)+"
-_FLAG = re.compile(rf"({_COMMAND})|(?<![\w./-])--(?:(no)(?=[a-z]+_))?(\w+)")
+_FLAG = re.compile(rf"({_COMMAND})|(?<![\w./-])--(\w+)")
 
 
 class VsaTfError(ValueError):
@@ -31,12 +31,7 @@ class VsaTfError(ValueError):
         return super().__str__()
 
     def __str__(self):
-        return _FLAG.sub(_of_arguments, super().__str__())
-
-
-def _of_arguments(match):
-    command, negated, name = match.groups()
-    return command or (f"{name}=False" if negated else name)
+        return _FLAG.sub(lambda match: match[1] or match[2], super().__str__())
 
 
 class InputError(VsaTfError):

@@ -5,6 +5,7 @@ No TensorFlow here.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 
@@ -128,7 +129,7 @@ class Settings:
 
         Args:
             model: name of the model, one of `MODELS`.
-            **values: settings by their names.
+            **values: settings by their names; a path may be a `pathlib.Path`.
 
         Raises:
             VsaTfError: the model has no such setting, or its value is not allowed.
@@ -149,6 +150,8 @@ class Settings:
         for name, value in values.items():
             if name not in fields:
                 raise VsaTfError(f"--{name} is not a setting of --model={model}; leave it out")
+            if isinstance(value, os.PathLike):
+                values[name] = value = os.fspath(value)
             _check_value(fields[name], value, model)
         shared = dict(network.shared_defaults)
         if values.get("clip_norm"):
@@ -221,7 +224,7 @@ class Settings:
             f"--{name} is {mine[group].get(name)!r} here and {value!r} there"
             for group in mine
             for name, value in others[group].items()
-            if mine[group].get(name) != value and not _says_where(name)
+            if mine[group].get(name) != value and not is_path(name)
         ]
         return "; ".join(differences)
 
@@ -236,20 +239,21 @@ class Settings:
         return "\n".join(lines) + "\n"
 
 
-def _says_where(name):
+def is_path(name):
     """Whether a setting tells where things are or go, not what is trained."""
     return name.endswith("_dir") or name.startswith("export_")
 
 
 def _check_value(field, value, model):
     """Refuses a value that a setting of `model` may not have."""
-    limits = field.metadata
-    kind = field.type if isinstance(field.type, type) else {"str": str}[field.type]
+    limits, kind = field.metadata, field.type
     allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
         raise VsaTfError(
             f"Expected --{field.name} of type {kind.__name__}. Received: --{field.name}={value!r}"
         )
+    if kind is float and not math.isfinite(value):
+        raise VsaTfError(f"Expected --{field.name} to be finite. Received: --{field.name}={value}")
     if limits["choices"] and value not in limits["choices"]:
         raise VsaTfError(
             f"Expected --{field.name} of --model={model} to be one of "

@@ -11,6 +11,7 @@ import itertools
 from absl import flags
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import read_lines
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.program import with_flagfiles
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
@@ -81,15 +82,33 @@ def settings_from_flagfile(path, **values):
         **values: settings that differ from the file, as of `Settings.of`.
 
     Raises:
-        VsaTfError: the file cannot be read, or holds what is no setting.
+        VsaTfError: the file cannot be read, or holds what is no setting; names a line that is no
+            flag.
     """
     flag_values = flags.FlagValues()
     define_flags(flag_values)
     try:
-        flag_values(with_flagfiles(["", f"--flagfile={path}"]))
+        words = flag_values(with_flagfiles(["", f"--flagfile={path}"]))[1:]
     except flags.Error as error:
         raise VsaTfError(f"{path}: {error}") from error
+    if words:
+        raise VsaTfError(
+            f"Expected flags, --name=value, a line each. Received: {words[0]!r} in "
+            f"{_place(path, words[0]) or path}"
+        )
     return _given(flag_values, values)
+
+
+def _place(path, word):
+    """Returns where a flagfile, or one that it includes, holds a line; None: nowhere."""
+    for number, line in enumerate(read_lines(path), 1):
+        line = line.strip()
+        if line == word:
+            return f"line {number} of {path}"
+        name, _, included = line.partition("=")
+        if name.lstrip("-") == "flagfile" and (found := _place(included, word)):
+            return found
+    return None
 
 
 def _given(flag_values, changes=None):

@@ -123,6 +123,10 @@ class DatasetInfo:
                 f"{reason_of(error)}. {_WRITE_AGAIN} again."
             ) from error
 
+    def used_regions(self, num_regions):
+        """Returns R where `num_regions` of each image are to be used; 0: all that are stored."""
+        return min(num_regions or self.num_regions, self.num_regions)
+
     def split(self, name):
         """Returns the `SplitInfo` of split `name`.
 

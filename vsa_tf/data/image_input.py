@@ -30,9 +30,8 @@ class _ImageInput:
     decodes = False
 
     def __init__(self, record_split, num_regions=0):
-        stored = record_split.info.num_regions
         self.record_split = record_split
-        self.num_regions = min(num_regions or stored, stored)
+        self.num_regions = record_split.info.used_regions(num_regions)
 
     def shapes(self, rows, num_regions=None):
         """Returns the shape of each of `entries`, a dict of lists.

@@ -99,7 +99,7 @@ class PhraseModel(OtherModel):
 
     def _own_records(self, records):
         settings, inputs, info = self._trained.settings, self._trained.inputs, records.info
-        num_regions = min(settings.data.num_regions or info.num_regions, info.num_regions)
+        num_regions = info.used_regions(settings.data.num_regions)
         received = {"encoder": info.encoder, "detector": info.detector, "num_regions": num_regions}
         if all(inputs[name] == value for name, value in received.items()):
             return records

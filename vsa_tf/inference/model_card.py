@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, MIN_SIDE
 from vsa_tf.files import json_text, sealed, write_json
+from vsa_tf.settings import is_path
 
 _PLAIN_TEXT = "plain text in UTF-8"
 _RELATIONS = (
@@ -13,8 +14,7 @@ _RELATIONS = (
     "relation<TAB>head<TAB>dependent, the last two as words; an empty string has none"
 )
 # Of `AnswerSettings`, what a captioner was exported with.
-_OF_CAPTIONS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
-_PATHS = ("--data_dir=", "--model_dir=")
+_OF_CAPTIONS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "prefix")
 
 
 def model_card(local, functions, metrics, differences, has_warm_up):
@@ -56,7 +56,7 @@ def model_card(local, functions, metrics, differences, has_warm_up):
         "needs_tensorflow_text": settings.data.tokenizer == "wordpiece",
         "vocabulary_sha256": local.trained.text.vocabulary.fingerprint(),
         "evaluation": metrics,
-        "training_flags": [flag for flag in flags if not flag.startswith(_PATHS)],
+        "training_flags": [flag for flag in flags if not is_path(flag[2:].partition("=")[0])],
         "written_with": {
             "tensorflow": tf.__version__,
             "keras": keras.__version__,

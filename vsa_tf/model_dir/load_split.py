@@ -126,7 +126,7 @@ def _phrase_regions(records, settings, say):
         model.positive_overlap or None,
         model.negative_overlap,
         model.num_positives,
-        min(settings.data.num_regions or info.num_regions, info.num_regions),
+        info.used_regions(settings.data.num_regions),
         from_pixels=info.region_feature_size == 0,
         seed=settings.training.seed,
     )

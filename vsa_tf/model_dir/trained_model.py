@@ -28,7 +28,7 @@ class TrainedModel:
     """
 
     def __init__(self, model_dir):
-        """Loads the best weights of `model_dir`. Raises VsaTfError or CheckpointError."""
+        """Loads the best weights of `model_dir`. Raises VsaTfError."""
         model_dir = pathlib.Path(model_dir)
         self.settings = Settings.load(model_dir)
         checkpoint = model_dir / "checkpoint_best.npz"

@@ -122,7 +122,9 @@ class NetworkSettings:
         if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
             raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")
         if not self.train_word_vectors and not self.word_vectors:
-            raise VsaTfError("--notrain_word_vectors needs --word_vectors: nothing would be learnt")
+            raise VsaTfError(
+                "--train_word_vectors=False needs --word_vectors: nothing would be learnt"
+            )
         if self.cnn != "small" and not self.cnn.startswith("keras:"):
             raise VsaTfError(
                 f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={self.cnn}"

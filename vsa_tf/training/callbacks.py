@@ -12,9 +12,7 @@ from tensorboard.plugins.hparams import api as hparams
 from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.program import silent
-
-# Where a run is kept is no setting of it.
-_PATHS = ("data_dir", "model_dir")
+from vsa_tf.settings import is_path
 
 
 class EvaluateAndSave(keras.callbacks.Callback):
@@ -134,7 +132,7 @@ def hyper_parameters(settings):
         name: value if isinstance(value, (bool, int, float)) else str(value)
         for group in dataclasses.asdict(settings).values()
         for name, value in group.items()
-        if name not in _PATHS
+        if not is_path(name)
     }
 
 

@@ -43,7 +43,8 @@ def train_model(settings, say=silent, progress_bar=False):
     every checkpoint: a run killed at any moment and started again ends with the same weights.
 
     Args:
-        settings: `Settings`.
+        settings: `Settings`. Their report_dir and export_dir are the program's, which goes on with
+            `write_report` and `export_model`; nothing is written there here.
         say: called with each line about the run.
         progress_bar: whether Keras shows on standard output where an epoch is.
 

@@ -145,7 +145,9 @@ class TwoBranchSettings(NetworkSettings):
         super().check(data)
         if self.reads_sentence_features:
             if not self.train_word_vectors:
-                raise VsaTfError(f"--notrain_word_vectors has no meaning with --text={self.text}")
+                raise VsaTfError(
+                    f"--train_word_vectors=False has no meaning with --text={self.text}"
+                )
             if self.text == "tf_idf" and self.word_vectors:
                 raise VsaTfError("--word_vectors has no meaning with --text=tf_idf")
             if data.tokenizer != "word":
