@@ -23,16 +23,15 @@ _PLACES = {
     "VsaTfError": "vsa_tf.errors",
     "print_line": "vsa_tf.program",
 }
-_MODULES = ("models", "decoding", "metrics")
 
-__all__ = [*_PLACES, *_MODULES]
+__all__ = [*_PLACES, "models"]
 
 
 def __getattr__(name):
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name == "models":
+        return importlib.import_module(f"{__name__}.models")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -23,11 +23,6 @@ class Novelty(NamedTuple):
         """Share of the captions that are no training caption, 0..1."""
         return self.num_novel / self.num_captions
 
-    @property
-    def distinct_share(self):
-        """Different captions over captions, 0..1."""
-        return self.num_distinct / self.num_captions
-
 
 def novelty(captions, training_captions):
     """Compares generated captions with the training captions, and with one another.

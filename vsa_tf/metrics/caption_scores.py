@@ -103,28 +103,6 @@ class CaptionScorer:
                 skipped["SPICE"] = reason
         return metrics, skipped
 
-    def score_images(self, candidates):
-        """Scores each caption on its own.
-
-        Args:
-            candidates: list of N strings.
-
-        Returns:
-            dict of float64 arrays `[N]`: `Bleu_4` (of the one sentence, so about 0 without a
-            common 4-gram; its mean is not the corpus's), `ROUGE_L` and `CIDEr` (whose means are
-            what `score` returns).
-
-        Raises:
-            ValueError: if there is not one string for each image.
-        """
-        candidates = self._tokenised_candidates(candidates)
-        _, bleu = self._bleu(candidates)
-        return {
-            "Bleu_4": np.asarray(bleu[3], np.float64),
-            "ROUGE_L": self._rouge(candidates),
-            "CIDEr": self._cider(candidates),
-        }
-
     def _tokenised_candidates(self, candidates):
         if isinstance(candidates, str) or len(candidates) != len(self.references):
             received = repr(candidates) if isinstance(candidates, str) else len(candidates)
