@@ -55,7 +55,7 @@ def measure(flags):
             data = [pathlib.Path(path).read_bytes() for path in group]
             started = time.perf_counter()
             for start in range(0, _GROUP, _BATCH):
-                model.answers.call("embed_image", image_bytes=data[start : start + _BATCH])
+                model.opened.call("embed_image", image_bytes=data[start : start + _BATCH])
             seconds["model"].append(time.perf_counter() - started)
     # The first group of each warms up.
     rates = {name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()}

@@ -8,24 +8,26 @@ class Progress:
     """A bar on a terminal, else a plain line every few seconds.
 
     Args:
-        total: number of images.
+        total: how many there are.
         stream: where to write; None writes nothing.
+        unit: what is counted.
         interval: seconds between plain lines.
         clock: function that returns seconds.
     """
 
-    def __init__(self, total, stream=sys.stderr, interval=5.0, clock=time.monotonic):
+    def __init__(self, total, stream=sys.stderr, unit="images", interval=5.0, clock=time.monotonic):
         self.total = total
         self.done = 0
         self._stream = stream
+        self._unit = unit
         self._clock = clock
         self._is_terminal = stream is not None and stream.isatty()
         self._interval = 0.2 if self._is_terminal else interval
         self._start = self._last = clock()
 
-    def add(self, num_images):
-        """Counts images as done and shows it, if it is time."""
-        self.done += num_images
+    def add(self, count):
+        """Counts so many as done and shows it, if it is time."""
+        self.done += count
         now = self._clock()
         if now - self._last >= self._interval:
             self._last = now
@@ -47,7 +49,7 @@ class Progress:
             return
         rate = self.done / max(now - self._start, 1e-9)
         left = (self.total - self.done) / rate if rate else float("inf")
-        text = f"{self.done}/{self.total} images, {rate:.1f} images/s"
+        text = f"{self.done}/{self.total} {self._unit}, {rate:.1f} {self._unit}/s"
         if left != float("inf"):
             text += f", {int(left) // 60}:{int(left) % 60:02d} left"
         if self._is_terminal:

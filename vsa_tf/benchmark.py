@@ -66,7 +66,7 @@ def main():
         "benchmarks": [],
     }
     for number, name in enumerate(names, 1):
-        print(f"{number} of {len(names)}: {name}", flush=True)
+        program.print_note(f"{number} of {len(names)}: {name}")
         results["benchmarks"].append(_run(name, values.torch_path))
         # After each: what an interruption or a failure leaves is measured.
         write_json(values.output, results)

@@ -12,8 +12,6 @@ count the end of the sentence. A region captioner gives `{"image", "regions": [{
 others are done.
 """
 
-import sys
-
 from absl import flags
 
 from vsa_tf import program
@@ -41,20 +39,38 @@ def define_flags():
     """Defines the program's flags."""
     define_model_flags()
     define_strict_flag()
+    defaults = AnswerSettings()
     flags.DEFINE_integer("num_captions", 1, "Captions of each image.", lower_bound=1)
     flags.DEFINE_integer(
-        "beam_size", 7, "Beams; 1: the best word each time (paper: 7).", lower_bound=1
+        "beam_size",
+        defaults.beam_size,
+        "Beams; 1: the best word each time (paper: 7).",
+        lower_bound=1,
     )
-    flags.DEFINE_bool("length_normalization", False, "Rank beams by log probability per word.")
-    flags.DEFINE_integer("max_words", 20, "Longest caption, its end counted.", lower_bound=1)
-    flags.DEFINE_string("prefix", "", "Words that every caption starts with.")
-    flags.DEFINE_bool("sample", False, "Draw captions at random instead of searching.")
-    flags.DEFINE_float("temperature", 1.0, "Of --sample: below 1 bolder, above 1 freer.", 1e-6)
-    flags.DEFINE_integer("top_k", 0, "Of --sample: only the k likeliest words; 0: all.", 0)
+    flags.DEFINE_bool(
+        "length_normalization",
+        defaults.length_normalization,
+        "Rank beams by log probability per word.",
+    )
+    flags.DEFINE_integer(
+        "max_words", defaults.max_caption_words, "Longest caption, its end counted.", lower_bound=1
+    )
+    flags.DEFINE_string("prefix", defaults.prefix, "Words that every caption starts with.")
+    flags.DEFINE_bool("sample", defaults.sample, "Draw captions at random instead of searching.")
     flags.DEFINE_float(
-        "top_p", 1.0, "Of --sample: only the likeliest words that sum to this.", 1e-6, 1.0
+        "temperature", defaults.temperature, "Of --sample: below 1 bolder, above 1 freer.", 1e-6
     )
-    flags.DEFINE_integer("seed", 0, "Seed of --sample.", lower_bound=0)
+    flags.DEFINE_integer(
+        "top_k", defaults.top_k, "Of --sample: only the k likeliest words; 0: all.", 0
+    )
+    flags.DEFINE_float(
+        "top_p",
+        defaults.top_p,
+        "Of --sample: only the likeliest words that sum to this.",
+        1e-6,
+        1.0,
+    )
+    flags.DEFINE_integer("seed", defaults.seed, "Seed of --sample.", lower_bound=0)
 
 
 def main(images):
@@ -76,8 +92,8 @@ def main(images):
     from vsa_tf.inference.model import Model
 
     model = Model.of(source, "caption", settings=settings)
-    if source.model_dir and (unknown := model.answers.unknown_words(values.prefix)):
-        print(f"warning: the model does not know {', '.join(unknown)}", file=sys.stderr)
+    if source.model_dir and (unknown := model.opened.unknown_words(values.prefix)):
+        program.print_note(f"warning: the model does not know {', '.join(unknown)}")
 
     def ask(images):
         return [[found.to_dict()] for found in model.caption(images, values.num_captions)]

@@ -178,7 +178,7 @@ def _phrase_weight():
 
 def _print_progress(done, total):
     if done == total or done % 80 == 0:
-        program.print_line(f"{done} of {total} images")
+        program.print_note(f"{done} of {total} images")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.inference.signatures import AnswerSettings, check_export
 from vsa_tf.settings import Settings
 
 _EXPORT_FLAGS = (
@@ -85,12 +85,8 @@ def main():
             raise VsaTfError(f"--{name} is missing")
     if pathlib.Path(values.export_dir).is_file():
         raise VsaTfError(f"--export_dir={values.export_dir} is a file, not a directory")
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise VsaTfError(
-            f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
-        )
     answers = answer_settings(values, Settings.load(values.model_dir))
+    check_export(answers, os.environ.get("KERAS_BACKEND", "tensorflow"))
     from vsa_tf.inference.export_model import export_model
 
     given = {name: values[name].value for name in _EXPORT_FLAGS}

@@ -63,7 +63,7 @@ def main(images):
     if values.approximate and importlib.util.find_spec("faiss") is None:
         raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     from vsa_tf.inference.model import Model
-    from vsa_tf.search_index.index_builder import build_index
+    from vsa_tf.search_index.index_builder import build_index, propose_approximate
 
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
     model = None if source is None else Model.of(source, "embed_image", "embed_sentence")
@@ -77,6 +77,8 @@ def main(images):
         strict=values.strict,
         say=program.print_line,
     )
+    if not values.approximate:
+        propose_approximate(values.index_dir, program.print_note)
 
 
 def _what_to_add(values, images):

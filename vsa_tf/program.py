@@ -1,4 +1,9 @@
-"""How every program starts: flags are read and refused before anything slow is imported."""
+"""How every program starts: flags are read and refused before anything slow is imported.
+
+What a program is asked for is on its standard output: answers, metrics, tables, and what was read,
+learnt and written. How far a long job is, warnings and advice are on standard error, and so is the
+one line of an error.
+"""
 
 import errno
 import os
@@ -38,6 +43,11 @@ def silent(line):
 def print_line(line):
     """Prints a line at once: the `say` of the programs."""
     print(line, flush=True)
+
+
+def print_note(line):
+    """Prints a line on standard error: progress, a warning, or advice."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def run(main, usage, positional=None, help_sections=None):

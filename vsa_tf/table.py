@@ -63,7 +63,7 @@ def main(more_flags):
     model_dir = pathlib.Path(values.model_dir)
     table = []
     for number, row in enumerate(rows, 1):
-        print(f"row {number} of {len(rows)}: {row.name}", flush=True)
+        program.print_note(f"row {number} of {len(rows)}: {row.name}")
         metrics = _train(row, values.data_dir, model_dir / row.directory, more_flags)
         table.append({"name": row.name, "flags": list(row.flags), "metrics": metrics})
         write_json(model_dir / "table.json", table)

@@ -10,6 +10,7 @@ import pytest
 from tests.inference.given_model import GivenModel, write_files
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import image_files as module
+from vsa_tf.inference import photographs
 from vsa_tf.inference.image_files import answered_images, image_files, read_boxes, write_answers
 
 
@@ -44,7 +45,7 @@ def test_answers_come_in_the_order_of_the_files(model, tmp_path):
 
 
 def test_large_files_make_small_batches(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_BATCH_BYTES", 10)
+    monkeypatch.setattr(photographs, "_BATCH_BYTES", 10)
     # 4 + 5 fit, 6 more do not; one of 12 is alone.
     _answers(model, write_files(tmp_path, [b"x" * size for size in (4, 5, 6, 12, 3)]))
     assert sorted(model.batches) == [1, 1, 1, 2]

@@ -277,8 +277,10 @@ def test_arguments_that_do_not_go_with_a_source_are_named(sources, place, argume
 
 
 def test_what_is_no_model_is_named(sources, tmp_path):
-    with pytest.raises(VsaTfError, match="Received: '.*nowhere', which holds no SavedModel"):
+    with pytest.raises(VsaTfError, match="Received: '.*nowhere', and there is no such directory$"):
         open_model(tmp_path / "nowhere")
+    with pytest.raises(VsaTfError, match="Received: '.*', which holds no SavedModel"):
+        open_model(tmp_path)
     with pytest.raises(VsaTfError, match="answers 404.*stranger"):
         open_model(sources["m_rnn"]["server"].replace("m_rnn", "stranger"))
 
@@ -307,3 +309,55 @@ def test_more_captions_than_were_asked_for_at_first_are_refused(models):
         assert len(models["m_rnn"][place].caption(_pixels(0), 2).captions) == 2
         with pytest.raises(VsaTfError, match="^num_captions=3: the model was opened or exported"):
             models["m_rnn"][place].caption(_pixels(0), 3)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([], "^Expected boxes to be boxes .n, 4., at least one. Received: "),
+        (0.5, "at least one. Received: 0.5"),
+        ([[0, 0, 1]], "^Expected box 0 of boxes to be"),
+        (np.float32([[0, 0, 1, 1], [0, 0.5, 1, 0.5]]), "^Expected box 1 of boxes to be"),
+        ([[0, 0, np.nan, 1]], "box 0 of boxes"),
+        (np.array([[0, 0, 20, 30]]), r"from 0 to 1, .* Received: \[0, 0, 20, 30\]"),
+        ([["0", "0", "1", "1"]], "box 0 of boxes"),
+    ],
+)
+def test_boxes_that_are_none_are_named(models, boxes, message):
+    with pytest.raises(VsaTfError, match=message):
+        models["alignment"]["model_dir"].localize(_pixels(0), "a dog", boxes)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_bad_photograph_of_a_list_is_named(models, place):
+    good = _pixels(0)
+    for bad in (b"no image", "nowhere.jpg", np.zeros(3)):
+        for ask in (
+            lambda images: models["m_rnn"][place].caption(images),
+            lambda images: models["alignment"][place].score(images, "a dog"),
+            models["alignment"][place].embed_images,
+        ):
+            with pytest.raises(InputError, match="^photograph 2 of the list: "):
+                ask([good, good, bad, good])
+    with pytest.raises(InputError, match="^nowhere.jpg: No such file"):
+        models["m_rnn"][place].caption(["nowhere.jpg"])
+
+
+def test_large_photographs_are_asked_about_fewer_at_a_time():
+    given = GivenModel({"align": ALIGN, "score": lambda sentences, **_: {"score": np.ones(1)}})
+    model = Model.of(GivenSource(given))
+    images = [bytes(7 << 20)] * 5
+    assert len(model.align(images, "A red dog")) == 5
+    model.score(images, "A red dog")
+    assert given.batches == [2, 2, 1] * 2
+
+
+def test_one_photograph_is_read_once_for_many_sentences(models, monkeypatch):
+    model = models["alignment"]["model_dir"]
+    read = []
+    batch = model.opened.reader.batch
+    monkeypatch.setattr(
+        model.opened.reader, "batch", lambda *args: read.append(len(args[0])) or batch(*args)
+    )
+    assert model.score(_pixels(77), ["a dog", "boys", "a man"]).shape == (3,)
+    assert read == [1]

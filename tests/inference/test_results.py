@@ -156,3 +156,9 @@ def test_results_print_without_their_photograph():
         assert isinstance(found, (Alignment, Localization, Captions))
     (best, _) = given({"caption": CAPTION}).caption(b"x", 2).captions
     assert str(best) == "a dog"
+
+
+def test_a_photograph_without_captions_has_a_picture():
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(file, "PNG")
+    assert Captions([], None, file.getvalue()).picture(width=120).width == 120

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch, Sampling
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.signatures import AnswerSettings, version_path
+from vsa_tf.inference.export_model import export_model
+from vsa_tf.inference.signatures import AnswerSettings, check_export, check_numbers, version_path
 
 
 def test_a_narrow_beam_gives_fewer_captions_unless_it_is_said():
@@ -44,3 +46,18 @@ def test_the_newest_version_is_found(tmp_path):
     (tmp_path / "11").mkdir()
     assert version_path(tmp_path) == tmp_path / "10"
     assert version_path(tmp_path / "9") == tmp_path / "9"
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    answers = {"score": np.float32([1, -np.inf]), "captions": np.array(["a"], object)}
+    assert check_numbers(answers) is answers
+    with pytest.raises(VsaTfError, match="are not numbers: it has diverged"):
+        check_numbers({**answers, "score": np.float32([1, np.nan])})
+
+
+def test_what_cannot_be_exported_is_refused_before_the_model_is_loaded(monkeypatch):
+    with pytest.raises(VsaTfError, match="^sample goes with a model directory"):
+        check_export(AnswerSettings(sample=True), "tensorflow")
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(VsaTfError, match="by TensorFlow: unset KERAS_BACKEND, which is jax"):
+        export_model("nowhere", "served")

@@ -8,7 +8,7 @@ from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_model
 from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index import index_builder, index_directory
-from vsa_tf.search_index.index_builder import IndexBuilder, build_index
+from vsa_tf.search_index.index_builder import IndexBuilder, build_index, propose_approximate
 from vsa_tf.search_index.index_directory import IndexShard
 from vsa_tf.search_index.search_index import SearchIndex
 
@@ -49,7 +49,7 @@ def test_a_changed_file_is_embedded_again(tmp_path):
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
     index, model = tmp_path / "index", hashed_model()
     paths = write_files(tmp_path, [bytes([number]) * 9 for number in range(40)])
-    answers = model.answers
+    answers = model.opened
     call, num_calls = answers.call, []
 
     def stopped(name, **inputs):
@@ -134,10 +134,12 @@ def test_an_approximate_index_is_built_with_its_recall(tmp_path):
 def test_a_large_index_is_told_of_approximate_search(tmp_path, monkeypatch):
     lines = []
     monkeypatch.setattr("vsa_tf.search_index.index_builder.LARGE_INDEX_NUMBERS", 10)
-    build_index(tmp_path / "index", hashed_model(), sentences=["a"], say=lines.append)
-    assert not any("--approximate" in line for line in lines)
-    build_index(tmp_path / "index", hashed_model(), sentences=["b"], say=lines.append)
-    assert "reads 12 numbers" in lines[-1]
+    build_index(tmp_path / "index", hashed_model(), sentences=["a"])
+    propose_approximate(tmp_path / "index", lines.append)
+    assert not lines
+    build_index(tmp_path / "index", hashed_model(), sentences=["b"])
+    propose_approximate(tmp_path / "index", lines.append)
+    assert len(lines) == 1 and "reads 12 numbers" in lines[0] and "--approximate" in lines[0]
 
 
 def test_nothing_is_printed_unless_it_is_asked_for(tmp_path, capfd):

@@ -74,17 +74,17 @@ class FragmentAnswers:
 
     def score(self, images, sentences):
         """Returns score `[B]`, of each row's image and sentence."""
+        regions, fragments = self._regions(images), self._fragments(sentences)
+        return {"score": self._scores(images, regions, sentences, fragments)}
+
+    def _scores(self, images, regions, sentences, fragments):
+        """Scores what is embedded, `[B]`."""
 
         def score(*row):
             return self._model.score(*(part[None] for part in row))[0, 0]
 
-        parts = (
-            self._regions(images),
-            images["region_mask"],
-            self._fragments(sentences),
-            self._model.sentence_mask(sentences),
-        )
-        return {"score": _map_rows(score, parts)}
+        mask = self._model.sentence_mask(sentences)
+        return _map_rows(score, (regions, images["region_mask"], fragments, mask))
 
     def _regions(self, images):
         return tf.convert_to_tensor(self._model.embed_images(images))
@@ -117,10 +117,6 @@ class AlignmentAnswers(FragmentAnswers):
             "num_words": sentences["num_words"],
         }
 
-    def score(self, images, sentences):
-        """Returns score `[B]`, of each row's image and sentence."""
-        return {"score": self._score(self._products(images, sentences)[1], sentences)}
-
     def align(self, images, sentences):
         """Aligns each row's sentence to the regions of its image.
 
@@ -130,7 +126,8 @@ class AlignmentAnswers(FragmentAnswers):
             and of the snippets, runs of words with one region: snippets string `[B, S]`,
             snippet_boxes `[B, S, 4]`, snippet_scores `[B, S]`, num_snippets `[B]`.
         """
-        scores, best = self._products(images, sentences)
+        vectors, words = self._regions(images), self._fragments(sentences)
+        scores = tf.matmul(words, vectors, transpose_b=True)
         regions = tf.convert_to_tensor(
             smooth_alignment(
                 scores, sentences["num_words"], self._smoothness, images["region_mask"]
@@ -139,7 +136,7 @@ class AlignmentAnswers(FragmentAnswers):
         word_scores = tf.gather(scores, tf.maximum(regions, 0), batch_dims=2)
         word_scores = tf.where(regions >= 0, word_scores, 0.0)
         return {
-            "score": self._score(best, sentences),
+            "score": self._scores(images, vectors, sentences, words),
             "tokens": sentences["tokens"],
             "num_words": sentences["num_words"],
             "word_regions": regions,
@@ -156,20 +153,6 @@ class AlignmentAnswers(FragmentAnswers):
         """
         phrase = tf.reduce_sum(self._fragments(phrases), axis=1)
         return ranked_boxes(images, tf.linalg.matvec(self._regions(images), phrase))
-
-    def _products(self, images, sentences):
-        """Returns of each word its scores `[B, W, R]` and its best `[B, W]`, 0 at padding."""
-        scores = tf.matmul(self._fragments(sentences), self._regions(images), transpose_b=True)
-        mask = tf.convert_to_tensor(images["region_mask"])
-        best = tf.reduce_max(tf.where(mask[:, None], scores, scores.dtype.min), axis=2)
-        is_word = tf.convert_to_tensor(self._model.sentence_mask(sentences))
-        return scores, tf.where(is_word, best, 0.0)
-
-    def _score(self, best, sentences):
-        score = tf.reduce_sum(best, axis=1)
-        if self._model.length_normalization:
-            score /= tf.cast(sentences["num_words"], score.dtype)
-        return score
 
 
 class TwoBranchAnswers:

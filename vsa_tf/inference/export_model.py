@@ -5,6 +5,7 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
-from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.inference.signatures import AnswerSettings, check_export
 from vsa_tf.program import silent
 
 LARGEST_DIFFERENCE = 1e-4
@@ -56,8 +57,7 @@ def export_model(
     Raises:
         VsaTfError: model, encoder, detector or examples cannot be used, or an answer differs.
     """
-    if settings.sample:
-        raise VsaTfError("--sample goes with a model directory: what is exported answers alike")
+    check_export(settings, keras.backend.backend())
     local = LocalModel(model_dir, image_encoder, detector, settings)
     training, data = local.trained.settings.training, local.trained.settings.data
     examples = read_examples(

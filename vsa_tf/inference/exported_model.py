@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.errors import InputError, VsaTfError
-from vsa_tf.inference.signatures import version_path
+from vsa_tf.inference.signatures import check_numbers, version_path
 
 
 class ExportedModel:
@@ -44,7 +44,7 @@ class ExportedModel:
             outputs = self._functions[name](**tensors)
         except tf.errors.InvalidArgumentError as error:
             raise InputError(_reason(error.message)) from error
-        return as_arrays(outputs)
+        return check_numbers(as_arrays(outputs))
 
 
 def _reason(message):

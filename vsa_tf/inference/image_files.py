@@ -2,7 +2,7 @@
 
 import collections
 import concurrent.futures
-import math
+import numbers
 import os
 import pathlib
 import reprlib
@@ -15,12 +15,10 @@ from tfrecords_tools.progress import Progress
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.file_reading import read_json
 from vsa_tf.files import json_text
-from vsa_tf.program import silent
+from vsa_tf.inference.photographs import batches
+from vsa_tf.program import print_note, silent
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-# Few enough for memory, and for the limits of a server.
-_BATCH_SIZE = 16
-_BATCH_BYTES = 16 << 20
 # A model does not fill the cores by itself: decoding and suppression run on one.
 _BATCHES_AT_A_TIME = min(4, len(os.sched_getaffinity(0)))
 
@@ -65,7 +63,8 @@ def answered_images(paths, ask, batches_at_a_time=None):
     batches_at_a_time = batches_at_a_time or _BATCHES_AT_A_TIME
     asked = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(batches_at_a_time) as pool:
-        for batch in _batches(paths):
+        files = ((path, *_read(path)) for path in paths)
+        for batch in batches(files, lambda file: len(file[1])):
             asked.append(pool.submit(_answered, batch, ask))
             if len(asked) > batches_at_a_time:
                 yield from asked.popleft().result()
@@ -73,21 +72,8 @@ def answered_images(paths, ask, batches_at_a_time=None):
             yield from asked.popleft().result()
 
 
-def _batches(paths):
-    """Yields lists of `(path, data, reason)`; the reason is None where the file was read."""
-    batch, size = [], 0
-    for path in paths:
-        data, reason = _read(path)
-        if batch and (len(batch) == _BATCH_SIZE or size + len(data) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((path, data, reason))
-        size += len(data)
-    if batch:
-        yield batch
-
-
 def _read(path):
+    """Returns `(data, reason)` of a file; the reason is None where it was read."""
     try:
         data = pathlib.Path(path).read_bytes()
     except OSError as error:
@@ -158,7 +144,7 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False)
             print(json_text({"image": str(path), **line}), file=output, flush=True)
         progress.add(1)
     progress.close()
-    report_unread(num_failed, len(paths), strict, lambda line: print(line, file=sys.stderr))
+    report_unread(num_failed, len(paths), strict, print_note)
 
 
 def read_boxes(path):
@@ -182,22 +168,40 @@ def read_boxes(path):
             f"Expected --boxes={path} to hold a JSON list of boxes [ymin, xmin, ymax, xmax]. "
             f"Received: {reprlib.repr(boxes)}"
         )
-    for number, box in enumerate(boxes):
-        if not _is_box(box):
-            raise VsaTfError(
-                f"Expected box {number} of --boxes={path} to be [ymin, xmin, ymax, xmax], from 0 "
-                f"to 1, ymin < ymax and xmin < xmax. Received: {reprlib.repr(box)}"
-            )
+    check_boxes(boxes, f"--boxes={path}")
     return boxes
 
 
+def check_boxes(boxes, named="--boxes"):
+    """Refuses boxes that are none.
+
+    Args:
+        boxes: list of `[ymin, xmin, ymax, xmax]`, or an array `[n, 4]`.
+        named: what the error calls them.
+
+    Raises:
+        VsaTfError: names the first that is none; there are none at all.
+    """
+    boxes = boxes.tolist() if isinstance(boxes, np.ndarray) else boxes
+    if not isinstance(boxes, (list, tuple)) or not boxes:
+        raise VsaTfError(
+            f"Expected {named} to be boxes [n, 4], at least one. Received: {reprlib.repr(boxes)}"
+        )
+    for number, box in enumerate(boxes):
+        if not _is_box(box.tolist() if isinstance(box, np.ndarray) else box):
+            raise VsaTfError(
+                f"Expected box {number} of {named} to be [ymin, xmin, ymax, xmax], from 0 to 1, "
+                f"ymin < ymax and xmin < xmax. Received: {reprlib.repr(box)}"
+            )
+
+
 def _is_box(box):
-    numbers = (
-        isinstance(box, list)
+    are_numbers = (
+        isinstance(box, (list, tuple))
         and len(box) == 4
-        and all(type(value) in (int, float) and math.isfinite(value) for value in box)
+        and all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in box)
     )
-    return numbers and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1
+    return are_numbers and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1
 
 
 def rounded(values):

@@ -12,7 +12,7 @@ from vsa_tf.inference.answers import make_answers
 from vsa_tf.inference.exported_model import as_arrays
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.sentence_reader import RelationReader, SentenceReader
-from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings
+from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings, check_numbers
 from vsa_tf.model_dir.trained_model import TrainedModel
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
@@ -94,10 +94,7 @@ class LocalModel:
             else self._sentences(inputs[key])
             for key in self.signatures[name]
         ]
-        answers = as_arrays(self._functions[name](*batches))
-        if any(np.isnan(value).any() for value in answers.values() if value.dtype.kind == "f"):
-            raise VsaTfError("the model's answers are not numbers: it has diverged in training")
-        return answers
+        return check_numbers(as_arrays(self._functions[name](*batches)))
 
     def unknown_words(self, text):
         """Returns the words of a text that the model does not know, list of str."""
@@ -105,14 +102,20 @@ class LocalModel:
         return [token for token in tokens if token not in self.trained.text.vocabulary]
 
     def _read_photographs(self, image_bytes, boxes):
+        # One photograph may go with many texts.
+        rows = {data: row for row, data in enumerate(dict.fromkeys(image_bytes))}
         if boxes is not None:
             # Region 0 is the whole frame: models may add it to the others.
             boxes = np.concatenate([_WHOLE_FRAME, np.float32(boxes).reshape(-1, 4)])
-            boxes = [boxes] * len(image_bytes)
+            boxes = [boxes] * len(rows)
         try:
-            return self.reader.batch([(data, decode_image(data)) for data in image_bytes], boxes)
+            batch = self.reader.batch([(data, decode_image(data)) for data in rows], boxes)
         except ImageError as error:
             raise InputError(str(error)) from error
+        if len(rows) == len(image_bytes):
+            return batch
+        places = [rows[data] for data in image_bytes]
+        return {name: values[places] for name, values in batch.items()}
 
 
 def _check_prefix(settings, text):

@@ -5,18 +5,18 @@ import re
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.model_source import ModelSource
-from vsa_tf.inference.photographs import encoded
+from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.inference.image_files import check_boxes
+from vsa_tf.inference.model_source import SERVER_ADDRESS, ModelSource
+from vsa_tf.inference.photographs import batches, encoded
 from vsa_tf.inference.results import Alignment, Captions, Localization
 from vsa_tf.inference.signatures import AnswerSettings
 
-_SERVER = re.compile(r"((?:[^\s/:]+|\[[^\s/]+\]):\d{1,5})/(.+)")
-# Photographs at a time: few enough for memory, and for the limits of a server.
-_BATCH_SIZE = 16
+_SERVED = re.compile(rf"({SERVER_ADDRESS})/(.+)")
 
 
-def open_model(source, image_encoder="", detector="", **answers):
+def open_model(source, image_encoder="", detector="", **settings):
     """Opens a trained model; this takes seconds.
 
     Args:
@@ -24,7 +24,7 @@ def open_model(source, image_encoder="", detector="", **answers):
             `HOST:PORT/NAME` of a model that a server answers for.
         image_encoder, detector: of a model directory: what its records were made with, SavedModel
             directories or handles.
-        **answers: of a model directory: fields of `AnswerSettings`, such as beam_size.
+        **settings: of a model directory: fields of `AnswerSettings`, such as beam_size.
 
     Returns:
         A `Model`.
@@ -40,22 +40,27 @@ def open_model(source, image_encoder="", detector="", **answers):
     """
     source = str(source)
     is_local = (pathlib.Path(source) / "config.json").is_file()
-    remote = None if pathlib.Path(source).exists() else _SERVER.fullmatch(source)
+    remote = None if pathlib.Path(source).exists() else _SERVED.fullmatch(source)
+    if not remote and not pathlib.Path(source).is_dir():
+        raise VsaTfError(
+            "Expected a directory of train_model or export_model, or HOST:PORT/NAME of a served "
+            f"model. Received: {source!r}, and there is no such directory"
+        )
     if remote:
         named = {"server": remote[1], "model_name": remote[2]}
     else:
         named = {"model_dir" if is_local else "saved_model": source}
-    if answers and not is_local:
+    if settings and not is_local:
         raise VsaTfError(
-            f"--{next(iter(answers))} goes with a model directory: {source} answers as it was "
+            f"--{next(iter(settings))} goes with a model directory: {source} answers as it was "
             "exported"
         )
     source = ModelSource(**named, image_encoder=image_encoder, detector=detector)
     try:
-        settings = AnswerSettings.of(**answers)
+        answer_settings = AnswerSettings.of(**settings)
     except TypeError as error:
         raise VsaTfError(f"Expected fields of AnswerSettings. Received: {error}") from error
-    return Model.of(source, settings=settings)
+    return Model.of(source, settings=answer_settings)
 
 
 class Model:
@@ -65,17 +70,17 @@ class Model:
     is asked for, a list of photographs may stand: the result is then a list.
 
     Args:
-        answers: a `LocalModel`, an `ExportedModel` or a `RemoteModel`.
+        opened: a `LocalModel`, an `ExportedModel` or a `RemoteModel`.
         source: the `ModelSource` that names it.
 
     Attributes:
         signatures: what the model answers, a tuple of names, the main one first.
     """
 
-    def __init__(self, answers, source):
-        self.answers = answers
+    def __init__(self, opened, source):
+        self.opened = opened
         self.source = source
-        self.signatures = tuple(answers.signatures)
+        self.signatures = tuple(opened.signatures)
 
     @classmethod
     def of(cls, source, *signatures, settings=None):
@@ -106,8 +111,9 @@ class Model:
         """
         own = {}
         if boxes is not None:
-            if not hasattr(self.answers, "reader"):
+            if not hasattr(self.opened, "reader"):
                 raise VsaTfError("--boxes goes with a model directory: others have a detector")
+            check_boxes(boxes)
             own["boxes"] = boxes
         return self._each(
             photograph,
@@ -144,15 +150,12 @@ class Model:
         Raises:
             VsaTfError: lists of different lengths.
         """
-        images, texts = _paired(photographs, sentences)
         self.check("score")
+        images, texts = _paired(photographs, sentences)
+        texts = iter(texts)
         scores = [
-            self.answers.call(
-                "score",
-                image_bytes=[encoded(image) for image in images[first : first + _BATCH_SIZE]],
-                sentences=texts[first : first + _BATCH_SIZE],
-            )["score"]
-            for first in range(0, len(images), _BATCH_SIZE)
+            self._call("score", batch, sentences=[next(texts) for _ in batch])["score"]
+            for batch in batches(images, _num_bytes)
         ]
         return np.concatenate([*scores, np.zeros(0, np.float32)])
 
@@ -173,7 +176,12 @@ class Model:
             float32 `[n, H]`; of a model of regions a list of n dicts with regions `[r, H]`, the
             whole frame first, and boxes `[r, 4]`.
         """
-        return _vectors("embed_image", [row for row, _ in self._all_rows(photographs)])
+        return _vectors(
+            self._each(
+                _listed(photographs),
+                lambda images: [row for row, _ in self._rows("embed_image", images)],
+            )
+        )
 
     def embed_sentences(self, sentences):
         """Returns the vectors of sentences.
@@ -185,35 +193,37 @@ class Model:
         self.check("embed_sentence")
         texts = _listed(sentences)
         rows = []
-        for first in range(0, len(texts), _BATCH_SIZE):
-            answers = self.answers.call(
-                "embed_sentence", sentences=texts[first : first + _BATCH_SIZE]
-            )
-            rows += _split(answers)
-        return _vectors("embed_sentence", rows)
-
-    def _all_rows(self, photographs):
-        images = _listed(photographs)
-        for first in range(0, len(images), _BATCH_SIZE):
-            yield from self._rows("embed_image", images[first : first + _BATCH_SIZE])
+        for batch in batches(texts):
+            rows += _split(self.opened.call("embed_sentence", sentences=batch))
+        return _vectors(rows)
 
     def _each(self, photograph, ask):
         """Asks about one photograph, or about a list of them, some at a time."""
         if not isinstance(photograph, (list, tuple)):
-            return ask([photograph])[0]
+            return ask(list(_numbered([photograph])))[0]
         found = []
-        for first in range(0, len(photograph), _BATCH_SIZE):
-            found += ask(photograph[first : first + _BATCH_SIZE])
+        for batch in batches(_numbered(photograph), _num_bytes):
+            found += ask(batch)
         return found
 
-    def _rows(self, name, photographs, boxes=None, **texts):
-        """Returns `(row of the answers, image file)` of each photograph."""
+    def _rows(self, name, images, boxes=None, **texts):
+        """Returns `(row of the answers, image file)` of each of some images of `_numbered`."""
         self.check(name)
-        images = [encoded(photograph) for photograph in photographs]
         inputs = {key: [text] * len(images) for key, text in texts.items()}
         if boxes is not None:
             inputs["boxes"] = boxes
-        return zip(_split(self.answers.call(name, image_bytes=images, **inputs)), images)
+        rows = _split(self._call(name, images, **inputs))
+        return zip(rows, [data for _, data in images])
+
+    def _call(self, name, images, **inputs):
+        """Asks about images of `_numbered`; names the one of a list that cannot be read."""
+        try:
+            return self.opened.call(name, image_bytes=[data for _, data in images], **inputs)
+        except InputError as error:
+            for number, data in images:
+                if number is not None and not _is_readable(data):
+                    raise InputError(f"photograph {number} of the list: {error}") from error
+            raise
 
     def check(self, name):
         """Raises VsaTfError where the model does not answer to a signature."""
@@ -225,22 +235,45 @@ class Model:
 
 
 def _paired(photographs, sentences):
-    """Returns two lists of one length; one of either goes with each of the others."""
+    """Returns images of `_numbered` and as many texts; one of either goes with each other."""
     images, texts = _listed(photographs), _listed(sentences)
-    if len(images) == 1:
-        images *= len(texts)
     if len(texts) == 1:
         texts *= len(images)
-    if len(images) != len(texts):
+    if len(images) not in (1, len(texts)):
         raise VsaTfError(
             "Expected as many photographs as sentences, or one of either. Received: "
             f"{len(images)} photographs and {len(texts)} sentences"
         )
-    return images, texts
+    one = len(images) == 1
+    return list(_numbered(images)) * len(texts) if one else _numbered(images), texts
 
 
 def _listed(values):
     return list(values) if isinstance(values, (list, tuple)) else [values]
+
+
+def _numbered(photographs):
+    """Yields `(number, image file)`; the number, from 0, is None where there is but one."""
+    several = len(photographs) > 1
+    for number, photograph in enumerate(photographs):
+        try:
+            yield number if several else None, encoded(photograph)
+        except InputError as error:
+            if several:
+                raise InputError(f"photograph {number} of the list: {error}") from error
+            raise
+
+
+def _num_bytes(image):
+    return len(image[1])
+
+
+def _is_readable(data):
+    try:
+        decode_image(data)
+    except ImageError:
+        return False
+    return True
 
 
 def _split(answers):
@@ -249,7 +282,7 @@ def _split(answers):
     return [{name: value[row] for name, value in answers.items()} for row in range(count)]
 
 
-def _vectors(name, rows):
+def _vectors(rows):
     """Lays rows out as callers want them: one array, or of each row what is no padding."""
     if rows and "embedding" in rows[0] or not rows:
         return np.array([row["embedding"] for row in rows], np.float32)

@@ -11,6 +11,8 @@ from vsa_tf.files import read_sealed
 from vsa_tf.inference.signatures import version_path
 from vsa_tf.settings import Settings
 
+# HOST:PORT; an address of IPv6 stands in brackets.
+SERVER_ADDRESS = r"(?:[^\s/:]+|\[[^\s/]+\]):\d{1,5}"
 _WAYS = ("model_dir", "saved_model", "server")
 _HELP = {
     "model_dir": "Directory that vsa_tf.train has written.",
@@ -62,7 +64,7 @@ class ModelSource:
                 )
         if bool(self.server) != bool(self.model_name):
             raise VsaTfError("--server and --model_name go together: give both or neither")
-        if self.server and not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[^\s/]+\]:\d{1,5}", self.server):
+        if self.server and not re.fullmatch(SERVER_ADDRESS, self.server):
             raise VsaTfError(f"Expected --server=HOST:PORT. Received: --server={self.server}")
 
     def __str__(self):
@@ -88,7 +90,7 @@ class ModelSource:
         """Refuses a model that cannot answer, as far as is known without opening it.
 
         Args:
-            signature: the name that it must answer to (`saved_models.signatures`).
+            signature: the name that it must answer to (`SIGNATURE_INPUTS`).
             purpose: what for, such as "writes captions".
 
         Raises:

@@ -10,6 +10,29 @@ from PIL import Image
 from tfrecords_tools.image_decoding import to_rgb
 from vsa_tf.errors import InputError
 
+# Photographs, or texts, at a time: few enough for memory, and for the limits of a server.
+_BATCH_SIZE = 16
+_BATCH_BYTES = 16 << 20
+
+
+def batches(items, num_bytes=len):
+    """Yields lists of what is asked about at a time.
+
+    Args:
+        items: iterable; it is read a batch ahead at most.
+        num_bytes: given one of them, returns its size.
+    """
+    batch, size = [], 0
+    for item in items:
+        own = num_bytes(item)
+        if batch and (len(batch) == _BATCH_SIZE or size + own > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += own
+    if batch:
+        yield batch
+
 
 def encoded(photograph):
     """Returns the bytes of an image file.

@@ -10,6 +10,7 @@ import numpy as np
 
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.file_reading import parse_json
+from vsa_tf.inference.signatures import check_numbers
 
 _TIMEOUT_SECONDS = 600
 # Between attempts while the server has no room for a request.
@@ -65,7 +66,9 @@ class RemoteModel:
         if len(dtypes) == 1:
             # A single output comes without its name.
             outputs = {next(iter(dtypes)): outputs}
-        return {key: np.array(value, _DTYPES[dtypes[key]]) for key, value in outputs.items()}
+        return check_numbers(
+            {key: np.array(value, _DTYPES[dtypes[key]]) for key, value in outputs.items()}
+        )
 
     def _request(self, method, path, body=None):
         for pause in (*_PAUSES, None):

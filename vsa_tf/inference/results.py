@@ -226,7 +226,8 @@ class Captions(_Shown):
     def picture(self, width=480):
         """Draws the photograph above its best caption, or its regions', a `PIL.Image.Image`."""
         if self.regions is None:
-            return _picture(self.photograph, self.captions[0].tokens, [], width)
+            words = self.captions[0].tokens if self.captions else []
+            return _picture(self.photograph, words, [], width)
         shown = [region for region in self.regions if region.captions]
         words = [region.captions[0].text for region in shown]
         parts = [

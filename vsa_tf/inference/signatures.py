@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 
@@ -87,6 +89,31 @@ class AnswerSettings:
             length_normalization=self.length_normalization,
             max_length=self.max_caption_words,
         )
+
+
+def check_export(settings, backend):
+    """Refuses what cannot be exported, before anything is loaded.
+
+    Args:
+        settings: the `AnswerSettings`.
+        backend: Keras's.
+
+    Raises:
+        VsaTfError: answers are drawn, or the backend is another one than TensorFlow.
+    """
+    if settings.sample:
+        raise VsaTfError("--sample goes with a model directory: what is exported answers alike")
+    if backend != "tensorflow":
+        raise VsaTfError(
+            f"A SavedModel is written by TensorFlow: unset KERAS_BACKEND, which is {backend}"
+        )
+
+
+def check_numbers(answers):
+    """Returns answers, a dict of arrays. Raises VsaTfError where one is NaN."""
+    if any(np.isnan(value).any() for value in answers.values() if value.dtype.kind == "f"):
+        raise VsaTfError("the model's answers are not numbers: it has diverged in training")
+    return answers
 
 
 def version_path(saved_model):

@@ -17,7 +17,6 @@ from vsa_tf.search_index.model_probe import check_model, find_score, probe
 from vsa_tf.search_index.search_index import LARGE_INDEX_NUMBERS, SearchIndex
 
 _SENTENCES_AT_A_TIME = 64
-_PROGRESS_SECONDS = 5.0
 
 
 class IndexBuilder:
@@ -37,7 +36,7 @@ class IndexBuilder:
         self._index_dir = pathlib.Path(index_dir)
         for name in ("embed_image", "embed_sentence"):
             model.check(name)
-        self._model = model.answers
+        self._model = model.opened
         self._say = say
         self._manifest = IndexManifest.load(index_dir)
         if self._manifest is None:
@@ -66,7 +65,7 @@ class IndexBuilder:
         indexed = self._indexed_images()
         keys = {os.path.abspath(path): _file_key(path) for path in paths}
         new = [path for path, key in keys.items() if key is None or indexed.get(path) != key]
-        progress = Progress(len(new), None if self._say is silent else sys.stderr)
+        progress = self._progress(len(new), "images")
         num_failed = 0
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
             for path, embedded, reason in answered_images(new, self._embed_images):
@@ -90,17 +89,17 @@ class IndexBuilder:
             for sentence in IndexShard(path, "sentences").columns["sentence"]
         }
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in indexed]
-        started = last = time.monotonic()
+        progress = self._progress(len(new), "sentences")
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
             for first in range(0, len(new), _SENTENCES_AT_A_TIME):
                 part = new[first : first + _SENTENCES_AT_A_TIME]
                 writer.add({"sentence": part}, Embedded.of_sentences(self._model, part))
-                if time.monotonic() - last > _PROGRESS_SECONDS:
-                    last = time.monotonic()
-                    done = first + len(part)
-                    rate = done / (last - started)
-                    self._say(f"{done}/{len(new)} sentences, {rate:.0f} sentences/s")
+                progress.add(len(part))
+        progress.close()
         return len(new)
+
+    def _progress(self, total, unit):
+        return Progress(total, None if self._say is silent else sys.stderr, unit)
 
     def _embed_images(self, images):
         embedded = Embedded.of_images(self._model, images)
@@ -163,8 +162,6 @@ def build_index(
             say(f"added {num_added} sentences to {index_dir}; {num_known} were there")
     if approximate:
         _build_approximate(index_dir, say)
-    else:
-        _propose_approximate(index_dir, say)
     report_unread(num_failed, len(images), strict, say)
 
 
@@ -187,7 +184,8 @@ def _build_approximate(index_dir, say):
         )
 
 
-def _propose_approximate(index_dir, say):
+def propose_approximate(index_dir, say):
+    """Says of which kinds a search is slow without the `ApproximateIndex`."""
     index = SearchIndex(index_dir)
     for kind in index.shards:
         if index.num_numbers(kind) > LARGE_INDEX_NUMBERS:

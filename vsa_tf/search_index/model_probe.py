@@ -103,7 +103,7 @@ def check_model(model, manifest, index_dir, kind):
     Raises:
         VsaTfError: names both.
     """
-    if not same_model(manifest.probes[kind], probe(model.answers, kind).summaries()[0]):
+    if not same_model(manifest.probes[kind], probe(model.opened, kind).summaries()[0]):
         raise VsaTfError(
             f"Expected the model of {index_dir}, {ModelSource(**manifest.model)}. Received: "
             f"{model.source}, which embeds {kind} otherwise. Give that model, or another "

@@ -11,6 +11,7 @@ from vsa_tf.files import json_text
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
+from vsa_tf.program import print_note
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
@@ -69,6 +70,7 @@ class SearchIndex:
             shard.embedded.check()  # read whole, here and once
         self._dead = _replaced_rows(self.shards["images"])
         self._checked = set()
+        self._approximate = {}
 
     def num_numbers(self, kind):
         """Returns how many numbers an exact search of a kind reads."""
@@ -93,16 +95,32 @@ class SearchIndex:
         kind = "sentences" if isinstance(query, str) else "images"
         if not self.shards.get(target):
             raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
-        candidates = _approximate(self, kind, target) if approximate else None
+        candidates = self.approximate(kind, target) if approximate else None
         model.check("embed_image" if kind == "images" else "embed_sentence")
         if (model, kind) not in self._checked:
             check_model(model, self.manifest, self.index_dir, kind)
             self._checked.add((model, kind))
         if kind == "images":
-            embedded = Embedded.of_images(model.answers, [encoded(query)])
+            embedded = Embedded.of_images(model.opened, [encoded(query)])
         else:
-            embedded = Embedded.of_sentences(model.answers, [query])
+            embedded = Embedded.of_sentences(model.opened, [query])
         return self.nearest(embedded, target, top_k, candidates)
+
+    def approximate(self, kind, target):
+        """Returns the `ApproximateIndex` of a target for queries of a kind, loaded once.
+
+        Raises:
+            VsaTfError: there is none, or such queries are searched exactly.
+        """
+        entries = self.shards[target][0].embedded
+        if entries.has_words or entries.has_regions and kind == "images":
+            raise VsaTfError(
+                f"--approximate: {target} of {self.index_dir} are searched exactly by {kind}; "
+                "leave it out"
+            )
+        if target not in self._approximate:
+            self._approximate[target] = ApproximateIndex(self.index_dir, target)
+        return self._approximate[target]
 
     def nearest(self, query, kind, top_k, approximate=None):
         """Finds the entries nearest to a query that is embedded.
@@ -218,7 +236,10 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
     """
     index = SearchIndex(index_dir)
     if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
-        print("a large index: --approximate would be quicker", file=sys.stderr)
+        print_note("a large index: --approximate would be quicker")
+    if approximate:
+        # Before the model, which takes seconds to open.
+        index.approximate("images" if is_image else "sentences", target)
     model = Model.of(source, "embed_image" if is_image else "embed_sentence")
     query = pathlib.Path(query) if is_image else query
     hits = index.search(model, query, top_k, target, approximate)
@@ -227,13 +248,3 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         box = {} if hit.box is None else {"box": rounded(hit.box)}
         line = {"rank": rank, **entry, "score": rounded(hit.score), **box}
         print(json_text(line), file=output or sys.stdout, flush=True)
-
-
-def _approximate(index, kind, target):
-    entries = index.shards[target][0].embedded
-    if entries.has_words or entries.has_regions and kind == "images":
-        raise VsaTfError(
-            f"--approximate: {target} of {index.index_dir} are searched exactly by {kind}; leave "
-            "it out"
-        )
-    return ApproximateIndex(index.index_dir, target)
