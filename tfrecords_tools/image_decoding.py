@@ -1,26 +1,41 @@
-"""Encoded photographs to pixels, whatever people keep in their folders.
-
-The size is read from the header before anything is decoded, so that a picture of 20,000 x 20,000
-pixels costs no more memory than `max_pixels` allow.
-"""
+"""Encoded photographs to pixels, whatever people keep in their folders."""
 
 import contextlib
 import io
-import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+    features,
+)
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
-DEFAULT_MAX_PIXELS = 24_000_000
-# A smaller picture shows nothing; the encoders would only see their own interpolation.
-MIN_SIDE = 8
+from tfrecords_tools.image_structure import (
+    DEFAULT_MAX_PIXELS,
+    ImageError,
+    check_size,
+    first_picture,
+)
+
+IMAGE_FORMATS = "JPEG, PNG, BMP, GIF, WebP, AVIF or HEIC"
 JPEG_QUALITY = 95
 _ORIENTATION = 0x0112
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message is the reason."""
+_PLUGINS = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+_AVIF = {b"avif", b"avis"}
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_MAX_BRANDS = 64
 
 
 def decode_image(data, max_pixels=DEFAULT_MAX_PIXELS):
@@ -31,17 +46,18 @@ def decode_image(data, max_pixels=DEFAULT_MAX_PIXELS):
     size; other images above it are refused.
 
     Args:
-        data: bytes of a JPEG, PNG, BMP, GIF or WebP file.
+        data: bytes of a JPEG, PNG, BMP, GIF, WebP or AVIF file; of HEIC where pillow-heif is.
         max_pixels: largest height x width to decode.
 
     Returns:
         uint8 array `[height, width, 3]`.
 
     Raises:
-        ImageError: when the image cannot be decoded, is smaller than 8 x 8 or too large.
+        ImageError: when the image cannot be decoded, is smaller than 8 x 8, or over a bound of
+            `image_structure`.
     """
-    with _opened(data, max_pixels) as image:
-        return np.array(to_rgb(image))
+    with _opened(data, max_pixels) as (image, picture, _):
+        return _pixels(image, picture)
 
 
 def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
@@ -64,13 +80,13 @@ def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
     """
     if image is None:
         image = decode_image(data, max_pixels)
-    with _opened(data, max_pixels) as opened:
+    with _opened(data, max_pixels) as (opened, picture, is_reduced):
         width, height = opened.size
         if (
-            opened.format == "JPEG"
+            picture.format == "JPEG"
             and opened.mode in ("L", "RGB")
-            and _orientation(opened) == 1
-            and not _is_reduced(opened, data)
+            and picture.orientation == 1
+            and not is_reduced
             and not 0 < max_side < max(width, height)
         ):
             return data, "JPEG", height, width
@@ -84,80 +100,116 @@ def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
 
 @contextlib.contextmanager
 def _opened(data, max_pixels):
-    """Opens an image after checking its size, and turns Pillow's many errors into one."""
-    if not data:
-        raise ImageError("the image file is empty")
-    _check_size(*(_webp_size(data) or (MIN_SIDE, MIN_SIDE)), max_pixels)
-    limit = Image.MAX_IMAGE_PIXELS
-    # The size is checked here, with reduced decoding in mind.
-    Image.MAX_IMAGE_PIXELS = None
+    """Opens an image after checking what it declares, and turns Pillow's many errors into one.
+
+    Yields `(image, picture, is_reduced)`.
+    """
+    picture = first_picture(data, max_pixels)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _reduce(image, max_pixels)
-                _check_size(*image.size, max_pixels)
-                yield image
+        # Not by `Image.open`: its limit of pixels is one for the whole process.
+        with _plugin(picture)(io.BytesIO(picture.data)) as image:
+            size = image.size
+            _reduce(image, picture, max_pixels)
+            check_size(*image.size, max_pixels)
+            yield image, picture, image.size != size
     except ImageError:
         raise
-    except Image.UnidentifiedImageError:
-        raise ImageError("not an image that can be read (JPEG, PNG, BMP, GIF or WebP)") from None
     # Pillow's decoders raise almost anything on damaged files.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        TypeError,
-        IndexError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        OverflowError,
-        RuntimeError,
-    ) as error:
+    except Exception as error:
         raise ImageError(f"the image cannot be decoded: {error}") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check_size(width, height, max_pixels):
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"the image of {width} x {height} pixels is too small "
-            f"(at least {MIN_SIDE} x {MIN_SIDE})"
-        )
-    if width * height > max_pixels:
-        raise ImageError(
-            f"the image of {width} x {height} pixels is too large (--max_image_pixels={max_pixels})"
-        )
+def _plugin(picture):
+    """Returns the class of Pillow that opens a `FirstPicture`'s format."""
+    if picture.format:
+        return _PLUGINS[picture.format]
+    brands = _brands(picture.data)
+    if brands & _AVIF and features.check("avif"):
+        return AvifImagePlugin.AvifImageFile
+    if not brands & (_HEIF | _AVIF):
+        raise ImageError(f"not an image that can be read ({IMAGE_FORMATS})")
+    try:
+        import pillow_heif
+    except ImportError:
+        kind = "AVIF" if brands & _AVIF else "HEIC"
+        raise ImageError(f'the image is {kind}: to read it, pip install "vsa_tf[heif]"') from None
+    return pillow_heif.HeifImageFile
 
 
-def _reduce(image, max_pixels):
+def _brands(data):
+    """Returns the brands of a file of ISO's base media format, a set of bytes."""
+    if data[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(data[:4], "big"), _MAX_BRANDS * 4)
+    return {data[place : place + 4] for place in (8, *range(16, end, 4))}
+
+
+def _reduce(image, picture, max_pixels):
     """Asks a baseline JPEG's decoder for a smaller image where the whole one is too large."""
     width, height = image.size
     # A progressive JPEG needs memory for all its coefficients at any reduction.
-    if image.format not in ("JPEG", "MPO") or image.info.get("progressive"):
+    if picture.format != "JPEG" or picture.is_progressive:
         return
     for scale in (1, 2, 4, 8):
         if -(-width // scale) * -(-height // scale) <= max_pixels:
             break
     if scale > 1:
-        image.draft(None, (-(-width // scale), -(-height // scale)))
+        # Pillow takes the largest reduction that is not smaller than what is asked for.
+        image.draft(None, (width // scale, height // scale))
 
 
-def _is_reduced(image, data):
-    with Image.open(io.BytesIO(data), formats=FORMATS) as whole:
-        return whole.size != image.size
+def _pixels(image, picture):
+    """Returns what `decode_image` does."""
+    image.load()
+    if picture.transparent:
+        return _turned(_with_transparent_color(image, picture), picture.orientation)
+    return _turned(np.array(_opaque_rgb(image)), _orientation(image, picture))
 
 
-def _orientation(image):
-    return image.getexif().get(_ORIENTATION, 1)
+def _orientation(image, picture):
+    if image.format == "AVIF":
+        return image.getexif().get(_ORIENTATION, 1)
+    return picture.orientation
+
+
+def _turned(pixels, orientation):
+    """Undoes EXIF's orientation of an array `[h, w, 3]`."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _with_transparent_color(image, picture):
+    """Lays a grey or RGB PNG with a transparent colour on white, uint8 `[h, w, 3]`."""
+    depth = picture.data[24]
+    samples = np.array(picture.transparent) % 2**depth
+    pixels = np.asarray(image.convert("L") if image.mode == "1" else image).astype(np.int64)
+    if depth < 8:
+        # As Pillow has scaled the others.
+        samples = samples * (255 // (2**depth - 1))
+    elif depth == 16 and image.mode == "RGB":
+        with _plugin(picture)(io.BytesIO(picture.data)) as low:
+            # Pillow keeps the high bytes; taken for little-endian, they are the low ones.
+            low.tile = [low.tile[0]._replace(args="RGB;16L")]
+            pixels = 256 * pixels + np.asarray(low)
+    pixels = pixels.reshape(image.height, image.width, -1)
+    is_transparent = (pixels == samples).all(axis=2, keepdims=True)
+    if depth == 16:
+        pixels = pixels >> 8
+    return np.where(is_transparent, 255, pixels.repeat(3 // pixels.shape[2], 2)).astype(np.uint8)
 
 
 def to_rgb(image):
     """Returns a `PIL.Image.Image` as `decode_image` sees it: upright, in RGB, opaque on white."""
     image.load()
-    image = ImageOps.exif_transpose(image)
+    return _opaque_rgb(ImageOps.exif_transpose(image))
+
+
+def _opaque_rgb(image):
     if image.mode.startswith("I"):
         # convert() would clip 16-bit grey at 255 instead of scaling it.
         grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
@@ -167,20 +219,3 @@ def to_rgb(image):
         background = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(background, image)
     return image.convert("RGB")
-
-
-def _webp_size(data):
-    """Canvas size of a WebP file, or None: Pillow allocates it while opening."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
-        return None
-    kind = data[12:16]
-    if kind == b"VP8X":
-        width, height = data[24:27], data[27:30]
-        return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
-    if kind == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return (
-        int.from_bytes(data[26:28], "little") & 0x3FFF,
-        int.from_bytes(data[28:30], "little") & 0x3FFF,
-    )

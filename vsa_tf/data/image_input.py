@@ -207,6 +207,23 @@ def decoded_images(record_split, image_size, progress=None):
     return images
 
 
+def decoded_image(encoded):
+    """Decodes an image of a record, uint8 `[h, w, 3]`.
+
+    Args:
+        encoded: string [], a JPEG, which the writer makes of every photograph, or PNG image.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run, the bytes are not such an image.
+    """
+    # TensorFlow's decoder of animated files, WebP's above all, can end the process.
+    is_known = tf.io.is_jpeg(encoded) | (tf.strings.substr(encoded, 0, 4) == b"\x89PNG")
+    check = tf.debugging.Assert(is_known, ["Expected a JPEG or PNG image"])
+    with tf.control_dependencies([check]):
+        encoded = tf.identity(encoded)
+    return tf.ensure_shape(tf.io.decode_jpeg(encoded, channels=3), (None, None, 3))
+
+
 def resized_image(encoded, image_size):
     """Decodes an image and resizes it, antialiased, to a square.
 
@@ -214,7 +231,7 @@ def resized_image(encoded, image_size):
     an antialiased resize does not compile under XLA.
 
     Args:
-        encoded: string [], a JPEG, PNG, GIF (its first frame) or BMP image.
+        encoded: string [], as of `decoded_image`.
         image_size: S, pixels.
 
     Returns:
@@ -223,7 +240,5 @@ def resized_image(encoded, image_size):
     Raises:
         tf.errors.InvalidArgumentError: when run, the bytes are not such an image.
     """
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    image.set_shape([None, None, 3])
-    image = tf.image.resize(image, [image_size, image_size], antialias=True)
+    image = tf.image.resize(decoded_image(encoded), [image_size, image_size], antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)

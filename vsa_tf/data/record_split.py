@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.data.image_input import decoded_image
 from vsa_tf.data.parsed_record import ParsedRecord
 
 # A TFRecord is an 8-byte length, its 4-byte checksum, the data, and their 4-byte checksum.
@@ -213,14 +214,14 @@ class RecordSplit:
         """
         encoded = self.read_encoded_images([image_index])[0]
         try:
-            return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
+            return decoded_image(encoded).numpy()
         except tf.errors.InvalidArgumentError as error:
             raise self.undecodable_image(image_index) from error
 
     def undecodable_image(self, image_index):
         """Returns the `ValueError` that says the image of a record does not decode."""
         return ValueError(
-            f"Expected a JPEG, PNG, GIF or BMP image. Received: {self.filenames[image_index]!r} in "
+            f"Expected a JPEG or PNG image. Received: {self.filenames[image_index]!r} in "
             f"{self._name(image_index)}, which does not decode. Write the records again."
         )
 

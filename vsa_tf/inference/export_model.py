@@ -17,6 +17,7 @@ from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
+from vsa_tf.inference.photographs import read_photograph
 from vsa_tf.inference.signatures import AnswerSettings, check_export
 from vsa_tf.program import silent
 
@@ -207,7 +208,7 @@ def read_examples(data_dir, split, count, image_files=(), reads_dependencies=Fal
     """
     try:
         records = RecordSplit(data_dir, split, feature_cache_bytes=0)
-        images = [pathlib.Path(file).read_bytes() for file in image_files]
+        images = [read_photograph(file) for file in image_files]
     except (OSError, ValueError) as error:
         raise VsaTfError(f"no examples to check the export with: {error}") from error
     # An image without captions shows nothing of the text side.

@@ -1,25 +1,45 @@
 """Encoded photographs to pixels in a graph, as `tfrecords_tools.image_decoding` reads them."""
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
-from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, JPEG_QUALITY, MIN_SIDE
+from tfrecords_tools.image_decoding import JPEG_QUALITY
+from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS
+from vsa_tf.inference.graph_animations import first_gif_picture, first_webp_picture
+from vsa_tf.inference.graph_bitmap import bitmap
+from vsa_tf.inference.graph_image_structure import (
+    FileBytes,
+    check_bytes,
+    check_size,
+    jpeg_header,
+    png_header,
+    require,
+)
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_HEADER_BYTES = 32
+# Name, and how its files begin; `?` is any byte.
+GRAPH_FORMATS = {
+    "JPEG": b"\xff\xd8\xff",
+    "PNG": b"\x89PNG\r\n\x1a\n",
+    "GIF": b"GIF8",
+    "BMP": b"BM",
+    "WebP": b"RIFF????WEBP",
+}
+_OTHERS = {
+    "HEIC, AVIF or a film": b"????ftyp",
+    "TIFF": b"II*\0",
+    "TIFF ": b"MM\0*",
+    "JPEG XL": b"\xff\x0a",
+    "JPEG 2000": b"\0\0\0\x0cjP",
+}
 _REDUCTIONS = (1, 2, 4, 8)
-_START_OF_SCAN, _APPLICATION_1 = 0xDA, 0xE1
-_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_EXIF = b"Exif\0\0"
-_ORIENTATION_TAG = 0x0112
+# Says that the inks of four channels are inverted, as all that write such files have them.
+_ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 
 
 def graph_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
     """Decodes an image: upright, three channels, the first frame of an animation.
 
-    Equal to `decode_image` to the last bit, but for this: the orientation is read from a JPEG's
-    EXIF segment only, and a transparent GIF, or grey PNG of less than 8 bits, is not laid on white.
+    Equal to `decode_image` to the last bit, and refused within the same bounds. A BMP file that is
+    run-length coded, HEIC and AVIF are refused here.
 
     Args:
         encoded: string [].
@@ -29,23 +49,40 @@ def graph_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
         uint8 `[h, w, 3]`.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, for what is no image, too small or too large.
+        tf.errors.InvalidArgumentError: when run, for what is no image, or over a bound.
     """
-    is_jpeg = tf.io.is_jpeg(encoded)
-    is_png = tf.strings.substr(encoded, 0, len(_PNG)) == _PNG
-    image = tf.case(
-        [
-            (is_jpeg, lambda: _jpeg(encoded, max_pixels)),
-            (is_png, lambda: _png(encoded, max_pixels)),
-        ],
-        default=lambda: _other(encoded, max_pixels),
+    with check_bytes(encoded):
+        encoded = tf.identity(encoded)
+    decoders = {
+        "JPEG": lambda: _jpeg(encoded, max_pixels),
+        "PNG": lambda: _png(encoded, max_pixels),
+        "GIF": lambda: on_white(first_gif_picture(encoded, max_pixels)),
+        "BMP": lambda: on_white(bitmap(encoded, max_pixels)),
+        "WebP": lambda: _webp(encoded, max_pixels),
+    }
+    cases = [(_begins(encoded, GRAPH_FORMATS[name]), decode) for name, decode in decoders.items()]
+    image = tf.case(cases, default=lambda: _refused(encoded))
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _begins(encoded, beginning):
+    places = [place for place, byte in enumerate(beginning) if byte != ord("?")]
+    data = tf.io.decode_raw(
+        tf.strings.substr(tf.strings.join([encoded, b"\0" * 12]), 0, 12), tf.uint8
     )
-    smallest = tf.reduce_min(tf.shape(image)[:2])
-    check = tf.debugging.Assert(
-        smallest >= MIN_SIDE, [f"Expected an image of at least {MIN_SIDE} pixels a side", smallest]
-    )
-    with tf.control_dependencies([check]):
-        return tf.ensure_shape(image, (None, None, 3))
+    return tf.reduce_all(tf.gather(data, places) == [beginning[place] for place in places])
+
+
+def _refused(encoded):
+    kind = tf.constant("no image that is known")
+    for name, beginning in _OTHERS.items():
+        kind = tf.where(_begins(encoded, beginning), name, kind)
+    with require(
+        tf.constant(False),
+        f"Expected a {', '.join(GRAPH_FORMATS)} image; save others as JPEG or PNG. Received:",
+        kind,
+    ):
+        return tf.zeros((1, 1, 3), tf.uint8)
 
 
 def graph_stored_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
@@ -60,40 +97,44 @@ def graph_stored_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
         return tf.io.encode_jpeg(graph_image(encoded, max_pixels), quality=JPEG_QUALITY)
 
     def kept():
-        header, shape = jpeg_header(encoded), tf.io.extract_jpeg_shape(encoded)
-        is_plain = (header.orientation == 1) & (shape[2] < 4) & (_reduction(shape, max_pixels) == 0)
+        header = jpeg_header(encoded)
+        is_whole = _reduction(header, max_pixels) == 0
+        is_plain = (header.orientation == 1) & (header.num_channels < 4) & is_whole
         return tf.cond(is_plain, lambda: encoded, encoded_again)
 
-    return tf.cond(tf.io.is_jpeg(encoded), kept, encoded_again)
+    return tf.cond(_begins(encoded, GRAPH_FORMATS["JPEG"]), kept, encoded_again)
 
 
 def _jpeg(encoded, max_pixels):
-    header, shape = jpeg_header(encoded), tf.io.extract_jpeg_shape(encoded)
+    header = jpeg_header(encoded)
     # A progressive JPEG needs memory for all its coefficients at any reduction.
-    reduction = tf.where(header.is_progressive, 0, _reduction(shape, max_pixels))
-    size = tf.cast(-(-shape[:2] // tf.gather(_REDUCTIONS, reduction)), tf.int64)
-    with _checked_size(size, max_pixels):
-        decoders = [
-            lambda ratio=ratio: tf.io.decode_jpeg(
-                # Pillow's transform, and to the last bit its results.
-                encoded,
-                channels=3,
-                ratio=ratio,
-                dct_method="INTEGER_ACCURATE",
-            )
-            for ratio in _REDUCTIONS
-        ]
-        return _upright(tf.switch_case(reduction, decoders), header.orientation)
+    reduction = tf.where(header.is_progressive, 0, _reduction(header, max_pixels))
+    ratio = tf.gather(tf.constant(_REDUCTIONS, tf.int64), reduction)
+    with check_size(-(-header.width // ratio), -(-header.height // ratio), max_pixels):
+        first, others = tf.strings.substr(encoded, 0, 2), tf.strings.substr(encoded, 2, -1)
+    lacks_adobe = (header.num_channels == 4) & ~header.has_adobe
+    encoded = tf.strings.join([first, tf.where(lacks_adobe, _ADOBE, b""), others])
+    decoders = [
+        lambda ratio=ratio: tf.io.decode_jpeg(
+            # Pillow's transform, and to the last bit its results.
+            encoded,
+            channels=3,
+            ratio=ratio,
+            dct_method="INTEGER_ACCURATE",
+        )
+        for ratio in _REDUCTIONS
+    ]
+    return _upright(tf.switch_case(reduction, decoders), header.orientation)
 
 
-def _reduction(shape, max_pixels):
+def _reduction(header, max_pixels):
     """The position in `_REDUCTIONS` of the first that fits, or of the last."""
-    sizes = [tf.cast(-(-shape[:2] // ratio), tf.int64) for ratio in _REDUCTIONS[:-1]]
-    return sum(tf.cast(size[0] * size[1] > max_pixels, tf.int32) for size in sizes)
+    sizes = [-(-header.width // ratio) * -(-header.height // ratio) for ratio in _REDUCTIONS[:-1]]
+    return sum(tf.cast(size > max_pixels, tf.int32) for size in sizes)
 
 
 def _upright(image, orientation):
-    """Undoes EXIF's orientation, 1 to 8; other numbers mean nothing."""
+    """Undoes EXIF's orientation, 1 to 8."""
 
     def apply(orientations, function, image):
         return tf.cond(
@@ -106,155 +147,30 @@ def _upright(image, orientation):
 
 
 def _png(encoded, max_pixels):
-    bit_depth = _numbers(encoded, 24, 1, 1)[0]
-    with _checked_size(_numbers(encoded, 16, 4, 2), max_pixels):
+    width, height = FileBytes(encoded).numbers(tf.constant(16, tf.int64), 4, 4)
+    header = png_header(encoded)
+    with check_size(width, height, max_pixels):
         image = tf.cond(
-            # Asked for four channels, TensorFlow does not scale what has less than 8 bits; asked
-            # for those there are, it leaves out a transparent colour.
-            bit_depth < 8,
-            lambda: tf.io.decode_png(encoded, channels=0),
-            lambda: tf.io.decode_png(encoded, channels=4),
+            header.has_alpha,
+            lambda: on_white(tf.io.decode_png(encoded, channels=4)),
+            lambda: tf.io.decode_png(encoded, channels=3),
         )
-    has_alpha = tf.shape(image)[2] % 2 == 0
-    return tf.cond(has_alpha, lambda: _on_white(image), lambda: _three_channels(image))
+    return _upright(image, header.orientation)
 
 
-def _three_channels(image):
-    """The colour of uint8 `[h, w, C]`: three channels of more, or the first for all."""
-    return image[..., :3] + tf.zeros((1, 1, 3), tf.uint8)
+def _webp(encoded, max_pixels):
+    image, orientation = first_webp_picture(encoded, max_pixels)
+    return _upright(on_white(image), orientation)
 
 
-def _on_white(image):
-    """Lays uint8 `[h, w, C]`, whose last channel is its opacity, on white."""
-    color = tf.cast(_three_channels(image[..., :-1]), tf.int32)
-    alpha = tf.cast(image[..., -1:], tf.int32)
-    # Pillow's alpha_composite on white: a division by 255 that rounds, of numbers times 128.
-    sums = 128 * (color * alpha + 255 * (255 - alpha)) + 128 * 128
-    return tf.cast(((sums // 256 + sums) // 256) // 128, tf.uint8)
+def on_white(image):
+    """Lays uint8 `[h, w, 4]`, red, green, blue and opacity, on white: `[h, w, 3]`."""
 
+    def laid():
+        color = tf.cast(image[..., :3], tf.int32)
+        alpha = tf.cast(image[..., 3:], tf.int32)
+        # Pillow's alpha_composite on white: a division by 255 that rounds, of numbers times 128.
+        sums = 128 * (color * alpha + 255 * (255 - alpha)) + 128 * 128
+        return tf.cast(((sums // 256 + sums) // 256) // 128, tf.uint8)
 
-def _other(encoded, max_pixels):
-    # The largest that a header of GIF, BMP or WebP says: what is none of them fails below.
-    is_gif = tf.strings.substr(encoded, 0, 3) == b"GIF"
-    is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
-    size = tf.case(
-        [(is_gif, lambda: _numbers(encoded, 6, 2, 2, -1)), (is_bmp, lambda: _bmp_size(encoded))],
-        default=lambda: _webp_size(encoded),
-    )
-    with _checked_size(size, max_pixels):
-        image = tf.io.decode_image(encoded, expand_animations=False)
-    return tf.cond(
-        (tf.strings.substr(encoded, 0, 4) == b"RIFF") & (tf.shape(image)[2] == 4),
-        lambda: _on_white(image),
-        # The fourth channel of a BMP means nothing.
-        lambda: _three_channels(image),
-    )
-
-
-def _bmp_size(encoded):
-    # Negative where rows go from top to bottom.
-    size = _numbers(encoded, 18, 4, 2, -1)
-    return tf.minimum(size, 2**32 - size)
-
-
-def _webp_size(encoded):
-    kind = tf.strings.substr(_padded(encoded), 12, 4)
-    packed = _numbers(encoded, 21, 4, 1, -1) // [1, 2**14] % 2**14 + 1
-    return tf.case(
-        [
-            (kind == b"VP8X", lambda: _numbers(encoded, 24, 3, 2, -1) + 1),
-            (kind == b"VP8L", lambda: packed),
-        ],
-        default=lambda: _numbers(encoded, 26, 2, 2, -1) % 2**14,
-    )
-
-
-def _checked_size(size, max_pixels):
-    check = tf.debugging.Assert(
-        size[0] * size[1] <= max_pixels,
-        [f"Expected an image of at most {max_pixels} pixels. Received:", size],
-    )
-    return tf.control_dependencies([check])
-
-
-def _padded(encoded):
-    return tf.strings.substr(tf.strings.join([encoded, b"\0" * _HEADER_BYTES]), 0, _HEADER_BYTES)
-
-
-def _numbers(encoded, first, size, count, step=1):
-    """Integers of `size` bytes of the header, big-endian or (step -1) little; int64 `[count]`."""
-    data = tf.cast(tf.io.decode_raw(_padded(encoded), tf.uint8), tf.int64)
-    digits = tf.reshape(data[first : first + size * count], (count, size))[:, ::step]
-    return tf.reduce_sum(digits * [256**place for place in reversed(range(size))], axis=1)
-
-
-class JpegHeader(NamedTuple):
-    """Attributes:
-    orientation: int32 [], EXIF's, 1 (upright) to 8, or what else is there; 1 where there is none.
-    is_progressive: bool [].
-    """
-
-    orientation: tf.Tensor
-    is_progressive: tf.Tensor
-
-
-def jpeg_header(encoded):
-    """Walks over the segments of a JPEG file up to its first scan.
-
-    Args:
-        encoded: string [], a JPEG file; of anything else the header is that of an upright one.
-
-    Returns:
-        `JpegHeader`.
-
-    Reference: ITU-T T.81, annex B; EXIF 2.3, section 4.6.
-    """
-    length = tf.strings.length(encoded)
-    # What lies beyond the end of a damaged file is read as zero.
-    data = tf.io.decode_raw(tf.strings.join([encoded, b"\0"]), tf.uint8)
-
-    def goes_on(position, _, __):
-        marker = _number(data, position, 2)
-        return (position + 4 <= length) & (marker > 0xFF00) & (marker != 0xFF00 + _START_OF_SCAN)
-
-    def next_segment(position, orientation, is_progressive):
-        marker = _number(data, position + 1, 1)
-        content = position + 4
-        is_exif = (marker == _APPLICATION_1) & tf.reduce_all(
-            _number(data, content + tf.range(len(_EXIF)), 1) == list(_EXIF)
-        )
-        orientation = tf.cond(
-            is_exif, lambda: _orientation(data, content + len(_EXIF)), lambda: orientation
-        )
-        is_progressive |= tf.reduce_any(marker == _PROGRESSIVE)
-        # 0xFF may be repeated before a marker.
-        size = tf.where(marker == 0xFF, 1, 2 + _number(data, position + 2, 2))
-        return position + size, orientation, is_progressive
-
-    _, orientation, is_progressive = tf.while_loop(
-        goes_on, next_segment, (tf.constant(2), tf.constant(1), tf.constant(False))
-    )
-    return JpegHeader(orientation, is_progressive)
-
-
-def _orientation(data, start):
-    """Reads the orientation of the TIFF structure that begins at `start`."""
-    is_little = _number(data, start, 1) == ord("I")
-
-    def number(position, size):
-        return tf.where(is_little, _number(data, position, size, -1), _number(data, position, size))
-
-    # Offsets and counts of a damaged file may be anything.
-    directory = start + tf.clip_by_value(number(start + 4, 4), 0, tf.size(data))
-    entries = directory + 2 + 12 * tf.range(number(directory, 2))
-    found = tf.boolean_mask(number(entries + 8, 2), number(entries, 2) == _ORIENTATION_TAG)
-    return tf.concat([found, [1]], axis=0)[0]
-
-
-def _number(data, position, size, step=1):
-    """Returns the integer of `size` bytes at each position, big-endian or (step -1) little."""
-    value = tf.zeros_like(position)
-    for offset in range(size)[::step]:
-        place = tf.clip_by_value(position + offset, 0, tf.size(data) - 1)
-        value = value * 256 + tf.cast(tf.gather(data, place), tf.int32)
-    return value
+    return tf.cond(tf.reduce_all(image[..., 3] == 255), lambda: image[..., :3], laid)

@@ -15,10 +15,10 @@ from tfrecords_tools.progress import Progress
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.file_reading import read_json
 from vsa_tf.files import json_text
-from vsa_tf.inference.photographs import batches
+from vsa_tf.inference.photographs import batches, read_photograph
 from vsa_tf.program import print_note, silent
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".avif", ".heic", ".heif")
 # A model does not fill the cores by itself: decoding and suppression run on one.
 _BATCHES_AT_A_TIME = min(4, len(os.sched_getaffinity(0)))
 
@@ -75,9 +75,11 @@ def answered_images(paths, ask, batches_at_a_time=None):
 def _read(path):
     """Returns `(data, reason)` of a file; the reason is None where it was read."""
     try:
-        data = pathlib.Path(path).read_bytes()
+        data = read_photograph(path)
     except OSError as error:
         return b"", error.strerror or str(error)
+    except InputError as error:
+        return b"", str(error)
     return data, None if data else "the image file is empty"
 
 

@@ -4,7 +4,7 @@ import keras
 import PIL
 import tensorflow as tf
 
-from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS, MIN_SIDE
+from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MIN_SIDE
 from vsa_tf.files import json_text, sealed, write_json
 from vsa_tf.settings import is_path
 
@@ -42,12 +42,13 @@ def model_card(local, functions, metrics, differences, has_warm_up):
         "default_signature": next(iter(functions)),
         "sentences": _RELATIONS if settings.model.reads_dependencies else _PLAIN_TEXT,
         "limits": {
-            "image_formats": ["JPEG", "PNG", "GIF (first frame)", "BMP", "WebP"],
+            "image_formats": ["JPEG", "PNG", "GIF", "BMP", "WebP"],
+            "animations": "their first frame",
             "max_image_pixels": DEFAULT_MAX_PIXELS,
             "min_image_side": MIN_SIDE,
             "max_words": settings.data.max_words,
             "num_regions": local.reader.num_regions,
-            "orientation": "as the EXIF segment of a JPEG says; other files as they are stored",
+            "orientation": "as EXIF says in JPEG, PNG and WebP; other files as they are stored",
             "a_bad_image": "fails the whole request",
         },
         "image_encoder": local.trained.inputs["encoder"],
