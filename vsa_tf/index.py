@@ -92,10 +92,11 @@ def _what_to_add(values, images):
     paths = image_files([*values.images, *images])
     if (values.images or images) and not paths:
         raise VsaTfError(f"{[*values.images, *images][0]} holds no image files")
-    return source, paths, _sentences(values.sentences) if values.sentences else []
+    return source, paths, read_sentences(values.sentences) if values.sentences else []
 
 
-def _sentences(path):
+def read_sentences(path):
+    """Returns the sentences of a text file, a line each. Raises VsaTfError: there is none."""
     try:
         sentences = [line.strip() for line in read_lines(path) if line.strip()]
     except (OSError, ValueError) as error:

@@ -35,16 +35,7 @@ class TrainedModel:
         if not checkpoint.is_file():
             raise VsaTfError(f"{model_dir} holds no checkpoint yet: train it first")
         self.inputs = Settings.load_inputs(model_dir)
-        self.text = load_text(model_dir, self.settings)
-        if self.text is None:
-            raise VsaTfError(f"{model_dir} has no vocabulary.txt. Restore the file")
-        # The sizes alone would not tell: words in another order give other sentences.
-        for name, fingerprint in self.text.fingerprints().items():
-            if self.inputs.get(name, fingerprint) != fingerprint:
-                raise VsaTfError(
-                    f"Expected {model_dir / name}.txt to be as training wrote it. Received: other "
-                    "content, which the checkpoint does not fit. Restore the file"
-                )
+        self.text = trained_text(model_dir, self.settings, self.inputs)
         self.model = make_model(self.settings, self.inputs, len(self.text.vocabulary))
         self.progress = restore_checkpoint(checkpoint, self.model.variables)
 
@@ -63,6 +54,29 @@ class TrainedModel:
                 f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
                 f"settings {received[1]}"
             )
+
+
+def trained_text(model_dir, settings, inputs):
+    """Returns the `CaptionText` that a model was trained with.
+
+    Args:
+        model_dir: the directory.
+        settings, inputs: of its `config.json`.
+
+    Raises:
+        VsaTfError: a file is missing, damaged, or another one.
+    """
+    text = load_text(model_dir, settings)
+    if text is None:
+        raise VsaTfError(f"{model_dir} has no vocabulary.txt. Restore the file")
+    # The sizes alone would not tell: words in another order give other sentences.
+    for name, fingerprint in text.fingerprints().items():
+        if inputs.get(name, fingerprint) != fingerprint:
+            raise VsaTfError(
+                f"Expected {pathlib.Path(model_dir) / name}.txt to be as training wrote it. "
+                "Received: other content, which the checkpoint does not fit. Restore the file"
+            )
+    return text
 
 
 def save_text(model_dir, text):

@@ -1,0 +1,118 @@
+"""Every reader of other people's files: text as text is, damage as one line."""
+
+import random
+import re
+
+import pytest
+
+from tests.damaged_files import damaged, files_of, outcome
+from tests.foreign_files import READERS
+from vsa_tf.errors import VsaTfError
+
+# Of each file; `python -m tests.damaged_files 1000` is the long form.
+NUM_DAMAGES = 5
+NUM_FLIPS = 40
+READER_OF = {reader.name: reader for reader in READERS}
+# What their lines are must be known; the others skip and list what is no text.
+STRICT = ("conllu", "rows", "sentences", "flagfile", "vocabulary", "relations")
+TEXTS = (
+    "word_vectors",
+    "precomp",
+    "neuraltalk_results",
+    "flickr30k",
+    "pascal1k",
+    "iapr_tc12",
+    "csv",
+    *STRICT,
+)
+# Ends of lines to Python alone: form feed, U+0085, U+2028.
+NO_LINE_ENDS = "\f\x85\u2028".encode()
+
+
+def _written(name, folder):
+    """Returns the reader, its text files, and what it reads in them."""
+    reader = READER_OF[name]
+    reader.write(folder)
+    texts = [path for path in files_of(reader, folder) if _is_text(path.read_bytes())]
+    return reader, texts, repr(reader.read(folder))
+
+
+def _is_text(data):
+    try:
+        return b"\0" not in data and bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+# A shard of an index is this project's own, to the last byte.
+@pytest.mark.parametrize("name", set(READER_OF) - {"index"})
+def test_a_byte_order_mark_changes_nothing(tmp_path, name):
+    reader, texts, expected = _written(name, tmp_path)
+    for path in texts:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert repr(reader.read(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\r\n"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_each_of_three_ends_a_line(tmp_path, name, end):
+    reader, texts, expected = _written(name, tmp_path)
+    for path in texts:
+        path.write_bytes(path.read_bytes().replace(b"\n", end))
+    if end == b"\r" and name in ("vocabulary", "relations"):
+        with pytest.raises(ValueError, match="is cut off"):  # this project's own end with LF
+            reader.read(tmp_path)
+    else:
+        assert repr(reader.read(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_nothing_else_ends_a_line(tmp_path, name):
+    reader, texts, expected = _written(name, tmp_path)
+    for path in texts:
+        if path.suffix not in (".json", ".xml"):  # which have form feeds nowhere
+            before, space, after = path.read_bytes().rpartition(b" ")
+            path.write_bytes(before + space + NO_LINE_ENDS * bool(space) + after)
+    # The same but for white space, which some divide words by.
+    found = re.sub(r"\\x0c\\x85\\u2028", "", repr(reader.read(tmp_path)))
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_a_line_that_is_no_text_is_named(tmp_path, name):
+    reader, (path,), _ = _written(name, tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"\xff" + b"".join(lines[1:]))
+    with pytest.raises(ValueError, match=f"UTF-8 in .*{path.name}.*byte 0xff in line 2"):
+        reader.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", READER_OF)
+def test_damage_is_read_or_refused_in_words(tmp_path, name):
+    reader = READER_OF[name]
+    reader.write(tmp_path)
+    rng = random.Random(0)
+    for path in files_of(reader, tmp_path):
+        whole = path.read_bytes()
+        for _ in range(NUM_DAMAGES):
+            path.write_bytes(damaged(whole, path.name, rng))
+            outcome(lambda: reader.read(tmp_path))
+        path.write_bytes(whole)
+
+
+def test_a_bit_of_an_index_that_is_another_is_refused_or_harmless(tmp_path):
+    reader = READER_OF["index"]
+    reader.write(tmp_path)
+    expected = repr(reader.read(tmp_path))
+    rng = random.Random(0)
+    for path in files_of(reader, tmp_path):
+        whole = path.read_bytes()
+        for _ in range(NUM_FLIPS):
+            changed = bytearray(whole)
+            changed[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+            path.write_bytes(changed)
+            try:
+                assert repr(reader.read(tmp_path)) == expected, path
+            except VsaTfError as error:
+                assert str(tmp_path) in str(error)
+        path.write_bytes(whole)
