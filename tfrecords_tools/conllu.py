@@ -3,14 +3,14 @@
 import re
 from typing import NamedTuple
 
-from vsa_tf.file_reading import read_lines
+from vsa_tf.file_reading import is_count, read_lines
 
 _NUM_COLUMNS = 10
 _FORM, _UPOS, _HEAD, _DEPREL = 1, 3, 6, 7
 _SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(.*?)\s*")
-_CAPTION = re.compile(r"(.+)#([0-9]+)")
+_CAPTION = re.compile(r"(.+)#([0-9]{1,9})")
 # `3-4`, the surface form of several words, and `8.1`, a word that is not there.
-_NO_WORD = re.compile(r"[0-9]+([-.])([0-9]+)")
+_NO_WORD = re.compile(r"[0-9]{1,9}([-.])([0-9]{1,9})")
 
 
 class ParsedCaption(NamedTuple):
@@ -156,8 +156,7 @@ class _Sentence:
             return "it has no words"
         for position, word in enumerate(self.words, start=1):
             head = word[_HEAD]
-            # Not what other digits of Unicode make of isdigit.
-            if not (head.isascii() and head.isdigit()) or word[_DEPREL] in ("", "_"):
+            if not is_count(head) or word[_DEPREL] in ("", "_"):
                 return f"word {position} has no head or no relation"
             if int(head) > len(self.words):
                 return f"word {position} has head {head}, but there are {len(self.words)} words"

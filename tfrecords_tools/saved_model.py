@@ -5,6 +5,8 @@ import pathlib
 
 import tensorflow as tf
 
+from vsa_tf.file_reading import reason_of
+
 
 class SavedModelError(ValueError):
     """A SavedModel that cannot be used, and why."""
@@ -29,7 +31,13 @@ class SavedModel:
             raise SavedModelError(
                 f"Expected a SavedModel: a directory with saved_model.pb. Received: {handle!r}"
             )
-        self.module = tf.saved_model.load(str(path))
+        try:
+            self.module = tf.saved_model.load(str(path))
+        except Exception as error:  # of many types, where a file is damaged or missing
+            raise SavedModelError(
+                f"Expected a SavedModel that TensorFlow loads. Received: {handle!r}: "
+                f"{reason_of(error)}"
+            ) from error
         signatures = self.module.signatures
         names = [name for name in ("serving_default", "default") if name in signatures]
         if not names:

@@ -13,6 +13,7 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MOST_DIGITS = 18
 # What Python raises where a value that was parsed is not of the form, size or depth expected.
 NOT_AS_EXPECTED = (
     AttributeError,
@@ -141,6 +142,19 @@ def reason_of(error):
     return str(error) or type(error).__name__
 
 
+def is_count(text):
+    """Whether a str is a whole number as programs write it.
+
+    Python takes other digits of Unicode for digits, too, and refuses thousands of them.
+
+    Example:
+
+    >>> [is_count(text) for text in ("12", "-1", "", "\u00b2", "9" * 5000)]
+    [True, False, False, False, False]
+    """
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
 def open_array(path):
     """Maps an array into memory; nothing is allocated, whatever size the file declares.
 
@@ -154,11 +168,10 @@ def open_array(path):
         OSError: the file cannot be read.
         VsaTfError: it is no such file, or shorter than it says.
     """
+    open(path, "rb").close()  # what there is to say of the path
     try:
         with np.errstate(over="raise"):
             return np.lib.format.open_memmap(path, mode="r")
-    except OSError:
-        raise
     except Exception as error:  # its header is Python text, and leads to whatever Python raises
         raise VsaTfError(
             f"Expected an array in {path}. Received: a file that cannot be read "
@@ -180,18 +193,17 @@ def read_arrays_of(path, names=None):
         OSError: the file cannot be read.
         VsaTfError: it is no such file, holds objects, is damaged or shorter than it says.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
+    with open(path, "rb") as file:
+        try:
+            archive = zipfile.ZipFile(file)
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = members if names is None else names
             return {name: _member(archive, members[name]) for name in wanted}
-    except OSError:
-        raise
-    except Exception as error:  # of zip files, and of headers that are Python text
-        raise VsaTfError(
-            f"Expected a file of arrays in {path}. Received: one that cannot be read "
-            f"({reason_of(error)})"
-        ) from None
+        except Exception as error:  # of zip files, and of headers that are Python text
+            raise VsaTfError(
+                f"Expected a file of arrays in {path}. Received: one that cannot be read "
+                f"({reason_of(error)})"
+            ) from None
 
 
 def _member(archive, info):

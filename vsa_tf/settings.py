@@ -10,7 +10,7 @@ import os
 import pathlib
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of
+from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import NetworkSettings, setting
@@ -293,7 +293,7 @@ def check(settings):
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
         raise VsaTfError("--clip_value and --clip_norm exclude each other; choose one")
     counts = data.num_examples.split(",")
-    if len(counts) != 3 or not all(count.strip().isdigit() and int(count) for count in counts):
+    if len(counts) != 3 or not all(is_count(count.strip()) and int(count) for count in counts):
         raise VsaTfError(
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"

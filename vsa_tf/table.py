@@ -86,7 +86,10 @@ def read_rows(path):
             raise VsaTfError(
                 f"Expected `NAME | FLAGS` in line {number} of {path}. Received: {text!r}"
             )
-        rows.append(Row(name.strip(), tuple(shlex.split(arguments))))
+        try:
+            rows.append(Row(name.strip(), tuple(shlex.split(arguments))))
+        except ValueError as error:
+            raise VsaTfError(f"line {number} of {path}: {error}: {text!r}") from None
     if len({row.directory for row in rows}) != len(rows) or not rows:
         raise VsaTfError(f"Expected rows of different names in {path}. See --help")
     return rows

@@ -14,6 +14,7 @@ from tests.inference.small_models import (
 from tfrecords_tools.detectors import SourceProposals
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.export_model import GraphModel
+from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
@@ -149,3 +150,20 @@ def test_a_detector_that_is_no_graph_is_refused(open_model):
     local.reader.detector = SourceProposals()
     with pytest.raises(VsaTfError, match="a SavedModel, grid or none.*Received: proposals"):
         GraphModel(local)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables.index", "variables.data"])
+def test_an_export_of_empty_files_is_one_error(tmp_path, name):
+    module = tf.Module()
+    module.scale = tf.Variable([1.0, 2.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def answer(image_bytes):
+        return {"embedding": tf.fill([tf.size(image_bytes), 2], module.scale[0])}
+
+    tf.saved_model.save(module, str(tmp_path), signatures={"embed_image": answer})
+    assert list(ExportedModel(tmp_path).signatures) == ["embed_image"]
+    (path,) = [path for path in tmp_path.rglob("*") if path.name.startswith(name)]
+    path.write_bytes(b"")
+    with pytest.raises(VsaTfError, match="cannot be loaded: .*Export the model again"):
+        ExportedModel(tmp_path)

@@ -1,5 +1,7 @@
 """Encoders that `--image_encoder` names, and the two ways to a region's feature."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,6 +105,16 @@ def test_pixels_need_no_encoder_and_unknown_ones_are_errors():
         make_encoder("no/such")
     with pytest.raises(ValueError, match="region_features"):
         make_encoder("keras:MobileNetV2", "average")
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables.index", "variables.data"])
+def test_a_saved_model_of_empty_files_is_one_error(encoder_dir, tmp_path, name):
+    folder = shutil.copytree(encoder_dir, tmp_path / "encoder")
+    (path,) = [path for path in folder.rglob("*") if path.name.startswith(name)]
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="Expected a SavedModel that TensorFlow loads") as caught:
+        make_encoder(str(folder))
+    assert str(folder) in str(caught.value)
 
 
 def test_keras_application_gives_finite_features():

@@ -11,7 +11,7 @@ from tfrecords_tools.sources.photograph_names import file_names, source_ids
 from tfrecords_tools.sources.source import DEV_NAMES, SourceExample
 from vsa_tf.file_reading import split_lines
 
-_KEY = re.compile(r"(.+)#(\d+)\s*")
+_KEY = re.compile(r"(.+)#([0-9]{1,9})\s*")
 
 
 class FlickrCaptions(CaptionSource):

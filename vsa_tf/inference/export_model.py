@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import is_count
 from vsa_tf.files import read_sealed
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_photographs import GraphPhotographs
@@ -169,7 +170,7 @@ def check_differences(differences):
 
 
 def _next_version(export_dir):
-    versions = [int(folder.name) for folder in export_dir.iterdir() if folder.name.isdigit()]
+    versions = [int(folder.name) for folder in export_dir.iterdir() if is_count(folder.name)]
     return max(versions, default=0) + 1
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.file_reading import reason_of
 from vsa_tf.inference.signatures import check_numbers, version_path
 
 
@@ -27,8 +28,10 @@ class ExportedModel:
         self.path = version_path(saved_model)
         try:
             self._module = tf.saved_model.load(str(self.path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise VsaTfError(f"{self.path} cannot be loaded: {error}") from error
+        except Exception as error:  # of many types, where a file is damaged or missing
+            raise VsaTfError(
+                f"{self.path} cannot be loaded: {reason_of(error)}. Export the model again"
+            ) from error
         self._functions = dict(self._module.signatures)
         # One of the others, by another name.
         self._functions.pop("serving_default", None)

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import is_count
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 
 SIGNATURE_INPUTS = {
@@ -128,7 +129,7 @@ def version_path(saved_model):
     path = pathlib.Path(saved_model)
     if (path / "saved_model.pb").is_file():
         return path
-    versions = [folder for folder in path.glob("*") if folder.name.isdigit()]
+    versions = [folder for folder in path.glob("*") if is_count(folder.name)]
     versions = [folder for folder in versions if (folder / "saved_model.pb").is_file()]
     if not versions:
         raise VsaTfError(

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, read_json, reason_of
+from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, open_array, read_json, reason_of
 from vsa_tf.files import file_sha256, json_text, read_sealed, sealed, write_atomically, write_json
 from vsa_tf.search_index.embedded import Embedded
 
@@ -185,7 +185,7 @@ class IndexShard:
         found = [
             path
             for path in pathlib.Path(index_dir).glob(f"{kind}-*")
-            if path.name.rpartition("-")[2].isdigit() and path.is_dir()
+            if is_count(path.name.rpartition("-")[2]) and path.is_dir()
         ]
         return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 

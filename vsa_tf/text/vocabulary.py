@@ -4,7 +4,7 @@ import collections
 import hashlib
 import pathlib
 
-from vsa_tf.file_reading import text_lines
+from vsa_tf.file_reading import is_count, text_lines
 from vsa_tf.files import write_atomically
 
 PAD_ID, START_ID, END_ID, UNK_ID = 0, 1, 2, 3
@@ -95,7 +95,7 @@ class CountedNames:
         names, counts = [], []
         for number, line in enumerate(text_lines(data, path), 1):
             name, tab, count = line.partition("\t")
-            if not (tab and count.isascii() and count.isdigit()):
+            if not (tab and is_count(count)):
                 raise ValueError(
                     f"Expected lines of the form NAME<TAB>COUNT in {cls.kind}. "
                     f"Received: line {number} of {path}: {line[:80]!r}"
