@@ -86,6 +86,13 @@ class TestEvaluate:
         assert text.split("  \n") == [f"**{captions[0]}**", *CAPTIONS[0]]
         assert (picture.shape, picture.dtype) == ((6, 4, 3), np.uint8)
 
+    def test_pictures_of_photographs_of_one_name_are_all_there(self, tmp_path):
+        data = load_split(tmp_path, images_stored=True)
+        data.records.filenames = ["1.jpg"] * 4
+        options = EvaluationOptions(intervals=False, num_pictures=2)
+        pictures = _evaluator().evaluate(make_captioner(data), data, options).pictures
+        assert list(pictures) == [f"1.jpg ({data.records.source_ids[image]})" for image in (0, 3)]
+
     def test_methods_and_retrieval_are_added_where_asked_for(self, data, model):
         captions = CaptionOptions(
             ("greedy", "nearest_cider"), retrieval="exact", num_normalization_images=2

@@ -33,6 +33,12 @@ def reader(monkeypatch):
     return PhotographReader(_INPUTS, 0, "fake", "fake", num_regions=4)
 
 
+@pytest.mark.parametrize("spec", ["proposals", "proposals:boxes.json"])
+def test_proposals_of_a_data_set_are_of_no_other_photograph(spec):
+    with pytest.raises(VsaTfError, match=f"any photograph.*Received: {spec}, which"):
+        PhotographReader(_INPUTS, 0, "fake", spec)
+
+
 def test_every_photograph_is_a_row(reader):
     batch = reader.batch([_photograph(0), _photograph(2)])
     # FakeEncoder's first number is the mean of all pixels.

@@ -5,6 +5,7 @@ import pytest
 
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 from vsa_tf.visualization.split_pictures import (
+    aligned_pictures,
     localized_pictures,
     picture_names,
     retrieved_pictures,
@@ -34,6 +35,33 @@ def test_pictures_of_photographs_of_one_name_are_told_apart():
     assert picture_names(records, [0, 1, 2]) == ["1.jpg (11)", "2.jpg", "1.jpg (13)"]
     # Also where only one of them is drawn.
     assert picture_names(records, [2]) == ["1.jpg (13)"]
+
+
+def test_alignments_of_photographs_of_one_name_are_all_drawn():
+    regions = np.eye(2, dtype=np.float32)
+    embedded = types.SimpleNamespace(
+        lengths=np.array([1, 1]),
+        regions=np.stack([regions, regions]),
+        region_mask=np.ones((2, 2), bool),
+        words_of=lambda sentence: regions[1:],
+    )
+    records = types.SimpleNamespace(
+        info=types.SimpleNamespace(contents={"images_stored": True}),
+        num_images=2,
+        first_caption=np.array([0, 1, 2]),
+        captions=["dog", "cat"],
+        filenames=["1.jpg", "1.jpg"],
+        source_ids=["a/1", "b/1"],
+        region_boxes=np.float32([[(0, 0, 1, 1), TRUE_BOX]] * 2),
+        read_image=lambda image: GREY,
+    )
+    text = types.SimpleNamespace(relation_types=None)
+    data = types.SimpleNamespace(
+        records=records, text=text, fragment_names=lambda sentence: [records.captions[sentence]]
+    )
+    pictures = aligned_pictures(embedded, data, 2)
+    captions = {name: caption for name, (caption, _) in pictures.items()}
+    assert captions == {"1.jpg (a/1)": "dog", "1.jpg (b/1)": "cat"}
 
 
 def _localized(found, count=3, images_stored=True):

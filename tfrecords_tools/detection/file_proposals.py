@@ -173,7 +173,8 @@ def _numbers(values):
     # Which numpy would take for numbers.
     if values.dtype.kind in "bUS":
         raise TypeError("text or truth values")
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinity is told
+        return values.astype(np.float32)
 
 
 def _without_repeats(pairs):

@@ -42,6 +42,11 @@ class PhotographReader:
         image_encoder = image_encoder or _findable(recorded, "image_encoder")
         named = "none" if detector is None else detector
         named = named or _findable(inputs["detector"], "detector")
+        if named.partition(":")[0] == "proposals":
+            raise VsaTfError(
+                "Expected --detector of what finds boxes in any photograph, such as a SavedModel "
+                f"or grid. Received: {named}, which has those of a data set's photographs"
+            )
         try:
             self.encoder = make_encoder(
                 image_encoder, recorded.get("region_features", "crop"), size
