@@ -20,7 +20,7 @@ def write_small_index(folder, probe=_RED):
 
     Returns:
         The index's directory. "red" finds red.png first, by its box 2; other texts grey.png, by
-        box 1; gone.png is the last of both, and its file is missing.
+        box 1; sub/gone.png is the last of both, and its file is missing.
     """
     photographs, index_dir = folder / "photographs", folder / "index"
     photographs.mkdir(parents=True)
@@ -34,10 +34,14 @@ def write_small_index(folder, probe=_RED):
         {"images": list(_OTHER), "sentences": list(probe)},
     )
     manifest.save(index_dir)
-    # The whole frame is like neither text.
-    frame = (-1.0, 0.0)
-    vectors = [[frame, (-0.6, 0.8), _RED], [frame, _OTHER, (0.8, -0.6)], [frame, frame, frame]]
-    names = ("red.png", "grey.png", "gone.png")
+    # The whole frames, which are compared with photographs, answer no text best.
+    gone = (-1.0, 0.0)
+    vectors = [
+        [(-0.8, 0.6), (-0.6, 0.8), _RED],
+        [(-0.8, -0.6), _OTHER, (0.8, -0.6)],
+        [gone, gone, gone],
+    ]
+    names = ("red.png", "grey.png", "sub/gone.png")
     columns = {
         "path": [str(photographs / name) for name in names],
         "size": [1] * 3,

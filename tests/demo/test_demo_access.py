@@ -47,6 +47,21 @@ def test_the_keyboard_alone_is_enough(open_page, photograph):
     read_status(page, "search", "3 photographs")
 
 
+def test_a_phone_brings_answers_into_view(open_page, photograph):
+    page = open_page(viewport=_PHONE, has_touch=True, is_mobile=True)
+    choose(page, photograph)
+    for section, found in (("align", ".part"), ("localize", ".part"), ("search", "li img")):
+        ask_for(page, section, "a red dog")
+        page.wait_for_selector(f"#{section} {found}")
+        page.wait_for_timeout(200)
+        box = page.locator(f"#{section} {found}").first.bounding_box()
+        # Below the photograph, which stays in sight, and above the end of the screen.
+        picture = page.locator("#picture").bounding_box()
+        assert picture["y"] + picture["height"] <= box["y"] <= _PHONE["height"] - 24
+        # The keyboard on the screen goes.
+        assert not page.evaluate("document.activeElement.matches('input[type=text]')")
+
+
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page, photograph):
     page = open_page(viewport=_PHONE, has_touch=True, is_mobile=True)
     choose(page, photograph)

@@ -21,6 +21,9 @@ from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 pytest_plugins = ("tests.demo.demo_server",)
 
 
+_SIGNATURES = ["embed_image", "embed_sentence", "align", "localize"]
+
+
 def _response(server, path, method="GET", **headers):
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
     connection.request(method, path, headers=headers)
@@ -93,6 +96,8 @@ def test_what_has_not_changed_is_not_sent_again(demo_server):
         "/demo/thumbnails/-1.jpg",
         "/demo/thumbnails/3.jpg",
         "/demo/thumbnails/9999999999.jpg",
+        "/demo/thumbnails/%D9%A1.jpg",
+        "/demo/photographs/3.jpg",
         "/demo/%00",
     ],
 )
@@ -114,7 +119,7 @@ def test_the_models_are_those_that_answer_to_our_signatures(demo_server):
     status, body = ask(demo_server, "GET", "/demo/models.json")
     assert status == 200
     assert body["models"] == [
-        {"name": "alignment", "version": 1, "signatures": ["embed_sentence", "align", "localize"]},
+        {"name": "alignment", "version": 1, "signatures": _SIGNATURES},
         {"name": "captions", "version": 2, "signatures": ["caption"]},
     ]
     assert body["num_photographs"] == 3
@@ -137,14 +142,14 @@ def test_a_search_names_photographs_and_their_boxes(demo_server):
     status, body = _search(demo_server, "a%20red%20bus")
     assert status == 200
     results = body["results"]
-    assert [result["name"] for result in results] == ["red.png", "grey.png", "gone.png"]
+    assert [result["path"] for result in results] == ["red.png", "grey.png", "sub/gone.png"]
     assert results[0]["box"] == list(BOXES[2])
-    assert list(results[0]) == ["number", "name", "score", "box"]  # and no path
+    assert list(results[0]) == ["number", "path", "score", "box"]
     assert [result["score"] for result in results] == sorted(
         (result["score"] for result in results), reverse=True
     )
     best = _search(demo_server, "a%20dog")[1]["results"][0]
-    assert (best["name"], best["box"]) == ("grey.png", list(BOXES[1]))
+    assert (best["path"], best["box"]) == ("grey.png", list(BOXES[1]))
 
 
 def test_thumbnails_are_small_copies_of_what_was_found(demo_server):
@@ -157,6 +162,27 @@ def test_thumbnails_are_small_copies_of_what_was_found(demo_server):
     assert red_value > 200 and green_value < 50
     status, body = ask(demo_server, "GET", f"/demo/thumbnails/{gone['number']}.jpg")
     assert (status, body) == (404, {"error": "gone.png can no longer be read"})
+
+
+def test_what_was_found_opens_as_large_as_a_screen(demo_server):
+    red = _search(demo_server, "red")[1]["results"][0]
+    response, body = _response(demo_server, f"/demo/photographs/{red['number']}.jpg")
+    assert (response.status, response.headers["Content-Type"]) == (200, "image/jpeg")
+    with Image.open(io.BytesIO(body)) as photograph:
+        assert photograph.size == (640, 320)
+
+
+def test_a_photograph_finds_those_like_it(demo_server):
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20), (255, 0, 0)).save(file, "PNG")
+    status, body = ask(demo_server, "POST", "/demo/search", file.getvalue())
+    assert status == 200
+    # The whole frames of small_index, times (0, 1): 0.6, 0 and -0.6.
+    assert [hit["path"] for hit in body["results"]] == ["red.png", "sub/gone.png", "grey.png"]
+    assert body["results"][0]["box"] is None
+    for data in (b"", b"no image"):
+        status, body = ask(demo_server, "POST", "/demo/search", data)
+        assert status == 400 and "image" in body["error"].lower()
 
 
 @pytest.mark.parametrize(("query", "length"), [("", 0), ("%20%09", 0), ("x" * 1001, 1001)])
@@ -201,7 +227,7 @@ def test_a_model_that_refuses_plain_text_is_not_the_one_of_the_index(demo_models
         names = [model["name"] for model in ask(server, "GET", "/demo/models.json")[1]["models"]]
         assert names[0] == "a_model_of_relations"
         status, body = _search(server, "red")
-        assert (status, body["results"][0]["name"]) == (200, "red.png")
+        assert (status, body["results"][0]["path"]) == (200, "red.png")
 
 
 def test_a_directory_without_an_index_is_refused(tmp_path):

@@ -117,14 +117,34 @@ def test_a_phrase_brings_out_its_best_box(open_page, photograph):
     assert texts[2].startswith("the whole photograph")
     page.locator("#localize .part").nth(1).hover()
     assert shares_of(active, frame) == pytest.approx(BOXES[1], abs=0.01)
+
+
+def test_boxes_and_words_of_two_answers_are_not_confused(open_page, photograph):
+    page = open_page()
+    choose(page, photograph)
+    frame = page.locator("#picture .frame")
+
+    def shown(section):
+        """The labels of a section that are to be seen, which are those on the photograph."""
+        labels = page.locator(f"#{section} .part > .number").filter(visible=True)
+        assert page.locator(f"#{section} .part.away").count() == (0 if labels.count() else 3)
+        return labels.all_inner_texts()
+
+    ask_for(page, "localize", "a dog")
+    read_status(page, "localize", "The best of 3 boxes")
+    assert shown("localize") == ["A", "B"]  # the third is the whole photograph
     # The photograph shows one answer at a time: the last one that was asked for or pointed at.
     page.mouse.move(0, 0)
-    ask_for(page, "align", "the dog")
+    ask_for(page, "align", "the dog runs")
     read_status(page, "align", "Score 1.00")
-    assert frame.locator(".box").count() == 1
+    assert sorted(frame.locator(".number").all_inner_texts()) == ["1", "2"]
+    assert (shown("align"), shown("localize")) == (["1", "2"], [])
+    assert page.inner_text("#picture .owner") == "Boxes of: the aligned sentence"
     assert page.locator("#localize .part.active").count() == 0
     page.locator("#localize .part").nth(1).hover()
-    assert frame.locator(".box").count() == 2
+    assert sorted(frame.locator(".number").all_inner_texts()) == ["A", "B"]
+    assert (shown("align"), shown("localize")) == ([], ["A", "B"])
+    assert page.inner_text("#picture .owner") == "Boxes of: the phrase"
 
 
 def test_captions_of_regions_point_at_them(open_page, tmp_path, photograph):
@@ -134,7 +154,7 @@ def test_captions_of_regions_point_at_them(open_page, tmp_path, photograph):
         page = open_page(server)
         choose(page, photograph)
         captions = page.locator("#caption .part")
-        assert captions.all_inner_texts() == ["all", "1a dog"]  # region 0 is the whole frame
+        assert captions.all_inner_texts() == ["all", "R1a dog"]  # region 0 is the whole frame
         captions.nth(1).focus()
         frame = page.locator("#picture .frame")
         active = frame.locator(".box.active")
@@ -147,7 +167,7 @@ def test_the_index_is_searched(open_page):
     ask_for(page, "search", "a red bus")
     read_status(page, "search", "3 photographs, the best first.")
     cards = page.locator("#search li")
-    assert cards.locator(".name").all_inner_texts() == ["red.png", "grey.png", "gone.png"]
+    assert cards.locator(".name").all_inner_texts() == ["red.png", "grey.png", "sub/gone.png"]
     first = cards.first
     first.locator("img").evaluate("image => image.decode()")
     assert shares_of(first.locator(".box"), first.locator(".frame")) == pytest.approx(
@@ -155,6 +175,27 @@ def test_the_index_is_searched(open_page):
     )
     cards.nth(2).scroll_into_view_if_needed()
     cards.nth(2).locator(".frame", has_text="can no longer be read").wait_for()
+
+
+def test_what_was_found_opens(open_page):
+    page = open_page()
+    ask_for(page, "search", "a red bus")
+    read_status(page, "search", "3 photographs, the best first.")
+    with page.context.expect_page() as opened:
+        page.locator("#search a.frame").first.click()
+    opened.value.wait_for_load_state()
+    size = "[document.images[0].naturalWidth, document.images[0].naturalHeight]"
+    assert opened.value.evaluate(size) == [640, 320]
+
+
+def test_the_index_is_searched_by_the_photograph(open_page, photograph):
+    page = open_page()
+    button = page.get_by_role("button", name="Search by the photograph")
+    assert button.count() == 0  # hidden, as long as there is none
+    choose(page, photograph)
+    button.click()
+    read_status(page, "search", "3 photographs, the best first. They are like sky.jpg.")
+    assert page.locator("#search li").count() == 3
 
 
 class TestErrors:

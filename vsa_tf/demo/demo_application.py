@@ -13,7 +13,8 @@ from vsa_tf.server.request_limits import ServingError
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
 _LOGGER = logging.getLogger(__name__)
-_THUMBNAIL_PATH = re.compile(r"thumbnails/([0-9]{1,9})\.jpg")
+_COPY_PATH = re.compile(r"(thumbnails|photographs)/([0-9]{1,9})\.jpg")
+_SEARCH_PATH = "/demo/search"
 _FIRST_PAGE = "index.html"
 # Scripts and styles are files of ours; a page that loads nothing else leaks nothing either.
 _HEADERS = {
@@ -36,8 +37,9 @@ class DemoApplication:
     """Answers `/demo/...`, and sends browsers there from `/`.
 
     The page asks for captions and boxes at the server's own REST interface. Here are its files;
-    `models.json`: the models that answer; `search?query=TEXT`: photographs of the index; and
-    `thumbnails/NUMBER.jpg`, of those. Errors are `{"error": text}`.
+    `models.json`: the models that answer; `search?query=TEXT`, or a photograph as the body of a
+    POST to `search`: photographs of the index; and of those `thumbnails/NUMBER.jpg` and, as large
+    as a screen, `photographs/NUMBER.jpg`. Errors are `{"error": text}`.
 
     Args:
         catalog: `ModelCatalog`.
@@ -70,36 +72,39 @@ class DemoApplication:
         return response(environ, start_response)
 
     def _response(self, request):
+        is_search = request.path == _SEARCH_PATH and self._search is not None
+        if is_search and request.method == "POST":
+            return self._results(lambda: request.get_data(cache=False))
         if request.method not in ("GET", "HEAD"):
             response = _json_response({"error": f"Expected GET. Received: {request.method}"}, 405)
-            response.headers["Allow"] = "GET, HEAD"
+            response.headers["Allow"] = "GET, HEAD" + (", POST" if is_search else "")
             return response
+        if is_search:
+            return self._results(lambda: request.args.get("query", ""))
         if request.path in ("/", "/demo"):
             # Relative: a proxy may have put the server below another path.
             return redirect("demo/")
         if request.path.startswith("/demo/"):
-            response = self._resource(request.path.removeprefix("/demo/"), request.args)
+            response = self._resource(request.path.removeprefix("/demo/"))
             if response is not None:
                 return response
         raise ServingError("NOT_FOUND", f"There is nothing at {request.path}")
 
-    def _resource(self, name, arguments):
+    def _results(self, read_query):
+        results = self._pool.run(lambda deadline: self._search.search(read_query(), deadline))
+        return _json_response({"results": results})
+
+    def _resource(self, name):
         file = self._files.get(name or _FIRST_PAGE)
         if file is not None:
             return Response(file[0], content_type=file[1])
         if name == "models.json":
             return _json_response(self._models())
-        if self._search is None:
+        match = _COPY_PATH.fullmatch(name)
+        if self._search is None or match is None:
             return None
-        if name == "search":
-            query = arguments.get("query", "")
-            results = self._pool.run(lambda deadline: self._search.search(query, deadline))
-            return _json_response({"results": results})
-        thumbnail = _THUMBNAIL_PATH.fullmatch(name)
-        if thumbnail is None:
-            return None
-        number = int(thumbnail[1])
-        jpeg = self._pool.run(lambda _: self._search.thumbnail(number))
+        copy = self._search.thumbnail if match[1] == "thumbnails" else self._search.photograph
+        jpeg = self._pool.run(lambda _: copy(int(match[2])))
         return Response(jpeg, content_type="image/jpeg")
 
     def _models(self):

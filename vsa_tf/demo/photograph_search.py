@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import pathlib
 import weakref
 
@@ -17,17 +18,18 @@ from vsa_tf.search_index.model_probe import probe, same_model
 from vsa_tf.search_index.search_index import SearchIndex
 from vsa_tf.server.request_limits import ServingError
 
-_SIGNATURE = "embed_sentence"
+_SIGNATURES = {"sentences": "embed_sentence", "images": "embed_image"}
 _NUM_RESULTS = 24
 _LONGEST_QUERY = 1000
 _THUMBNAIL_SIDE = 320
+_PHOTOGRAPH_SIDE = 2048
 _THUMBNAILS_IN_MEMORY = 512
 
 
 class PhotographSearch:
-    """Finds the photographs of an index that answer a text.
+    """Finds the photographs of an index that answer a text, or are like a photograph.
 
-    The text is embedded by whichever served model made the index, as its probe tells. The index is
+    Either is embedded by whichever served model made the index, as its probe tells. The index is
     what it was when it was opened: what is added later is found after the server's next start.
 
     Args:
@@ -47,9 +49,13 @@ class PhotographSearch:
                 path for shard in self._index.shards["images"] for path in shard.columns["path"]
             )
         )
+        folders = {str(pathlib.Path(path).absolute().parent) for path in self._paths}
+        self._folder = os.path.commonpath(folders)
         self._numbers = {path: number for number, path in enumerate(self._paths)}
         self._made_the_index = weakref.WeakKeyDictionary()
-        self._thumbnail = functools.lru_cache(_THUMBNAILS_IN_MEMORY)(_thumbnail)
+        self._thumbnail = functools.lru_cache(_THUMBNAILS_IN_MEMORY)(
+            lambda path: _copy(path, _THUMBNAIL_SIDE)
+        )
 
     def __len__(self):
         return len(self._paths)
@@ -58,31 +64,37 @@ class PhotographSearch:
         """Finds photographs.
 
         Args:
-            query: a text.
+            query: a text, str; or an encoded photograph, bytes.
             deadline: as of `LoadedVersion.run`.
 
         Returns:
-            A list of dicts, best first: `number`, which `thumbnail` takes, the file's `name`,
-            `score`, and `box`, of the region that answers, or None.
+            A list of dicts, best first: `number`, which `thumbnail` and `photograph` take; `path`,
+            below the folder that all photographs of the index share; `score`; and `box`, of the
+            region that answers a text, or None.
 
         Raises:
-            ServingError: the text is empty or too long, or no model that is served made the index.
+            ServingError: the text is empty or too long, the photograph is none, or no model that
+                is served made the index.
         """
-        query = query.strip()
-        if not 0 < len(query) <= _LONGEST_QUERY:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"Expected a query of 1 to {_LONGEST_QUERY} characters. Received: {len(query)}",
-            )
+        if isinstance(query, str):
+            query = query.strip()
+            if not 0 < len(query) <= _LONGEST_QUERY:
+                raise ServingError(
+                    "INVALID_ARGUMENT",
+                    f"Expected a query of 1 to {_LONGEST_QUERY} characters. Received: {len(query)}",
+                )
         try:
-            embedded = Embedded.of_sentences(self._model(deadline), [query])
+            if isinstance(query, str):
+                embedded = Embedded.of_sentences(self._model("sentences", deadline), [query])
+            else:
+                embedded = Embedded.of_images(self._model("images", deadline), [query])
             hits = self._index.nearest(embedded, "images", _NUM_RESULTS)
         except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
         return [
             {
                 "number": self._numbers[hit.entry],
-                "name": pathlib.Path(hit.entry).name,
+                "path": self._relative(hit.entry),
                 "score": rounded(hit.score),
                 "box": hit.box and rounded(hit.box),
             }
@@ -98,16 +110,26 @@ class PhotographSearch:
         Raises:
             ServingError: there is no such number, or its file is gone or no longer an image.
         """
+        return self._thumbnail(self._path(number))
+
+    def photograph(self, number):
+        """Returns a copy of a photograph that fits a screen; as `thumbnail`."""
+        return _copy(self._path(number), _PHOTOGRAPH_SIDE)
+
+    def _path(self, number):
         if number >= len(self._paths):
             raise ServingError("NOT_FOUND", f"The index has no photograph {number}")
-        return self._thumbnail(self._paths[number])
+        return self._paths[number]
 
-    def _model(self, deadline):
+    def _relative(self, path):
+        return pathlib.Path(path).absolute().relative_to(self._folder).as_posix()
+
+    def _model(self, kind, deadline):
         names = []
         for model in answering_models(self._catalog):
-            if _SIGNATURE in model["signatures"]:
+            if _SIGNATURES[kind] in model["signatures"]:
                 loaded = self._catalog.find(model["name"], model["version"])
-                if self._is_of_index(loaded):
+                if self._is_of_index(loaded, kind):
                     return _ServedModel(loaded, deadline)
             names.append(model["name"])
         raise ServingError(
@@ -116,18 +138,19 @@ class PhotographSearch:
             f"{', '.join(names) or 'none'}. Serve the one that it was made with",
         )
 
-    def _is_of_index(self, loaded):
-        if loaded not in self._made_the_index:
-            expected = self._index.manifest.probes["sentences"]
+    def _is_of_index(self, loaded, kind):
+        known = self._made_the_index.setdefault(loaded, {})
+        if kind not in known:
+            expected = self._index.manifest.probes[kind]
             try:
-                summary = probe(_ServedModel(loaded), "sentences").summaries()[0]
-                self._made_the_index[loaded] = same_model(expected, summary)
+                summary = probe(_ServedModel(loaded), kind).summaries()[0]
+                known[kind] = same_model(expected, summary)
             except ServingError as error:
                 # Models of dependency relations refuse plain text.
                 if error.code != "INVALID_ARGUMENT":
                     raise
-                self._made_the_index[loaded] = False
-        return self._made_the_index[loaded]
+                known[kind] = False
+        return known[kind]
 
 
 class _ServedModel:
@@ -142,13 +165,13 @@ class _ServedModel:
         return self._loaded.run(name, arrays, self._deadline)
 
 
-def _thumbnail(path):
+def _copy(path, side):
     path = pathlib.Path(path)
     try:
         picture = Image.fromarray(decode_image(path.read_bytes()))
     except (OSError, ImageError) as error:
         raise ServingError("NOT_FOUND", f"{path.name} can no longer be read") from error
-    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    picture.thumbnail((side, side))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=85)
     return file.getvalue()

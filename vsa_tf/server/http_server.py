@@ -16,6 +16,8 @@ _SPARE_THREADS = 4
 MAX_CONNECTIONS = 400
 # Of those where nothing is being answered, so many are closed when all are taken.
 _NUM_CLOSED = MAX_CONNECTIONS // 8
+# At a time, between two looks at all connections.
+_NUM_ACCEPTED = 16
 
 
 class HttpServer:
@@ -92,3 +94,7 @@ class _Server(TcpWSGIServer):
             for channel in sorted(still, key=lambda channel: channel.last_activity)[:_NUM_CLOSED]:
                 channel.will_close = True
         return super().readable()
+
+    def handle_accept(self):
+        for _ in range(_NUM_ACCEPTED):  # none, where there are fewer
+            super().handle_accept()

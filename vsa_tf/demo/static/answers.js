@@ -6,6 +6,10 @@ import { Parts } from "./parts.js";
 import { predict } from "./server.js";
 
 const NUM_PLACES = 3;
+// What is drawn on the photograph tells the answers apart: R1, R2; 1, 2; A, B.
+const REGIONS = { title: "captions of regions", label: (index) => `R${index + 1}` };
+const SNIPPETS = { title: "the aligned sentence", label: (index) => String(index + 1) };
+const PLACES = { title: "the phrase", label: (index) => String.fromCharCode(65 + index) };
 
 function list(elements) {
   const result = make("ol", "list");
@@ -28,7 +32,7 @@ export async function caption(tool, { photograph, picture, colors, align }, sign
     const regions = answer.captions.slice(0, count).map((captions, index) => ({
       text: captions[0], box: answer.boxes[index], score: answer.log_prob[index][0],
     }));
-    tool.parts = new Parts(regions, colors, picture);
+    tool.parts = new Parts(regions, REGIONS, colors, picture);
     tool.result.append(list(tool.parts.elements));
     return `${count} regions, each with its caption.`;
   }
@@ -58,7 +62,7 @@ export async function align(tool, { photograph, picture, colors }, signal) {
   const snippets = answer.snippets.slice(0, answer.num_snippets).map((text, index) => ({
     text, box: answer.snippet_boxes[index], score: answer.snippet_scores[index],
   }));
-  tool.parts = new Parts(snippets, colors, picture);
+  tool.parts = new Parts(snippets, SNIPPETS, colors, picture);
   const sentence = make("p", "sentence");
   for (const element of tool.parts.elements) sentence.append(element, " ");
   tool.result.append(sentence);
@@ -75,7 +79,7 @@ export async function localize(tool, { photograph, picture, colors }, signal) {
   const found = places.map((box, index) => ({
     text: isWholeFrame(box) ? "the whole photograph" : phrase, box, score: answer.scores[index],
   }));
-  tool.parts = new Parts(found, colors, picture, 0);
+  tool.parts = new Parts(found, PLACES, colors, picture, 0);
   const { elements } = tool.parts;
   elements.forEach((element, index) => {
     element.append(" ", make("span", "note", `score ${answer.scores[index].toFixed(2)}`));

@@ -21,6 +21,9 @@ function setUp(served) {
   const { models, colors } = served;
   const picture = new Picture(section("picture"));
   const tools = {};
+  const like = section("like");
+  const comparesPhotographs = served.num_photographs !== null
+    && models.some(({ signatures }) => signatures.includes("embed_image"));
   let photograph = null;
 
   function answer(signature) {
@@ -29,7 +32,7 @@ function setUp(served) {
       const align = tools.align.section.hidden ? null : (text) => {
         tools.align.field.value = text;
         tools.align.section.scrollIntoView({ block: "nearest" });
-      tools.align.start();
+        tools.align.start();
       };
       return answers[signature](tool, { photograph, picture, colors, align }, signal);
     };
@@ -47,14 +50,16 @@ function setUp(served) {
     photograph = read;
     for (const signature of shown) tools[signature].clear();
     picture.showPhotograph(photograph);
+    like.hidden = !comparesPhotographs;
     if (shown.includes("caption")) tools.caption.start();
     return `${file.name} is here.`;
   });
-  chooser.section.hidden = shown.length === 0;
+  chooser.section.hidden = shown.length === 0 && !comparesPhotographs;
   takeFiles(chooser);
 
-  const searcher = new Tool(section("search"), (tool, signal) => search(tool, colors, signal));
+  const searcher = new Tool(section("search"), (tool, signal, by) => search(tool, colors, signal, by));
   searcher.section.hidden = served.num_photographs === null;
+  like.addEventListener("click", () => searcher.start(photograph));
 }
 
 function takeFiles(chooser) {

@@ -1,13 +1,17 @@
-// Parts of an answer, each with the colour and number of its box; pointing at one shows the other.
+// Parts of an answer, each with the colour and label of its box; pointing at one shows the other.
+// While the photograph shows the boxes of another answer, its parts have neither.
 
 import { isWholeFrame, place } from "./box.js";
 import { make } from "./make.js";
 
 export class Parts {
-  // `parts` are `{ text, box, score }`; equal boxes share a colour. `first`: of the part that is
-  // pointed at until another is, or -1.
-  constructor(parts, colors, picture, first = -1) {
+  // `parts` are `{ text, box, score }`; equal boxes share a colour. `title` says above the boxes
+  // whose they are, `label(index)` is what they bear; each answer has labels of its own kind.
+  // `first`: of the part that is pointed at until another is, or -1.
+  constructor(parts, { title, label }, colors, picture, first = -1) {
     this.picture = picture;
+    this.title = title;
+    this.label = label;
     this.boxes = [];
     this.first = first;
     this.isRemoved = false;
@@ -41,7 +45,7 @@ export class Parts {
     const found = this.boxes.findIndex((other) => String(other.box) === String(box));
     if (found >= 0) return found;
     const index = this.boxes.length;
-    this.boxes.push({ box, color: colors[index % colors.length], label: String(index + 1) });
+    this.boxes.push({ box, color: colors[index % colors.length], label: this.label(index) });
     return index;
   }
 
@@ -62,6 +66,11 @@ export class Parts {
   pointAtBox(box) {
     if (box < 0) this.point(this.first);
     else this.mark(box, -1);
+  }
+
+  // Whether the boxes on the photograph are those of these parts.
+  setShown(isShown) {
+    for (const element of this.elements) element.classList.toggle("away", !isShown);
   }
 
   mark(box, part) {

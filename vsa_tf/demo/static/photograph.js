@@ -6,7 +6,7 @@ const QUALITY = 0.92;
 
 export class PhotographError extends Error {}
 
-// Returns `{ name, url, width, height, base64, note }`. A small JPEG is sent as it is; whatever
+// Returns `{ name, blob, url, width, height, base64, note }`. A small JPEG is sent as it is; whatever
 // else the browser can show is drawn anew, which leaves out what a camera writes beside pictures.
 export async function readPhotograph(file) {
   let bitmap;
@@ -21,7 +21,7 @@ export async function readPhotograph(file) {
       && Math.max(width, height) <= MAX_SIDE;
     const blob = isKept ? file : await drawn(bitmap);
     return {
-      name: file.name, url: URL.createObjectURL(blob), width, height,
+      name: file.name, blob, url: URL.createObjectURL(blob), width, height,
       base64: await toBase64(blob),
       note: Math.max(width, height) > MAX_SIDE
         ? `${width} × ${height} pixels, sent with ${MAX_SIDE} on its longer side`

@@ -7,7 +7,8 @@ export class Picture {
   constructor(figure) {
     this.figure = figure;
     this.frame = figure.querySelector(".frame");
-    this.caption = figure.querySelector("figcaption");
+    this.caption = figure.querySelector(".about");
+    this.owner = figure.querySelector(".owner");
     this.parts = null;
     this.boxes = [];
     this.frame.addEventListener("pointerover", (event) => this.pointed(event.target));
@@ -26,6 +27,7 @@ export class Picture {
     this.caption.textContent = photograph.note;
     this.parts = null;
     this.boxes = [];
+    this.owner.textContent = "";
     this.figure.hidden = false;
   }
 
@@ -35,6 +37,8 @@ export class Picture {
     if (this.parts) this.hide(this.parts);
     this.parts = parts;
     this.boxes = parts.boxes.map(({ box, color, label }) => makeBox(box, color, label));
+    parts.setShown(true);
+    this.owner.textContent = this.boxes.length ? `Boxes of: ${parts.title}` : "";
     // Small boxes above large ones: each can be pointed at.
     parts.boxes.map(({ box }, index) => [area(box), index]).sort((a, b) => b[0] - a[0])
       .forEach(([, index]) => this.frame.append(this.boxes[index]));
@@ -44,6 +48,8 @@ export class Picture {
     if (this.parts !== parts) return;
     for (const box of this.boxes) box.remove();
     parts.markElements(-1, -1);
+    parts.setShown(false);
+    this.owner.textContent = "";
     this.parts = null;
     this.boxes = [];
   }

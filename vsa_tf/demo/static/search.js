@@ -1,29 +1,36 @@
-// Photographs of the index that answer a text.
+// Photographs of the index that answer a text, or are like a photograph.
 
 import { isWholeFrame, makeBox } from "./box.js";
 import { make } from "./make.js";
-import { get } from "./server.js";
+import { get, post } from "./server.js";
 
-export async function search(tool, colors, signal) {
-  const { results } = await get(`search?query=${encodeURIComponent(tool.text)}`, signal);
+// `photograph`, where it is given, is searched by, in the place of the words.
+export async function search(tool, colors, signal, photograph) {
+  const { results } = photograph ? await post("search", photograph.blob, signal)
+    : await get(`search?query=${encodeURIComponent(tool.text)}`, signal);
   tool.result.append(...results.map((result) => makeCard(result, colors[0])));
   return results.length
     ? `${results.length} ${results.length === 1 ? "photograph" : "photographs"}, the best first.`
+      + (photograph ? ` They are like ${photograph.name}.` : "")
     : "The index holds no photograph.";
 }
 
-function makeCard({ number, name, score, box }, color) {
-  const figure = make("figure"), frame = make("div", "frame"), image = make("img");
+function makeCard({ number, path, score, box }, color) {
+  const figure = make("figure"), frame = make("a", "frame"), image = make("img");
+  frame.href = `photographs/${number}.jpg`;
+  frame.target = "_blank";
+  frame.rel = "noopener";
   image.loading = "lazy";
-  image.alt = name;
+  image.alt = path;
   image.addEventListener("error", () => {
+    frame.removeAttribute("href");
     frame.replaceChildren(make("p", "note", "The photograph can no longer be read."));
   });
   image.src = `thumbnails/${number}.jpg`;
   frame.append(image);
   if (box && !isWholeFrame(box)) frame.append(makeBox(box, color));
   const caption = make("figcaption"), note = `score ${score.toFixed(2)}`;
-  caption.append(make("span", "name", name), " ", make("span", "note", note));
+  caption.append(make("span", "name", path), " ", make("span", "note", note));
   figure.append(frame, caption);
   const item = make("li");
   item.append(figure);

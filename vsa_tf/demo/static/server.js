@@ -29,6 +29,10 @@ export function get(path, signal) {
   return ask(path, { signal });
 }
 
+export function post(path, body, signal) {
+  return ask(path, { method: "POST", body, signal });
+}
+
 // The outputs of a signature for one row: an object of name to value.
 export async function predict(model, signature, inputs, signal) {
   const columns = Object.fromEntries(
@@ -36,6 +40,6 @@ export async function predict(model, signature, inputs, signal) {
   );
   const body = JSON.stringify({ signature_name: signature, inputs: columns });
   const path = `../v1/models/${encodeURIComponent(model)}:predict`;
-  const { outputs } = await ask(path, { method: "POST", body, signal });
+  const { outputs } = await post(path, body, signal);
   return Object.fromEntries(Object.entries(outputs).map(([name, rows]) => [name, rows[0]]));
 }

@@ -3,6 +3,8 @@
 import { PhotographError } from "./photograph.js";
 import { ServerError } from "./server.js";
 
+const TOUCH = matchMedia("(pointer: coarse)");
+
 export class Tool {
   // `run(tool, signal)` asks and shows; what it returns is told. It is given up when asked anew.
   constructor(section, run) {
@@ -50,18 +52,30 @@ export class Tool {
     this.clear();
     const running = new AbortController();
     this.running = running;
-    if (this.field && !this.text) return this.tell("Type some words first.", true);
+    if (this.field && !this.text && !inputs.length) return this.tell("Type some words first.", true);
     this.section.setAttribute("aria-busy", "true");
     this.tell("Working …");
     try {
       const message = await this.run(this, running.signal, ...inputs);
-      if (!running.signal.aborted) this.tell(message);
+      if (running.signal.aborted) return;
+      this.tell(message);
+      this.reveal();
     } catch (error) {
       if (running.signal.aborted) return;
       const isExpected = error instanceof ServerError || error instanceof PhotographError;
       this.tell(isExpected ? error.message : `This page has failed: ${error}`, true);
     } finally {
       if (this.running === running) this.section.removeAttribute("aria-busy");
+    }
+  }
+
+  // Brings an answer into view that lies below the screen, unless the user is typing elsewhere.
+  reveal() {
+    const active = document.activeElement;
+    if (!this.result || (active.matches("input[type=text]") && active !== this.field)) return;
+    if (TOUCH.matches && active === this.field) active.blur();  // and the keyboard on the screen
+    if (this.result.getBoundingClientRect().bottom > innerHeight) {
+      this.status.scrollIntoView({ block: "start" });
     }
   }
 }
