@@ -74,6 +74,8 @@ def test_help_answers_without_tensorflow(run, program):
         ("align", [*MODEL, "--image=a.jpg"], "--sentence is missing"),
         ("align", [*MODEL, "--sentence= "], "--sentence is missing"),
         ("align", [*MODEL, "--sentence=dog"], "--image is missing"),
+        ("align", [*MODEL, "--output=p.png", "-"], "Received: lines of standard input"),
+        ("localize", [*MODEL, "--phrase= ", "-"], "--phrase is missing"),
         ("align", [*MODEL, "--sentence=dog", "empty"], "--image is missing"),
         ("align", [*MODEL, "--sentence=dog", "--output=p.png", "a.jpg", "b.jpg"], "Received: 2"),
         ("align", [*MODEL, "--sentence=dog", "--output=nowhere/p.png", "a.jpg"], "no such dir"),

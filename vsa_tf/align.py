@@ -10,6 +10,9 @@ Prints a JSON line for each file, a directory counting as its images: `{"image",
 a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 1. A file that
 cannot be read is reported in its line, `{"image", "error"}`, and the others are done (--strict: the
 program then ends with 1).
+
+With `-` in the place of the files, lines of standard input are answered as they come, by one model
+that is loaded once: `IMAGE`, or `IMAGE<TAB>SENTENCE`.
 """
 
 import io
@@ -20,7 +23,13 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import write_atomically
-from vsa_tf.inference.image_files import define_strict_flag, image_files, write_answers
+from vsa_tf.inference.image_files import (
+    define_strict_flag,
+    image_files,
+    input_lines,
+    write_answers,
+    write_answers_of_lines,
+)
 from vsa_tf.inference.model_source import define_model_flags, model_source
 from vsa_tf.inference.signatures import AnswerSettings
 
@@ -29,7 +38,9 @@ def define_flags():
     """Defines the program's flags."""
     define_model_flags()
     define_strict_flag()
-    flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
+    flags.DEFINE_string(
+        "image", "", "A photograph; more may stand after the flags; -: lines of standard input."
+    )
     flags.DEFINE_string("sentence", "", "The sentence.")
     flags.DEFINE_string("output", "", "PNG file to draw the alignment into, of a single image.")
     flags.DEFINE_float(
@@ -44,14 +55,16 @@ def define_flags():
 def main(images):
     values = flags.FLAGS
     source = model_source(values)
-    if not values.sentence.strip():
-        raise VsaTfError("--sentence is missing: the text to align")
     paths = image_files([values.image] * bool(values.image) + images)
+    of_lines = paths == ["-"]
+    if not values.sentence.strip() and not of_lines:
+        raise VsaTfError("--sentence is missing: the text to align")
     if not paths:
         raise VsaTfError("--image is missing: a photograph, or several after the flags")
     if values.output:
-        if len(paths) > 1:
-            raise VsaTfError(f"--output draws a single image. Received: {len(paths)}")
+        if len(paths) > 1 or of_lines:
+            received = "lines of standard input" if of_lines else len(paths)
+            raise VsaTfError(f"--output draws a single image. Received: {received}")
         if not pathlib.Path(values.output).parent.is_dir():
             raise VsaTfError(f"--output={values.output}: there is no such directory")
     if values.smoothness is not None and not source.model_dir:
@@ -64,15 +77,19 @@ def main(images):
 
     model = Model.of(source, "align", settings=AnswerSettings.of(**given))
 
-    def ask(images):
-        found = model.align(images, values.sentence)
+    def ask(images, sentences=(values.sentence,)):
+        found = model.align(images, sentences[0])
         if values.output:
             picture = io.BytesIO()
             found[0].picture().save(picture, "PNG")
             write_atomically(values.output, picture.getbuffer())
         return [[alignment.to_dict()] for alignment in found]
 
-    write_answers(paths, ask, strict=values.strict)
+    if of_lines:
+        texts = [values.sentence] if values.sentence.strip() else []
+        write_answers_of_lines(input_lines(), ask, texts, "Expected IMAGE<TAB>SENTENCE")
+    else:
+        write_answers(paths, ask, strict=values.strict)
 
 
 if __name__ == "__main__":

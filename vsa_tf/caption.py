@@ -10,13 +10,22 @@ Prints a JSON line for each file, a directory counting as its images: `{"image",
 count the end of the sentence. A region captioner gives `{"image", "regions": [{"box",
 "captions"}]}`. A file that cannot be read is reported in its line, `{"image", "error"}`, and the
 others are done.
+
+With `-` in the place of the files, each line of standard input is one, answered as it comes by one
+model that is loaded once.
 """
 
 from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.image_files import define_strict_flag, image_files, write_answers
+from vsa_tf.inference.image_files import (
+    define_strict_flag,
+    image_files,
+    input_lines,
+    write_answers,
+    write_answers_of_lines,
+)
 from vsa_tf.inference.model_source import define_model_flags, model_source
 from vsa_tf.inference.signatures import AnswerSettings
 
@@ -98,9 +107,12 @@ def main(images):
     def ask(images):
         return [[found.to_dict()] for found in model.caption(images, values.num_captions)]
 
-    # Draws follow one another from the seed.
-    batches_at_a_time = 1 if values.sample else None
-    write_answers(paths, ask, batches_at_a_time=batches_at_a_time, strict=values.strict)
+    if paths == ["-"]:
+        write_answers_of_lines(input_lines(), lambda images, _: ask(images))
+    else:
+        # Draws follow one another from the seed.
+        batches_at_a_time = 1 if values.sample else None
+        write_answers(paths, ask, batches_at_a_time=batches_at_a_time, strict=values.strict)
 
 
 def _check_exported(values, card):

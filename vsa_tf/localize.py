@@ -10,13 +10,23 @@ Prints a JSON line for each file and phrase, a directory counting as its images:
 1. The boxes are those of the detector and the whole frame or, with --boxes, those of a JSON file
 alone, a list of such boxes. A file that cannot be read is reported in its line, `{"image",
 "error"}`, and the others are done.
+
+With `-` in the place of the files, lines of standard input are answered as they come, by one model
+that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`.
 """
 
 from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.image_files import define_strict_flag, image_files, read_boxes, write_answers
+from vsa_tf.inference.image_files import (
+    define_strict_flag,
+    image_files,
+    input_lines,
+    read_boxes,
+    write_answers,
+    write_answers_of_lines,
+)
 from vsa_tf.inference.model_source import define_model_flags, model_source
 
 
@@ -24,7 +34,9 @@ def define_flags():
     """Defines the program's flags."""
     define_model_flags()
     define_strict_flag()
-    flags.DEFINE_string("image", "", "A photograph; more may stand after the flags.")
+    flags.DEFINE_string(
+        "image", "", "A photograph; more may stand after the flags; -: lines of standard input."
+    )
     flags.DEFINE_multi_string("phrase", [], "The phrase; repeatable.")
     flags.DEFINE_string("boxes", "", "With --model_dir: JSON file of boxes of your own.")
 
@@ -32,9 +44,11 @@ def define_flags():
 def main(images):
     values = flags.FLAGS
     source = model_source(values)
-    if not values.phrase or not all(phrase.strip() for phrase in values.phrase):
-        raise VsaTfError("--phrase is missing: the text to find")
     paths = image_files([values.image] * bool(values.image) + images)
+    of_lines = paths == ["-"]
+    is_missing = not values.phrase and not of_lines
+    if is_missing or not all(phrase.strip() for phrase in values.phrase):
+        raise VsaTfError("--phrase is missing: the text to find")
     if not paths:
         raise VsaTfError("--image is missing: a photograph, or several after the flags")
     if values.boxes and not source.model_dir:
@@ -45,11 +59,14 @@ def main(images):
 
     model = Model.of(source, "localize")
 
-    def ask(images):
-        of_phrases = [model.localize(images, phrase, boxes) for phrase in values.phrase]
+    def ask(images, phrases=values.phrase):
+        of_phrases = [model.localize(images, phrase, boxes) for phrase in phrases]
         return [[found.to_dict() for found in of_image] for of_image in zip(*of_phrases)]
 
-    write_answers(paths, ask, strict=values.strict)
+    if of_lines:
+        write_answers_of_lines(input_lines(), ask, values.phrase, "Expected IMAGE<TAB>PHRASE")
+    else:
+        write_answers(paths, ask, strict=values.strict)
 
 
 if __name__ == "__main__":

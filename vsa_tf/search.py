@@ -8,6 +8,9 @@ path of a file is an image. An image and a sentence are scored as the model does
 kind in an embedding model, and by their cosine in others. The model is the one that made the index,
 unless it is named again by --model_dir, --saved_model or --server: exported and served it is the
 same, any other is refused.
+
+With --query=- each line of standard input is a query, answered as it comes: index and model are
+loaded once. Its results begin with `"query"`; what cannot be answered is `{"query", "error"}`.
 """
 
 import importlib.util
@@ -18,6 +21,7 @@ from absl import flags
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError
+from vsa_tf.inference.image_files import input_lines
 from vsa_tf.inference.model_source import (
     ModelSource,
     define_model_flags,
@@ -33,7 +37,7 @@ def define_flags():
     """Defines the program's flags."""
     define_model_flags()
     flags.DEFINE_string("index_dir", "", "Directory that vsa_tf.index has written.")
-    flags.DEFINE_string("query", "", "A text, or the path of an image.")
+    flags.DEFINE_string("query", "", "A text, or the path of an image; -: lines of standard input.")
     flags.DEFINE_integer("top_k", 10, "Results.", lower_bound=1)
     flags.DEFINE_enum(
         "target", None, _KINDS, "What is looked for [images, where the index has any]."
@@ -53,8 +57,15 @@ def main():
     if values.approximate and importlib.util.find_spec("faiss") is None:
         raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     target = _target(values)
-    is_image = _is_image(values.query)
+    of_lines = values.query == "-"
+    is_image = not of_lines and _is_image(values.query)
     source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
+    if of_lines:
+        from vsa_tf.search_index.search_index import answer_lines
+
+        options = values.top_k, values.approximate
+        answer_lines(values.index_dir, source, input_lines(), _is_image, target, *options)
+        return
     source.check("embed_image" if is_image else "embed_sentence", "embeds images and sentences")
     from vsa_tf.search_index.search_index import answer_query
 

@@ -11,7 +11,13 @@ from tests.inference.given_model import GivenModel, write_files
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import image_files as module
 from vsa_tf.inference import photographs
-from vsa_tf.inference.image_files import answered_images, image_files, read_boxes, write_answers
+from vsa_tf.inference.image_files import (
+    answered_images,
+    image_files,
+    read_boxes,
+    write_answers,
+    write_answers_of_lines,
+)
 
 
 def test_a_directory_is_the_images_below_it_by_name(tmp_path):
@@ -147,6 +153,37 @@ def test_lines_are_utf8_whatever_a_file_is_called(tmp_path):
 def test_boxes_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "boxes.json").write_bytes(b"\xef\xbb\xbf[[0, 0, 1, 1]]")
     assert read_boxes(tmp_path / "boxes.json") == [[0, 0, 1, 1]]
+
+
+def test_lines_are_answered_as_they_come(tmp_path):
+    paths = write_files(tmp_path, [b"a", b"bc"])
+    output = io.StringIO()
+    seen = []
+
+    def lines():
+        for line in (paths[0], f"{paths[1]}\ta cat", "missing.jpg", paths[1]):
+            seen.append(len(output.getvalue().splitlines()))
+            yield line
+
+    def ask(images, texts):
+        return [[{"size": len(data), "text": text} for text in texts] for data in images]
+
+    with pytest.raises(VsaTfError, match="1 of 4 lines could not be answered"):
+        write_answers_of_lines(lines(), ask, ["a dog"], output=output)
+    assert seen == [0, 1, 2, 3]
+    assert [json.loads(line) for line in output.getvalue().splitlines()] == [
+        {"image": paths[0], "size": 1, "text": "a dog"},
+        {"image": paths[1], "size": 2, "text": "a cat"},
+        {"image": "missing.jpg", "error": "No such file or directory"},
+        {"image": paths[1], "size": 2, "text": "a dog"},
+    ]
+
+
+def test_a_line_without_the_text_that_is_needed_says_so(tmp_path):
+    output = io.StringIO()
+    with pytest.raises(VsaTfError, match="1 of 1 lines"):
+        write_answers_of_lines(["a.jpg"], None, [], "Expected IMAGE<TAB>PHRASE", output)
+    assert json.loads(output.getvalue()) == {"image": "a.jpg", "error": "Expected IMAGE<TAB>PHRASE"}
 
 
 def test_boxes_are_read(tmp_path):

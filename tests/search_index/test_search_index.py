@@ -27,7 +27,7 @@ from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
 from vsa_tf.search_index.index_builder import build_index
 from vsa_tf.search_index.index_directory import IndexWriter
-from vsa_tf.search_index.search_index import SearchIndex, answer_query
+from vsa_tf.search_index.search_index import SearchIndex, answer_lines, answer_query
 
 SENTENCES = ["a red dog plays", "boys play football", "a man rides a bicycle"]
 
@@ -249,3 +249,27 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     )
     # A distance of 0 is the root of 1e-4, see `two_branch_loss.pairwise_distances`.
     assert best == {"rank": 1, "sentence": SENTENCES[2], "score": pytest.approx(-0.01, abs=1e-3)}
+
+
+def test_lines_are_answered_by_one_model(aligned, monkeypatch):
+    index, source, paths = aligned
+    opened = []
+    open_model = Model.of
+    monkeypatch.setattr(Model, "of", lambda *given: opened.append(given) or open_model(*given))
+    output = io.StringIO()
+    lines = ["a red dog", paths[2], "missing"]
+
+    def is_image(line):
+        if line == "missing":
+            raise VsaTfError("--query=missing is a file, but no image")
+        return line in paths
+
+    with pytest.raises(VsaTfError, match="1 of 3 lines could not be answered"):
+        answer_lines(index, source, lines, is_image, "images", 2, output=output)
+    assert len(opened) == 1
+    found = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [line["query"] for line in found] == [lines[0]] * 2 + [lines[1]] * 2 + [lines[2]]
+    assert found[2]["path"] == paths[2]  # itself
+    assert found[4] == {"query": "missing", "error": "--query=missing is a file, but no image"}
+    alone = _lines(index, source, "a red dog", False, "images", 2)
+    assert [{"query": "a red dog", **line} for line in alone] == found[:2]

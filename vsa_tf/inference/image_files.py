@@ -149,6 +149,44 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False)
     report_unread(num_failed, len(paths), strict, print_note)
 
 
+def input_lines():
+    """Yields the lines of standard input that hold something, each as soon as it has come."""
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    for line in sys.stdin:
+        if line.strip():
+            yield line.strip()
+
+
+def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
+    """Writes the answers of `write_answers` for each line as it comes: `IMAGE` or `IMAGE<TAB>TEXT`.
+
+    Args:
+        lines: iterable of str, of `input_lines`.
+        ask: takes a list of one encoded image, bytes, and the texts to ask about.
+        texts: sequence of str, those of a line that has none.
+        missing: what to say where there are none either.
+        output: as of `write_answers`.
+
+    Raises:
+        VsaTfError: when all others are done, if some lines could not be answered.
+    """
+    output = output or sys.stdout
+    num_lines = num_failed = 0
+    for line in lines:
+        num_lines += 1
+        path, _, text = line.partition("\t")
+        asked = [text.strip()] if text.strip() else texts
+        if asked:
+            (_, answers, reason), *_ = answered_images([path], lambda images: ask(images, asked), 1)
+        else:
+            answers, reason = [], missing
+        num_failed += reason is not None
+        for answer in [{"error": reason}] if reason else answers:
+            print(json_text({"image": path, **answer}), file=output, flush=True)
+    if num_failed:
+        raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
+
+
 def read_boxes(path):
     """Reads boxes.
 

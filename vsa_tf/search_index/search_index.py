@@ -234,17 +234,57 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
     Raises:
         VsaTfError: index or model cannot be used, or are not of one model.
     """
-    index = SearchIndex(index_dir)
-    if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
-        print_note("a large index: --approximate would be quicker")
+    index = _opened(index_dir, target, approximate)
     if approximate:
         # Before the model, which takes seconds to open.
         index.approximate("images" if is_image else "sentences", target)
     model = Model.of(source, "embed_image" if is_image else "embed_sentence")
     query = pathlib.Path(query) if is_image else query
-    hits = index.search(model, query, top_k, target, approximate)
+    _write(index.search(model, query, top_k, target, approximate), target, output)
+
+
+def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=False, output=None):
+    """Searches an index for each of many queries, by a model that is opened once.
+
+    The JSON lines of each begin with `query`; one that cannot be answered is `{"query", "error"}`.
+
+    Args:
+        lines: iterable of str, each of which is answered before the next is taken.
+        is_image: tells of a line whether it is the path of an image.
+        index_dir, source, target, top_k, approximate, output: as of `answer_query`.
+
+    Raises:
+        VsaTfError: index or model cannot be used; or, when all others are done, some lines could
+            not be answered.
+    """
+    index = _opened(index_dir, target, approximate)
+    model = Model.of(source)
+    num_lines = num_failed = 0
+    for line in lines:
+        num_lines += 1
+        try:
+            query = pathlib.Path(line) if is_image(line) else line
+            hits = index.search(model, query, top_k, target, approximate)
+        except VsaTfError as error:
+            num_failed += 1
+            answer = json_text({"query": line, "error": error.of_flags})
+            print(answer, file=output or sys.stdout, flush=True)
+        else:
+            _write(hits, target, output, query=line)
+    if num_failed:
+        raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
+
+
+def _opened(index_dir, target, approximate):
+    index = SearchIndex(index_dir)
+    if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
+        print_note("a large index: --approximate would be quicker")
+    return index
+
+
+def _write(hits, target, output, **asked):
     for rank, hit in enumerate(hits, 1):
         entry = {"path" if target == "images" else "sentence": hit.entry}
         box = {} if hit.box is None else {"box": rounded(hit.box)}
-        line = {"rank": rank, **entry, "score": rounded(hit.score), **box}
+        line = {**asked, "rank": rank, **entry, "score": rounded(hit.score), **box}
         print(json_text(line), file=output or sys.stdout, flush=True)
