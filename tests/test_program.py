@@ -223,6 +223,23 @@ def test_evaluation_refuses_what_pixels_have_no_features_for(run, tmp_path, argu
     assert message in line
 
 
+def test_warnings_that_no_user_can_act_on_are_not_shown(run, tmp_path):
+    # As tensorflow_hub and tensorboard do: setuptools' own, here and in a process started here.
+    (tmp_path / "warning.py").write_text(
+        "import subprocess, sys, warnings\n"
+        "from vsa_tf import program\n"
+        "def main():\n"
+        "    import pkg_resources\n"
+        "    subprocess.run([sys.executable, '-c', 'import pkg_resources'], check=True)\n"
+        "    warnings.warn('of another kind')\n"
+        "program.run(main, '')\n"
+    )
+    result = run("warning")
+    assert result.returncode == 0, result.stderr
+    assert "of another kind" in result.stderr
+    assert "pkg_resources is deprecated" not in result.stderr
+
+
 def test_a_flagfile_of_settings_gives_them_again(run, tmp_path):
     # Read in a process of its own: this one keeps its flags.
     (tmp_path / "read.py").write_text(

@@ -2,15 +2,15 @@
 
 A detector has `describe()`, a dict of what it is for `dataset_info.json`, and
 `detect(images, examples)`, a list of `(boxes float32 [K, 4], scores float32 [K])`, one an image;
-boxes are normalised `ymin, xmin, ymax, xmax`, whatever their order.
+boxes are normalised `ymin, xmin, ymax, xmax`, whatever their order. One that can be part of a
+SavedModel also has `find(image)`, the same of a tensor uint8 `[h, w, 3]`, in core operations.
 """
-
-import pathlib
 
 import numpy as np
 
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch
+from tfrecords_tools.detection.shape_detector import ShapeDetector
 
 
 class GridDetector:
@@ -33,41 +33,8 @@ class GridDetector:
     def detect(self, images, examples):
         return [(self.boxes, self.scores)] * len(images)
 
-
-class SavedModelDetector:
-    """An object detector with the common TF-Hub signature.
-
-    uint8 `[1, h, w, 3]` to `detection_boxes [1, K, 4]` normalised, `detection_scores [1, K]` and
-    `num_detections [1]`.
-    """
-
-    def __init__(self, handle):
-        from tfrecords_tools.saved_model import SavedModel
-
-        self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
-        outputs = self.model.signature.structured_outputs
-        missing = {"detection_boxes", "detection_scores"} - set(outputs)
-        if missing:
-            raise ValueError(
-                f"Expected an object detector with outputs detection_boxes and detection_scores. "
-                f"Received: {handle!r} with outputs {sorted(outputs)}"
-            )
-
-    def describe(self):
-        return {"spec": self.name, "sha256": self.model.checksum}
-
-    def detect(self, images, examples):
-        return [self._detect_one(image) for image in images]
-
-    def _detect_one(self, image):
-        import tensorflow as tf
-
-        outputs = self.model(tf.constant(image[None]))
-        boxes = outputs["detection_boxes"].numpy()[0]
-        count = len(boxes)
-        if "num_detections" in outputs:
-            count = int(outputs["num_detections"].numpy()[0])
-        return boxes[:count], outputs["detection_scores"].numpy()[0, :count]
+    def find(self, image):
+        return self.boxes, self.scores
 
 
 class SourceProposals:
@@ -104,12 +71,16 @@ class WholeFrameOnly:
         return {"spec": "none"}
 
     def detect(self, images, examples):
-        return [(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)) for _ in images]
+        return [self.find(image) for image in images]
+
+    def find(self, image):
+        return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
 
-_BY_NAME = {
+NAMED_DETECTORS = {
     "none": WholeFrameOnly,
     "grid": GridDetector,
+    "shapes": ShapeDetector,
     "proposals": SourceProposals,
     "selective_search": SelectiveSearch,
 }
@@ -122,14 +93,17 @@ def make_detector(spec):
     Args:
         spec: a SavedModel directory or TF-Hub handle with the object-detection signature,
             `proposals:FILE.json`, `proposals` (those that come with the data set),
-            `selective_search`, `edge_boxes:MODEL.yml.gz`, `grid` or `none`.
+            `selective_search`, `edge_boxes:MODEL.yml.gz`, `grid`, `shapes` (of generated scenes)
+            or `none`.
 
     Raises:
         ValueError: for a spec that cannot be used.
     """
-    if spec in _BY_NAME:
-        return _BY_NAME[spec]()
+    if spec in NAMED_DETECTORS:
+        return NAMED_DETECTORS[spec]()
     name, _, file = spec.partition(":")
     if name in _BY_FILE:
         return _BY_FILE[name](file)
+    from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
+
     return SavedModelDetector(spec)

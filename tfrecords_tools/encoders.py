@@ -17,6 +17,16 @@ from PIL import Image
 
 REGION_FEATURES = ("crop", "pool", "both")
 
+# What a network expects of its pixels: mean and deviation by which those of 0..255 are normalised.
+ENCODER_INPUTS = {
+    "0..1": (0.0, 255.0),
+    "-1..1": (127.5, 127.5),
+    "0..255": (0.0, 1.0),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    # Blue first, as OpenCV reads them.
+    "caffe": ((103.939, 116.779, 123.68), 1.0),
+}
+
 # Shorter features than this, of a network that saw nothing, stay short with `both`.
 LEAST_LENGTH = 1e-6
 
@@ -24,7 +34,7 @@ LEAST_LENGTH = 1e-6
 CROPS_PER_CALL = 5
 
 
-def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
+def make_encoder(spec, region_features="crop", crop_size=0, encoder_input="", weights="imagenet"):
     """Returns the encoder that `--image_encoder` names; None for `pixels`.
 
     Args:
@@ -33,6 +43,8 @@ def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
         region_features: `crop`, `pool` or `both`.
         crop_size: pixels that a crop (`crop`, `both`) or the frame (`pool`) is resized to; 0: the
             encoder's own size, twice that for `pool` and for the frame of `both`.
+        encoder_input: of a SavedModel, what it expects of its pixels, one of `ENCODER_INPUTS`;
+            empty: `0..1`, as TF Hub's do, or `0..255` where it takes uint8.
         weights: of `keras:NAME`: `imagenet`, or a weights file.
 
     Raises:
@@ -48,7 +60,7 @@ def make_encoder(spec, region_features="crop", crop_size=0, weights="imagenet"):
     if spec.startswith("keras:"):
         network = KerasNetwork(spec.removeprefix("keras:"), weights)
     else:
-        network = SavedModelNetwork(spec)
+        network = SavedModelNetwork(spec, encoder_input)
     if region_features == "pool":
         return PoolEncoder(network, crop_size or 2 * network.own_size)
     crops = CropEncoder(network, crop_size or network.own_size)
@@ -194,9 +206,14 @@ def average_weights(start, end, length, samples=16):
 
 
 class SavedModelNetwork:
-    """A network with the TF-Hub image-feature-vector signature: float32 in 0..1 to `[b, D]`."""
+    """A network with the TF-Hub image-feature-vector signature: images `[b, s, s, 3]` to `[b, D]`.
 
-    def __init__(self, handle):
+    Args:
+        handle: directory or TF-Hub handle.
+        encoder_input: see `make_encoder`.
+    """
+
+    def __init__(self, handle, encoder_input=""):
         from tfrecords_tools.saved_model import SavedModel, SavedModelError
 
         self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
@@ -208,23 +225,56 @@ class SavedModelNetwork:
                 f"Expected an image-feature-vector signature with one output [b, D]. Received: "
                 f"{handle!r} with outputs { {k: tuple(v.shape) for k, v in outputs.items()} }"
             )
+        takes = self.model.input_spec
+        self.own_input = {"float32": "0..1", "uint8": "0..255"}.get(takes.dtype.name)
+        if self.own_input is None or not takes.shape.is_compatible_with((None, None, None, 3)):
+            raise SavedModelError(
+                "Expected an encoder of float32 or uint8 images [b, s, s, 3]. Received: "
+                f"{handle!r}, which takes {takes.dtype.name} {takes.shape}"
+            )
+        self.encoder_input = encoder_input or self.own_input
+        if takes.dtype.is_integer and self.encoder_input != "0..255":
+            raise SavedModelError(
+                f"Expected --encoder_input=0..255 for {handle!r}, which takes uint8. "
+                f"Received: --encoder_input={encoder_input}"
+            )
         self.feature_size = shape[1]
-        self.own_size = self.model.input_spec.shape[1] or 224
+        self.own_size = takes.shape[1] or 224
 
     def describe(self):
-        return {"spec": self.name, "sha256": self.model.checksum, "feature_size": self.feature_size}
+        description = {
+            "spec": self.name,
+            "sha256": self.model.checksum,
+            "feature_size": self.feature_size,
+        }
+        if self.encoder_input != self.own_input:
+            # Else as in the records of before there was this choice, which so stay valid.
+            description["encoder_input"] = self.encoder_input
+        return description
+
+    def normalized(self, images):
+        """uint8 `[n, s, s, 3]` to the tensor that the network expects; in a graph too."""
+        import tensorflow as tf
+
+        images = tf.cast(images, self.model.input_spec.dtype)
+        if images.dtype.is_integer:
+            return images
+        mean, deviation = ENCODER_INPUTS[self.encoder_input]
+        if self.encoder_input == "caffe":
+            images = images[..., ::-1]
+        return (images - mean) / deviation
 
     def vectors(self, images):
         """uint8 `[n, s, s, 3]` to float32 `[n, D]`."""
-        return self.model(_unit_range(images))[self.output].numpy()
+        return self.model(self.normalized(images))[self.output].numpy()
 
     def maps(self, images):
         """uint8 `[n, s, s, 3]` to the feature maps before pooling, float32 `[n, h, w, D]`."""
-        return self.map_function(_unit_range(images)).numpy()
+        return self.map_function(self.normalized(images)).numpy()
 
     @functools.cached_property
     def map_function(self):
-        """The function from images in 0..1 to the feature maps."""
+        """The function from what the network expects to the feature maps."""
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )
@@ -302,9 +352,3 @@ class KerasNetwork:
 def _of_unit_length(features):
     lengths = np.linalg.norm(features, axis=-1, keepdims=True)
     return features / np.maximum(lengths, LEAST_LENGTH)
-
-
-def _unit_range(images):
-    import tensorflow as tf
-
-    return tf.constant(images.astype(np.float32) / 255.0)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
 from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
+from tfrecords_tools.probes import feature_warnings
 from tfrecords_tools.regions import WHOLE_FRAME, select_regions
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data.annotations import annotated_chains
@@ -42,16 +43,23 @@ class ShardWriter:
             self._detector, self._encoder = make_models(settings)
 
     def describe(self):
-        """Returns `{"encoder", "detector", "feature_size"}`, which records depend on."""
+        """Returns `{"encoder", "detector", "feature_size"}`, of the records, and "warnings".
+
+        Raises:
+            ValueError: features of test images are no numbers, see `feature_warnings`.
+        """
+        description = {"feature_size": 0, "warnings": []}
         if self._settings.image_encoder == GIVEN:
             # The source knows the rest, see `write_records`.
-            return {"encoder": {"spec": GIVEN}, "detector": {"spec": GIVEN}, "feature_size": 0}
-        if self._encoder is None:
-            encoder, feature_size = {"spec": "pixels"}, 0
-        else:
-            encoder, feature_size = self._encoder.describe(), self._encoder.feature_size
-        detector = self._detector.describe()
-        return {"encoder": encoder, "detector": detector, "feature_size": int(feature_size)}
+            return description | {"encoder": {"spec": GIVEN}, "detector": {"spec": GIVEN}}
+        description |= {"encoder": {"spec": "pixels"}, "detector": self._detector.describe()}
+        if self._encoder is not None:
+            description |= {
+                "encoder": self._encoder.describe(),
+                "feature_size": int(self._encoder.feature_size),
+                "warnings": feature_warnings(self._encoder),
+            }
+        return description
 
     def write(self, path, examples, report=lambda num_images: None):
         """Writes one shard; at no moment does a part of it lie under its name.

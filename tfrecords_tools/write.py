@@ -15,7 +15,8 @@ from absl import flags
 
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.opencv_proposals import load_opencv
-from tfrecords_tools.encoders import REGION_FEATURES
+from tfrecords_tools.detectors import NAMED_DETECTORS
+from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
 from tfrecords_tools.sources.hold_out import parse_shares
 from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import (
@@ -79,13 +80,22 @@ def define_flags(flag_values=flags.FLAGS):
         "detector",
         default.detector,
         "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, selective_search, "
-        "edge_boxes:MODEL.yml.gz, grid or none.",
+        "edge_boxes:MODEL.yml.gz, grid, shapes (of generated scenes) or none.",
         **define,
     )
     flags.DEFINE_string(
         "image_encoder",
         default.image_encoder,
         "SavedModel directory or TF-Hub handle, keras:NAME, or pixels (no features).",
+        **define,
+    )
+    flags.DEFINE_enum(
+        "encoder_input",
+        default.encoder_input,
+        ("", *ENCODER_INPUTS),
+        "What a SavedModel encoder expects of its pixels: 0..1 as TF Hub's do, -1..1, 0..255, "
+        "imagenet (less the mean, by the deviation: Model Garden, PyTorch) or caffe (blue first, "
+        "less the mean); empty: 0..1, or 0..255 where it takes uint8.",
         **define,
     )
     flags.DEFINE_integer(
@@ -272,13 +282,13 @@ def _check_detector(spec):
     name, _, path = spec.partition(":")
     if name in ("selective_search", "edge_boxes"):
         load_opencv()
-    if spec in ("none", "grid", "proposals", "selective_search"):
+    if spec in NAMED_DETECTORS:
         return
     if name not in ("proposals", "edge_boxes"):
         _check_model(
             "detector",
             spec,
-            "none, grid, proposals, proposals:FILE.json, selective_search, edge_boxes:MODEL.yml.gz",
+            f"{', '.join(NAMED_DETECTORS)}, proposals:FILE.json, edge_boxes:MODEL.yml.gz",
         )
     elif not os.path.isfile(path):
         raise VsaTfError(f"--detector={spec}: there is no file {path!r}")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfrecords_tools.encoders import REGION_FEATURES
+from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 
 # The detector and the encoder of data sets that bring features in place of photographs.
@@ -17,6 +17,8 @@ class WriteSettings:
         detector: spec of the region detector, see `tfrecords_tools.detectors`; or `given`.
         image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`; or `given`: the
             records hold the features that the source brings, all its regions, and no images.
+        encoder_input: what a SavedModel encoder expects of its pixels, one of `ENCODER_INPUTS`;
+            empty for what its signature says.
         num_regions: most regions of an image, the whole frame included.
         region_features: `crop`, `pool` or `both`.
         crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
@@ -34,6 +36,7 @@ class WriteSettings:
 
     detector: str = "none"
     image_encoder: str = "pixels"
+    encoder_input: str = ""
     num_regions: int = 20
     region_features: str = "crop"
     crop_size: int = 0
@@ -70,6 +73,18 @@ class WriteSettings:
                 f"Expected --region_features of {', '.join(REGION_FEATURES)}. "
                 f"Received: {self.region_features!r}"
             )
+        if self.encoder_input and self.encoder_input not in ENCODER_INPUTS:
+            raise ValueError(
+                f"Expected --encoder_input of {', '.join(ENCODER_INPUTS)}. "
+                f"Received: {self.encoder_input!r}"
+            )
+        brings_its_own = self.image_encoder.startswith("keras:")
+        if self.encoder_input and (brings_its_own or self.image_encoder in ("pixels", GIVEN)):
+            raise ValueError(
+                "Expected --encoder_input with an --image_encoder that is a SavedModel: keras:NAME "
+                "brings what its network expects. Received: "
+                f"--encoder_input={self.encoder_input} with --image_encoder={self.image_encoder}"
+            )
         if GIVEN in (self.detector, self.image_encoder) and (
             self.detector != self.image_encoder or self.store_images or self.object_features
         ):
@@ -97,6 +112,6 @@ class WriteSettings:
         if not self.object_features:
             # As in the directories of before there was this setting, which so stay valid.
             del settings["object_features"]
-        for name in ("detector", "image_encoder", "num_shards"):
+        for name in ("detector", "image_encoder", "encoder_input", "num_shards"):
             del settings[name]
         return settings

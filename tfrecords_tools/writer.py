@@ -104,6 +104,8 @@ def write_records(
                     description |= {"feature_size": feature_size}
                     description["encoder"] |= {"dataset": source.name, "feature_size": feature_size}
                 identity |= {key: description[key] for key in ("encoder", "detector")}
+                if stream is not None:
+                    stream.writelines(f"{line}\n" for line in description["warnings"])
                 fingerprint = directory.open(identity)
                 notes, missing = _resume(directory, tasks, fingerprint, stream)
                 startup_seconds = time.monotonic() - start
@@ -126,7 +128,9 @@ def _make_models(settings):
     from tfrecords_tools.detectors import make_detector
     from tfrecords_tools.encoders import make_encoder
 
-    encoder = make_encoder(settings.image_encoder, settings.region_features, settings.crop_size)
+    encoder = make_encoder(
+        settings.image_encoder, settings.region_features, settings.crop_size, settings.encoder_input
+    )
     return make_detector(settings.detector), encoder
 
 

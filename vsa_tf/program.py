@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 
 from absl import flags
 
@@ -73,6 +74,8 @@ def run(main, usage, positional=None, help_sections=None):
         # Lines of JSON are UTF-8 wherever they go; names of files may hold halves of characters.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # tensorflow_hub and tensorboard import what warns of itself; here, and in processes of workers.
+    _ignore_warnings("pkg_resources is deprecated")
     flag_values = flags.FLAGS
     if any(argument in _HELP for argument in sys.argv[1:]):
         if help_sections:
@@ -136,6 +139,15 @@ def with_flagfiles(arguments, including=()):
         lines = [line for line in lines if line and not line.startswith(("#", "//"))]
         expanded += with_flagfiles(lines, (*including, path))
     return expanded
+
+
+def _ignore_warnings(start):
+    warnings.filterwarnings("ignore", start, UserWarning)
+    given = os.environ.get("PYTHONWARNINGS", "")
+    ours = f"ignore:{start}:UserWarning"
+    if ours not in given:
+        # Of these the last wins.
+        os.environ["PYTHONWARNINGS"] = f"{ours},{given}".rstrip(",")
 
 
 def _print_help(usage, flag_values):

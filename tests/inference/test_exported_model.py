@@ -148,7 +148,7 @@ def test_the_main_signature_is_the_first(open_model, case):
 def test_a_detector_that_is_no_graph_is_refused(open_model):
     local = open_model("alignment of pixels")
     local.reader.detector = SourceProposals()
-    with pytest.raises(VsaTfError, match="a SavedModel, grid or none.*Received: proposals"):
+    with pytest.raises(VsaTfError, match="a SavedModel, grid, shapes or none.*Received: proposals"):
         GraphModel(local)
 
 

@@ -4,8 +4,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.inference.small_models import photographs, save_encoder
+from tests.tfrecords_tools.model_garden import BOXES, save_detector
+from tfrecords_tools.encoders import make_encoder
+from tfrecords_tools.image_decoding import decode_image
 from tfrecords_tools.regions import select_regions
-from vsa_tf.inference.graph_photographs import graph_regions
+from vsa_tf.inference.graph_photographs import GraphPhotographs, graph_regions
+from vsa_tf.inference.photograph_reader import PhotographReader
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +48,23 @@ def test_random_boxes_give_the_regions_of_the_records(regions):
 def test_one_region_is_the_frame():
     boxes = graph_regions(tf.constant([[0.0, 0.0, 0.5, 0.5]]), tf.constant([0.9]), 1, 0.5)
     np.testing.assert_array_equal(boxes, [[0, 0, 1, 1]])
+
+
+@pytest.mark.parametrize("kind", ["model_garden", "shapes", "none"])
+def test_photographs_are_read_as_for_the_records(tmp_path, kind):
+    detector = save_detector(tmp_path / "detector") if kind == "model_garden" else kind
+    encoder = save_encoder(tmp_path / "encoder")
+    recorded = make_encoder(encoder, "crop", 24, "imagenet").describe()
+    inputs = {"encoder": recorded, "detector": {"spec": "proposals"}}
+    reader = PhotographReader(inputs, 0, encoder, detector, num_regions=5)
+    graph = GraphPhotographs(reader)
+    images = photographs(3)
+    expected = reader.batch([(data, decode_image(data)) for data in images])
+    received = graph(tf.constant(images))
+    np.testing.assert_array_equal(received["region_mask"], expected["region_mask"])
+    for name, tolerance in (("region_boxes", 1e-6), ("region_features", 1e-3)):
+        np.testing.assert_allclose(received[name], expected[name], tolerance, tolerance)
+    if kind == "model_garden":
+        for boxes, mask in zip(received["region_boxes"], received["region_mask"]):
+            np.testing.assert_allclose(boxes[1:3], BOXES[:2], atol=1e-6)
+            assert mask.numpy().sum() == 3

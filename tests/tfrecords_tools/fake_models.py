@@ -59,6 +59,13 @@ class NotANumberDetector(FakeDetector):
         return [(np.full((1, 4), np.nan, np.float32), np.ones(1, np.float32)) for _ in images]
 
 
+class NotANumberEncoder(FakeEncoder):
+    """Has diverged in training."""
+
+    def encode(self, images, boxes):
+        return [np.full((len(own), FEATURE_SIZE), np.nan, np.float32) for own in boxes]
+
+
 def make_models(settings):
     return FakeDetector(), FakeEncoder()
 
@@ -77,6 +84,10 @@ def make_pixels(settings):
 
 def make_not_a_number(settings):
     return NotANumberDetector(), None
+
+
+def make_not_a_number_encoder(settings):
+    return FakeDetector(), NotANumberEncoder()
 
 
 class DyingDetector(FakeDetector):

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools.detectors import make_detector
+from tfrecords_tools.sources.shape_scenes import ShapeScenes
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.boxes import box_overlap
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 
@@ -43,6 +45,24 @@ def test_grid_covers_the_frame_with_windows_of_three_sizes():
     small = boxes[-25:]
     inside = (points[:, None] >= small[:, :2]) & (points[:, None] <= small[:, 2:] + 1e-6)
     assert inside.all(-1).any(-1).all()
+
+
+def test_shapes_are_found_in_generated_scenes():
+    scenes = ShapeScenes(0, 0, 30)
+    images = [scenes.scene("test", i).pixels() for i in range(30)]
+    found = make_detector("shapes").detect(images, [None] * 30)
+    boxes = [np.float32(scenes.scene("test", i).boxes) for i in range(30)]
+    best = [
+        box_overlap(own[:, None], detected).max(axis=1) for own, (detected, _) in zip(boxes, found)
+    ]
+    assert np.mean(np.concatenate(best) > 0.5) > 0.9
+    # And little else: shapes that touch are one.
+    assert sum(len(detected) for detected, _ in found) < 1.1 * sum(map(len, boxes))
+
+
+def test_shapes_of_an_image_without_colours_are_none():
+    ((boxes, scores),) = make_detector("shapes").detect([IMAGE], [example()])
+    assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
 def test_saved_model_boxes_are_cut_to_the_number_of_detections(tmp_path):

@@ -15,22 +15,27 @@ HALVES = np.float32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1]])
 class MeanColour(tf.Module):
     """An encoder whose feature is the mean colour, by a feature map and global pooling."""
 
-    def __init__(self):
+    def __init__(self, dtype=tf.float32):
         super().__init__()
         self.kernel = tf.Variable(tf.reshape(tf.eye(3), [1, 1, 3, 3]))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="inputs")])
-    def __call__(self, inputs):
-        feature_map = tf.nn.conv2d(inputs, self.kernel, 1, "SAME")
+        specification = tf.TensorSpec([None, None, None, 3], dtype, name="inputs")
+        self.signature = tf.function(self._vectors, input_signature=[specification])
+
+    def _vectors(self, inputs):
+        feature_map = tf.nn.conv2d(tf.cast(inputs, tf.float32), self.kernel, 1, "SAME")
         return {"default": tf.reduce_mean(feature_map, [1, 2])}
+
+
+def save(path, dtype):
+    module = MeanColour(dtype)
+    tf.saved_model.save(module, str(path), signatures=module.signature)
+    return str(path)
 
 
 @pytest.fixture(scope="module")
 def encoder_dir(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("encoder") / "mean_colour")
-    module = MeanColour()
-    tf.saved_model.save(module, path, signatures=module.__call__)
-    return path
+    return save(tmp_path_factory.mktemp("encoder") / "mean_colour", tf.float32)
 
 
 def two_colours(height=16, width=16):
@@ -63,6 +68,50 @@ def test_batching_across_images_changes_no_feature(encoder_dir, mode):
     alone = [encoder.encode([i], [b])[0] for i, b in zip(images, boxes)]
     for a, b in zip(together, alone):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("encoder_input", "expected"),
+    [
+        ("", [1, 0.4, 0]),
+        ("0..1", [1, 0.4, 0]),
+        ("-1..1", [1, -0.2, -1]),
+        ("0..255", [255, 102, 0]),
+        # By the mean and deviation that Model Garden and PyTorch give, in shares of 255.
+        ("imagenet", [(1 - 0.485) / 0.229, (0.4 - 0.456) / 0.224, -0.406 / 0.225]),
+        ("caffe", [0 - 103.939, 102 - 116.779, 255 - 123.68]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["crop", "pool"])
+def test_pixels_are_what_the_encoder_expects(encoder_dir, mode, encoder_input, expected):
+    encoder = make_encoder(encoder_dir, mode, 16, encoder_input)
+    orange = np.full((9, 9, 3), (255, 102, 0), np.uint8)
+    (features,) = encoder.encode([orange], [FRAME])
+    np.testing.assert_allclose(features, [expected], rtol=2e-3, atol=2e-3)
+    # What the records of before there was this choice say stays valid.
+    recorded = encoder.describe().get("encoder_input", "0..1")
+    assert recorded == (encoder_input or "0..1")
+
+
+def test_networks_of_uint8_normalize_themselves(tmp_path):
+    path = save(tmp_path / "encoder", tf.uint8)
+    orange = np.full((9, 9, 3), (255, 102, 0), np.uint8)
+    for encoder_input in ("", "0..255"):
+        (features,) = make_encoder(path, "crop", 16, encoder_input).encode([orange], [FRAME])
+        np.testing.assert_allclose(features, [[255, 102, 0]])
+    with pytest.raises(ValueError, match="0..255 for .*which takes uint8. Received: .*imagenet"):
+        make_encoder(path, "crop", 16, "imagenet")
+
+
+def test_networks_of_encoded_images_are_refused(tmp_path):
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda images: {"default": tf.zeros([1, 3])},
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
+    with pytest.raises(ValueError, match=r"float32 or uint8 images.*takes string \(None,\)"):
+        make_encoder(str(tmp_path / "m"))
 
 
 def test_both_ways_stand_side_by_side_in_equal_lengths(encoder_dir):

@@ -65,6 +65,19 @@ run = functools.partial(run_program, write)
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=proposals:x"], "no saved_"),
         (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--encoder_input=imagenet"],
+            "Received: --encoder_input=imagenet with --image_encoder=pixels",
+        ),
+        (
+            [
+                "--dataset=shape_scenes",
+                "--output_dir=x",
+                "--encoder_input=0..1",
+                "--image_encoder=keras:VGG16",
+            ],
+            "keras:NAME brings what its network expects",
+        ),
         (["--dataset=precomp", "--output_dir=x"], "--captions.*f30k_precomp"),
         (["--dataset=precomp", "--output_dir=x", "--captions=/", "--images=/"], "no --images"),
         (

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import json
 import os
 import pathlib
@@ -162,6 +163,22 @@ def test_detector_that_gives_nan_skips_the_image_and_an_empty_split_is_an_error(
     with pytest.raises(ValueError, match="No photograph of split 'train'.*detector: .*NaN"):
         write(source, tmp_path / "out", make_models=fake_models.make_not_a_number)
     assert "dataset_info.json" not in contents(tmp_path / "out")
+
+
+def test_an_encoder_that_looks_wrong_is_told_of(tmp_path):
+    source = csv_source(tmp_path, {"a.jpg": jpeg()})
+    stream = io.StringIO()
+    options = {"make_models": fake_models.make_models, "stream": stream}
+    write_records(source, tmp_path / "out", SETTINGS, num_workers=1, **options)
+    # The mean and extremes of all pixels are alike in all photographs.
+    assert stream.getvalue().startswith("warning: fake makes little difference")
+
+
+def test_an_encoder_that_gives_nan_is_refused_before_anything_is_written(tmp_path):
+    source = csv_source(tmp_path, {"a.jpg": jpeg()})
+    with pytest.raises(ValueError, match="Received: fake, whose features of a test image hold nan"):
+        write(source, tmp_path / "out", make_models=fake_models.make_not_a_number_encoder)
+    assert not [name for name in contents(tmp_path / "out") if "tfrecord" in name]
 
 
 def test_other_settings_in_the_directory_are_refused_by_name(flickr8k, tmp_path):

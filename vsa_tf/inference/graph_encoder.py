@@ -64,7 +64,7 @@ class _GraphCrops(tf.Module):
             self._vectors = lambda images: tf.reduce_mean(maps(images), axis=(1, 2))
         else:
             self._tracked = network.model.module
-            self._vectors = lambda images: network.model(_unit_range(images))[network.output]
+            self._vectors = lambda images: network.model(network.normalized(images))[network.output]
 
     def __call__(self, image, boxes):
         frame = self._vectors(graph_crops(image, boxes[:1], self._encoder.network.own_size))
@@ -103,7 +103,7 @@ class _GraphPool(tf.Module):
         if isinstance(network, KerasNetwork):
             self._tracked, self._maps = _keras_maps(network)
         else:
-            self._maps = lambda images: network.map_function(_unit_range(images))
+            self._maps = lambda images: network.map_function(network.normalized(images))
 
     def __call__(self, image, boxes):
         frame = graph_crops(image, tf.constant(WHOLE_FRAME), self._size)
@@ -138,10 +138,6 @@ def _average_weights(start, end, length):
     positions = tf.clip_by_value(points * length - 0.5, 0.0, length - 1)
     distance = tf.abs(positions[..., None] - tf.cast(cells, tf.float64))
     return tf.cast(tf.reduce_mean(tf.maximum(1 - distance, 0.0), axis=1), tf.float32)
-
-
-def _unit_range(images):
-    return tf.cast(images, tf.float32) / 255.0
 
 
 def graph_crops(image, boxes, size):

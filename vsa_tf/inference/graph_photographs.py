@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrecords_tools.detectors import GridDetector, SavedModelDetector, WholeFrameOnly
+from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
 from tfrecords_tools.regions import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
@@ -27,21 +27,14 @@ class GraphPhotographs(tf.Module):
     def __init__(self, reader):
         super().__init__()
         self._num_regions, self._image_size = reader.num_regions, reader.image_size
-        self._detector = None
-        if isinstance(reader.detector, SavedModelDetector):
-            self._detector = reader.detector.model.signature
-            self._tracked = reader.detector.model.module
-            self._detector_input = reader.detector.model.input_name
-        elif isinstance(reader.detector, GridDetector):
-            boxes, scores = reader.detector.boxes, reader.detector.scores
-            self._regions = graph_regions(boxes, scores, self._num_regions, NMS_THRESHOLD).numpy()
-        elif isinstance(reader.detector, WholeFrameOnly):
-            self._regions = WHOLE_FRAME
-        else:
+        self._detector = reader.detector
+        if not hasattr(self._detector, "find"):
             raise VsaTfError(
-                "--detector: expected a SavedModel, grid or none, which can be part of a "
-                f"SavedModel. Received: {reader.detector.describe()['spec']}"
+                "--detector: expected a SavedModel, grid, shapes or none, which can be part of a "
+                f"SavedModel. Received: {self._detector.describe()['spec']}"
             )
+        if isinstance(self._detector, SavedModelDetector):
+            self._tracked = self._detector.model.module
         self._encoder = None if reader.encoder is None else GraphEncoder(reader.encoder)
 
     def __call__(self, image_bytes):
@@ -78,7 +71,8 @@ class GraphPhotographs(tf.Module):
 
     def _read(self, encoded):
         image = graph_image(encoded)
-        boxes = self._detect(image)
+        found = self._detector.find(image)
+        boxes = graph_regions(*found, self._num_regions, NMS_THRESHOLD)
         result = {
             "region_boxes": self._padded(boxes),
             "region_mask": tf.range(self._num_regions) < tf.shape(boxes)[0],
@@ -90,16 +84,6 @@ class GraphPhotographs(tf.Module):
             features = tf.cast(self._encoder(image, boxes), tf.float16)
             result["region_features"] = self._padded(features)
         return result
-
-    def _detect(self, image):
-        if self._detector is None:
-            return tf.constant(self._regions)
-        outputs = self._detector(**{self._detector_input: image[None]})
-        boxes, scores = outputs["detection_boxes"][0], outputs["detection_scores"][0]
-        if "num_detections" in outputs:
-            count = tf.cast(outputs["num_detections"][0], tf.int32)
-            boxes, scores = boxes[:count], scores[:count]
-        return graph_regions(boxes, scores, self._num_regions, NMS_THRESHOLD)
 
     def _padded(self, rows):
         padded = tf.pad(rows, ((0, self._num_regions - tf.shape(rows)[0]), (0, 0)))

@@ -49,7 +49,10 @@ class PhotographReader:
             )
         try:
             self.encoder = make_encoder(
-                image_encoder, recorded.get("region_features", "crop"), size
+                image_encoder,
+                recorded.get("region_features", "crop"),
+                size,
+                recorded.get("encoder_input", ""),
             )
             self.detector = make_detector(named)
         except ValueError as error:
@@ -67,14 +70,20 @@ class PhotographReader:
             photographs: list of `(encoded, image)`, bytes and what they decode to.
             boxes: list of float32 `[r, 4]`, the regions of each, the whole frame first; None: the
                 detector's, `num_regions` at most.
+
+        Raises:
+            VsaTfError: the detector gives no boxes that can be used.
         """
         images = [image for _, image in photographs]
         num_regions = self.num_regions if boxes is None else max(map(len, boxes))
         if boxes is None:
-            boxes = [
-                select_regions(*detected, self.num_regions, NMS_THRESHOLD)[0]
-                for detected in self.detector.detect(images, [None] * len(images))
-            ]
+            try:
+                boxes = [
+                    select_regions(*detected, self.num_regions, NMS_THRESHOLD)[0]
+                    for detected in self.detector.detect(images, [None] * len(images))
+                ]
+            except ValueError as error:
+                raise VsaTfError.of(error) from error
         batch = {
             "region_boxes": _padded(boxes, num_regions),
             "region_mask": np.arange(num_regions) < np.array([[len(b)] for b in boxes]),
@@ -103,7 +112,7 @@ def _padded(rows, count):
 def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
-    if spec in ("pixels", "none", "grid") or spec.startswith("keras:") or "://" in spec:
+    if spec in ("pixels", "none", "grid", "shapes") or spec.startswith("keras:") or "://" in spec:
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"

@@ -1,0 +1,117 @@
+"""Detectors given as a SavedModel, the same in the writer and in a graph."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_tools.probes import probe_image
+from tfrecords_tools.saved_model import SavedModel, SavedModelError
+
+# Boxes in shares of the image may leave it a little; this far, most of them never do.
+_FARTHEST = 2.0
+# Wide and high: boxes of another order or scale show.
+_PROBE_SHAPES = ((192, 288), (288, 192))
+
+
+class SavedModelDetector:
+    """An object detector with the signature of TF Hub's detectors, or of Model Garden's exports.
+
+    uint8 `[1, h, w, 3]` to `detection_boxes [1, K, 4]`, `detection_scores [1, K]` and, where not
+    all K are detections, `num_detections [1]`. Boxes are normalised; or, of an export with
+    `image_info [1, 4, 2]` among its outputs, in pixels of the resized image.
+
+    Args:
+        handle: directory or TF-Hub handle.
+
+    Attributes:
+        model: the `SavedModel`.
+
+    Raises:
+        ValueError: it has another signature, or its boxes of a test image are in no known scale.
+    """
+
+    def __init__(self, handle):
+        self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
+        _check_signature(self.model, handle)
+        for shape in _PROBE_SHAPES:
+            image = probe_image(*shape)
+            try:
+                ((boxes, _),) = self.detect([image], [None])
+            except tf.errors.OpError as error:
+                raise SavedModelError(
+                    "Expected a detector of uint8 images [1, h, w, 3]. Received: "
+                    f"{handle!r}, which fails at one of {image.shape}: {error.message}"
+                ) from error
+            if len(boxes):
+                break  # the second is for a detector that found nothing in the first
+
+    def describe(self):
+        return {"spec": self.name, "sha256": self.model.checksum}
+
+    def detect(self, images, examples):
+        return [self._detect_one(image) for image in images]
+
+    def find(self, image):
+        """Returns `(boxes float32 [K, 4], scores float32 [K])` of uint8 `[h, w, 3]`, tensors."""
+        outputs = self.model(image[None])
+        boxes, scores = outputs["detection_boxes"][0], outputs["detection_scores"][0]
+        if "num_detections" in outputs:
+            count = tf.cast(outputs["num_detections"][0], tf.int32)
+            boxes, scores = boxes[:count], scores[:count]
+        if "image_info" in outputs:
+            boxes = _normalized(boxes, outputs["image_info"][0])
+        return boxes, scores
+
+    def _detect_one(self, image):
+        boxes, scores = (output.numpy() for output in self.find(tf.constant(image)))
+        given = boxes[(boxes != 0).any(axis=1)]  # the others are padding
+        beyond = (np.abs(given - 0.5) > _FARTHEST - 0.5).any(axis=1)
+        inverted = (given[:, :2] > given[:, 2:]).any(axis=1)
+        wrong = beyond | inverted
+        if wrong.sum() * 2 > len(given):
+            first = ", ".join(f"{side:.4g}" for side in given[wrong][0])
+            raise ValueError(
+                "Expected a detector's boxes as ymin, xmin, ymax, xmax in shares of the image, or "
+                "in pixels of the resized image with image_info beside them, as Model Garden "
+                f"exports them. Received: {self.name} with {wrong.sum()} of {len(given)} boxes "
+                f"that are neither, the first {first}, in an image of {image.shape[0]} x "
+                f"{image.shape[1]} pixels"
+            )
+        return boxes, scores
+
+
+def _normalized(boxes, image_info):
+    """Boxes of a Model Garden export in shares of the image.
+
+    Args:
+        boxes: float32 `[K, 4]`, in pixels of the resized image, or in shares already
+            (`output_normalized_coordinates`): then none is beyond 1.
+        image_info: float32 `[4, 2]`: the image's height and width, those it was resized to, the
+            scales from the one to the other, and offsets, which are 0 in exports.
+
+    Reference: `_normalize_coordinates` of Model Garden's official/vision/serving/detection.py.
+    """
+    in_pixels = boxes / tf.tile(image_info[2], [2]) / tf.tile(image_info[0], [2])
+    return tf.where(tf.reduce_max(boxes) > _FARTHEST, in_pixels, boxes)
+
+
+def _check_signature(model, handle):
+    """Raises SavedModelError, saying what there is, where it is not that of a detector."""
+    outputs = model.signature.structured_outputs
+    expected = {"detection_boxes": (1, None, 4), "detection_scores": (1, None)}
+    expected |= {"image_info": (1, 4, 2)} if "image_info" in outputs else {}
+    missing = [
+        name
+        for name, shape in expected.items()
+        if name not in outputs or not outputs[name].shape.is_compatible_with(shape)
+    ]
+    takes = model.input_spec
+    of_any_size = all(takes.shape.is_compatible_with((1, *shape, 3)) for shape in _PROBE_SHAPES)
+    if missing or takes.dtype != tf.uint8 or not of_any_size:
+        received = {name: str(spec.shape) for name, spec in sorted(outputs.items())}
+        raise SavedModelError(
+            "Expected an object detector: uint8 images [1, h, w, 3] of any size to detection_boxes "
+            f"[1, K, 4] and detection_scores [1, K]. Received: {handle!r} from {takes.dtype.name} "
+            f"{takes.shape} to {received}"
+        )
