@@ -113,6 +113,7 @@ def test_several_models_are_served_until_sigterm(start, tmp_path):
     assert "loading TensorFlow" in said[0]
     loading = [line for line in said if re.search("model (two|three): loading version 1 of", line)]
     assert len(loading) == 2
+    assert [line for line in said if "MLIR" in line or "absl" in line] == []
     address = f"http://127.0.0.1:{match[1]}/v1/models"
     body = json.dumps({"instances": [{"sentences": "a", "x": [1, 2, 3]}]}).encode()
     for name, factor in (("two", 2), ("three", 3)):

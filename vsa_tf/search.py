@@ -60,13 +60,13 @@ def main():
     of_lines = values.query == "-"
     is_image = not of_lines and _is_image(values.query)
     source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
+    source.check("embed_image" if is_image else "embed_sentence", "embeds images and sentences")
     if of_lines:
         from vsa_tf.search_index.search_index import answer_lines
 
         options = values.top_k, values.approximate
         answer_lines(values.index_dir, source, input_lines(), _is_image, target, *options)
         return
-    source.check("embed_image" if is_image else "embed_sentence", "embeds images and sentences")
     from vsa_tf.search_index.search_index import answer_query
 
     answer_query(

@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 
+import tensorflow as tf
+
 from vsa_tf.errors import VsaTfError
 from vsa_tf.server.grpc_server import GrpcServer
 from vsa_tf.server.http_server import HttpServer
@@ -99,6 +101,7 @@ def serve_models(configs, limits, **options):
         VsaTfError: an address cannot be had.
     """
     stop = threading.Event()
+    _run_first_session()
     try:
         server = ModelServer(configs, limits, **options)
     except OSError as error:
@@ -120,3 +123,16 @@ def serve_models(configs, limits, **options):
     # Not by Python's own end, which would take down TensorFlow while it computes or loads.
     logging.shutdown()
     os._exit(0)
+
+
+def _run_first_session():
+    """TensorFlow's first session tells that MLIR is off, past every level of logging: to nobody."""
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            session.run(tf.constant(0))
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
