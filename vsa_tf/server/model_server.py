@@ -11,8 +11,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.server.grpc_server import GrpcServer
 from vsa_tf.server.http_server import HttpServer
 from vsa_tf.server.model_catalog import ModelCatalog
-from vsa_tf.server.request_limits import RequestLimits
-from vsa_tf.server.request_pool import RequestPool
+from vsa_tf.server.request_limits import RequestLimits, RequestPool
 from vsa_tf.server.rest_application import create_application
 
 # Until running requests must have ended, once the server is to stop.

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from tests.server.running_server import grpc_request
-from vsa_tf.server.message_reader import read_message
 from vsa_tf.server.request_limits import ServingError
+from vsa_tf.server.tensor_protos import read_message
 
 _MEGABYTE = 1 << 20
 

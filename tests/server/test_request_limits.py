@@ -3,8 +3,7 @@ import time
 
 import pytest
 
-from vsa_tf.server.request_limits import RequestLimits, ServingError
-from vsa_tf.server.request_pool import RequestPool
+from vsa_tf.server.request_limits import RequestLimits, RequestPool, ServingError
 
 
 def _raise(_):
