@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.reporting.report_folder import ReportFolder, check_report_folder
+from vsa_tf.reporting.report_folder import ReportFolder, former_files
 
 
 def _write(path, names):
@@ -31,7 +31,7 @@ def test_a_former_report_is_replaced_whole(tmp_path):
 
 def test_a_report_that_was_not_finished_is_replaced(tmp_path):
     ReportFolder(tmp_path).write("index.html", "")
-    check_report_folder(tmp_path)
+    former_files(tmp_path)
     _write(tmp_path, ["index.html"])
 
 
@@ -41,7 +41,7 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, content):
     if content is not None:
         (tmp_path / "report.json").write_text(content)
     before = _files(tmp_path)
-    for refuse in (check_report_folder, ReportFolder):
+    for refuse in (former_files, ReportFolder):
         with pytest.raises(VsaTfError, match="holds other files. Choose another directory"):
             refuse(tmp_path)
     assert _files(tmp_path) == before
@@ -50,11 +50,11 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, content):
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "report").write_text("")
     with pytest.raises(VsaTfError, match="is a file"):
-        check_report_folder(tmp_path / "report")
+        former_files(tmp_path / "report")
 
 
 def test_a_check_makes_nothing(tmp_path):
-    check_report_folder(tmp_path / "report")
+    former_files(tmp_path / "report")
     assert not list(tmp_path.iterdir())
 
 

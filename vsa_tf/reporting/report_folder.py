@@ -35,7 +35,7 @@ class ReportFolder:
 
     def __init__(self, output_dir):
         self._path = pathlib.Path(output_dir)
-        self._former = _former_files(self._path)
+        self._former = former_files(self._path)
         self._files = []
         self._path.mkdir(parents=True, exist_ok=True)
         # At once: what a run that was killed has left is known as a report.
@@ -71,7 +71,7 @@ def check_report(model_dir, output_dir, options):
     Raises:
         VsaTfError: other files would come to harm, or the model has no such pages.
     """
-    _former_files(pathlib.Path(output_dir))
+    former_files(pathlib.Path(output_dir))
     settings = Settings.load(model_dir)
     model = settings.training.model
     if settings.model.reads_dependencies:
@@ -91,8 +91,15 @@ def check_report(model_dir, output_dir, options):
             raise VsaTfError(f"--{name} is not for this {model} model, {reason}; leave it out")
 
 
-def _former_files(path):
-    """Returns the names of the files of a former report, list of str."""
+def former_files(path):
+    """Returns the names of the files of a former report, list of str; nothing is made.
+
+    Args:
+        path: pathlib.Path of the folder of pages.
+
+    Raises:
+        VsaTfError: it is a file, or holds other files.
+    """
     if path.exists() and not path.is_dir():
         raise VsaTfError(f"--output_dir={path} is a file, not a directory")
     if not path.is_dir() or not any(path.iterdir()):
