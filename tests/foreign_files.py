@@ -1,9 +1,11 @@
 """Every reader of files that others have written: a sound sample, and how it is read."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import shutil
+import zipfile
 from collections.abc import Callable
 
 import numpy as np
@@ -116,6 +118,21 @@ def _write_table(folder):
     (folder / "captions.csv").write_text("path,caption,split\na.jpg,A dog.,train\nb.jpg,Two,dev\n")
     for name in "ab":
         (folder / f"{name}.jpg").write_bytes(b"jpeg")
+
+
+def _write_zip(folder):
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("captions.csv", "path,caption\na.jpg,A dog\nb.jpg,A cat runs\n")
+        for name in "ab":
+            archive.writestr(f"{name}.jpg", b"jpeg" * 99)
+
+
+def _read_zip(folder):
+    source = CsvCaptions(folder / "all.zip", folder / "all.zip")
+    for example in source.examples("train"):
+        with contextlib.suppress(OSError):  # the writer lists it
+            example.read_image()
+    return read_all(source)
 
 
 def _write_index(folder):
@@ -244,6 +261,7 @@ READERS = (
         lambda folder: read_all(CsvCaptions(folder, folder / "captions.csv")),
         ("captions.csv",),
     ),
+    Reader("zip", _write_zip, _read_zip),
     Reader("conllu", _sample("conllu"), _read_parses),
     Reader("proposals", _json(boxes__json=_BOXES), _read_proposals),
     Reader(

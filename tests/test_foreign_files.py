@@ -1,5 +1,6 @@
 """Every reader of other people's files: text as text is, damage as one line."""
 
+import pathlib
 import random
 import re
 
@@ -7,8 +8,12 @@ import pytest
 
 from tests.damaged_files import damaged, files_of, outcome
 from tests.foreign_files import READERS
+from tfrecords_tools.sources import precomp
 from vsa_tf.errors import VsaTfError
+from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.text.word_vectors import read_word_vectors
 
+CASES = pathlib.Path(__file__).parents[2] / "shared" / "cases"
 # Of each file; `python -m tests.damaged_files 1000` is the long form.
 NUM_DAMAGES = 5
 NUM_FLIPS = 40
@@ -116,3 +121,14 @@ def test_a_bit_of_an_index_that_is_another_is_refused_or_harmless(tmp_path):
             except VsaTfError as error:
                 assert str(tmp_path) in str(error)
         path.write_bytes(whole)
+
+
+def test_the_cases_that_went_wrong_are_right():
+    if not CASES.is_dir():
+        pytest.skip("../shared/cases is not there")
+    source = precomp.Precomp(CASES / "byte_order_mark" / "precomp")
+    (example,) = source.examples("train")
+    assert example.captions == ("a dog", "b dog", "c dog", "d dog", "e dog")
+    vocabulary = Vocabulary.from_sentences([["the", "dog"]])
+    vectors = read_word_vectors(CASES / "word_vectors" / "nbsp_word.txt", vocabulary, 2)
+    assert sorted(vectors.values()) == [[1.0, 2.0], [3.0, 4.0]]

@@ -127,6 +127,7 @@ class Archive:
             zipfile.BadZipFile,
             zlib.error,
             EOFError,
+            OSError,
             RuntimeError,
             NotImplementedError,
         ) as error:
@@ -136,7 +137,7 @@ class Archive:
         if self._zip is None:
             try:
                 self._zip = zipfile.ZipFile(self.path)
-            except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
                 raise OSError(
                     f"Expected a directory or a zip file. Received: {self.path!r}, "
                     f"which is not a sound zip ({error}). Fetch the file again."

@@ -1,3 +1,4 @@
+import random
 import sys
 
 import numpy as np
@@ -86,6 +87,26 @@ def test_words_find_images_by_their_real_regions(tmp_path):
     for hit in index.nearest(query, "images", 10, built):
         assert hit.score == pytest.approx(exact[hit.entry].score, rel=1e-5)
         assert hit.box == exact[hit.entry].box
+
+
+def test_a_bit_that_is_another_is_refused_or_harmless(without_regions):
+    index = without_regions
+    built = ApproximateIndex.build(index, "images")
+    (query,) = index.sample("images", 1)
+    expected = index.nearest(query, "images", 10, built)
+    rng = random.Random(0)
+    for path in index.index_dir.glob("images*.*"):
+        whole = path.read_bytes()
+        for _ in range(40):
+            changed = bytearray(whole)
+            changed[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+            path.write_bytes(changed)
+            try:
+                opened = ApproximateIndex(index.index_dir, "images")
+                assert index.nearest(query, "images", 10, opened) == expected, path
+            except VsaTfError as error:
+                assert "images" in str(error) and "--approximate" in str(error)
+        path.write_bytes(whole)
 
 
 def test_an_index_that_was_not_built_is_named(without_regions):
