@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from vsa_tf.files import array_kind, read_arrays, write_arrays
+from vsa_tf.errors import VsaTfError
+from vsa_tf.files import (
+    array_kind,
+    json_text,
+    read_arrays,
+    read_sealed,
+    sealed,
+    write_arrays,
+    write_json,
+)
 
 
 def test_arrays_come_back_to_the_last_bit(tmp_path):
@@ -52,3 +61,37 @@ def test_objects_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="[Oo]bject"):
         write_arrays(tmp_path / "file.npz", "fruit", {"a": np.array([{}], object)})
     assert not list(tmp_path.iterdir())
+
+
+def test_sealed_json_comes_back_and_is_utf8(tmp_path):
+    # Names of files that are not UTF-8, and of JSON, which can spell halves of characters.
+    values = {"b": ["läuft", "\udcff", "\ud800"], "a": {"1": 0.1, "2": None}, "c": float("inf")}
+    write_json(tmp_path / "file.json", sealed(values))
+    assert read_sealed(tmp_path / "file.json") == values
+    text = (tmp_path / "file.json").read_text("utf-8")
+    assert '"läuft"' in text and '"\\udcff"' in text
+    # Those of before have no checksum.
+    (tmp_path / "file.json").write_text(json_text(values))
+    assert read_sealed(tmp_path / "file.json") == values
+
+
+def test_a_number_key_is_sealed_as_it_is_read(tmp_path):
+    write_json(tmp_path / "file.json", sealed({2: "b", 10: "a"}))
+    assert read_sealed(tmp_path / "file.json") == {"2": "b", "10": "a"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace("7", "8"), "file.json is damaged: .*remove the entry"),
+        (lambda text: text.replace('"seed"', '"size"'), "file.json is damaged"),
+        (lambda text: text[:-3], "Expected JSON in .*file.json"),
+        (lambda text: "[]", "Expected a JSON object in .*file.json. Received: a list"),
+    ],
+)
+def test_json_that_was_changed_is_refused(tmp_path, damage, message):
+    path = tmp_path / "file.json"
+    write_json(path, sealed({"seed": 7}))
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(VsaTfError, match=message):
+        read_sealed(path)

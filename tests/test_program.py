@@ -3,7 +3,9 @@
 import dataclasses
 import errno
 import functools
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -350,3 +352,14 @@ class TestRun:
 
         with pytest.raises(OSError, match="Input/output error"):
             program.run(main, "")
+
+
+def test_lines_are_utf8_whatever_the_terminal_is_set_to():
+    code = "from vsa_tf import program; program.run(lambda: print('läuft', '\\udcff'), '')"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert result.stdout.decode() == "läuft \\udcff\n"
