@@ -17,6 +17,7 @@ _ONLY_IN = {
     "gensim": {"vsa_tf.sentence_features.train_word_vectors"},
     "grpc": {"vsa_tf.server.grpc_server"},
     "official": set(),
+    "pillow_heif": {"tfrecords_tools.image_decoding"},
     "pycocoevalcap": {"vsa_tf.metrics.caption_scores"},
     "spacy": {"tfrecords_tools.parse"},
     "tensorboard": {"vsa_tf.reporting.projector", "vsa_tf.training.callbacks"},

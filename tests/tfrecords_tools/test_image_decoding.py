@@ -1,3 +1,4 @@
+import concurrent.futures
 import io
 import resource
 import struct
@@ -172,6 +173,56 @@ def test_stored_image_keeps_the_longest_side():
     stored, _, height, width = stored_image(jpeg(400, 300), max_side=200)
     assert (height, width) == (150, 200)
     assert decode_image(stored).shape == (150, 200, 3)
+
+
+def test_heic_is_read_where_pillow_heif_is():
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs vsa_tf[heif]")
+    picture = Image.open(io.BytesIO(jpeg(64, 48)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for options, size in (({}, (48, 64)), ({"exif": exif.tobytes()}, (64, 48))):
+        data = io.BytesIO()
+        pillow_heif.from_pillow(picture).save(data, quality=95, **options)
+        assert decode_image(data.getvalue()).shape == (*size, 3)
+
+
+def test_avif_is_read_upright():
+    picture = Image.new("RGB", (32, 16), (0, 0, 0))
+    picture.paste((255, 255, 255), (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the white left half becomes the top
+    image = decode_image(encoded(picture, "AVIF", exif=exif))
+    assert image.shape == (32, 16, 3)
+    assert image[4].mean() > 240 and image[28].mean() < 15
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    data = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(100)
+    with pytest.raises(ImageError, match=r'HEIC: to read it, pip install "vsa_tf\[heif\]"'):
+        decode_image(data)
+    film = struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"mp41") + bytes(100)
+    with pytest.raises(ImageError, match="not an image that can be read"):
+        decode_image(film)
+
+
+def test_photographs_are_decoded_by_several_threads_with_large_ones_among_them():
+    # Pillow's own limit is one for the process: a thread that lifts it lifts it for all.
+    files = [jpeg_of_stated_size(20000, 20000), jpeg(48, 32)] * 4
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        shapes = [image.shape for image in pool.map(decode_image, files)]
+    assert shapes == [(2500, 2500, 3), (32, 48, 3)] * 4
+
+
+def test_what_tells_nothing_of_the_pixels_is_never_parsed():
+    # A directory of 60,000 entries, each of which would copy 60 kB.
+    entry = struct.pack("<HHII", 0x9000, 1, 60_000, 8)
+    directory = struct.pack("<H", 60_000) + entry * 5000
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + directory
+    data = jpeg(48, 32)
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    with pytest.raises(ImageError, match="more than 1000 EXIF entries"):
+        decode_image(data[:2] + segment + data[2:])
 
 
 def test_global_limit_of_pillow_is_left_as_it_was():

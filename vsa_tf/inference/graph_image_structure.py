@@ -201,7 +201,7 @@ def jpeg_header(encoded):
         frame = first(is_frame, frame)
         exif = first((marker == _APP1) & file.has(place + 4, _EXIF), exif)
         adobe = first((marker == _APP14) & (length >= 14) & file.has(place + 4, b"Adobe"), adobe)
-        position = place + 2 + tf.maximum(length, 2)
+        position = tf.minimum(place + 2 + tf.maximum(length, 2), file.length)
         parts += tf.cast(is_open, tf.int64)
         return position, parts, fill, scans, first_scan, exif, frame, adobe, is_open
 

@@ -85,24 +85,25 @@ def _refused(encoded):
         return tf.zeros((1, 1, 3), tf.uint8)
 
 
-def graph_stored_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
+def graph_stored_image(encoded, image, max_pixels=DEFAULT_MAX_PIXELS):
     """Returns the image as records keep it, as `stored_image` does, string [].
 
     Args:
         encoded: string [].
+        image: what `graph_image` returned for it.
         max_pixels: as of `graph_image`.
     """
 
-    def encoded_again():
-        return tf.io.encode_jpeg(graph_image(encoded, max_pixels), quality=JPEG_QUALITY)
-
-    def kept():
+    def is_plain():
         header = jpeg_header(encoded)
         is_whole = _reduction(header, max_pixels) == 0
-        is_plain = (header.orientation == 1) & (header.num_channels < 4) & is_whole
-        return tf.cond(is_plain, lambda: encoded, encoded_again)
+        return (header.orientation == 1) & (header.num_channels < 4) & is_whole
 
-    return tf.cond(_begins(encoded, GRAPH_FORMATS["JPEG"]), kept, encoded_again)
+    return tf.cond(
+        tf.cond(_begins(encoded, GRAPH_FORMATS["JPEG"]), is_plain, lambda: tf.constant(False)),
+        lambda: encoded,
+        lambda: tf.io.encode_jpeg(image, quality=JPEG_QUALITY),
+    )
 
 
 def _jpeg(encoded, max_pixels):

@@ -78,7 +78,7 @@ class GraphPhotographs(tf.Module):
             "region_mask": tf.range(self._num_regions) < tf.shape(boxes)[0],
         }
         if self._encoder is None:
-            result["images"] = resized_image(graph_stored_image(encoded), self._image_size)
+            result["images"] = resized_image(graph_stored_image(encoded, image), self._image_size)
         else:
             # As records keep them.
             features = tf.cast(self._encoder(image, boxes), tf.float16)
