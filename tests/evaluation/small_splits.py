@@ -60,6 +60,7 @@ def make_captioner(data, variant="m-rnn"):
         word_embedding_size=3,
         recurrent_size=4,
         multimodal_size=6,
+        feature_normalization="none",
     )
     batch = next(iter(data.image_batches(2)))
     model({**batch, "token_ids": data.tokens.padded([0, 1], data.tokens.lengths.max())})

@@ -53,6 +53,22 @@ class TestEvaluate:
         assert own.items() <= metrics.items()
         assert (evaluation.pictures, evaluation.embedded) == ({}, None)
 
+    def test_the_search_is_traced_once_for_all_checkpoints(self, data, model, monkeypatch):
+        traces = []
+        step = model.step
+
+        def counted(*arguments):
+            traces.append(1)
+            return step(*arguments)
+
+        monkeypatch.setattr(model, "step", counted)
+        evaluator = _evaluator()
+        evaluator.evaluate(model, data, QUICK)
+        first = len(traces)
+        assert first > 0
+        evaluator.evaluate(model, data, QUICK)
+        assert len(traces) == first
+
     def test_captions_are_in_the_results_format_of_coco(self, data, model):
         evaluation = _evaluator().evaluate(model, data, QUICK)
         results = evaluation.files["captions.json"]

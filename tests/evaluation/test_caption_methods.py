@@ -73,9 +73,11 @@ def test_every_method_gives_each_image_a_caption(methods, data, training, method
 
 
 def test_greedy_and_beam_are_the_decoders(methods, model, data):
-    greedy = caption_split(model, GreedySearch(max_length=5), data)
+    greedy = caption_split(CaptionGenerator(model, GreedySearch(max_length=5)), data)
     assert methods.captions("greedy") == greedy.best
-    beams = caption_split(model, BeamSearch(4, num_captions=4, max_length=5), data)
+    beams = caption_split(
+        CaptionGenerator(model, BeamSearch(4, num_captions=4, max_length=5)), data
+    )
     assert methods.captions("beam") == beams.best
     assert [len(texts) for texts in methods.hypotheses.texts] == [4, 4, 4]
 
@@ -83,8 +85,8 @@ def test_greedy_and_beam_are_the_decoders(methods, model, data):
 def test_beams_are_searched_once(model, data, training, monkeypatch):
     calls = []
 
-    def search(model, decoder, data):
-        calls.append(decoder)
+    def search(generator, data):
+        calls.append(generator.decoder)
         return GeneratedCaptions([["a dog"]] * 3, [[["a", "dog"]]] * 3, [], [])
 
     monkeypatch.setattr("vsa_tf.evaluation.caption_methods.caption_split", search)
@@ -279,7 +281,7 @@ def test_every_image_of_a_split_is_captioned_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr("vsa_tf.evaluation.caption_methods._BATCH_SIZE", 3)
     data = load_split(tmp_path)
     model, decoder = make_captioner(data), GreedySearch(max_length=4)
-    captions = caption_split(model, decoder, data)
+    captions = caption_split(CaptionGenerator(model, decoder), data)
     features = data.records.read_region_features(range(4))[:, :1]
     one_by_one = generate_captions(
         CaptionGenerator(model, decoder),

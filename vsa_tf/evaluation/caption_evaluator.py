@@ -11,6 +11,7 @@ from vsa_tf.evaluation.probability_retrieval import (
 )
 from vsa_tf.metrics.caption_counts import novelty
 from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
+from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 from vsa_tf.visualization.split_pictures import picture_names, spread
 
@@ -40,11 +41,12 @@ class CaptionEvaluator:
         self._retrieval = retrieval
         self._splits = splits
         self._scorers = {}
+        self._generator = None
 
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
         images = encode_images(model, data)
-        generated = caption_split(model, self.decoder(), data)
+        generated = caption_split(self._generator_of(model), data)
         captions = generated.best
         metrics = {
             "captions": {
@@ -77,6 +79,12 @@ class CaptionEvaluator:
                 result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
         return Evaluation(metrics, pictures, {"captions.json": results}, captions=generated)
+
+    def _generator_of(self, model):
+        """Returns the `CaptionGenerator`, the same at every checkpoint: it is compiled once."""
+        if self._generator is None or self._generator.captioner is not model:
+            self._generator = CaptionGenerator(model, self.decoder())
+        return self._generator
 
     def decoder(self):
         """Returns the decoder of the model's own captions."""

@@ -52,7 +52,7 @@ class CaptionMethods:
         name, _, kind = method.partition("_")
         if name == "greedy":
             decoder = GreedySearch(max_length=self._settings.max_caption_words)
-            return caption_split(self._model, decoder, self._data).best
+            return caption_split(CaptionGenerator(self._model, decoder), self._data).best
         if name == "beam":
             return self.hypotheses.best
         if name == "nearest":
@@ -96,7 +96,8 @@ class CaptionMethods:
             decoder = BeamSearch(
                 beam_size=count, num_captions=count, max_length=self._settings.max_caption_words
             )
-            self._hypotheses = caption_split(self._model, decoder, self._data)
+            generator = CaptionGenerator(self._model, decoder)
+            self._hypotheses = caption_split(generator, self._data)
         return self._hypotheses
 
     @property
@@ -180,18 +181,16 @@ def generate_captions(generator, batches, text):
     return captions
 
 
-def caption_split(model, decoder, data):
+def caption_split(generator, data):
     """Writes captions for every image of a split.
 
     Args:
-        model: a `Captioner`.
-        decoder: a decoder of `vsa_tf.decoding`.
+        generator: a `CaptionGenerator`; one that is used again is compiled once.
         data: `SplitData`.
 
     Returns:
         `GeneratedCaptions`.
     """
-    generator = CaptionGenerator(model, decoder)
     return generate_captions(generator, data.image_batches(_BATCH_SIZE), data.text)
 
 
