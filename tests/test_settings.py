@@ -3,10 +3,9 @@ import json
 import pytest
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
-from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, check
+from vsa_tf.models.network_settings import AUTO
+from vsa_tf.settings import Settings, check
 
 
 def _settings(tmp_path, model="alignment", **values):
@@ -72,7 +71,7 @@ def test_a_missing_config_is_refused(tmp_path):
         Settings.load(tmp_path / "nowhere")
 
 
-def test_differences_are_named_but_for_paths(tmp_path):
+def test_differences_are_named_but_for_what_may_change(tmp_path):
     settings = _settings(tmp_path)
     other = _settings(
         tmp_path,
@@ -82,41 +81,72 @@ def test_differences_are_named_but_for_paths(tmp_path):
         export_dir="out",
         export_detector="grid",
         report_dir="pages",
+        num_epochs=3,
+        num_pictures=0,
+        steps_per_checkpoint=5,
+        test_split="dev",
     )
     assert settings.difference(settings) == ""
-    difference = settings.difference(other)
-    assert "--joint_size is 1000 here and 7 there" in difference
-    assert "--clip_norm is 0.0 here and 2.0 there" in difference
-    assert not any(name in difference for name in ("model_dir", "export", "report"))
+    assert settings.difference(other) == (
+        "--clip_norm is 250.0 here and 2.0 there; --joint_size is 512 here and 7 there"
+    )
 
 
-def test_defaults_are_the_papers():
-    model, optimizer = AlignmentSettings(), OptimizerSettings()
-    assert (model.joint_size, model.word_embedding_size, model.cell) == (1000, 300, "relu")
-    assert (model.similarity, model.negatives, model.margin) == ("inner", "sum", 1.0)
-    assert not (model.frame_context or model.length_normalization or model.region_geometry)
-    assert (optimizer.optimizer, optimizer.momentum) == ("sgd", 0.9)
-    assert (DataSettings().batch_size, DataSettings().min_count) == (100, 5)
+def test_settings_of_another_model_differ(tmp_path):
+    difference = _settings(tmp_path).difference(_settings(tmp_path, model="m_rnn"))
+    assert "--model is 'alignment' here and 'm_rnn' there" in difference
 
 
-def test_defaults_of_captioners_are_the_papers():
-    dvsa_rnn, m_rnn = DvsaRnnSettings(), MRnnSettings()
-    assert (dvsa_rnn.hidden_size, dvsa_rnn.cell, dvsa_rnn.image_at) == (512, "rnn", "first")
-    assert (dvsa_rnn.beam_size, dvsa_rnn.initialize_bias) == (7, True)
-    assert DvsaRnnSettings.shared_defaults["optimizer"] == "rmsprop"
-    assert (m_rnn.variant, m_rnn.cell, m_rnn.beam_size) == ("m-rnn", "relu", 1)
-    sizes = m_rnn.word_embedding_size, m_rnn.recurrent_size, m_rnn.multimodal_size
-    assert sizes == (128, 256, 512)
-    for each in (dvsa_rnn, m_rnn):
-        assert (each.feature_normalization, each.dropout, each.weight_penalty) == ("none", 0, 0)
+def test_a_run_that_goes_on_has_what_it_began_with_where_nothing_is_given(tmp_path):
+    stored = _settings(tmp_path, num_epochs=7, batch_size=32, hardness_warmup_epochs=5.0)
+    given = _settings(tmp_path, num_epochs=9)
+    assert given.going_on(stored).training.num_epochs == 9
+    assert given.going_on(stored).data.batch_size == 32
+    assert given.going_on(stored).model.hardness_warmup_epochs == 5.0
+    assert given.going_on(_settings(tmp_path, model="m_rnn")) == given
 
 
-def test_defaults_of_defrag_are_the_papers():
-    model = DeFragSettings()
-    assert (model.joint_size, model.objective, model.word_activation) == (1000, "both", "relu")
-    assert (model.margin, model.smoothing, model.feature_normalization) == (40, 5, "none")
-    assert not (model.frame_context or model.region_geometry)
-    assert DeFragSettings.shared_defaults == {}  # SGD with momentum, batches of 100 pairs
+def test_a_config_of_an_earlier_version_folds_letters(tmp_path):
+    values = json.loads(_settings(tmp_path).to_json({}))
+    del values["data"]["fold_letters"], values["training"]["start_from"]
+    assert Settings.from_json(json.dumps(values)).data.fold_letters
+
+
+@pytest.mark.parametrize("task", ["image_sentence", "region_phrase"])
+@pytest.mark.parametrize("model", MODELS)
+def test_defaults_contradict_neither_one_another_nor_a_task(tmp_path, model, task):
+    two_branch = MODELS[model].settings.family == "two_branch"
+    check(_settings(tmp_path, model=model, **({"task": task} if two_branch else {})))
+
+
+@pytest.mark.parametrize(
+    ("values", "clipping"),
+    [
+        ({}, (0, 250)),
+        ({"clip_value": 5.0}, (5, 0)),
+        ({"clip_norm": 2.0}, (0, 2)),
+        ({"clip_norm": 0.0}, (0, 0)),
+    ],
+)
+def test_the_kind_of_clipping_that_is_given_takes_the_place_of_the_default(values, clipping):
+    optimizer = Settings.of("alignment", **values).optimizer
+    assert (optimizer.clip_value, optimizer.clip_norm) == clipping
+
+
+def test_a_model_that_is_gone_on_from_says_what_is_not_given(tmp_path):
+    start = Settings.of("m_rnn", recurrent_size=7, max_words=9, num_epochs=3, min_count=2)
+    (tmp_path / "config.json").write_text(start.to_json({}), encoding="utf-8")
+    settings = Settings.of(start_from=str(tmp_path), cell="gru")
+    assert (settings.training.model, settings.model.recurrent_size) == ("m_rnn", 7)
+    assert (settings.model.cell, settings.data.max_words) == ("gru", 9)
+    # What follows the size of the data follows that of the new ones.
+    assert (settings.training.num_epochs, settings.data.min_count) == (AUTO, AUTO)
+    assert Settings.of("alignment", start_from=str(tmp_path)).model.joint_size == 512
+
+
+def test_a_start_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(VsaTfError, match="start_from=nowhere is no model_dir of a trained model"):
+        check(_settings(tmp_path, start_from="nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +186,7 @@ def test_whole_settings_pass(tmp_path):
         ({"word_vectors": "nowhere.txt"}, "word_vectors=nowhere.txt is not a file"),
         ({"train_word_vectors": False}, "train_word_vectors=False needs word_vectors"),
         ({"cnn": "ResNet50"}, "Expected cnn=small or cnn=keras:NAME.*ResNet50"),
-        ({"hardness_warmup_epochs": 1.0}, "no meaning with negatives=sum"),
+        ({"hardness_warmup_epochs": 1.0, "negatives": "sum"}, "no meaning with negatives=sum"),
         ({"num_examples": "10,5"}, "three counts above 0.*'10,5'"),
         ({"num_examples": "10,5,0"}, "three counts above 0.*'10,5,0'"),
         ({"num_examples": "10,5,many"}, "three counts above 0"),
@@ -216,6 +246,32 @@ def test_what_is_not_given_has_the_models_default(model):
     assert settings.model == MODELS[model].settings()
     shared = {**vars(settings.data), **vars(settings.optimizer)}
     assert shared.items() >= MODELS[model].settings.shared_defaults.items()
+
+
+AUTOMATIC = {"batch_size", "min_count", "num_epochs", "learning_rate_warmup_steps"}
+
+
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        ("alignment", {"hardness_warmup_epochs"}),
+        ("defrag", {"multiple_instance_start_epochs"}),
+        ("m_rnn", set()),
+        ("embedding", set()),
+    ],
+)
+def test_what_follows_the_size_of_the_data_is_so_by_default(model, more):
+    settings = Settings.of(model)
+    groups = settings.data, settings.optimizer, settings.training, settings.model
+    values = {name: value for group in groups for name, value in vars(group).items()}
+    assert {name for name, value in values.items() if value == AUTO} == AUTOMATIC | more
+
+
+@pytest.mark.parametrize("name", sorted(AUTOMATIC))
+def test_minus_one_is_the_only_number_below_the_least(name):
+    Settings.of("alignment", **{name: AUTO})
+    with pytest.raises(VsaTfError, match=f"{name} with a minimum of .*Received: {name}=-2"):
+        Settings.of("alignment", **{name: -2})
 
 
 @pytest.mark.parametrize(

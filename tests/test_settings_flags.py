@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from dataclasses import fields
 
 import pytest
 from absl import flags
@@ -10,7 +11,8 @@ from tests.source_imports import ROOT
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.settings import Settings
+from vsa_tf.models.network_settings import AUTO
+from vsa_tf.settings import OptimizerSettings, Settings
 from vsa_tf.settings_flags import define_flags, settings_from_flagfile, settings_from_flags
 
 FLAGFILES = sorted(ROOT.glob("flags/*.flags"))
@@ -47,24 +49,70 @@ def test_each_model_has_its_own_defaults(read_flags):
 
 @pytest.mark.parametrize(
     ("model", "expected"),
-    [("alignment", ("sgd", 0.0, 0)), ("dvsa_rnn", ("rmsprop", 5.0, 1)), ("m_rnn", ("sgd", 0.0, 1))],
+    [("alignment", (0.001, 250.0, 0)), ("dvsa_rnn", (0.001, 5.0, 1)), ("m_rnn", (0.0015, 5.0, 1))],
 )
-def test_shared_flags_start_as_the_models_paper_says(read_flags, model, expected):
+def test_shared_flags_start_as_the_model_says(read_flags, model, expected):
     settings = read_flags(f"--model={model}")
     optimizer = settings.optimizer
-    received = optimizer.optimizer, optimizer.clip_value, settings.data.num_regions
+    received = optimizer.learning_rate, optimizer.clip_norm, settings.data.num_regions
     assert received == expected
+
+
+PAPERS = [path for path in FLAGFILES if path.stem.endswith("_paper")]
+# Where things are, what a CNN on pixels has, and what the paper has no such thing of.
+NOT_OF_PAPERS = {
+    "word_vectors",
+    "cnn",
+    "cnn_weights",
+    "crop_size",
+    "snippets",
+    "snippet_smoothness",
+    "whole_frame",
+}
+
+
+def test_every_model_has_its_papers_settings():
+    models = {settings_from_flagfile(path).training.model for path in PAPERS}
+    assert models == set(MODELS)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch):
+    """Nested flagfiles are named from the root of the checkout, where commands run."""
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
+def test_a_papers_flagfile_says_all_and_leaves_nothing_to_the_defaults(path):
+    values = flags.FlagValues()
+    define_flags(values)
+    values(["", f"--flagfile={path}"])
+    model = MODELS[values.model].settings
+    names = {field.name for group in (model, OptimizerSettings) for field in fields(group)}
+    names |= {"batch_size", "min_count", "max_words", "num_epochs", "num_regions", "tokenizer"}
+    missing = {
+        name
+        for name in names - NOT_OF_PAPERS
+        if values[name].using_default_value or values[name].value == AUTO
+    }
+    assert not missing
+
+
+def test_my_photographs_need_no_knowledge():
+    settings = settings_from_flagfile("flags/my_photographs.flags")
+    assert settings == Settings.of("alignment")
+    assert not settings.training.test_split
 
 
 def test_a_shared_flag_that_is_given_wins(read_flags):
     # Even where it says what is the default without the model.
-    settings = read_flags("--model=dvsa_rnn", "--optimizer=sgd", "--clip_value=0")
-    assert (settings.optimizer.optimizer, settings.optimizer.clip_value) == ("sgd", 0)
+    settings = read_flags("--model=dvsa_rnn", "--optimizer=adam", "--clip_norm=0")
+    assert (settings.optimizer.optimizer, settings.optimizer.clip_norm) == ("adam", 0)
     assert settings.data.num_regions == 1
-    # Norm clipping takes the place of the model's own; its absence, given, does not.
-    for norm, value in (("2.5", 0.0), ("0", 5.0)):
-        optimizer = read_flags("--model=dvsa_rnn", f"--clip_norm={norm}").optimizer
-        assert (optimizer.clip_norm, optimizer.clip_value) == (float(norm), value)
+    # Clipping by element takes the place of the model's own; its absence, given, does not.
+    for value, norm in (("2.5", 0.0), ("0", 5.0)):
+        optimizer = read_flags("--model=dvsa_rnn", f"--clip_value={value}").optimizer
+        assert (optimizer.clip_value, optimizer.clip_norm) == (float(value), norm)
     with _refused("Received: --num_regions=0"):
         read_flags("--model=dvsa_rnn", "--num_regions=0")
 
@@ -139,11 +187,11 @@ def test_the_flagfile_of_settings_gives_them_again(read_flags, model, tmp_path):
     ("flag", "reason"),
     [
         ("--batch_size=101", "must be a multiple of --num_neighbors=2"),
-        ("--tokenizer=wordpiece", "--text=hglmm counts words: it needs --tokenizer=word"),
+        ("--tokenizer=wordpiece", "--text=tf_idf counts words: it needs --tokenizer=word"),
         ("--regions_context --num_regions=1", "more regions than the frame"),
         ("--regions_context --task=region_phrase", "needs --task=image_sentence"),
         ("--region_geometry", "needs --task=region_phrase"),
-        ("--learn_temperature", "no meaning without --negatives=softmax"),
+        ("--learn_temperature --negatives=top_k", "no meaning without --negatives=softmax"),
         ("--image_to_text_weight=0 --text_to_image_weight=0", "nothing is learnt"),
         ("--text=tf_idf --word_vectors=setup.cfg", "no meaning with --text=tf_idf"),
     ],
@@ -177,11 +225,7 @@ def test_keywords_give_what_flags_give(read_flags, tmp_path, model, arguments, v
 
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.name)
-def test_a_flagfile_read_from_python_is_that_of_a_command_line(
-    read_flags, tmp_path, monkeypatch, path
-):
-    # Nested flagfiles are named from the root of the checkout, where the README's commands run.
-    monkeypatch.chdir(ROOT)
+def test_a_flagfile_read_from_python_is_that_of_a_command_line(read_flags, tmp_path, path):
     places = {"data_dir": str(tmp_path), "model_dir": "model"}
     changes = {"dropout": 0.125, "num_epochs": 3}
     settings = settings_from_flagfile(path, **places)

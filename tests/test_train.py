@@ -15,7 +15,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(
         train_model,
         "train_model",
-        lambda settings, say, progress_bar: calls.append("train") or {"split": "test"},
+        lambda settings, say, stream: calls.append("train") or {"split": "test"},
     )
     monkeypatch.setattr(
         write_report,

@@ -10,7 +10,7 @@ class Progress:
     Args:
         total: how many there are.
         stream: where to write; None writes nothing.
-        unit: what is counted.
+        unit: what is counted, in the plural.
         interval: seconds between plain lines.
         clock: function that returns seconds.
     """
@@ -18,6 +18,7 @@ class Progress:
     def __init__(self, total, stream=sys.stderr, unit="images", interval=5.0, clock=time.monotonic):
         self.total = total
         self.done = 0
+        self._note = ""
         self._stream = stream
         self._unit = unit
         self._clock = clock
@@ -25,9 +26,10 @@ class Progress:
         self._interval = 0.2 if self._is_terminal else interval
         self._start = self._last = clock()
 
-    def add(self, count):
-        """Counts so many as done and shows it, if it is time."""
+    def add(self, count, note=""):
+        """Counts so many as done and shows it, and a note, if it is time."""
         self.done += count
+        self._note = note
         now = self._clock()
         if now - self._last >= self._interval:
             self._last = now
@@ -52,6 +54,8 @@ class Progress:
         text = f"{self.done}/{self.total} {self._unit}, {rate:.1f} {self._unit}/s"
         if left != float("inf"):
             text += f", {int(left) // 60}:{int(left) % 60:02d} left"
+        if self._note:
+            text += f", {self._note}"
         if self._is_terminal:
             filled = round(30 * self.done / max(self.total, 1))
             self._stream.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {text}\x1b[K")

@@ -13,14 +13,16 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.models.network_settings import NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
     """What is read and how it becomes batches."""
 
-    data_dir: str = setting("", "Directory of records that tfrecords_tools.write has written.")
+    data_dir: str = setting(
+        "", "Directory of records that tfrecords_tools.write has written.", may_change=True
+    )
     dataset: str = setting(
         "",
         "shape_scenes: generate it into data_dir first, if it is not there.",
@@ -33,13 +35,25 @@ class DataSettings:
         choices=("word", "wordpiece"),
     )
     min_count: int = setting(
-        5, "Words seen less often in the training captions become <unk> (papers: 5).", minimum=1
+        AUTO,
+        "Words seen less often in the training captions become <unk> (papers: 5); -1: by their "
+        "number.",
+        minimum=1,
+        auto=True,
+    )
+    fold_letters: bool = setting(
+        False, "Read letters without their marks, as English has them: lauft for läuft."
     )
     num_wordpieces: int = setting(
         4000, "Size of the vocabulary of --tokenizer=wordpiece.", minimum=100
     )
     max_words: int = setting(40, "Longer sentences are cut here, and counted.", minimum=1)
-    batch_size: int = setting(100, "Image-sentence pairs a step (paper: 100).", minimum=2)
+    batch_size: int = setting(
+        AUTO,
+        "Image-sentence pairs a step (papers: 100; T: 500); -1: by the number of captions.",
+        minimum=2,
+        auto=True,
+    )
     num_buckets: int = setting(
         4, "Sentence lengths that batches are padded to.", minimum=1, maximum=32
     )
@@ -56,16 +70,21 @@ class OptimizerSettings:
     """How the loss is minimised."""
 
     optimizer: str = setting(
-        "sgd", "The paper: sgd.", choices=("sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad")
+        "adam",
+        "How steps are taken (papers: sgd; DVSA's generator: rmsprop; T: adam).",
+        choices=("sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad"),
     )
     learning_rate: float = setting(1e-3, "Learning rate at its highest.", minimum=0.0)
     learning_rate_schedule: str = setting(
-        "constant",
+        "cosine",
         "How it falls: not at all, half a cosine to 0, or by 10 at 2/3 of the steps.",
         choices=("constant", "cosine", "step"),
     )
     learning_rate_warmup_steps: int = setting(
-        0, "Steps in which the learning rate grows from 0.", minimum=0
+        AUTO,
+        "Steps in which the learning rate grows from 0; -1: a share of all steps.",
+        minimum=0,
+        auto=True,
     )
     momentum: float = setting(0.9, "For sgd (paper: 0.9).", minimum=0.0, maximum=1.0)
     weight_decay: float = setting(0.0, "Decoupled weight decay.", minimum=0.0)
@@ -82,13 +101,26 @@ class TrainingSettings:
     """How long training runs, where it leaves its results and what it compiles."""
 
     model: str = setting("alignment", "The model to train.", choices=tuple(MODELS))
-    model_dir: str = setting("", "Directory of checkpoints, events and metrics.")
-    num_epochs: int = setting(20, "Passes over the training captions.", minimum=1)
+    model_dir: str = setting("", "Directory of checkpoints, events and metrics.", may_change=True)
+    num_epochs: int = setting(
+        AUTO,
+        "Passes over the training captions; -1: by their number.",
+        minimum=1,
+        auto=True,
+        may_change=True,
+    )
+    start_from: str = setting(
+        "",
+        "model_dir of a model trained on other photographs: what fits is taken over, and its "
+        "settings are those of the new model.",
+    )
     seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
     train_split: str = setting("train", "Split to train on.")
     dev_split: str = setting("dev", "Split that chooses the best checkpoint.")
     test_split: str = setting(
-        "", "Split of the final evaluation; empty: test where data_dir has it, else dev_split."
+        "",
+        "Split of the final evaluation; empty: test where data_dir has it, else dev_split.",
+        may_change=True,
     )
     jit_compile: str = setting(
         "auto",
@@ -101,15 +133,26 @@ class TrainingSettings:
         "none", "mirrored: replicate over the local GPUs.", choices=("none", "mirrored")
     )
     steps_per_checkpoint: int = setting(
-        0, "Steps between checkpoints and evaluations on dev; 0: an epoch.", minimum=0
+        0,
+        "Steps between checkpoints and evaluations on dev; 0: an epoch.",
+        minimum=0,
+        may_change=True,
     )
     num_pictures: int = setting(
-        8, "Pictures of results for TensorBoard and model_dir/pictures.", minimum=0
+        8, "Pictures of results for TensorBoard and model_dir/pictures.", minimum=0, may_change=True
     )
-    report_dir: str = setting("", "At the end write pages to look at here, as vsa_tf.report does.")
-    export_dir: str = setting("", "At the end write a SavedModel here, as vsa_tf.export does.")
-    export_image_encoder: str = setting("", "The encoder inside it, see vsa_tf.export.")
-    export_detector: str = setting("", "The detector inside it, see vsa_tf.export.")
+    report_dir: str = setting(
+        "", "At the end write pages to look at here, as vsa_tf.report does.", may_change=True
+    )
+    export_dir: str = setting(
+        "", "At the end write a SavedModel here, as vsa_tf.export does.", may_change=True
+    )
+    export_image_encoder: str = setting(
+        "", "The encoder inside it, see vsa_tf.export.", may_change=True
+    )
+    export_detector: str = setting(
+        "", "The detector inside it, see vsa_tf.export.", may_change=True
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,13 +165,14 @@ class Settings:
     model: NetworkSettings
 
     @classmethod
-    def of(cls, model="alignment", **values):
+    def of(cls, model=None, **values):
         """Makes settings from keywords, which are the flags of `vsa_tf.train`.
 
-        What is not given has the model's default, as on the command line.
+        What is not given has the model's default, as on the command line; with `start_from` that of
+        the model that is gone on from.
 
         Args:
-            model: name of the model, one of `MODELS`.
+            model: name of the model, one of `MODELS`; None: alignment.
             **values: settings by their names; a path may be a `pathlib.Path`.
 
         Raises:
@@ -138,8 +182,10 @@ class Settings:
 
         >>> settings = Settings.of("embedding", data_dir="data/mine", joint_size=256)
         >>> settings.model.joint_size, settings.data.batch_size, settings.optimizer.optimizer
-        (256, 500, 'adam')
+        (256, -1, 'adam')
         """
+        start = _start(values)
+        model = model or (start.training.model if start else "alignment")
         if model not in MODELS:
             raise VsaTfError(
                 f"Expected --model to be one of {', '.join(MODELS)}. Received: --model={model}"
@@ -153,10 +199,13 @@ class Settings:
             if isinstance(value, os.PathLike):
                 values[name] = value = os.fspath(value)
             _check_value(fields[name], value, model)
-        shared = dict(network.shared_defaults)
-        if values.get("clip_norm"):
-            shared.pop("clip_value", None)  # one of the two: the one that was asked for
-        values = {**shared, "model": model, **values}
+        defaults = network.defaults(values)
+        for one, other in (("clip_norm", "clip_value"), ("clip_value", "clip_norm")):
+            if values.get(one):
+                defaults.pop(other, None)  # one of the two: the one that was asked for
+        if start and start.training.model == model:
+            defaults |= _taken_over(start)
+        values = {**defaults, "model": model, **values}
         return cls(
             *(
                 group(
@@ -179,6 +228,8 @@ class Settings:
     def from_json(cls, text, path="config.json"):
         """Reads the text of `config.json`; raises one of `NOT_AS_EXPECTED` where it is none."""
         values = unsealed(parse_json(text, path), path)
+        # What an earlier version did without a setting for it.
+        values["data"] = {"fold_letters": True, **values["data"]}
         model = MODELS[values["training"]["model"]].settings
         return cls(
             DataSettings(**values["data"]),
@@ -218,22 +269,38 @@ class Settings:
         return inputs
 
     def difference(self, other):
-        """Says in words what differs from `other`, paths aside; empty if nothing does."""
-        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
-        differences = [
-            f"--{name} is {mine[group].get(name)!r} here and {value!r} there"
-            for group in mine
-            for name, value in others[group].items()
-            if mine[group].get(name) != value and not is_path(name)
-        ]
-        return "; ".join(differences)
+        """Says in words what differs from `other` and may not; empty if nothing does."""
+        return "; ".join(
+            f"--{field.name} is {value!r} here and {getattr(there, field.name, None)!r} there"
+            for group, there in zip(self._groups(), other._groups())
+            for field, value in _values(group)
+            if not field.metadata["may_change"] and value != getattr(there, field.name, None)
+        )
+
+    def going_on(self, other):
+        """Returns these settings, what is `AUTO` as it is in `other`: the run that goes on."""
+        return Settings(
+            *(
+                dataclasses.replace(
+                    group,
+                    **{
+                        field.name: getattr(there, field.name)
+                        for field, value in _values(group)
+                        if field.metadata["auto"] and value == AUTO and hasattr(there, field.name)
+                    },
+                )
+                for group, there in zip(self._groups(), other._groups())
+            )
+        )
+
+    def _groups(self):
+        return self.data, self.optimizer, self.training, self.model
 
     def to_flags(self):
         """Returns the lines of a flagfile that gives these settings again."""
         lines = []
         for group in (self.training, self.data, self.optimizer, self.model):
-            for field in dataclasses.fields(group):
-                value = getattr(group, field.name)
+            for field, value in _values(group):
                 text = str(value).lower() if isinstance(value, bool) else value
                 lines.append(f"--{field.name}={text}")
         return "\n".join(lines) + "\n"
@@ -242,6 +309,28 @@ class Settings:
 def is_path(name):
     """Whether a setting tells where things are or go, not what is trained."""
     return name.endswith("_dir") or name.startswith("export_")
+
+
+def _values(group):
+    return [(field, getattr(group, field.name)) for field in dataclasses.fields(group)]
+
+
+def _start(values):
+    """Returns the `Settings` of the model that is gone on from; None where there is none."""
+    path = values.get("start_from")
+    # `check` says what is wrong with one that cannot be read.
+    return Settings.load(path) if path and (pathlib.Path(path) / "config.json").is_file() else None
+
+
+def _taken_over(start):
+    """Returns what a model is made of, so that the weights of `start` fit, a dict."""
+    read = ("tokenizer", "fold_letters", "max_words", "num_regions", "image_size")
+    model = {
+        field.name: AUTO if field.metadata["auto"] else value
+        for field, value in _values(start.model)
+    }
+    # The weights of a CNN are those that it has learnt since.
+    return {**{name: getattr(start.data, name) for name in read}, **model, "cnn_weights": ""}
 
 
 def _check_value(field, value, model):
@@ -259,6 +348,8 @@ def _check_value(field, value, model):
             f"Expected --{field.name} of --model={model} to be one of "
             f"{', '.join(limits['choices'])}. Received: {value}"
         )
+    if limits["auto"] and value == AUTO:
+        return
     for bound, is_outside in (("minimum", float.__lt__), ("maximum", float.__gt__)):
         if limits[bound] is not None and is_outside(float(value), float(limits[bound])):
             raise VsaTfError(
@@ -280,6 +371,10 @@ def check(settings):
         raise VsaTfError("--data_dir is missing: records written by tfrecords_tools.write")
     if data.dataset != "shape_scenes" and not pathlib.Path(data.data_dir).is_dir():
         raise VsaTfError(f"--data_dir={data.data_dir} is not a directory")
+    start = pathlib.Path(training.start_from)
+    begun = (pathlib.Path(training.model_dir) / "checkpoint_last.npz").is_file()
+    if training.start_from and not begun and not (start / "checkpoint_best.npz").is_file():
+        raise VsaTfError(f"--start_from={start} is no model_dir of a trained model")
     if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise VsaTfError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "

@@ -1,8 +1,8 @@
 """The settings of a training run as absl flags, their `--help`, and flagfiles.
 
 Settings of a model are flags without a default, so that a flag that the chosen model does not have
-can be refused, and each model keeps its own defaults. What a model's paper says of shared flags is
-in its `shared_defaults`.
+can be refused, and each model keeps its own defaults. Those of shared flags are in its
+`shared_defaults`.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from absl import flags
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_lines
 from vsa_tf.models.model_table import MODELS
+from vsa_tf.models.network_settings import AUTO
 from vsa_tf.program import with_flagfiles
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
@@ -48,7 +49,9 @@ def _owners():
 
 def _define(field, default, help, flag_values, choices=()):
     metadata = field.metadata
-    bounds = {"lower_bound": metadata["minimum"], "upper_bound": metadata["maximum"]}
+    # `Settings.of` refuses what is between the two.
+    lowest = AUTO if metadata["auto"] else metadata["minimum"]
+    bounds = {"lower_bound": lowest, "upper_bound": metadata["maximum"]}
     if metadata["choices"]:
         # Of all the models that have the flag; `Settings.of` knows the chosen one's.
         allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
@@ -139,11 +142,7 @@ def help_sections(flag_values=flags.FLAGS):
         (
             title,
             [
-                (
-                    field.name,
-                    _described(field),
-                    model.shared_defaults.get(field.name, field.default),
-                )
+                (field.name, _described(field), model.defaults({}).get(field.name, field.default))
                 for field in dataclasses.fields(group)
             ],
         )

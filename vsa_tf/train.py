@@ -20,7 +20,7 @@ def main():
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
     from vsa_tf.training.train_model import train_model
 
-    metrics = train_model(settings, program.print_line, progress_bar=sys.stdout.isatty())
+    metrics = train_model(settings, program.print_line, sys.stderr)
     if settings.training.report_dir:
         _report(settings.training, metrics["split"])
     if settings.training.export_dir:

@@ -70,6 +70,8 @@ def test_a_model_and_its_settings_have_one_vocabulary_and_one_default(name):
 def test_every_setting_reaches_the_model(name):
     fields = dataclasses.fields(MODELS[name].settings)
     values = {field.name: _other(field) for field in fields if field.metadata["of_network"]}
+    if name == "embedding":
+        values["learn_temperature"] = False  # it has no meaning with other than its negatives
     settings = Settings.of(name, **values)
     own = settings.model.network(num_epochs=settings.training.num_epochs)
     assert own.items() >= values.items()
@@ -117,7 +119,7 @@ def test_every_setting_reaches_the_model(name):
             "defrag",
             {"region_geometry": True, "feature_normalization": "l2", "dropout": 0.25},
             "region_encoder",
-            {"units": 6, "frame_context": False},
+            {"units": 6, "frame_context": True},
         ),
         ("dvsa_rnn", {"train_word_vectors": False}, "word_table", {"output_dim": 4}),
         ("dvsa_rnn", {"cell": "gru"}, "recurrence", {"units": 6}),
@@ -165,9 +167,13 @@ def test_settings_reach_the_layer_that_they_are_of(name, values, layer, expected
             {"fragment_start_steps": 15, "multiple_instance_start_steps": 20},
         ),
         # The last two of twenty epochs; all that there are.
-        ("embedding", {}, {"neighborhood_start_step": 180}),
+        ("embedding", {"num_epochs": 20}, {"neighborhood_start_step": 180}),
         ("embedding", {"num_epochs": 1}, {"neighborhood_start_step": 0}),
-        ("embedding", {"neighborhood_epochs": 0}, {"neighborhood_start_step": 200}),
+        (
+            "embedding",
+            {"neighborhood_epochs": 0, "num_epochs": 20},
+            {"neighborhood_start_step": 200},
+        ),
     ],
 )
 def test_epochs_become_steps(name, values, expected):
@@ -198,4 +204,4 @@ def test_unknown_networks_are_one_error(cnn):
 
 def test_what_a_model_refuses_is_an_error_of_the_settings():
     with pytest.raises(VsaTfError, match="Expected negatives='softmax' with learn_temperature"):
-        _make("embedding", learn_temperature=True, **SMALL["embedding"])
+        _make("embedding", learn_temperature=True, negatives="top_k", **SMALL["embedding"])

@@ -37,3 +37,10 @@ def test_no_stream_is_silent_and_counts():
     progress.add(3)
     progress.close()
     assert progress.done == 3
+
+
+def test_the_unit_and_a_note_are_shown():
+    times, stream = iter([0.0, 5.0]), io.StringIO()
+    progress = Progress(20, stream, clock=lambda: next(times), unit="steps")
+    progress.add(10, "loss 0.5")
+    assert stream.getvalue() == "10/20 steps, 2.0 steps/s, 0:05 left, loss 0.5\n"

@@ -1,3 +1,4 @@
+import io
 import types
 
 import keras
@@ -7,13 +8,14 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.program import silent
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
-from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
+from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents
 
 SETTINGS = Settings(
     DataSettings(data_dir="somewhere", batch_size=7),
@@ -59,13 +61,14 @@ def _run(model, model_dir, costs, progress, first_epoch=0, losses=None, say=sile
     def evaluate():
         return Evaluation({"cost": next(evaluations)}, {"picture": "of it"})
 
-    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, events, say)
+    # Batches of 2 pairs, whose sum the loss is.
+    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, 5, 2, events, say)
     callback.set_model(model)
     for epoch in range(first_epoch, first_epoch + len(costs)):
         callback.on_epoch_begin(epoch)
         model.weight.assign(epoch + 1.0)
         model.optimizer.variables[0].assign(5 * (epoch + 1))
-        callback.on_epoch_end(epoch, {"loss": losses[epoch] if losses else 10.0 - epoch})
+        callback.on_epoch_end(epoch, {"loss": 2 * (losses[epoch] if losses else 10.0 - epoch)})
     return events
 
 
@@ -116,7 +119,7 @@ def test_a_run_that_goes_on_remembers_its_best(model, tmp_path):
 def test_each_epoch_is_a_line(model, tmp_path):
     lines = []
     _run(model, tmp_path, [1234.5678], _progress(), say=lines.append)
-    assert lines == ["epoch 1: loss 10.000, dev cost 1.23e+03, 0 s"]
+    assert lines == ["epoch 1: loss 10, dev cost 1.23e+03, 0 s"]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -135,6 +138,49 @@ def test_weights_that_the_last_step_spoilt_stop_the_run(model, tmp_path):
     with pytest.raises(VsaTfError, match="spoilt became NaN or infinite in epoch 1. Lower"):
         _run(model, tmp_path, [20.0], _progress())
     assert not (tmp_path / "checkpoint_last.npz").exists()
+
+
+class _StepEvents:
+    def __init__(self):
+        self.points = []
+
+    def write(self, step, scalars, metrics, pictures):
+        assert not metrics and not pictures
+        self.points.append((step, scalars))
+
+
+def test_every_few_steps_are_a_point_with_the_learning_rate_and_their_own_loss():
+    events, stream = _StepEvents(), io.StringIO()
+    callback = ShowSteps({"steps": 100}, 25, 2, lambda step: step / 1000, events, stream)
+    losses = [float(step) for step in range(25)]
+    callback.on_epoch_begin(0)
+    for step in range(25):
+        # Keras tells the mean so far, of two pairs together.
+        callback.on_train_batch_end(step, {"loss": 2 * np.mean(losses[: step + 1])})
+    callback.on_epoch_end(0)
+    assert [step for step, _ in events.points] == [110, 120]
+    assert [scalars["learning_rate"] for _, scalars in events.points] == [0.11, 0.12]
+    received = [scalars["step_loss"] for _, scalars in events.points]
+    np.testing.assert_allclose(received, [np.mean(losses[:10]), np.mean(losses[10:20])])
+
+
+def test_several_steps_in_a_call_are_counted():
+    events = _StepEvents()
+    callback = ShowSteps({"steps": 0}, 24, 1, 0.5, events)
+    callback.on_epoch_begin(0)
+    for last in (7, 15, 23):
+        callback.on_train_batch_end(last, {"loss": 3.0})
+    assert events.points == [(16, {"step_loss": 3.0, "learning_rate": 0.5})]
+
+
+def test_an_epoch_says_where_it_is(monkeypatch):
+    stream, now = io.StringIO(), iter(range(0, 100, 4))
+    monkeypatch.setattr(Progress.__init__, "__defaults__", (None, "images", 5.0, lambda: next(now)))
+    callback = ShowSteps({"steps": 0}, 6, 2, 0.5, _StepEvents(), stream)
+    callback.on_epoch_begin(0)
+    for step in range(6):
+        callback.on_train_batch_end(step, {"loss": 5.0})
+    assert stream.getvalue().splitlines()[0] == "2/6 steps, 0.2 steps/s, 0:16 left, loss 2.5"
 
 
 @pytest.fixture(scope="module")

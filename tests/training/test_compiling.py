@@ -3,20 +3,26 @@ import numpy as np
 import pytest
 
 from vsa_tf.settings import OptimizerSettings, TrainingSettings
-from vsa_tf.training.compiling import compile_options, make_optimizer
+from vsa_tf.training.compiling import compile_options, learning_rate, make_optimizer
+
+PLAIN = {"optimizer": "sgd", "learning_rate_schedule": "constant", "learning_rate_warmup_steps": 0}
+
+
+def _settings(**settings):
+    return OptimizerSettings(**{**PLAIN, **settings})
 
 
 def _step(gradients, start=None, **settings):
     """What one step takes from each variable."""
     start = start or [np.zeros(len(gradient), "float32") for gradient in gradients]
     variables = [keras.Variable(value) for value in start]
-    optimizer = make_optimizer(OptimizerSettings(**settings), 100)
+    optimizer = make_optimizer(_settings(**settings), 100)
     optimizer.apply([np.float32(gradient) for gradient in gradients], variables)
     return [before - np.array(variable) for before, variable in zip(start, variables)]
 
 
 def _rates(steps, total_steps=100, **settings):
-    optimizer = make_optimizer(OptimizerSettings(learning_rate=0.8, **settings), total_steps)
+    optimizer = make_optimizer(_settings(learning_rate=0.8, **settings), total_steps)
     rates = []
     for step in steps:
         optimizer.iterations.assign(step)
@@ -36,14 +42,14 @@ def _rates(steps, total_steps=100, **settings):
     ],
 )
 def test_each_optimizer_descends(name, optimizer_class):
-    assert type(make_optimizer(OptimizerSettings(optimizer=name), 10)) is optimizer_class
+    assert type(make_optimizer(_settings(optimizer=name), 10)) is optimizer_class
     (taken,) = _step([[1.0, -2.0]], optimizer=name)
     assert taken[0] > 0 > taken[1]
 
 
 def test_momentum_is_that_of_the_settings():
     variable = keras.Variable([0.0])
-    settings = OptimizerSettings(optimizer="sgd", learning_rate=0.1, momentum=0.5)
+    settings = _settings(learning_rate=0.1, momentum=0.5)
     optimizer = make_optimizer(settings, 10)
     for _ in range(2):
         optimizer.apply([np.float32([1.0])], [variable])
@@ -120,6 +126,26 @@ def test_warmup_grows_to_the_rate(schedule, warmup):
 def test_a_warmup_longer_than_the_run_never_falls():
     rates = _rates(range(30), 10, learning_rate_schedule="step", learning_rate_warmup_steps=20)
     assert rates == sorted(rates)
+
+
+def _rates_from(start, steps, total_steps=100, **settings):
+    rate = learning_rate(_settings(learning_rate=0.8, **settings), total_steps, start)
+    return [float(rate(step)) if callable(rate) else rate for step in steps]
+
+
+def test_a_schedule_that_begins_anew_is_that_of_the_steps_that_are_left():
+    # 40 steps of 100 are done: half a cosine over the other 60, without another warm-up.
+    cosine = {"learning_rate_schedule": "cosine", "learning_rate_warmup_steps": 20}
+    rates = _rates_from(40, [40, 70, 100], **cosine)
+    np.testing.assert_allclose(rates, [0.8, 0.4, 0.0], atol=1e-6)
+    # Two thirds of the 30 that are left.
+    rates = _rates_from(60, [60, 79, 81], 90, learning_rate_schedule="step")
+    np.testing.assert_allclose(rates, [0.8, 0.8, 0.08], rtol=1e-6)
+
+
+def test_a_schedule_without_an_end_goes_on():
+    rising = {"learning_rate_warmup_steps": 20}
+    assert _rates_from(10, range(9, 30), **rising) == _rates_from(0, range(9, 30), **rising)
 
 
 def test_xla_is_on_where_it_is_asked_for_and_said_to_be():

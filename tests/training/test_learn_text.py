@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models.captioning.small_captioners import make_batch
+from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
@@ -30,7 +31,7 @@ def test_types_below_a_share_of_all_relations_are_one(share, names):
     # 0.07 times 100 is 7.000000000000001 in floating point.
     relations = [(("det", "dog", "a"),)] * 93 + [(), (("amod", "dog", "red"),) * 7]
     settings = Settings(
-        DataSettings(),
+        DataSettings(min_count=1),
         OptimizerSettings(),
         TrainingSettings(),
         dataclasses.replace(DeFragSettings(), min_relation_share=share),
@@ -38,6 +39,33 @@ def test_types_below_a_share_of_all_relations_are_one(share, names):
     types = learn_text(["a red dog"] * 95, settings, relations).relation_types
     assert types.names[2:] == names
     assert sum(types.counts) == 100
+
+
+def test_a_vocabulary_without_words_is_refused():
+    settings = Settings.of("m_rnn", min_count=3)
+    with pytest.raises(VsaTfError, match="No word of the 2 training captions .* min_count=3: lo"):
+        learn_text(["a dog", "a cat"], settings)
+
+
+def test_words_of_the_model_that_is_gone_on_from_come_first():
+    start = CaptionText(Vocabulary.from_sentences([["zebra", "dog", "dog"]]), "word")
+    settings = Settings.of("m_rnn", min_count=2)
+    text = learn_text(["a dog", "a cat", "a dog"], settings, start=start)
+    # Words of the start stay however rare; of the new ones those seen twice.
+    assert text.vocabulary.tokens[4:] == ("dog", "zebra", "a")
+    assert text.vocabulary.counts[4:] == (4, 1, 3)
+    # Sentences of both, and the cat.
+    assert text.vocabulary.counts[:4] == (0, 4, 4, 1)
+
+
+def test_pieces_of_the_model_that_is_gone_on_from_stay():
+    start = CaptionText(Vocabulary.from_sentences([], keep=["do", "d", "##o", "##g"]), "wordpiece")
+    settings = Settings.of("m_rnn", tokenizer="wordpiece")
+    text = learn_text(["dog dot"], settings, start=start)
+    # The characters that it has not, at the start and inside of words, and no other pieces.
+    assert text.vocabulary.tokens[4:8] == start.vocabulary.tokens[4:]
+    assert set(text.vocabulary.tokens[8:]) == {"g", "o", "t", "##d", "##t"}
+    assert text.tokenize("dog dot") == ["do", "##g", "do", "##t"]
 
 
 def _model(model_class=MRnn, **settings):
@@ -79,10 +107,10 @@ class TestSetInitialWeights:
         expected = np.array(SHARES) / 1.05
         np.testing.assert_allclose(probabilities, np.tile(expected, (4, 6, 1)), rtol=1e-5)
 
-    def test_the_bias_is_left_where_the_paper_says_nothing(self):
+    def test_the_bias_is_left_where_nothing_is_said(self):
         model = _model()
         before = model.get_weights()
-        set_initial_weights(model, VOCABULARY, MRnnSettings())
+        set_initial_weights(model, VOCABULARY, MRnnSettings(initialize_bias=False))
         for expected, received in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(received, expected)
         assert not np.array(model.softmax.bias).any()
@@ -92,7 +120,8 @@ class TestSetInitialWeights:
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2 3\nbird 4 5 6\na 7 8 9\n", encoding="utf-8")
         if model_class is MRnn:
-            model, settings = _model(), MRnnSettings(word_vectors=str(path))
+            settings = MRnnSettings(word_vectors=str(path), initialize_bias=False)
+            model = _model()
         else:
             model = AlignmentModel(len(VOCABULARY), 4, word_embedding_size=3)
             model(make_batch())

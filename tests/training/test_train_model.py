@@ -3,18 +3,13 @@ import pytest
 
 from tests.data.small_records import write_records
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.settings import Settings
 from vsa_tf.training.train_model import train_model
 
 
-def _settings(data_dir, **splits):
-    return Settings(
-        DataSettings(data_dir=str(data_dir)),
-        OptimizerSettings(),
-        TrainingSettings(model_dir=str(data_dir / "model"), **splits),
-        AlignmentSettings(),
-    )
+def _settings(data_dir, **values):
+    places = {"data_dir": str(data_dir), "model_dir": str(data_dir / "model")}
+    return Settings.of("alignment", **places, **values)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +55,13 @@ def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(t
     write_records(tmp_path, 4, num_shards=1)
     with pytest.raises(VsaTfError, match="divide the 1 steps .*steps_per_execution=2"):
         train_model(
-            _settings(tmp_path, dev_split="train", test_split="train", steps_per_execution=2)
+            _settings(
+                tmp_path,
+                dev_split="train",
+                test_split="train",
+                steps_per_execution=2,
+                batch_size=100,
+            )
         )
     assert not (tmp_path / "model").exists()
 

@@ -5,11 +5,28 @@ import functools
 
 import numpy as np
 
-from vsa_tf.text.tokenizer import CONTINUATION, WordpieceTokenizer, WordTokenizer, make_tokenizer
+from vsa_tf.text.tokenizer import (
+    CONTINUATION,
+    WordpieceTokenizer,
+    WordTokenizer,
+    make_tokenizer,
+    wordpiece_alphabet,
+)
 from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
 
 # Sentences whose features are computed together.
 _FEATURE_ROWS = 4096
+
+
+def _learn_pieces(sentences, num_pieces, known):
+    """Returns the wordpieces of words; of `known` ones, these and the characters they lack."""
+    counts = collections.Counter(word for sentence in sentences for word in sentence)
+    if known:
+        return list(dict.fromkeys([*known, *wordpiece_alphabet(counts)]))
+    from vsa_tf.data.text_ops import learn_wordpieces  # imports tensorflow_text
+
+    # Chinese and Japanese may have more characters than others have pieces.
+    return learn_wordpieces(counts, max(num_pieces, len(wordpiece_alphabet(counts))))
 
 
 class CaptionText:
@@ -20,33 +37,46 @@ class CaptionText:
         tokenizer_name: `word` or `wordpiece`.
         sentence_feature: a fitted feature (`vsa_tf.sentence_features`), or None.
         relation_types: the `RelationTypes` of models that read dependency relations, or None.
+        fold_letters: whether letters are read without their marks.
     """
 
-    def __init__(self, vocabulary, tokenizer_name, sentence_feature=None, relation_types=None):
+    def __init__(
+        self,
+        vocabulary,
+        tokenizer_name,
+        sentence_feature=None,
+        relation_types=None,
+        fold_letters=True,
+    ):
         self.vocabulary = vocabulary
         self.tokenizer_name = tokenizer_name
+        self.fold_letters = fold_letters
         self.sentence_feature = sentence_feature
         self.relation_types = relation_types
-        self._tokenizer = make_tokenizer(tokenizer_name, vocabulary)
+        self._tokenizer = make_tokenizer(tokenizer_name, vocabulary, fold_letters)
 
     @classmethod
-    def learn(cls, captions, settings):
+    def learn(cls, captions, settings, start=None):
         """Learns the vocabulary from the captions of the training split.
 
         Args:
             captions: list of str.
             settings: `DataSettings`.
+            start: the `CaptionText` that is gone on from: its tokens come first, with their ids;
+                None: there is none.
         """
-        words = list(map(WordTokenizer().tokenize, captions))
+        known = start.vocabulary.tokens if start else ()
+        words = list(map(WordTokenizer(settings.fold_letters).tokenize, captions))
         if settings.tokenizer == "word":
-            return cls(Vocabulary.from_sentences(words, settings.min_count), "word")
-        from vsa_tf.data.text_ops import learn_wordpieces  # imports tensorflow_text
-
-        counts = collections.Counter(word for sentence in words for word in sentence)
-        pieces = learn_wordpieces(counts, settings.num_wordpieces)
-        tokenizer = WordpieceTokenizer(pieces)
-        sentences = [tokenizer.tokenize(caption) for caption in captions]
-        return cls(Vocabulary.from_sentences(sentences, keep=pieces), "wordpiece")
+            vocabulary = Vocabulary.from_sentences(words, settings.min_count, keep=known)
+        else:
+            pieces = _learn_pieces(words, settings.num_wordpieces, known)
+            tokenizer = WordpieceTokenizer(pieces, settings.fold_letters)
+            sentences = [tokenizer.tokenize(caption) for caption in captions]
+            vocabulary = Vocabulary.from_sentences(sentences, keep=pieces)
+        if start:
+            vocabulary = start.vocabulary.joined(vocabulary)
+        return cls(vocabulary, settings.tokenizer, fold_letters=settings.fold_letters)
 
     def tokenize(self, caption):
         """Returns the tokens of a caption, list of str."""

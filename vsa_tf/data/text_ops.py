@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.text.normalization import normalize_character
-from vsa_tf.text.tokenizer import CONTINUATION, TOKENIZERS, WORD_RULES
+from vsa_tf.text.tokenizer import CONTINUATION, TOKENIZERS, WORD_RULES, wordpiece_alphabet
 from vsa_tf.text.vocabulary import PAD_ID, UNK_ID, UNK_TOKEN
 
 _BLOCK = 256
@@ -39,16 +39,18 @@ class _NormalizationTable(NamedTuple):
 
 
 @functools.cache
-def _normalization_table():
+def _normalization_table(fold_letters):
     rows = {None: 0}
     pages = {}
     page_of_block = []
     for start in range(0, _NUM_CODE_POINTS, _BLOCK):
         if start >> 16 in _EMPTY_PLANES:
-            replacements = [normalize_character(chr(start))] * _BLOCK
+            replacements = [normalize_character(chr(start), fold_letters)] * _BLOCK
         else:
             replacements = [
-                None if (text := normalize_character(character)) == character else text
+                None
+                if (text := normalize_character(character, fold_letters)) == character
+                else text
                 for character in map(chr, range(start, start + _BLOCK))
             ]
         page = tuple(rows.setdefault(text, len(rows)) for text in replacements)
@@ -62,9 +64,9 @@ def _normalization_table():
     )
 
 
-def _normalize(texts):
+def _normalize(texts, fold_letters):
     """Returns `normalize` of each string of `[B]`; bytes that are not UTF-8 become spaces."""
-    table = _normalization_table()
+    table = _normalization_table(fold_letters)
     code_points = tf.strings.unicode_decode(
         texts, "UTF-8", errors="replace", replacement_char=0xFFFD
     )
@@ -91,11 +93,18 @@ def _normalize(texts):
 class GraphWordTokenizer(tf.Module):
     """`vsa_tf.text.tokenizer.WordTokenizer` for a batch of strings, in core operations.
 
+    Args:
+        fold_letters: as there.
+
     Example:
 
     >>> GraphWordTokenizer()(tf.constant(["Dogs aren't cats."])).to_list()
     [[b'dogs', b'are', b"n't", b'cats']]
     """
+
+    def __init__(self, fold_letters=True):
+        super().__init__()
+        self._fold_letters = fold_letters
 
     def __call__(self, texts):
         """Splits strings into words.
@@ -108,7 +117,7 @@ class GraphWordTokenizer(tf.Module):
         Returns:
             string `RaggedTensor` `[B, words]`.
         """
-        texts = _normalize(texts)
+        texts = _normalize(texts, self._fold_letters)
         for pattern, rewrite in WORD_RULES:
             texts = tf.strings.regex_replace(texts, pattern, rewrite)
         return tf.strings.split(texts)
@@ -122,6 +131,7 @@ class TextToIds(tf.Module):
         tokenizer: `word` or `wordpiece` (whose pieces are the tokens of the vocabulary; needs
             tensorflow-text here and wherever a SavedModel of it is loaded).
         max_words: how many tokens of a string are kept at most; `None` for all.
+        fold_letters: whether letters lose their marks.
 
     Attributes:
         tokenizer, max_words: as above.
@@ -139,7 +149,7 @@ class TextToIds(tf.Module):
         ImportError: for `wordpiece` where tensorflow-text is not installed.
     """
 
-    def __init__(self, vocabulary, tokenizer="word", max_words=None):
+    def __init__(self, vocabulary, tokenizer="word", max_words=None, fold_letters=True):
         super().__init__()
         if tokenizer not in TOKENIZERS:
             raise ValueError(
@@ -151,7 +161,7 @@ class TextToIds(tf.Module):
             )
         self.tokenizer = tokenizer
         self.max_words = max_words
-        self._words = GraphWordTokenizer()
+        self._words = GraphWordTokenizer(fold_letters)
         # The table is an attribute so that a SavedModel of this module holds it.
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -257,14 +267,14 @@ def learn_wordpieces(word_counts, vocabulary_size):
     Reference: Schuster and Nakajima (2012), Japanese and Korean voice search, in the top-down
     form of `tensorflow_text.tools.wordpiece_vocab`.
     """
-    characters = sorted({character for word in word_counts for character in word})
-    if not characters:
+    alphabet = wordpiece_alphabet(word_counts)
+    if not alphabet:
         raise ValueError(f"Expected words to learn pieces from. Received: {word_counts!r}")
-    alphabet = characters + [CONTINUATION + character for character in characters]
+    num_distinct = len(alphabet) // 2
     if vocabulary_size < len(alphabet):
         raise ValueError(
             f"Expected vocabulary_size to be {len(alphabet)} or more: the words hold "
-            f"{len(characters)} characters. Received: vocabulary_size={vocabulary_size}"
+            f"{num_distinct} characters. Received: vocabulary_size={vocabulary_size}"
         )
     try:
         from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
@@ -282,7 +292,7 @@ def learn_wordpieces(word_counts, vocabulary_size):
         reserved_tokens=[],
         lower_thresh=None,
         upper_thresh=max(1, num_characters // vocabulary_size),
-        max_unique_chars=len(characters),
+        max_unique_chars=num_distinct,
         joiner=CONTINUATION,
     )
     # The learner leaves out words of more than 50 characters, and may end above the size.

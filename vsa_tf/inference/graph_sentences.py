@@ -19,7 +19,9 @@ class GraphSentences(tf.Module):
 
     def __init__(self, text, max_words):
         super().__init__()
-        self._text_to_ids = TextToIds(text.vocabulary, text.tokenizer_name, max_words)
+        self._text_to_ids = TextToIds(
+            text.vocabulary, text.tokenizer_name, max_words, text.fold_letters
+        )
         feature = text.sentence_feature
         self._feature = feature and _FEATURES[feature.kind](feature)
 
@@ -62,7 +64,9 @@ class GraphRelations(tf.Module):
     def __init__(self, text, max_relations):
         super().__init__()
         self._max_relations = max_relations
-        self._text_to_ids = TextToIds(text.vocabulary, text.tokenizer_name)
+        self._text_to_ids = TextToIds(
+            text.vocabulary, text.tokenizer_name, fold_letters=text.fold_letters
+        )
         names = text.relation_types.names
         self._types = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(

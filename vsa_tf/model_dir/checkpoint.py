@@ -70,7 +70,9 @@ def restore_checkpoint(path, variables):
     values = []
     for variable, name in zip(variables, sorted(arrays)):
         saved_path, value = name.partition(":")[2], arrays[name]
-        if _neutral(saved_path) != _neutral(variable.path) or value.shape != tuple(variable.shape):
+        if neutral_path(saved_path) != neutral_path(variable.path) or value.shape != tuple(
+            variable.shape
+        ):
             raise CheckpointError(
                 f"Expected {variable.path} of shape {tuple(variable.shape)} in {path}. Received: "
                 f"{saved_path} of shape {value.shape}; it is of another model. Use another "
@@ -82,7 +84,7 @@ def restore_checkpoint(path, variables):
     return progress
 
 
-def _neutral(path):
-    """Drops the numbers that Keras appends when a name is used again in one process."""
+def neutral_path(path):
+    """Returns the path of a variable without the numbers that Keras appends to names used again."""
     # In the middle too: an optimiser's variables are named after the model's, slashes replaced.
     return re.sub(r"_[0-9]+(?=[_/]|$)", "", path)

@@ -25,11 +25,12 @@ class TrainedModel:
         text: the `CaptionText`.
         model: the model with the best weights.
         progress: what the checkpoint says of the run.
+        model_dir: pathlib.Path of the directory.
     """
 
     def __init__(self, model_dir):
         """Loads the best weights of `model_dir`. Raises VsaTfError."""
-        model_dir = pathlib.Path(model_dir)
+        self.model_dir = model_dir = pathlib.Path(model_dir)
         self.settings = Settings.load(model_dir)
         checkpoint = model_dir / "checkpoint_best.npz"
         if not checkpoint.is_file():
@@ -109,7 +110,8 @@ def load_text(model_dir, settings):
     if settings.model.reads_dependencies:
         relation_types = _load(RelationTypes.load, model_dir / _RELATIONS)
     vocabulary = _load(Vocabulary.load, model_dir / _VOCABULARY)
-    return CaptionText(vocabulary, settings.data.tokenizer, feature, relation_types)
+    data = settings.data
+    return CaptionText(vocabulary, data.tokenizer, feature, relation_types, data.fold_letters)
 
 
 def _load(load, path):

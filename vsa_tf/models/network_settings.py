@@ -1,6 +1,8 @@
 """Settings that every model has; the `settings` of each paper's folder add its models' own.
 
-A class's `shared_defaults` are what its paper says of flags that all models share.
+A class's `shared_defaults` are its own defaults of flags that all models share; `flickr8k` is what
+`vsa_tf.training.auto_settings` scales to the size of the data. Defaults are what learns; a paper's
+settings are `flags/*_paper.flags`.
 """
 
 import dataclasses
@@ -9,8 +11,20 @@ from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
 
+# The value of a setting that follows the size of the data; a run stores what it became.
+AUTO = -1
 
-def setting(default, help, choices=None, minimum=None, maximum=None, of_network=True):
+
+def setting(
+    default,
+    help,
+    choices=None,
+    minimum=None,
+    maximum=None,
+    of_network=True,
+    auto=False,
+    may_change=False,
+):
     """Declares one setting: its default, a line of help, and what it may be.
 
     Args:
@@ -18,6 +32,8 @@ def setting(default, help, choices=None, minimum=None, maximum=None, of_network=
         help: one line of `--help`.
         choices, minimum, maximum: what is allowed; None: anything of the type.
         of_network: of a model's settings, whether it is an argument of the model's constructor.
+        auto: whether it may also be `AUTO`, by the size of the data.
+        may_change: whether a run that goes on may have another value than it began with.
     """
     return dataclasses.field(
         default=default,
@@ -27,6 +43,8 @@ def setting(default, help, choices=None, minimum=None, maximum=None, of_network=
             "minimum": minimum,
             "maximum": maximum,
             "of_network": of_network,
+            "auto": auto,
+            "may_change": may_change,
         },
     )
 
@@ -43,9 +61,13 @@ class NetworkSettings:
 
     family: ClassVar[str] = ""
     shared_defaults: ClassVar[dict] = {}
+    # Batch size and epochs that suit the 30,000 captions of Flickr8K.
+    flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 12}
     # What some models have as settings, for all others.
     initialize_bias: ClassVar[bool] = False
     num_neighbors: ClassVar[int] = 1
+    # Whether the loss is the sum over a batch's pairs, as the paper has it, not their mean.
+    sums_pairs: ClassVar[bool] = False
 
     word_embedding_size: int = setting(300, "Width of the word table.", minimum=1)
     word_vectors: str = setting(
@@ -67,6 +89,15 @@ class NetworkSettings:
         "Start of --cnn=keras:NAME: imagenet, a weights file, or empty for random.",
         of_network=False,
     )
+
+    @classmethod
+    def defaults(cls, given):
+        """Returns the defaults that are not those of the fields, a dict.
+
+        Args:
+            given: dict of the settings that are given.
+        """
+        return dict(cls.shared_defaults)
 
     @property
     def signatures(self):
@@ -101,6 +132,10 @@ class NetworkSettings:
     def captions_regions(self):
         """Whether the model captions regions, from snippets that an alignment model infers."""
         return False
+
+    def shares_of_run(self, num_epochs):
+        """Returns what `AUTO` of the model's settings is in a run of so many epochs, a dict."""
+        return {}
 
     def network(self, steps_per_epoch=1, num_epochs=1):
         """Returns the constructor arguments of the model that are settings, a dict.

@@ -20,7 +20,7 @@ import re
 from vsa_tf.text.normalization import normalize
 from vsa_tf.text.vocabulary import UNK_TOKEN
 
-# Read on normalised text, where ASCII lower case is all that is left of Latin capitals and
+# Read on normalised text, where ASCII lower case is all that is left of ASCII capitals and
 # ASCII punctuation of all punctuation. '`' cannot occur there: it marks a clitic's apostrophe.
 WORD_RULES = (
     # What never belongs to a word.
@@ -58,6 +58,9 @@ TOKENIZERS = ("word", "wordpiece")
 class WordTokenizer:
     """Splits captions into words, lower-case: `WORD_RULES`.
 
+    Args:
+        fold_letters: whether letters lose their marks, see `normalize`.
+
     Example:
 
     >>> WordTokenizer().tokenize("The dogs' owner doesn't know it's 5:30, “really”!")
@@ -66,6 +69,9 @@ class WordTokenizer:
     Reference: Marcus, Santorini, Marcinkiewicz (1993), Building a large annotated corpus of
     English: the Penn Treebank; the tokeniser's rules for contractions.
     """
+
+    def __init__(self, fold_letters=True):
+        self._fold_letters = fold_letters
 
     def tokenize(self, text):
         """Splits a caption.
@@ -76,7 +82,7 @@ class WordTokenizer:
         Returns:
             list of tokens, none of them empty.
         """
-        text = normalize(text)
+        text = normalize(text, self._fold_letters)
         for pattern, rewrite in _COMPILED_RULES:
             text = pattern.sub(rewrite, text)
         return text.split()
@@ -108,6 +114,7 @@ class WordpieceTokenizer(WordTokenizer):
 
     Args:
         pieces: iterable of the known pieces, such as the tokens of a `Vocabulary`.
+        fold_letters: whether letters lose their marks, see `normalize`.
 
     Example:
 
@@ -118,7 +125,8 @@ class WordpieceTokenizer(WordTokenizer):
     the greedy split is that of BERT and of `tensorflow_text.WordpieceTokenizer`.
     """
 
-    def __init__(self, pieces):
+    def __init__(self, pieces, fold_letters=True):
+        super().__init__(fold_letters)
         self._pieces = frozenset(pieces)
         self._longest = max(
             (len(piece.removeprefix(CONTINUATION)) for piece in self._pieces), default=1
@@ -145,12 +153,23 @@ class WordpieceTokenizer(WordTokenizer):
         return [p for word in super().tokenize(text) for p in self.split_word(word)]
 
 
-def make_tokenizer(tokenizer, vocabulary=None):
+def wordpiece_alphabet(words):
+    """Returns the pieces of one character, at the start and inside of words, a sorted list.
+
+    Args:
+        words: iterable of str.
+    """
+    characters = sorted({character for word in words for character in word})
+    return characters + [CONTINUATION + character for character in characters]
+
+
+def make_tokenizer(tokenizer, vocabulary=None, fold_letters=True):
     """Returns the Python execution of what `vsa_tf.data.text_ops.TextToIds` does in a graph.
 
     Args:
         tokenizer: `word` or `wordpiece`.
         vocabulary: `Vocabulary` whose tokens are the wordpieces; `word` does without.
+        fold_letters: whether letters lose their marks, see `normalize`.
 
     Returns:
         `WordTokenizer`, or the `WordpieceTokenizer` of the vocabulary.
@@ -159,7 +178,7 @@ def make_tokenizer(tokenizer, vocabulary=None):
         ValueError: for another `tokenizer`, or `wordpiece` without a vocabulary.
     """
     if tokenizer == "word":
-        return WordTokenizer()
+        return WordTokenizer(fold_letters)
     if tokenizer != "wordpiece":
         raise ValueError(
             f"Expected tokenizer to be one of {TOKENIZERS}. Received: tokenizer={tokenizer!r}"
@@ -169,4 +188,4 @@ def make_tokenizer(tokenizer, vocabulary=None):
             "Expected a vocabulary of wordpieces with tokenizer='wordpiece'. "
             "Received: vocabulary=None"
         )
-    return WordpieceTokenizer(vocabulary.tokens)
+    return WordpieceTokenizer(vocabulary.tokens, fold_letters)

@@ -122,6 +122,17 @@ class CountedNames:
         """Returns the SHA-256 (hexadecimal) of the file that `save` writes."""
         return hashlib.sha256(self._serialized()).hexdigest()
 
+    def joined(self, others):
+        """Returns these names with their ids, then those of `others` that are new; counts add up.
+
+        Args:
+            others: of the same class.
+        """
+        counts = dict(zip(self.names, self.counts))
+        for name, count in zip(others.names, others.counts):
+            counts[name] = counts.get(name, 0) + count
+        return type(self)(counts.keys(), counts.values())
+
     def _serialized(self):
         lines = (f"{name}\t{count}\n" for name, count in zip(self.names, self.counts))
         return "".join(lines).encode("utf-8")

@@ -9,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.program import silent
 from vsa_tf.settings import is_path
+
+_STEPS_PER_POINT = 10
 
 
 class EvaluateAndSave(keras.callbacks.Callback):
@@ -26,20 +29,33 @@ class EvaluateAndSave(keras.callbacks.Callback):
         evaluate: `evaluate()` returns the `Evaluation` on dev.
         model_dir: pathlib.Path.
         progress: the progress dict of the run; `steps`, `best` and `history` are kept up to date.
-        steps_per_epoch: steps between two calls.
+        interval: steps between two calls.
+        steps_per_epoch: steps of a pass over the training captions.
+        pairs: what the loss is divided by for people: the pairs of a batch, if it is their sum.
         events: `TensorBoardEvents`.
         say: called with a line at every checkpoint.
     """
 
     def __init__(
-        self, evaluator, evaluate, model_dir, progress, steps_per_epoch, events, say=silent
+        self,
+        evaluator,
+        evaluate,
+        model_dir,
+        progress,
+        interval,
+        steps_per_epoch,
+        pairs,
+        events,
+        say=silent,
     ):
         super().__init__()
         self.evaluator = evaluator
         self.evaluate = evaluate
         self.model_dir = model_dir
         self.progress = progress
+        self.interval = interval
         self.steps_per_epoch = steps_per_epoch
+        self.pairs = pairs
         self.events = events
         self.say = say
 
@@ -48,36 +64,40 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
-        spoilt = self._what_diverged(logs["loss"])
+        loss = logs["loss"] / self.pairs
+        steps = self.progress["steps"] + self.interval
+        passes = round(steps / self.steps_per_epoch, 2)
+        # Checkpoints may stand within a pass over the captions.
+        epoch = int(passes) if passes.is_integer() else passes
+        spoilt = self._what_diverged(loss)
         if spoilt:
             # Nothing is saved: the checkpoints stay those of the last good epoch.
             raise VsaTfError(
-                f"{spoilt} in epoch {epoch + 1}. Lower --learning_rate, or set --clip_norm, and "
+                f"{spoilt} in epoch {epoch}. Lower --learning_rate, or set --clip_norm, and "
                 "use another --model_dir"
             )
         evaluation = self.evaluate()
         metrics = evaluation.metrics
-        steps = (epoch + 1) * self.steps_per_epoch
         score = self.evaluator.selection_score(metrics)
         best = self.progress["best"]
         if best is None or score > best["score"]:
-            self.progress["best"] = {"score": score, "epoch": epoch + 1}
+            self.progress["best"] = {"score": score, "epoch": epoch}
             save_checkpoint(
                 self.model_dir / "checkpoint_best.npz",
                 self.model.variables,
                 {**self.progress, "steps": steps},
             )
         summary = self.evaluator.summary(metrics)
-        self.progress["history"].append({"epoch": epoch + 1, "loss": logs["loss"], **summary})
+        self.progress["history"].append({"epoch": epoch, "loss": loss, **summary})
         self.progress["steps"] = steps
         save_checkpoint(
             self.model_dir / "checkpoint_last.npz",
             self.model.variables + self.model.optimizer.variables,
             self.progress,
         )
-        self.events.write(steps, {"loss": logs["loss"]}, metrics, evaluation.pictures)
+        self.events.write(steps, {"loss": loss}, metrics, evaluation.pictures)
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
-        self.say(f"epoch {epoch + 1}: loss {logs['loss']:.3f}, dev {numbers}, {seconds:.0f} s")
+        self.say(f"epoch {epoch}: loss {loss:.3g}, dev {numbers}, {seconds:.0f} s")
 
     def _what_diverged(self, loss):
         if not math.isfinite(loss):
@@ -87,6 +107,54 @@ class EvaluateAndSave(keras.callbacks.Callback):
             if not np.isfinite(np.asarray(variable.value)).all():
                 return f"Weights {variable.path} became NaN or infinite"
         return None
+
+
+class ShowSteps(keras.callbacks.Callback):
+    """Shows where an epoch is, and writes a point to TensorBoard every few steps.
+
+    Args:
+        progress: the progress dict of the run.
+        interval: steps of one epoch of `fit`.
+        pairs: as of `EvaluateAndSave`.
+        learning_rate: a schedule of the step, or a number.
+        events: `TensorBoardEvents`.
+        stream: text file for a bar, on a terminal, or else a line every few seconds; None: neither.
+    """
+
+    def __init__(self, progress, interval, pairs, learning_rate, events, stream=None):
+        super().__init__()
+        self.progress = progress
+        self.interval = interval
+        self.pairs = pairs
+        self.learning_rate = learning_rate
+        self.events = events
+        self.stream = stream
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._bar = Progress(self.interval, self.stream, unit="steps")
+        # Steps of the epoch, and the sum of their losses, at the last point.
+        self._last = 0, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Of several steps in one call, the last one's number comes.
+        done = batch + 1
+        mean = float(logs["loss"]) / self.pairs
+        self._bar.add(done - self._bar.done, f"loss {mean:.3g}")
+        last_done, last_sum = self._last
+        if done - last_done >= _STEPS_PER_POINT:
+            # Keras tells the mean since the epoch began.
+            total = mean * done
+            step = self.progress["steps"] + done
+            rate = self.learning_rate
+            scalars = {
+                "step_loss": (total - last_sum) / (done - last_done),
+                "learning_rate": float(rate(step) if callable(rate) else rate),
+            }
+            self.events.write(step, scalars, {}, {})
+            self._last = done, total
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._bar.close()
 
 
 class TensorBoardEvents:
@@ -123,7 +191,8 @@ class TensorBoardEvents:
             for name, (caption, picture) in pictures.items():
                 tf.summary.image(f"pictures/{name}", picture[None])
                 tf.summary.text(f"captions/{name}", caption)
-        self.writer.flush()
+        if metrics:
+            self.writer.flush()
 
 
 def hyper_parameters(settings):

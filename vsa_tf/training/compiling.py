@@ -1,6 +1,7 @@
 """How steps are compiled and run: optimiser, XLA, replicas, backends."""
 
 import contextlib
+import dataclasses
 
 import keras
 
@@ -15,7 +16,7 @@ def make_optimizer(settings, total_steps):
         total_steps: steps of the whole run, for the learning-rate schedule.
     """
     options = {
-        "learning_rate": _learning_rate(settings, total_steps),
+        "learning_rate": learning_rate(settings, total_steps),
         "clipvalue": settings.clip_value or None,
         "global_clipnorm": settings.clip_norm or None,
         "weight_decay": settings.weight_decay or None,
@@ -34,7 +35,33 @@ def make_optimizer(settings, total_steps):
     }[settings.optimizer](**options)
 
 
-def _learning_rate(settings, total_steps):
+def learning_rate(settings, total_steps, start=0):
+    """Returns the learning rate: a Keras schedule, or a number.
+
+    Args:
+        settings: `OptimizerSettings`.
+        total_steps: steps of the whole run.
+        start: step at which a schedule that depends on the length begins anew, without warm-up.
+    """
+    if not start or settings.learning_rate_schedule == "constant":
+        return _schedule(settings, total_steps)
+    settings = dataclasses.replace(settings, learning_rate_warmup_steps=0)
+    return _Later(_schedule(settings, total_steps - start), start)
+
+
+class _Later(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, schedule, start):
+        self.schedule = schedule
+        self.start = start
+
+    def __call__(self, step):
+        return self.schedule(keras.ops.maximum(keras.ops.cast(step, "int32") - self.start, 0))
+
+    def get_config(self):
+        return {"schedule": self.schedule, "start": self.start}
+
+
+def _schedule(settings, total_steps):
     rate, warmup = settings.learning_rate, settings.learning_rate_warmup_steps
     schedules = keras.optimizers.schedules
     if settings.learning_rate_schedule == "cosine":

@@ -11,11 +11,11 @@ from vsa_tf.program import silent
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
-from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, START_ID, RelationTypes
+from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, SPECIAL_TOKENS, START_ID, RelationTypes
 from vsa_tf.text.word_vectors import read_word_vectors
 
 
-def learn_text(captions, settings, dependencies=(), say=silent):
+def learn_text(captions, settings, dependencies=(), say=silent, start=None):
     """Returns the `CaptionText`: a vocabulary, and what else the model reads.
 
     Args:
@@ -24,15 +24,32 @@ def learn_text(captions, settings, dependencies=(), say=silent):
         dependencies: of each caption its dependency relations, as of `RecordSplit`, for models that
             read them.
         say: called with each line about the work.
+        start: the `CaptionText` that is gone on from, whose words and relation types come first and
+            whose sentence feature stays; None: there is none.
 
     Raises:
-        VsaTfError: word vectors cannot be had, or the captions are too few for the feature.
+        VsaTfError: word vectors cannot be had, the captions are too few for the feature, or the
+            vocabulary has no word.
     """
-    text = CaptionText.learn(captions, settings.data)
+    try:
+        text = CaptionText.learn(captions, settings.data, start)
+    except ValueError as error:
+        raise VsaTfError(f"--tokenizer={settings.data.tokenizer}: {error}") from error
+    if len(text.vocabulary) == len(SPECIAL_TOKENS):
+        raise VsaTfError(
+            f"No word of the {len(captions)} training captions is seen as often as "
+            f"--min_count={settings.data.min_count}: lower it"
+        )
     model = settings.model
     if model.reads_dependencies:
         text.relation_types = _relation_types(dependencies, model.min_relation_share, say)
+        if start:
+            text.relation_types = start.relation_types.joined(text.relation_types)
     if not model.reads_sentence_features:
+        return text
+    if start:
+        # Another feature would have other dimensions, which no weight fits.
+        text.sentence_feature = start.sentence_feature
         return text
     sentences = [text.tokenize(caption) for caption in captions]
     say(f"fitting the sentence feature {model.text} to {len(sentences)} captions")

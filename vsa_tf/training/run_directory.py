@@ -6,7 +6,9 @@ import hashlib
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
+from vsa_tf.program import silent
 from vsa_tf.settings import Settings
+from vsa_tf.training.auto_settings import resolve_settings
 
 _CONFIG = "config.json"
 _FLAGFILE = "flagfile"
@@ -69,15 +71,34 @@ def check_model_dir(settings, model_dir, inputs, text):
 
 
 def begin_model_dir(settings, model_dir, inputs, text):
-    """Writes what tells the run, unless it is there; only now, when nothing can be refused.
+    """Writes what tells the run; only now, when nothing can be refused.
+
+    Of a run that goes on only what may change is written anew.
 
     Args: those of `check_model_dir`; the directory is there.
     """
     if (model_dir / _CONFIG).is_file():
-        return
-    save_text(model_dir, text)
+        if settings == Settings.load(model_dir):
+            return
+        inputs = Settings.load_inputs(model_dir)
+    else:
+        save_text(model_dir, text)
     write_atomically(model_dir / _FLAGFILE, settings.to_flags().encode("utf-8"))
     write_atomically(model_dir / _CONFIG, settings.to_json(inputs).encode("utf-8"))
+
+
+def resolved_settings(settings, model_dir, num_captions, say=silent):
+    """Returns `Settings` without `AUTO`: those the run there began with, or by the data.
+
+    Args:
+        settings: `Settings`.
+        model_dir: pathlib.Path of the directory, which may be missing.
+        num_captions: of the training split.
+        say: called with a line, if anything was chosen.
+    """
+    if (model_dir / _CONFIG).is_file():
+        settings = settings.going_on(Settings.load(model_dir))
+    return resolve_settings(settings, num_captions, say)
 
 
 @contextlib.contextmanager

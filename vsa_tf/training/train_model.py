@@ -1,7 +1,6 @@
 """A training run, from records to metrics."""
 
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -24,29 +23,38 @@ from vsa_tf.model_dir.load_split import (
 from vsa_tf.model_dir.trained_model import load_text
 from vsa_tf.models.make_model import make_model
 from vsa_tf.program import silent
-from vsa_tf.settings import check
-from vsa_tf.training.callbacks import EvaluateAndSave, TensorBoardEvents
-from vsa_tf.training.compiling import compile_options, execution_scope, make_optimizer
+from vsa_tf.settings import Settings, check
+from vsa_tf.training.advice import chance_line, unknown_words_line
+from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents
+from vsa_tf.training.compiling import (
+    compile_options,
+    execution_scope,
+    learning_rate,
+    make_optimizer,
+)
 from vsa_tf.training.learn_text import learn_text, set_initial_weights
 from vsa_tf.training.run_directory import (
     begin_model_dir,
     check_model_dir,
     model_dir_lock,
     model_inputs,
+    resolved_settings,
 )
+from vsa_tf.training.start_from import load_start, take_over
 
 
-def train_model(settings, say=silent, progress_bar=False):
+def train_model(settings, say=silent, stream=None):
     """Trains, or goes on training, and evaluates the best weights.
 
     Data order, dropout and schedules are functions of the step, and the state is saved whole at
-    every checkpoint: a run killed at any moment and started again ends with the same weights.
+    every checkpoint: a run killed at any moment and started again ends with the same weights. One
+    that is given more epochs trains longer.
 
     Args:
         settings: `Settings`. Their report_dir and export_dir are the program's, which goes on with
             `write_report` and `export_model`; nothing is written there here.
         say: called with each line about the run.
-        progress_bar: whether Keras shows on standard output where an epoch is.
+        stream: text file for the progress within an epoch; None: it is not shown.
 
     Returns:
         The content of `metrics.json`.
@@ -56,22 +64,26 @@ def train_model(settings, say=silent, progress_bar=False):
     """
     check(settings)
     if settings.data.dataset:
-        generate_data(settings, None if say is silent else sys.stderr)
+        generate_data(settings, stream)
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(
         "mixed_bfloat16" if settings.training.mixed_precision else "float32"
     )
     try:
-        return _train(settings, say, progress_bar)
+        return _train(settings, say, stream)
     finally:
         # Pages and exports of the same process compute as those of any other.
         keras.config.set_dtype_policy(before)
 
 
-def _train(settings, say, progress_bar):
+def _train(settings, say, stream):
     model_dir = pathlib.Path(settings.training.model_dir)
-    splits = _load_splits(settings, model_dir, say)
+    last = model_dir / "checkpoint_last.npz"
+    info = _check_splits(settings)
+    num_captions = info.splits[settings.training.train_split].num_sentences
+    settings = resolved_settings(settings, model_dir, num_captions, say)
+    splits, start = _load_splits(settings, model_dir, say)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
     plan = make_plan(settings, train)
     steps_per_epoch = plan.steps_per_epoch
@@ -87,19 +99,53 @@ def _train(settings, say, progress_bar):
         )
         model.optimizer.build(model.trainable_variables)
     set_initial_weights(model, train.text.vocabulary, settings.model, say)
+    if start:
+        take_over(model, train.text, start, say)
     with model_dir_lock(model_dir):
         # Again: another run may have begun there meanwhile.
         check_model_dir(settings, model_dir, inputs, train.text)
-        begin_model_dir(settings, model_dir, inputs, train.text)
         progress = {"steps": 0, "best": None, "history": []}
-        if (model_dir / "checkpoint_last.npz").is_file():
-            progress = restore_checkpoint(
-                model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
-            )
+        if last.is_file():
+            progress = restore_checkpoint(last, model.variables + model.optimizer.variables)
+            _check_epochs(progress["steps"], settings, plan)
             say(f"going on from step {progress['steps']} of {total_steps}")
-        _fit(model, settings, plan, train, dev, progress, say, progress_bar)
+        _set_schedule(model, progress, settings, model_dir, total_steps, say)
+        begin_model_dir(settings, model_dir, inputs, train.text)
+        _fit(model, settings, plan, train, dev, progress, say, stream)
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
+
+
+def _check_epochs(steps, settings, plan):
+    """Refuses a run of fewer epochs than are trained already."""
+    num_epochs, interval = settings.training.num_epochs, _interval(settings, plan)
+    done = steps / plan.steps_per_epoch
+    # The last checkpoint may stand behind the last epoch.
+    if steps >= num_epochs * plan.steps_per_epoch + interval:
+        raise VsaTfError(
+            f"{settings.training.model_dir} holds a run of {done:.3g} epochs. Received: "
+            f"--num_epochs={num_epochs}; give at least as many, or another --model_dir"
+        )
+
+
+def _set_schedule(model, progress, settings, model_dir, total_steps, say):
+    """Notes in `progress` where the schedule begins; a run of another length begins one anew."""
+    training = settings.training
+    if "schedule" not in progress:
+        before = Settings.load(model_dir).training if progress["steps"] else training
+        progress["schedule"] = {"start": 0, "num_epochs": before.num_epochs}
+    schedule = progress["schedule"]
+    if schedule["num_epochs"] != training.num_epochs:
+        schedule |= {"start": progress["steps"], "num_epochs": training.num_epochs}
+        if settings.optimizer.learning_rate_schedule != "constant":
+            say(
+                f"--num_epochs was another: the learning rate begins anew at step "
+                f"{schedule['start']}, for {total_steps - schedule['start']} steps"
+            )
+    if schedule["start"]:
+        rate = learning_rate(settings.optimizer, total_steps, schedule["start"])
+        if callable(rate):
+            model.optimizer.learning_rate = rate
 
 
 def _interval(settings, plan):
@@ -116,37 +162,45 @@ def _check_interval(training, interval):
         )
 
 
-def _fit(model, settings, plan, train, dev, progress, say, progress_bar):
+def _fit(model, settings, plan, train, dev, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
-    num_intervals = -(-total_steps // interval)
-    if progress["steps"] >= num_intervals * interval:
+    num_intervals = -(-(total_steps - progress["steps"]) // interval)
+    if num_intervals <= 0:
         return
-    if total_steps % interval:
+    last_step = progress["steps"] + num_intervals * interval
+    if last_step != total_steps:
         say(
-            f"training ends with the checkpoint of step {num_intervals * interval}, not with step "
+            f"training ends with the checkpoint of step {last_step}, not with step "
             f"{total_steps}: --steps_per_checkpoint={interval} does not divide the steps"
         )
     model_dir = pathlib.Path(settings.training.model_dir)
     evaluator = make_evaluator(settings, splits=GivenSplits(train))
     options = EvaluationOptions(intervals=False, num_pictures=settings.training.num_pictures)
-    callback = EvaluateAndSave(
-        evaluator,
-        lambda: evaluator.evaluate(model, dev, options),
-        model_dir,
-        progress,
-        interval,
-        TensorBoardEvents(model_dir, settings),
-        say,
-    )
+    events = TensorBoardEvents(model_dir, settings)
+    pairs = settings.data.batch_size if settings.model.sums_pairs else 1
+    rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     model.fit(
         train.training_batches(plan, progress["steps"]),
         steps_per_epoch=interval,
-        initial_epoch=progress["steps"] // interval,
         epochs=num_intervals,
-        callbacks=[callback],
-        verbose=int(progress_bar),
+        callbacks=[
+            # First: the other counts the steps of an epoch as done at its end.
+            ShowSteps(progress, interval, pairs, rate, events, stream),
+            EvaluateAndSave(
+                evaluator,
+                lambda: evaluator.evaluate(model, dev, options),
+                model_dir,
+                progress,
+                interval,
+                plan.steps_per_epoch,
+                pairs,
+                events,
+                say,
+            ),
+        ],
+        verbose=0,
         shuffle=False,
     )
 
@@ -165,7 +219,7 @@ def _finish(model, settings, splits, model_dir, say):
     report = evaluation_report(settings, data, evaluation.metrics)
     for file_name, content in {"metrics.json": sealed(report), **evaluation.files}.items():
         write_json(model_dir / file_name, content)
-    for line in metrics_lines(report):
+    for line in filter(None, (*metrics_lines(report), chance_line(report))):
         say(line)
     (model_dir / "pictures").mkdir(exist_ok=True)
     for number, (_, picture) in enumerate(evaluation.pictures.values()):
@@ -184,24 +238,35 @@ def _test_split(settings, info):
 
 
 def _load_splits(settings, model_dir, say):
-    """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir."""
+    """Reads the training and dev splits; learns the vocabulary, or takes that of model_dir.
+
+    Returns:
+        `(splits, start)`: dict of name to `SplitData`, and the `TrainedModel` of `--start_from`;
+        None where there is none, or the run has begun.
+    """
     training = settings.training
-    _check_splits(settings)
     names = (training.train_split, training.dev_split)
     records = {name: read_records(settings.data.data_dir, name, say) for name in names}
+    to_learn = records[training.train_split]
+    start = None
+    if training.start_from and not (model_dir / "checkpoint_last.npz").is_file():
+        start = load_start(settings, to_learn)
     text = load_text(model_dir, settings)
     if text is None:
-        to_learn = records[training.train_split]
         captions = captions_to_learn(to_learn, settings)
-        text = learn_text(captions, settings, dependencies_to_learn(to_learn, settings), say)
-    return {
+        dependencies = dependencies_to_learn(to_learn, settings)
+        text = learn_text(captions, settings, dependencies, say, start and start.text)
+    splits = {
         name: model_view(split, text, settings, name == training.train_split, say)
         for name, split in records.items()
     }
+    for line in filter(None, map(unknown_words_line, splits.values())):
+        say(line)
+    return splits, start
 
 
 def _check_splits(settings):
-    """Refuses splits that the records do not have, before any of them is read."""
+    """Returns the `DatasetInfo`; refuses splits that it does not have, before any is read."""
     training = settings.training
     try:
         info = DatasetInfo.load(settings.data.data_dir)
@@ -217,6 +282,7 @@ def _check_splits(settings):
                 f"Expected --{flag} to be a split of {info.data_dir}, one of "
                 f"{', '.join(info.splits)}. Received: --{flag}={name}"
             )
+    return info
 
 
 def make_plan(settings, train):

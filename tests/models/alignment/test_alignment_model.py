@@ -21,15 +21,19 @@ SETTINGS = {
     "vocabulary_size": VOCABULARY_SIZE,
     "joint_size": 6,
     "word_embedding_size": 4,
+    "word_activation": "relu",
     "frame_context": True,
     "region_geometry": True,
+    "feature_normalization": "none",
     "dropout": 0.0,
 }
+# The paper's loss: inner products, all negatives.
+PAPER = {"similarity": "inner", "negatives": "sum", "margin": 1.0}
 
 
 def _model(batch=None, **settings):
     keras.utils.set_random_seed(0)
-    model = AlignmentModel(**{**SETTINGS, **settings})
+    model = AlignmentModel(**{**SETTINGS, **PAPER, **settings})
     model(word_batch() if batch is None else batch)
     return model
 

@@ -26,6 +26,9 @@ SETTINGS = {
     "word_embedding_size": 4,
     "frame_context": True,
     "region_geometry": True,
+    "feature_normalization": "none",
+    "margin": 40.0,
+    "global_weight": 1.0,
     "dropout": 0.0,
 }
 
@@ -47,7 +50,7 @@ def _loss(model, batch, training=False):
 
 
 def _terms(model, batch, multiple_instance=True):
-    """C_F and C_G of the paper's default margin 40, from the model's vectors."""
+    """C_F and C_G of the paper's margin 40, from the model's vectors."""
     v, s = (np.array(each) for each in (model.embed_images(batch), model.embed_sentences(batch)))
     products = np.einsum("kih,ljh->kilj", v, s)
     masks = batch["region_mask"], batch["relations"] != 0

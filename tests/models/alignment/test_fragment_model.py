@@ -26,13 +26,16 @@ SETTINGS = {
     "word_activation": "linear",
     "frame_context": True,
     "region_geometry": True,
+    "feature_normalization": "none",
     "dropout": 0.0,
 }
+# The paper's loss: inner products, all negatives.
+PAPER = {"similarity": "inner", "negatives": "sum", "margin": 1.0}
 
 
 def _alignment(**settings):
     keras.utils.set_random_seed(0)
-    model = AlignmentModel(**{**SETTINGS, **settings})
+    model = AlignmentModel(**{**SETTINGS, **PAPER, **settings})
     model(relation_batch())
     randomize(model)
     return model

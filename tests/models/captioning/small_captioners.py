@@ -14,13 +14,15 @@ _WIDTHS = {
     DvsaRnn: {"hidden_size": 4, "word_embedding_size": 3},
     MRnn: {"word_embedding_size": 3, "recurrent_size": 4, "multimodal_size": 6},
 }
+# As the papers have it: what the equations say, and nothing beside it.
+_PLAIN = {"feature_normalization": "none", "dropout": 0.0, "weight_penalty": 0.0}
 # Every wiring and every cell.
 CAPTIONERS = {
     **{f"m_rnn {variant}": (MRnn, {"variant": variant}) for variant in VARIANTS},
     "m_rnn gru": (MRnn, {"cell": "gru"}),
     "m_rnn shared lstm": (MRnn, {"variant": "shared", "cell": "lstm"}),
-    "dvsa_rnn": (DvsaRnn, {"image_at": "first"}),
-    "dvsa_rnn every": (DvsaRnn, {"image_at": "every"}),
+    "dvsa_rnn": (DvsaRnn, {"cell": "rnn", "image_at": "first"}),
+    "dvsa_rnn every": (DvsaRnn, {"cell": "rnn", "image_at": "every"}),
     "dvsa_rnn gru": (DvsaRnn, {"cell": "gru"}),
     "dvsa_rnn every lstm": (DvsaRnn, {"image_at": "every", "cell": "lstm"}),
 }
@@ -39,7 +41,7 @@ def make_captioner(name, batch=None, **settings):
     widths = dict(_WIDTHS[model_class])
     if own.get("variant") == "vis_in_rnn_both_shared":
         widths["multimodal_size"] = widths["recurrent_size"]  # one matrix feeds both
-    model = model_class(VOCABULARY_SIZE, **{**widths, **own, **settings})
+    model = model_class(VOCABULARY_SIZE, **{**_PLAIN, **widths, **own, **settings})
     model(make_batch() if batch is None else batch)
     randomize(model)
     return model

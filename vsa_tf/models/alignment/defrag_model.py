@@ -49,17 +49,20 @@ class DeFragModel(FragmentModel):
         self,
         vocabulary_size,
         num_relations,
-        joint_size=1000,
+        joint_size=512,
         objective="both",
-        global_weight=1.0,
-        margin=40.0,
+        global_weight=10.0,
+        margin=1.0,
         smoothing=5.0,
         weight_penalty=0.0,
         fragment_start_steps=0,
         multiple_instance_start_steps=0,
+        word_activation="relu",
         **kwargs,
     ):
-        super().__init__(vocabulary_size, joint_size, num_relations, **kwargs)
+        super().__init__(
+            vocabulary_size, joint_size, num_relations, word_activation=word_activation, **kwargs
+        )
         if objective not in OBJECTIVES:
             raise ValueError(
                 f"Expected objective to be one of {OBJECTIVES}. Received: objective={objective!r}"

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
 
 # beta of the chain that cuts sentences into snippets (`smooth_alignment`): neighbouring words share
 # a region unless another is better by this share of a word's best score.
@@ -16,10 +16,12 @@ class FragmentSettings(NetworkSettings):
     """What models of image regions and sentence fragments share."""
 
     family: ClassVar[str] = "alignment"
+    shared_defaults: ClassVar[dict] = {"clip_norm": 250.0}
+    sums_pairs: ClassVar[bool] = True
 
-    joint_size: int = setting(1000, "Width of region and word vectors (papers: 1000).", minimum=1)
+    joint_size: int = setting(512, "Width of region and word vectors (papers: 1000).", minimum=1)
     word_activation: str = setting(
-        "relu",
+        "linear",
         "f of s_t, the vector of a word or relation (papers: relu).",
         choices=("relu", "linear", "tanh"),
     )
@@ -31,13 +33,13 @@ class FragmentSettings(NetworkSettings):
         of_network=False,
     )
     frame_context: bool = setting(
-        False, "Add the whole frame's feature to every region's (papers: no)."
+        True, "Add the whole frame's feature to every region's (papers: no)."
     )
     region_geometry: bool = setting(
         False, "Add the place and size of its box to every region's feature (papers: no)."
     )
     feature_normalization: str = setting(
-        "none", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
+        "l2", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
     )
 
     @property
@@ -79,7 +81,7 @@ class AlignmentSettings(FragmentSettings):
         choices=("relu", "gru", "lstm"),
     )
     similarity: str = setting(
-        "inner",
+        "sentence_cosine",
         "Of a region and a word (paper: inner).",
         choices=("inner", "cosine", "sentence_cosine"),
     )
@@ -87,36 +89,43 @@ class AlignmentSettings(FragmentSettings):
         False, "Divide a sentence's score by its number of words (paper: no)."
     )
     dropout: float = setting(
-        0.5,
+        0.2,
         "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
         minimum=0.0,
         maximum=0.99,
     )
-    margin: float = setting(1.0, "Margin of the ranking loss (paper: 1).", minimum=0.0)
+    margin: float = setting(0.2, "Margin of the ranking loss (paper: 1).", minimum=0.0)
     negatives: str = setting(
-        "sum", "Negatives of a batch that count (paper: sum).", choices=("sum", "hardest", "top_k")
+        "hardest",
+        "Negatives of a batch that count (paper: sum).",
+        choices=("sum", "hardest", "top_k"),
     )
     num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
     hardness_warmup_epochs: float = setting(
-        0.0,
-        "Epochs in which the loss goes from sum to the chosen negatives.",
+        AUTO,
+        "Epochs in which the loss goes from sum to the chosen negatives; -1: 3/4 of them.",
         minimum=0.0,
         of_network=False,
+        auto=True,
     )
 
     @property
     def reads_dependencies(self):
         return self.fragments == "dependencies"
 
+    def shares_of_run(self, num_epochs):
+        share = 0.0 if self.negatives == "sum" else 0.75
+        return {"hardness_warmup_epochs": share * num_epochs}
+
     def network(self, steps_per_epoch=1, num_epochs=1):
         return {
             **super().network(steps_per_epoch, num_epochs),
-            "hardness_warmup_steps": round(self.hardness_warmup_epochs * steps_per_epoch),
+            "hardness_warmup_steps": round(max(self.hardness_warmup_epochs, 0) * steps_per_epoch),
         }
 
     def check(self, data):
         super().check(data)
-        if self.hardness_warmup_epochs and self.negatives == "sum":
+        if self.hardness_warmup_epochs > 0 and self.negatives == "sum":
             raise VsaTfError("--hardness_warmup_epochs has no meaning with --negatives=sum")
         if self.reads_dependencies and self.cell != "relu":
             raise VsaTfError(
@@ -129,24 +138,31 @@ class AlignmentSettings(FragmentSettings):
 class DeFragSettings(FragmentSettings):
     """Deep fragment embeddings (DeFrag)."""
 
+    flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 6}
+
+    word_activation: str = setting(
+        "relu",
+        "f of s_t, the vector of a word or relation (papers: relu).",
+        choices=("relu", "linear", "tanh"),
+    )
     objective: str = setting(
         "both",
         "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
         choices=("both", "fragment", "global"),
     )
     global_weight: float = setting(
-        1.0,
+        10.0,
         "beta, the weight of the global objective (authors' code: 10 in this scale).",
         minimum=0.0,
     )
     dropout: float = setting(
-        0.5,
+        0.2,
         "Dropout on region features and word vectors (paper: not stated).",
         minimum=0.0,
         maximum=0.99,
     )
     margin: float = setting(
-        40.0,
+        1.0,
         "Margin of the global objective (authors' code: 2 in this scale, of 20 regions).",
         minimum=0.0,
     )
@@ -165,22 +181,28 @@ class DeFragSettings(FragmentSettings):
         of_network=False,
     )
     multiple_instance_start_epochs: float = setting(
-        0.0,
-        "Epochs in which all regions of an image match every relation (paper: 10 of 15).",
+        AUTO,
+        "Epochs in which all regions of an image match every relation (paper: 10 of 15); "
+        "-1: 2/3 of them.",
         minimum=0.0,
         of_network=False,
+        auto=True,
     )
 
     @property
     def reads_dependencies(self):
         return True
 
+    def shares_of_run(self, num_epochs):
+        share = 0.0 if self.objective == "global" else 2 / 3
+        return {"multiple_instance_start_epochs": float(round(share * num_epochs))}
+
     def network(self, steps_per_epoch=1, num_epochs=1):
         return {
             **super().network(steps_per_epoch, num_epochs),
             "fragment_start_steps": round(self.fragment_start_epochs * steps_per_epoch),
             "multiple_instance_start_steps": round(
-                self.multiple_instance_start_epochs * steps_per_epoch
+                max(self.multiple_instance_start_epochs, 0) * steps_per_epoch
             ),
         }
 
@@ -192,5 +214,5 @@ class DeFragSettings(FragmentSettings):
             "global": ("fragment_start_epochs", "multiple_instance_start_epochs"),
         }[self.objective]
         for name in unused:
-            if getattr(self, name):
+            if getattr(self, name) > 0:
                 raise VsaTfError(f"--{name} has no meaning with --objective={self.objective}")

@@ -36,7 +36,7 @@ class DvsaRnn(Captioner):
         vocabulary_size,
         hidden_size=512,
         word_embedding_size=512,
-        cell="rnn",
+        cell="lstm",
         image_at="first",
         **kwargs,
     ):

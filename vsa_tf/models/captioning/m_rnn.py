@@ -80,9 +80,10 @@ class MRnn(Captioner):
         recurrent_size=256,
         multimodal_size=512,
         cell="relu",
+        weight_penalty=1e-5,
         **kwargs,
     ):
-        super().__init__(vocabulary_size, **kwargs)
+        super().__init__(vocabulary_size, weight_penalty=weight_penalty, **kwargs)
         if variant not in VARIANTS or cell not in CELLS:
             raise ValueError(
                 f"Expected variant to be one of {tuple(VARIANTS)} and cell one of {CELLS}. "

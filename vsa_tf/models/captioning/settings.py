@@ -14,15 +14,16 @@ class CaptionerSettings(NetworkSettings):
     """What all caption generators have."""
 
     family: ClassVar[str] = "captioning"
+    shared_defaults: ClassVar[dict] = {"num_regions": 1, "clip_norm": 5.0}
     # Of captioners of regions, `DvsaRnnSettings`.
     whole_frame: ClassVar[bool] = False
 
     feature_normalization: str = setting(
-        "none", "l2: scale image features to one length (papers: none).", choices=("none", "l2")
+        "l2", "l2: scale image features to one length (papers: none).", choices=("none", "l2")
     )
     dropout: float = setting(
-        0.0,
-        "Dropout on image features, words and the last hidden layer.",
+        0.5,
+        "Dropout on image features, words and the last hidden layer (M: none).",
         minimum=0.0,
         maximum=0.99,
     )
@@ -75,11 +76,9 @@ class CaptionerSettings(NetworkSettings):
 class DvsaRnnSettings(CaptionerSettings):
     """The caption generator of DVSA, of images or regions."""
 
-    shared_defaults: ClassVar[dict] = {"optimizer": "rmsprop", "clip_value": 5.0, "num_regions": 1}
-
     hidden_size: int = setting(512, "Width of the recurrent state (paper: 512).", minimum=1)
     word_embedding_size: int = setting(512, "Width of the word table.", minimum=1)
-    cell: str = setting("rnn", "Recurrent cell (paper: rnn).", choices=("rnn", "gru", "lstm"))
+    cell: str = setting("lstm", "Recurrent cell (paper: rnn).", choices=("rnn", "gru", "lstm"))
     image_at: str = setting(
         "first", "Steps at which the image enters (paper: first).", choices=("first", "every")
     )
@@ -124,7 +123,8 @@ class DvsaRnnSettings(CaptionerSettings):
 class MRnnSettings(CaptionerSettings):
     """The multimodal recurrent network (m-RNN)."""
 
-    shared_defaults: ClassVar[dict] = {"num_regions": 1}
+    shared_defaults: ClassVar[dict] = {**CaptionerSettings.shared_defaults, "learning_rate": 0.0015}
+    flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 10}
 
     variant: str = setting(
         "m-rnn",
@@ -149,10 +149,8 @@ class MRnnSettings(CaptionerSettings):
     )
     multimodal_size: int = setting(512, "Width of the multimodal layer (paper: 512).", minimum=1)
     cell: str = setting("relu", "Recurrent cell (paper: relu).", choices=("relu", "gru", "lstm"))
-    initialize_bias: bool = setting(
-        False,
-        "Start the softmax bias at the log frequency of each word (paper: not said).",
-        of_network=False,
+    weight_penalty: float = setting(
+        1e-5, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
     )
 
     @property

@@ -36,18 +36,19 @@ class EmbeddingNetwork(TwoBranchNetwork):
         image_to_text_weight=1.0,
         text_to_image_weight=1.5,
         image_neighborhood_weight=0.0,
-        text_neighborhood_weight=0.05,
-        negatives="top_k",
+        text_neighborhood_weight=0.0,
+        negatives="softmax",
         num_hard_negatives=10,
         distance="euclidean",
         counted_neighbors="furthest",
         reduction="mean",
         neighborhood_start_step=0,
-        temperature=0.07,
+        temperature=0.04,
         learn_temperature=False,
+        input_dropout=0.3,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(input_dropout=input_dropout, **kwargs)
         self.neighborhood_start_step = neighborhood_start_step
         self.temperature = temperature
         self.learn_temperature = learn_temperature

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
 
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
@@ -15,7 +15,15 @@ class TwoBranchSettings(NetworkSettings):
     """What the two-branch networks share (T)."""
 
     family: ClassVar[str] = "two_branch"
-    shared_defaults: ClassVar[dict] = {"optimizer": "adam", "batch_size": 500}
+    epochs_of_images: ClassVar[int] = 14
+    # Of --task=region_phrase, in the place of the fields' own.
+    phrase_defaults: ClassVar[dict] = {
+        "hidden_size": 1024,
+        "text_hidden_size": 1024,
+        "dropout": 0.0,
+        "regions_context": False,
+        "region_geometry": True,
+    }
 
     task: str = setting(
         "image_sentence",
@@ -23,8 +31,8 @@ class TwoBranchSettings(NetworkSettings):
         choices=("image_sentence", "region_phrase"),
     )
     text: str = setting(
-        "hglmm",
-        "Text side: Fisher vectors (paper), mean word vector, tf-idf, or a recurrence.",
+        "tf_idf",
+        "Text side: Fisher vectors (paper: hglmm), mean word vector, tf-idf, or a recurrence.",
         choices=("hglmm", "mean_vector", "tf_idf", "lstm", "gru"),
     )
     num_centers: int = setting(
@@ -72,13 +80,13 @@ class TwoBranchSettings(NetworkSettings):
         maximum=0.99,
     )
     feature_normalization: str = setting(
-        "none", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
+        "l2", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
     )
     text_normalization: str = setting(
         "none", "l2: scale sentence features to one length (paper: none).", choices=("none", "l2")
     )
     regions_context: bool = setting(
-        False, "Show the image branch the mean of the regions beside the frame (paper: no)."
+        True, "Show the image branch the mean of the regions beside the frame (paper: no)."
     )
     region_geometry: bool = setting(
         False, "Add the place and size of its box to every region's feature (paper: no)."
@@ -125,6 +133,21 @@ class TwoBranchSettings(NetworkSettings):
         choices=("mean", "sum"),
     )
 
+    @classmethod
+    def defaults(cls, given):
+        defaults = super().defaults(given)
+        if given.get("task") == "region_phrase":
+            defaults |= cls.phrase_defaults
+        elif given.get("num_regions") == 1:
+            defaults["regions_context"] = False
+        return defaults
+
+    @property
+    def flickr8k(self):
+        if self.pairs_phrases:
+            return {"batch_size": 100, "num_epochs": 3}
+        return {"batch_size": 500, "num_epochs": self.epochs_of_images}
+
     @property
     def reads_sentence_features(self):
         return self.text not in ("lstm", "gru")
@@ -155,7 +178,7 @@ class TwoBranchSettings(NetworkSettings):
                     f"--text={self.text} counts words: it needs --tokenizer=word. Received: "
                     f"--tokenizer={data.tokenizer}"
                 )
-        if data.batch_size % self.num_neighbors:
+        if data.batch_size != AUTO and data.batch_size % self.num_neighbors:
             raise VsaTfError(
                 f"--batch_size={data.batch_size} must be a multiple of "
                 f"--num_neighbors={self.num_neighbors}"
@@ -176,6 +199,22 @@ class TwoBranchSettings(NetworkSettings):
 class EmbeddingSettings(TwoBranchSettings):
     """The embedding network."""
 
+    phrase_defaults: ClassVar[dict] = {
+        **TwoBranchSettings.phrase_defaults,
+        "input_dropout": 0.0,
+        "text_to_image_weight": 4.0,
+        "image_neighborhood_weight": 0.1,
+        "text_neighborhood_weight": 0.1,
+        "negatives": "top_k",
+        "num_hard_negatives": 30,
+    }
+
+    input_dropout: float = setting(
+        0.3,
+        "Dropout on the features that the branches read (paper: none).",
+        minimum=0.0,
+        maximum=0.99,
+    )
     margin: float = setting(0.05, "Margin m (paper: 0.05).", minimum=0.0)
     image_to_text_weight: float = setting(1.0, "lambda 1 (paper: 1; phrases: 1).", minimum=0.0)
     text_to_image_weight: float = setting(1.5, "lambda 2 (paper: 1.5; phrases: 4).", minimum=0.0)
@@ -183,7 +222,7 @@ class EmbeddingSettings(TwoBranchSettings):
         0.0, "lambda 3 (paper: 0; phrases: 0.1).", minimum=0.0
     )
     text_neighborhood_weight: float = setting(
-        0.05, "lambda 4 (paper: 0.05; phrases: 0.1).", minimum=0.0
+        0.0, "lambda 4 (paper: 0.05; phrases: 0.1).", minimum=0.0
     )
     counted_neighbors: str = setting(
         "furthest",
@@ -195,14 +234,14 @@ class EmbeddingSettings(TwoBranchSettings):
         2, "Last epochs, in which lambda 3 and 4 count (paper: 2).", minimum=0, of_network=False
     )
     negatives: str = setting(
-        "top_k",
+        "softmax",
         "Triplets that count: those of the largest loss (paper: top_k); softmax: InfoNCE.",
         choices=("top_k", "hardest", "softmax"),
     )
     num_hard_negatives: int = setting(
         10, "K of --negatives=top_k (paper: 10; phrases: 30).", minimum=1
     )
-    temperature: float = setting(0.07, "Of --negatives=softmax.", minimum=0.001)
+    temperature: float = setting(0.04, "Of --negatives=softmax.", minimum=0.001)
     learn_temperature: bool = setting(False, "Train the temperature, from that start.")
 
     @property
@@ -230,6 +269,14 @@ class EmbeddingSettings(TwoBranchSettings):
 class SimilaritySettings(TwoBranchSettings):
     """The similarity network."""
 
+    epochs_of_images: ClassVar[int] = 4
+
+    num_neighbors: int = setting(
+        1,
+        "Texts of an image, or phrases of a chain, in a batch (paper: 2); 1: no such sampling.",
+        minimum=1,
+        of_network=False,
+    )
     num_fusion_layers: int = setting(
         3, "Layers on the product of the branches (paper: 3).", minimum=1, maximum=3
     )
