@@ -1,6 +1,7 @@
 import pytest
 
 from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.settings import DataSettings
 from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID, RelationTypes, Vocabulary
 
 # Ids 4, 5 and 6; relations 2 and 3.
@@ -57,3 +58,38 @@ def test_fingerprints_tell_what_was_learnt(text):
     reordered = RelationTypes(["<pad>", "<other>", "nsubj", "det"], text.relation_types.counts)
     other = CaptionText(text.vocabulary, "word", None, reordered).fingerprints()
     assert other["relations"] != text.fingerprints()["relations"]
+
+
+LANGUAGES = {
+    "German": ["Ein Hund läuft über die Straße", "Zwei Mädchen läuft"],
+    "Chinese": ["一只狗在沙滩上奔跑。两只猫坐着", "一只猫在沙滩上", "两只狗在沙滩上"],
+    "Japanese": ["犬が浜辺を走っている。", "猫が浜辺で寝ている", "カメラを持った人が浜辺にいる"],
+    "Thai": ["สุนัขวิ่งที่ชายหาด", "แมวนอนที่ชายหาด"],
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pieces_of_any_script_make_up_its_sentences_again(language):
+    pytest.importorskip("tensorflow_text")
+    captions = LANGUAGES[language]
+    # More characters than pieces that are asked for: all of them are pieces none the less.
+    settings = DataSettings(tokenizer="wordpiece", num_wordpieces=100, min_count=1)
+    text = CaptionText.learn(captions, settings)
+    for caption, ids in zip(captions, text.encode(captions)):
+        assert UNK_ID not in ids
+        # Where no spaces are, a sentence is no word.
+        assert len(ids) >= (len(caption.split()) if language == "German" else len(caption) // 5)
+        expected = caption.lower().replace("。", " ").strip()
+        assert text.join(text.decode(ids)) == expected
+    # A new sentence of known characters is read, and told from the others.
+    other = text.encode([captions[0][::-1]])[0]
+    assert UNK_ID not in other
+    assert other != text.encode(captions)[0]
+
+
+def test_words_keep_their_letters_unless_they_are_folded():
+    for fold_letters, words in ((False, ("läuft", "straße")), (True, ("lauft", "strasse"))):
+        settings = DataSettings(min_count=1, fold_letters=fold_letters)
+        text = CaptionText.learn(["Läuft Straße"], settings)
+        assert text.vocabulary.tokens[4:] == words
+        assert UNK_ID not in text.encode(["LÄUFT straße"])[0]

@@ -49,10 +49,14 @@ needs_tensorflow_text = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def graph_tokens():
-    function = tf.function(GraphWordTokenizer(), input_signature=SPEC)
+    functions = {
+        fold_letters: tf.function(GraphWordTokenizer(fold_letters), input_signature=SPEC)
+        for fold_letters in (False, True)
+    }
 
-    def run(strings):
-        return [[t.decode() for t in row] for row in function(tf.constant(strings)).to_list()]
+    def run(strings, fold_letters=True):
+        rows = functions[fold_letters](tf.constant(strings)).to_list()
+        return [[token.decode() for token in row] for row in rows]
 
     return run
 
@@ -89,7 +93,8 @@ def test_lone_surrogates_are_white_space_in_both(graph_tokens):
     assert graph_tokens([text.encode("utf-8", "surrogatepass")]) == [["dog", "cat"]]
 
 
-def test_graph_and_python_treat_every_character_alike(graph_tokens):
+@pytest.mark.parametrize("fold_letters", [False, True])
+def test_graph_and_python_treat_every_character_alike(graph_tokens, fold_letters):
     # The other planes are empty: test_normalization sees them all become spaces.
     planes = [*range(0x40000), *range(0xE0000, 0xF0000), 0x40000, 0xDFFFF, 0xF0000, 0x10FFFF]
     texts = [
@@ -97,7 +102,8 @@ def test_graph_and_python_treat_every_character_alike(graph_tokens):
         for start in range(0, len(planes), 1024)
     ]
     strings = [text.encode("utf-8", "surrogatepass") for text in texts]
-    assert graph_tokens(strings) == list(map(WordTokenizer().tokenize, texts))
+    expected = list(map(WordTokenizer(fold_letters).tokenize, texts))
+    assert graph_tokens(strings, fold_letters) == expected
 
 
 def test_graph_and_python_give_the_same_words_on_flickr8k(graph_tokens):

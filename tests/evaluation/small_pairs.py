@@ -89,7 +89,8 @@ def load_phrases(
 
 def make_network(task="image_sentence", **settings):
     """Returns an `EmbeddingNetwork` without weights: for what its branches read."""
-    return EmbeddingNetwork(task=task, joint_size=3, **settings)
+    plain = {"regions_context": False, "feature_normalization": "none"}
+    return EmbeddingNetwork(task=task, joint_size=3, **{**plain, **settings})
 
 
 def _write(data_dir, num_images, split, edit, object_features=False):

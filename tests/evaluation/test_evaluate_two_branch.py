@@ -42,7 +42,13 @@ def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None):
 
 def _train(data_dir, model_dir, task):
     embedding = EmbeddingSettings(
-        task=task, text="tf_idf", joint_size=3, hidden_size=5, text_hidden_size=5, num_proposals=1
+        task=task,
+        text="tf_idf",
+        joint_size=3,
+        hidden_size=5,
+        text_hidden_size=5,
+        num_proposals=1,
+        regions_context=False,
     )
     return _train_model(data_dir, model_dir, "embedding", embedding)
 

@@ -66,7 +66,9 @@ def folder(tmp_path_factory):
     encoder, detector = save_encoder(folder / "encoder"), save_detector(folder / "detector")
     networks = {"image_encoder": encoder, "detector": detector, "num_regions": 4}
     make_model_dir(folder / "alignment", "alignment", AlignmentSettings(joint_size=6), **networks)
-    make_model_dir(folder / "captioner", "m_rnn", MRnnSettings(crop_size=16))
+    make_model_dir(
+        folder / "captioner", "m_rnn", MRnnSettings(crop_size=16, feature_normalization="none")
+    )
     (folder / "captioner" / "metrics.json").write_text('{"metrics": {"perplexity": 12.5}}')
     return folder
 

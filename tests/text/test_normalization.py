@@ -37,6 +37,34 @@ def test_characters_become_their_plain_form(text, expected):
     assert normalize(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Läuft Straße CAFÉ", "läuft straße café"),
+        ("ÇA ŒUVRE ÅÄÖ", "ça œuvre åäö"),
+        ("ёлка Ёлка", "ёлка ёлка"),
+        ("ﬁsh ① ４２ x² ½", "fish 1 42 x2  1/2"),
+        ("カメラ ガギグ", "カメラ ガギグ"),
+        ("犬が走る。猫が寝る。", "犬が走る. 猫が寝る. "),
+        ("สุนัขวิ่งที่ชายหาด", "สุนัขวิ่งที่ชายหาด"),
+        ("कुत्ता", "कुत्ता"),
+        ("a\u200db soft\u00adhyphen ❤\ufe0f 1\u20e3", "ab softhyphen   1"),
+        ("“a” — ’s", '"a"  --  \'s'),
+    ],
+)
+def test_letters_that_are_not_folded_keep_their_marks(text, expected):
+    assert normalize(text, fold_letters=False) == expected
+
+
+def test_every_code_point_that_is_not_folded_stays_or_becomes_what_stays():
+    for code_point in range(sys.maxunicode + 1):
+        result = normalize(chr(code_point), fold_letters=False)
+        assert normalize(result, fold_letters=False) == result, hex(code_point)
+        for character in result:
+            plain = unicodedata.category(character)[0] in "LNM" or " " <= character <= "~"
+            assert plain and character != "`", hex(code_point)
+
+
 def test_every_code_point_becomes_letters_numbers_ascii_punctuation_or_spaces():
     for code_point in range(sys.maxunicode + 1):
         result = normalize(chr(code_point))

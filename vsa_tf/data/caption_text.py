@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import re
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
 
 # Sentences whose features are computed together.
 _FEATURE_ROWS = 4096
+# Letters of scripts without spaces between words, where a whole sentence would be a piece: Thai,
+# Lao, Burmese, Khmer, kana and Chinese characters. Longer pieces are left to shorter ones.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+).search
+_UNSPACED_LENGTH = 4 + len(CONTINUATION)
 
 
 def _learn_pieces(sentences, num_pieces, known):
@@ -26,7 +34,8 @@ def _learn_pieces(sentences, num_pieces, known):
     from vsa_tf.data.text_ops import learn_wordpieces  # imports tensorflow_text
 
     # Chinese and Japanese may have more characters than others have pieces.
-    return learn_wordpieces(counts, max(num_pieces, len(wordpiece_alphabet(counts))))
+    pieces = learn_wordpieces(counts, max(num_pieces, len(wordpiece_alphabet(counts))))
+    return [piece for piece in pieces if len(piece) <= _UNSPACED_LENGTH or not _UNSPACED(piece)]
 
 
 class CaptionText:

@@ -153,7 +153,7 @@ class TwoBranchNetwork(keras.Model):
 
     def image_inputs(self, batch, training=False):
         """Returns what the image branch reads of region 0 of every row, float `[B, P]`."""
-        if self.regions_context:
+        if self.regions_context and self.task == "image_sentence":
             features = self._region_features(batch, training)
             return ops.concatenate(
                 [features[:, 0], self._mean_of_others(features, batch.get("region_mask"))], axis=-1
