@@ -108,7 +108,7 @@ def test_a_run_that_goes_on_has_what_it_began_with_where_nothing_is_given(tmp_pa
 
 def test_a_config_of_an_earlier_version_folds_letters(tmp_path):
     values = json.loads(_settings(tmp_path).to_json({}))
-    del values["data"]["fold_letters"], values["training"]["start_from"]
+    del values["data"]["fold_letters"], values["training"]["start_from"], values["content_sha256"]
     assert Settings.from_json(json.dumps(values)).data.fold_letters
 
 
@@ -139,9 +139,13 @@ def test_a_model_that_is_gone_on_from_says_what_is_not_given(tmp_path):
     settings = Settings.of(start_from=str(tmp_path), cell="gru")
     assert (settings.training.model, settings.model.recurrent_size) == ("m_rnn", 7)
     assert (settings.model.cell, settings.data.max_words) == ("gru", 9)
+    # What is learnt stays: smaller steps, and no warm-up of the loss.
+    assert settings.optimizer.learning_rate == pytest.approx(0.0003)
     # What follows the size of the data follows that of the new ones.
     assert (settings.training.num_epochs, settings.data.min_count) == (AUTO, AUTO)
     assert Settings.of("alignment", start_from=str(tmp_path)).model.joint_size == 512
+    (tmp_path / "config.json").write_text(Settings.of("alignment").to_json({}), encoding="utf-8")
+    assert Settings.of(start_from=str(tmp_path)).model.hardness_warmup_epochs == 0
 
 
 def test_a_start_that_is_no_model_is_refused(tmp_path):

@@ -112,7 +112,7 @@ class TrainingSettings:
     start_from: str = setting(
         "",
         "model_dir of a model trained on other photographs: what fits is taken over, and its "
-        "settings are those of the new model.",
+        "settings are the defaults, with a fifth of its learning rate.",
     )
     seed: int = setting(0, "Seed of weights, dropout, and the order of data.", minimum=0)
     train_split: str = setting("train", "Split to train on.")
@@ -228,11 +228,10 @@ class Settings:
     def from_json(cls, text, path="config.json"):
         """Reads the text of `config.json`; raises one of `NOT_AS_EXPECTED` where it is none."""
         values = unsealed(parse_json(text, path), path)
-        # What an earlier version did without a setting for it.
-        values["data"] = {"fold_letters": True, **values["data"]}
         model = MODELS[values["training"]["model"]].settings
         return cls(
-            DataSettings(**values["data"]),
+            # What an earlier version did without a setting for it.
+            DataSettings(**{"fold_letters": True, **values["data"]}),
             OptimizerSettings(**values["optimizer"]),
             TrainingSettings(**values["training"]),
             model(**values["model"]),
@@ -323,14 +322,16 @@ def _start(values):
 
 
 def _taken_over(start):
-    """Returns what a model is made of, so that the weights of `start` fit, a dict."""
+    """Returns what a model is made of, so that the weights of `start` fit, and stay, a dict."""
     read = ("tokenizer", "fold_letters", "max_words", "num_regions", "image_size")
-    model = {
-        field.name: AUTO if field.metadata["auto"] else value
-        for field, value in _values(start.model)
+    return {
+        **{name: getattr(start.data, name) for name in read},
+        # Only weights that know nothing need a warm-up of the loss.
+        **{f.name: 0.0 if f.metadata["auto"] else value for f, value in _values(start.model)},
+        # The weights of a CNN are those that it has learnt since.
+        "cnn_weights": "",
+        "learning_rate": start.optimizer.learning_rate / 5,
     }
-    # The weights of a CNN are those that it has learnt since.
-    return {**{name: getattr(start.data, name) for name in read}, **model, "cnn_weights": ""}
 
 
 def _check_value(field, value, model):
