@@ -1,10 +1,10 @@
 """Trains a model on records, evaluates it and leaves everything in a directory.
 
     python -m vsa_tf.train --flagfile=flags/quickstart.flags
-    python -m vsa_tf.train --flagfile=flags/flickr8k_alignment.flags \\
-        --data_dir=DIR --model_dir=DIR
+    python -m vsa_tf.train --data_dir=DIR --model_dir=DIR
 
-The same command goes on with a run that was stopped. `model_dir` holds the resolved `flagfile`,
+The same command goes on with a run that was stopped; with more `--num_epochs` it trains longer.
+`--start_from` goes on from a model of other photographs. `model_dir` holds the resolved `flagfile`,
 `config.json`, `vocabulary.txt`, the last and the best checkpoint, TensorBoard events in `events`,
 `metrics.json` and pictures of what was found. `--report_dir` and `--export_dir` go on with what
 `vsa_tf.report` and `vsa_tf.export` do.
