@@ -67,16 +67,25 @@ def test_help_answers_without_tensorflow(run, program):
     [
         *((program, ["--no_such_flag=1"], "no_such_flag") for program in PROGRAMS),
         *(
-            (program, [], "one of --model_dir, --saved_model and --server. Received: none")
-            for program in ("align", "caption", "localize")
+            (program, [], f"--model_dir, --saved_model or --server is missing: .*; {rest}")
+            for program, rest in {
+                "align": "--image is missing: .*; --sentence is missing: ",
+                "caption": "IMAGE is missing: ",
+                "index": "--images or --sentences is missing",
+                "localize": "--image is missing: .*; --phrase is missing: ",
+            }.items()
         ),
-        ("align", [*MODEL, "--saved_model=exported"], "--model_dir and --saved_model"),
+        (
+            "align",
+            [*MODEL, "--saved_model=exported", "--sentence=dog", "a.jpg"],
+            "--model_dir and --saved",
+        ),
         ("align", [*MODEL, "--image=a.jpg"], "--sentence is missing"),
         ("align", [*MODEL, "--sentence= "], "--sentence is missing"),
         ("align", [*MODEL, "--sentence=dog"], "--image is missing"),
         ("align", [*MODEL, "--output=p.png", "-"], "Received: lines of standard input"),
         ("localize", [*MODEL, "--phrase= ", "-"], "--phrase is missing"),
-        ("align", [*MODEL, "--sentence=dog", "empty"], "--image is missing"),
+        ("align", [*MODEL, "--sentence=dog", "empty"], "empty holds no image files"),
         ("align", [*MODEL, "--sentence=dog", "--output=p.png", "a.jpg", "b.jpg"], "Received: 2"),
         ("align", [*MODEL, "--sentence=dog", "--output=nowhere/p.png", "a.jpg"], "no such dir"),
         ("align", ["--model_dir=m_rnn", "--sentence=dog", "a.jpg"], "that aligns.*m_rnn, which"),
@@ -97,7 +106,7 @@ def test_help_answers_without_tensorflow(run, program):
             "--boxes goes with --model_dir",
         ),
         ("localize", ["--model_dir=m_rnn", "--phrase=dog", "a.jpg"], "that finds phrases"),
-        ("caption", ["--model_dir=m_rnn"], "Expected image files"),
+        ("caption", ["--model_dir=m_rnn"], "IMAGE is missing"),
         ("caption", ["--model_dir=m_rnn", "empty"], "empty holds no image files"),
         ("caption", [*MODEL, "a.jpg"], "that writes captions.*alignment"),
         ("caption", ["--model_dir=m_rnn", "--num_captions=9", "a.jpg"], "raise --beam_size"),
@@ -107,10 +116,9 @@ def test_help_answers_without_tensorflow(run, program):
         ("caption", ["--saved_model=exported", "--num_captions=6", "a.jpg"], "exported with 5"),
         ("caption", ["--server=h:1", "--model_name=m", "--beam_size=7", "a.jpg"], "--beam_size"),
         ("index", [], "--index_dir is missing"),
-        ("index", ["--index_dir=a.jpg"], "is a file"),
-        ("index", ["--index_dir=new"], "Expected --images or --sentences"),
-        ("index", ["--index_dir=new", *MODEL], "Expected --images or --sentences"),
-        ("index", ["--index_dir=new", "--images=a.jpg"], "one of --model_dir"),
+        ("index", ["--index_dir=a.jpg", *MODEL, "--images=a.jpg"], "is a file"),
+        ("index", ["--index_dir=new", *MODEL], "--images or --sentences is missing"),
+        ("index", ["--index_dir=new", "--images=a.jpg"], "--server is missing"),
         ("index", ["--index_dir=new", *MODEL, "--images=empty"], "empty holds no image"),
         ("index", ["--index_dir=new", *MODEL, "empty"], "empty holds no image"),
         ("index", ["--index_dir=new", *MODEL, "--sentences=nowhere"], "--sentences=nowhere"),
@@ -122,6 +130,7 @@ def test_help_answers_without_tensorflow(run, program):
             "--dtype=float16, as indexed was made",
         ),
         ("search", ["--query=dog"], "--index_dir is missing"),
+        ("search", [], "--index_dir is missing: .*; --query is missing"),
         ("search", ["--index_dir=indexed"], "--query is missing"),
         ("search", ["--index_dir=empty", "--query=dog"], "holds no index"),
         ("search", ["--index_dir=indexed", "--query=dog", "--top_k=0"], "top_k"),

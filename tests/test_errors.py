@@ -60,10 +60,13 @@ def test_programs_print_flags(monkeypatch):
 
 
 def test_one_error_is_of_flags_in_a_program_and_of_arguments_in_python(monkeypatch, capsys):
-    with pytest.raises(ValueError, match="^Expected one of model_dir, saved_model and server"):
+    with pytest.raises(
+        ValueError, match="^Expected one of model_dir, saved_model .*: model_dir and server"
+    ):
         from vsa_tf.inference.model_source import ModelSource
 
-        ModelSource()
-    lines, said = program_lines(monkeypatch, capsys, "caption", "a.jpg")
+        ModelSource(model_dir="a", server="b")
+    given = ("--model_dir=a", "--server=b", "a.jpg")
+    lines, said = program_lines(monkeypatch, capsys, "caption", *given)
     assert not lines
     assert said.startswith("error: Expected one of --model_dir, --saved_model and --server")

@@ -1,6 +1,8 @@
 """`import vsa_tf` and `python -m vsa_tf`: everything is there, and nothing is loaded before."""
 
+import configparser
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 
 import vsa_tf
 from tests.source_imports import PACKAGES, ROOT
-from tests.without_tensorflow import run_without_tensorflow
+from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.model_table import MODELS
 
@@ -69,16 +71,41 @@ def _programs():
 def test_every_program_is_listed_with_its_first_line(tmp_path):
     result = run_without_tensorflow("vsa_tf", directory=tmp_path)
     assert result.returncode == 0, result.stderr
-    listed = re.findall(r"^python -m (\S+) +(\S.*)$", result.stdout, re.MULTILINE)
-    assert dict(listed) == _programs()
+    *lines, blank, last = result.stdout.splitlines()
+    listed = [re.fullmatch(r"vsa (\w+) +(\S.*)", line).groups() for line in lines]
+    assert sorted(line for _, line in listed) == sorted(_programs().values())
     assert len(listed) == len(dict(listed)) >= 17
-    assert result.stdout.endswith("\nEach says more with --help.\n")
+    assert blank == "" and last.startswith("Each says more with --help.")
 
 
-def test_a_program_behind_the_list_is_told_how_it_is_run(tmp_path):
-    result = run_without_tensorflow("vsa_tf", "align", "--image=a.jpg", directory=tmp_path)
-    assert result.returncode == 1 and result.stdout == ""
-    assert result.stderr == "error: python -m vsa_tf takes no align: python -m vsa_tf.align\n"
+@pytest.mark.parametrize("module", sorted(_programs()))
+def test_the_command_runs_every_program(module, tmp_path):
+    name = {"tfrecords_tools.export": "export-records"}.get(module, module.partition(".")[2])
+    result = run_without_tensorflow("vsa_tf", name, "--help", directory=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"python -m {module}" in result.stdout
+
+
+def test_a_program_that_is_not_there_is_told_of_with_those_like_it(tmp_path):
+    result = run_without_tensorflow("vsa_tf", "trian", "--model_dir=m", directory=tmp_path)
+    assert refusal(result) == "error: there is no program trian. Did you mean train?"
+
+
+def test_the_version_is_said_by_the_command_and_by_each_program(tmp_path):
+    for arguments in (["--version"], ["search", "--version"]):
+        result = run_without_tensorflow("vsa_tf", *arguments, directory=tmp_path)
+        assert (result.returncode, result.stdout) == (0, f"vsa_tf {vsa_tf.__version__}\n")
+
+
+def test_the_package_brings_the_command_and_the_flagfiles():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    place = config["options.entry_points"]["console_scripts"].strip().removeprefix("vsa = ")
+    assert inspect.isfunction(pkgutil.resolve_name(place))
+    patterns = config["options.package_data"]["vsa_tf"].split(", ")
+    brought = {path for pattern in patterns for path in (ROOT / "vsa_tf").glob(pattern)}
+    held = {path for path in (ROOT / "flags").rglob("*") if path.is_file()}
+    assert {path.resolve() for path in brought} == held
 
 
 def test_the_documents_name_what_there_is():

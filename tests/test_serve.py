@@ -31,9 +31,9 @@ def refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected --model_name and --model_base_path, or --model_config_file"),
-        (["--model_name=m"], "Expected --model_name and --model_base_path"),
-        (["--model_base_path=."], "Expected --model_name and --model_base_path"),
+        ([], "--model_name is missing.*--model_config_file.*; --model_base_path is missing"),
+        (["--model_name=m"], "error: --model_base_path is missing"),
+        (["--model_base_path=."], "error: --model_name is missing"),
         (["--model_name=m", "--model_base_path=nowhere"], "base path of m, nowhere, is not a dir"),
         (["--model_name=a/b", "--model_base_path=."], "name='a/b'"),
         (["--model_config_file=f", "--model_name=m"], "exclude each other"),

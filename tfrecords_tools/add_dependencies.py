@@ -14,7 +14,7 @@ from absl import flags
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
 
@@ -56,9 +56,12 @@ def main(flag_values=flags.FLAGS):
 
 
 def _check(flag_values):
-    for name in ("data_dir", "dependencies", "output_dir"):
-        if not flag_values[name].value:
-            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
+    check_given(
+        flag_values,
+        data_dir="records written by tfrecords_tools.write",
+        dependencies="a CoNLL-U file of parses",
+        output_dir="where the new records are written",
+    )
     data_dir, output_dir = flag_values.data_dir, flag_values.output_dir
     if not os.path.isdir(data_dir):
         raise VsaTfError(f"--data_dir={data_dir} is not a directory")

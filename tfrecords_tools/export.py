@@ -18,7 +18,7 @@ from absl import flags
 from tfrecords_tools.exporting.exported_directory import whole_directory
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
 _FORMATS = ("coco", "precomp", "csv")
@@ -39,9 +39,12 @@ def main(flag_values=flags.FLAGS):
     Raises:
         VsaTfError: for everything that the user can mend.
     """
-    for name in ("data_dir", "format", "output_dir"):
-        if not flag_values[name].value:
-            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
+    check_given(
+        flag_values,
+        data_dir="records written by tfrecords_tools.write",
+        format=" or ".join(_FORMATS),
+        output_dir="a directory that is empty or not there",
+    )
     output_dir, name = flag_values.output_dir, flag_values.format
     try:
         info = DatasetInfo.load(flag_values.data_dir)

@@ -8,7 +8,7 @@ import sys
 
 from absl import flags
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
 
@@ -45,8 +45,7 @@ def main(flag_values=flags.FLAGS):
         VsaTfError: when the records cannot be read, or `--check` finds problems.
     """
     data_dir = flag_values.data_dir
-    if not data_dir:
-        raise VsaTfError("Expected --data_dir. Received: none (see --help)")
+    check_given(flag_values, data_dir="records written by tfrecords_tools.write")
     if not os.path.isdir(data_dir):
         raise VsaTfError(f"--data_dir={data_dir} is not a directory")
     render = flag_values.render

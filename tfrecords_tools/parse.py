@@ -17,7 +17,7 @@ from absl import flags
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.sources.registry import DATASETS, check_paths, check_source, make_source
 from tfrecords_tools.write_parses import write_parses
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
 _SOURCE_FLAGS = ("images", "captions", "entities")
@@ -78,9 +78,7 @@ def main(flag_values=flags.FLAGS):
 
 def _check(flag_values):
     """Returns the source's arguments; raises before anything slow is done."""
-    for name in ("dataset", "output"):
-        if not flag_values[name].value:
-            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
+    check_given(flag_values, dataset=f"one of {', '.join(DATASETS)}", output="the CoNLL-U file")
     if flag_values.num_workers is not None and flag_values.num_workers < 1:
         raise VsaTfError(
             f"Expected --num_workers of at least 1. Received: {flag_values.num_workers}"

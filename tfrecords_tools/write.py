@@ -28,7 +28,7 @@ from tfrecords_tools.sources.registry import (
 )
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
 
@@ -201,9 +201,11 @@ def main(flag_values=flags.FLAGS):
 
 def _check(flag_values):
     """Returns the settings and the source's arguments; raises before anything slow is done."""
-    for name in ("dataset", "output_dir"):
-        if not flag_values[name].value:
-            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
+    check_given(
+        flag_values,
+        dataset=f"one of {', '.join(DATASETS)}",
+        output_dir="where the records are written",
+    )
     other = {"local": "beam_options", "beam": "num_workers"}[flag_values.runner]
     if flag_values[other].value is not None:
         raise VsaTfError(

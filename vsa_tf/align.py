@@ -21,7 +21,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.files import write_atomically
 from vsa_tf.inference.image_files import (
     define_strict_flag,
@@ -30,7 +30,12 @@ from vsa_tf.inference.image_files import (
     write_answers,
     write_answers_of_lines,
 )
-from vsa_tf.inference.model_source import define_model_flags, model_source
+from vsa_tf.inference.model_source import (
+    MODEL_FLAGS,
+    define_model_flags,
+    model_source,
+    names_a_model,
+)
 from vsa_tf.inference.signatures import AnswerSettings
 
 
@@ -54,13 +59,17 @@ def define_flags():
 
 def main(images):
     values = flags.FLAGS
+    given = [values.image] * bool(values.image) + images
+    of_lines = given == ["-"]
+    refuse_missing(
+        {
+            MODEL_FLAGS: (names_a_model(values), "the model"),
+            "--image": (given, "a photograph, or several after the flags"),
+            "--sentence": (of_lines or values.sentence, "the text to align"),
+        }
+    )
     source = model_source(values)
-    paths = image_files([values.image] * bool(values.image) + images)
-    of_lines = paths == ["-"]
-    if not values.sentence.strip() and not of_lines:
-        raise VsaTfError("--sentence is missing: the text to align")
-    if not paths:
-        raise VsaTfError("--image is missing: a photograph, or several after the flags")
+    paths = image_files(given, program.print_note)
     if values.output:
         if len(paths) > 1 or of_lines:
             received = "lines of standard input" if of_lines else len(paths)

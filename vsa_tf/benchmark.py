@@ -21,7 +21,7 @@ import time
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.files import write_json
 
 _SUITES = {
@@ -45,8 +45,7 @@ def define_flags():
 
 def main():
     values = flags.FLAGS
-    if not values.output:
-        raise VsaTfError("--output is missing: the file of the results")
+    check_given(values, output="the file of the results")
     if not pathlib.Path(values.output).parent.is_dir():
         raise VsaTfError(f"--output={values.output}: there is no such directory")
     if not importlib.util.find_spec("benchmarks.scoring"):

@@ -18,7 +18,7 @@ model that is loaded once.
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
@@ -26,7 +26,12 @@ from vsa_tf.inference.image_files import (
     write_answers,
     write_answers_of_lines,
 )
-from vsa_tf.inference.model_source import define_model_flags, model_source
+from vsa_tf.inference.model_source import (
+    MODEL_FLAGS,
+    define_model_flags,
+    model_source,
+    names_a_model,
+)
 from vsa_tf.inference.signatures import AnswerSettings
 
 # How an exported model writes captions was settled when it was exported.
@@ -84,12 +89,14 @@ def define_flags():
 
 def main(images):
     values = flags.FLAGS
+    refuse_missing(
+        {
+            MODEL_FLAGS: (names_a_model(values), "the model"),
+            "IMAGE": (images, "a photograph, or several, after the flags"),
+        }
+    )
     source = model_source(values)
-    if not images:
-        raise VsaTfError("Expected image files after the flags. Received: none")
-    paths = image_files(images)
-    if not paths:
-        raise VsaTfError(f"{images[0]} holds no image files")
+    paths = image_files(images, program.print_note)
     source.check("caption", "writes captions")
     settings = None
     if source.model_dir:

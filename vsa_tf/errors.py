@@ -36,3 +36,38 @@ class VsaTfError(ValueError):
 
 class InputError(VsaTfError):
     """A photograph or a text that a model cannot read; the message is the reason."""
+
+
+def check_given(values, **needed):
+    """Refuses flags of which some are missing, and names all of those at once.
+
+    Args:
+        values: the flags of a program.
+        **needed: what each flag is for, by its name.
+
+    Raises:
+        VsaTfError: a flag has no value, or a blank one.
+    """
+    refuse_missing({f"--{name}": (values[name].value, what) for name, what in needed.items()})
+
+
+def refuse_missing(needed):
+    """Raises VsaTfError that names all that has no value.
+
+    Args:
+        needed: dict of a name to `(value, what it is for)`.
+
+    Example:
+
+    >>> refuse_missing({"--data_dir": ("", "the records"), "--split": ("dev", "of them")})
+    Traceback (most recent call last):
+    ...
+    vsa_tf.errors.VsaTfError: data_dir is missing: the records
+    """
+    missing = [
+        f"{name} is missing: {what}"
+        for name, (value, what) in needed.items()
+        if not (value.strip() if isinstance(value, str) else value)
+    ]
+    if missing:
+        raise VsaTfError("; ".join(missing))

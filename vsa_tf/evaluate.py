@@ -14,7 +14,7 @@ ranks of an image's sentences among those of the 100 images most like it.
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import check_given
 from vsa_tf.evaluation.check_options import CHOICES, check_options
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 
@@ -142,8 +142,7 @@ def define_flags():
 
 def main():
     values = flags.FLAGS
-    if not values.model_dir:
-        raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
+    check_given(values, model_dir="a directory that vsa_tf.train has written")
     asked = {
         "options": EvaluationOptions(
             fold_size=values.fold_size, seed=values.seed, progress=_print_progress

@@ -16,7 +16,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.inference.signatures import AnswerSettings, check_export
 from vsa_tf.settings import Settings
 
@@ -80,9 +80,11 @@ def define_flags():
 
 def main():
     values = flags.FLAGS
-    for name in ("model_dir", "export_dir"):
-        if not values[name].value:
-            raise VsaTfError(f"--{name} is missing")
+    check_given(
+        values,
+        model_dir="a directory that vsa_tf.train has written",
+        export_dir="where the SavedModel is written",
+    )
     if pathlib.Path(values.export_dir).is_file():
         raise VsaTfError(f"--export_dir={values.export_dir} is a file, not a directory")
     answers = answer_settings(values, Settings.load(values.model_dir))

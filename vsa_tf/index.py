@@ -20,10 +20,15 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.file_reading import read_lines
 from vsa_tf.inference.image_files import define_strict_flag, image_files
-from vsa_tf.inference.model_source import define_model_flags, model_source, names_a_model
+from vsa_tf.inference.model_source import (
+    MODEL_FLAGS,
+    define_model_flags,
+    model_source,
+    names_a_model,
+)
 from vsa_tf.search_index.index_directory import DTYPES, IndexManifest
 
 
@@ -47,8 +52,12 @@ def define_flags():
 
 def main(images):
     values = flags.FLAGS
-    if not values.index_dir:
-        raise VsaTfError("--index_dir is missing: the directory of the index")
+    needed = {"--index_dir": (values.index_dir, "the directory of the index")}
+    adds = bool(values.images or images or values.sentences)
+    if adds or names_a_model(values) or not values.approximate:
+        needed[MODEL_FLAGS] = names_a_model(values), "the model"
+        needed["--images or --sentences"] = adds, "what is to be found"
+    refuse_missing(needed)
     if pathlib.Path(values.index_dir).is_file():
         raise VsaTfError(f"--index_dir={values.index_dir} is a file, not a directory")
     manifest = IndexManifest.load(values.index_dir)
@@ -83,15 +92,11 @@ def main(images):
 
 def _what_to_add(values, images):
     """Returns `(ModelSource, image files, sentences)`; the source is None if nothing is added."""
-    if not values.images and not images and not values.sentences:
-        if values.approximate and not names_a_model(values):
-            return None, [], []
-        raise VsaTfError("Expected --images or --sentences. Received: neither")
+    if not names_a_model(values):
+        return None, [], []
     source = model_source(values)
     source.check("embed_image", "embeds images and sentences")
-    paths = image_files([*values.images, *images])
-    if (values.images or images) and not paths:
-        raise VsaTfError(f"{[*values.images, *images][0]} holds no image files")
+    paths = image_files([*values.images, *images], program.print_note)
     return source, paths, read_sentences(values.sentences) if values.sentences else []
 
 

@@ -18,7 +18,7 @@ that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`.
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
@@ -27,7 +27,12 @@ from vsa_tf.inference.image_files import (
     write_answers,
     write_answers_of_lines,
 )
-from vsa_tf.inference.model_source import define_model_flags, model_source
+from vsa_tf.inference.model_source import (
+    MODEL_FLAGS,
+    define_model_flags,
+    model_source,
+    names_a_model,
+)
 
 
 def define_flags():
@@ -43,14 +48,18 @@ def define_flags():
 
 def main(images):
     values = flags.FLAGS
+    given = [values.image] * bool(values.image) + images
+    of_lines = given == ["-"]
+    has_phrase = all(phrase.strip() for phrase in values.phrase) if values.phrase else of_lines
+    refuse_missing(
+        {
+            MODEL_FLAGS: (names_a_model(values), "the model"),
+            "--image": (given, "a photograph, or several after the flags"),
+            "--phrase": (has_phrase, "the text to find"),
+        }
+    )
     source = model_source(values)
-    paths = image_files([values.image] * bool(values.image) + images)
-    of_lines = paths == ["-"]
-    is_missing = not values.phrase and not of_lines
-    if is_missing or not all(phrase.strip() for phrase in values.phrase):
-        raise VsaTfError("--phrase is missing: the text to find")
-    if not paths:
-        raise VsaTfError("--image is missing: a photograph, or several after the flags")
+    paths = image_files(given, program.print_note)
     if values.boxes and not source.model_dir:
         raise VsaTfError("--boxes goes with --model_dir: an exported model has its detector inside")
     boxes = read_boxes(values.boxes) if values.boxes else None

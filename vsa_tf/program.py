@@ -5,8 +5,10 @@ learnt and written. How far a long job is, warnings and advice are on standard e
 one line of an error.
 """
 
+import difflib
 import errno
 import os
+import pathlib
 import re
 import sys
 import warnings
@@ -27,10 +29,31 @@ _OF_PATHS = (
     errno.EEXIST,
 )
 
-
 _FLAGFILE = re.compile("--?flagfile(?:=(.*))?")
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
+# What other programs call what ours call otherwise.
+_SYNONYMS = {
+    "bs": ("batch_size",),
+    "data": ("data_dir", "dataset", "images"),
+    "encoder": ("image_encoder",),
+    "epochs": ("num_epochs",),
+    "file": ("image", "images", "captions"),
+    "gpus": ("distribution",),
+    "k": ("top_k",),
+    "lr": ("learning_rate",),
+    "model": ("model_dir", "saved_model"),
+    "out": ("output", "output_dir", "export_dir", "index_dir"),
+    "path": ("data_dir", "images", "model_dir"),
+    "text": ("sentence", "phrase", "query"),
+    "topk": ("top_k",),
+    "vocab_size": ("min_count", "num_wordpieces"),
+    "warmup": ("learning_rate_warmup_steps",),
+    "wd": ("weight_decay",),
+    "workers": ("num_workers",),
+}
+# In the package lie those of the checkout (vsa_tf/flags).
+_PACKAGE = pathlib.Path(__file__).resolve().parent
 
 
 def silent(line):
@@ -63,7 +86,7 @@ def run(main, usage, positional=None, help_sections=None):
             given the flags of a command line with `--help`; None: they are listed by name.
 
     A wrong, missing or contradictory flag, a path that cannot be read or written, and every
-    `VsaTfError`, is one line on standard error and exit 1; `--help` exits 0.
+    `VsaTfError`, is one line on standard error and exit 1; `--help` and `--version` exit 0.
     """
     # TensorFlow prints pages of information when it is imported later, and as errors that there
     # is no GPU and no AVX512; what goes wrong is raised.
@@ -83,6 +106,9 @@ def run(main, usage, positional=None, help_sections=None):
         else:
             _print_help(usage, flag_values)
         sys.exit(0)
+    if "--version" in sys.argv[1:]:
+        print(f"vsa_tf {sys.modules[__package__].__version__}")
+        sys.exit(0)
     try:
         arguments = flag_values(with_flagfiles(sys.argv))[1:]
         if positional:
@@ -94,7 +120,7 @@ def run(main, usage, positional=None, help_sections=None):
     except VsaTfError as error:
         sys.exit(f"error: {' '.join(error.of_flags.split())}")
     except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        sys.exit(f"error: {reason_of(error, flag_values)}")
     except OSError as error:
         if error.errno in _OF_PATHS and error.filename is not None:
             sys.exit(f"error: {error.filename}: {error.strerror}")
@@ -133,12 +159,56 @@ def with_flagfiles(arguments, including=()):
         if path in including:
             raise VsaTfError(f"--flagfile={path} includes itself")
         try:
-            lines = [line.strip() for line in read_lines(path)] if path else []
+            lines = [line.strip() for line in read_lines(flagfile_path(path))] if path else []
         except OSError as error:
             raise VsaTfError(f"--flagfile={path}: {error.strerror}") from error
         lines = [line for line in lines if line and not line.startswith(("#", "//"))]
         expanded += with_flagfiles(lines, (*including, path))
     return expanded
+
+
+def flagfile_path(path):
+    """Returns the path of a file of `flags`: as it is given where there is one, else the package's.
+
+    Args:
+        path: str, such as `flags/quickstart.flags`.
+    """
+    packaged = _PACKAGE / path
+    is_packaged = pathlib.PurePath(path).parts[:1] == ("flags",) and packaged.is_file()
+    return str(packaged) if is_packaged and not os.path.exists(path) else path
+
+
+def reason_of(error, flag_values):
+    """Returns what is wrong with flags, on one line; of an unknown one, which may be meant.
+
+    Args:
+        error: `flags.Error`.
+        flag_values: the flags that there are.
+    """
+    if not isinstance(error, flags.UnrecognizedFlagError):
+        return " ".join(str(error).split())
+    name = error.flagname
+    return f"Unknown flag --{name}{meant(name, flag_values, _SYNONYMS.get(name, ()), '--')}"
+
+
+def meant(name, names, first=(), prefix=""):
+    """Returns the question which of some names was meant, for the end of an error.
+
+    Args:
+        name: str, which is none of them.
+        names: iterable of str.
+        first: more of them, to be named before those that are spelt like it.
+        prefix: of each name.
+
+    Example:
+
+    >>> meant("num_epoch", ["seed", "num_epochs"], prefix="--")
+    '. Did you mean --num_epochs?'
+    """
+    names = list(names)
+    close = [*first, *difflib.get_close_matches(name, names, cutoff=0.7)]
+    found = dict.fromkeys(prefix + each for each in close if each in names)
+    return f". Did you mean {' or '.join(found)}?" if found else ". See --help"
 
 
 def _ignore_warnings(start):
@@ -163,8 +233,10 @@ def _print_sections(usage, flag_values, help_sections):
     arguments = [argument for argument in sys.argv if argument not in _HELP]
     try:
         flag_values(with_flagfiles(arguments), known_only=True)
-    except (flags.Error, VsaTfError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+    except VsaTfError as error:
+        sys.exit(f"error: {' '.join(error.of_flags.split())}")
+    except flags.Error as error:
+        sys.exit(f"error: {reason_of(error, flag_values)}")
     print(usage)
     for title, entries in help_sections():
         print(f"{title}\n")

@@ -14,7 +14,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.reporting.report_folder import ReportOptions, check_report
 
 
@@ -62,10 +62,11 @@ def define_flags():
 
 def main():
     values = flags.FLAGS
-    if not values.model_dir:
-        raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
-    if not values.output_dir:
-        raise VsaTfError("--output_dir is missing: where the pages are written")
+    check_given(
+        values,
+        model_dir="a directory that vsa_tf.train has written",
+        output_dir="where the pages are written",
+    )
     if values.projector_dir and pathlib.Path(values.projector_dir).is_file():
         raise VsaTfError(f"--projector_dir={values.projector_dir} is a file")
     options = ReportOptions(

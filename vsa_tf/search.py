@@ -20,7 +20,7 @@ from absl import flags
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.inference.image_files import input_lines
 from vsa_tf.inference.model_source import (
     ModelSource,
@@ -47,10 +47,9 @@ def define_flags():
 
 def main():
     values = flags.FLAGS
-    if not values.index_dir:
-        raise VsaTfError("--index_dir is missing: a directory of vsa_tf.index")
-    if not values.query.strip():
-        raise VsaTfError("--query is missing: a text, or the path of an image")
+    check_given(
+        values, index_dir="a directory of vsa_tf.index", query="a text, or the path of an image"
+    )
     manifest = IndexManifest.load(values.index_dir)
     if manifest is None:
         raise VsaTfError(f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one")

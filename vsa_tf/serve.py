@@ -22,7 +22,7 @@ import socket
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.request_limits import RequestLimits
 
@@ -198,8 +198,12 @@ def _model_configs(values):
     single = [name for name in ("model_name", "model_base_path") if values[name].value]
     if values.model_config_file and single:
         raise VsaTfError(f"--model_config_file and --{single[0]} exclude each other")
-    if not values.model_config_file and len(single) < 2:
-        raise VsaTfError("Expected --model_name and --model_base_path, or --model_config_file")
+    if not values.model_config_file:
+        check_given(
+            values,
+            model_name="the model's name in requests (several models: --model_config_file)",
+            model_base_path="the directory of its version folders",
+        )
     from vsa_tf.server.model_config import read_model_config_file
 
     try:

@@ -9,7 +9,7 @@ import math
 import os
 import pathlib
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.models.model_table import MODELS
@@ -366,10 +366,12 @@ def check(settings):
         VsaTfError: says which flags and what to do.
     """
     training, data = settings.training, settings.data
-    if not training.model_dir:
-        raise VsaTfError("--model_dir is missing: where checkpoints and metrics are written")
-    if not data.data_dir:
-        raise VsaTfError("--data_dir is missing: records written by tfrecords_tools.write")
+    refuse_missing(
+        {
+            "--model_dir": (training.model_dir, "where checkpoints and metrics are written"),
+            "--data_dir": (data.data_dir, "records written by tfrecords_tools.write"),
+        }
+    )
     if data.dataset != "shape_scenes" and not pathlib.Path(data.data_dir).is_dir():
         raise VsaTfError(f"--data_dir={data.data_dir} is not a directory")
     start = pathlib.Path(training.start_from)

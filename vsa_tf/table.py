@@ -18,7 +18,7 @@ import sys
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.file_reading import read_lines
 from vsa_tf.files import read_sealed, write_json
 
@@ -56,9 +56,12 @@ def main(more_flags):
     others = [argument for argument in more_flags if not argument.startswith("-")]
     if others:
         raise VsaTfError(f"Expected only flags. Received: {' '.join(others)}")
-    for name in ("rows", "data_dir", "model_dir"):
-        if not values[name].value:
-            raise VsaTfError(f"Expected --{name}. Received: none (see --help)")
+    check_given(
+        values,
+        rows="a file of rows, NAME | FLAGS a line",
+        data_dir="records written by tfrecords_tools.write",
+        model_dir="where the rows' model directories are written",
+    )
     rows = read_rows(values.rows)
     model_dir = pathlib.Path(values.model_dir)
     table = []
@@ -73,7 +76,7 @@ def main(more_flags):
 def read_rows(path):
     """Returns the `Row`s of a file. Raises VsaTfError for a line that is none."""
     try:
-        lines = list(read_lines(path))
+        lines = list(read_lines(program.flagfile_path(path)))
     except OSError as error:
         raise VsaTfError(f"--rows={path}: {error.strerror}") from error
     rows = []

@@ -25,7 +25,22 @@ def test_a_directory_is_the_images_below_it_by_name(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     expected = [str(tmp_path / name) for name in ("a.png", "b.JPG", "c/d.webp")]
-    assert image_files([tmp_path]) == expected
+    told = []
+    assert image_files([tmp_path], told.append) == expected
+    # Hidden ones are meant for nobody.
+    (line,) = told
+    assert line.startswith(f"1 file not taken, by the ending of the name: {tmp_path}/notes.txt (")
+
+
+def test_files_that_are_not_taken_are_counted_and_five_of_them_named(tmp_path):
+    for number in range(7):
+        (tmp_path / f"{number}.cr2").write_bytes(b"")
+    with pytest.raises(VsaTfError, match="holds no image files; 7 files not taken.*4.cr2, ... "):
+        image_files([tmp_path])
+    (tmp_path / "a.jpg").write_bytes(b"")
+    told = []
+    image_files([tmp_path], told.append)
+    assert "/4.cr2, ..." in told[0] and "5.cr2" not in told[0]
 
 
 def test_files_are_taken_as_they_are_and_once(tmp_path):

@@ -146,9 +146,12 @@ def check_source(dataset, **arguments):
     kind = DATASETS[-1] if dataset.removeprefix(_TFDS) not in ("", dataset) else dataset
     if kind not in DATASETS:
         raise ValueError(f"Expected --dataset of {', '.join(DATASETS)}. Received: {dataset!r}")
-    for flag, what in _REQUIRED[kind].items():
-        if not arguments.get(flag):
-            raise ValueError(f"Expected --{flag} for --dataset={dataset}: {what}. Received: none")
+    needed = {flag: what for flag, what in _REQUIRED[kind].items() if not arguments.get(flag)}
+    if needed:
+        raise ValueError(
+            f"Expected {' and '.join(f'--{flag}' for flag in needed)} for --dataset={dataset}: "
+            f"{'; '.join(needed.values())}. Received: none"
+        )
     for flag, value in arguments.items():
         if value and flag not in (*_REQUIRED[kind], *_OPTIONAL.get(kind, ())):
             raise ValueError(

@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import numbers
 import os
-import pathlib
 import reprlib
 import sys
 
@@ -19,24 +18,35 @@ from vsa_tf.inference.photographs import batches, read_photograph
 from vsa_tf.program import print_note, silent
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".avif", ".heic", ".heif")
+_OTHERS_NAMED = 5
 # A model does not fill the cores by itself: decoding and suppression run on one.
 _BATCHES_AT_A_TIME = min(4, len(os.sched_getaffinity(0)))
 
 
-def image_files(paths):
+def image_files(paths, say=silent):
     """Lists image files.
 
     Args:
         paths: files, taken as they are, and directories, of which every file below counts whose
             name ends as an image's does; hidden ones do not.
+        say: called with a line about the files of directories that do not count.
 
     Returns:
         A list of str: in the order of `paths`, and by name within a directory; each once.
+
+    Raises:
+        VsaTfError: there are paths, and no image file.
     """
-    files = {}
-    for path in paths:
-        found = _below(path) if pathlib.Path(path).is_dir() else [str(path)]
-        files.update(dict.fromkeys(found))
+    files, others = {}, {}
+    for path in map(str, paths):
+        for name in _below(path) if os.path.isdir(path) else [path]:
+            is_taken = name == path or name.lower().endswith(_SUFFIXES)
+            (files if is_taken else others)[name] = None
+    told = _told(list(others)) if others else ""
+    if paths and not files:
+        raise VsaTfError(f"{paths[0]} holds no image files" + (f"; {told}" if told else ""))
+    if told:
+        say(told)
     return list(files)
 
 
@@ -44,8 +54,17 @@ def _below(directory):
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.lower().endswith(_SUFFIXES) and not name.startswith("."):
+            if not name.startswith("."):
                 yield os.path.join(folder, name)
+
+
+def _told(others):
+    count = f"{len(others)} file{'s' * (len(others) > 1)}"
+    more = ", ..." if len(others) > _OTHERS_NAMED else ""
+    return (
+        f"{count} not taken, by the ending of the name: {', '.join(others[:_OTHERS_NAMED])}{more} "
+        f"(images end in {' '.join(_SUFFIXES)})"
+    )
 
 
 def answered_images(paths, ask, batches_at_a_time=None):

@@ -14,6 +14,8 @@ from vsa_tf.settings import Settings
 # HOST:PORT; an address of IPv6 stands in brackets.
 SERVER_ADDRESS = r"(?:[^\s/:]+|\[[^\s/]+\]):\d{1,5}"
 _WAYS = ("model_dir", "saved_model", "server")
+# What a command line without any of them lacks.
+MODEL_FLAGS = "--model_dir, --saved_model or --server"
 _HELP = {
     "model_dir": "Directory that vsa_tf.train has written.",
     "image_encoder": "With --model_dir: the encoder of the model's records, SavedModel directory "
