@@ -1,11 +1,16 @@
 """Shards written by the workers of Apache Beam, an extra: of this machine or of many."""
 
+import contextlib
+import io
 import os
 import pickle
 import re
+import shlex
 import threading
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from tfrecords_tools.worker_pool import WorkerPool
@@ -13,6 +18,8 @@ from tfrecords_tools.worker_pool import WorkerPool
 # Between looks at what is written.
 _INTERVAL_SECONDS = 1.0
 _GO_ON = "Run the same command again to go on"
+# Beam's default, DirectRunner, looks for a program on the network first.
+_DEFAULT_RUNNER = "FnApiRunner"
 
 
 class BeamPool:
@@ -151,3 +158,55 @@ def _reason(error):
     lines = str(error).strip().splitlines() or [type(error).__name__]
     reason = re.sub(r" \[while running .*\]$", "", lines[-1].strip()).rstrip(".")
     return f"{reason}." if reason.endswith(_GO_ON) else f"{reason}. {_GO_ON}."
+
+
+def beam_options(text):
+    """Reads what any Beam program takes on its command line.
+
+    Args:
+        text: options separated by spaces, `--runner=FlinkRunner --flink_master=HOST:8081`, with
+            quotes as in a shell. By default the runner is Beam's own on this machine, FnApiRunner,
+            which needs nothing that is not installed.
+
+    Returns:
+        The `PipelineOptions`.
+
+    Raises:
+        ValueError: naming what Beam does not know or cannot read.
+    """
+    try:
+        arguments = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected --beam_options as in a shell ({error}). Received: {text}"
+        ) from error
+    unknown = _unknown(arguments)
+    options = PipelineOptions([f"--runner={_DEFAULT_RUNNER}", *arguments])
+    try:
+        runner = beam.Pipeline(options=options).runner
+    except ImportError as error:  # of an extra of Beam's own
+        raise ValueError(
+            f"Expected --beam_options of a runner that is installed. Received: {text} ({error})"
+        ) from error
+    # Servers of jobs know options of their own, which they check.
+    if unknown and not isinstance(runner, PortableRunner):
+        raise ValueError(
+            f"Expected --beam_options that {type(runner).__name__} knows. "
+            f"Received: {' '.join(unknown)}"
+        )
+    return options
+
+
+def _unknown(arguments):
+    """Returns the arguments that are no options of Beam."""
+    parsers = []
+    PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            return parsers[0].parse_known_args(arguments)[1]
+    except SystemExit:
+        reason = printed.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(
+            f"Expected --beam_options that Beam can read. Received: {reason}"
+        ) from None

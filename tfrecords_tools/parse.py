@@ -14,9 +14,9 @@ import os
 
 from absl import flags
 
+from tfrecords_tools.conllu import write_parses
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.sources.registry import DATASETS, check_paths, check_source, make_source
-from tfrecords_tools.write_parses import write_parses
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 

@@ -255,8 +255,7 @@ def _check(flag_values):
 def _beam_pool(flag_values):
     """Returns a function that makes the pool; raises before anything slow is done."""
     try:
-        from tfrecords_tools.beam_options import beam_options
-        from tfrecords_tools.beam_pool import BeamPool
+        from tfrecords_tools.beam_pool import BeamPool, beam_options
     except ImportError as error:
         raise VsaTfError(
             '--runner=beam needs Apache Beam, which is not installed: pip install "vsa_tf[beam]"'

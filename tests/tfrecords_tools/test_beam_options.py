@@ -4,7 +4,7 @@ pytest.importorskip("apache_beam", reason="Apache Beam is an extra")
 
 from apache_beam.options.pipeline_options import DirectOptions, PortableOptions, StandardOptions
 
-from tfrecords_tools.beam_options import beam_options
+from tfrecords_tools.beam_pool import beam_options
 
 
 def test_options_of_the_local_runner_are_read():
@@ -24,7 +24,7 @@ def test_a_runner_that_needs_an_extra_of_beam_is_refused(monkeypatch):
     def pipeline(options):
         raise ImportError("please install apache_beam[gcp]")
 
-    monkeypatch.setattr("tfrecords_tools.beam_options.beam.Pipeline", pipeline)
+    monkeypatch.setattr("tfrecords_tools.beam_pool.beam.Pipeline", pipeline)
     with pytest.raises(ValueError, match=r"installed. Received: --runner=DataflowRunner .*\[gcp\]"):
         beam_options("--runner=DataflowRunner")
 

@@ -19,7 +19,7 @@ run = functools.partial(run_program, write_program)
 
 
 def test_without_beam_the_extra_is_named(monkeypatch, tmp_path):
-    for name in ("tfrecords_tools.beam_options", "tfrecords_tools.beam_pool"):
+    for name in ("tfrecords_tools.beam_pool", "tfrecords_tools.beam_pool"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(VsaTfError, match=r"pip install \"vsa_tf\[beam\]\""):
@@ -37,8 +37,7 @@ class TestWithBeam:
         return Flickr8k(**write_directories(tmp_path / "flickr8k", files()))
 
     def write(self, *arguments, options="", **keywords):
-        from tfrecords_tools.beam_options import beam_options
-        from tfrecords_tools.beam_pool import BeamPool
+        from tfrecords_tools.beam_pool import BeamPool, beam_options
 
         make_pool = functools.partial(BeamPool, beam_options(options))
         return write(*arguments, make_pool=make_pool, **keywords)

@@ -3,9 +3,8 @@ import io
 import pytest
 from given_pipeline import chain_pipeline, spacy
 
-from tfrecords_tools.conllu import ConlluFile
+from tfrecords_tools.conllu import ConlluFile, write_parses
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.write_parses import write_parses
 
 CAPTIONS = [
     ("a.jpg#0", "Dogs run fast"),
