@@ -100,6 +100,13 @@ def test_help_answers_without_tensorflow(run, program):
         ("localize", [*MODEL, "--image=a.jpg"], "--phrase is missing"),
         ("localize", [*MODEL, "--phrase=dog"], "--image is missing"),
         ("localize", [*MODEL, "--phrase=dog", "--boxes=boxes.json", "a.jpg"], "box 0 of --boxes"),
+        ("localize", [*MODEL, "--phrase=dog", "--output=p.png", "a.jpg", "b.jpg"], "Received: 2"),
+        (
+            "localize",
+            [*MODEL, "--phrase=dog", "--phrase=cat", "--output=p.png", "a.jpg"],
+            "--output draws one --phrase. Received: 2",
+        ),
+        ("localize", [*MODEL, "--phrase=dog", "--output=nowhere/p.png", "a.jpg"], "no such dir"),
         (
             "localize",
             ["--saved_model=exported", "--phrase=dog", "--boxes=boxes.json", "a.jpg"],

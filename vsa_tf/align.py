@@ -15,20 +15,18 @@ With `-` in the place of the files, lines of standard input are answered as they
 that is loaded once: `IMAGE`, or `IMAGE<TAB>SENTENCE`.
 """
 
-import io
-import pathlib
-
 from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, refuse_missing
-from vsa_tf.files import write_atomically
 from vsa_tf.inference.image_files import (
+    check_output,
     define_strict_flag,
     image_files,
     input_lines,
     write_answers,
     write_answers_of_lines,
+    write_picture,
 )
 from vsa_tf.inference.model_source import (
     MODEL_FLAGS,
@@ -71,11 +69,7 @@ def main(images):
     source = model_source(values)
     paths = image_files(given, program.print_note)
     if values.output:
-        if len(paths) > 1 or of_lines:
-            received = "lines of standard input" if of_lines else len(paths)
-            raise VsaTfError(f"--output draws a single image. Received: {received}")
-        if not pathlib.Path(values.output).parent.is_dir():
-            raise VsaTfError(f"--output={values.output}: there is no such directory")
+        check_output(values.output, paths)
     if values.smoothness is not None and not source.model_dir:
         raise VsaTfError(
             "--smoothness goes with --model_dir: an exported model aligns as vsa_tf.export was told"
@@ -89,9 +83,7 @@ def main(images):
     def ask(images, sentences=(values.sentence,)):
         found = model.align(images, sentences[0])
         if values.output:
-            picture = io.BytesIO()
-            found[0].picture().save(picture, "PNG")
-            write_atomically(values.output, picture.getbuffer())
+            write_picture(values.output, found[0].picture())
         return [[alignment.to_dict()] for alignment in found]
 
     if of_lines:

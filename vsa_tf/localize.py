@@ -1,6 +1,7 @@
 """Finds what a phrase says in photographs.
 
-    python -m vsa_tf.localize --saved_model=DIR --image=IMAGE --phrase=TEXT
+    python -m vsa_tf.localize --saved_model=DIR --image=IMAGE --phrase=TEXT \\
+        [--output=PICTURE.png --top_k=3]
     python -m vsa_tf.localize --server=HOST:PORT --model_name=NAME --phrase=TEXT IMAGE...
     python -m vsa_tf.localize --model_dir=DIR --image_encoder=ENCODER --detector=DETECTOR \\
         [--boxes=FILE] ...
@@ -20,12 +21,14 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
+    check_output,
     define_strict_flag,
     image_files,
     input_lines,
     read_boxes,
     write_answers,
     write_answers_of_lines,
+    write_picture,
 )
 from vsa_tf.inference.model_source import (
     MODEL_FLAGS,
@@ -44,6 +47,12 @@ def define_flags():
     )
     flags.DEFINE_multi_string("phrase", [], "The phrase; repeatable.")
     flags.DEFINE_string("boxes", "", "With --model_dir: JSON file of boxes of your own.")
+    flags.DEFINE_string(
+        "output", "", "PNG file to draw the best boxes into, of one phrase in a single image."
+    )
+    flags.DEFINE_integer(
+        "top_k", None, "Best boxes that are printed [all] and drawn [1].", lower_bound=1
+    )
 
 
 def main(images):
@@ -62,6 +71,10 @@ def main(images):
     paths = image_files(given, program.print_note)
     if values.boxes and not source.model_dir:
         raise VsaTfError("--boxes goes with --model_dir: an exported model has its detector inside")
+    if values.output:
+        check_output(values.output, paths)
+        if len(values.phrase) != 1:
+            raise VsaTfError(f"--output draws one --phrase. Received: {len(values.phrase)}")
     boxes = read_boxes(values.boxes) if values.boxes else None
     source.check("localize", "finds phrases")
     from vsa_tf.inference.model import Model
@@ -70,7 +83,11 @@ def main(images):
 
     def ask(images, phrases=values.phrase):
         of_phrases = [model.localize(images, phrase, boxes) for phrase in phrases]
-        return [[found.to_dict() for found in of_image] for of_image in zip(*of_phrases)]
+        if values.output:
+            write_picture(values.output, of_phrases[0][0].picture(values.top_k or 1))
+        return [
+            [found.to_dict(values.top_k) for found in of_image] for of_image in zip(*of_phrases)
+        ]
 
     if of_lines:
         write_answers_of_lines(input_lines(), ask, values.phrase, "Expected IMAGE<TAB>PHRASE")

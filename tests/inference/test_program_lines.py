@@ -72,6 +72,13 @@ def test_localize_prints_a_line_for_each_image_and_phrase(run, folder, paths, tm
         for path, of_image in zip(paths, found)
         for of_phrase in of_image
     ]
+    picture = tmp_path / "picture.png"
+    best = "--phrase=a dog", "--top_k=2", f"--output={picture}"
+    (line,), _ = run("localize", flags[0], *best, paths[1])
+    (found,) = model.localize([paths[1]], "a dog")
+    assert line["boxes"] == found.to_dict()["boxes"][:2]
+    drawn = np.asarray(Image.open(picture))
+    np.testing.assert_array_equal(drawn, np.asarray(found.picture(top_k=2)))
     boxes = [[0, 0, 0.5, 0.5], [0.25, 0.25, 1, 1]]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     lines, _ = run("localize", *flags, f"--boxes={tmp_path / 'boxes.json'}", paths[0])

@@ -19,6 +19,15 @@ def count(picture, color):
     return int((np.asarray(picture) == color).all(axis=-1).sum())
 
 
+@pytest.mark.parametrize(("own", "drawn"), [(100, 480), (900, 900), (3000, 1280)])
+def test_photograph_keeps_its_size_within_bounds(own, drawn):
+    image = np.zeros((own // 2, own, 3), np.uint8)
+    picture = np.asarray(alignment_picture(image, [], []))
+    assert picture.shape[1] == drawn
+    assert (picture[: drawn // 2] == 0).all()
+    assert alignment_picture(image, [], [], width=300).width == 300
+
+
 def test_photograph_is_enlarged_to_the_width():
     picture = alignment_picture(GREY_IMAGE, WORDS, [])
     assert picture.mode == "RGB" and picture.width == 480
@@ -101,7 +110,7 @@ def test_any_box_can_be_drawn(box):
 )
 def test_any_shape_of_image_can_be_drawn(image):
     picture = alignment_picture(image, WORDS, [snippet((0.1, 0.1, 0.9, 0.5))])
-    assert picture.width == 480 and picture.height < 4 * 480 + 200
+    assert picture.width in (480, 500) and picture.height < 4 * 480 + 200
 
 
 def test_the_same_arguments_give_the_same_picture():

@@ -9,8 +9,8 @@ from tfrecords_tools.sources.caption_tables import COLUMNS
 def export_csv(info, splits, folder, report):
     """Writes `captions.csv`, rows path,caption,split, and the images into `images`.
 
-    `tfrecords_tools.write --dataset=csv` reads them back. Paths are relative to `images`; of
-    records without images they are the names that the data set gave.
+    `tfrecords_tools.write --dataset=csv` reads them back. Paths are relative to `images`, in the
+    folders that the data set has; of records without images they are the names that it gave.
 
     Args:
         info: the `DatasetInfo` of the records.
@@ -31,11 +31,10 @@ def export_csv(info, splits, folder, report):
         table.writerow(COLUMNS)
         for split in splits:
             for record in read_records(info, split):
+                # A table names its images by their paths.
+                path = record.source_id if info.dataset == "csv" else record.filename
                 if info.images_stored:
-                    path = images.add(record)
-                else:
-                    # A table names its images by their paths.
-                    path = record.source_id if info.dataset == "csv" else record.filename
+                    path = images.add(record, path)
                 table.writerows((path, caption, split) for caption in record.captions)
                 num_objects += len(record.objects)
                 num_relations += sum(map(len, record.dependencies))

@@ -66,22 +66,25 @@ class ImageFolder:
         self._path = pathlib.Path(path)
         self._num_images = 0
 
-    def add(self, record):
+    def add(self, record, path=None):
         """Writes the image of a record, byte for byte.
 
         Args:
             record: a `ParsedRecord` with an image, which is a JPEG whatever its file name says.
+            path: what the file is to be called, with its folders; None: the record's file name,
+                as one name.
 
         Returns:
-            The file's name: the record's, made unique and ending as a JPEG's.
+            The file's name: the given one, made unique and ending as a JPEG's.
 
         Raises:
             OSError: when it cannot be written.
         """
-        self._path.mkdir(exist_ok=True)
         self._num_images += 1
-        name = " ".join(_UNSAFE.sub("_", record.filename).split())
-        path = pathlib.PurePosixPath(name.strip(". "))
+        *folders, name = [record.filename] if path is None else path.split("/")
+        folder = pathlib.PurePosixPath(*filter(None, map(_safe, folders)))
+        (self._path / folder).mkdir(parents=True, exist_ok=True)
+        path = pathlib.PurePosixPath(_safe(name))
         stem, ending = path.stem.strip(". "), path.suffix
         if not _JPEG.fullmatch(ending):
             ending = ".jpg"
@@ -89,11 +92,15 @@ class ImageFolder:
         # The folder knows the names that are taken: nothing is kept for each image. Where many
         # have one name, the number of the image is free at once.
         for number in itertools.chain([""], itertools.count(self._num_images)):
-            name = f"{stem}{number and f'-{number}'}{ending}"
+            name = str(folder / f"{stem}{number and f'-{number}'}{ending}")
             with contextlib.suppress(FileExistsError):
                 with open(self._path / name, "xb") as file:
                     file.write(record.encoded_image)
                 return name
+
+
+def _safe(name):
+    return " ".join(_UNSAFE.sub("_", name).split()).strip(". ")
 
 
 def left_out(info, splits, *, images_carried=True, features_carried=False, **counts):

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import io
 import numbers
 import os
 import reprlib
@@ -13,7 +14,7 @@ from absl import flags
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.file_reading import read_json
-from vsa_tf.files import json_text
+from vsa_tf.files import json_text, write_atomically
 from vsa_tf.inference.photographs import batches, read_photograph
 from vsa_tf.program import print_note, silent
 
@@ -204,6 +205,30 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
             print(json_text({"image": path, **answer}), file=output, flush=True)
     if num_failed:
         raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
+
+
+def check_output(path, paths):
+    """Refuses a picture that cannot be drawn, before the model is loaded.
+
+    Args:
+        path: of the picture.
+        paths: the image files that are asked about.
+
+    Raises:
+        VsaTfError: they are several or lines of standard input, or there is no such directory.
+    """
+    if len(paths) > 1 or paths == ["-"]:
+        received = len(paths) if len(paths) > 1 else "lines of standard input"
+        raise VsaTfError(f"--output draws a single image. Received: {received}")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise VsaTfError(f"--output={path}: there is no such directory")
+
+
+def write_picture(path, picture):
+    """Writes a `PIL.Image.Image` as a PNG file, whole or not at all."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    write_atomically(path, content.getbuffer())
 
 
 def read_boxes(path):

@@ -90,8 +90,8 @@ class Alignment(_Shown):
             "words": [part.to_dict() for part in self.words],
         }
 
-    def picture(self, width=480):
-        """Draws the sentence's words in the colours of their boxes, a `PIL.Image.Image`."""
+    def picture(self, width=None):
+        """Draws the sentence's words in the colours of their boxes, as `alignment_picture`."""
         words = [word.text for word in self.words]
         return _picture(self.photograph, words, self.snippets, width)
 
@@ -135,12 +135,13 @@ class Localization(_Shown):
             del ranked[np.flatnonzero(frames)[0]]
         return cls(phrase, ranked, photograph)
 
-    def to_dict(self):
-        """Returns the JSON line of `vsa_tf.localize`, a dict."""
-        return {"phrase": self.phrase, "boxes": [ranked.to_dict() for ranked in self.boxes]}
+    def to_dict(self, top_k=None):
+        """Returns the JSON line of `vsa_tf.localize`, a dict; of the best `top_k` boxes, or all."""
+        boxes = [ranked.to_dict() for ranked in self.boxes[:top_k]]
+        return {"phrase": self.phrase, "boxes": boxes}
 
-    def picture(self, top_k=1, width=480):
-        """Draws the best `top_k` boxes, a `PIL.Image.Image`."""
+    def picture(self, top_k=1, width=None):
+        """Draws the best `top_k` boxes, a `PIL.Image.Image` as `alignment_picture` returns it."""
         shown = self.boxes[:top_k]
         words = [self.phrase, *(f"{rank}." for rank in range(2, len(shown) + 1))]
         parts = [
@@ -223,7 +224,7 @@ class Captions(_Shown):
             return {"captions": [caption.to_dict() for caption in self.captions]}
         return {"regions": [region.to_dict() for region in self.regions]}
 
-    def picture(self, width=480):
+    def picture(self, width=None):
         """Draws the photograph above its best caption, or its regions', a `PIL.Image.Image`."""
         if self.regions is None:
             words = self.captions[0].tokens if self.captions else []

@@ -20,6 +20,9 @@ SNIPPET_COLORS = (
     (68, 119, 170),
 )
 
+# Narrower photographs are enlarged, so that the text below is read; wider ones are reduced.
+OWN_WIDTHS = (480, 1280)
+
 _INK = (40, 40, 40)
 _GREY = (140, 140, 140)
 _PAPER = (255, 255, 255)
@@ -29,7 +32,14 @@ WHOLE_FRAME_SHARE = 0.98
 
 
 def alignment_picture(
-    image, words, snippets, title=None, width=480, show_scores=False, truth_boxes=(), font_file=None
+    image,
+    words,
+    snippets,
+    title=None,
+    width=None,
+    show_scores=False,
+    truth_boxes=(),
+    font_file=None,
 ):
     """Draws the boxes of a sentence's snippets, and the sentence below in the boxes' colours.
 
@@ -41,7 +51,8 @@ def alignment_picture(
             returns. Snippets on one box share a colour. Words in no snippet, and those of the
             whole frame, are grey.
         title: a line above the picture, or None.
-        width: width of the result in pixels; the photograph is enlarged or reduced to it.
+        width: width of the result in pixels, to which the photograph is enlarged or reduced; None:
+            its own, within `OWN_WIDTHS`.
         show_scores: write the scores into the boxes' labels.
         truth_boxes: boxes `[n, 4]` drawn dashed in black and white, for instance annotated ones.
         font_file: a TrueType file for other scripts; None is Pillow's own font, which knows the
@@ -54,7 +65,8 @@ def alignment_picture(
         ValueError: if the image is not one, or a snippet does not fit the sentence.
     """
     photograph = _photograph(image, width)
-    size = max(12, round(width / 27))
+    width = photograph.width
+    size = min(max(12, round(width / 27)), 32)
     font, small = _font(font_file, size), _font(font_file, max(10, round(size * 0.8)))
     words = [_drawable(str(word), font) for word in words]
     colors = _snippet_colors(words, snippets)
@@ -136,7 +148,7 @@ def contact_sheet(pictures, columns=3, gap=12):
 
 
 def _photograph(image, width):
-    if width < 40:
+    if width is not None and width < 40:
         raise ValueError(f"Expected a width of at least 40 pixels. Received: width={width}")
     if not isinstance(image, Image.Image):
         image = np.asarray(image)
@@ -151,6 +163,8 @@ def _photograph(image, width):
             )
         image = Image.fromarray(image)
     image = image.convert("RGB")
+    if width is None:
+        width = min(max(image.width, OWN_WIDTHS[0]), OWN_WIDTHS[1])
     height = min(max(1, round(image.height * width / image.width)), 4 * width)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -306,11 +320,5 @@ def _wrapped(words, colors, font, width):
 def _draw_lines(draw, lines, left, top, line_height, font):
     for number, line in enumerate(lines):
         for x, word, color in line:
-            draw.text(
-                (left + x, top + number * line_height),
-                word,
-                font=font,
-                fill=color,
-                stroke_width=0 if color in (_GREY, _INK) else 0.4,
-                stroke_fill=color,
-            )
+            # Between pixels letters would be blurred.
+            draw.text((left + round(x), top + number * line_height), word, font=font, fill=color)

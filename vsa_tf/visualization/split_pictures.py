@@ -13,6 +13,8 @@ from vsa_tf.visualization.alignment_picture import alignment_picture, contact_sh
 _NUM_RETRIEVED = 4
 _WIDTH = 240
 _FRAME = 6
+# Of those that lie in events and run directories by the dozen.
+_ALIGNED_WIDTH = 480
 # Heights of taller photographs are shown as so many widths.
 _TALLEST = 4
 # Okabe and Ito's bluish green: told from a photograph by all kinds of colour vision.
@@ -85,6 +87,7 @@ def aligned_pictures(embedded, data, count):
             records.read_image(image),
             data.fragment_names(sentence),
             snippets(assignment, scores, boxes),
+            width=_ALIGNED_WIDTH,
         )
         pictures[name] = (records.captions[sentence], np.asarray(picture))
     return pictures
@@ -113,7 +116,11 @@ def localized_pictures(found_boxes, records, count):
             box = tuple(found_boxes[phrase].tolist())
             snippets = [Snippet(box, 0, 0, len(words) - 1, 0.0)]
         picture = alignment_picture(
-            records.read_image(image), words, snippets, truth_boxes=[records.phrase_boxes[phrase]]
+            records.read_image(image),
+            words,
+            snippets,
+            width=_ALIGNED_WIDTH,
+            truth_boxes=[records.phrase_boxes[phrase]],
         )
         name = f"{records.filenames[image]}#{phrase}"
         pictures[name] = records.captions[phrase], np.asarray(picture)

@@ -37,10 +37,11 @@ def test_captions_splits_pixels_and_features_come_back(tmp_path):
             assert after.captions == before.captions
             assert after.encoded_image == before.encoded_image
             np.testing.assert_array_equal(after.region_features, before.region_features)
-    assert sorted(path.name for path in (folder / "images").iterdir()) == [
-        "b.jpg",
-        "x_a.jpg",
-        "y_a.jpg",
+    written = (folder / "images").rglob("*.jpg")
+    assert sorted(str(path.relative_to(folder / "images")) for path in written) == [
+        "x/a.jpg",
+        "y/a.jpg",
+        "y/b.jpg",
     ]
 
 

@@ -91,6 +91,22 @@ def test_files_have_safe_names_that_end_as_jpegs(tmp_path, filename, expected):
     assert (tmp_path / "images" / expected).read_bytes() == b"x"
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("x/y/dog.png", "x/y/dog.jpg"),
+        ("/x//dog.jpg", "x/dog.jpg"),
+        ("../../dog.jpg", "dog.jpg"),
+        ("a\\b/c\nd/", "a_b/c_d/image.jpg"),
+    ],
+)
+def test_folders_are_kept_within_the_folder(tmp_path, path, expected):
+    record = types.SimpleNamespace(filename="x", encoded_image=b"x")
+    assert ImageFolder(tmp_path / "images").add(record, path) == expected
+    assert [item.name for item in tmp_path.iterdir()] == ["images"]
+    assert (tmp_path / "images" / expected).read_bytes() == b"x"
+
+
 def test_long_names_are_cut_between_characters(tmp_path):
     # Three bytes each: 66 of them are the most of 200 bytes.
     assert add_image(ImageFolder(tmp_path), "犬" * 100 + ".jpg") == "犬" * 66 + ".jpg"
