@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from absl import flags
 
 from tests.data import small_records
 from vsa_tf.errors import VsaTfError
@@ -20,8 +21,8 @@ from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.files import read_sealed
-from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
+from vsa_tf.settings import Settings
+from vsa_tf.settings_flags import define_flags, settings_from_flags
 from vsa_tf.training.train_model import train_model
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -91,6 +92,7 @@ def runs(tmp_path_factory):
     """`(data_dir, undisturbed model_dir, killed model_dir, output of the killed run's end)`."""
     folder = tmp_path_factory.mktemp("resume")
     data_dir, whole, killed = (folder / name for name in ("data", "whole", "killed"))
+    data_dir.mkdir()
     settings = _settings(data_dir, whole)
     generate_data(
         dataclasses.replace(
@@ -110,13 +112,10 @@ def runs(tmp_path_factory):
 
 def _settings(data_dir, model_dir):
     """The settings of FLAGS, for calls in this process."""
-    values = dict(flag[2:].split("=") for flag in FLAGS)
-    values |= {"data_dir": str(data_dir), "model_dir": str(model_dir)}
-    groups = []
-    for group in (DataSettings, OptimizerSettings, TrainingSettings, AlignmentSettings):
-        kinds = {field.name: type(field.default) for field in dataclasses.fields(group)}
-        groups.append(group(**{n: kinds[n](v) for n, v in values.items() if n in kinds}))
-    return Settings(*groups)
+    flag_values = flags.FlagValues()
+    define_flags(flag_values)
+    flag_values(["train", *FLAGS, f"--data_dir={data_dir}", f"--model_dir={model_dir}"])
+    return settings_from_flags(flag_values)
 
 
 def _arrays(path):

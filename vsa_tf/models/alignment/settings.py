@@ -102,7 +102,7 @@ class AlignmentSettings(FragmentSettings):
     )
     num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
     hardness_warmup_epochs: float = setting(
-        AUTO,
+        float(AUTO),
         "Epochs in which the loss goes from sum to the chosen negatives; -1: 3/4 of them.",
         minimum=0.0,
         of_network=False,
@@ -181,7 +181,7 @@ class DeFragSettings(FragmentSettings):
         of_network=False,
     )
     multiple_instance_start_epochs: float = setting(
-        AUTO,
+        float(AUTO),
         "Epochs in which all regions of an image match every relation (paper: 10 of 15); "
         "-1: 2/3 of them.",
         minimum=0.0,
