@@ -22,9 +22,16 @@ from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingS
 from vsa_tf.text.vocabulary import RelationTypes
 from vsa_tf.training.train_model import train_model
 
+# Features as they are, equal objectives: what the few steps of these runs learn from.
+PLAIN = {
+    "feature_normalization": "none",
+    "frame_context": False,
+    "global_weight": 1.0,
+    "multiple_instance_start_epochs": 0.0,
+}
 SIZES = {"joint_size": 6, "word_embedding_size": 4, "dropout": 0.2}
 MODELS = {
-    "defrag": ("defrag", DeFragSettings(margin=0.5, fragment_start_epochs=1.0, **SIZES)),
+    "defrag": ("defrag", DeFragSettings(margin=0.5, fragment_start_epochs=1.0, **PLAIN, **SIZES)),
     "fragment objective": ("defrag", DeFragSettings(objective="fragment", **SIZES)),
     "alignment": ("alignment", AlignmentSettings(fragments="dependencies", **SIZES)),
 }
