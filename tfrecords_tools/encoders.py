@@ -30,6 +30,9 @@ ENCODER_INPUTS = {
 # Shorter features than this, of a network that saw nothing, stay short with `both`.
 LEAST_LENGTH = 1e-6
 
+# Where Keras keeps what it has downloaded.
+_KERAS_WEIGHTS = "~/.keras/models, or KERAS_HOME"
+
 # Crops in one call: more of them leave the cache of a core and are slower each.
 CROPS_PER_CALL = 5
 
@@ -318,9 +321,19 @@ class KerasNetwork:
             )
         constructor = getattr(module, name)
         file = None if weights in ("imagenet", "random") else weights
-        self.network = constructor(
-            include_top=False, weights="imagenet" if weights == "imagenet" else None
-        )
+        try:
+            self.network = constructor(
+                include_top=False, weights="imagenet" if weights == "imagenet" else None
+            )
+        except Exception as error:  # Keras raises `Exception` where it cannot download
+            if "URL fetch failure" not in str(error):
+                raise
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"The weights of keras:{name} cannot be downloaded: {reason}. "
+                f"Run it where there is a network, once (they are kept in {_KERAS_WEIGHTS}), copy "
+                "that folder, or give a SavedModel directory"
+            ) from error
         if file:
             self.network.load_weights(file)
         self.preprocess = module.preprocess_input

@@ -166,6 +166,18 @@ def test_a_saved_model_of_empty_files_is_one_error(encoder_dir, tmp_path, name):
     assert str(folder) in str(caught.value)
 
 
+def test_weights_that_cannot_be_downloaded_are_one_error_that_says_what_to_do(monkeypatch):
+    import keras
+
+    def offline(**_):
+        raise Exception("URL fetch failure on https://x/y.h5: None -- no name resolution")
+
+    monkeypatch.setattr(keras.applications.mobilenet_v2, "MobileNetV2", offline)
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    with pytest.raises(ValueError, match="keras:MobileNetV2 cannot be downloaded.*KERAS_HOME"):
+        make_encoder("keras:MobileNetV2")
+
+
 def test_keras_application_gives_finite_features():
     encoder = make_encoder("keras:MobileNetV2", "crop", crop_size=32, weights="random")
     features = encoder.network.vectors(np.zeros((2, 32, 32, 3), np.uint8))
