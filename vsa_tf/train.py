@@ -30,8 +30,9 @@ def main():
 def _report(training, split):
     from vsa_tf.reporting.write_report import write_report
 
+    # Training has printed the table.
     write_report(
-        training.model_dir, split=split, output_dir=training.report_dir, say=program.print_line
+        training.model_dir, split=split, output_dir=training.report_dir, say=program.silent
     )
     program.print_line(f"open {training.report_dir}/index.html")
 

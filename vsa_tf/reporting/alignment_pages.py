@@ -16,7 +16,7 @@ from vsa_tf.scoring.snippets import aligned_snippets
 _INTRODUCTION = (
     "Each sentence is cut into snippets, each of the region that its words score highest for; grey "
     "words go to the whole frame. Point at words or boxes, or go from image to image with the "
-    "tabulator and from snippet to snippet with the arrow keys. A rank is that of the image among "
+    "Tab key and from snippet to snippet with the arrow keys. A rank is that of the image among "
     "all images of the split, for the sentence."
 )
 # Of frequent snippets.

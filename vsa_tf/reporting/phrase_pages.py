@@ -9,7 +9,7 @@ from vsa_tf.scoring.region_queries import snippet_regions
 _INTRODUCTION = (
     "The coloured box is the best region for a phrase, the dashed one that which people drew; grey "
     "words found the whole frame. ✓: they overlap by half or more. Point at a phrase, or go from "
-    "image to image with the tabulator and from phrase to phrase with the arrow keys."
+    "image to image with Tab and from phrase to phrase with the arrow keys."
 )
 _NUM_REGIONS = 10
 

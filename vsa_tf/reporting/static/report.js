@@ -78,7 +78,7 @@
         this.element.append(lines);
       }
       this.buttons = [...this.element.querySelectorAll(".part")];
-      // One stop of the tabulator for each card; arrow keys go on from there.
+      // One stop of Tab for each card; arrow keys go on from there.
       if (this.buttons.length) this.buttons[0].tabIndex = 0;
       this.first = this.lines.findIndex((line) => line.parts.some((part) => part.boxes.length));
       this.follow();
