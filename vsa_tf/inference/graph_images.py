@@ -1,5 +1,7 @@
 """Encoded photographs to pixels in a graph, as `tfrecords_tools.image_decoding` reads them."""
 
+import functools
+
 import tensorflow as tf
 
 from tfrecords_tools.image_decoding import JPEG_QUALITY
@@ -51,18 +53,42 @@ def graph_image(encoded, max_pixels=DEFAULT_MAX_PIXELS):
     Raises:
         tf.errors.InvalidArgumentError: when run, for what is no image, or over a bound.
     """
+    return _traced(max_pixels)(encoded)
+
+
+@functools.cache
+def _traced(max_pixels):
+    """The largest part of an export, as a function: traced once, and kept once in a graph."""
+    image = functools.partial(_image, max_pixels=max_pixels)
+    return tf.function(image, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+
+
+def _image(encoded, max_pixels):
     with check_bytes(encoded):
         encoded = tf.identity(encoded)
+    upright = tf.constant(1, tf.int64)
     decoders = {
         "JPEG": lambda: _jpeg(encoded, max_pixels),
         "PNG": lambda: _png(encoded, max_pixels),
-        "GIF": lambda: on_white(first_gif_picture(encoded, max_pixels)),
-        "BMP": lambda: on_white(bitmap(encoded, max_pixels)),
-        "WebP": lambda: _webp(encoded, max_pixels),
+        "GIF": lambda: (first_gif_picture(encoded, max_pixels), upright),
+        "BMP": lambda: (bitmap(encoded, max_pixels), upright),
+        "WebP": lambda: first_webp_picture(encoded, max_pixels),
     }
-    cases = [(_begins(encoded, GRAPH_FORMATS[name]), decode) for name, decode in decoders.items()]
-    image = tf.case(cases, default=lambda: _refused(encoded))
-    return tf.ensure_shape(image, (None, None, 3))
+    branches = [
+        *(lambda decode=decode: _unshaped(*decode()) for decode in decoders.values()),
+        lambda: _unshaped(_refused(encoded), upright),
+    ]
+    is_format = [_begins(encoded, GRAPH_FORMATS[name]) for name in decoders]
+    number = tf.argmax(tf.stack([*is_format, True]), output_type=tf.int32)
+    image, orientation = tf.switch_case(number, branches)
+    has_opacity = tf.shape(image)[2] == 4
+    image = tf.cond(has_opacity, lambda: _on_white(image), lambda: image)
+    return tf.ensure_shape(_upright(image, orientation), (None, None, 3))
+
+
+def _unshaped(image, orientation):
+    """Three channels and four are results of one kind."""
+    return tf.compat.v1.placeholder_with_default(image, (None, None, None)), orientation
 
 
 def _begins(encoded, beginning):
@@ -125,7 +151,7 @@ def _jpeg(encoded, max_pixels):
         )
         for ratio in _REDUCTIONS
     ]
-    return _upright(tf.switch_case(reduction, decoders), header.orientation)
+    return tf.switch_case(reduction, decoders), header.orientation
 
 
 def _reduction(header, max_pixels):
@@ -153,18 +179,13 @@ def _png(encoded, max_pixels):
     with check_size(width, height, max_pixels):
         image = tf.cond(
             header.has_alpha,
-            lambda: on_white(tf.io.decode_png(encoded, channels=4)),
+            lambda: tf.io.decode_png(encoded, channels=4),
             lambda: tf.io.decode_png(encoded, channels=3),
         )
-    return _upright(image, header.orientation)
+    return image, header.orientation
 
 
-def _webp(encoded, max_pixels):
-    image, orientation = first_webp_picture(encoded, max_pixels)
-    return _upright(on_white(image), orientation)
-
-
-def on_white(image):
+def _on_white(image):
     """Lays uint8 `[h, w, 4]`, red, green, blue and opacity, on white: `[h, w, 3]`."""
 
     def laid():
