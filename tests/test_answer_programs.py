@@ -37,6 +37,11 @@ def run(tmp_path):
         "answers": {"beam_size": 7, "num_captions": 5},
     }
     (exported / "model_card.json").write_text(json.dumps(card))
+    (tmp_path / "asked" / "1").mkdir(parents=True)
+    (tmp_path / "asked" / "1" / "saved_model.pb").write_bytes(b"")
+    card["signatures"]["caption_with"] = {}
+    card["answers"]["max_beam_size"] = 10
+    (tmp_path / "asked" / "1" / "model_card.json").write_text(json.dumps(card))
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.jpg").write_text("no image")
     (tmp_path / "b.jpg").write_text("no image")
@@ -118,10 +123,14 @@ def test_help_answers_without_tensorflow(run, program):
         ("caption", [*MODEL, "a.jpg"], "that writes captions.*alignment"),
         ("caption", ["--model_dir=m_rnn", "--num_captions=9", "a.jpg"], "raise --beam_size"),
         ("caption", ["--saved_model=exported", "--sample", "a.jpg"], "--sample goes with"),
+        # An export of an earlier release.
         ("caption", ["--saved_model=exported", "--prefix=a", "a.jpg"], "--prefix goes with"),
         ("caption", ["--saved_model=exported", "--beam_size=3", "a.jpg"], "--beam_size=7, with"),
         ("caption", ["--saved_model=exported", "--num_captions=6", "a.jpg"], "exported with 5"),
-        ("caption", ["--server=h:1", "--model_name=m", "--beam_size=7", "a.jpg"], "--beam_size"),
+        ("caption", ["--saved_model=asked", "--sample", "a.jpg"], "--sample goes with"),
+        ("caption", ["--saved_model=asked", "--beam_size=11", "a.jpg"], "at most 10, as"),
+        ("caption", ["--saved_model=asked", "--num_captions=8", "a.jpg"], "which is 7"),
+        ("caption", ["--server=h:1", "--model_name=m", "--max_words=7", "a.jpg"], "--max_words"),
         ("index", [], "--index_dir is missing"),
         ("index", ["--index_dir=a.jpg", *MODEL, "--images=a.jpg"], "is a file"),
         ("index", ["--index_dir=new", *MODEL], "--images or --sentences is missing"),

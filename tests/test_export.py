@@ -7,7 +7,14 @@ from vsa_tf.export import answer_settings
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.settings import Settings
 
-FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization", "smoothness")
+FLAGS = (
+    "beam_size",
+    "num_captions",
+    "max_beam_size",
+    "max_caption_words",
+    "length_normalization",
+    "smoothness",
+)
 
 
 def _settings(name, **given):

@@ -7,13 +7,16 @@
 
 Prints a JSON line for each file, a directory counting as its images: `{"image", "sentence",
 "score", "snippets": [{"text", "box", "score"}], "words": [{"text", "box", "score"}]}`. A snippet is
-a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 1. A file that
+a run of words with one region; boxes are `[ymin, xmin, ymax, xmax]`, from 0 to 1. Words of the
+sentence that the model does not know are `"unknown_words"` of the line, and warned of. A file that
 cannot be read is reported in its line, `{"image", "error"}`, and the others are done (--strict: the
 program then ends with 1).
 
 With `-` in the place of the files, lines of standard input are answered as they come, by one model
 that is loaded once: `IMAGE`, or `IMAGE<TAB>SENTENCE`.
 """
+
+import functools
 
 from absl import flags
 
@@ -24,6 +27,7 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
+    print_warning,
     write_answers,
     write_answers_of_lines,
     write_picture,
@@ -80,8 +84,11 @@ def main(images):
 
     model = Model.of(source, "align", settings=AnswerSettings.of(**given))
 
+    warn_once = functools.cache(print_warning)
+
     def ask(images, sentences=(values.sentence,)):
         found = model.align(images, sentences[0])
+        warn_once(found[0].known.note())
         if values.output:
             write_picture(values.output, found[0].picture())
         return [[alignment.to_dict()] for alignment in found]

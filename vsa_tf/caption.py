@@ -1,7 +1,7 @@
 """Writes captions for image files.
 
-    python -m vsa_tf.caption --saved_model=DIR IMAGE... [--num_captions=5]
-    python -m vsa_tf.caption --server=HOST:PORT --model_name=NAME IMAGE... [--num_captions=5]
+    python -m vsa_tf.caption --saved_model=DIR IMAGE... [--num_captions=5 --beam_size=7]
+    python -m vsa_tf.caption --server=HOST:PORT --model_name=NAME IMAGE... [--prefix=TEXT]
     python -m vsa_tf.caption --model_dir=DIR --image_encoder=ENCODER IMAGE... \\
         [--num_captions=5 --beam_size=7]
 
@@ -15,6 +15,8 @@ With `-` in the place of the files, each line of standard input is one, answered
 model that is loaded once.
 """
 
+import functools
+
 from absl import flags
 
 from vsa_tf import program
@@ -23,6 +25,7 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
+    print_warning,
     write_answers,
     write_answers_of_lines,
 )
@@ -34,7 +37,6 @@ from vsa_tf.inference.model_source import (
 )
 from vsa_tf.inference.signatures import AnswerSettings
 
-# How an exported model writes captions was settled when it was exported.
 _OF_ANSWERS = (
     "beam_size",
     "num_captions",
@@ -46,7 +48,16 @@ _OF_ANSWERS = (
     "top_p",
     "seed",
 )
-_OF_MODEL_DIRS = ("max_words", *_OF_ANSWERS[2:])
+# Settled when a model is exported.
+_OF_MODEL_DIRS = (
+    "max_words",
+    "length_normalization",
+    "sample",
+    "temperature",
+    "top_k",
+    "top_p",
+    "seed",
+)
 
 
 def define_flags():
@@ -107,12 +118,18 @@ def main(images):
         _check_exported(values, source.model_card())
     from vsa_tf.inference.model import Model
 
-    model = Model.of(source, "caption", settings=settings)
-    if source.model_dir and (unknown := model.opened.unknown_words(values.prefix)):
-        program.print_note(f"warning: the model does not know {', '.join(unknown)}")
+    model = Model.of(source, *_signatures(values, source), settings=settings)
+    warn_once, asked = functools.cache(print_warning), {"num_captions": values.num_captions}
+    if not source.model_dir:
+        asked["prefix"] = values.prefix
+        asked["beam_size"] = values.beam_size if values["beam_size"].present else 0
+    elif unknown := model.opened.trained.text.known_words(values.prefix)[0]:
+        warn_once(f"the model does not know {', '.join(unknown)}")
 
     def ask(images):
-        return [[found.to_dict()] for found in model.caption(images, values.num_captions)]
+        captions = model.caption(images, **asked)
+        warn_once(captions[0].known.note())
+        return [[found.to_dict()] for found in captions]
 
     if paths == ["-"]:
         write_answers_of_lines(input_lines(), lambda images, _: ask(images))
@@ -122,27 +139,50 @@ def main(images):
         write_answers(paths, ask, batches_at_a_time=batches_at_a_time, strict=values.strict)
 
 
+def _signatures(values, source):
+    """The names that a model must answer to for what is asked."""
+    if source.model_dir or not (values.prefix or values["beam_size"].present):
+        return ("caption",)
+    return ("caption", "caption_with")
+
+
 def _check_exported(values, card):
     """Refuses flags that ask an exported model for other captions than it writes."""
     given = [name for name in _OF_MODEL_DIRS if values[name].present]
+    if values.prefix and card and "caption_with" not in card["signatures"]:
+        given.insert(0, "prefix")
     if given:
         raise VsaTfError(
             f"--{given[0]} goes with --model_dir: an exported model writes captions as "
             "vsa_tf.export was told"
         )
-    exported = card["answers"] if card else {}
-    beam_size = exported.get("beam_size")
-    if values["beam_size"].present and values.beam_size != beam_size:
+    if not card:  # a server's: it refuses what it cannot do
+        return
+    exported = card["answers"]
+    if "caption_with" not in card["signatures"]:
+        beam_size, most = exported["beam_size"], exported["num_captions"]
+        if values["beam_size"].present and values.beam_size != beam_size:
+            raise VsaTfError(
+                f"Expected --beam_size={beam_size}, with which the model was exported, or none. "
+                f"Received: --beam_size={values.beam_size}"
+            )
+        if values.num_captions > most:
+            raise VsaTfError(
+                f"--num_captions={values.num_captions}: the model was exported with {most}. Ask "
+                "for fewer, or export it with more"
+            )
+        return
+    most = exported["max_beam_size"]
+    if values.beam_size > most and values["beam_size"].present:
         raise VsaTfError(
-            f"Expected --beam_size={beam_size}, with which the model was exported, or none. "
-            f"Received: --beam_size={values.beam_size}"
-            if beam_size
-            else "--beam_size goes with --model_dir or --saved_model: a server's model has its own"
+            f"Expected --beam_size of at most {most}, as vsa_tf.export was told by "
+            f"--max_beam_size. Received: --beam_size={values.beam_size}"
         )
-    if values.num_captions > exported.get("num_captions", values.num_captions):
+    beam_size = values.beam_size if values["beam_size"].present else exported["beam_size"]
+    if values.num_captions > beam_size:
         raise VsaTfError(
-            f"--num_captions={values.num_captions}: the model was exported with "
-            f"{exported['num_captions']}. Ask for fewer, or export it with more"
+            f"--num_captions={values.num_captions} needs as many beams: raise --beam_size, which "
+            f"is {beam_size}"
         )
 
 

@@ -30,7 +30,13 @@ _EXPORT_FLAGS = (
     "num_examples",
     "example_image",
 )
-_CAPTIONER_FLAGS = ("beam_size", "num_captions", "max_caption_words", "length_normalization")
+_CAPTIONER_FLAGS = (
+    "beam_size",
+    "num_captions",
+    "max_beam_size",
+    "max_caption_words",
+    "length_normalization",
+)
 _ALIGNMENT_FLAGS = ("smoothness",)
 
 
@@ -60,6 +66,13 @@ def define_flags():
         "num_captions",
         None,
         f"Captions of each image [{defaults.num_captions}, or --beam_size].",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "max_beam_size",
+        None,
+        "The most beams, and captions, that a request may ask for "
+        f"[{defaults.max_beam_size}, or --beam_size].",
         lower_bound=1,
     )
     flags.DEFINE_integer(

@@ -9,12 +9,15 @@
 Prints a JSON line for each file and phrase, a directory counting as its images: `{"image",
 "phrase", "boxes": [{"box", "score"}]}`, the best box first, as `[ymin, xmin, ymax, xmax]` from 0 to
 1. The boxes are those of the detector and the whole frame or, with --boxes, those of a JSON file
-alone, a list of such boxes. A file that cannot be read is reported in its line, `{"image",
+alone, a list of such boxes. Words of the phrase that the model does not know are `"unknown_words"`
+of the line, and warned of. A file that cannot be read is reported in its line, `{"image",
 "error"}`, and the others are done.
 
 With `-` in the place of the files, lines of standard input are answered as they come, by one model
 that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`.
 """
+
+import functools
 
 from absl import flags
 
@@ -25,6 +28,7 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
+    print_warning,
     read_boxes,
     write_answers,
     write_answers_of_lines,
@@ -81,8 +85,12 @@ def main(images):
 
     model = Model.of(source, "localize")
 
+    warn_once = functools.cache(print_warning)
+
     def ask(images, phrases=values.phrase):
         of_phrases = [model.localize(images, phrase, boxes) for phrase in phrases]
+        for found, *_ in of_phrases:
+            warn_once(found.known.note())
         if values.output:
             write_picture(values.output, of_phrases[0][0].picture(values.top_k or 1))
         return [

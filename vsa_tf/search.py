@@ -4,7 +4,8 @@
 
 Prints a JSON line for each result, best first: `{"rank", "path", "score"}`, with `"box"` where the
 index has regions and the query is a text, or `{"rank", "sentence", "score"}`. A query that is the
-path of a file is an image. An image and a sentence are scored as the model does; so are two of a
+path of a file is an image; of a text, words that the model does not know are `"unknown_words"` of
+each line, and warned of. An image and a sentence are scored as the model does; so are two of a
 kind in an embedding model, and by their cosine in others. The model is the one that made the index,
 unless it is named again by --model_dir, --saved_model or --server: exported and served it is the
 same, any other is refused.

@@ -48,6 +48,22 @@ def test_the_whole_beam_is_the_definitions(seed, beam_size):
         assert_same_captions(found, model.beam_search(image, beam_size, 6))
 
 
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_some_images_may_have_fewer_beams(seed, normalise):
+    model = HistoryModel(seed)
+    beam_sizes = np.int32([1, 2, 3, 7, 5, 1] * 2)
+    rules = {"length_normalization": normalise, "max_length": 6}
+    wide = BeamSearch(7, num_captions=7, **rules)
+    captions = wide(model.step, model.state(12), 12, beam_sizes=beam_sizes)
+    assert_scores_are_the_models(captions, model)
+    found = captions_of(captions)
+    for size in set(beam_sizes.tolist()):
+        alone = BeamSearch(size, num_captions=size, **rules)(model.step, model.state(12), 12)
+        for image in np.flatnonzero(beam_sizes == size):
+            assert_same_captions(found[image], captions_of(alone)[image])
+
+
 @pytest.mark.parametrize("num_captions", [1, 3])
 @pytest.mark.parametrize("seed", range(2))
 def test_stopping_early_returns_the_first_captions_of_the_whole_beam(seed, num_captions):

@@ -53,7 +53,12 @@ class _Alignment(tf.Module):
     def embed_sentence(self, sentences):
         """A vector of length 1: red or not."""
         is_red = tf.strings.regex_full_match(sentences, ".*red.*")
-        return {"embedding": tf.one_hot(tf.cast(is_red, tf.int32), 2)}
+        is_german = tf.strings.regex_full_match(sentences, ".*Hund.*")
+        return {
+            "embedding": tf.one_hot(tf.cast(is_red, tf.int32), 2),
+            "unknown_words": tf.where(is_german, "hund", "")[:, None],
+            "num_known_words": tf.cast(is_red, tf.int32) + tf.cast(~is_german, tf.int32),
+        }
 
     @tf.function(input_signature=[_IMAGES])
     def embed_image(self, image_bytes):

@@ -152,6 +152,14 @@ def test_a_search_names_photographs_and_their_boxes(demo_server):
     assert (best["path"], best["box"]) == ("grey.png", list(BOXES[1]))
 
 
+def test_a_search_says_which_words_the_model_does_not_know(demo_server):
+    body = _search(demo_server, "ein%20Hund")[1]
+    assert len(body["results"]) == 3
+    assert (body["unknown_words"], body["means_nothing"]) == (["hund"], True)
+    assert _search(demo_server, "a%20red%20Hund")[1]["means_nothing"] is False
+    assert _search(demo_server, "red")[1].keys() == {"results"}
+
+
 def test_thumbnails_are_small_copies_of_what_was_found(demo_server):
     red, _, gone = _search(demo_server, "red")[1]["results"]
     response, body = _response(demo_server, f"/demo/thumbnails/{red['number']}.jpg")

@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.inference.answer_batches import (
     BALL,
@@ -25,6 +26,9 @@ from tests.models.captioning.small_captioners import log_softmax, make_batch, ma
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.decoder import Hypotheses
+from vsa_tf.inference.caption_answers import CaptionAnswers
+from vsa_tf.inference.exported_model import as_arrays
+from vsa_tf.inference.sentence_reader import SentenceReader
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -161,6 +165,46 @@ def test_captions_of_a_prefix_are_the_best_of_all_that_start_with_it(answer, of_
         _check_captions(own, captions, 4, prefix=("red", "zebra"))
     if of_regions:
         assert not found["captions"][1, 1:].any() and not found["captions"][2, 2:].any()
+
+
+@pytest.mark.parametrize("of_regions", [False, True])
+def test_each_row_has_the_captions_that_it_asks_for(answer, request, of_regions):
+    images, model = _images(of_regions, of_pixels=False), make_captioner("dvsa_rnn gru")
+    text = CaptionText(Vocabulary(TOKENS, [0] * len(TOKENS)), "word")
+    own = {"text": text, "of_regions": of_regions, "prefix": "dog"}
+    answers = CaptionAnswers(
+        model,
+        decoder=BeamSearch(3, 2, max_length=4),
+        wide_search=BeamSearch(6, 6, max_length=4),
+        beam_size=3,
+        num_captions=2,
+        **own,
+    )
+    # The first row leaves all open.
+    asked = [(3, 2, "dog"), (4, 3, "red zebra"), (1, 1, "ball")]
+    beams, captions = tf.constant([0, 4, 1]), tf.constant([0, 3, 0])
+    prefixes = SentenceReader(text, 4).prefixes(["", *(prefix for _, _, prefix in asked[1:])])
+    prefixes = {name: tf.constant(prefixes[name]) for name in ("prefix_ids", "prefix_tokens")}
+    ask = answers.caption_with
+    if "graph" in request.node.name:
+        ask = tf.function(ask, autograph=False)
+    found = as_arrays(ask(images, beams, captions, prefixes))
+    for row, (num_beams, num_captions, prefix) in enumerate(asked):
+        decoder = BeamSearch(num_beams, num_captions, max_length=4)
+        alone = answer(
+            "captions", model, "caption", images, decoder=decoder, **{**own, "prefix": prefix}
+        )
+        assert found.keys() == alone.keys()
+        for name in NAMES:
+            values = found[name][row]
+            given = values[:, :num_captions] if of_regions else values[:num_captions]
+            if values.dtype == object:
+                np.testing.assert_array_equal(given, alone[name][row])
+            else:
+                np.testing.assert_allclose(given, alone[name][row], rtol=1e-4, atol=1e-5)
+            beyond = values[0, num_captions:] if of_regions else values[num_captions:]
+            assert len(beyond) == 3 - num_captions
+            assert (beyond == -np.inf).all() if name == "log_prob" else not beyond.any()
 
 
 @pytest.mark.parametrize("tokenizer", ["word", "wordpiece"])

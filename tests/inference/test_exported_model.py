@@ -120,6 +120,9 @@ def test_the_graph_answers_as_the_model_does(open_model, case):
         "image_bytes": photographs(len(SENTENCES)),
         "sentences": SENTENCES,
         "phrases": SENTENCES,
+        "num_beams": [0, 2, 0, 4],
+        "num_captions": [0, 1, 0, 3],
+        "prefixes": ["", "A zebra", "boys", ""],
     }
     assert list(graph.functions) == list(local.signatures)
     for name, inputs in local.signatures.items():

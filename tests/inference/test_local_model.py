@@ -92,7 +92,8 @@ def test_captions_continue_a_prefix_even_of_unknown_words(model_dirs, photograph
         assert caption.text.startswith("a zebra")
         assert caption.tokens[:2] == ["a", "<unk>"]
         assert sum(caption.token_log_probs) == pytest.approx(caption.log_prob, abs=1e-4)
-    assert model.opened.unknown_words("A zebra rides, a quagga") == ["zebra", "quagga"]
+    text = model.opened.trained.text
+    assert text.known_words("A zebra rides, a quagga") == (["zebra", "quagga"], 3)
 
 
 def test_a_prefix_without_room_for_a_caption_is_refused(model_dirs):

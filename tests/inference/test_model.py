@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -156,6 +157,39 @@ def test_sentences_are_embedded_the_same_from_everywhere(models, name, place):
     _assert_same(alone[0], found[1])
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_words_that_a_model_does_not_know_are_said_everywhere(models, place):
+    german, mixed = "Ein brauner Hund", "a brauner dog, brauner!"
+    aligner = models["alignment"][place]
+    for ask in (aligner.align, aligner.localize):
+        found = ask(_pixels(0), german)
+        assert found.to_dict()["unknown_words"] == ["ein", "brauner", "hund"]
+        assert "knows no word of this text" in found.known.note()
+        found = ask([_pixels(0)] * 2, mixed)[1]
+        assert found.to_dict()["unknown_words"] == ["brauner"]
+        assert found.known.note() == "the model does not know brauner"
+        found = ask(_pixels(0), "a dog")
+        assert "unknown_words" not in found.to_dict() and not found.known.note()
+    texts = [german, "a dog", mixed]
+    nothing = "3 words: ein, brauner, hund; of 1 of 3 texts, such as 'Ein brauner Hund', it knows"
+    for name in ("alignment", "embedding"):
+        with pytest.warns(UserWarning, match=nothing):
+            models[name][place].embed_sentences(texts)
+        with pytest.warns(UserWarning, match=nothing):
+            models[name][place].score(_pixels(0), texts)
+    with pytest.warns(UserWarning, match="3 words.* it knows no word"):
+        models["m_rnn"][place].log_prob(_pixels(0), german)
+
+
+def test_an_export_of_an_earlier_release_says_nothing_of_words():
+    found = Model.of(GivenSource(GivenModel({"align": ALIGN}))).align(b"x", "ein Hund")
+    assert "unknown_words" not in found.to_dict() and not found.known.note()
+    scores = Model.of(GivenSource(GivenModel({"score": {"score": np.float32([0.5])}})))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scores.score(b"x", "ein Hund").tolist() == [0.5]
+
+
 @pytest.mark.parametrize("place", ["saved_model", "server"])
 def test_what_was_exported_answers_without_keras(sources, models, photographs, place):
     arguments = [sources["alignment"][place], str(photographs[0]), SENTENCE]
@@ -253,10 +287,11 @@ def test_a_model_says_what_it_is(sources, models):
     assert str(models["m_rnn"]["saved_model"].source) == sources["m_rnn"]["saved_model"]
     assert str(models["m_rnn"]["server"].source) == f"{name} of {server}"
     assert repr(models["m_rnn"]["model_dir"]) == (
-        f"Model({sources['m_rnn']['model_dir']}, signatures=('caption', 'log_prob'))"
+        f"Model({sources['m_rnn']['model_dir']}, "
+        "signatures=('caption', 'caption_with', 'log_prob'))"
     )
     for place in PLACES:
-        assert set(models["m_rnn"][place].signatures) == {"caption", "log_prob"}
+        assert set(models["m_rnn"][place].signatures) == {"caption", "caption_with", "log_prob"}
 
 
 @pytest.mark.parametrize(
@@ -304,11 +339,66 @@ def test_boxes_go_with_a_model_directory(models):
             models["alignment"][place].localize(_pixels(0), "a dog", boxes)
 
 
-def test_more_captions_than_were_asked_for_at_first_are_refused(models):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prefix": "A red zebra", "num_captions": 3},
+        {"beam_size": 1},
+        {"beam_size": 9, "num_captions": 8, "prefix": "a"},
+    ],
+)
+def test_captions_are_what_is_asked_for_each_time(models, sources, options):
+    images = [_pixels(seed) for seed in range(2)]
+    # A model that is opened with these writes the captions that one opened otherwise is asked for:
+    # there the search is as wide as it says, and has no more beams.
+    settings = {**ANSWERS, "num_captions": 1, **options}
+    expected = open_model(sources["m_rnn"]["model_dir"], **settings).caption(
+        images, settings["num_captions"]
+    )
     for place in PLACES:
-        assert len(models["m_rnn"][place].caption(_pixels(0), 2).captions) == 2
-        with pytest.raises(VsaTfError, match="^num_captions=3: the model was opened or exported"):
-            models["m_rnn"][place].caption(_pixels(0), 3)
+        found = models["m_rnn"][place].caption(images, **options)
+        for each, other in zip(found, expected, strict=True):
+            assert len(each.captions) == settings["num_captions"]
+            _assert_same(each.to_dict(), other.to_dict(), tolerance=1e-4)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_words_of_a_prefix_stay_as_they_were_given(models, place):
+    images, asked = [_pixels(0)], models["m_rnn"][place]
+    assert len(asked.caption(images[0], 3).captions) == 3  # of a model that writes two
+    assert asked.caption(images[0], prefix="A red zebra").captions[0].text.startswith("a red zebra")
+    assert asked.caption(images[0], prefix="A red zebra").known.unknown_words == ("zebra",)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_captions": 4}, "as many beams.*4"),
+        ({"beam_size": 2, "num_captions": 3}, "as many beams.*3"),
+        ({"beam_size": 11}, "from 1 to 10 beams.*11"),
+        ({"beam_size": -1}, "from 1 to 10 beams.*-1"),
+        ({"prefix": "a red dog runs on grass"}, "fewer than 6 words.*a red dog runs on grass"),
+    ],
+)
+def test_captions_that_cannot_be_asked_for_are_refused(models, place, options, message):
+    with pytest.raises(InputError, match=message):
+        models["m_rnn"][place].caption(_pixels(0), **options)
+
+
+def test_an_export_of_an_earlier_release_writes_captions_as_it_was_exported():
+    answer = {
+        "captions": np.array([["a dog"]], object),
+        "log_prob": np.float32([[-1.5]]),
+        "tokens": np.array([[["a", "dog"]]], object),
+        "token_log_probs": np.float32([[[-1, -0.25]]]),
+    }
+    model = Model.of(GivenSource(GivenModel({"caption": answer})))
+    assert model.caption(b"x").captions[0].text == "a dog"
+    with pytest.raises(VsaTfError, match="^num_captions=3: the model was opened or exported"):
+        model.caption(b"x", 3)
+    with pytest.raises(VsaTfError, match="signature caption_with. Received: one that answers"):
+        model.caption(b"x", prefix="a")
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,31 @@ def test_caption_prints_of_a_saved_model_as_many_captions_as_asked_for(run, fold
     local = LocalModel(folder / "captioner", settings=AnswerSettings(**SHORT))
     GraphModel(local).save(folder / "saved" / "1")
     source = f"--saved_model={folder / 'saved'}"
-    for num_captions in (1, 2):
+    for num_captions in (1, 3):  # of a model that was to write two
         lines, _ = run("caption", source, f"--num_captions={num_captions}", *paths)
         assert lines == _lines(paths, open_model(folder / "saved").caption(paths, num_captions))
-    lines, error = run("caption", source, "--num_captions=3", *paths)
-    assert not lines and error.startswith("error: --num_captions=3: the model was opened or")
+    lines, error = run("caption", source, "--num_captions=4", *paths)
+    assert all("as many beams" in line["error"] for line in lines)
+    lines, said = run("caption", source, "--prefix=A zebra", "--beam_size=2", *paths)
+    assert all(line["captions"][0]["text"].startswith("a zebra") for line in lines)
+    assert "warning: the model does not know zebra" in said
+    own = ["--max_words=5", "--prefix=A zebra", "--beam_size=2"]
+    expected, _ = run("caption", f"--model_dir={folder / 'captioner'}", *own, *paths)
+    texts = [[line["captions"][0]["text"] for line in each] for each in (lines, expected)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(("program", "flag"), [("align", "sentence"), ("localize", "phrase")])
+def test_words_that_the_model_does_not_know_are_in_the_lines_and_warned_of_once(
+    run, folder, paths, program, flag
+):
+    source = f"--model_dir={folder / 'aligner'}"
+    lines, said = run(program, source, f"--{flag}=Ein brauner Hund", *paths)
+    assert [line["unknown_words"] for line in lines] == [["ein", "brauner", "hund"]] * 2
+    assert said.count("warning: the model knows no word of this text") == 1
+    lines, said = run(program, source, f"--{flag}=A red dog", *paths)
+    assert len(lines) == 2 and not any("unknown_words" in line for line in lines)
+    assert "warning" not in said
 
 
 def test_caption_warns_of_words_that_the_model_does_not_know(run, folder, paths):

@@ -168,6 +168,7 @@ def test_images_and_sentences_find_themselves(aligned):
         assert best == {"rank": 1, "path": path, "score": pytest.approx(1, abs=1e-5)}
     for sentence in SENTENCES:
         (best,) = _lines(index, source, sentence, False, "sentences", top_k=1)
+        best.pop("unknown_words", None)
         assert best == {"rank": 1, "sentence": sentence, "score": pytest.approx(1, abs=1e-5)}
 
 
@@ -205,6 +206,25 @@ def test_python_finds_what_the_program_prints(aligned, monkeypatch, capsys):
                 assert hit.box is None or line["box"] == pytest.approx(hit.box, abs=1e-5)
     hits = index.search(model, "a red dog")
     assert len(hits) == 4 and all(len(hit.box) == 4 for hit in hits)
+
+
+def test_words_of_a_query_that_the_model_does_not_know_are_said(aligned, monkeypatch, capsys):
+    index_dir, source, _ = aligned
+    for query, unknown, note in (
+        ("ein brauner Hund", ["ein", "brauner", "hund"], "knows no word of this text"),
+        ("ein red dog", ["ein"], "the model does not know ein"),
+    ):
+        arguments = [f"--index_dir={index_dir}", f"--query={query}"]
+        lines, said = program_lines(monkeypatch, capsys, "search", *arguments)
+        assert [line["unknown_words"] for line in lines] == [unknown] * 4
+        assert note in said
+        with pytest.warns(UserWarning, match=note):
+            SearchIndex(index_dir).search(open_model(source.model_dir), query)
+    lines, said = program_lines(monkeypatch, capsys, "search", *arguments[:1], "--query=a red dog")
+    assert not said and not any("unknown_words" in line for line in lines)
+    said = []
+    build_index(index_dir, Model.of(source), [], ["Ein Hund", "a dog"], say=said.append)
+    assert said[0].startswith("the model knows no word of 1 sentences, such as 'Ein Hund'")
 
 
 def test_python_is_told_what_does_not_go_with_an_index(aligned, tmp_path):

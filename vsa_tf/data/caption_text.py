@@ -13,7 +13,7 @@ from vsa_tf.text.tokenizer import (
     make_tokenizer,
     wordpiece_alphabet,
 )
-from vsa_tf.text.vocabulary import END_ID, PAD_ID, Vocabulary
+from vsa_tf.text.vocabulary import END_ID, PAD_ID, SPECIAL_TOKENS, Vocabulary
 
 # Sentences whose features are computed together.
 _FEATURE_ROWS = 4096
@@ -145,6 +145,29 @@ class CaptionText:
             f"{self.relation_types.names[type]}({', '.join(self.vocabulary.decode(words))})"
             for type, *words in np.asarray(fragments).tolist()
         ]
+
+    def known_words(self, caption):
+        """Tells the words of a caption that the model knows from those that it does not.
+
+        A word is known if it, or any of its pieces, is in the vocabulary or, of a model that reads
+        a sentence feature, among the feature's words.
+
+        Returns:
+            `(unknown, num_known)`: list of str, in their order, and how many the others are.
+        """
+        words = WordTokenizer(self.fold_letters).tokenize(caption)
+        unknown = [
+            word
+            for word in words
+            if self._known_tokens.isdisjoint(self._tokenizer.split_word(word))
+        ]
+        return unknown, len(words) - len(unknown)
+
+    @functools.cached_property
+    def _known_tokens(self):
+        if self.sentence_feature is not None:
+            return frozenset(self.sentence_feature.words)
+        return frozenset(self.vocabulary.tokens) - set(SPECIAL_TOKENS)
 
     def sentence_features(self, captions):
         """Returns the sentence feature of each caption, float16 `[M, T]`; None if there is none."""

@@ -206,6 +206,32 @@ class TextToIds(tf.Module):
             tokens = tokens[:, : self.max_words]
         return tokens, tf.cast(tf.maximum(num_tokens - tokens.row_lengths(), 0), tf.int32)
 
+    def known_words(self, texts, is_known=None):
+        """Tells the words of strings that the model knows from those that it does not.
+
+        A word is known if it, or any of its pieces, is in the vocabulary.
+
+        Args:
+            texts: string `[B]`.
+            is_known: takes words, string `[n]`, and says which are known, bool `[n]`, in the place
+                of the vocabulary; None: by the vocabulary.
+
+        Returns:
+            dict of unknown_words: string `[B, U]`, in their order, empty on the right; and
+            num_known_words: int32 `[B]`.
+        """
+        words = self._words(texts)
+        return known_words(words, (is_known or self._is_known)(words.flat_values))
+
+    def _is_known(self, words):
+        if self._pieces is None:
+            return self._table.lookup(words) != UNK_ID
+        pieces = self._pieces.tokenize(words)
+        is_piece = tf.logical_not(
+            tf.logical_or(pieces == UNK_TOKEN, pieces == CONTINUATION + UNK_TOKEN)
+        )
+        return tf.reduce_any(is_piece, axis=1)
+
     def lookup(self, tokens):
         """Returns the ids of tokens, a string `RaggedTensor`: int32, of the same rows."""
         return tf.cast(tf.ragged.map_flat_values(self._table.lookup, tokens), tf.int32)
@@ -224,6 +250,21 @@ class TextToIds(tf.Module):
         tokens, num_dropped = self.read(texts)
         ids = self.lookup(tokens)
         return ids.to_tensor(PAD_ID), tf.cast(ids.row_lengths(), tf.int32), num_dropped
+
+
+def known_words(words, is_known):
+    """Returns what `TextToIds.known_words` does.
+
+    Args:
+        words: string `RaggedTensor` `[B, words]`.
+        is_known: bool, of its flat values.
+    """
+    known = words.with_flat_values(is_known)
+    unknown = tf.ragged.boolean_mask(words, tf.logical_not(known))
+    return {
+        "unknown_words": unknown.to_tensor(""),
+        "num_known_words": tf.reduce_sum(tf.cast(known, tf.int32), axis=1),
+    }
 
 
 def _wordpiece_tokenizer(table, tokens):

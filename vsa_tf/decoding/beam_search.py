@@ -71,10 +71,15 @@ class BeamSearch(Decoder):
             **super().get_config(),
         }
 
-    def __call__(self, step, state, batch_size, prefix=None):
+    def __call__(self, step, state, batch_size, prefix=None, beam_sizes=None):
         """Returns `Hypotheses`, `num_captions` an image, best first; see `Decoder`.
 
         Row b * K + k of what goes to the step function is beam k of image b.
+
+        Args:
+            step, state, batch_size, prefix: see `Decoder`.
+            beam_sizes: int `[B]`, from 1 to K: narrower beams of some images, which find what a
+                search with so many finds; None: K for all.
         """
         num_beams, num_rows = self.beam_size, batch_size * self.beam_size
         forced = self.forced_tokens(prefix, batch_size, num_beams)
@@ -92,6 +97,9 @@ class BeamSearch(Decoder):
             width = candidates.shape[1]
             scores = ops.reshape(score[:, None] + log_probs, (batch_size, num_beams * width))
             score, best = ops.top_k(scores, num_beams)
+            if beam_sizes is not None:
+                is_beam = ops.arange(num_beams, dtype="int32") < beam_sizes[:, None]
+                score = ops.where(is_beam, score, -float("inf"))
             best = ops.reshape(best + image[:, None] * (num_beams * width), (num_rows,))
             parent = best // width
             (token_ids, token_log_probs), state = keras.tree.map_structure(

@@ -91,8 +91,8 @@ class DemoApplication:
         raise ServingError("NOT_FOUND", f"There is nothing at {request.path}")
 
     def _results(self, read_query):
-        results = self._pool.run(lambda deadline: self._search.search(read_query(), deadline))
-        return _json_response({"results": results})
+        found = self._pool.run(lambda deadline: self._search.search(read_query(), deadline))
+        return _json_response(found)
 
     def _resource(self, name):
         file = self._files.get(name or _FIRST_PAGE)

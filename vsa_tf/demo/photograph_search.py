@@ -68,9 +68,11 @@ class PhotographSearch:
             deadline: as of `LoadedVersion.run`.
 
         Returns:
-            A list of dicts, best first: `number`, which `thumbnail` and `photograph` take; `path`,
-            below the folder that all photographs of the index share; `score`; and `box`, of the
-            region that answers a text, or None.
+            dict of `results`, a list of dicts, best first: `number`, which `thumbnail` and
+            `photograph` take; `path`, below the folder that all photographs of the index share;
+            `score`; and `box`, of the region that answers a text, or None; and, where the model
+            does not know all of the text, `unknown_words`, a list, and `means_nothing`, whether it
+            knows no word of it.
 
         Raises:
             ServingError: the text is empty or too long, the photograph is none, or no model that
@@ -91,7 +93,7 @@ class PhotographSearch:
             hits = self._index.nearest(embedded, "images", _NUM_RESULTS)
         except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
-        return [
+        results = [
             {
                 "number": self._numbers[hit.entry],
                 "path": self._relative(hit.entry),
@@ -100,6 +102,14 @@ class PhotographSearch:
             }
             for hit in hits
         ]
+        said = [known for known in embedded.known if known.note()]  # of a text
+        if not said:
+            return {"results": results}
+        return {
+            "results": results,
+            "unknown_words": list(said[0].unknown_words),
+            "means_nothing": said[0].means_nothing,
+        }
 
     def thumbnail(self, number):
         """Returns a small copy of a photograph, a JPEG's bytes.

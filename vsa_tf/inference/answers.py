@@ -7,11 +7,12 @@ The same code answers for a model directory (`LocalModel`, eagerly) and within a
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
-from vsa_tf.text.tokenizer import CONTINUATION
-from vsa_tf.text.vocabulary import END_TOKEN, PAD_TOKEN
+from vsa_tf.inference.caption_answers import CaptionAnswers, region_answers, tidy
+
+# What is said of texts, whatever is asked about them.
+_OF_TEXTS = ("unknown_words", "num_known_words")
 
 
 def make_answers(trained, settings):
@@ -30,12 +31,34 @@ def make_answers(trained, settings):
             prefix=settings.prefix,
             of_regions=own.captions_regions,
             whole_frame=own.whole_frame,
+            wide_search=settings.make_search(settings.most_beams, settings.most_beams),
+            beam_size=settings.beam_size,
+            num_captions=settings.num_captions,
         )
     if own.family == "two_branch":
         return TwoBranchAnswers(model)
     if own.reads_dependencies:
         return FragmentAnswers(model)
     return AlignmentAnswers(model, settings.smoothness)
+
+
+def answer(answers, name, *batches):
+    """Answers one signature.
+
+    Args:
+        answers: of `make_answers`.
+        name: of the signature, a method of theirs.
+        *batches: what it takes.
+
+    Returns:
+        What it gives; and of each row's text, where there is one, unknown_words string `[B, U]`,
+        the words that the model does not know, empty on the right, and num_known_words `[B]`, how
+        many it knows: of a text of which it knows none, the answer means nothing.
+    """
+    answered = getattr(answers, name)(*batches)
+    read = [batch for batch in batches if isinstance(batch, dict)]  # others are numbers
+    of_texts = {key: batch[key] for batch in read for key in _OF_TEXTS if key in batch}
+    return {**answered, **of_texts}
 
 
 class FragmentAnswers:
@@ -203,93 +226,6 @@ class TwoBranchAnswers:
         return _map_rows(scores, (vectors, texts), (vectors.shape[1],))
 
 
-class CaptionAnswers:
-    """The answers of a `Captioner`.
-
-    B is the number of rows, K the captions of an image, W the most tokens of a caption.
-
-    Args:
-        model: the `Captioner`.
-        text: its `CaptionText`.
-        decoder: a decoder of `vsa_tf.decoding`.
-        prefix: words that every caption starts with, plain text.
-        of_regions: caption every region of an image instead of the image.
-        whole_frame: the region captioner sees the whole frame beside a region.
-    """
-
-    def __init__(self, model, text, decoder, prefix="", of_regions=False, whole_frame=False):
-        self._model = model
-        self._decoder = decoder
-        self._of_regions = of_regions
-        self._whole_frame = whole_frame
-        self._prefix = text.tokenize(prefix)
-        self._prefix_ids = text.vocabulary.encode(self._prefix)
-        self._written = tf.constant(
-            ["" if token in (PAD_TOKEN, END_TOKEN) else token for token in text.vocabulary.tokens]
-        )
-
-    def caption(self, images):
-        """Writes captions for images.
-
-        Returns:
-            captions string `[B, K]`, best first; log_prob `[B, K]`, END counted; tokens string
-            `[B, K, W]`, empty from END on; token_log_probs `[B, K, W]`, END's after the last token,
-            then 0. A captioner of regions: the same of each region, `[B, R, K...]`, empty and 0 at
-            padding, with boxes `[B, R, 4]` and num_regions `[B]`.
-        """
-        if not self._of_regions:
-            return self._captions(images)
-        num_regions = images["region_mask"].shape[1]
-        captions = {
-            name: tf.reshape(value, (-1, num_regions, *value.shape[1:]))
-            for name, value in self._captions(self._region_rows(images)).items()
-        }
-        return region_answers(images, captions)
-
-    def log_prob(self, images, sentences):
-        """Returns log_prob `[B]`, of each row's sentence, END counted, given its image."""
-        image = self._model.encode_images(images)
-        log_probs = self._model.sentence_log_probs(image, sentences["token_ids"])
-        return {"log_prob": tf.reduce_sum(log_probs, axis=1)}
-
-    def _captions(self, images):
-        state = self._model.start(images)
-        # Operations of Keras as far as the decoder: it runs on other backends, too.
-        num_rows = ops.shape(state["first"])[0]
-        prefix = None
-        if self._prefix:
-            prefix = ops.tile(np.int32([self._prefix_ids]), (num_rows, 1))
-        hypotheses = self._decoder(self._model.step, state, num_rows, prefix=prefix)
-        tokens = tf.gather(self._written, hypotheses.token_ids)
-        words = tokens
-        if self._prefix:
-            # As they were given, where the model knows them only as <unk>.
-            given = tf.broadcast_to(
-                self._prefix, (*tf.unstack(tf.shape(tokens))[:2], len(self._prefix))
-            )
-            words = tf.concat([given, tokens[:, :, len(self._prefix) :]], axis=2)
-        return {
-            "captions": tidy(tf.strings.reduce_join(words, axis=-1, separator=" ")),
-            "log_prob": hypotheses.log_prob,
-            "tokens": tokens,
-            "token_log_probs": hypotheses.token_log_probs,
-        }
-
-    def _region_rows(self, images):
-        """A row for each region of each image, padding included."""
-        rows = {}
-        for name, value in images.items():
-            if name == "images":
-                rows[name] = tf.repeat(value, images["region_mask"].shape[1], axis=0)
-                continue
-            region = value[:, :, None]
-            if self._whole_frame:
-                frame = tf.broadcast_to(value[:, :1, None], tf.shape(region))
-                region = tf.concat([region, frame], axis=2)
-            rows[name] = tf.reshape(region, (-1, *region.shape[2:]))
-        return rows
-
-
 def _map_rows(function, parts, shape=()):
     """Asks a model about each row of tensors alone; it gives float32 of `shape`."""
     if keras.backend.backend() == "tensorflow":
@@ -331,25 +267,6 @@ def _join(values, segment, count):
     return tf.strings.unsorted_segment_join(values, segment, count, separator=" ")
 
 
-def region_answers(batch, answers):
-    """Returns answers of regions with the regions' boxes and how many there are.
-
-    Args:
-        batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
-        answers: dict of tensors `[B, R, ...]`.
-
-    Returns:
-        The answers, 0 or empty strings at padding, and boxes `[B, R, 4]` and num_regions `[B]`.
-    """
-    mask = tf.convert_to_tensor(batch["region_mask"])
-    whole = {}
-    for name, values in answers.items():
-        is_real = tf.reshape(mask, (-1, mask.shape[1], *[1] * (len(values.shape) - 2)))
-        whole[name] = tf.where(is_real, values, tf.zeros((), values.dtype))
-    num_regions = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-    return {**whole, "boxes": batch["region_boxes"], "num_regions": num_regions}
-
-
 def ranked_boxes(batch, scores):
     """Ranks the real regions of each row: the answer of `localize`.
 
@@ -372,8 +289,3 @@ def ranked_boxes(batch, scores):
         "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
         "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
     }
-
-
-def tidy(joined):
-    """Returns tokens joined by spaces as `CaptionText.join` writes them, string `[...]`."""
-    return tf.strings.regex_replace(tf.strings.strip(joined), " " + CONTINUATION, "")

@@ -1,5 +1,6 @@
 """The work of `vsa_tf.export`."""
 
+import functools
 import math
 import pathlib
 import shutil
@@ -13,13 +14,14 @@ from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import is_count
 from vsa_tf.files import read_sealed
+from vsa_tf.inference.answers import answer
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
 from vsa_tf.inference.photographs import read_photograph
-from vsa_tf.inference.signatures import AnswerSettings, check_export
+from vsa_tf.inference.signatures import INTEGER_INPUTS, AnswerSettings, check_export
 from vsa_tf.program import silent
 
 LARGEST_DIFFERENCE = 1e-4
@@ -69,6 +71,8 @@ def export_model(
         example_image,
         local.trained.settings.model.reads_dependencies,
     )
+    if settings.max_caption_words == 1:
+        examples = examples._replace(prefix="")
     export_dir = pathlib.Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     version = _next_version(export_dir)
@@ -105,8 +109,7 @@ class GraphModel(tf.Module):
         local: the `LocalModel`.
 
     Attributes:
-        functions: dict of signature to concrete function, the main one first; inputs are strings
-            `[B]`.
+        functions: dict of signature to concrete function, the main one first; inputs are `[B]`.
 
     Raises:
         VsaTfError: the detector cannot be part of a SavedModel.
@@ -122,9 +125,13 @@ class GraphModel(tf.Module):
         self._variables = [variable.value for variable in trained.model.variables]
         # A function of its own, traced once and kept once: by far the largest part.
         photographs = tf.function(self._photographs, input_signature=[_STRINGS], autograph=False)
-        self._readers = {"image_bytes": photographs.get_concrete_function()}
+        self._readers = {
+            "image_bytes": photographs.get_concrete_function(),
+            "prefixes": getattr(self._sentences, "prefixes", None),
+            **dict.fromkeys(INTEGER_INPUTS, tf.identity),
+        }
         self.functions = {
-            name: self._traced(getattr(local.answers, name), inputs)
+            name: self._traced(functools.partial(answer, local.answers, name), inputs)
             for name, inputs in local.signatures.items()
         }
 
@@ -133,16 +140,19 @@ class GraphModel(tf.Module):
         main = next(iter(self.functions.values()))
         tf.saved_model.save(self, str(path), {"serving_default": main, **self.functions})
 
-    def _traced(self, answer, inputs):
+    def _traced(self, ask, inputs):
         def function(*values):
-            return answer(
+            return ask(
                 *(
                     self._readers.get(name, self._sentences)(value)
                     for name, value in zip(inputs, values)
                 )
             )
 
-        specification = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
+        specification = [
+            tf.TensorSpec([None], tf.int32 if name in INTEGER_INPUTS else tf.string, name=name)
+            for name in inputs
+        ]
         traced = tf.function(function, input_signature=specification, autograph=False)
         return traced.get_concrete_function()
 
@@ -185,10 +195,12 @@ class Examples(NamedTuple):
     Attributes:
         image_bytes: list of N bytes.
         sentences: list of N str: plain text, or the relations of `RelationReader`.
+        prefix: what captions may begin with.
     """
 
     image_bytes: list
     sentences: list
+    prefix: str = "a"
 
 
 def read_examples(data_dir, split, count, image_files=(), reads_dependencies=False):
@@ -263,10 +275,17 @@ def answer_differences(model, other, examples):
 
 
 def _inputs(names, examples):
-    return {
-        name: examples.image_bytes if name == "image_bytes" else examples.sentences
-        for name in names
+    def alternating(*values):
+        return [values[row % 2] for row in range(len(examples.sentences))]
+
+    rows = {
+        "image_bytes": examples.image_bytes,
+        # What is open, and what is asked for.
+        "num_beams": alternating(0, 3),
+        "num_captions": alternating(0, 2),
+        "prefixes": alternating("", examples.prefix),
     }
+    return {name: rows.get(name, examples.sentences) for name in names}
 
 
 def _difference(expected, received):
@@ -310,8 +329,7 @@ def write_warm_up(path, model_name, signatures, examples):
             request = predict_pb2.PredictRequest()
             request.model_spec.name = model_name
             request.model_spec.signature_name = name
-            for key in inputs:
-                values = examples.image_bytes if key == "image_bytes" else examples.sentences
+            for key, values in _inputs(inputs, examples).items():
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(values[:1]))
             log = prediction_log_pb2.PredictLog(request=request)
             entry = prediction_log_pb2.PredictionLog(predict_log=log)

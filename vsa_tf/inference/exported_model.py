@@ -1,5 +1,6 @@
 """A SavedModel that answers questions about photographs. It needs TensorFlow, and no Keras."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -42,12 +43,20 @@ class ExportedModel:
 
     def call(self, name, **inputs):
         """Answers one signature; arguments, results and errors as of `LocalModel.call`."""
-        tensors = {key: tf.constant(value, tf.string) for key, value in inputs.items()}
-        try:
-            outputs = self._functions[name](**tensors)
-        except tf.errors.InvalidArgumentError as error:
-            raise InputError(_reason(error.message)) from error
-        return check_numbers(as_arrays(outputs))
+        function = self._functions[name]
+        wanted = function.structured_input_signature[1]
+        tensors = {key: tf.constant(value, wanted[key].dtype) for key, value in inputs.items()}
+        with input_errors():
+            return check_numbers(as_arrays(function(**tensors)))
+
+
+@contextlib.contextmanager
+def input_errors():
+    """Raises InputError where an operation of a model refuses an input."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise InputError(_reason(error.message)) from error
 
 
 def _reason(message):

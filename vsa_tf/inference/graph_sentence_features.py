@@ -23,6 +23,10 @@ class GraphKnownWords(tf.Module):
             default_value=-1,
         )
 
+    def contains(self, words):
+        """Returns which words, string `[n]`, are known, bool `[n]`."""
+        return self._table.lookup(words) >= 0
+
     def __call__(self, tokens):
         """Finds the known words of sentences; others are passed over.
 
@@ -47,17 +51,20 @@ class GraphMeanVector(tf.Module):
 
     Args:
         feature: the `MeanVector`.
+
+    Attributes:
+        known_words: the `GraphKnownWords` of the feature's words.
     """
 
     def __init__(self, feature):
         super().__init__()
-        self._known = GraphKnownWords(feature.word_vectors.words)
+        self.known_words = GraphKnownWords(feature.word_vectors.words)
         # A variable: graphs hold no more than 2 GB of constants.
         self._vectors = tf.Variable(feature.word_vectors.vectors, trainable=False)
 
     def __call__(self, tokens):
         """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
-        words, sentences, counts = self._known(tokens)
+        words, sentences, counts = self.known_words(tokens)
         vectors = tf.gather(self._vectors, words)
         sums = tf.math.unsorted_segment_sum(vectors, sentences, tf.size(counts))
         return sums / tf.maximum(counts, 1.0)[:, None]
@@ -68,11 +75,14 @@ class GraphTfIdf(tf.Module):
 
     Args:
         feature: the `TfIdf`.
+
+    Attributes:
+        known_words: the `GraphKnownWords` of the feature's words.
     """
 
     def __init__(self, feature):
         super().__init__()
-        self._known = GraphKnownWords(feature.words)
+        self.known_words = GraphKnownWords(feature.words)
         self._idf = tf.constant(feature.idf)
         # A variable: graphs hold no more than 2 GB of constants.
         self._components = None
@@ -81,7 +91,7 @@ class GraphTfIdf(tf.Module):
 
     def __call__(self, tokens):
         """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
-        words, sentences, counts = self._known(tokens)
+        words, sentences, counts = self.known_words(tokens)
         size, rows = self._idf.shape[0], tf.size(counts, tf.int64)
         features = tf.math.unsorted_segment_sum(
             tf.ones_like(words, tf.float32), sentences * size + words, rows * size
@@ -100,6 +110,9 @@ class GraphFisherVector(tf.Module):
 
     Args:
         feature: the `FisherVector`.
+
+    Attributes:
+        known_words: the `GraphKnownWords` of the feature's words.
     """
 
     def __init__(self, feature):
@@ -109,7 +122,7 @@ class GraphFisherVector(tf.Module):
         words = np.concatenate([rows for rows, _ in groups])
         centers = np.repeat(np.arange(len(groups)), [len(rows) for rows, _ in groups])
         order = np.argsort(words, kind="stable")
-        self._known = GraphKnownWords(points.words)
+        self.known_words = GraphKnownWords(points.words)
         self._num_centers = len(groups)
         self._centers = tf.constant(centers[order], tf.int64)
         ends = np.cumsum(np.bincount(words, minlength=len(points.words)))
@@ -126,7 +139,7 @@ class GraphFisherVector(tf.Module):
 
     def __call__(self, tokens):
         """Returns float32 `[B, D]` of tokens, a string `RaggedTensor` `[B, tokens]`."""
-        words, sentences, counts = self._known(tokens)
+        words, sentences, counts = self.known_words(tokens)
         rows, size = tf.size(counts, tf.int64), self._gradients.shape[1]
         entries = tf.ragged.range(
             tf.gather(self._splits, words), tf.gather(self._splits, words + 1)

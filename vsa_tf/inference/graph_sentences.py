@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from vsa_tf.data.text_ops import TextToIds
+from vsa_tf.data.text_ops import TextToIds, known_words
 from vsa_tf.inference.graph_sentence_features import GraphFisherVector, GraphMeanVector, GraphTfIdf
-from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, PAD_RELATION
+from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, PAD_RELATION, UNK_ID
 
 _FEATURES = {"tf_idf": GraphTfIdf, "mean_vector": GraphMeanVector, "hglmm": GraphFisherVector}
 
@@ -33,12 +33,14 @@ class GraphSentences(tf.Module):
 
         Returns:
             dict of token_ids int32 `[B, W]`, PAD on the right; tokens string `[B, W]`, empty on the
-            right; num_words int32 `[B]`; and, of a model that reads them, sentence_features float16
-            `[B, T]`.
+            right; num_words int32 `[B]`; unknown_words string `[B, U]`, those that the model does
+            not know, empty on the right; num_known_words int32 `[B]`, how many it does; and, of a
+            model that reads them, sentence_features float16 `[B, T]`.
         """
         tokens, _ = self._text_to_ids.read(sentences)
-        features = {}
+        features, is_known = {}, None
         if self._feature is not None:
+            is_known = self._feature.known_words.contains
             # Of whole sentences, as in training.
             feature = self._feature(self._text_to_ids.tokens(sentences))
             features["sentence_features"] = tf.cast(feature, tf.float16)
@@ -47,6 +49,26 @@ class GraphSentences(tf.Module):
             "token_ids": self._text_to_ids.lookup(tokens).to_tensor(PAD_ID),
             "tokens": tokens.to_tensor(""),
             "num_words": tf.cast(tokens.row_lengths(), tf.int32),
+            **self._text_to_ids.known_words(sentences, is_known),
+        }
+
+    def prefixes(self, texts):
+        """Reads beginnings of captions.
+
+        Args:
+            texts: string `[B]`; an empty one is none.
+
+        Returns:
+            dict of prefix_ids int32 `[B, P]`, PAD on the right; prefix_tokens string `[B, P]`,
+            empty on the right; P is at least 1; and unknown_words, as of sentences.
+        """
+        tokens = self._text_to_ids.tokens(texts)
+        width = tf.maximum(tf.cast(tokens.bounding_shape()[1], tf.int32), 1)
+        shape = tf.stack([tf.shape(texts)[0], width])
+        return {
+            "prefix_ids": self._text_to_ids.lookup(tokens).to_tensor(PAD_ID, shape=shape),
+            "prefix_tokens": tokens.to_tensor("", shape=shape),
+            "unknown_words": self._text_to_ids.known_words(texts)["unknown_words"],
         }
 
 
@@ -82,8 +104,9 @@ class GraphRelations(tf.Module):
             sentences: string `[B]`.
 
         Returns:
-            dict of relations, heads and dependents int32 `[B, E]`, padded with 0 on the right, and
-            num_fragments int32 `[B]`; E is at least 1.
+            dict of relations, heads and dependents int32 `[B, E]`, padded with 0 on the right;
+            num_fragments int32 `[B]`; E is at least 1; and unknown_words and num_known_words of
+            heads and dependents, as of `GraphSentences`.
 
         Raises:
             tf.errors.InvalidArgumentError: when run, for a line that is no relation.
@@ -100,12 +123,17 @@ class GraphRelations(tf.Module):
         ]
         types = tf.cast(self._types.lookup(tf.boolean_mask(columns[0], is_kept)), tf.int32)
         kept = tf.ragged.boolean_mask(lines, lines.with_flat_values(is_kept))
+        # Each line has two.
+        words = tf.stack([tf.boolean_mask(column, is_kept) for column in columns[1:]], axis=1)
+        is_known = tf.stack([first != UNK_ID for first in firsts], axis=1)
+        words = tf.RaggedTensor.from_row_splits(tf.reshape(words, [-1]), 2 * kept.row_splits)
         rows = [
             kept.with_flat_values(values)[:, : self._max_relations] for values in (types, *firsts)
         ]
         return {
             **dict(zip(("relations", "heads", "dependents"), map(_padded, rows))),
             "num_fragments": tf.cast(rows[0].row_lengths(), tf.int32),
+            **known_words(words, tf.reshape(is_known, [-1])),
         }
 
 

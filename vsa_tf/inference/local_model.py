@@ -8,11 +8,16 @@ import tensorflow as tf
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf.errors import InputError, VsaTfError
-from vsa_tf.inference.answers import make_answers
-from vsa_tf.inference.exported_model import as_arrays
+from vsa_tf.inference.answers import answer, make_answers
+from vsa_tf.inference.exported_model import as_arrays, input_errors
 from vsa_tf.inference.photograph_reader import PhotographReader
 from vsa_tf.inference.sentence_reader import RelationReader, SentenceReader
-from vsa_tf.inference.signatures import SIGNATURE_INPUTS, AnswerSettings, check_numbers
+from vsa_tf.inference.signatures import (
+    INTEGER_INPUTS,
+    SIGNATURE_INPUTS,
+    AnswerSettings,
+    check_numbers,
+)
 from vsa_tf.model_dir.trained_model import TrainedModel
 
 # As many as detectors commonly keep; a captioner of regions itself sees one at a time.
@@ -46,7 +51,12 @@ class LocalModel:
         self.trained = TrainedModel(model_dir)
         self.settings = settings
         own, text = self.trained.settings, self.trained.text
-        self.signatures = {name: SIGNATURE_INPUTS[name] for name in own.model.signatures}
+        self.signatures = {
+            name: SIGNATURE_INPUTS[name]
+            for name in own.model.signatures
+            # Draws are of one number of captions, and of no beams.
+            if not (name == "caption_with" and settings.sample)
+        }
         _check_prefix(settings, text)
         num_regions = self.trained.inputs["num_regions"]
         if own.model.captions_regions:
@@ -63,12 +73,15 @@ class LocalModel:
         read = RelationReader if own.model.reads_dependencies else SentenceReader
         self._sentences = read(text, own.data.max_words)
         self.answers = make_answers(self.trained, settings)
-        self._functions = {name: getattr(self.answers, name) for name in self.signatures}
-        if "caption" in self._functions and keras.backend.backend() == "tensorflow":
-            # A search of many small steps: the only answer that a graph makes quicker.
-            self._functions["caption"] = tf.function(
-                self._functions["caption"], reduce_retracing=True, autograph=False
-            )
+        self._functions = {
+            name: functools.partial(answer, self.answers, name) for name in self.signatures
+        }
+        for name in {"caption", "caption_with"} & self._functions.keys():
+            if keras.backend.backend() == "tensorflow":
+                # A search of many small steps: the only answer that a graph makes quicker.
+                self._functions[name] = tf.function(
+                    self._functions[name], reduce_retracing=True, autograph=False
+                )
 
     def call(self, name, boxes=None, **inputs):
         """Answers one signature.
@@ -77,29 +90,33 @@ class LocalModel:
             name: one of `signatures`.
             boxes: float `[n, 4]`, normalised `ymin, xmin, ymax, xmax`: the regions of every image,
                 after the whole frame; None: the detector's.
-            **inputs: its inputs, lists of one length: bytes of encoded images, or str.
+            **inputs: its inputs, lists of one length: bytes of encoded images, str, or int.
 
         Returns:
             dict of name to numpy array, batch first; strings are arrays of str.
 
         Raises:
-            InputError: an image cannot be read.
+            InputError: an image cannot be read, or an input is out of its range.
             VsaTfError: the model has diverged.
         """
         if boxes is not None:
             boxes = tuple(map(tuple, np.asarray(boxes, np.float32).tolist()))
-        batches = [
-            self._read_photographs(tuple(inputs[key]), boxes)
-            if key == "image_bytes"
-            else self._sentences(inputs[key])
-            for key in self.signatures[name]
-        ]
-        return check_numbers(as_arrays(self._functions[name](*batches)))
+        batches = [self._read(key, inputs[key], boxes) for key in self.signatures[name]]
+        with input_errors():
+            return check_numbers(as_arrays(self._functions[name](*batches)))
 
-    def unknown_words(self, text):
-        """Returns the words of a text that the model does not know, list of str."""
-        tokens = self.trained.text.tokenize(text)
-        return [token for token in tokens if token not in self.trained.text.vocabulary]
+    def _read(self, key, values, boxes):
+        if key == "image_bytes":
+            return self._read_photographs(tuple(values), boxes)
+        if key in INTEGER_INPUTS:
+            return tf.constant(values, tf.int32)
+        if key == "prefixes":
+            # Tensors: a graph takes no arrays of str.
+            return {
+                name: tf.constant(value, tf.string if value.dtype == object else value.dtype)
+                for name, value in self._sentences.prefixes(values).items()
+            }
+        return self._sentences(values)
 
     def _read_photographs(self, image_bytes, boxes):
         # One photograph may go with many texts.

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import warnings
 
 import numpy as np
 
@@ -10,10 +11,12 @@ from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.image_files import check_boxes
 from vsa_tf.inference.model_source import SERVER_ADDRESS, ModelSource
 from vsa_tf.inference.photographs import batches, encoded
-from vsa_tf.inference.results import Alignment, Captions, Localization
+from vsa_tf.inference.results import Alignment, Captions, Localization, TextKnowledge
 from vsa_tf.inference.signatures import AnswerSettings
 
 _SERVED = re.compile(rf"({SERVER_ADDRESS})/(.+)")
+# By a warning.
+_WORDS_NAMED = 10
 
 
 def open_model(source, image_encoder="", detector="", **settings):
@@ -123,20 +126,34 @@ class Model:
             ],
         )
 
-    def caption(self, photograph, num_captions=1):
-        """Returns the `Captions` of a photograph, the best `num_captions`."""
+    def caption(self, photograph, num_captions=1, prefix="", beam_size=0):
+        """Returns the `Captions` of a photograph, the best `num_captions`.
+
+        Args:
+            photograph: see `Model`.
+            num_captions: how many.
+            prefix: words that they start with.
+            beam_size: beams of the search. Both are by default as the model was opened or exported.
+
+        Raises:
+            InputError: there are not so many beams, or the prefix is too long.
+            VsaTfError: an export of an earlier release, which answers as it was exported alone.
+        """
 
         def captions(images):
-            found = []
-            for row, data in self._rows("caption", images):
-                num_written = row["captions"].shape[-1]
-                if num_captions > num_written:
+            if not prefix and not beam_size:
+                rows = list(self._rows("caption", images))
+                num_written = rows[0][0]["captions"].shape[-1] if rows else num_captions
+                if num_captions <= num_written:
+                    return [Captions.of_row(row, num_captions, data) for row, data in rows]
+                if "caption_with" not in self.signatures:
                     raise VsaTfError(
                         f"--num_captions={num_captions}: the model was opened or exported with "
                         f"{num_written}. Ask for fewer, or open or export it with more"
                     )
-                found.append(Captions.of_row(row, num_captions, data))
-            return found
+            asked = {"num_beams": beam_size, "num_captions": num_captions, "prefixes": prefix}
+            rows = self._rows("caption_with", images, **asked)
+            return [Captions.of_row(row, num_captions, data) for row, data in rows]
 
         return self._each(photograph, captions)
 
@@ -152,22 +169,21 @@ class Model:
         """
         self.check("score")
         images, texts = _paired(photographs, sentences)
-        texts = iter(texts)
-        scores = [
-            self._call("score", batch, sentences=[next(texts) for _ in batch])["score"]
-            for batch in batches(images, _num_bytes)
-        ]
-        return np.concatenate([*scores, np.zeros(0, np.float32)])
+        rows, left = [], iter(texts)
+        for batch in batches(images, _num_bytes):
+            rows += _split(self._call("score", batch, sentences=[next(left) for _ in batch]))
+        warn_of_unknown_words(rows, texts)
+        return np.array([row["score"] for row in rows], np.float32)
 
     def log_prob(self, photograph, sentence):
         """Returns the log probability of a sentence, its end counted, given a photograph."""
-        return self._each(
-            photograph,
-            lambda images: [
-                float(row["log_prob"])
-                for row, _ in self._rows("log_prob", images, sentences=sentence)
-            ],
-        )
+
+        def log_probs(images):
+            rows = [row for row, _ in self._rows("log_prob", images, sentences=sentence)]
+            warn_of_unknown_words(rows[:1], [sentence])
+            return [float(row["log_prob"]) for row in rows]
+
+        return self._each(photograph, log_probs)
 
     def embed_images(self, photographs):
         """Returns the vectors of photographs.
@@ -195,6 +211,7 @@ class Model:
         rows = []
         for batch in batches(texts):
             rows += _split(self.opened.call("embed_sentence", sentences=batch))
+        warn_of_unknown_words(rows, texts)
         return _vectors(rows)
 
     def _each(self, photograph, ask):
@@ -206,10 +223,10 @@ class Model:
             found += ask(batch)
         return found
 
-    def _rows(self, name, images, boxes=None, **texts):
-        """Returns `(row of the answers, image file)` of each of some images of `_numbered`."""
+    def _rows(self, name, images, boxes=None, **asked):
+        """Returns `(row of the answers, image file)` of images of `_numbered`, asked the same."""
         self.check(name)
-        inputs = {key: [text] * len(images) for key, text in texts.items()}
+        inputs = {key: [value] * len(images) for key, value in asked.items()}
         if boxes is not None:
             inputs["boxes"] = boxes
         rows = _split(self._call(name, images, **inputs))
@@ -287,6 +304,29 @@ def _vectors(rows):
     if rows and "embedding" in rows[0] or not rows:
         return np.array([row["embedding"] for row in rows], np.float32)
     (counter,) = {"num_regions", "num_words", "num_fragments"} & rows[0].keys()
+    others = {counter, "unknown_words", "num_known_words"}
     return [
-        {key: value[: row[counter]] for key, value in row.items() if key != counter} for row in rows
+        {key: value[: row[counter]] for key, value in row.items() if key not in others}
+        for row in rows
     ]
+
+
+def warn_of_unknown_words(rows, texts):
+    """Warns once where texts hold words that the model does not know.
+
+    Args:
+        rows: of answers, dicts; of SavedModels of an earlier release they do not say.
+        texts: the text of each, list of str.
+    """
+    known = [TextKnowledge.of_row(row) for row in rows]
+    nothing = [text for text, each in zip(texts, known) if each.means_nothing]
+    words = list(dict.fromkeys(word for each in known for word in each.unknown_words))
+    if not words and not nothing:
+        return
+    message = f"the model does not know {len(words)} words: {', '.join(words[:_WORDS_NAMED])}"
+    if nothing:
+        message += (
+            f"; of {len(nothing)} of {len(texts)} texts, such as {nothing[0]!r}, it knows no word, "
+            "and its answer means nothing"
+        )
+    warnings.warn(message, stacklevel=3)

@@ -67,6 +67,8 @@ def model_card(local, functions, metrics, differences, has_warm_up):
     }
     chosen = ("smoothness",) if "align" in functions else _OF_CAPTIONS
     card["answers"] = {name: getattr(local.settings, name) for name in chosen}
+    if "caption_with" in functions:
+        card["answers"]["max_beam_size"] = local.settings.most_beams
     return card
 
 
@@ -82,7 +84,8 @@ def _readme(card):
         "",
         "A SavedModel of photographs and text, written by `vsa_tf.export`. `image_bytes` are whole "
         f"image files, `sentences` and `phrases` {card['sentences']}; each is a vector of strings, "
-        "a row for each question. Results are padded with 0 and empty strings.",
+        "a row for each question. Results are padded with 0 and empty strings; `unknown_words` are "
+        "the words of a text that the model does not know.",
         "",
     ]
     if card["needs_tensorflow_text"]:

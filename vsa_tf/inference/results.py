@@ -32,6 +32,40 @@ class Part:
         return {"text": self.text, "box": rounded(self.box), "score": rounded(self.score)}
 
 
+@dataclasses.dataclass(frozen=True)
+class TextKnowledge:
+    """How much of a text the model knows.
+
+    Attributes:
+        unknown_words: those that it does not know, tuple of str, each once; the answer is that to
+            the others.
+        means_nothing: whether it knows none: then the answer means nothing.
+    """
+
+    unknown_words: tuple = ()
+    means_nothing: bool = False
+
+    @classmethod
+    def of_row(cls, row):
+        """Makes it of a row of answers; those of earlier exports do not say."""
+        words = [word for word in row.get("unknown_words", ()) if word]
+        # A server's own models answer in bytes.
+        words = [word.decode() if isinstance(word, bytes) else str(word) for word in words]
+        return cls(tuple(dict.fromkeys(words)), bool(row.get("num_known_words", 1) == 0))
+
+    def note(self):
+        """Returns what is to be said of it, str; empty where the model knows all."""
+        words = ", ".join(self.unknown_words)
+        if not self.means_nothing:
+            return f"the model does not know {words}" if words else ""
+        unknown = f": it does not know {words}" if words else ""
+        return f"the model knows no word of this text, so that its answer means nothing{unknown}"
+
+    def to_dict(self):
+        """Returns what JSON lines say of it, a dict."""
+        return {"unknown_words": list(self.unknown_words)} if self.unknown_words else {}
+
+
 class _Shown:
     """A result that a notebook shows as its picture."""
 
@@ -51,6 +85,7 @@ class Alignment(_Shown):
         snippets: runs of words with one region, list of `Part`, in the order of the sentence.
         words: each word with its region, list of `Part`.
         photograph: the image file, bytes.
+        known: how much of the sentence the model knows, `TextKnowledge`.
     """
 
     sentence: str
@@ -58,6 +93,7 @@ class Alignment(_Shown):
     snippets: list
     words: list
     photograph: bytes = dataclasses.field(repr=False, default=b"")
+    known: TextKnowledge = TextKnowledge()
 
     @classmethod
     def of_row(cls, row, sentence, photograph):
@@ -79,7 +115,9 @@ class Alignment(_Shown):
                     run[-1],
                 )
             )
-        return cls(sentence, float(row["score"]), snippets, words, photograph)
+        return cls(
+            sentence, float(row["score"]), snippets, words, photograph, TextKnowledge.of_row(row)
+        )
 
     def to_dict(self):
         """Returns the JSON line of `vsa_tf.align`, a dict."""
@@ -88,6 +126,7 @@ class Alignment(_Shown):
             "score": rounded(self.score),
             "snippets": [part.to_dict() for part in self.snippets],
             "words": [part.to_dict() for part in self.words],
+            **self.known.to_dict(),
         }
 
     def picture(self, width=None):
@@ -115,11 +154,13 @@ class Localization(_Shown):
         phrase: as it was given.
         boxes: list of `RankedBox`, best first.
         photograph: the image file, bytes.
+        known: how much of the phrase the model knows, `TextKnowledge`.
     """
 
     phrase: str
     boxes: list
     photograph: bytes = dataclasses.field(repr=False, default=b"")
+    known: TextKnowledge = TextKnowledge()
 
     @classmethod
     def of_row(cls, row, phrase, photograph, boxes=None):
@@ -133,12 +174,12 @@ class Localization(_Shown):
             # The model saw the whole frame before them.
             frames = (row["boxes"][:count] == np.float32([0, 0, 1, 1])).all(axis=1)
             del ranked[np.flatnonzero(frames)[0]]
-        return cls(phrase, ranked, photograph)
+        return cls(phrase, ranked, photograph, TextKnowledge.of_row(row))
 
     def to_dict(self, top_k=None):
         """Returns the JSON line of `vsa_tf.localize`, a dict; of the best `top_k` boxes, or all."""
         boxes = [ranked.to_dict() for ranked in self.boxes[:top_k]]
-        return {"phrase": self.phrase, "boxes": boxes}
+        return {"phrase": self.phrase, "boxes": boxes, **self.known.to_dict()}
 
     def picture(self, top_k=1, width=None):
         """Draws the best `top_k` boxes, a `PIL.Image.Image` as `alignment_picture` returns it."""
@@ -201,22 +242,26 @@ class Captions(_Shown):
         captions: list of `Caption`, best first; of a captioner of regions none.
         regions: of a captioner of regions list of `RegionCaptions`, else None.
         photograph: the image file, bytes.
+        known: how much of the prefix the model knows, `TextKnowledge`.
     """
 
     captions: list
     regions: list | None = None
     photograph: bytes = dataclasses.field(repr=False, default=b"")
+    known: TextKnowledge = TextKnowledge()
 
     @classmethod
     def of_row(cls, row, num_captions, photograph):
         """Makes it of a row of the answers of `caption`."""
+        known = TextKnowledge.of_row(row)
         if "num_regions" not in row:
-            return cls(_captions(row, num_captions), None, photograph)
+            return cls(_captions(row, num_captions), None, photograph, known)
+        names = ("boxes", "captions", "log_prob", "tokens", "token_log_probs")
         regions = []
         for region in range(row["num_regions"]):
-            own = {name: value[region] for name, value in row.items() if name != "num_regions"}
+            own = {name: row[name][region] for name in names}
             regions.append(RegionCaptions(_box(own["boxes"]), _captions(own, num_captions)))
-        return cls([], regions, photograph)
+        return cls([], regions, photograph, known)
 
     def to_dict(self):
         """Returns the JSON line of `vsa_tf.caption`, a dict."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from vsa_tf.data.caption_rows import FragmentStore, TokenStore
 from vsa_tf.errors import InputError
-from vsa_tf.text.vocabulary import UNK_TOKEN
+from vsa_tf.text.vocabulary import PAD_ID, UNK_ID, UNK_TOKEN
 
 # White space to TensorFlow's operations.
 _SPACES = " \t\n\v\f\r"
@@ -33,6 +33,20 @@ class SentenceReader:
             "token_ids": store.padded(np.arange(len(store)), width),
             "tokens": padded_strings(tokens, width),
             "num_words": store.lengths,
+            **known_words(map(self.text.known_words, sentences)),
+        }
+
+    def prefixes(self, texts):
+        """Reads beginnings of captions; returns the dict of `GraphSentences.prefixes`."""
+        tokens = [self.text.tokenize(text) for text in texts]
+        width = max(1, *map(len, tokens))
+        ids = np.full((len(texts), width), PAD_ID, np.int32)
+        for row, words in enumerate(tokens):
+            ids[row, : len(words)] = self.text.vocabulary.encode(words)
+        return {
+            "prefix_ids": ids,
+            "prefix_tokens": padded_strings(tokens, width),
+            "unknown_words": known_words(map(self.text.known_words, texts))["unknown_words"],
         }
 
 
@@ -42,6 +56,15 @@ def padded_strings(rows, width):
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row
     return padded
+
+
+def known_words(rows):
+    """Returns the dict of `TextToIds.known_words` of rows of `CaptionText.known_words`."""
+    unknown, num_known = zip(*rows)
+    return {
+        "unknown_words": padded_strings(unknown, max(map(len, unknown))),
+        "num_known_words": np.array(num_known, np.int32),
+    }
 
 
 class RelationReader:
@@ -60,10 +83,28 @@ class RelationReader:
 
     def __call__(self, sentences):
         """Reads a list of B str; returns the dict of `GraphRelations`, numpy arrays."""
-        fragments = self._text.encode_dependencies([_relations(each) for each in sentences])
+        parses = [_relations(each) for each in sentences]
+        fragments = self._text.encode_dependencies(parses)
         store = FragmentStore(fragments, self._max_relations)
         width = max(int(store.lengths.max(initial=0)), 1)
-        return {**store.entries(np.arange(len(store)), width), "num_fragments": store.lengths}
+        return {
+            **store.entries(np.arange(len(store)), width),
+            "num_fragments": store.lengths,
+            **known_words(map(self._known_words, parses)),
+        }
+
+    def _known_words(self, relations):
+        """As of `CaptionText`; a head or dependent is known by its first part."""
+        unknown, num_known = [], 0
+        for words in (words for _, *words in relations):
+            ids = [self._text.encode([word])[0][:1] for word in words]
+            # What captions have no word for has no relation.
+            for word, (first,) in zip(words, ids) if all(ids) else ():
+                if first == UNK_ID:
+                    unknown.append(word)
+                else:
+                    num_known += 1
+        return unknown, num_known
 
 
 def _relations(sentence):

@@ -16,8 +16,11 @@ SIGNATURE_INPUTS = {
     "align": ("image_bytes", "sentences"),
     "localize": ("image_bytes", "phrases"),
     "caption": ("image_bytes",),
+    "caption_with": ("image_bytes", "num_beams", "num_captions", "prefixes"),
     "log_prob": ("image_bytes", "sentences"),
 }
+# The others are strings.
+INTEGER_INPUTS = ("num_beams", "num_captions")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,7 @@ class AnswerSettings:
         length_normalization: rank captions by log probability per word.
         smoothness: beta of the chain that cuts a sentence into snippets, in shares of the mean
             over its words of their best score.
+        max_beam_size: the most beams that a request may ask for, if that is more.
         prefix: words that every caption starts with.
         sample: draw captions at random instead of searching, with these:
         temperature: below 1 bolder, above 1 freer.
@@ -47,6 +51,7 @@ class AnswerSettings:
     max_caption_words: int = 20
     length_normalization: bool = False
     smoothness: float = SMOOTHNESS
+    max_beam_size: int = 10
     prefix: str = ""
     sample: bool = False
     temperature: float = 1.0
@@ -70,7 +75,6 @@ class AnswerSettings:
     def make_decoder(self):
         """Returns the decoder of a caption generator."""
         # They import Keras.
-        from vsa_tf.decoding.beam_search import BeamSearch
         from vsa_tf.decoding.sampling import GreedySearch, Sampling
 
         if self.sample:
@@ -84,9 +88,20 @@ class AnswerSettings:
             )
         if self.beam_size == 1:
             return GreedySearch(max_length=self.max_caption_words)
+        return self.make_search(self.beam_size, self.num_captions)
+
+    @property
+    def most_beams(self):
+        """The most beams that a request may ask for."""
+        return max(self.beam_size, self.max_beam_size)
+
+    def make_search(self, beam_size, num_captions):
+        """Returns the `BeamSearch` of so many beams and captions."""
+        from vsa_tf.decoding.beam_search import BeamSearch  # imports Keras
+
         return BeamSearch(
-            beam_size=self.beam_size,
-            num_captions=self.num_captions,
+            beam_size=beam_size,
+            num_captions=num_captions,
             length_normalization=self.length_normalization,
             max_length=self.max_caption_words,
         )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.inference.results import TextKnowledge
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +18,15 @@ class Embedded:
             `[P, H]` of sentences with words, sentence after sentence.
         counts: int32 `[N]`; real regions, or words; None where each is one vector.
         boxes: float32 `[N, R, 4]`, of the regions; else None.
+        known: of sentences that were embedded now, how much of each the model knows, tuple of
+            `TextKnowledge`; an index does not keep it.
     """
 
     kind: str
     vectors: np.ndarray
     counts: np.ndarray | None = None
     boxes: np.ndarray | None = None
+    known: tuple = ()
 
     @classmethod
     def of_images(cls, model, image_bytes):
@@ -46,11 +50,16 @@ class Embedded:
     def of_sentences(cls, model, sentences):
         """Embeds a list of str by the signature `embed_sentence`; raises as `of_images`."""
         answer = model.call("embed_sentence", sentences=sentences)
+        of_texts = [name for name in ("unknown_words", "num_known_words") if name in answer]
+        known = tuple(
+            TextKnowledge.of_row({name: answer[name][row] for name in of_texts})
+            for row in range(len(sentences))
+        )
         if "embedding" in answer:
-            return cls("sentences", _finite(answer["embedding"]))
+            return cls("sentences", _finite(answer["embedding"]), known=known)
         counts = answer["num_words"].astype(np.int32)
         is_word = np.arange(answer["words"].shape[1]) < counts[:, None]
-        return cls("sentences", _finite(answer["words"][is_word]), counts)
+        return cls("sentences", _finite(answer["words"][is_word]), counts, known=known)
 
     def __len__(self):
         return len(self.vectors) if self.counts is None else len(self.counts)

@@ -89,13 +89,22 @@ class IndexBuilder:
             for sentence in IndexShard(path, "sentences").columns["sentence"]
         }
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in indexed]
+        unknown = []
         progress = self._progress(len(new), "sentences")
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
             for first in range(0, len(new), _SENTENCES_AT_A_TIME):
                 part = new[first : first + _SENTENCES_AT_A_TIME]
-                writer.add({"sentence": part}, Embedded.of_sentences(self._model, part))
+                embedded = Embedded.of_sentences(self._model, part)
+                writer.add({"sentence": part}, embedded)
+                known = zip(part, embedded.known)
+                unknown += [sentence for sentence, each in known if each.means_nothing]
                 progress.add(len(part))
         progress.close()
+        if unknown:
+            self._say(
+                f"the model knows no word of {len(unknown)} sentences, such as {unknown[0]!r}: "
+                "what finds them means nothing"
+            )
         return len(new)
 
     def _progress(self, total, unit):

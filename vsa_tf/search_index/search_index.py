@@ -2,15 +2,17 @@
 
 import pathlib
 import sys
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import json_text
-from vsa_tf.inference.image_files import rounded
+from vsa_tf.inference.image_files import print_warning, rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
+from vsa_tf.inference.results import TextKnowledge
 from vsa_tf.program import print_note
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
@@ -92,6 +94,16 @@ class SearchIndex:
         Raises:
             VsaTfError: the model is another one than made the index, or an input cannot be read.
         """
+        hits, known = self.search_known(model, query, top_k, target, approximate)
+        if note := known.note():
+            warnings.warn(note, stacklevel=2)
+        return hits
+
+    def search_known(self, model, query, top_k=10, target="images", approximate=False):
+        """Returns `(hits, known)`: of `search`, and how much of the query the model knows.
+
+        The second is a `TextKnowledge`; of a photograph it says nothing.
+        """
         kind = "sentences" if isinstance(query, str) else "images"
         if not self.shards.get(target):
             raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
@@ -104,7 +116,8 @@ class SearchIndex:
             embedded = Embedded.of_images(model.opened, [encoded(query)])
         else:
             embedded = Embedded.of_sentences(model.opened, [query])
-        return self.nearest(embedded, target, top_k, candidates)
+        known = embedded.known[0] if embedded.known else TextKnowledge()
+        return self.nearest(embedded, target, top_k, candidates), known
 
     def approximate(self, kind, target):
         """Returns the `ApproximateIndex` of a target for queries of a kind, loaded once.
@@ -240,7 +253,7 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         index.approximate("images" if is_image else "sentences", target)
     model = Model.of(source, "embed_image" if is_image else "embed_sentence")
     query = pathlib.Path(query) if is_image else query
-    _write(index.search(model, query, top_k, target, approximate), target, output)
+    _write(index.search_known(model, query, top_k, target, approximate), target, output)
 
 
 def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=False, output=None):
@@ -264,13 +277,13 @@ def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=
         num_lines += 1
         try:
             query = pathlib.Path(line) if is_image(line) else line
-            hits = index.search(model, query, top_k, target, approximate)
+            found = index.search_known(model, query, top_k, target, approximate)
         except VsaTfError as error:
             num_failed += 1
             answer = json_text({"query": line, "error": error.of_flags})
             print(answer, file=output or sys.stdout, flush=True)
         else:
-            _write(hits, target, output, query=line)
+            _write(found, target, output, query=line)
     if num_failed:
         raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
 
@@ -282,9 +295,18 @@ def _opened(index_dir, target, approximate):
     return index
 
 
-def _write(hits, target, output, **asked):
+def _write(found, target, output, **asked):
+    hits, known = found
+    print_warning(known.note())
     for rank, hit in enumerate(hits, 1):
         entry = {"path" if target == "images" else "sentence": hit.entry}
         box = {} if hit.box is None else {"box": rounded(hit.box)}
-        line = {**asked, "rank": rank, **entry, "score": rounded(hit.score), **box}
+        line = {
+            **asked,
+            "rank": rank,
+            **entry,
+            "score": rounded(hit.score),
+            **box,
+            **known.to_dict(),
+        }
         print(json_text(line), file=output or sys.stdout, flush=True)

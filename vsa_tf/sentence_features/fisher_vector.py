@@ -132,6 +132,11 @@ class FisherVector:
         return feature
 
     @property
+    def words(self):
+        """The words that have a vector, tuple of str."""
+        return self.word_points.words
+
+    @property
     def dimension(self):
         if self.principal_components is None:
             return 2 * self.mixture.locations.size

@@ -55,6 +55,11 @@ class MeanVector:
         return cls(word_vectors)
 
     @property
+    def words(self):
+        """The words that have a vector, tuple of str."""
+        return self.word_vectors.words
+
+    @property
     def dimension(self):
         return self.word_vectors.size
 

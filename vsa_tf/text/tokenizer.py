@@ -87,6 +87,10 @@ class WordTokenizer:
             text = pattern.sub(rewrite, text)
         return text.split()
 
+    def split_word(self, word):
+        """Returns the list of tokens of one word of `tokenize`: itself."""
+        return [word]
+
     def tokenize_words(self, words):
         """Splits words one by one, so that positions in the caption find their tokens.
 

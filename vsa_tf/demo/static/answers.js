@@ -21,6 +21,19 @@ function list(elements) {
   return result;
 }
 
+// What to say of words that the model does not know. Servers of older models do not tell.
+export function unknownNote(words, meansNothing) {
+  const unknown = [...new Set((words || []).filter(Boolean))].join(", ");
+  if (meansNothing) {
+    return ` The model knows no word of this text: the answer means nothing.`;
+  }
+  return unknown ? ` The model does not know: ${unknown}.` : "";
+}
+
+function noteOf(answer) {
+  return unknownNote(answer.unknown_words, answer.num_known_words === 0);
+}
+
 // Each takes the tool, `{ photograph, picture, colors, align }` and a signal, shows the answer in
 // the tool and returns a line that says what there is to see.
 
@@ -68,7 +81,7 @@ export async function align(tool, { photograph, picture, colors }, signal) {
   tool.result.append(sentence);
   const grey = tool.parts.elements.some((element) => element.classList.contains("plain"));
   return `Score ${answer.score.toFixed(2)}.`
-    + (grey ? " Grey words go with the whole photograph." : "");
+    + (grey ? " Grey words go with the whole photograph." : "") + noteOf(answer);
 }
 
 export async function localize(tool, { photograph, picture, colors }, signal) {
@@ -85,6 +98,6 @@ export async function localize(tool, { photograph, picture, colors }, signal) {
     element.append(" ", make("span", "note", `score ${answer.scores[index].toFixed(2)}`));
   });
   tool.result.append(list(elements));
-  if (isWholeFrame(places[0])) return "The best answer is the whole photograph.";
-  return `The best of ${answer.num_boxes} boxes is brought out.`;
+  if (isWholeFrame(places[0])) return "The best answer is the whole photograph." + noteOf(answer);
+  return `The best of ${answer.num_boxes} boxes is brought out.` + noteOf(answer);
 }

@@ -1,17 +1,20 @@
 // Photographs of the index that answer a text, or are like a photograph.
 
+import { unknownNote } from "./answers.js";
 import { isWholeFrame, makeBox } from "./box.js";
 import { make } from "./make.js";
 import { get, post } from "./server.js";
 
 // `photograph`, where it is given, is searched by, in the place of the words.
 export async function search(tool, colors, signal, photograph) {
-  const { results } = photograph ? await post("search", photograph.blob, signal)
+  const found = photograph ? await post("search", photograph.blob, signal)
     : await get(`search?query=${encodeURIComponent(tool.text)}`, signal);
+  const { results } = found;
   tool.result.append(...results.map((result) => makeCard(result, colors[0])));
   return results.length
     ? `${results.length} ${results.length === 1 ? "photograph" : "photographs"}, the best first.`
       + (photograph ? ` They are like ${photograph.name}.` : "")
+      + unknownNote(found.unknown_words, found.means_nothing)
     : "The index holds no photograph.";
 }
 

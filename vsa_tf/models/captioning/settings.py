@@ -61,7 +61,8 @@ class CaptionerSettings(NetworkSettings):
     @property
     def signatures(self):
         # Of a region's captions there is no single probability.
-        return ("caption",) if self.captions_regions else ("caption", "log_prob")
+        asked = ("caption", "caption_with")
+        return asked if self.captions_regions else (*asked, "log_prob")
 
     def check(self, data):
         super().check(data)
