@@ -302,9 +302,15 @@ def test_minus_one_is_the_only_number_below_the_least(name):
             ("score", "embed_image", "embed_sentence"),
             {"contrasts_images", "reads_dependencies"},
         ),
-        ("dvsa_rnn", {}, "captioning", ("caption", "log_prob"), set()),
-        ("dvsa_rnn", {"snippets": "model"}, "captioning", ("caption",), {"captions_regions"}),
-        ("m_rnn", {}, "captioning", ("caption", "log_prob"), set()),
+        ("dvsa_rnn", {}, "captioning", ("caption", "caption_with", "log_prob"), set()),
+        (
+            "dvsa_rnn",
+            {"snippets": "model"},
+            "captioning",
+            ("caption", "caption_with"),
+            {"captions_regions"},
+        ),
+        ("m_rnn", {}, "captioning", ("caption", "caption_with", "log_prob"), set()),
         (
             "embedding",
             {},

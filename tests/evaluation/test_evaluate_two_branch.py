@@ -1,7 +1,5 @@
 """Trains tiny two-branch networks and evaluates their directories in every way."""
 
-import json
-
 import pytest
 from PIL import Image
 
@@ -11,6 +9,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions, RetrievalOptions
 from vsa_tf.evaluation.stored_splits import PhraseModel
+from vsa_tf.files import read_sealed
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
@@ -93,7 +92,7 @@ def phrases(folder, data_dir):
 
 def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     report = evaluate_model(sentences, split="train", output=tmp_path / "metrics.json")
-    assert report == json.loads((sentences / "metrics.json").read_text())
+    assert report == read_sealed(sentences / "metrics.json")
     assert report["metrics"].keys() >= {
         "image_to_sentence",
         "sentence_to_image",

@@ -70,7 +70,9 @@ def make(tmp_path_factory):
         generate_data(settings)
         train_model(settings)
         report, projector = folder / f"{kind}_report", folder / f"{kind}_projector"
-        options = ReportOptions(images_per_page=2, num_frequent_queries=2)
+        finds_regions = settings.model.searches_regions
+        queries = {"num_frequent_queries": 2} if finds_regions else {}
+        options = ReportOptions(images_per_page=2, **queries)
         write_report(folder / kind, None, "dev", report, options, projector)
         return report, projector
 

@@ -182,7 +182,7 @@ def test_program_fails_where_there_are_problems(data_dir, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected --data_dir"),
+        ([], "--data_dir is missing"),
         (["--data_dir=/absent"], "not a directory"),
         (["--data_dir=/"], "dataset_info.json"),
         (["--data_dir=/", "--render=/absent/x.html"], "directory does not exist"),

@@ -16,8 +16,8 @@ run = functools.partial(run_program, parse)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--output=x"], "Expected --dataset"),
-        (["--dataset=shape_scenes"], "Expected --output"),
+        (["--output=x"], "--dataset is missing"),
+        (["--dataset=shape_scenes"], "--output is missing"),
         (["--dataset=csv", "--output=x", "--images=/"], "Expected --captions"),
         (["--dataset=csv", "--output=x", "--images=/absent", "--captions=/"], "/absent does not"),
         (["--dataset=shape_scenes", "--output=x", "--images=/"], "Expected no --images"),

@@ -231,9 +231,9 @@ def test_a_wrong_count_of_relations_is_a_problem(written):
 @pytest.mark.parametrize(
     ("program", "arguments", "message"),
     [
-        (add_dependencies, [], "Expected --data_dir"),
-        (add_dependencies, ["--data_dir=/"], "Expected --dependencies"),
-        (add_dependencies, ["--data_dir=/", "--dependencies=x"], "Expected --output_dir"),
+        (add_dependencies, [], "--data_dir is missing"),
+        (add_dependencies, ["--data_dir=/"], "--dependencies is missing"),
+        (add_dependencies, ["--data_dir=/", "--dependencies=x"], "--output_dir is missing"),
         (
             add_dependencies,
             ["--data_dir=/absent", "--dependencies=x", "--output_dir=x"],

@@ -18,8 +18,8 @@ run = functools.partial(run_program, write)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--output_dir=x"], "Expected --dataset"),
-        (["--dataset=shape_scenes"], "Expected --output_dir"),
+        (["--output_dir=x"], "--dataset is missing"),
+        (["--dataset=shape_scenes"], "--output_dir is missing"),
         (["--dataset=imagenet", "--output_dir=x"], "Expected --dataset of flickr8k, .*tfds:NAME"),
         (["--dataset=tfds:coco_captions", "--output_dir=x", "--captions=/"], "no --captions"),
         (["--dataset=tfds:coco_captions", "--output_dir=x", "--images=/absent"], "does not exist"),

@@ -14,10 +14,18 @@ from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.models.two_branch.two_branch_loss import NEGATIVES, TwoBranchLoss
 from vsa_tf.models.two_branch.two_branch_network import TASKS
 
+# Those of `TwoBranchLoss`.
+LOSS = {
+    "negatives": "top_k",
+    "text_neighborhood_weight": 0.05,
+    "temperature": 0.07,
+    "input_dropout": 0.0,
+}
+
 
 def _network(batch=None, **settings):
     keras.utils.set_random_seed(0)
-    network = EmbeddingNetwork(**{**SMALL, **settings})
+    network = EmbeddingNetwork(**{**SMALL, **LOSS, **settings})
     network(image_sentence_batch() if batch is None else batch)
     return network
 

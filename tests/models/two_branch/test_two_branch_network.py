@@ -128,7 +128,7 @@ class TestTwoBranchNetwork:
 
     def test_padding_of_words_changes_nothing(self):
         batch = image_sentence_batch()
-        network = _network(batch, **RECURRENCE)
+        network = _network(batch, input_dropout=0.0, **RECURRENCE)
         longer = {**batch, "token_ids": np.pad(batch["token_ids"], ((0, 0), (0, 4)))}
         for training in (False, True):
             np.testing.assert_allclose(
@@ -141,7 +141,7 @@ class TestTwoBranchNetwork:
     @pytest.mark.parametrize("training", [False, True])
     def test_padded_regions_change_nothing(self, training):
         batch = region_phrase_batch()
-        network = _network(batch, task="region_phrase")
+        network = _network(batch, task="region_phrase", input_dropout=0.0)
         noisy = {
             **batch,
             "region_features": np.where(

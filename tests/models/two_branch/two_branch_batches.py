@@ -11,6 +11,8 @@ SMALL = {
     "text_hidden_size": 6,
     "dropout": 0.0,
     "positive_overlap": 0.0,
+    "feature_normalization": "none",
+    "regions_context": False,
 }
 # The text side as a recurrence over words.
 RECURRENCE = {

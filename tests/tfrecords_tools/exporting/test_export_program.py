@@ -19,9 +19,9 @@ def data_dir(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format=coco", "--output_dir=x"], "Expected --data_dir"),
-        (["--data_dir=x", "--output_dir=x"], "Expected --format"),
-        (["--data_dir=x", "--format=coco"], "Expected --output_dir"),
+        (["--format=coco", "--output_dir=x"], "--data_dir is missing"),
+        (["--data_dir=x", "--output_dir=x"], "--format is missing"),
+        (["--data_dir=x", "--format=coco"], "--output_dir is missing"),
         (["--data_dir=/absent", "--format=coco", "--output_dir=x"], "/absent"),
         (["--data_dir=/", "--format=coco", "--output_dir=x"], "dataset_info.json"),
     ],
