@@ -157,16 +157,19 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False)
     Raises:
         VsaTfError: see `report_unread`, whose line else goes to standard error.
     """
-    output = output or sys.stdout
     progress = Progress(len(paths))
     num_failed = 0
     for path, lines, reason in answered_images(paths, ask, batches_at_a_time):
         num_failed += reason is not None
-        for line in [{"error": reason}] if reason else lines:
-            print(json_text({"image": str(path), **line}), file=output, flush=True)
+        _print_lines(path, lines, reason, output)
         progress.add(1)
     progress.close()
     report_unread(num_failed, len(paths), strict, print_note)
+
+
+def _print_lines(path, lines, reason, output):
+    for line in [{"error": reason}] if reason else lines:
+        print(json_text({"image": str(path), **line}), file=output or sys.stdout, flush=True)
 
 
 def input_lines():
@@ -190,7 +193,6 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
     Raises:
         VsaTfError: when all others are done, if some lines could not be answered.
     """
-    output = output or sys.stdout
     num_lines = num_failed = 0
     for line in lines:
         num_lines += 1
@@ -201,8 +203,7 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
         else:
             answers, reason = [], missing
         num_failed += reason is not None
-        for answer in [{"error": reason}] if reason else answers:
-            print(json_text({"image": path, **answer}), file=output, flush=True)
+        _print_lines(path, answers, reason, output)
     if num_failed:
         raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
 
