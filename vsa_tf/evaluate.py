@@ -11,6 +11,8 @@ adds recall curves, drawn in `recall_curves.png` beside the output, the number o
 ranks of an image's sentences among those of the 100 images most like it.
 """
 
+import dataclasses
+
 from absl import flags
 
 from vsa_tf import program
@@ -18,15 +20,6 @@ from vsa_tf.errors import check_given
 from vsa_tf.evaluation.check_options import CHOICES, check_options
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 
-_OF_CAPTIONS = (
-    "num_hypotheses",
-    "num_neighbors",
-    "neighbor_features",
-    "neighbor_distance",
-    "retrieval",
-    "shortlist_size",
-    "num_normalization_images",
-)
 _ASKED = (
     "output",
     "beam_size",
@@ -148,8 +141,8 @@ def main():
             fold_size=values.fold_size, seed=values.seed, progress=_print_progress
         ),
         "captions": CaptionOptions(
-            caption_method=tuple(values.caption_method),
-            **{name: values[name].value for name in _OF_CAPTIONS},
+            **{each.name: values[each.name].value for each in dataclasses.fields(CaptionOptions)}
+            | {"caption_method": tuple(values.caption_method)}
         ),
         "retrieval": RetrievalOptions(_phrase_weight(), iapr_tc12=values.protocol == "iapr_tc12"),
         **{name: values[name].value for name in _ASKED},
