@@ -278,25 +278,14 @@ class SavedModelNetwork:
     @functools.cached_property
     def map_function(self):
         """The function from what the network expects to the feature maps."""
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
-
-        frozen = convert_variables_to_constants_v2(self.model.signature)
-        maps = [
-            operation.outputs[0]
-            for operation in frozen.graph.get_operations()
-            if len(operation.outputs) == 1
-            and operation.outputs[0].shape.rank == 4
-            and operation.outputs[0].shape[3] == self.feature_size
-        ]
-        if not maps:
+        function = self.model.feature_maps(self.feature_size)
+        if function is None:
             raise ValueError(
                 "--region_features=pool and both need a network with a feature map of "
                 f"{self.feature_size} channels before its output. Received: {self.name}, which has "
                 "none; use crop"
             )
-        return frozen.prune(frozen.inputs[0].name, maps[-1].name)
+        return function
 
 
 class KerasNetwork:

@@ -50,6 +50,21 @@ def test_both_side_by_side_have_the_features_of_the_records(directory, num_boxes
     _compare(make_encoder(directory, "both", 24), num_boxes)
 
 
+def test_a_saved_model_holds_the_variables_of_pooled_features(directory, tmp_path):
+    module = tf.Module()
+    module.encoder = GraphEncoder(make_encoder(directory, "pool", 64))
+    module.run = tf.function(
+        lambda image: module.encoder(image, tf.constant([FRAME])),
+        autograph=False,
+        input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)],
+    )
+    image = np.random.default_rng(0).integers(0, 256, (50, 40, 3)).astype(np.uint8)
+    expected = module.run(image)
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(loaded.run(image), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("region_features", REGION_FEATURES)
 def test_networks_of_keras_have_the_features_of_the_records(region_features):
     _compare(make_encoder("keras:MobileNet", region_features, 64, weights="random"), 2)

@@ -146,6 +146,34 @@ def test_average_weights_sum_to_one_and_follow_the_interval():
     np.testing.assert_allclose(weights @ centres, [0.5, 0.125, 0.75], atol=0.01)
 
 
+def test_maps_are_found_in_functions_within_functions_before_they_are_pooled(tmp_path, capfd):
+    module = MeanColour()
+    inner = tf.function(lambda x: tf.nn.relu(tf.nn.conv2d(x, module.kernel, 1, "SAME")))
+    # Pooled to one cell, as in TF Hub's networks of TensorFlow 1, it has D channels still.
+    pooled = tf.function(lambda x: tf.reduce_mean(inner(2.0 * x), [1, 2], keepdims=True))
+    signature = tf.function(
+        lambda inputs: {"default": pooled(inputs)[:, 0, 0]},
+        input_signature=[tf.TensorSpec([None, None, None, 3])],
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=signature)
+    capfd.readouterr()
+    (features,) = make_encoder(str(tmp_path / "m"), "pool", 16).encode([two_colours()], [HALVES])
+    np.testing.assert_allclose(features[1:], [[2, 0, 0.4], [0, 0.8, 2]], atol=0.04)
+    # No session of TensorFlow's optimizer begins for it, which would tell of itself.
+    assert capfd.readouterr() == ("", "")
+
+
+def test_networks_without_maps_are_refused(tmp_path):
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda images: {"default": tf.reduce_mean(images, [1, 2])[:, :2]},
+        input_signature=[tf.TensorSpec([None, 8, 8, 3])],
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
+    with pytest.raises(ValueError, match="a feature map of 2 channels .*which has none"):
+        make_encoder(str(tmp_path / "m"), "pool")
+
+
 def test_pixels_need_no_encoder_and_unknown_ones_are_errors():
     assert make_encoder("pixels") is None
     with pytest.raises(ValueError, match="keras:NoSuchNetwork"):

@@ -103,6 +103,7 @@ class _GraphPool(tf.Module):
         if isinstance(network, KerasNetwork):
             self._tracked, self._maps = _keras_maps(network)
         else:
+            self._tracked = network.model.module
             self._maps = lambda images: network.map_function(network.normalized(images))
 
     def __call__(self, image, boxes):
