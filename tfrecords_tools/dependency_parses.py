@@ -1,11 +1,12 @@
-"""Parses of a CoNLL-U file, found by the captions that they are of."""
+"""Dependency parses of a CoNLL-U file, found by their captions, and a source that has them."""
 
+import dataclasses
 import hashlib
 import re
 import unicodedata
 
 from tfrecords_tools.conllu import ConlluFile
-from tfrecords_tools.sources.source import Skip
+from tfrecords_tools.sources.source import Skip, Source
 
 # Of a reason that many share, so many are listed; the others are counted.
 _LISTED = 20
@@ -175,3 +176,57 @@ def _first(skips, more):
     if count <= 0:
         return skips
     return skips[:_LISTED] + [Skip(skips[0].split, "", f"{count} {more}", count)]
+
+
+class ParsedSource(Source):
+    """A source whose examples have dependency relations; all else is the other source's.
+
+    Args:
+        source: a `Source`.
+        parses: the `DependencyParses` of its captions.
+    """
+
+    is_parsed = True
+
+    def __init__(self, source, parses):
+        self._source = source
+        self._parses = parses
+        self.name = source.name
+        self.official_counts = source.official_counts
+        self.feature_size = source.feature_size
+        self.layout = source.layout
+
+    def splits(self):
+        """Returns the names of the source's splits."""
+        return self._source.splits()
+
+    def examples(self, split):
+        """Yields the `SourceExample`s of a split, as the source does, with their relations."""
+        self._parses.forget(split)
+        for example in self._source.examples(split):
+            dependencies = self._parses.of(
+                split,
+                example.source_id,
+                example.filename,
+                example.captions,
+                self._source.caption_numbers(example),
+            )
+            yield dataclasses.replace(example, dependencies=dependencies)
+
+    def caption_numbers(self, example):
+        """Returns what the source does."""
+        return self._source.caption_numbers(example)
+
+    @property
+    def skipped(self):
+        """List of `Skip`: the source's, then those of parses."""
+        return [*self._source.skipped, *self._parses.skipped()]
+
+    def checksums(self):
+        """Returns `{name: sha256}` of the files that were parsed."""
+        return {**self._source.checksums(), "dependencies": self._parses.sha256}
+
+    def check(self):
+        """Refuses what the source refuses, and parses that are of no caption."""
+        self._source.check()
+        self._parses.check()

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.regions import WHOLE_FRAME
+from vsa_tf.boxes import WHOLE_FRAME
 
 _NUM_IMAGES = 6
 # Mean cosine of features of different test images: a sound network is far below (0.8 and less),

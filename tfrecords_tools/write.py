@@ -13,12 +13,11 @@ import os
 
 from absl import flags
 
-from tfrecords_tools.dependency_parses import DependencyParses
+from tfrecords_tools.dependency_parses import DependencyParses, ParsedSource
 from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.detectors import NAMED_DETECTORS
 from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
 from tfrecords_tools.sources.hold_out import parse_shares
-from tfrecords_tools.sources.parsed_source import ParsedSource
 from tfrecords_tools.sources.registry import (
     DATASETS,
     FEATURE_DATASETS,

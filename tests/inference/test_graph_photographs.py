@@ -8,7 +8,7 @@ from tests.inference.small_models import photographs, save_encoder
 from tests.tfrecords_tools.model_garden import BOXES, save_detector
 from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import decode_image
-from tfrecords_tools.regions import select_regions
+from vsa_tf.boxes import select_regions
 from vsa_tf.inference.graph_photographs import GraphPhotographs, graph_regions
 from vsa_tf.inference.photograph_reader import PhotographReader
 

@@ -3,9 +3,8 @@
 from mini_flickr8k import jpeg
 from source_samples import SAMPLES
 
-from tfrecords_tools.dependency_parses import DependencyParses
+from tfrecords_tools.dependency_parses import DependencyParses, ParsedSource
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.parsed_source import ParsedSource
 
 PARSES = SAMPLES / "conllu" / "parsed.conllu"
 IMAGES = ("harbour.jpg", "kitchen.jpg", "meadow.jpg", "workshop.jpg")

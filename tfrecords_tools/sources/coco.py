@@ -7,8 +7,7 @@ import functools
 import os
 import re
 
-from tfrecords_tools.archive import Archive, normal_path
-from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.archive import AnnotationFile, Archive, normal_path
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.photograph_names import file_names

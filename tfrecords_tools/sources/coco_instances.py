@@ -6,7 +6,7 @@ Source: Lin et al., "Microsoft COCO: common objects in context", 2014.
 import collections
 import math
 
-from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.archive import AnnotationFile
 from tfrecords_tools.sources.source import AnnotatedBox, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 

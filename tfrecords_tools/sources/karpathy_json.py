@@ -8,8 +8,7 @@ import collections
 import functools
 import posixpath
 
-from tfrecords_tools.archive import Archive
-from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.archive import AnnotationFile, Archive
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions

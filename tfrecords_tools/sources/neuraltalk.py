@@ -10,8 +10,7 @@ import json
 
 import numpy as np
 
-from tfrecords_tools.archive import Archive
-from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.archive import AnnotationFile, Archive
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, text_lines

@@ -10,8 +10,7 @@ import html.parser
 import posixpath
 import re
 
-from tfrecords_tools.archive import Archive, normal_path
-from tfrecords_tools.sources.annotation_file import AnnotationFile
+from tfrecords_tools.archive import AnnotationFile, Archive, normal_path
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names, source_ids, tails
 from tfrecords_tools.sources.source import SourceExample

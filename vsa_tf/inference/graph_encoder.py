@@ -9,7 +9,7 @@ from tfrecords_tools.encoders import (
     KerasNetwork,
     SideBySideEncoder,
 )
-from tfrecords_tools.regions import WHOLE_FRAME
+from vsa_tf.boxes import WHOLE_FRAME
 
 # Of `average_weights`.
 _SAMPLES = 16

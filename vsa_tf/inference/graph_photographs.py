@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
-from tfrecords_tools.regions import WHOLE_FRAME
+from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.graph_encoder import GraphEncoder
@@ -91,7 +91,7 @@ class GraphPhotographs(tf.Module):
 
 
 def graph_regions(boxes, scores, num_regions, nms_threshold):
-    """Returns the boxes of `tfrecords_tools.regions.select_regions`, float32 `[R, 4]`.
+    """Returns the boxes of `vsa_tf.boxes.select_regions`, float32 `[R, 4]`.
 
     Args:
         boxes: float32 `[K, 4]`, normalised.

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import stored_image
-from tfrecords_tools.regions import select_regions
+from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch, load_opencv
-from tfrecords_tools.regions import select_regions
-from vsa_tf.boxes import box_overlap
+from vsa_tf.boxes import box_overlap, select_regions
 
 SQUARE = np.array([[0.25, 0.25, 0.75, 0.75]])
 PATCH, INNER = 32, 4
