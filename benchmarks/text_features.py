@@ -99,7 +99,7 @@ def _read(data_dir, split):
 
 
 def _word_vectors(flags, sentences):
-    from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
+    from vsa_tf.sentence_features.word_vector_table import train_word_vectors
     from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 
     if flags.word_vectors:

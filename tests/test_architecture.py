@@ -14,7 +14,7 @@ _ONLY_IN = {
     "apache_beam": {"tfrecords_tools.beam_pool"},
     "cv2": {"tfrecords_tools.detection.opencv_proposals"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
-    "gensim": {"vsa_tf.sentence_features.train_word_vectors"},
+    "gensim": {"vsa_tf.sentence_features.word_vector_table"},
     "grpc": {"vsa_tf.server.grpc_server"},
     "official": set(),
     "pillow_heif": {"tfrecords_tools.image_decoding"},
@@ -25,7 +25,7 @@ _ONLY_IN = {
     "tensorflow_hub": {"tfrecords_tools.saved_model"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.server.model_versions"},
-    "waitress": {"vsa_tf.server.http_server"},
+    "waitress": {"vsa_tf.server.model_server"},
 }
 # Packages whose `__getattr__` imports what is asked for.
 _LAZY = {"vsa_tf", "vsa_tf.models"}

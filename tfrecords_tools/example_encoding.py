@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data import schema
-from vsa_tf.data.annotations import annotated_chains
+from vsa_tf.data.parsed_record import annotated_chains
 
 
 class ExampleError(ValueError):

@@ -14,7 +14,7 @@ from tfrecords_tools.image_decoding import ImageError, decode_image, stored_imag
 from tfrecords_tools.probes import feature_warnings
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.boxes import WHOLE_FRAME, select_regions
-from vsa_tf.data.annotations import annotated_chains
+from vsa_tf.data.parsed_record import annotated_chains
 
 # Images that go to detector and encoder together: at most so many, and so many pixels.
 IMAGES_PER_BATCH = 16

@@ -4,8 +4,8 @@ import types
 
 import numpy as np
 
-from vsa_tf.data.annotations import AnnotatedObject, AnnotatedPhrase, annotated_chains
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.data.parsed_record import AnnotatedObject, AnnotatedPhrase, annotated_chains
 
 # Two images of four regions; features are image + region / 8 in every number.
 _BOXES = np.float32(

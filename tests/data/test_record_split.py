@@ -15,7 +15,7 @@ from tests.data.small_records import (
     write_records,
 )
 from vsa_tf.data import schema
-from vsa_tf.data.annotations import AnnotatedChain, AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.parsed_record import AnnotatedChain, AnnotatedObject, AnnotatedPhrase
 from vsa_tf.data.record_split import RecordSplit
 
 

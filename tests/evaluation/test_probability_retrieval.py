@@ -11,6 +11,7 @@ from vsa_tf.evaluation.evaluation import (
 from vsa_tf.evaluation.probability_retrieval import (
     encode_images,
     log_mean_exp,
+    perplexity,
     probability_retrieval,
     split_perplexities,
 )
@@ -259,3 +260,38 @@ class TestSplitPerplexities:
             log_probs += _log_probs(model, data, 0, data.tokens.row(caption).tolist())
         result = split_perplexities(model, data, {})
         np.testing.assert_allclose(result["perplexity"], np.exp(-np.mean(log_probs)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 7, 8000])
+def test_perplexity_of_a_uniform_model_is_the_size_of_its_vocabulary(size):
+    np.testing.assert_allclose(perplexity(np.full(5, -np.log(size))), size)
+
+
+def test_perplexity_is_two_to_the_mean_of_bits():
+    # 1, 2 and 6 bits: 2^3.
+    np.testing.assert_allclose(perplexity(np.log([1 / 2, 1 / 4, 1 / 64])), 8)
+
+
+def test_a_sure_model_has_perplexity_one():
+    assert perplexity([0.0, 0.0]) == 1.0
+
+
+def test_it_is_the_inverse_of_the_geometric_mean():
+    probabilities = np.random.default_rng(0).uniform(0.01, 1, 50)
+    np.testing.assert_allclose(perplexity(np.log(probabilities)), np.prod(probabilities) ** -0.02)
+
+
+def test_many_single_precision_numbers_are_summed_in_double():
+    log_probs = np.full(10**6, -0.1, np.float32)
+    expected = np.exp(-np.float64(log_probs[0]))
+    np.testing.assert_allclose(perplexity(log_probs), expected, rtol=1e-12)
+
+
+def test_a_word_held_impossible_gives_infinity():
+    with np.errstate(over="ignore"):
+        assert perplexity([-np.inf, -1.0]) == np.inf
+
+
+def test_without_words_it_is_an_error():
+    with pytest.raises(ValueError, match="at least one word. Received: none"):
+        perplexity([])

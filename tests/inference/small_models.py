@@ -12,7 +12,7 @@ from tfrecords_tools.encoders import make_encoder
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.model_dir.trained_model import save_text
-from vsa_tf.models.make_model import make_model
+from vsa_tf.models.model_table import make_model
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings

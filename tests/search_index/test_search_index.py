@@ -23,8 +23,7 @@ from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model import Model, open_model
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
-from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
+from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_builder import build_index
 from vsa_tf.search_index.index_directory import IndexWriter
 from vsa_tf.search_index.search_index import SearchIndex, answer_lines, answer_query

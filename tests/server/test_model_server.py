@@ -13,10 +13,9 @@ import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from tests.server.running_server import BUSY, GOOD, LIMITS, ask, grpc_request, predict
-from vsa_tf.server.http_server import MAX_CONNECTIONS
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
-from vsa_tf.server.request_limits import RequestLimits
+from vsa_tf.server.request_limits import MAX_CONNECTIONS, RequestLimits
 
 
 class TestHangingClients:

@@ -1,9 +1,11 @@
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 
 from tests.models.captioning.small_captioners import make_batch
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
@@ -13,7 +15,12 @@ from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from vsa_tf.training.learn_text import learn_text, log_frequencies, set_initial_weights
+from vsa_tf.training.learn_text import (
+    learn_text,
+    log_frequencies,
+    set_initial_weights,
+    unknown_words_line,
+)
 
 # 4 sentences, 1 unknown word, "a" 8 times, "dog" 4 times, the rest once: 20 tokens in all but for
 # the 4 of START, which never follows another.
@@ -139,3 +146,24 @@ class TestSetInitialWeights:
         path.write_text("dog 1 2\n", encoding="utf-8")
         with pytest.raises(VsaTfError, match="^word_vectors: Expected vectors of 3 numbers"):
             set_initial_weights(_model(), VOCABULARY, MRnnSettings(word_vectors=str(path)))
+
+
+TEXT = CaptionText(Vocabulary.from_sentences([["a", "dog"]]), "word")
+
+
+def _data(*captions):
+    return types.SimpleNamespace(
+        text=TEXT,
+        tokens=TokenStore.from_captions(captions, TEXT.encode, 40),
+        records=types.SimpleNamespace(split="dev"),
+    )
+
+
+def test_a_language_that_the_vocabulary_has_no_word_of_is_said():
+    line = unknown_words_line(_data("ein brauner Hund", "a Hund"))
+    assert line.startswith("dev: 80% of the words are unknown to the vocabulary of 6")
+    assert "--min_count" in line and "--tokenizer=wordpiece" in line
+
+
+def test_known_words_are_no_matter():
+    assert unknown_words_line(_data("a dog", "a cat")) is None

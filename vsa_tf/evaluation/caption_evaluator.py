@@ -9,8 +9,7 @@ from vsa_tf.evaluation.probability_retrieval import (
     probability_retrieval,
     split_perplexities,
 )
-from vsa_tf.metrics.caption_counts import novelty
-from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu
+from vsa_tf.metrics.caption_scores import CaptionScorer, neuraltalk_bleu, novelty
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 from vsa_tf.visualization.split_pictures import picture_names, spread

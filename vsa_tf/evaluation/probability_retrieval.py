@@ -6,7 +6,6 @@ from keras import ops
 
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, retrieval_metrics, similar_images
-from vsa_tf.metrics.caption_counts import perplexity
 from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
@@ -130,6 +129,29 @@ def split_perplexities(model, data, images):
             model, without_unknown, images, image_of_caption, uncounted=UNK_ID
         ),
     }
+
+
+def perplexity(log_probs):
+    """`PPL = 2 ^ (-1/N sum log2 P(word))` (M eq. 5).
+
+    Args:
+        log_probs: float `[N]`, natural logarithms, of every word and END.
+
+    Returns:
+        float of at least 1.
+
+    Raises:
+        ValueError: there is no word.
+
+    Example: a word in four, and one in one.
+
+    >>> round(perplexity(np.log([0.25, 1.0])), 6)
+    2.0
+    """
+    log_probs = np.asarray(log_probs, np.float64)
+    if not log_probs.size:
+        raise ValueError("Expected at least one word. Received: none; choose a split with captions")
+    return float(np.exp(-log_probs.mean()))
 
 
 def _perplexity(model, tokens, images, image_of_caption, uncounted=None):

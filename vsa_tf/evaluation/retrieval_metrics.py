@@ -1,5 +1,7 @@
 """Recall of images and sentences, in the layout of `metrics.json`."""
 
+import math
+
 import numpy as np
 
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -106,3 +108,32 @@ def similar_images(records):
     """
     frames = records.read_region_features(np.arange(records.num_images))[:, 0]
     return nearest_images(frames, frames, SHORTLIST_SIZE, "euclidean").images
+
+
+def chance_line(report):
+    """Returns a line where retrieval is no better than chance, else None.
+
+    Args:
+        report: the content of `metrics.json`.
+    """
+    metrics = report["metrics"]
+    num_images, num_sentences = report["num_images"], report["num_sentences"]
+    fitting = [k for k in (10, 5, 1) if 4 * k <= num_images]
+    directions = ("image_to_sentence", "sentence_to_image")
+    if not fitting or not all(f"R@{fitting[0]}" in metrics.get(name, {}) for name in directions):
+        return None
+    k = fitting[0]
+    of_images = k / num_images
+    # Of an image any of its sentences counts.
+    of_sentences = 1 - (1 - k / num_sentences) ** (num_sentences / num_images)
+    chances = dict(zip(directions, (of_sentences, of_images)))
+    for name, chance in chances.items():
+        # Two standard deviations; sentences of one image are hardly more than one observation.
+        above = chance + 2 * math.sqrt(chance * (1 - chance) / num_images)
+        if metrics[name][f"R@{k}"] / 100 > above:
+            return None
+    return (
+        f"This is chance level: R@{k} of {metrics['sentence_to_image'][f'R@{k}']:.1f} where "
+        f"{100 * of_images:.1f} is chance. See that captions belong to their photographs; then try "
+        "more photographs, more --num_epochs, a lower --learning_rate, or --start_from"
+    )

@@ -9,8 +9,7 @@ from vsa_tf.data.split_data import SplitData
 from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
-from vsa_tf.scoring.embedded_split import EmbeddedSplit
-from vsa_tf.scoring.snippets import aligned_snippets
+from vsa_tf.scoring.embedded_split import EmbeddedSplit, aligned_snippets
 
 
 def read_records(data_dir, split, say=silent):

@@ -6,7 +6,7 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
-from vsa_tf.models.make_model import make_model
+from vsa_tf.models.model_table import make_model
 from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary

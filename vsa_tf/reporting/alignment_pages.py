@@ -10,8 +10,8 @@ from vsa_tf.reporting.card import Card, region_cards
 from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
 from vsa_tf.reporting.report_page import ReportPage, html_table, numbered_pages
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
+from vsa_tf.scoring.embedded_split import aligned_snippets
 from vsa_tf.scoring.region_queries import regions_by_magnitude
-from vsa_tf.scoring.snippets import aligned_snippets
 
 _INTRODUCTION = (
     "Each sentence is cut into snippets, each of the region that its words score highest for; grey "

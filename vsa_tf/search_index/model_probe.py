@@ -7,8 +7,7 @@ from PIL import Image, ImageDraw
 
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.model_source import ModelSource
-from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.entry_scores import SCORES, entry_scores
+from vsa_tf.search_index.embedded import SCORES, Embedded, entry_scores
 
 # An exported model, and the same on an accelerator, differ less; another training differs more.
 _TOLERANCE = 1e-3

@@ -15,8 +15,7 @@ from vsa_tf.inference.photographs import encoded
 from vsa_tf.inference.results import TextKnowledge
 from vsa_tf.program import print_note
 from vsa_tf.search_index.approximate_index import ApproximateIndex
-from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.entry_scores import best_boxes, entry_scores
+from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.search_index.model_probe import check_model
 

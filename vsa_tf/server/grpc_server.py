@@ -15,9 +15,8 @@ from tensorflow_serving.apis import (
 )
 
 from vsa_tf.server.check_inputs import check_inputs
-from vsa_tf.server.http_server import MAX_CONNECTIONS
 from vsa_tf.server.model_catalog import ModelInformation
-from vsa_tf.server.request_limits import ServingError
+from vsa_tf.server.request_limits import MAX_CONNECTIONS, ServingError
 from vsa_tf.server.tensor_protos import from_tensor_proto, read_message, to_tensor_proto
 
 _LOGGER = logging.getLogger(__name__)

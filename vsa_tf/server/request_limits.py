@@ -24,6 +24,9 @@ _HTTP_STATUS = {
 }
 # gRPC sends messages as headers, and refuses large ones.
 _LONGEST_MESSAGE = 2000
+# Of HTTP, and as many of gRPC. One that only listens or sends slowly takes no thread, only a file
+# descriptor; a process often has 1024 of them.
+MAX_CONNECTIONS = 400
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,18 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.program import silent
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
-from vsa_tf.sentence_features.train_word_vectors import train_word_vectors
-from vsa_tf.sentence_features.word_vector_table import WordVectorTable
-from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, SPECIAL_TOKENS, START_ID, RelationTypes
+from vsa_tf.sentence_features.word_vector_table import WordVectorTable, train_word_vectors
+from vsa_tf.text.vocabulary import (
+    OTHER_RELATION,
+    PAD_ID,
+    SPECIAL_TOKENS,
+    START_ID,
+    UNK_ID,
+    RelationTypes,
+)
 from vsa_tf.text.word_vectors import read_word_vectors
+
+_MANY_UNKNOWN = 0.5
 
 
 def learn_text(captions, settings, dependencies=(), say=silent, start=None):
@@ -151,3 +159,22 @@ def _assign_word_vectors(table, vocabulary, path, say):
         values[index] = vector
     table.assign(values)
     say(f"{len(found)} of {len(vocabulary)} words have a vector in {path}")
+
+
+def unknown_words_line(data):
+    """Returns a line where most words of a split are unknown to the vocabulary, else None.
+
+    Args:
+        data: `SplitData` of words.
+    """
+    if data.text.relation_types is not None:
+        return None
+    ids = data.tokens.packed_ids
+    share = float((ids == UNK_ID).mean())
+    if share <= _MANY_UNKNOWN:
+        return None
+    return (
+        f"{data.records.split}: {share:.0%} of the words are unknown to the vocabulary of "
+        f"{len(data.text.vocabulary)}. Lower --min_count, or write all splits in one language; "
+        "sentences without spaces need --tokenizer=wordpiece"
+    )

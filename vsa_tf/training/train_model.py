@@ -12,6 +12,7 @@ from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
+from vsa_tf.evaluation.retrieval_metrics import chance_line
 from vsa_tf.files import sealed, write_json
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.model_dir.load_split import (
@@ -21,10 +22,9 @@ from vsa_tf.model_dir.load_split import (
     read_records,
 )
 from vsa_tf.model_dir.trained_model import load_text
-from vsa_tf.models.make_model import make_model
+from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
-from vsa_tf.training.advice import chance_line, unknown_words_line
 from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents
 from vsa_tf.training.compiling import (
     compile_options,
@@ -32,7 +32,7 @@ from vsa_tf.training.compiling import (
     learning_rate,
     make_optimizer,
 )
-from vsa_tf.training.learn_text import learn_text, set_initial_weights
+from vsa_tf.training.learn_text import learn_text, set_initial_weights, unknown_words_line
 from vsa_tf.training.run_directory import (
     begin_model_dir,
     check_model_dir,

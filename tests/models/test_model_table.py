@@ -10,8 +10,7 @@ import pytest
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.word_encoder import WordEncoder
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
-from vsa_tf.models.make_model import make_model
-from vsa_tf.models.model_table import MODELS
+from vsa_tf.models.model_table import MODELS, make_model
 from vsa_tf.settings import Settings
 
 FEATURES = {"num_regions": 3, "region_feature_size": 5}
