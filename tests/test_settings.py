@@ -167,6 +167,10 @@ def test_a_start_that_is_no_model_is_refused(tmp_path):
             {"model": "defrag", "objective": "global", "multiple_instance_start_epochs": 1.0},
             "multiple_instance_start_epochs has no meaning with objective=global",
         ),
+        (
+            {"model": "defrag", "objective": "global", "fragment_balance": "batch"},
+            "fragment_balance has no meaning with objective=global",
+        ),
         ({"model": "defrag", "report_dir": "pages"}, "report_dir: the pages show words.*defrag"),
         ({"fragments": "dependencies", "report_dir": "pages"}, "report_dir: the pages show"),
     ],

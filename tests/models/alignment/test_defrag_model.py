@@ -70,6 +70,7 @@ class TestDeFragModel(VsaTfTestCase):
             batch,
             image_network=network,
             objective="both",
+            fragment_balance="batch",
             global_weight=0.5,
             margin=2.0,
             smoothing=3.0,
@@ -184,6 +185,21 @@ class TestDeFragModel(VsaTfTestCase):
         model.compile(optimizer="sgd", jit_compile=False)
         fit(model, 2, batch)
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+    def test_the_balance_is_that_of_the_fragment_objective(self):
+        batch = _batch()
+        model = _model(objective="fragment", fragment_balance="batch")
+        randomize(model)
+        output = {name: np.array(value) for name, value in model(batch).items()}
+        products = np.einsum("kih,ljh->kilj", output["regions"], output["fragments"])
+        given = products, batch["region_mask"], batch["relations"] != 0, batch["image_id"]
+        expected = float(fragment_alignment_loss(*given, balance="batch"))
+        assert abs(expected - float(fragment_alignment_loss(*given))) > 1e-3
+        np.testing.assert_allclose(_loss(model, batch), expected, rtol=1e-5)
+
+    def test_another_balance_is_refused(self):
+        with pytest.raises(ValueError, match="fragment_balance to be one of.*'pair'"):
+            DeFragModel(**SETTINGS, fragment_balance="pair")
 
     def test_another_objective_is_refused(self):
         with pytest.raises(ValueError, match="objective to be one of.*objective='mil'"):

@@ -4,7 +4,11 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.models.alignment.fragment_loss import fragment_alignment_loss, multiple_instance_labels
+from vsa_tf.models.alignment.fragment_loss import (
+    FRAGMENT_BALANCES,
+    fragment_alignment_loss,
+    multiple_instance_labels,
+)
 
 
 def _random(seed=0):
@@ -15,8 +19,8 @@ def _random(seed=0):
     return products, region_mask, fragment_mask, np.array([7, 3, 5, 7])
 
 
-def _brute_force(products, region_mask, fragment_mask, image_id, multiple_instance):
-    loss = 0.0
+def _brute_force(products, region_mask, fragment_mask, image_id, multiple_instance, balance):
+    loss, of_batch, num_fragments = 0.0, ([], []), fragment_mask.sum()
     for sentence, fragment in zip(*np.nonzero(fragment_mask)):
         positives, negatives = [], []
         for image in range(4):
@@ -30,19 +34,32 @@ def _brute_force(products, region_mask, fragment_mask, image_id, multiple_instan
             for value, label in zip(column, labels):
                 (positives if label == 1 else negatives).append(max(0, 1 - label * value))
         loss += np.mean(positives) + np.mean(negatives)
+        of_batch[0].extend(positives)
+        of_batch[1].extend(negatives)
+    if balance == "batch":
+        return num_fragments * sum(map(np.mean, of_batch))
     return loss
 
 
 class TestFragmentAlignmentLoss(VsaTfTestCase):
     @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("multiple_instance", [False, True])
-    def test_loss_is_the_equation(self, seed, multiple_instance):
-        values = _random(seed)
+    @pytest.mark.parametrize("balance", FRAGMENT_BALANCES)
+    def test_loss_is_the_equation(self, seed, multiple_instance, balance):
+        values = *_random(seed), multiple_instance, balance
         np.testing.assert_allclose(
-            fragment_alignment_loss(*values, multiple_instance),
-            _brute_force(*values, multiple_instance),
-            rtol=1e-9,
+            fragment_alignment_loss(*values), _brute_force(*values), rtol=1e-9
         )
+
+    def test_each_balance_weighs_positives_and_negatives_by_its_own_counts(self):
+        # Fragment 0 has two positives, which cost 0 and 0.5; fragment 1 one of 1.25, as its best
+        # region, and a negative of 0.5.
+        products = np.float64([[1.0, -0.25], [0.5, -0.5]]).reshape(1, 2, 1, 2)
+        given = products, np.ones((1, 2), bool), np.ones((1, 2), bool), np.array([0])
+        loss = fragment_alignment_loss(*given, balance="fragment")
+        np.testing.assert_allclose(loss, 0.25 + 1.25 + 0.5)
+        loss = fragment_alignment_loss(*given, balance="batch")
+        np.testing.assert_allclose(loss, 2 * (1.75 / 3 + 0.5))
 
     def test_positives_and_negatives_of_a_fragment_weigh_the_same(self):
         products, *masks = _random()
@@ -52,7 +69,8 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
         np.testing.assert_allclose(loss, 11 + 11, rtol=1e-9)
 
     @pytest.mark.parametrize("multiple_instance", [False, True])
-    def test_padding_changes_nothing(self, multiple_instance):
+    @pytest.mark.parametrize("balance", FRAGMENT_BALANCES)
+    def test_padding_changes_nothing(self, multiple_instance, balance):
         products, region_mask, fragment_mask, image_id = _random()
         longer = fragment_alignment_loss(
             np.pad(products, ((0, 0), (0, 2), (0, 0), (0, 3)), constant_values=1e6),
@@ -60,9 +78,10 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
             np.pad(fragment_mask, ((0, 0), (0, 3))),
             image_id,
             multiple_instance,
+            balance,
         )
         np.testing.assert_allclose(
-            longer, fragment_alignment_loss(*_random(), multiple_instance), rtol=1e-9
+            longer, fragment_alignment_loss(*_random(), multiple_instance, balance), rtol=1e-9
         )
 
     def test_pairs_that_share_an_image_are_left_out(self):

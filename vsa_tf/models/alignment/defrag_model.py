@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.alignment.fragment_loss import fragment_alignment_loss
+from vsa_tf.models.alignment.fragment_loss import FRAGMENT_BALANCES, fragment_alignment_loss
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
 from vsa_tf.models.alignment.scores import fragment_products, fragment_scores
@@ -23,6 +23,7 @@ class DeFragModel(FragmentModel):
         num_relations: number of relation ids, PAD = 0 included.
         joint_size: H, the width of region and fragment vectors.
         objective: `both`, or C_F (`fragment`) or C_G (`global`) alone.
+        fragment_balance: what kappa of C_F counts, see `fragment_alignment_loss`.
         global_weight: beta, of `both`.
         margin: Delta of F eq. 7. The authors have 40, but their code does not divide scores by the
             number of regions: for 20 regions theirs is 2 here (docs/equations.md 3).
@@ -40,7 +41,7 @@ class DeFragModel(FragmentModel):
     `[B, E, joint_size]`.
 
     Raises:
-        ValueError: for another objective.
+        ValueError: for another objective or fragment_balance.
     """
 
     score_name = "fragments"
@@ -51,6 +52,7 @@ class DeFragModel(FragmentModel):
         num_relations,
         joint_size=512,
         objective="both",
+        fragment_balance="fragment",
         global_weight=10.0,
         margin=1.0,
         smoothing=5.0,
@@ -67,7 +69,13 @@ class DeFragModel(FragmentModel):
             raise ValueError(
                 f"Expected objective to be one of {OBJECTIVES}. Received: objective={objective!r}"
             )
+        if fragment_balance not in FRAGMENT_BALANCES:
+            raise ValueError(
+                f"Expected fragment_balance to be one of {FRAGMENT_BALANCES}. "
+                f"Received: fragment_balance={fragment_balance!r}"
+            )
         self.objective = objective
+        self.fragment_balance = fragment_balance
         self.global_weight = global_weight
         self.smoothing = smoothing
         self.weight_penalty = weight_penalty
@@ -107,7 +115,9 @@ class DeFragModel(FragmentModel):
         masks = x["region_mask"], self.sentence_mask(x)
         loss = 0.0
         if self.objective != "global":
-            loss = fragment_alignment_loss(products, *masks, x["image_id"], multiple_instance)
+            loss = fragment_alignment_loss(
+                products, *masks, x["image_id"], multiple_instance, self.fragment_balance
+            )
         if self.objective == "both":
             loss = fragment_weight * loss
         if self.objective != "fragment":
@@ -123,6 +133,7 @@ class DeFragModel(FragmentModel):
         return {
             **super().get_config(),
             "objective": self.objective,
+            "fragment_balance": self.fragment_balance,
             "global_weight": self.global_weight,
             "margin": self.ranking_loss.margin,
             "smoothing": self.smoothing,

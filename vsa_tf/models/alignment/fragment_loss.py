@@ -4,15 +4,19 @@ from keras import ops
 
 from vsa_tf.models.alignment.ranking_loss import negative_mask
 
+FRAGMENT_BALANCES = ("fragment", "batch")
 
-def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, multiple_instance=True):
+
+def fragment_alignment_loss(
+    products, region_mask, fragment_mask, image_id, multiple_instance=True, balance="fragment"
+):
     """`C_F = min_y sum_i sum_j kappa_ij max(0, 1 - y_ij v_i . s_j)` over a batch (F eq. 4, 5).
 
     The minimum is approximated as in the authors' code: y_ij is -1 for a region i and a fragment j
     of different images; within a pair, `multiple_instance_labels` tells. kappa_ij is one over the
-    number of positives of fragment j where y_ij = +1, and one over the number of its negatives
-    where it is -1: for every fragment both weigh the same, as in that code. Neither y nor kappa is
-    differentiated.
+    number of positives where y_ij = +1, and one over that of negatives where it is -1, so that both
+    weigh the same: `balance` says whether each fragment's own are counted, as in that code, or
+    those of the batch, as F puts it. Neither y nor kappa is differentiated.
 
     A region and a fragment of two pairs that share an image are left out: the sentence is a right
     one for that image, and its own pair labels it.
@@ -24,6 +28,8 @@ def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, mult
         image_id: int `[B]`.
         multiple_instance: bool; False: y_ij is +1 for all of a pair, the paper's start for labels
             that depend on scores. May be a tensor.
+        balance: `fragment`: kappa_ij counts the positives and negatives of fragment j; `batch`:
+            those of all fragments, times the number of fragments, so that the loss keeps its scale.
 
     Returns:
         A scalar.
@@ -54,14 +60,16 @@ def fragment_alignment_loss(products, region_mask, fragment_mask, image_id, mult
     negative = ops.logical_or(others, ops.logical_and(own, ops.logical_not(positive)))
     real = ops.logical_and(region_mask[:, :, None, None], fragment_mask[None, None, :, :])
     negative = ops.logical_and(negative, real)
-    costs = _mean_of_regions(ops.relu(1.0 - products), positive)
-    return ops.sum(costs + _mean_of_regions(ops.relu(1.0 + products), negative))
+    counted = (0, 1) if balance == "fragment" else None
+    means = _mean(ops.relu(1.0 - products), positive, counted)
+    means += _mean(ops.relu(1.0 + products), negative, counted)
+    return ops.sum(ops.where(fragment_mask, means, 0.0))
 
 
-def _mean_of_regions(costs, mask):
-    """For every fragment the mean over the regions of all images that the mask has, `[B, E]`."""
+def _mean(costs, mask, axes):
+    """The mean over axes of what the mask has; 0 where that is nothing."""
     mask = ops.cast(mask, costs.dtype)
-    return ops.sum(costs * mask, axis=(0, 1)) / ops.maximum(ops.sum(mask, axis=(0, 1)), 1.0)
+    return ops.sum(costs * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)
 
 
 def multiple_instance_labels(products, region_mask, fragment_mask):

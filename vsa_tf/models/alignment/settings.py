@@ -150,6 +150,12 @@ class DeFragSettings(FragmentSettings):
         "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
         choices=("both", "fragment", "global"),
     )
+    fragment_balance: str = setting(
+        "fragment",
+        "kappa of C_F: positives and negatives weigh the same for each fragment (authors' code), "
+        "or in the batch as a whole (paper).",
+        choices=("fragment", "batch"),
+    )
     global_weight: float = setting(
         10.0,
         "beta, the weight of the global objective (authors' code: 10 in this scale).",
@@ -216,3 +222,5 @@ class DeFragSettings(FragmentSettings):
         for name in unused:
             if getattr(self, name) > 0:
                 raise VsaTfError(f"--{name} has no meaning with --objective={self.objective}")
+        if self.objective == "global" and self.fragment_balance != "fragment":
+            raise VsaTfError("--fragment_balance has no meaning with --objective=global")
