@@ -5,7 +5,8 @@ import pytest
 
 from tests.reporting.given_photographs import GivenPhotographs
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.reporting.alignment_pages import AlignedCards, frequent_snippets, snippet_parts
+from vsa_tf.reporting.alignment_pages import AlignedCards, snippet_parts
+from vsa_tf.reporting.phrase_pages import frequent_snippets
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 

@@ -1,4 +1,4 @@
-from vsa_tf.reporting.card import Card
+from vsa_tf.reporting.report_page import Card
 
 LEFT, RIGHT, WHOLE = (0, 0, 1, 0.5), (0, 0.5, 1, 1), (0, 0, 1, 1)
 PHOTOGRAPH = {"file": "0.jpg", "width": 4, "height": 3}

@@ -1,8 +1,7 @@
 import html.parser
 import json
 
-from vsa_tf.reporting.card import Card
-from vsa_tf.reporting.report_page import ReportPage, numbered_pages, page_html
+from vsa_tf.reporting.report_page import Card, ReportPage, numbered_pages, page_html
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;"
 

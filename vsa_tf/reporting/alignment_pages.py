@@ -1,14 +1,12 @@
 """The pages of an alignment model."""
 
-import collections
 import itertools
 
 import numpy as np
 
 from vsa_tf.metrics.magnitude import word_magnitude_table
-from vsa_tf.reporting.card import Card, region_cards
-from vsa_tf.reporting.phrase_pages import PhraseCards, phrase_pages, query_page
-from vsa_tf.reporting.report_page import ReportPage, html_table, numbered_pages
+from vsa_tf.reporting.phrase_pages import PhraseCards, frequent_snippets, phrase_pages, query_page
+from vsa_tf.reporting.report_page import Card, ReportPage, html_table, numbered_pages, region_cards
 from vsa_tf.reporting.retrieval_pages import RetrievalPages
 from vsa_tf.scoring.embedded_split import aligned_snippets
 from vsa_tf.scoring.region_queries import regions_by_magnitude
@@ -19,10 +17,6 @@ _INTRODUCTION = (
     "Tab key and from snippet to snippet with the arrow keys. A rank is that of the image among "
     "all images of the split, for the sentence."
 )
-# Of frequent snippets.
-_ARTICLES = ("a", "an", "the")
-_LEAST_WORDS = 2
-_MOST_WORDS = 4
 # Of largest magnitude.
 _NUM_REGIONS = 40
 
@@ -166,45 +160,6 @@ def snippet_parts(caption, boundaries, snippets):
         (" ".join(word for _, word in run), owner)
         for owner, run in itertools.groupby(pairs, key=lambda pair: pair[0])
     ]
-
-
-def frequent_snippets(snippets, count):
-    """Returns the most frequent snippets, without the article before them.
-
-    Snippets of one word, or of more than four, are left out, and so are those that hold, or are
-    held by, a more frequent one.
-
-    Args:
-        snippets: iterable of lists of tokens.
-        count: how many to return, fewer if there are fewer.
-
-    Returns:
-        List of lists of tokens, the most frequent first; of equally frequent ones the first met.
-
-    Example:
-
-    >>> sentences = ["a black dog", "the black dog", "black dog runs", "a red ball", "dog"]
-    >>> frequent_snippets([sentence.split() for sentence in sentences], 2)
-    [['black', 'dog'], ['red', 'ball']]
-    """
-    counts = collections.Counter()
-    for tokens in snippets:
-        words = tuple(tokens[1:] if tokens[:1] and tokens[0] in _ARTICLES else tokens)
-        if _LEAST_WORDS <= len(words) <= _MOST_WORDS:
-            counts[words] += 1
-    chosen = []
-    for words, _ in counts.most_common():
-        if len(chosen) == count:
-            break
-        if not any(_holds(words, other) or _holds(other, words) for other in chosen):
-            chosen.append(words)
-    return [list(words) for words in chosen]
-
-
-def _holds(words, other):
-    return any(
-        words[start : start + len(other)] == other for start in range(len(words) - len(other) + 1)
-    )
 
 
 def magnitude_page(embedded, data, photographs):

@@ -1,7 +1,6 @@
 """The pages of a caption generator."""
 
-from vsa_tf.reporting.card import Card
-from vsa_tf.reporting.report_page import ReportPage, numbered_pages
+from vsa_tf.reporting.report_page import Card, ReportPage, numbered_pages
 
 _INTRODUCTION = (
     "What the model writes for each image, with the natural logarithm of each word's probability; "

@@ -1,9 +1,10 @@
 """The pages of localized phrases and of snippets as queries."""
 
+import collections
+
 from vsa_tf.boxes import box_overlap
 from vsa_tf.metrics.phrase_localization import IOU_THRESHOLD, union_box
-from vsa_tf.reporting.card import Card, region_cards
-from vsa_tf.reporting.report_page import ReportPage, numbered_pages
+from vsa_tf.reporting.report_page import Card, ReportPage, numbered_pages, region_cards
 from vsa_tf.scoring.region_queries import snippet_regions
 
 _INTRODUCTION = (
@@ -12,6 +13,25 @@ _INTRODUCTION = (
     "image to image with Tab and from phrase to phrase with the arrow keys."
 )
 _NUM_REGIONS = 10
+# Of frequent snippets.
+_ARTICLES = ("a", "an", "the")
+_LEAST_WORDS = 2
+_MOST_WORDS = 4
+
+
+def region_phrase_pages(model, evaluation, data, photographs, options):
+    """Returns the pages of a two-branch network of phrases; see `alignment_pages`."""
+    records = data.records
+    phrases = list(zip(records.image_of_caption, records.captions))
+    cards = PhraseCards(phrases, evaluation.ranked_phrases, records, photographs)
+    pages = phrase_pages(cards, options)
+    # A similarity network has no space in which the regions of all images could be searched.
+    if model.has_joint_space:
+        frequent = frequent_snippets(data.caption_tokens, options.num_frequent_queries)
+        queries = [*options.query, *map(data.text.join, frequent)]
+        if queries:
+            pages.append(query_page(model, queries, evaluation.embedded, data, photographs))
+    return pages
 
 
 def phrase_pages(cards, options):
@@ -114,4 +134,43 @@ def query_page(model, queries, embedded, data, photographs):
         "A card without a box is of a whole frame.",
         groups,
         section="Queries",
+    )
+
+
+def frequent_snippets(snippets, count):
+    """Returns the most frequent snippets, without the article before them.
+
+    Snippets of one word, or of more than four, are left out, and so are those that hold, or are
+    held by, a more frequent one.
+
+    Args:
+        snippets: iterable of lists of tokens.
+        count: how many to return, fewer if there are fewer.
+
+    Returns:
+        List of lists of tokens, the most frequent first; of equally frequent ones the first met.
+
+    Example:
+
+    >>> sentences = ["a black dog", "the black dog", "black dog runs", "a red ball", "dog"]
+    >>> frequent_snippets([sentence.split() for sentence in sentences], 2)
+    [['black', 'dog'], ['red', 'ball']]
+    """
+    counts = collections.Counter()
+    for tokens in snippets:
+        words = tuple(tokens[1:] if tokens[:1] and tokens[0] in _ARTICLES else tokens)
+        if _LEAST_WORDS <= len(words) <= _MOST_WORDS:
+            counts[words] += 1
+    chosen = []
+    for words, _ in counts.most_common():
+        if len(chosen) == count:
+            break
+        if not any(_holds(words, other) or _holds(other, words) for other in chosen):
+            chosen.append(words)
+    return [list(words) for words in chosen]
+
+
+def _holds(words, other):
+    return any(
+        words[start : start + len(other)] == other for start in range(len(words) - len(other) + 1)
     )

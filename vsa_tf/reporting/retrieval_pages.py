@@ -3,12 +3,42 @@
 import numpy as np
 
 from vsa_tf.metrics.retrieval import retrieval_ranks
-from vsa_tf.reporting.card import Card
-from vsa_tf.reporting.report_page import ReportPage
+from vsa_tf.reporting.report_page import Card, ReportPage, numbered_pages
 from vsa_tf.visualization.split_pictures import spread
 
+_INTRODUCTION = (
+    "Each image with its sentences. A rank is that of the image among all images of the split, for "
+    "the sentence."
+)
 _NUM_QUERIES = 12
 _NUM_ANSWERS = 5
+
+
+def image_sentence_pages(evaluation, data, photographs, options):
+    """Returns the pages of a two-branch network of sentences; see `alignment_pages`."""
+    records = data.records
+    retrieval = RetrievalPages(evaluation.scores, records, photographs)
+    ranks = retrieval.ranks.sentence_to_image
+
+    def card(image):
+        card = Card(photographs.photograph(image), records.filenames[image])
+        for sentence in range(*records.first_caption[image : image + 2]):
+            card.add_line(
+                [Card.part(records.captions[sentence])],
+                note=f"rank {ranks[sentence]}",
+                right=bool(ranks[sentence] == 1),
+            )
+        return card
+
+    pages = numbered_pages(
+        "images",
+        "Images",
+        _INTRODUCTION,
+        options.shown(range(records.num_images)),
+        options.images_per_page,
+        lambda images: [ReportPage.group(cards=map(card, images))],
+    )
+    return [*pages, *retrieval.pages()]
 
 
 class RetrievalPages:

@@ -11,6 +11,7 @@ from vsa_tf.program import silent
 from vsa_tf.reporting.alignment_pages import alignment_pages
 from vsa_tf.reporting.caption_pages import caption_pages
 from vsa_tf.reporting.metrics_page import metrics_page
+from vsa_tf.reporting.phrase_pages import region_phrase_pages
 from vsa_tf.reporting.projector import write_projector
 from vsa_tf.reporting.report_folder import (
     PhotographFolder,
@@ -19,10 +20,21 @@ from vsa_tf.reporting.report_folder import (
     check_report,
 )
 from vsa_tf.reporting.report_page import page_html
-from vsa_tf.reporting.two_branch_pages import two_branch_pages
+from vsa_tf.reporting.retrieval_pages import image_sentence_pages
+
+
+def _two_branch_pages(model, evaluation, data, photographs, options):
+    if model.task == "image_sentence":
+        return image_sentence_pages(evaluation, data, photographs, options)
+    return region_phrase_pages(model, evaluation, data, photographs, options)
+
 
 # By the family of the model.
-_PAGES = {"alignment": alignment_pages, "captioning": caption_pages, "two_branch": two_branch_pages}
+_PAGES = {
+    "alignment": alignment_pages,
+    "captioning": caption_pages,
+    "two_branch": _two_branch_pages,
+}
 # Each report has its own, to be looked at where there is no vsa_tf. The script draws what
 # `ReportPage.data_script` hands to it, and follows pointer and keyboard.
 _STATIC_FILES = ("report.css", "report.js")
