@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.metrics.retrieval import (
+    chance_recall,
     fold_summaries,
     recall_summary,
     retrieval_ranks,
@@ -214,3 +215,14 @@ def test_wrong_scores_of_sentences_are_errors():
         sentence_to_sentence_ranks(lambda *rows: np.zeros((1, 2)), [0, 0, 1])
     with pytest.raises(ValueError, match="Received: image_of_sentence of type float64"):
         sentence_to_sentence_ranks(lambda *rows: np.zeros((2, 2)), [0.0, 1.0])
+
+
+def test_chance_is_what_random_orders_give():
+    generator = np.random.default_rng(0)
+    scores = generator.random((2000, 12))
+    # Four right candidates of twelve, and one.
+    for num_right, k in ((4, 1), (4, 5), (1, 5), (1, 10)):
+        best = np.argsort(-scores, axis=1)[:, :k]
+        share = 100 * np.mean((best < num_right).any(axis=1))
+        assert chance_recall(k, 12, num_right) == pytest.approx(share, abs=3)
+    assert chance_recall(10, 7) == chance_recall(3, 4, 2) == 100

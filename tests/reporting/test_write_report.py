@@ -1,5 +1,6 @@
 """Reports of tiny models, trained on generated scenes."""
 
+import datetime
 import functools
 import html.parser
 import json
@@ -176,8 +177,21 @@ def test_metrics_are_those_of_evaluation(make):
     metrics = json.loads((report.parent / "retrieval" / "metrics.json").read_text("utf-8"))
     assert "ties count against" in text
     assert "--joint_size=8" in text
-    assert f"{NUM_IMAGES} images" in text
+    assert f"<dt>photographs</dt><dd>{NUM_IMAGES}</dd>" in text
     assert metrics["protocol"]["retrieval"] in text
+
+
+def test_titles_name_the_data_the_split_and_the_run(make, kind):
+    report, _ = make(kind)
+    expected = f"data (shape_scenes), dev · {MODELS[kind][0]}, run {kind}"
+    for path in report.glob("*.html"):
+        text = path.read_text("utf-8")
+        assert f" · {expected}</title>" in text
+        assert f'<p class="report">{expected}</p>' in text
+    text = (report / "index.html").read_text("utf-8")
+    saved = (report.parent / kind / "checkpoint_best.npz").stat().st_mtime
+    when = datetime.datetime.fromtimestamp(saved)
+    assert f"<dd>{when:%Y-%m-%d %H:%M}, epoch 1 of 1, the best on dev</dd>" in text
 
 
 def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
-from vsa_tf.metrics.retrieval import fold_summaries, recall_summary, retrieval_ranks
+from vsa_tf.metrics.retrieval import chance_recall, fold_summaries, recall_summary, retrieval_ranks
 from vsa_tf.metrics.shortlists import match_curve, match_ranks, recall_curve
 from vsa_tf.scoring.nearest_images import nearest_images
 
@@ -123,17 +123,17 @@ def chance_line(report):
     if not fitting or not all(f"R@{fitting[0]}" in metrics.get(name, {}) for name in directions):
         return None
     k = fitting[0]
-    of_images = k / num_images
+    of_images = chance_recall(k, num_images)
     # Of an image any of its sentences counts.
-    of_sentences = 1 - (1 - k / num_sentences) ** (num_sentences / num_images)
-    chances = dict(zip(directions, (of_sentences, of_images)))
-    for name, chance in chances.items():
+    of_sentences = chance_recall(k, num_sentences, num_sentences / num_images)
+    for name, percent in zip(directions, (of_sentences, of_images)):
+        chance = percent / 100
         # Two standard deviations; sentences of one image are hardly more than one observation.
         above = chance + 2 * math.sqrt(chance * (1 - chance) / num_images)
         if metrics[name][f"R@{k}"] / 100 > above:
             return None
     return (
         f"This is chance level: R@{k} of {metrics['sentence_to_image'][f'R@{k}']:.1f} where "
-        f"{100 * of_images:.1f} is chance. See that captions belong to their photographs; then try "
+        f"{of_images:.1f} is chance. See that captions belong to their photographs; then try "
         "more photographs, more --num_epochs, a lower --learning_rate, or --start_from"
     )

@@ -182,6 +182,25 @@ def recall_summary(ranks):
     return summary
 
 
+def chance_recall(k, num_candidates, num_right=1):
+    """Returns the R@k, in percent, that is expected of candidates in random order.
+
+    Args:
+        k: how many come first.
+        num_candidates: of a query.
+        num_right: of them, 1 or more; their mean need not be whole.
+
+    Example: five sentences of each of two photographs.
+
+    >>> chance_recall(1, 10, 5), chance_recall(5, 100)
+    (50.0, 5.0)
+    """
+    missed = 1.0
+    for place in range(min(k, num_candidates)):
+        missed *= max(0.0, num_candidates - num_right - place) / (num_candidates - place)
+    return round(100 * (1 - missed), 9)
+
+
 def fold_summaries(scores, image_of_sentence, fold_size):
     """Mean over folds of the recall summaries: the "1K" protocol for `fold_size=1000`.
 

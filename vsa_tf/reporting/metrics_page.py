@@ -1,20 +1,50 @@
-"""The first page of a report: metrics with their protocol, and how the model was trained."""
+"""The first page of a report: a summary, all metrics with their protocol, and the settings."""
 
 import html
 
+from vsa_tf.metrics.retrieval import chance_recall
 from vsa_tf.reporting.report_page import ReportPage, html_table, printable
 
 _INTERVAL = "interval_95"
 _MOST_COLUMNS = 9
+_WHOLE = "The whole split"
+_FEW_IMAGES = 100
+# The main figures, and what each means in a sentence.
+_DIRECTIONS = {
+    "sentence_to_image": ("Image search", "A sentence looks for its photograph."),
+    "image_to_sentence": ("Image annotation", "A photograph looks for its sentences."),
+}
+_PHRASES = (
+    "Phrases",
+    "A phrase looks for its box, and has found it where half of the two overlap.",
+)
+_RANKS = {
+    "R@1": "Of a hundred queries, so many have a right answer in the first place.",
+    "by chance": "R@1 if the answers came in random order.",
+    "R@5": "Of a hundred queries, so many have a right answer among the first five.",
+    "R@10": "Of a hundred queries, so many have a right answer among the first ten.",
+    "median rank": "Half of the queries have a right answer at this place or before it; 1 is best.",
+    "at best": "R@1 if the best of the regions were always found.",
+}
+_CAPTIONS = ("Captions", "One that the model wrote for each photograph, beside those of people.")
+_CAPTION_SCORES = {
+    "Bleu_1": ("BLEU-1", "How many of a caption's words people wrote, too; 0 to 1."),
+    "Bleu_4": ("BLEU-4", "How many of its words, and of two to four in a row; 0 to 1."),
+    "CIDEr": ("CIDEr", "The same, where rare words count more; 0 to 10."),
+    "perplexity": (
+        "perplexity",
+        "Among so many words the model hesitates at each word of people; fewer is better.",
+    ),
+}
 
 
-def metrics_page(report, settings, introduction):
+def metrics_page(report, settings, facts):
     """Returns the page of metrics.
 
     Args:
         report: of `evaluation_report`.
         settings: the `Settings` of the model.
-        introduction: what the report shows.
+        facts: what the report is of, dict of name to text.
 
     Returns:
         `ReportPage`.
@@ -24,16 +54,81 @@ def metrics_page(report, settings, introduction):
     return ReportPage(
         "index",
         "Metrics",
-        introduction,
         section="Metrics",
         html=(
-            metric_tables(report["metrics"])
+            summary(report, facts)
+            + f"<h2>All metrics</h2>\n{metric_tables(report['metrics'])}"
             + f"<h2>Protocol</h2>\n{protocol}"
             + f"<h2>Sentences</h2>\n{_definitions(report['sentences'])}"
             + "<h2>Settings</h2>\n<details><summary>The flags of the training run</summary>\n"
             f"<pre>{html.escape(flags)}</pre></details>\n"
         ),
     )
+
+
+def summary(report, facts):
+    """Returns a card of the main figures and what they mean, as HTML.
+
+    Args:
+        report: of `evaluation_report`.
+        facts: of `metrics_page`.
+    """
+    num_images = report["num_images"]
+    few = (
+        f"<p>Of {num_images} photographs, the figures are rough: one that is found or not moves "
+        f"R@1 by {_cell(100 / num_images)}.</p>\n"
+    )
+    return (
+        '<section class="summary" aria-label="Summary">\n'
+        + _definitions(facts)
+        + _figures("Found", _ranked(report), _RANKS)
+        + _figures("Written", _captioned(report["metrics"]), dict(_CAPTION_SCORES.values()))
+        + (few if num_images < _FEW_IMAGES else "")
+        + "</section>\n"
+    )
+
+
+def _figures(title, rows, meanings):
+    """Returns a table of `rows`, `(name, meaning, values)`, and what all of it means."""
+    names = [name for name in meanings if any(name in values for _, _, values in rows)]
+    if not names:
+        return ""
+    cells = [
+        [row, *(_cell(values[name]) if name in values else "" for name in names)]
+        for row, _, values in rows
+    ]
+    of_rows = {row: meaning for row, meaning, _ in rows}
+    return html_table(title, ("", *names), cells) + _definitions(
+        of_rows | {name: meanings[name] for name in names}
+    )
+
+
+def _ranked(report):
+    """Returns the rows of what is found by rank, see `_figures`."""
+    metrics, rows = report["metrics"], []
+    num_images, num_sentences = report["num_images"], report["num_sentences"]
+    chances = {
+        "sentence_to_image": chance_recall(1, num_images),
+        "image_to_sentence": chance_recall(1, num_sentences, num_sentences / num_images),
+    }
+    for key, words in _DIRECTIONS.items():
+        if key in metrics:
+            values = metrics[key]
+            extra = {"by chance": chances[key], "median rank": values["median_rank"]}
+            rows.append((*words, values | extra))
+    if "phrase_localization" in metrics:
+        values = metrics["phrase_localization"]
+        extra = {"by chance": values["chance"], "at best": values["upper_bound"]}
+        rows.append((*_PHRASES, values | extra))
+    return rows
+
+
+def _captioned(metrics):
+    """The same of generated captions."""
+    values = metrics.get("captions", {})
+    names = {key: name for key, (name, _) in _CAPTION_SCORES.items()}
+    found = {name: values[key] for key, name in names.items() if values.get(key) is not None}
+    return [(*_CAPTIONS, found)]
 
 
 def metric_tables(metrics):
@@ -60,7 +155,7 @@ def metric_tables(metrics):
                 ]
             )
     shown = [
-        _table(parent, ("", *(key.replace("_", " ") for key in columns)), rows)
+        _table(parent or _WHOLE, ("", *(key.replace("_", " ") for key in columns)), rows)
         for (parent, columns), rows in tables.items()
     ]
     return "".join(shown) + (_definitions(texts) if texts else "")

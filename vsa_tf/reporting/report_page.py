@@ -266,8 +266,10 @@ def html_table(title, columns, rows):
         + "</tr>\n"
         for row in rows
     )
+    # It scrolls sideways where it is too wide, by the keyboard, too; the shadow is of the style.
     return (
-        f'<div class="table"><table><caption>{_text(title)}</caption>\n'
+        f'<div class="table" role="region" aria-label="{_text(title)}" tabindex="0">\n'
+        f"<table><caption>{_text(title)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
 

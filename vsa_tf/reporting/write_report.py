@@ -1,6 +1,8 @@
 """The work of `vsa_tf.report`."""
 
+import datetime
 import importlib.resources
+import pathlib
 
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -82,14 +84,31 @@ def write_report(
     photographs = PhotographFolder(data.records, folder, say)
     make_pages = _PAGES[settings.model.family]
     pages = make_pages(trained.model, evaluation, data, photographs, options)
-    title = f"{settings.training.model} on {report['dataset']} {split}"
-    first = metrics_page(
-        report, settings, f"{report['num_images']} images, {report['num_sentences']} sentences."
-    )
-    _write_pages([first, *pages], title, folder)
+    facts = _facts(report, trained, data.records.info.data_dir)
+    title = f"{facts['data']}, {split} · {facts['model']}"
+    _write_pages([metrics_page(report, settings, facts), *pages], title, folder)
     if projector_dir:
         write_projector(projector_dir, trained.model, evaluation, data, say)
     return report
+
+
+def _facts(report, trained, data_dir):
+    """Returns what a report is of, dict of name to text."""
+    data, run = (pathlib.Path(path).resolve().name for path in (data_dir, trained.model_dir))
+    # The name of a kind of file, such as csv, does not tell one's data apart.
+    kind = report["dataset"]
+    best = trained.progress["best"]["epoch"]
+    saved = (trained.model_dir / "checkpoint_best.npz").stat().st_mtime
+    when = f"{datetime.datetime.fromtimestamp(saved):%Y-%m-%d %H:%M}"
+    epochs = f"epoch {best} of {trained.settings.training.num_epochs}"
+    return {
+        "model": f"{report['model']}, run {run}",
+        "data": data if data == kind else f"{data} ({kind})",
+        "split": report["split"],
+        "photographs": f"{report['num_images']:,}",
+        "sentences": f"{report['num_sentences']:,}",
+        "trained": f"{when}, {epochs}, the best on {trained.settings.training.dev_split}",
+    }
 
 
 def _write_pages(pages, title, folder):
