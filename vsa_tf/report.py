@@ -2,8 +2,9 @@
 
     python -m vsa_tf.report --model_dir=DIR --data_dir=DIR --split=dev --output_dir=DIR
 
-Open OUTPUT_DIR/index.html: the pages need no server and no network. By the model they show the
-metrics with their protocol, images with their sentences aligned word by word, captions with their
+Open OUTPUT_DIR/index.html: the pages need no server and no network. It begins with a summary: the
+data, the main figures beside chance, and what each means. By the model the pages show all metrics
+with their protocol, images with their sentences aligned word by word, captions with their
 probabilities, snippets of text with their best regions, the words and regions of largest and
 smallest magnitude, what is retrieved and what is not, and phrases with true and found boxes.
 `--projector_dir` also writes the split for TensorBoard's embedding projector.
