@@ -49,6 +49,15 @@ def test_the_report_says_what_was_evaluated_and_how():
     assert report["metrics"] == {"captions": CAPTIONS}
 
 
+def test_sentences_of_another_language_are_told():
+    report = _report({})
+    assert len(list(metrics_lines(report))) == 1  # 3 of 35 are few
+    (_, line) = metrics_lines({**report, "num_sentences": 30})
+    assert line.startswith("3 sentences have no word that the model knows")
+    # Counts of dependency relations know no words.
+    assert len(list(metrics_lines({**report, "sentences": {"truncated": 1}}))) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "protocols"),
     [

@@ -47,6 +47,8 @@ _PROTOCOLS = {
         "neuraltalk's, unknown words left out; novel: percent that are no training caption",
     ),
 }
+# A share of the sentences.
+_MANY_UNKNOWN = 0.1
 _CAPTION_SCORES = (
     "Bleu_1",
     "Bleu_2",
@@ -107,6 +109,12 @@ def metrics_lines(report):
     )
     if "baseline" in report:
         yield report["protocol"]["baseline"]
+    unknown = report["sentences"].get("without_known_words", 0)
+    if unknown and unknown >= _MANY_UNKNOWN * report["num_sentences"]:
+        yield (
+            f"{unknown} sentences have no word that the model knows, and what it answers to them "
+            "means nothing: they may be in another language than it was trained on"
+        )
     metrics = report["metrics"]
     if "captions" in metrics:
         yield from _caption_lines(metrics)
