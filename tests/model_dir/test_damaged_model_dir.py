@@ -8,27 +8,57 @@ import pytest
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.model_dir.checkpoint import restore_checkpoint, save_checkpoint
-from vsa_tf.model_dir.trained_model import load_text, save_text, trained_text
+from vsa_tf.model_dir.trained_model import load_text, trained_text
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.settings import Settings
-from vsa_tf.text.vocabulary import Vocabulary
+from vsa_tf.settings_flags import settings_from_flagfile
+from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
+from vsa_tf.training.run_directory import begin_model_dir
 
 NUM_DAMAGES = 40
 SENTENCES = [["a", "dog", "läuft"], ["a", "cat"]]
-FILES = ("config.json", "vocabulary.txt", "sentence_feature.npz", "checkpoint_best.npz")
+# By the model that has each.
+FILES = {
+    "config.json": "embedding",
+    "flagfile": "embedding",
+    "metrics.json": "embedding",
+    "vocabulary.txt": "embedding",
+    "sentence_feature.npz": "embedding",
+    "relations.txt": "defrag",
+    "checkpoint_best.npz": "embedding",
+}
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model")
+def model_dirs(tmp_path_factory):
     vocabulary = Vocabulary.from_sentences(SENTENCES)
-    text = CaptionText(vocabulary, "word", make_sentence_feature("tf_idf", SENTENCES))
-    save_text(path, text)
-    settings = Settings.of("embedding", text="tf_idf", data_dir="data", model_dir="model")
+    relations = RelationTypes.from_relations(["det", "nsubj", "det"])
+    feature = make_sentence_feature("tf_idf", SENTENCES)
+    texts = {
+        "embedding": CaptionText(vocabulary, "word", feature),
+        "defrag": CaptionText(vocabulary, "word", relation_types=relations),
+    }
+    own = {"embedding": {"text": "tf_idf"}, "defrag": {}}
+    return {
+        model: _write(tmp_path_factory.mktemp(model), Settings.of(model, **own[model]), text)
+        for model, text in texts.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def model_dir(model_dirs):
+    return model_dirs["embedding"]
+
+
+def _write(path, settings, text):
+    """Writes what `vsa_tf.train` does."""
     inputs = {"encoder": {"spec": "pixels"}, "num_regions": 1, **text.fingerprints()}
-    (path / "config.json").write_text(settings.to_json(inputs), encoding="utf-8")
+    begin_model_dir(settings, path, inputs, text)
     save_checkpoint(path / "checkpoint_best.npz", _variables(), {"steps": 7})
+    report = {"split": "test", "metrics": {"image_to_sentence": {"R@1": 12.5, "R@10": 100.0}}}
+    write_json(path / "metrics.json", sealed(report))
     return path
 
 
@@ -40,16 +70,20 @@ def _variables():
 def _read(model_dir):
     settings, inputs = Settings.load(model_dir), Settings.load_inputs(model_dir)
     text = trained_text(model_dir, settings, inputs)
-    features = text.sentence_feature.transform(SENTENCES)
+    feature, types = text.sentence_feature, text.relation_types
+    learnt = feature.transform(SENTENCES).tolist() if feature else (types.names, types.counts)
     variables = [variable * 0 for variable in _variables()]
     variables = [keras.Variable(v, name=n.name) for v, n in zip(variables, _variables())]
     progress = restore_checkpoint(model_dir / "checkpoint_best.npz", variables)
     values = [np.array(variable).tolist() for variable in variables]
-    return settings, inputs, text.vocabulary, features.tolist(), values, progress
+    flags = settings_from_flagfile(model_dir / "flagfile")
+    metrics = read_sealed(model_dir / "metrics.json")["metrics"]
+    return settings, inputs, text.vocabulary, learnt, values, progress, flags, metrics
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_bit_that_is_another_is_refused_or_harmless(model_dir, name):
+def test_a_bit_that_is_another_is_refused_or_harmless(model_dirs, name):
+    model_dir = model_dirs[FILES[name]]
     expected, whole, rng = _read(model_dir), (model_dir / name).read_bytes(), random.Random(0)
     num_refused = 0
     for _ in range(NUM_DAMAGES):
