@@ -1,8 +1,8 @@
 """Scores of all images with all sentences, exact and in blocks: DVSA's and DeFrag's."""
 
 import math
+import sys
 
-import keras
 import numpy as np
 
 DEFAULT_BLOCK_BYTES = 64 << 20
@@ -124,7 +124,9 @@ def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DE
         rows = slice(first_image, first_image + images)
         block = _region_block(regions[rows], region_mask[rows], first_image, pooling)
         if accelerated:
-            block = keras.ops.convert_to_tensor(block)
+            from keras import ops
+
+            block = ops.convert_to_tensor(block)
         for first, last in word_blocks:
             first_word = starts[first]
             word_block = np.asarray(words[first_word : ends[last - 1]], np.float32)
@@ -204,7 +206,10 @@ def _sentence_blocks(lengths, words_per_block):
 
 
 def _has_accelerator():
-    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
+    # Where nothing has loaded Keras there is no model, and it is not loaded for this question.
+    keras = sys.modules.get("keras")
+    devices = keras.distribution.list_devices() if keras else []
+    return any(not device.lower().startswith("cpu") for device in devices)
 
 
 def _region_block(regions, mask, first_image, pooling):
@@ -242,8 +247,10 @@ def _pooled_products(words, regions, buffer, pooling):
         if pooling == "max":
             return products.reshape(shape).max(axis=1)
         return np.maximum(products, 0.0, out=products).reshape(shape).sum(axis=1)
-    columns = keras.ops.transpose(keras.ops.reshape(regions, (num_regions * images, width)))
-    products = keras.ops.reshape(keras.ops.matmul(words, columns), shape)
+    from keras import ops
+
+    columns = ops.transpose(ops.reshape(regions, (num_regions * images, width)))
+    products = ops.reshape(ops.matmul(words, columns), shape)
     if pooling == "max":
-        return keras.ops.convert_to_numpy(keras.ops.max(products, axis=1))
-    return keras.ops.convert_to_numpy(keras.ops.sum(keras.ops.relu(products), axis=1))
+        return ops.convert_to_numpy(ops.max(products, axis=1))
+    return ops.convert_to_numpy(ops.sum(ops.relu(products), axis=1))

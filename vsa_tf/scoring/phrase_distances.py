@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
-from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
+from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT, SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import DEFAULT_BLOCK_BYTES, max_sum_scores
 
 

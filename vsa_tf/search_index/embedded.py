@@ -6,7 +6,7 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.results import TextKnowledge
-from vsa_tf.models.two_branch.two_branch_loss import SQUARE_OFFSET
+from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
 
 

@@ -8,6 +8,8 @@ from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
 
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
+# Under the root of a distance: keeps its gradient finite where two vectors are equal, at .01.
+SQUARE_OFFSET = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)

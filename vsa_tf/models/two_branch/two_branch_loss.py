@@ -4,12 +4,12 @@ import math
 
 from keras import ops
 
+from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
+
 NEGATIVES = ("top_k", "hardest", "softmax")
 DISTANCES = ("euclidean", "cosine")
 COUNTED_NEIGHBORS = ("furthest", "all")
 REDUCTIONS = ("mean", "sum")
-# Keeps the gradient of the root finite where two vectors are equal: their distance is .01.
-SQUARE_OFFSET = 1e-4
 # Of a negative that is none: its exponential vanishes, its gradient is 0 and not NaN.
 _NO_SCORE = -1e9
 
