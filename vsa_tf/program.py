@@ -7,7 +7,6 @@ one line of an error.
 
 import difflib
 import errno
-import hashlib
 import os
 import pathlib
 import re
@@ -31,8 +30,6 @@ _OF_PATHS = (
 )
 
 _FLAGFILE = re.compile("--?flagfile(?:=(.*))?")
-# Before the checksum of a flagfile that a run has written.
-_CHECKSUM = "# content_sha256="
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
 # What other programs call what ours call otherwise.
@@ -147,7 +144,7 @@ def with_flagfiles(arguments, including=()):
         including: paths of the flagfiles that these are lines of.
 
     Raises:
-        VsaTfError: a flagfile cannot be read, is damaged, or includes itself.
+        VsaTfError: a flagfile cannot be read, or includes itself.
     """
     expanded, rest = [], list(arguments)
     while rest:
@@ -165,28 +162,9 @@ def with_flagfiles(arguments, including=()):
             lines = [line.strip() for line in read_lines(flagfile_path(path))] if path else []
         except OSError as error:
             raise VsaTfError(f"--flagfile={path}: {error.strerror}") from error
-        checksums = [line for line in lines if line.startswith(_CHECKSUM)]
         lines = [line for line in lines if line and not line.startswith(("#", "//"))]
-        if checksums and checksums != [_checksum(lines)]:
-            raise VsaTfError(
-                f"--flagfile={path} is damaged: its lines do not fit its checksum. Restore the "
-                f"file, or, if you have changed it yourself, remove the line {_CHECKSUM}..."
-            )
         expanded += with_flagfiles(lines, (*including, path))
     return expanded
-
-
-def flagfile_text(lines):
-    """Returns the text of a flagfile that is refused where a line of it has changed since.
-
-    Args:
-        lines: flags, list of str.
-    """
-    return "\n".join([_checksum(lines), *lines]) + "\n"
-
-
-def _checksum(lines):
-    return _CHECKSUM + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def flagfile_path(path):

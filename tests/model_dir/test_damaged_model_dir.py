@@ -13,7 +13,6 @@ from vsa_tf.model_dir.checkpoint import restore_checkpoint, save_checkpoint
 from vsa_tf.model_dir.trained_model import load_text, trained_text
 from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
 from vsa_tf.settings import Settings
-from vsa_tf.settings_flags import settings_from_flagfile
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 from vsa_tf.training.run_directory import begin_model_dir
 
@@ -22,7 +21,6 @@ SENTENCES = [["a", "dog", "läuft"], ["a", "cat"]]
 # By the model that has each.
 FILES = {
     "config.json": "embedding",
-    "flagfile": "embedding",
     "metrics.json": "embedding",
     "vocabulary.txt": "embedding",
     "sentence_feature.npz": "embedding",
@@ -76,9 +74,8 @@ def _read(model_dir):
     variables = [keras.Variable(v, name=n.name) for v, n in zip(variables, _variables())]
     progress = restore_checkpoint(model_dir / "checkpoint_best.npz", variables)
     values = [np.array(variable).tolist() for variable in variables]
-    flags = settings_from_flagfile(model_dir / "flagfile")
     metrics = read_sealed(model_dir / "metrics.json")["metrics"]
-    return settings, inputs, text.vocabulary, learnt, values, progress, flags, metrics
+    return settings, inputs, text.vocabulary, learnt, values, progress, metrics
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -6,7 +6,7 @@ import hashlib
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
-from vsa_tf.program import flagfile_text, silent
+from vsa_tf.program import silent
 from vsa_tf.settings import Settings
 from vsa_tf.training.auto_settings import resolve_settings
 
@@ -83,8 +83,7 @@ def begin_model_dir(settings, model_dir, inputs, text):
         inputs = Settings.load_inputs(model_dir)
     else:
         save_text(model_dir, text)
-    flags = flagfile_text(settings.to_flags().splitlines())
-    write_atomically(model_dir / _FLAGFILE, flags.encode("utf-8"))
+    write_atomically(model_dir / _FLAGFILE, settings.to_flags().encode("utf-8"))
     write_atomically(model_dir / _CONFIG, settings.to_json(inputs).encode("utf-8"))
 
 
