@@ -99,8 +99,7 @@ def _read(data_dir, split):
 
 
 def _word_vectors(flags, sentences):
-    from vsa_tf.sentence_features.word_vector_table import train_word_vectors
-    from vsa_tf.sentence_features.word_vector_table import WordVectorTable
+    from vsa_tf.sentence_features.word_vector_table import WordVectorTable, train_word_vectors
 
     if flags.word_vectors:
         words = {word for sentence in sentences for word in sentence}
