@@ -20,8 +20,8 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(
         write_report,
         "write_report",
-        lambda model_dir, split, output_dir, say: calls.append(
-            ("report", model_dir, split, output_dir)
+        lambda model_dir, split, output_dir, say: (
+            say("R@1 26.5") or calls.append(("report", model_dir, split, output_dir))
         ),
     )
     monkeypatch.setattr(
@@ -46,6 +46,11 @@ def test_a_run_ends_with_its_metrics_unless_more_is_asked_for(run):
 
 def test_pages_are_of_the_split_of_the_final_evaluation(run):
     assert run("--report_dir=pages") == ["train", ("report", "model", "test", "pages")]
+
+
+def test_the_table_that_training_has_printed_is_not_printed_again(run, capsys):
+    run("--report_dir=pages")
+    assert capsys.readouterr().out.splitlines() == ["open pages/index.html"]
 
 
 def test_an_export_has_the_encoder_and_detector_that_are_named(run):
