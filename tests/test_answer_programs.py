@@ -1,11 +1,15 @@
 """The programs that answer, as a user types them, where importing TensorFlow would fail."""
 
+import http.server
 import json
 import re
+import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.inference.given_model import ALIGN
 from tests.without_tensorflow import run_without_tensorflow
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.search_index.embedded import Embedded
@@ -173,3 +177,81 @@ def test_a_damaged_index_is_one_line(run, tmp_path):
     (tmp_path / "indexed" / "index.json").write_text('{"format": 2}')
     result = run("search", "--index_dir=indexed", "--query=dog")
     assert "its format is 2, and this program's is 1" in result.stderr
+
+
+# Of one row each, by signature; a photograph and a sentence at right angles.
+SERVED = {
+    "align": ALIGN,
+    "localize": {
+        "boxes": np.float32([[[0, 0, 1, 1]]]),
+        "scores": np.float32([[2]]),
+        "num_boxes": np.int32([1]),
+    },
+    "caption": {
+        "captions": np.array([["a dog"]], object),
+        "log_prob": np.float32([[-1]]),
+        "tokens": np.array([[["a", "dog"]]], object),
+        "token_log_probs": np.float32([[[-0.5, -0.25, -0.25]]]),
+    },
+    "embed_image": {"embedding": np.float32([[1, 0]])},
+    "embed_sentence": {"embedding": np.float32([[0, 1]])},
+    "score": {"score": np.float32([-((2 + 1e-4) ** 0.5)])},
+}
+DTYPES = {"float32": "DT_FLOAT", "int32": "DT_INT32", "object": "DT_STRING"}
+
+
+class _Served(http.server.BaseHTTPRequestHandler):
+    """TensorFlow Serving's REST interface for `SERVED`."""
+
+    def do_GET(self):
+        signatures = {
+            name: {
+                "inputs": {},
+                "outputs": {
+                    key: {"dtype": DTYPES[value.dtype.name]} for key, value in answer.items()
+                },
+            }
+            for name, answer in SERVED.items()
+        }
+        self._answer({"metadata": {"signature_def": {"signature_def": signatures}}})
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        num_rows = len(next(iter(asked["inputs"].values())))
+        answer = SERVED[asked["signature_name"]]
+        outputs = {key: value.tolist() * num_rows for key, value in answer.items()}
+        (first, *others) = outputs.values()
+        self._answer({"outputs": outputs if others else first})
+
+    def _answer(self, content):
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Served) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"--server=127.0.0.1:{server.server_port}", "--model_name=served"
+        server.shutdown()
+
+
+def test_what_a_server_answers_needs_neither_tensorflow_nor_keras(run, served, tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "good.png")
+    for program, *arguments in (
+        ("align", "good.png", "--sentence=a red dog", "--output=picture.png"),
+        ("localize", "good.png", "--phrase=a dog"),
+        ("caption", "good.png", "--num_captions=1"),
+        ("index", "--index_dir=of_server", "--images=good.png"),
+        ("search", "--index_dir=of_server", "--query=a dog"),
+        ("search", "--index_dir=of_server", "--query=good.png"),
+    ):
+        result = run(program, *served, *arguments)
+        assert result.returncode == 0, f"{program}: {result.stderr}"
+    assert json.loads(result.stdout)["path"] == str(tmp_path / "good.png")

@@ -13,7 +13,7 @@ cannot be read is reported in its line, `{"image", "error"}`, and the others are
 program then ends with 1).
 
 With `-` in the place of the files, lines of standard input are answered as they come, by one model
-that is loaded once: `IMAGE`, or `IMAGE<TAB>SENTENCE`.
+that is loaded once: `IMAGE`, or `IMAGE<TAB>SENTENCE`. What fails is told of as of files.
 """
 
 import functools
@@ -95,7 +95,8 @@ def main(images):
 
     if of_lines:
         texts = [values.sentence] if values.sentence.strip() else []
-        write_answers_of_lines(input_lines(), ask, texts, "Expected IMAGE<TAB>SENTENCE")
+        missing = "Expected IMAGE<TAB>SENTENCE"
+        write_answers_of_lines(input_lines(), ask, texts, missing, strict=values.strict)
     else:
         write_answers(paths, ask, strict=values.strict)
 

@@ -9,10 +9,10 @@ Prints a JSON line for each file, a directory counting as its images: `{"image",
 [{"text", "log_prob", "tokens", "token_log_probs"}]}`, the best caption first; the probabilities
 count the end of the sentence. A region captioner gives `{"image", "regions": [{"box",
 "captions"}]}`. A file that cannot be read is reported in its line, `{"image", "error"}`, and the
-others are done.
+others are done (--strict: the program then ends with 1).
 
 With `-` in the place of the files, each line of standard input is one, answered as it comes by one
-model that is loaded once.
+model that is loaded once. What fails is told of as of files.
 """
 
 import functools
@@ -132,7 +132,7 @@ def main(images):
         return [[found.to_dict()] for found in captions]
 
     if paths == ["-"]:
-        write_answers_of_lines(input_lines(), lambda images, _: ask(images))
+        write_answers_of_lines(input_lines(), lambda images, _: ask(images), strict=values.strict)
     else:
         # Draws follow one another from the seed.
         batches_at_a_time = 1 if values.sample else None

@@ -11,10 +11,10 @@ Prints a JSON line for each file and phrase, a directory counting as its images:
 1. The boxes are those of the detector and the whole frame or, with --boxes, those of a JSON file
 alone, a list of such boxes. Words of the phrase that the model does not know are `"unknown_words"`
 of the line, and warned of. A file that cannot be read is reported in its line, `{"image",
-"error"}`, and the others are done.
+"error"}`, and the others are done (--strict: the program then ends with 1).
 
 With `-` in the place of the files, lines of standard input are answered as they come, by one model
-that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`.
+that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`. What fails is told of as of files.
 """
 
 import functools
@@ -98,7 +98,8 @@ def main(images):
         ]
 
     if of_lines:
-        write_answers_of_lines(input_lines(), ask, values.phrase, "Expected IMAGE<TAB>PHRASE")
+        missing = "Expected IMAGE<TAB>PHRASE"
+        write_answers_of_lines(input_lines(), ask, values.phrase, missing, strict=values.strict)
     else:
         write_answers(paths, ask, strict=values.strict)
 

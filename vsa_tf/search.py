@@ -11,7 +11,8 @@ unless it is named again by --model_dir, --saved_model or --server: exported and
 same, any other is refused.
 
 With --query=- each line of standard input is a query, answered as it comes: index and model are
-loaded once. Its results begin with `"query"`; what cannot be answered is `{"query", "error"}`.
+loaded once. Its results begin with `"query"`; what cannot be answered is `{"query", "error"}`, and
+the others are done (--strict: the program then ends with 1).
 """
 
 import importlib.util
@@ -22,7 +23,7 @@ from absl import flags
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.inference.image_files import input_lines
+from vsa_tf.inference.image_files import define_strict_flag, input_lines
 from vsa_tf.inference.model_source import (
     ModelSource,
     define_model_flags,
@@ -37,6 +38,7 @@ _KINDS = ("images", "sentences")
 def define_flags():
     """Defines the program's flags."""
     define_model_flags()
+    define_strict_flag()
     flags.DEFINE_string("index_dir", "", "Directory that vsa_tf.index has written.")
     flags.DEFINE_string("query", "", "A text, or the path of an image; -: lines of standard input.")
     flags.DEFINE_integer("top_k", 10, "Results.", lower_bound=1)
@@ -64,8 +66,16 @@ def main():
     if of_lines:
         from vsa_tf.search_index.search_index import answer_lines
 
-        options = values.top_k, values.approximate
-        answer_lines(values.index_dir, source, input_lines(), _is_image, target, *options)
+        answer_lines(
+            values.index_dir,
+            source,
+            input_lines(),
+            _is_image,
+            target,
+            values.top_k,
+            values.approximate,
+            strict=values.strict,
+        )
         return
     from vsa_tf.search_index.search_index import answer_query
 

@@ -170,7 +170,7 @@ def test_boxes_may_begin_with_a_byte_order_mark(tmp_path):
     assert read_boxes(tmp_path / "boxes.json") == [[0, 0, 1, 1]]
 
 
-def test_lines_are_answered_as_they_come(tmp_path):
+def test_lines_are_answered_as_they_come(tmp_path, capsys):
     paths = write_files(tmp_path, [b"a", b"bc"])
     output = io.StringIO()
     seen = []
@@ -183,8 +183,8 @@ def test_lines_are_answered_as_they_come(tmp_path):
     def ask(images, texts):
         return [[{"size": len(data), "text": text} for text in texts] for data in images]
 
-    with pytest.raises(VsaTfError, match="1 of 4 lines could not be answered"):
-        write_answers_of_lines(lines(), ask, ["a dog"], output=output)
+    write_answers_of_lines(lines(), ask, ["a dog"], output=output)
+    assert capsys.readouterr().err == "1 of 4 lines could not be answered; see theirs\n"
     assert seen == [0, 1, 2, 3]
     assert [json.loads(line) for line in output.getvalue().splitlines()] == [
         {"image": paths[0], "size": 1, "text": "a dog"},
@@ -196,9 +196,19 @@ def test_lines_are_answered_as_they_come(tmp_path):
 
 def test_a_line_without_the_text_that_is_needed_says_so(tmp_path):
     output = io.StringIO()
-    with pytest.raises(VsaTfError, match="1 of 1 lines"):
+    with pytest.raises(VsaTfError, match="1 of 1 lines"):  # all
         write_answers_of_lines(["a.jpg"], None, [], "Expected IMAGE<TAB>PHRASE", output)
     assert json.loads(output.getvalue()) == {"image": "a.jpg", "error": "Expected IMAGE<TAB>PHRASE"}
+
+
+def test_a_line_that_fails_is_an_error_if_strict(tmp_path):
+    lines = ["missing.jpg", *write_files(tmp_path, [b"a"])]
+    output = io.StringIO()
+    with pytest.raises(VsaTfError, match="1 of 2 lines could not be answered"):
+        write_answers_of_lines(
+            lines, lambda images, _: _bytes_of(images), output=output, strict=True
+        )
+    assert len(output.getvalue().splitlines()) == 2
 
 
 def test_boxes_are_read(tmp_path):
@@ -210,8 +220,8 @@ def test_boxes_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ([], "JSON list of boxes"),
-        ({"boxes": []}, "JSON list of boxes"),
+        ([], "boxes.json to be a list of boxes .*, at least one"),
+        ({"boxes": []}, "list of boxes .*Received: {'boxes': ..}"),
         ([[0, 0, 1, 1], [0, 0, 1]], "box 1"),
         ([[0, 0, 0, 1]], "ymin < ymax"),
         ([[0, 0.5, 1, 0.25]], "xmin < xmax"),

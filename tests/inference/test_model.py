@@ -404,7 +404,7 @@ def test_an_export_of_an_earlier_release_writes_captions_as_it_was_exported():
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ([], "^Expected boxes to be boxes .n, 4., at least one. Received: "),
+        ([], "^Expected boxes to be a list of boxes .*, at least one. Received: "),
         (0.5, "at least one. Received: 0.5"),
         ([[0, 0, 1]], "^Expected box 0 of boxes to be"),
         (np.float32([[0, 0, 1, 1], [0, 0.5, 1, 0.5]]), "^Expected box 1 of boxes to be"),

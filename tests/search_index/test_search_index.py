@@ -270,7 +270,7 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     assert best == {"rank": 1, "sentence": SENTENCES[2], "score": pytest.approx(-0.01, abs=1e-3)}
 
 
-def test_lines_are_answered_by_one_model(aligned, monkeypatch):
+def test_lines_are_answered_by_one_model(aligned, monkeypatch, capsys):
     index, source, paths = aligned
     opened = []
     open_model = Model.of
@@ -283,12 +283,14 @@ def test_lines_are_answered_by_one_model(aligned, monkeypatch):
             raise VsaTfError("--query=missing is a file, but no image")
         return line in paths
 
-    with pytest.raises(VsaTfError, match="1 of 3 lines could not be answered"):
-        answer_lines(index, source, lines, is_image, "images", 2, output=output)
+    answer_lines(index, source, lines, is_image, "images", 2, output=output)
+    assert "1 of 3 lines could not be answered; see theirs\n" in capsys.readouterr().err
     assert len(opened) == 1
     found = [json.loads(line) for line in output.getvalue().splitlines()]
     assert [line["query"] for line in found] == [lines[0]] * 2 + [lines[1]] * 2 + [lines[2]]
     assert found[2]["path"] == paths[2]  # itself
     assert found[4] == {"query": "missing", "error": "--query=missing is a file, but no image"}
+    with pytest.raises(VsaTfError, match="1 of 3 lines could not be answered"):
+        answer_lines(index, source, lines, is_image, "images", 2, output=io.StringIO(), strict=True)
     alone = _lines(index, source, "a red dog", False, "images", 2)
     assert [{"query": "a red dog", **line} for line in alone] == found[:2]

@@ -124,21 +124,24 @@ def _each(images, ask):
 
 
 def define_strict_flag():
-    """Defines the flag of programs that answer about image files."""
+    """Defines the flag of programs that answer about image files or lines."""
     flags.DEFINE_bool(
-        "strict", False, "End with 1 where any image file cannot be read, not only where all."
+        "strict",
+        False,
+        "End with 1 where any image file or line cannot be answered, not only where all.",
     )
 
 
-def report_unread(num_unread, num_images, strict=False, say=silent):
-    """Says how many image files could not be read, once all others are done.
+def report_failures(num_failed, num_asked, strict=False, say=silent, asked="images"):
+    """Says how many image files or lines could not be answered, once all others are done.
 
     Raises:
-        VsaTfError: none could be read; or, if `strict`, some could not.
+        VsaTfError: none could be; or, if `strict`, some could not.
     """
-    if num_unread:
-        line = f"{num_unread} of {num_images} images could not be read; see their lines"
-        if strict or num_unread == num_images:
+    if num_failed:
+        done = "read; see their lines" if asked == "images" else "answered; see theirs"
+        line = f"{num_failed} of {num_asked} {asked} could not be {done}"
+        if strict or num_failed == num_asked:
             raise VsaTfError(line)
         say(line)
 
@@ -152,10 +155,10 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False)
             raises InputError, see `answered_images`.
         output: a text file; None: the standard output.
         batches_at_a_time: see `answered_images`.
-        strict: see `report_unread`.
+        strict: see `report_failures`.
 
     Raises:
-        VsaTfError: see `report_unread`, whose line else goes to standard error.
+        VsaTfError: see `report_failures`, whose line else goes to standard error.
     """
     progress = Progress(len(paths))
     num_failed = 0
@@ -164,7 +167,7 @@ def write_answers(paths, ask, output=None, batches_at_a_time=None, strict=False)
         _print_lines(path, lines, reason, output)
         progress.add(1)
     progress.close()
-    report_unread(num_failed, len(paths), strict, print_note)
+    report_failures(num_failed, len(paths), strict, print_note)
 
 
 def _print_lines(path, lines, reason, output):
@@ -180,7 +183,7 @@ def input_lines():
             yield line.strip()
 
 
-def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
+def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None, strict=False):
     """Writes the answers of `write_answers` for each line as it comes: `IMAGE` or `IMAGE<TAB>TEXT`.
 
     Args:
@@ -188,10 +191,10 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
         ask: takes a list of one encoded image, bytes, and the texts to ask about.
         texts: sequence of str, those of a line that has none.
         missing: what to say where there are none either.
-        output: as of `write_answers`.
+        output, strict: as of `write_answers`.
 
     Raises:
-        VsaTfError: when all others are done, if some lines could not be answered.
+        VsaTfError: see `report_failures`.
     """
     num_lines = num_failed = 0
     for line in lines:
@@ -204,8 +207,7 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None):
             answers, reason = [], missing
         num_failed += reason is not None
         _print_lines(path, answers, reason, output)
-    if num_failed:
-        raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
+    report_failures(num_failed, num_lines, strict, print_note, "lines")
 
 
 def check_output(path, paths):
@@ -254,11 +256,6 @@ def read_boxes(path):
         boxes = read_json(path)
     except (OSError, ValueError) as error:
         raise VsaTfError(f"--boxes={path} cannot be read: {error}") from error
-    if not isinstance(boxes, list) or not boxes:
-        raise VsaTfError(
-            f"Expected --boxes={path} to hold a JSON list of boxes [ymin, xmin, ymax, xmax]. "
-            f"Received: {reprlib.repr(boxes)}"
-        )
     check_boxes(boxes, f"--boxes={path}")
     return boxes
 
@@ -276,7 +273,8 @@ def check_boxes(boxes, named="--boxes"):
     boxes = boxes.tolist() if isinstance(boxes, np.ndarray) else boxes
     if not isinstance(boxes, (list, tuple)) or not boxes:
         raise VsaTfError(
-            f"Expected {named} to be boxes [n, 4], at least one. Received: {reprlib.repr(boxes)}"
+            f"Expected {named} to be a list of boxes [ymin, xmin, ymax, xmax], at least one. "
+            f"Received: {reprlib.repr(boxes)}"
         )
     for number, box in enumerate(boxes):
         if not _is_box(box.tolist() if isinstance(box, np.ndarray) else box):

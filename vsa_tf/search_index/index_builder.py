@@ -8,7 +8,7 @@ import time
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import json_text
-from vsa_tf.inference.image_files import answered_images, report_unread
+from vsa_tf.inference.image_files import answered_images, report_failures
 from vsa_tf.program import silent
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
@@ -151,12 +151,12 @@ def build_index(
         sentences: list of str.
         dtype: of the stored vectors of a new index.
         approximate: also build what an approximate search needs.
-        strict: see `report_unread`.
+        strict: see `report_failures`.
         say: called with each line of progress, and with a JSON line, `{"image", "error"}`, for each
             file that cannot be read.
 
     Raises:
-        VsaTfError: the model is not the one of the index; or see `report_unread`.
+        VsaTfError: the model is not the one of the index; or see `report_failures`.
     """
     num_failed = 0
     if model is not None:
@@ -171,7 +171,7 @@ def build_index(
             say(f"added {num_added} sentences to {index_dir}; {num_known} were there")
     if approximate:
         _build_approximate(index_dir, say)
-    report_unread(num_failed, len(images), strict, say)
+    report_failures(num_failed, len(images), strict, say)
 
 
 def _build_approximate(index_dir, say):

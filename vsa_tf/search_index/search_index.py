@@ -9,7 +9,7 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import json_text
-from vsa_tf.inference.image_files import print_warning, rounded
+from vsa_tf.inference.image_files import print_warning, report_failures, rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
 from vsa_tf.inference.results import TextKnowledge
@@ -255,7 +255,9 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
     _write(index.search_known(model, query, top_k, target, approximate), target, output)
 
 
-def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=False, output=None):
+def answer_lines(
+    index_dir, source, lines, is_image, target, top_k, approximate=False, output=None, strict=False
+):
     """Searches an index for each of many queries, by a model that is opened once.
 
     The JSON lines of each begin with `query`; one that cannot be answered is `{"query", "error"}`.
@@ -264,10 +266,10 @@ def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=
         lines: iterable of str, each of which is answered before the next is taken.
         is_image: tells of a line whether it is the path of an image.
         index_dir, source, target, top_k, approximate, output: as of `answer_query`.
+        strict: see `report_failures`.
 
     Raises:
-        VsaTfError: index or model cannot be used; or, when all others are done, some lines could
-            not be answered.
+        VsaTfError: index or model cannot be used; or see `report_failures`.
     """
     index = _opened(index_dir, target, approximate)
     model = Model.of(source)
@@ -283,8 +285,7 @@ def answer_lines(index_dir, source, lines, is_image, target, top_k, approximate=
             print(answer, file=output or sys.stdout, flush=True)
         else:
             _write(found, target, output, query=line)
-    if num_failed:
-        raise VsaTfError(f"{num_failed} of {num_lines} lines could not be answered; see theirs")
+    report_failures(num_failed, num_lines, strict, print_note, "lines")
 
 
 def _opened(index_dir, target, approximate):
