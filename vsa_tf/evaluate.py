@@ -4,9 +4,9 @@
 
 Prints tables laid out as the papers' and writes one JSON value; a caption generator's captions go
 into `captions.json` beside it, in the COCO results format. `--word_magnitudes` and `--query` also
-write what the DVSA paper's section 1 and 2 show of an alignment model. `--phrase_model` adds the
-distance of a sentence's phrases to an embedding network's; `--baseline=cca` evaluates normalised
-CCA in place of a two-branch network, on the features that the network reads. `--protocol=iapr_tc12`
+write what DVSA's supplement shows of an alignment model. `--phrase_model` adds the distance of a
+sentence's phrases to an embedding network's; `--baseline=cca` evaluates normalised CCA in place of
+a two-branch network, on the features that the network reads. `--protocol=iapr_tc12`
 adds recall curves, drawn in `recall_curves.png` beside the output, the number of matches, and the
 ranks of an image's sentences among those of the 100 images most like it.
 """

@@ -22,7 +22,7 @@ _PROTOCOLS = {
     ),
     "recall_curves": (
         "iapr_tc12",
-        "Mao et al., section 10.2: match_curves, the mean number of an image's true matches within "
+        "match_curves: the mean number of an image's true matches within "
         "the share of the ranked items that is retrieved, percent; recall_curves, recall of the "
         "best match alone, percent of percent; image_to_sentence_shortlist ranks the "
         "sentences of the images of the split nearest to the query by features of the whole frame "

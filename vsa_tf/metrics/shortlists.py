@@ -149,7 +149,7 @@ def match_curve(matches):
     >>> match_curve(match_ranks(scores, [0, 1, 1], [[1], [2], [2]]))["50"]
     0.5
 
-    Reference: Mao et al., Deep Captioning with m-RNN, 2015, section 10.2.
+    Reference: M section 10.2.
     """
     percent = 100 * matches.ranks / matches.num_candidates
     num_images = len(np.unique(matches.images))
