@@ -71,41 +71,6 @@ def test_a_missing_config_is_refused(tmp_path):
         Settings.load(tmp_path / "nowhere")
 
 
-def test_differences_are_named_but_for_what_may_change(tmp_path):
-    settings = _settings(tmp_path)
-    other = _settings(
-        tmp_path,
-        model_dir="elsewhere",
-        joint_size=7,
-        clip_norm=2.0,
-        export_dir="out",
-        export_detector="grid",
-        report_dir="pages",
-        num_epochs=3,
-        num_pictures=0,
-        steps_per_checkpoint=5,
-        test_split="dev",
-    )
-    assert settings.difference(settings) == ""
-    assert settings.difference(other) == (
-        "--clip_norm is 250.0 here and 2.0 there; --joint_size is 512 here and 7 there"
-    )
-
-
-def test_settings_of_another_model_differ(tmp_path):
-    difference = _settings(tmp_path).difference(_settings(tmp_path, model="m_rnn"))
-    assert "--model is 'alignment' here and 'm_rnn' there" in difference
-
-
-def test_a_run_that_goes_on_has_what_it_began_with_where_nothing_is_given(tmp_path):
-    stored = _settings(tmp_path, num_epochs=7, batch_size=32, hardness_warmup_epochs=5.0)
-    given = _settings(tmp_path, num_epochs=9)
-    assert given.going_on(stored).training.num_epochs == 9
-    assert given.going_on(stored).data.batch_size == 32
-    assert given.going_on(stored).model.hardness_warmup_epochs == 5.0
-    assert given.going_on(_settings(tmp_path, model="m_rnn")) == given
-
-
 def test_a_config_of_an_earlier_version_folds_letters(tmp_path):
     values = json.loads(_settings(tmp_path).to_json({}))
     del values["data"]["fold_letters"], values["training"]["start_from"], values["content_sha256"]

@@ -5,7 +5,6 @@ No TensorFlow here.
 """
 
 import dataclasses
-import math
 import os
 import pathlib
 
@@ -13,7 +12,7 @@ from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +197,7 @@ class Settings:
                 raise VsaTfError(f"--{name} is not a setting of --model={model}; leave it out")
             if isinstance(value, os.PathLike):
                 values[name] = value = os.fspath(value)
-            _check_value(fields[name], value, model)
+            check_value(fields[name], value, model)
         defaults = network.defaults(values)
         for one, other in (("clip_norm", "clip_value"), ("clip_value", "clip_norm")):
             if values.get(one):
@@ -267,34 +266,6 @@ class Settings:
             raise VsaTfError(f"{path} is not a settings file of this version: it has no inputs")
         return inputs
 
-    def difference(self, other):
-        """Says in words what differs from `other` and may not; empty if nothing does."""
-        return "; ".join(
-            f"--{field.name} is {value!r} here and {getattr(there, field.name, None)!r} there"
-            for group, there in zip(self._groups(), other._groups())
-            for field, value in _values(group)
-            if not field.metadata["may_change"] and value != getattr(there, field.name, None)
-        )
-
-    def going_on(self, other):
-        """Returns these settings, what is `AUTO` as it is in `other`: the run that goes on."""
-        return Settings(
-            *(
-                dataclasses.replace(
-                    group,
-                    **{
-                        field.name: getattr(there, field.name)
-                        for field, value in _values(group)
-                        if field.metadata["auto"] and value == AUTO and hasattr(there, field.name)
-                    },
-                )
-                for group, there in zip(self._groups(), other._groups())
-            )
-        )
-
-    def _groups(self):
-        return self.data, self.optimizer, self.training, self.model
-
     def to_flags(self):
         """Returns the lines of a flagfile that gives these settings again."""
         lines = []
@@ -332,31 +303,6 @@ def _taken_over(start):
         "cnn_weights": "",
         "learning_rate": start.optimizer.learning_rate / 5,
     }
-
-
-def _check_value(field, value, model):
-    """Refuses a value that a setting of `model` may not have."""
-    limits, kind = field.metadata, field.type
-    allowed = (int, float) if kind is float else kind
-    if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
-        raise VsaTfError(
-            f"Expected --{field.name} of type {kind.__name__}. Received: --{field.name}={value!r}"
-        )
-    if kind is float and not math.isfinite(value):
-        raise VsaTfError(f"Expected --{field.name} to be finite. Received: --{field.name}={value}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise VsaTfError(
-            f"Expected --{field.name} of --model={model} to be one of "
-            f"{', '.join(limits['choices'])}. Received: {value}"
-        )
-    if limits["auto"] and value == AUTO:
-        return
-    for bound, is_outside in (("minimum", float.__lt__), ("maximum", float.__gt__)):
-        if limits[bound] is not None and is_outside(float(value), float(limits[bound])):
-            raise VsaTfError(
-                f"Expected --{field.name} with a {bound} of {limits[bound]}. "
-                f"Received: --{field.name}={value}"
-            )
 
 
 def check(settings):

@@ -9,7 +9,13 @@ from vsa_tf.files import read_sealed
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.training.run_directory import begin_model_dir, check_model_dir, model_dir_lock
+from vsa_tf.training.run_directory import (
+    begin_model_dir,
+    check_model_dir,
+    going_on,
+    model_dir_lock,
+    settings_difference,
+)
 
 SETTINGS = Settings(
     DataSettings(), OptimizerSettings(), TrainingSettings(), AlignmentSettings(joint_size=8)
@@ -86,3 +92,37 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path):
     (tmp_path / ".lock").touch()
     with model_dir_lock(tmp_path):
         pass
+
+
+def test_differences_are_named_but_for_what_may_change():
+    settings = Settings.of()
+    other = Settings.of(
+        model_dir="elsewhere",
+        joint_size=7,
+        clip_norm=2.0,
+        export_dir="out",
+        export_detector="grid",
+        report_dir="pages",
+        num_epochs=3,
+        num_pictures=0,
+        steps_per_checkpoint=5,
+        test_split="dev",
+    )
+    assert settings_difference(settings, settings) == ""
+    assert settings_difference(settings, other) == (
+        "--clip_norm is 250.0 here and 2.0 there; --joint_size is 512 here and 7 there"
+    )
+
+
+def test_settings_of_another_model_differ():
+    difference = settings_difference(Settings.of(), Settings.of("m_rnn"))
+    assert "--model is 'alignment' here and 'm_rnn' there" in difference
+
+
+def test_a_run_that_goes_on_has_what_it_began_with_where_nothing_is_given():
+    stored = Settings.of(num_epochs=7, batch_size=32, hardness_warmup_epochs=5.0)
+    given = Settings.of(num_epochs=9)
+    assert going_on(given, stored).training.num_epochs == 9
+    assert going_on(given, stored).data.batch_size == 32
+    assert going_on(given, stored).model.hardness_warmup_epochs == 5.0
+    assert going_on(given, Settings.of("m_rnn")) == given

@@ -6,6 +6,7 @@ settings are `flags/*_paper.flags`.
 """
 
 import dataclasses
+import math
 import pathlib
 from typing import ClassVar
 
@@ -47,6 +48,40 @@ def setting(
             "may_change": may_change,
         },
     )
+
+
+def check_value(field, value, model):
+    """Refuses a value that a setting may not have.
+
+    Args:
+        field: of the setting, made by `setting`.
+        value: anything.
+        model: name of the model, for the message.
+
+    Raises:
+        VsaTfError: it is of another type, or not allowed.
+    """
+    limits, kind = field.metadata, field.type
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+        raise VsaTfError(
+            f"Expected --{field.name} of type {kind.__name__}. Received: --{field.name}={value!r}"
+        )
+    if kind is float and not math.isfinite(value):
+        raise VsaTfError(f"Expected --{field.name} to be finite. Received: --{field.name}={value}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise VsaTfError(
+            f"Expected --{field.name} of --model={model} to be one of "
+            f"{', '.join(limits['choices'])}. Received: {value}"
+        )
+    if limits["auto"] and value == AUTO:
+        return
+    for bound, is_outside in (("minimum", float.__lt__), ("maximum", float.__gt__)):
+        if limits[bound] is not None and is_outside(float(value), float(limits[bound])):
+            raise VsaTfError(
+                f"Expected --{field.name} with a {bound} of {limits[bound]}. "
+                f"Received: --{field.name}={value}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

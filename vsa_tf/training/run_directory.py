@@ -1,11 +1,13 @@
 """The directory of a training run: what tells the run from another, and one run in it at a time."""
 
 import contextlib
+import dataclasses
 import hashlib
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
+from vsa_tf.models.network_settings import AUTO
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings
 from vsa_tf.training.auto_settings import resolve_settings
@@ -55,7 +57,7 @@ def check_model_dir(settings, model_dir, inputs, text):
     """
     if not (model_dir / _CONFIG).is_file():
         return
-    difference = settings.difference(Settings.load(model_dir))
+    difference = settings_difference(settings, Settings.load(model_dir))
     stored = Settings.load_inputs(model_dir)
     # What an earlier version did not store is not known to differ.
     if {**inputs, **stored} != inputs:
@@ -97,8 +99,42 @@ def resolved_settings(settings, model_dir, num_captions, say=silent):
         say: called with a line, if anything was chosen.
     """
     if (model_dir / _CONFIG).is_file():
-        settings = settings.going_on(Settings.load(model_dir))
+        settings = going_on(settings, Settings.load(model_dir))
     return resolve_settings(settings, num_captions, say)
+
+
+def going_on(settings, stored):
+    """Returns `Settings`, what is `AUTO` as it is in those stored: the run that goes on."""
+    return Settings(
+        *(
+            dataclasses.replace(
+                group,
+                **{
+                    field.name: getattr(there, field.name)
+                    for field in dataclasses.fields(group)
+                    if field.metadata["auto"]
+                    and getattr(group, field.name) == AUTO
+                    and hasattr(there, field.name)
+                },
+            )
+            for group, there in zip(_groups(settings), _groups(stored))
+        )
+    )
+
+
+def settings_difference(settings, stored):
+    """Says in words what differs from stored `Settings` and may not; empty if nothing does."""
+    return "; ".join(
+        f"--{field.name} is {value!r} here and {getattr(there, field.name, None)!r} there"
+        for group, there in zip(_groups(settings), _groups(stored))
+        for field in dataclasses.fields(group)
+        for value in [getattr(group, field.name)]
+        if not field.metadata["may_change"] and value != getattr(there, field.name, None)
+    )
+
+
+def _groups(settings):
+    return settings.data, settings.optimizer, settings.training, settings.model
 
 
 @contextlib.contextmanager
