@@ -10,7 +10,6 @@ every region, and the whole frame, is then seen at two scales.
 """
 
 import functools
-import pathlib
 
 import numpy as np
 from PIL import Image
@@ -219,7 +218,8 @@ class SavedModelNetwork:
     def __init__(self, handle, encoder_input=""):
         from tfrecords_tools.saved_model import SavedModel, SavedModelError
 
-        self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
+        self.model = SavedModel(handle)
+        self.name = self.model.name
         outputs = self.model.signature.structured_outputs
         self.output = "default" if "default" in outputs else next(iter(outputs))
         shape = outputs[self.output].shape

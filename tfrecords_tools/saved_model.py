@@ -2,6 +2,8 @@
 
 import hashlib
 import pathlib
+import urllib.parse
+import urllib.request
 
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
@@ -19,6 +21,7 @@ class SavedModel:
     """A loaded SavedModel with one signature.
 
     Attributes:
+        name: of its directory, or the end of its handle.
         module: the loaded object; it must stay alive as long as its signature is used.
         signature: the concrete function of `serving_default` (or `default`).
         input_name: name of the signature's only input.
@@ -26,8 +29,15 @@ class SavedModel:
     """
 
     def __init__(self, handle):
-        """Loads `handle`, a directory or a TF-Hub handle. Raises SavedModelError."""
+        """Loads `handle`, a directory, its file:// URL, or a TF-Hub handle.
+
+        Raises:
+            SavedModelError: it is none of a SavedModel with one signature of one input.
+        """
+        if handle.startswith("file://"):
+            handle = urllib.request.url2pathname(urllib.parse.urlsplit(handle).path)
         path = pathlib.Path(handle)
+        self.name = path.name
         if not path.is_dir():
             path = self._resolve(handle)
         if not (path / "saved_model.pb").is_file():

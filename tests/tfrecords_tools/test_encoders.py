@@ -174,6 +174,16 @@ def test_networks_without_maps_are_refused(tmp_path):
         make_encoder(str(tmp_path / "m"), "pool")
 
 
+def test_a_directory_is_also_known_by_its_url(encoder_dir, tmp_path):
+    folder = tmp_path / "mean colour"
+    shutil.copytree(encoder_dir, folder)
+    given, by_url = (make_encoder(handle, "crop", 16) for handle in (str(folder), folder.as_uri()))
+    assert folder.as_uri().startswith("file:///") and "%20" in folder.as_uri()
+    assert by_url.describe() == given.describe()
+    with pytest.raises(ValueError, match="Received: '/no/such', which does not exist"):
+        make_encoder("file:///no/such")
+
+
 def test_pixels_need_no_encoder_and_unknown_ones_are_errors():
     assert make_encoder("pixels") is None
     with pytest.raises(ValueError, match="keras:NoSuchNetwork"):

@@ -1,7 +1,5 @@
 """Detectors given as a SavedModel, the same in the writer and in a graph."""
 
-import pathlib
-
 import numpy as np
 import tensorflow as tf
 
@@ -12,6 +10,9 @@ from tfrecords_tools.saved_model import SavedModel, SavedModelError
 _FARTHEST = 2.0
 # Wide and high: boxes of another order or scale show.
 _PROBE_SHAPES = ((192, 288), (288, 192))
+# Checksums of the detectors that were looked at: it costs a pass of the network, and a process
+# opens some of them again and again.
+_LOOKED_AT = set()
 
 
 class SavedModelDetector:
@@ -28,12 +29,19 @@ class SavedModelDetector:
         model: the `SavedModel`.
 
     Raises:
-        ValueError: it has another signature, or its boxes of a test image are in no known scale.
+        ValueError: it has another signature, or its boxes of a test image are in no known scale,
+            which is looked at once in a process.
     """
 
     def __init__(self, handle):
-        self.model, self.name = SavedModel(handle), pathlib.Path(handle).name
+        self.model = SavedModel(handle)
+        self.name = self.model.name
         _check_signature(self.model, handle)
+        if self.model.checksum not in _LOOKED_AT:
+            self._look_at_boxes(handle)
+            _LOOKED_AT.add(self.model.checksum)
+
+    def _look_at_boxes(self, handle):
         for shape in _PROBE_SHAPES:
             image = probe_image(*shape)
             try:

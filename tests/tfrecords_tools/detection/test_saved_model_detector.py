@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.tfrecords_tools.model_garden import BOXES, SCORES, ModelGardenDetector
+from tfrecords_tools.detection import saved_model_detector
 from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.sources.source import SourceExample
 
@@ -85,6 +86,35 @@ def test_boxes_in_a_graph_are_those_of_the_writer(save):
 def test_other_boxes_and_signatures_are_refused_before_any_photograph(save, module, received):
     with pytest.raises(ValueError, match=received):
         make_detector(save(module))
+
+
+def test_a_detector_is_looked_at_once_in_a_process_and_one_that_is_refused_again(
+    tmp_path, monkeypatch
+):
+    def save(name, boxes):
+        module = BoxesAsGiven(boxes)
+        tf.saved_model.save(module, str(tmp_path / name), signatures=module.serve)
+        return str(tmp_path / name)
+
+    shapes = []
+    monkeypatch.setattr(
+        saved_model_detector,
+        "probe_image",
+        lambda *shape: shapes.append(shape) or np.zeros((*shape, 3), np.uint8),
+    )
+    monkeypatch.setattr(saved_model_detector, "_LOOKED_AT", set())
+    sound, wrong = save("sound", BOXES), save("wrong", BOXES * 1000)
+    make_detector(sound)
+    assert shapes == [(192, 288)]
+    make_detector(sound)
+    assert shapes == [(192, 288)]
+    for number in (2, 3):
+        with pytest.raises(ValueError, match="2 of 2 boxes"):
+            make_detector(wrong)
+        assert shapes == [(192, 288)] * number
+    # One that finds nothing is asked about a high image, too.
+    make_detector(save("blind", BOXES[:0]))
+    assert shapes[3:] == [(192, 288), (288, 192)]
 
 
 def test_boxes_that_leave_the_image_a_little_are_not_refused(save):
