@@ -1,3 +1,5 @@
+import io
+import pathlib
 import struct
 import time
 
@@ -11,12 +13,15 @@ from tests.inference.image_corpus import HEIGHT, WIDTH, bmp, corpus, encoded, ex
 from tests.inference.image_faults import attacks, mutation
 from tfrecords_tools.image_decoding import decode_image, stored_image
 from tfrecords_tools.image_structure import ImageError
-from vsa_tf.inference.graph_image_structure import jpeg_header
+from vsa_tf.inference.graph_image_structure import FileBytes, walk
 from vsa_tf.inference.graph_images import graph_image, graph_stored_image
+from vsa_tf.inference.image_parts import JPEG
 
 MAX_PIXELS = 61 * 83
 ENCODED = [tf.TensorSpec([], tf.string)]
 CORPUS = corpus()
+# Small inputs that went wrong before.
+CASES = pathlib.Path(__file__).parents[3] / "shared" / "cases" / "images"
 KINDS = sorted({name.partition(" ")[0] for name in CORPUS})
 
 
@@ -25,8 +30,8 @@ def read():
     """Pixels of an image and the image as records keep it."""
 
     def function(data):
-        image = graph_image(data, MAX_PIXELS)
-        return image, graph_stored_image(data, image, MAX_PIXELS)
+        image, is_plain = graph_image(data, MAX_PIXELS)
+        return image, graph_stored_image(data, image, is_plain)
 
     return tf.function(function, input_signature=ENCODED, autograph=False)
 
@@ -48,6 +53,17 @@ def test_pixels_and_stored_images_are_the_writers_to_the_last_bit(read, kind):
         np.testing.assert_array_equal(
             tf.io.decode_jpeg(received, channels=3), tf.io.decode_jpeg(expected, channels=3), name
         )
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases/images is not there")
+def test_files_that_went_wrong_have_the_pixels_of_their_first_picture(decode):
+    paths = sorted(CASES.iterdir())
+    assert paths
+    for path in paths:
+        data = path.read_bytes()
+        expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        np.testing.assert_array_equal(decode_image(data), expected, path.name)
+        np.testing.assert_array_equal(decode(data), expected, path.name)
 
 
 def test_animated_webp_gives_its_first_frame_and_ends_nothing(decode):
@@ -133,8 +149,10 @@ def test_the_size_is_refused_before_it_is_decoded(decode, kind):
         decode_image(_header_of(kind), MAX_PIXELS)
 
 
-def test_a_large_progressive_jpeg_is_refused(decode):
-    data = encoded(photograph().resize((100, 80)), "JPEG", progressive=True)
+def test_a_large_progressive_jpeg_is_refused_and_a_baseline_one_halved(decode):
+    image = photograph().resize((100, 80))
+    assert decode(encoded(image, "JPEG")).shape == (40, 50, 3)
+    data = encoded(image, "JPEG", progressive=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"at most {MAX_PIXELS} pixels"):
         decode(data)
 
@@ -171,8 +189,13 @@ def test_what_is_not_read_is_refused_with_its_kind(decode, data, message):
 
 
 @pytest.fixture(scope="module")
-def header():
-    return tf.function(jpeg_header, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def orientation():
+    """EXIF's orientation of a JPEG."""
+    return tf.function(
+        lambda data: walk(FileBytes(data), tf.constant(JPEG)).orientation,
+        input_signature=ENCODED,
+        autograph=False,
+    )
 
 
 def segment(order, entries):
@@ -210,14 +233,8 @@ def with_segments(*segments):
         (with_segments() + segment("<", [(0x0112, 6)]), 1),
     ],
 )
-def test_the_orientation_is_what_both_read(header, data, expected):
-    assert header(data).orientation == expected
+def test_the_orientation_is_what_both_read(orientation, data, expected):
+    assert orientation(data) == expected
     upright, turned = np.zeros((16, 24, 3), np.uint8), (5, 6, 7, 8)
     wide = encoded(Image.fromarray(upright), "JPEG", exif=exif(expected))
     assert decode_image(wide).shape == ((24, 16, 3) if expected in turned else (16, 24, 3))
-
-
-def test_progressive_files_are_told_from_baseline_ones(header):
-    image = Image.new("RGB", (16, 16))
-    assert header(encoded(image, "JPEG", progressive=True)).is_progressive
-    assert not header(encoded(image, "JPEG")).is_progressive

@@ -1,43 +1,44 @@
 """What a file of an image declares, read in a graph as `tfrecords_tools.image_structure` does.
 
-The parts of a file are a chain, each of which says where the next begins. A loop walks over it and
-ends at a bound; a run of parts of one length is one step.
+One loop walks over the parts of every format, by the table of `image_parts`, and ends at a bound; a
+run of parts of one length is one step.
 """
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.image_structure import (
-    MAX_BLOCKS,
-    MAX_BYTES,
-    MAX_COMPRESSED_TEXTS,
-    MAX_EXIF_ENTRIES,
-    MAX_FILL_BYTES,
-    MAX_PARTS,
-    MAX_SCANNED_PIXELS,
-    MAX_SCANS,
-    MAX_SEGMENTS,
-    MIN_SIDE,
+from tfrecords_tools.image_structure import MAX_EXIF_ENTRIES, MIN_SIDE
+from vsa_tf.inference.image_parts import (
+    EXIF,
+    EXIF_MARK,
+    FIRST,
+    GIF,
+    HEAD,
+    JPEG,
+    LAST,
+    NUM_KINDS,
+    PNG,
+    ROWS,
+    number_weights,
 )
 
-# What lies beyond the end of a file is read as zero.
-_PADDING = 64
-_EXIF = b"Exif\0\0"
-_ORIENTATION, _LONG = 0x0112, 4
-_EOI, _SOS, _APP1, _APP14 = 0xD9, 0xDA, 0xE1, 0xEE
+# What lies beyond the end of a file is read as zero: more than is read of one place.
+_PADDING = 1024
 # Of a run of parts, looked at in one step.
 _WINDOW = 128
+_ORIENTATION, _LONG = 0x0112, 4
 
 
 class FileBytes:
-    """The bytes of a file, of which integers and slices are read at int64 positions.
+    """The bytes of a file, of which integers are read at int64 positions up to its end.
 
     Args:
         encoded: string [].
 
     Attributes:
-        data: uint8 [length + 64].
+        data: uint8 [length + 1024].
         length: int64 [].
     """
 
@@ -45,48 +46,19 @@ class FileBytes:
         self.data = tf.io.decode_raw(tf.strings.join([encoded, b"\0" * _PADDING]), tf.uint8)
         self.length = tf.size(self.data, tf.int64) - _PADDING
 
+    def byte(self, position):
+        """Returns one of them, int64 []."""
+        return tf.cast(tf.gather(self.data, position), tf.int64)
+
+    def bytes(self, positions, count):
+        """Returns `count` of them at each of some positions, int64 `[..., count]`."""
+        return self.byte(positions + np.arange(count))
+
     def numbers(self, position, *sizes, order="big"):
         """Returns unsigned integers of some bytes each, one after the other, list of int64 []."""
-        position = tf.clip_by_value(position, 0, self.length)
-        digits = tf.cast(self.data[position : position + sum(sizes)], tf.int64)
-        return tf.unstack(tf.linalg.matvec(_places(sizes, order), digits))
-
-    def number(self, position, size, order="big"):
-        """Returns one of them, int64 []."""
-        return self.numbers(position, size, order=order)[0]
-
-    def has(self, position, text):
-        """Returns whether the bytes `text` are there, bool []."""
-        position = tf.clip_by_value(position, 0, self.length)
-        return tf.reduce_all(self.data[position : position + len(text)] == list(text))
-
-    def run(self, position, stride, size):
-        """Returns how many parts follow each other, `stride` apart, that begin with the same bytes.
-
-        Args:
-            position: int64 [], of the first.
-            stride: int64 [].
-            size: bytes that are the same, int.
-
-        Returns:
-            int64 [], 1 to 128.
-        """
-        steps = tf.range(_WINDOW, dtype=tf.int64)
-        places = (position + stride * steps)[:, None] + tf.range(size, dtype=tf.int64)
-        heads = tf.gather(self.data, tf.clip_by_value(places, 0, self.length))
-        is_other = tf.reduce_any(heads != heads[0], axis=1) | (places[:, -1] >= self.length)
-        return tf.maximum(tf.reduce_min(tf.where(is_other, steps, _WINDOW)), 1)
-
-
-def _places(sizes, order):
-    """The value of every digit to every number, int64 [numbers, digits]."""
-    rows, before = [], 0
-    for size in sizes:
-        powers = [256**place for place in range(size)]
-        row = powers if order == "little" else powers[::-1]
-        rows.append([0] * before + row + [0] * (sum(sizes) - before - size))
-        before += size
-    return tf.constant(rows, tf.int64)
+        weights = number_weights(*sizes, order=order)
+        data = self.bytes(position, weights.shape[1])
+        return tf.unstack(tf.reduce_sum(data * weights, axis=1))
 
 
 def require(condition, *message):
@@ -95,238 +67,190 @@ def require(condition, *message):
     Raises:
         tf.errors.InvalidArgumentError: when run, and it does not; its words are the message's.
     """
-    return tf.control_dependencies([tf.debugging.Assert(condition, list(message))])
+    return tf.control_dependencies([_assertion(condition, *message)])
 
 
 def check_size(width, height, max_pixels):
     """Returns the context of `require` for pictures of at least 8 x 8, at most `max_pixels`."""
-    is_small = tf.minimum(width, height) < MIN_SIDE
-    with require(
-        ~is_small, f"Expected an image of at least {MIN_SIDE} pixels a side", width, height
-    ):
-        width = tf.identity(width)
-    return require(
-        width * height <= max_pixels,
-        f"Expected an image of at most {max_pixels} pixels. Received:",
-        width,
-        height,
+    least = f"Expected an image of at least {MIN_SIDE} pixels a side. Received:"
+    most = f"Expected an image of at most {max_pixels} pixels. Received:"
+    return tf.control_dependencies(
+        [
+            _assertion(tf.minimum(width, height) >= MIN_SIDE, least, width, height),
+            _assertion(width * height <= max_pixels, most, width, height),
+        ]
     )
 
 
-def check_bytes(encoded):
-    """Returns the context of `require` for files of at most `MAX_BYTES`."""
-    length = tf.strings.length(encoded)
-    return require(length <= MAX_BYTES, f"Expected an image of at most {MAX_BYTES} bytes", length)
+def _assertion(condition, *message):
+    # `tf.debugging.Assert` would be a branch, worth it where a message is dear.
+    message = [tf.convert_to_tensor(part) for part in message]
+    return tf.raw_ops.Assert(condition=condition, data=message)
 
 
-class Counts(NamedTuple):
-    """Parts of a file: int64 [] each. A run of one length is one of `runs`."""
+class Parts(NamedTuple):
+    """What was found on the way over a file.
 
-    runs: tf.Tensor
-    blocks: tf.Tensor
-    last: tf.Tensor
-
-    @classmethod
-    def none(cls):
-        return cls(*(tf.constant(value, tf.int64) for value in (0, 0, -1)))
-
-    def plus(self, part, count):
-        """Adds `count` equal parts; `part` tells them from others."""
-        is_new = tf.cast(part != self.last, tf.int64)
-        return Counts(self.runs + is_new, self.blocks + count, tf.identity(part))
-
-    def within(self):
-        return (self.runs <= MAX_PARTS) & (self.blocks <= MAX_BLOCKS)
-
-    def check(self, name):
-        with require(self.runs <= MAX_PARTS, f"the image has more than {MAX_PARTS} {name}"):
-            blocks = tf.identity(self.blocks)
-        return require(blocks <= MAX_BLOCKS, f"the image has more than {MAX_BLOCKS} {name}")
-
-
-class JpegHeader(NamedTuple):
-    """Attributes:
-    orientation: int64 [], EXIF's, 1 (upright) to 8; 1 where there is none.
-    is_progressive: bool [].
-    height, width: int64 [].
-    num_channels: int64 [].
-    has_adobe: bool [], whether Adobe's marker is there, which says how four channels are meant.
+    Attributes:
+        positions: list of int64 [], by kind: of the part that is kept, 0 where there is none.
+        lengths: list of int64 [], by kind: its length.
+        counted: int64 [], how many there are of the kind `COUNTED`.
+        end: int64 [], where the walk ended.
+        orientation: int64 [], EXIF's, 1 (upright) to 8; 1 where there is none.
     """
 
+    positions: list
+    lengths: list
+    counted: tf.Tensor
+    end: tf.Tensor
     orientation: tf.Tensor
-    is_progressive: tf.Tensor
-    height: tf.Tensor
-    width: tf.Tensor
-    num_channels: tf.Tensor
-    has_adobe: tf.Tensor
 
 
-def jpeg_header(encoded):
-    """Walks over the segments and scans of a JPEG file.
+def walk(file, number):
+    """Walks over the parts of a file.
 
     Args:
-        encoded: string [], a JPEG file.
+        file: the `FileBytes`.
+        number: int32 [], its format: `JPEG` to `GIF`; another has no parts.
 
     Returns:
-        `JpegHeader`.
+        `Parts`.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, for a file over a bound or without a picture.
-
-    Reference: ITU-T T.81, annex B.
+        tf.errors.InvalidArgumentError: when run, for a file over a bound.
     """
-    file = FileBytes(encoded)
-    markers = _jpeg_markers(file)
-    zero = tf.constant(0, tf.int64)
+    row, is_jpeg = tf.minimum(number, GIF), tf.equal(number, JPEG)
+    markers = _jpeg_markers(file, is_jpeg)
+    limits = tf.gather(np.array([[limit for limit, _ in each.limits] for each in ROWS[:-1]]), row)
+    steps = tf.constant(np.arange(_WINDOW))
 
-    def goes_on(position, parts, fill, scans, first_scan, exif, frame, adobe, is_open):
-        within = (parts <= MAX_SEGMENTS) & (fill <= MAX_FILL_BYTES) & (scans <= MAX_SCANS)
-        return is_open & within
+    def goes_on(position, row, last, positions, lengths, totals, is_open):
+        return is_open & tf.reduce_all(totals <= limits)
 
-    def next_segment(position, parts, fill, scans, first_scan, exif, frame, adobe, is_open):
-        place = markers[tf.searchsorted(markers, position[None])[0]]
-        marker, length = file.numbers(place + 1, 1, 2)
-        is_open = (place < file.length) & (marker != _EOI)
-        in_header = first_scan == 0
-        fill += tf.where(in_header & is_open, place - position, 0)
-        is_scan = is_open & (marker == _SOS)
-        scans += tf.cast(is_scan, tf.int64)
-        first_scan = tf.where(is_scan & in_header, place, first_scan)
+    def next_part(position, row, last, positions, lengths, totals, is_open):
+        own, least, head, _, inside, is_even, is_alone, ends_at, _ = tf.unstack(
+            _of_row(row, "numbers")
+        )
+        place = tf.where(is_jpeg, _next_marker(markers, position), position)
+        data = file.bytes(place, HEAD)
+        name, length, extra, colors = tf.unstack(
+            tf.reduce_sum(data * _of_row(row, "weights"), axis=1)
+        )
+        wanted, which = tf.unstack(_of_row(row, "rules"))
+        is_kind = tf.reduce_any(_of_row(row, "names") == name, axis=1)
+        is_kind &= (wanted < 0) | (wanted == extra)
+        has_pixels, _, _, has_frame, *_ = tf.unstack(positions > 0)
+        is_first = ((which == FIRST) | ~has_pixels) & (positions == 0)
+        is_kept = is_kind & ((which == LAST) | is_first)
+        _, _, _, enters, *_ = tf.unstack(is_kept)
+        *_, is_end, is_counted = tf.unstack(tf.cast(is_kind, tf.int64))
+        # What a frame holds are the next parts.
+        stride = own + tf.maximum(length, least)
+        stride = tf.where(enters, inside + color_bytes(colors), stride + is_even * (stride % 2))
+        # How many follow each other that begin with the same bytes.
+        places = place + stride * steps
+        others = file.bytes(tf.reshape(tf.minimum(places, file.length), (-1, 1)), HEAD) != data
+        is_other = tf.reduce_any(others & (np.arange(HEAD) < head), axis=1)
+        run = tf.reduce_min(tf.where(is_other | (places + head > file.length), steps, _WINDOW))
+        run = tf.where(enters | (is_alone > 0) | (run == 0), tf.constant(1, tf.int64), run)
+        part = length * 2**32 + name
+        fill = tf.where(has_pixels, tf.constant(0, tf.int64), place - position)
+        new = [tf.cast(part != last, tf.int64), run, run * is_counted, fill]
+        # A GIF's parts are chains of blocks, of which the last has no bytes.
+        position = tf.minimum(place + run * stride, file.length)
+        is_gif = row >= GIF
+        closes = is_gif & (file.byte(position) == 0)
+        is_open = (is_end != ends_at) & (position + head <= file.length)
+        return (
+            position + tf.cast(closes, tf.int64),
+            tf.where(is_gif, tf.where(closes, GIF, GIF + 1), row),
+            tf.where(is_alone > 0, tf.constant(-1, tf.int64), part),
+            tf.where(is_kept, place, positions),
+            tf.where(is_kept, length, lengths),
+            totals + tf.stack(new),
+            is_open & ~(closes & (enters | has_frame)),
+        )
 
-        def first(found, known):
-            return tf.where(is_open & in_header & found & (known == 0), place, known)
-
-        low = marker % 16
-        is_frame = (marker >= 0xC0) & (marker <= 0xCF) & (low != 4) & (low != 8) & (low != 12)
-        frame = first(is_frame, frame)
-        exif = first((marker == _APP1) & file.has(place + 4, _EXIF), exif)
-        adobe = first((marker == _APP14) & (length >= 14) & file.has(place + 4, b"Adobe"), adobe)
-        position = tf.minimum(place + 2 + tf.maximum(length, 2), file.length)
-        parts += tf.cast(is_open, tf.int64)
-        return position, parts, fill, scans, first_scan, exif, frame, adobe, is_open
-
-    state = (zero + 2, *[zero] * 7, tf.constant(True))
-    _, parts, fill, scans, first_scan, exif, frame, adobe, _ = tf.while_loop(
-        goes_on, next_segment, state
+    # A GIF's colours stand before its parts.
+    own, _, head, content, *_, start = tf.unstack(_of_row(row, "numbers"))
+    start += color_bytes(tf.where(tf.equal(row, GIF), file.byte(10), 0))
+    state = (
+        start,
+        row,
+        tf.constant(-1, tf.int64),
+        np.zeros(NUM_KINDS, np.int64),
+        np.zeros(NUM_KINDS, np.int64),
+        np.zeros(4, np.int64),
+        (number <= GIF) & (start + head <= file.length),
     )
-    with require(parts <= MAX_SEGMENTS, f"the image has more than {MAX_SEGMENTS} segments"):
-        fill = tf.identity(fill)
-    with require(
-        fill <= MAX_FILL_BYTES,
-        f"the image has more than {MAX_FILL_BYTES} bytes between the segments of a JPEG",
-    ):
-        scans = tf.identity(scans)
-    with require(scans <= MAX_SCANS, f"the image has more than {MAX_SCANS} scans"):
-        is_whole = (frame > 0) & (first_scan > 0)
-    with require(is_whole, "the image cannot be decoded: it is a JPEG without a picture"):
-        height, width, channels = file.numbers(frame + 5, 2, 2, 1)
-    with require(
-        (scans < 2) | (scans * height * width <= MAX_SCANNED_PIXELS),
-        f"the image has too many scans (at most {MAX_SCANNED_PIXELS} pixels in all of them)",
-    ):
-        marker = file.number(frame + 1, 1)
-    end = exif + 2 + file.number(exif + 2, 2)
-    content = file.data[exif + 10 : tf.clip_by_value(end, exif + 10, file.length)]
-    return JpegHeader(
-        tf.cond(exif > 0, lambda: orientation(content), lambda: zero + 1),
-        (marker % 4 == 2) & (marker > 0xC0),
-        height,
-        width,
-        channels,
-        adobe > 0,
-    )
+    end, _, _, positions, lengths, totals, _ = tf.while_loop(goes_on, next_part, state)
+    is_over = totals > limits
+    words = [[f"the image has more than {word}" for _, word in each.limits] for each in ROWS[:-1]]
+    message = tf.gather(tf.gather(words, row), tf.argmax(is_over))
+    with require(~tf.reduce_any(is_over), message):
+        positions, lengths = tf.unstack(positions), tf.unstack(lengths)
+    exif = positions[EXIF]
+    start = exif + content
+    has_mark = tf.reduce_all(file.bytes(start, len(EXIF_MARK)) == list(EXIF_MARK))
+    start += tf.where(has_mark & (number != PNG), tf.constant(len(EXIF_MARK), tf.int64), 0)
+    end_of_exif = tf.minimum(exif + tf.minimum(own, content) + lengths[EXIF], file.length)
+    orientation = _orientation(file, start, tf.where(exif > 0, end_of_exif, start))
+    return Parts(positions, lengths, totals[2], end, orientation)
 
 
-def _jpeg_markers(file):
-    """Returns where a marker is, in order, and the length: int64 [M + 1]."""
-    places = tf.where(file.data[:-1] == 0xFF)[:, 0]
-    codes = tf.cast(tf.gather(file.data, places + 1), tf.int32)
+def color_bytes(flags):
+    """Returns the bytes of a GIF's table of colours, by its flags, int64 []."""
+    sizes = [0] * 128 + [3 << 1 + flags % 8 for flags in range(128, 256)]
+    return tf.gather(tf.constant(sizes, tf.int64), flags)
+
+
+def _of_row(row, name):
+    """What the row of that number gives of that name."""
+    return tf.gather(np.array([getattr(each, name)() for each in ROWS]), row)
+
+
+def _jpeg_markers(file, is_jpeg):
+    """Returns where a marker is, in order, and the length: int64 `[M + 1]`."""
+    places = tf.squeeze(tf.where(file.data[: tf.where(is_jpeg, file.length, 0)] == 0xFF), 1)
     # A byte of data is stuffed, restarts are part of a scan, TEM means nothing.
-    is_marker = (codes > 1) & (codes < 0xFF) & ((codes < 0xD0) | (codes > 0xD7))
-    return tf.concat([tf.boolean_mask(places, is_marker), [file.length]], axis=0)
+    is_marker = [not (code < 2 or 0xD0 <= code < 0xD8 or code == 0xFF) for code in range(256)]
+    chosen = tf.squeeze(tf.where(tf.gather(is_marker, file.byte(places + 1))), 1)
+    return tf.concat([tf.gather(places, chosen), [file.length]], axis=0)
 
 
-def orientation(content):
-    """Reads the orientation of a TIFF structure, int64 []; 1 where there is none.
+def _next_marker(markers, position):
+    rows = tf.reshape(markers, (1, -1))
+    place = tf.raw_ops.LowerBound(sorted_inputs=rows, values=tf.reshape(position, (1, 1)))
+    return tf.gather(markers, tf.squeeze(place))
 
-    Args:
-        content: uint8 [bytes].
+
+def _orientation(file, start, end):
+    """Reads the orientation of a TIFF structure between two positions.
 
     Reference: EXIF 2.3, section 4.6.
     """
-    length = tf.size(content, tf.int64)
-    data = tf.cast(tf.pad(content, [[0, 16]]), tf.int64)
-    is_little = data[0] == ord("I")
+    is_little = file.byte(start) == ord("I")
 
-    def number(position, size):
-        digits = [tf.gather(data, tf.clip_by_value(position + i, 0, length)) for i in range(size)]
-        big = sum(digit * 256**place for place, digit in enumerate(digits[::-1]))
-        little = sum(digit * 256**place for place, digit in enumerate(digits))
-        return tf.where(is_little, little, big)
+    def numbers(positions, *sizes):
+        """Integers at each of some positions, int64 `[..., numbers]`, within the file or 0."""
+        orders = (number_weights(*sizes, order=order) for order in ("little", "big"))
+        weights = tf.where(is_little, *orders)
+        data = file.bytes(tf.minimum(positions, file.length), weights.shape[1])
+        return tf.reduce_sum(data * weights, axis=-1)
 
-    start = number(tf.constant(4, tf.int64), 4)
-    count = tf.where(start + 2 <= length, number(start, 2), 0)
-    with require(
-        count <= MAX_EXIF_ENTRIES, f"the image has more than {MAX_EXIF_ENTRIES} EXIF entries"
-    ):
-        entries = start + 2 + 12 * tf.range(count)
-    is_long = number(entries + 2, 2) == _LONG
-    values = tf.where(is_long, number(entries + 8, 4), number(entries + 8, 2))
-    is_whole = entries + 10 + 2 * tf.cast(is_long, tf.int64) <= length
-    is_found = (number(entries, 2) == _ORIENTATION) & (entries + 4 <= length)
-    value = tf.concat([tf.boolean_mask(tf.where(is_whole, values, 1), is_found), [1]], 0)[0]
+    first = start + tf.squeeze(numbers(start + 4, 4))
+    count = tf.where(first + 2 <= end, tf.squeeze(numbers(first, 2)), 0)
+    message = f"the image has more than {MAX_EXIF_ENTRIES} EXIF entries"
+    with require(count <= MAX_EXIF_ENTRIES, message):
+        entries = first + 2 + 12 * tf.range(count)
+    places = tf.reshape(entries, (-1, 1, 1))
+    tags, kinds, _, shorts, _ = tf.unstack(numbers(places, 2, 2, 4, 2, 2), axis=1)
+    longs = tf.squeeze(numbers(places + 8, 4), 1)
+    is_long = kinds == _LONG
+    is_whole = entries + tf.where(is_long, tf.constant(12, tf.int64), 10) <= end
+    values = tf.where(is_whole, tf.where(is_long, longs, shorts), 1)
+    is_found = (tags == _ORIENTATION) & (entries + 4 <= end)
+    # The first, or none.
+    place = tf.argmax(tf.concat([is_found, [True]], axis=0))
+    value = tf.gather(tf.concat([values, [1]], axis=0), place)
     return tf.where((value >= 1) & (value <= 8), value, 1)
-
-
-class PngHeader(NamedTuple):
-    """Attributes:
-    orientation: int64 [], EXIF's.
-    has_alpha: bool [], whether it has an opacity for each pixel or a transparent colour.
-    """
-
-    orientation: tf.Tensor
-    has_alpha: tf.Tensor
-
-
-def png_header(encoded):
-    """Walks over the chunks of a PNG file; arguments, results and errors as of `jpeg_header`.
-
-    Reference: W3C, PNG specification, third edition.
-    """
-    file = FileBytes(encoded)
-    zero = tf.constant(0, tf.int64)
-    names = [int.from_bytes(name, "big") for name in (b"zTXt", b"iTXt", b"iCCP")]
-    pixels, end, exif_name, trns_name = (
-        int.from_bytes(name, "big") for name in (b"IDAT", b"IEND", b"eXIf", b"tRNS")
-    )
-
-    def goes_on(position, counts, texts, exif, trns, has_pixels, is_open):
-        return is_open & counts.within() & (texts <= MAX_COMPRESSED_TEXTS)
-
-    def next_chunk(position, counts, texts, exif, trns, has_pixels, is_open):
-        length, name = file.numbers(position, 4, 4)
-        run = file.run(position, length + 12, 8)
-        counts = counts.plus(length * 2**32 + name, run)
-        texts += tf.where(tf.reduce_any(name == names), run, 0)
-        exif = tf.where((name == exif_name) & (exif == 0), position, exif)
-        trns = tf.where((name == trns_name) & (trns == 0) & ~has_pixels, position, trns)
-        position += run * (length + 12)
-        is_open = (name != end) & (position + 8 <= file.length)
-        return position, counts, texts, exif, trns, has_pixels | (name == pixels), is_open
-
-    state = (zero + 8, Counts.none(), zero, zero, zero, tf.constant(False), file.length >= 16)
-    _, counts, texts, exif, trns, _, _ = tf.while_loop(goes_on, next_chunk, state)
-    with counts.check("chunks"):
-        texts = tf.identity(texts)
-    with require(
-        texts <= MAX_COMPRESSED_TEXTS,
-        f"the image has more than {MAX_COMPRESSED_TEXTS} compressed texts",
-    ):
-        color_type = file.number(zero + 25, 1)
-    # Of another length it counts for nothing.
-    length = tf.where(trns > 0, file.number(trns, 4), 0)
-    has_color = (color_type == 0) & (length == 2) | (color_type == 2) & (length == 6)
-    has_alpha = has_color | (color_type == 3) & (length > 0) | (color_type >= 4)
-    end = exif + 8 + file.number(exif, 4)
-    content = file.data[exif + 8 : tf.clip_by_value(end, exif + 8, file.length)]
-    return PngHeader(tf.cond(exif > 0, lambda: orientation(content), lambda: zero + 1), has_alpha)

@@ -70,7 +70,7 @@ class GraphPhotographs(tf.Module):
         )
 
     def _read(self, encoded):
-        image = graph_image(encoded)
+        image, is_plain = graph_image(encoded)
         found = self._detector.find(image)
         boxes = graph_regions(*found, self._num_regions, NMS_THRESHOLD)
         result = {
@@ -78,7 +78,8 @@ class GraphPhotographs(tf.Module):
             "region_mask": tf.range(self._num_regions) < tf.shape(boxes)[0],
         }
         if self._encoder is None:
-            result["images"] = resized_image(graph_stored_image(encoded, image), self._image_size)
+            stored = graph_stored_image(encoded, image, is_plain)
+            result["images"] = resized_image(stored, self._image_size)
         else:
             # As records keep them.
             features = tf.cast(self._encoder(image, boxes), tf.float16)
