@@ -84,7 +84,7 @@ NAMED_DETECTORS = {
     "proposals": SourceProposals,
     "selective_search": SelectiveSearch,
 }
-_BY_FILE = {"proposals": FileProposals, "edge_boxes": EdgeBoxes}
+FILE_DETECTORS = {"proposals": FileProposals, "edge_boxes": EdgeBoxes}
 
 
 def make_detector(spec):
@@ -102,8 +102,8 @@ def make_detector(spec):
     if spec in NAMED_DETECTORS:
         return NAMED_DETECTORS[spec]()
     name, _, file = spec.partition(":")
-    if name in _BY_FILE:
-        return _BY_FILE[name](file)
+    if name in FILE_DETECTORS:
+        return FILE_DETECTORS[name](file)
     from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
 
     return SavedModelDetector(spec)

@@ -36,24 +36,32 @@ _KERAS_WEIGHTS = "~/.keras/models, or KERAS_HOME"
 CROPS_PER_CALL = 5
 
 
-def make_encoder(spec, region_features="crop", crop_size=0, encoder_input="", weights="imagenet"):
+def make_encoder(
+    spec, region_features="crop", crop_size=0, encoder_input="", weights="imagenet", detector=None
+):
     """Returns the encoder that `--image_encoder` names; None for `pixels`.
 
     Args:
         spec: a SavedModel directory or TF-Hub handle with the image-feature-vector signature,
-            `keras:NAME` of keras.applications, or `pixels` (no features).
+            `keras:NAME` of keras.applications, `detector` (features of the detector's own pass), or
+            `pixels` (no features).
         region_features: `crop`, `pool` or `both`.
         crop_size: pixels that a crop (`crop`, `both`) or the frame (`pool`) is resized to; 0: the
             encoder's own size, twice that for `pool` and for the frame of `both`.
         encoder_input: of a SavedModel, what it expects of its pixels, one of `ENCODER_INPUTS`;
             empty: `0..1`, as TF Hub's do, or `0..255` where it takes uint8.
         weights: of `keras:NAME`: `imagenet`, or a weights file.
+        detector: what finds the regions, of `make_detector`; read with `detector` alone.
 
     Raises:
         ValueError: for a spec that cannot be used.
     """
     if spec == "pixels":
         return None
+    if spec == "detector":
+        from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
+
+        return PyramidEncoder(detector)
     if region_features not in REGION_FEATURES:
         raise ValueError(
             f"Expected region_features to be one of {', '.join(REGION_FEATURES)}. "

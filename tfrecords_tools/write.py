@@ -15,7 +15,7 @@ from absl import flags
 
 from tfrecords_tools.dependency_parses import DependencyParses, ParsedSource
 from tfrecords_tools.detection.opencv_proposals import load_opencv
-from tfrecords_tools.detectors import NAMED_DETECTORS
+from tfrecords_tools.detectors import FILE_DETECTORS, NAMED_DETECTORS
 from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
 from tfrecords_tools.sources.hold_out import parse_shares
 from tfrecords_tools.sources.registry import (
@@ -85,7 +85,8 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_string(
         "image_encoder",
         default.image_encoder,
-        "SavedModel directory or TF-Hub handle, keras:NAME, or pixels (no features).",
+        "SavedModel directory or TF-Hub handle, keras:NAME, detector (features of the detector's "
+        "own pass, see tfrecords_tools.export_detector), or pixels (no features).",
         **define,
     )
     flags.DEFINE_enum(
@@ -246,8 +247,17 @@ def _check(flag_values):
     if flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
     _check_detector(settings.detector)
-    if settings.image_encoder != "pixels" and not settings.image_encoder.startswith("keras:"):
-        _check_model("image_encoder", settings.image_encoder, "pixels, keras:NAME")
+    encoder = settings.image_encoder
+    if encoder == "detector" and (
+        settings.detector in NAMED_DETECTORS
+        or settings.detector.partition(":")[0] in FILE_DETECTORS
+    ):
+        raise VsaTfError(
+            "Expected --image_encoder=detector with a SavedModel that tfrecords_tools.export_detector "
+            f"has written as --detector. Received: --detector={settings.detector}"
+        )
+    if encoder not in ("pixels", "detector") and not encoder.startswith("keras:"):
+        _check_model("image_encoder", encoder, "pixels, detector, keras:NAME")
     return settings, {**arguments, "seed": settings.seed}
 
 
@@ -284,7 +294,7 @@ def _check_detector(spec):
         load_opencv()
     if spec in NAMED_DETECTORS:
         return
-    if name not in ("proposals", "edge_boxes"):
+    if name not in FILE_DETECTORS:
         _check_model(
             "detector",
             spec,

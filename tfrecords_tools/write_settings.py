@@ -79,11 +79,18 @@ class WriteSettings:
                 f"Received: {self.encoder_input!r}"
             )
         brings_its_own = self.image_encoder.startswith("keras:")
-        if self.encoder_input and (brings_its_own or self.image_encoder in ("pixels", GIVEN)):
+        no_model = ("pixels", "detector", GIVEN)
+        if self.encoder_input and (brings_its_own or self.image_encoder in no_model):
             raise ValueError(
                 "Expected --encoder_input with an --image_encoder that is a SavedModel: keras:NAME "
-                "brings what its network expects. Received: "
+                "and a detector bring what their network expects. Received: "
                 f"--encoder_input={self.encoder_input} with --image_encoder={self.image_encoder}"
+            )
+        if self.image_encoder == "detector" and (self.region_features != "crop" or self.crop_size):
+            raise ValueError(
+                "Expected no --region_features and --crop_size with --image_encoder=detector, which "
+                "reads regions from the detector's own maps. Received: "
+                f"--region_features={self.region_features}, --crop_size={self.crop_size}"
             )
         if GIVEN in (self.detector, self.image_encoder) and (
             self.detector != self.image_encoder or self.store_images or self.object_features

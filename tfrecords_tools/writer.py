@@ -128,10 +128,15 @@ def _make_models(settings):
     from tfrecords_tools.detectors import make_detector
     from tfrecords_tools.encoders import make_encoder
 
+    detector = make_detector(settings.detector)
     encoder = make_encoder(
-        settings.image_encoder, settings.region_features, settings.crop_size, settings.encoder_input
+        settings.image_encoder,
+        settings.region_features,
+        settings.crop_size,
+        settings.encoder_input,
+        detector=detector,
     )
-    return make_detector(settings.detector), encoder
+    return detector, encoder
 
 
 def _plan(source, splits, settings):

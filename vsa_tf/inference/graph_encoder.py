@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
 from tfrecords_tools.encoders import (
     CROPS_PER_CALL,
     LEAST_LENGTH,
@@ -21,7 +22,7 @@ class GraphEncoder(tf.Module):
     """An encoder of `make_encoder`, for one image in a graph.
 
     Args:
-        encoder: a `CropEncoder`, `PoolEncoder` or `SideBySideEncoder`.
+        encoder: a `CropEncoder`, `PoolEncoder`, `SideBySideEncoder` or `PyramidEncoder`.
 
     Attributes:
         feature_size: D.
@@ -32,7 +33,7 @@ class GraphEncoder(tf.Module):
         self.feature_size = encoder.feature_size
         side_by_side = isinstance(encoder, SideBySideEncoder)
         self._parts = [
-            _GraphCrops(part) if isinstance(part, CropEncoder) else _GraphPool(part)
+            _in_graph(part)
             for part in ([encoder.crops, encoder.pool] if side_by_side else [encoder])
         ]
 
@@ -50,6 +51,13 @@ class GraphEncoder(tf.Module):
         if len(features) == 1:
             return features[0]
         return tf.concat([_of_unit_length(part) for part in features], axis=-1)
+
+
+def _in_graph(encoder):
+    if isinstance(encoder, PyramidEncoder):
+        # Its detector is what the SavedModel tracks.
+        return encoder.features
+    return _GraphCrops(encoder) if isinstance(encoder, CropEncoder) else _GraphPool(encoder)
 
 
 class _GraphCrops(tf.Module):

@@ -48,13 +48,14 @@ class PhotographReader:
                 f"or grid. Received: {named}, which has those of a data set's photographs"
             )
         try:
+            self.detector = make_detector(named)
             self.encoder = make_encoder(
                 image_encoder,
                 recorded.get("region_features", "crop"),
                 size,
                 recorded.get("encoder_input", ""),
+                detector=self.detector,
             )
-            self.detector = make_detector(named)
         except ValueError as error:
             raise VsaTfError.of(error) from error
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
@@ -112,7 +113,11 @@ def _padded(rows, count):
 def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
-    if spec in ("pixels", "none", "grid", "shapes") or spec.startswith("keras:") or "://" in spec:
+    if (
+        spec in ("pixels", "detector", "none", "grid", "shapes")
+        or spec.startswith("keras:")
+        or "://" in spec
+    ):
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"

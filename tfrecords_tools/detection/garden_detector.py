@@ -1,0 +1,130 @@
+"""Detectors of TensorFlow Model Garden as SavedModels that give boxes and their feature pyramid."""
+
+import tensorflow as tf
+from official.core import exp_factory, train_utils
+from official.core import export_base as garden_export
+from official.modeling import hyperparams
+from official.vision import configs
+from official.vision.serving import detection
+
+
+def export_detector(
+    experiment,
+    checkpoint,
+    output_dir,
+    *,
+    config_files=(),
+    params_override="",
+    image_size=(),
+    max_detections=100,
+    score_threshold=0.01,
+):
+    """Writes the SavedModel of a detector.
+
+    Args:
+        experiment: Model Garden's name of a RetinaNet, Faster or Mask R-CNN.
+        checkpoint: path of a checkpoint, or of a directory of them; None: random weights.
+        output_dir: directory, empty or not there.
+        config_files: YAML files of parameters, in their order.
+        params_override: more of them, as YAML or JSON in one line.
+        image_size: `(height, width)` in pixels; empty for that of the experiment.
+        max_detections: most boxes of an image.
+        score_threshold: least score of a box.
+
+    Returns:
+        `(levels, image_size, feature_size)` of the pyramid.
+
+    Raises:
+        ValueError: experiment, parameters or checkpoint cannot be used.
+    """
+    params = _parameters(experiment, config_files, params_override)
+    generator = {"pre_nms_score_threshold": score_threshold, "max_num_detections": max_detections}
+    params.override({"task": {"model": {"detection_generator": generator}}})
+    image_size = [*(image_size or params.task.model.input_size[:2])]
+    checkpoint = _checkpoint_path(checkpoint)
+    module = PyramidModule(params=params, batch_size=1, input_image_size=image_size)
+    try:
+        garden_export.export(
+            module,
+            function_keys=["image_tensor"],
+            export_savedmodel_dir=str(output_dir),
+            checkpoint_path=checkpoint,
+            timestamped=False,
+        )
+    except (AssertionError, tf.errors.OpError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"Expected a checkpoint of {experiment} with these parameters. Received: {checkpoint}: "
+            f"{first}"
+        ) from error
+    train_utils.serialize_config(params, str(output_dir))
+    return module.levels, image_size, module.feature_size
+
+
+class PyramidModule(detection.DetectionModule):
+    """Model Garden's module of a detector, with its feature pyramid among the outputs.
+
+    Model Garden's own gives it of RetinaNet alone, with the backbone's maps that nobody reads.
+
+    Attributes:
+        levels, feature_size: of the pyramid, once it was traced.
+    """
+
+    def serve(self, images):
+        """Returns normalised boxes, scores, classes, their number, `image_info` and the maps.
+
+        Args:
+            images: uint8 `[1, h, w, 3]`.
+        """
+        images, anchor_boxes, image_info = self.preprocess(images)
+        of_retinanet = isinstance(self.params.task.model, configs.retinanet.RetinaNet)
+        found = self.model.call(
+            images=images,
+            image_shape=image_info[:, 1, :],
+            anchor_boxes=anchor_boxes,
+            training=False,
+            **({"output_intermediate_features": True} if of_retinanet else {}),
+        )
+        if of_retinanet:
+            maps = {name: value for name, value in found.items() if name.startswith("decoder_")}
+        else:
+            maps = {f"decoder_{level}": value for level, value in found["decoder_features"].items()}
+        self.levels = sorted(int(name.removeprefix("decoder_")) for name in maps)
+        self.feature_size = next(iter(maps.values())).shape[-1]
+        found = self._normalize_coordinates(found, ["detection_boxes"], image_info)
+        kept = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+        return {**{name: found[name] for name in kept}, **maps, "image_info": image_info}
+
+
+def _parameters(experiment, config_files, params_override):
+    try:
+        params = exp_factory.get_exp_config(experiment)
+    except LookupError as error:
+        raise ValueError(
+            f"Expected --experiment of Model Garden. Received: {experiment!r}: {error}"
+        ) from error
+    if not isinstance(
+        params.task, (configs.retinanet.RetinaNetTask, configs.maskrcnn.MaskRCNNTask)
+    ):
+        raise ValueError(
+            "Expected --experiment of a RetinaNet, Faster or Mask R-CNN. Received: "
+            f"{experiment!r}, a {type(params.task).__name__}"
+        )
+    try:
+        for changes in (*config_files, params_override):
+            if changes:
+                params = hyperparams.override_params_dict(params, changes, is_strict=True)
+        params.validate()
+    except Exception as error:  # of many types: YAML, keys, values
+        raise ValueError(f"Expected parameters of {experiment}. Received: {error}") from error
+    return params
+
+
+def _checkpoint_path(checkpoint):
+    if checkpoint is None or not tf.io.gfile.isdir(checkpoint):
+        path = checkpoint
+    else:
+        path = tf.train.latest_checkpoint(checkpoint)
+    if checkpoint is not None and not (path and tf.io.gfile.glob(f"{path}.index")):
+        raise ValueError(f"Expected a checkpoint, or a directory of them. Received: {checkpoint!r}")
+    return path
