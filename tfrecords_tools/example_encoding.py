@@ -71,6 +71,11 @@ def encode_example(
     for place, key in enumerate(schema.OBJECT_BOX):
         values[key].float_list.value.extend(item.box[place] for item in example.objects)
     _set_bytes(values, schema.OBJECT_CHAIN, [_utf8(item.chain) for item in example.objects])
+    if example.objects:
+        # Not otherwise: records without annotated boxes stay as they were.
+        classes = [item.object_class for item in example.objects]
+        _set_integers(values, schema.OBJECT_CLASS_LABEL, [own.label for own in classes])
+        _set_bytes(values, schema.OBJECT_CLASS_TEXT, [_utf8(own.name) for own in classes])
     if chain_features is not None:
         halves = _to_float16("chain", chain_features, len(annotated_chains(example.objects)))
         _set_bytes(values, schema.OBJECT_CHAIN_FEATURE, [halves.tobytes()])

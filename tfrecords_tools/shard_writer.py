@@ -73,7 +73,8 @@ class ShardWriter:
             dict: `num_records`, `num_sentences`, `num_phrases`, `num_regions` (the most of any
             record), `num_with_fewer_regions` (records with fewer than the settings ask for),
             `num_parsed_sentences` and `num_dependencies` (sentences with a dependency relation,
-            and relations), and `skipped`, a list of `[source_id, reason]`.
+            and relations), `object_classes` (`[label, name]` of each class of its annotated
+            boxes), and `skipped`, a list of `[source_id, reason]`.
 
         Raises:
             OSError: when the file cannot be written, for example because the disk is full.
@@ -91,7 +92,7 @@ class ShardWriter:
             "num_parsed_sentences": 0,
             "num_dependencies": 0,
         }
-        skipped = []
+        skipped, classes = [], set()
         given = self._settings.image_encoder == GIVEN
         batches = self._given_batches if given else self._batches
         regions = self._given_regions if given else self._regions
@@ -116,11 +117,13 @@ class ShardWriter:
                 counts["num_phrases"] += len(example.phrases)
                 counts["num_parsed_sentences"] += sum(map(bool, example.dependencies))
                 counts["num_dependencies"] += sum(map(len, example.dependencies))
+                classes.update(item.object_class for item in example.objects)
                 counts["num_regions"] = max(counts["num_regions"], len(boxes))
                 if not given:
                     counts["num_with_fewer_regions"] += len(boxes) < self._settings.num_regions
             report(num_images)
-        return {**counts, "skipped": skipped}
+        classes = sorted((own.label, own.name) for own in classes)
+        return {**counts, "object_classes": classes, "skipped": skipped}
 
     def _batches(self, examples, skipped):
         """Yields `(number of examples passed, photographs)`; what cannot be read is skipped."""

@@ -253,8 +253,9 @@ def _check(flag_values):
         or settings.detector.partition(":")[0] in FILE_DETECTORS
     ):
         raise VsaTfError(
-            "Expected --image_encoder=detector with a SavedModel that tfrecords_tools.export_detector "
-            f"has written as --detector. Received: --detector={settings.detector}"
+            "Expected --image_encoder=detector with --detector of a SavedModel that "
+            "tfrecords_tools.export_detector has written. Received: "
+            f"--detector={settings.detector}"
         )
     if encoder not in ("pixels", "detector") and not encoder.startswith("keras:"):
         _check_model("image_encoder", encoder, "pixels, detector, keras:NAME")

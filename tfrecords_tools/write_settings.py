@@ -88,8 +88,8 @@ class WriteSettings:
             )
         if self.image_encoder == "detector" and (self.region_features != "crop" or self.crop_size):
             raise ValueError(
-                "Expected no --region_features and --crop_size with --image_encoder=detector, which "
-                "reads regions from the detector's own maps. Received: "
+                "Expected no --region_features and no --crop_size with --image_encoder=detector, "
+                "which reads regions from the detector's own maps. Received: "
                 f"--region_features={self.region_features}, --crop_size={self.crop_size}"
             )
         if GIVEN in (self.detector, self.image_encoder) and (

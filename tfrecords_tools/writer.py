@@ -234,7 +234,12 @@ def _resume(directory, tasks, fingerprint, stream):
         notes = {}
     else:
         notes = {task.file: directory.note(task.file, fingerprint) for task in tasks}
-        notes = {name: note for name, note in notes.items() if note is not None}
+        notes = {
+            name: note
+            for name, note in notes.items()
+            # Shards of an interrupted run of before boxes had classes lack them.
+            if note is not None and "object_classes" in note
+        }
         missing = [task for task in tasks if task.file not in notes]
     if stream is not None and len(missing) < len(tasks):
         stream.write(f"{len(tasks) - len(missing)} of {len(tasks)} shards are already written.\n")
@@ -259,8 +264,7 @@ def _finish(directory, source, chosen, tasks, notes, identity, description, sett
             "num_images": sum(note["num_records"] for note in own),
             "num_sentences": sum(note["num_sentences"] for note in own),
             "num_phrases": sum(note["num_phrases"] for note in own),
-            # Shards of an interrupted run of before this was counted do not say.
-            "num_with_fewer_regions": sum(note.get("num_with_fewer_regions", 0) for note in own),
+            "num_with_fewer_regions": sum(note["num_with_fewer_regions"] for note in own),
             "shards": [
                 {key: note[key] for key in ("file", "num_records", "sha256")} for note in own
             ],
@@ -284,6 +288,9 @@ def _finish(directory, source, chosen, tasks, notes, identity, description, sett
         "skipped": skipped,
         "num_skipped": sum(item.get("count", 1) for item in skipped),
     }
+    classes = {tuple(own) for _, note in notes for own in note["object_classes"]}
+    if classes:
+        info["object_classes"] = {str(label): name for label, name in sorted(classes)}
     directory.finish(info)
     return info
 

@@ -7,16 +7,17 @@ import collections
 import math
 
 from tfrecords_tools.archive import AnnotationFile
-from tfrecords_tools.sources.source import AnnotatedBox, whole_number
+from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 
 class CocoInstances:
     """Reads the boxes of `instances_{train,val}{2014,2017}.json`.
 
-    Each instance is a chain of its own, `CATEGORY#ID`. Boxes are clipped to the photograph and
-    normalised by its stated size. Crowds, boxes without area, second annotations of one id and
-    second entries of one image are left out; if that is in another file, with its boxes.
+    Each instance is a chain of its own, `CATEGORY#ID`, and of its category's class. Boxes are
+    clipped to the photograph and normalised by its stated size. Crowds, boxes without area, second
+    annotations of one id and second entries of one image are left out; if that is in another file,
+    with its boxes.
 
     Args:
         path: directory or zip that holds one or several of the files, or one file.
@@ -80,7 +81,8 @@ class CocoInstances:
         width, height = self._sizes[image_id]
         objects, problems = [], []
         num_crowds = 0
-        for chain, is_crowd, (x, y, box_width, box_height) in self._instances.get(image_id, ()):
+        for number, category, is_crowd, place in self._instances.get(image_id, ()):
+            chain, (x, y, box_width, box_height) = f"{category.name}#{number}", place
             box = (
                 min(max(y / height, 0.0), 1.0),
                 min(max(x / width, 0.0), 1.0),
@@ -92,7 +94,7 @@ class CocoInstances:
             elif box[2] <= box[0] or box[3] <= box[1]:
                 problems.append((None, f"the box of {chain} has no area inside the image"))
             else:
-                objects.append(AnnotatedBox(chain, box))
+                objects.append(AnnotatedBox(chain, box, category))
         if num_crowds:
             problems.append((None, f"boxes of crowds are left out: {num_crowds}"))
         if image_id in self._num_repeated:
@@ -108,6 +110,13 @@ class CocoInstances:
         content = file.read_json(object_hook=_without_outline)
         try:
             names = {whole_number(item["id"]): str(item["name"]) for item in content["categories"]}
+            # Files of others may count from 0, which is a detector's background.
+            first = min((label for label in names if label is not None), default=1)
+            categories = {
+                label: ObjectClass(label + max(0, 1 - first), name)
+                for label, name in names.items()
+                if label is not None
+            }
             earlier, elsewhere = frozenset(self._sizes), set()
             for item in content["images"]:
                 number = whole_number(item["id"])
@@ -134,11 +143,8 @@ class CocoInstances:
                 box = tuple(float(value) for value in item["bbox"])
                 if len(box) != 4 or not all(map(math.isfinite, box)):
                     raise ValueError(f"the box {item['bbox']} of annotation {number}")
-                instance = (
-                    f"{names[whole_number(item['category_id'])]}#{number}",
-                    bool(item["iscrowd"]),
-                    box,
-                )
+                category = categories[whole_number(item["category_id"])]
+                instance = (number, category, bool(item["iscrowd"]), box)
                 self._instances.setdefault(image_id, []).append(instance)
         except NOT_AS_EXPECTED as error:
             raise ValueError(

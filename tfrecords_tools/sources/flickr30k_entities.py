@@ -9,11 +9,20 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from tfrecords_tools.sources.phrase_alignment import align_phrases
-from tfrecords_tools.sources.source import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass
 from vsa_tf.file_reading import text_lines
 
 # The chain of phrases that name nothing to be seen.
 NOT_VISUAL_CHAIN = "0"
+
+# A box is of the first type of its chain's first phrase.
+_CLASSES = {
+    name: ObjectClass(label, name)
+    for label, name in enumerate(
+        ("people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene", "other"),
+        1,
+    )
+}
 
 # An empty phrase may lack the space, too.
 _PHRASE = re.compile(r"\[/EN#([^/\s\]]+)/([^\s\]]+)(?: ([^\[\]]*))?\]")
@@ -101,7 +110,7 @@ class Flickr30kEntities:
                 sentences = parsed
             else:
                 objects = parsed
-        return ImageEntities(sentences, objects, tuple(problems))
+        return ImageEntities(sentences, _with_classes(objects, sentences), tuple(problems))
 
     def annotate(self, image_id, captions):
         """Returns the boxes of a photograph and the phrases of its captions.
@@ -149,6 +158,19 @@ class Flickr30kEntities:
             )
             sums[folder] = hashlib.sha256("".join(lines).encode()).hexdigest()
         return sums
+
+
+def _with_classes(objects, sentences):
+    types = {}
+    for sentence in sentences:
+        for _, _, chain, kind in sentence.phrases:
+            types.setdefault(chain, kind.split("/")[0])
+    return tuple(
+        dataclasses.replace(
+            item, object_class=_CLASSES.get(types.get(item.chain), _CLASSES["other"])
+        )
+        for item in objects
+    )
 
 
 def parse_sentences(data):

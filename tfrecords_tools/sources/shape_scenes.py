@@ -12,7 +12,13 @@ import numpy as np
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, ShapeScene
 from tfrecords_tools.sources.shape_scene_claims import satisfies
 from tfrecords_tools.sources.shape_scene_language import describe
-from tfrecords_tools.sources.source import AnnotatedBox, GeneratedExamples, Source, SourceExample
+from tfrecords_tools.sources.source import (
+    AnnotatedBox,
+    GeneratedExamples,
+    ObjectClass,
+    Source,
+    SourceExample,
+)
 
 # Raised whenever the same settings would give other examples.
 _VERSION = 1
@@ -22,6 +28,7 @@ _NUM_SHAPES_WEIGHTS = (6, 18, 26, 26, 24)
 # them with their colours exchanged, the rest are their own.
 _FAMILY_SIZE = 6
 _NUM_PROPOSALS = 46
+_CLASSES = {name: ObjectClass(label, name) for label, name in enumerate(SHAPES, 1)}
 
 Ceiling = collections.namedtuple("Ceiling", ["num_true_scenes", "recall_at_1", "num_duplicates"])
 
@@ -113,7 +120,7 @@ class ShapeScenes(Source):
             captions=tuple(caption.text for caption in captions),
             read_image=scene.jpeg,
             objects=tuple(
-                AnnotatedBox(chain, scene.boxes[number])
+                AnnotatedBox(chain, scene.boxes[number], _CLASSES[scene.shapes[number].shape])
                 for chain in sorted(chains)
                 for number in chains[chain]
             ),

@@ -92,11 +92,29 @@ class Phrase:
 
 
 @dataclasses.dataclass(frozen=True)
+class ObjectClass:
+    """What detectors that are trained on the records call a box.
+
+    Attributes:
+        label: its number, from 1: the same in all records of a data set.
+        name: its name.
+    """
+
+    label: int
+    name: str
+
+
+# Of what is in a box, nothing is known.
+THING = ObjectClass(1, "thing")
+
+
+@dataclasses.dataclass(frozen=True)
 class AnnotatedBox:
-    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`."""
+    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`, and its class."""
 
     chain: str
     box: Box
+    object_class: ObjectClass = THING
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from tfrecords_tools.sources.source import AnnotatedBox
+from tfrecords_tools.sources.source import THING, AnnotatedBox, ObjectClass
 
 # The first of these names that there is.
 _CAPTIONS = (
@@ -85,14 +85,18 @@ class TfdsBoxes:
         """
         objects, problems, num_crowds = [], [], 0
         for row, box in enumerate(np.clip(values[self._box], 0.0, 1.0).tolist()):
-            label = self._class_names[values[self._label][row]] if self._label else "object"
+            kind = THING
+            if self._label:
+                index = int(values[self._label][row])
+                kind = ObjectClass(index + 1, self._class_names[index])
+            label = kind.name if self._label else "object"
             chain = f"{label}#{values['id'][row] if 'id' in self.parts else row}"
             if "is_crowd" in self.parts and values["is_crowd"][row]:
                 num_crowds += 1
             elif not (box[2] > box[0] and box[3] > box[1]):
                 problems.append(f"the box of {chain} has no area inside the image")
             else:
-                objects.append(AnnotatedBox(chain, tuple(box)))
+                objects.append(AnnotatedBox(chain, tuple(box), kind))
         if num_crowds:
             problems.append(f"boxes of crowds are left out: {num_crowds}")
         return tuple(objects), problems
