@@ -246,7 +246,6 @@ def _check(flag_values):
         raise VsaTfError(f"--output_dir={flag_values.output_dir} is not a directory")
     if flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
-    _check_detector(settings.detector)
     encoder = settings.image_encoder
     if encoder == "detector" and (
         settings.detector in NAMED_DETECTORS
@@ -257,6 +256,7 @@ def _check(flag_values):
             "tfrecords_tools.export_detector has written. Received: "
             f"--detector={settings.detector}"
         )
+    _check_detector(settings.detector)
     if encoder not in ("pixels", "detector") and not encoder.startswith("keras:"):
         _check_model("image_encoder", encoder, "pixels, detector, keras:NAME")
     return settings, {**arguments, "seed": settings.seed}

@@ -1,6 +1,7 @@
 """Detectors given as a SavedModel, the same in the writer and in a graph."""
 
 import collections
+import threading
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ _PROBE_SHAPES = ((192, 288), (288, 192))
 # Checksums of the detectors that were looked at: it costs a pass of the network, and a process
 # opens some of them again and again.
 _LOOKED_AT = set()
-# Images that wait for their features: those that writers look at together (`shard_writer`).
+# Images that wait for their features: as many as writers and programs look at together.
 _REMEMBERED = 16
 
 
@@ -40,7 +41,7 @@ class SavedModelDetector:
     def __init__(self, handle):
         self.model = SavedModel(handle)
         self.name = self.model.name
-        self._seen = collections.deque(maxlen=0)
+        self._seen = None
         _check_signature(self.model, handle)
         if self.model.checksum not in _LOOKED_AT:
             self._look_at_boxes(handle)
@@ -67,15 +68,17 @@ class SavedModelDetector:
 
     def remember(self):
         """Keeps the outputs of the images it saw last: who asks for them again has them at once."""
-        self._seen = collections.deque(maxlen=_REMEMBERED)
+        self._seen = _Seen()
 
     def outputs(self, image):
         """Returns what the network says of an image, uint8 `[h, w, 3]`, a dict of tensors."""
-        for seen, outputs in self._seen:
+        if self._seen is None:
+            return self.model(image[None])
+        for seen, outputs in self._seen.last:
             if seen is image:
                 return outputs
         outputs = self.model(image[None])
-        self._seen.append((image, outputs))
+        self._seen.last.append((image, outputs))
         return outputs
 
     def find(self, image):
@@ -105,6 +108,13 @@ class SavedModelDetector:
                 f"{image.shape[1]} pixels"
             )
         return boxes, scores
+
+
+class _Seen(threading.local):
+    """Images and their outputs, of each thread its own: threads read some images at a time."""
+
+    def __init__(self):
+        self.last = collections.deque(maxlen=_REMEMBERED)
 
 
 def _normalized(boxes, image_info):

@@ -33,7 +33,7 @@ class LocalModel:
     Args:
         model_dir: directory that `vsa_tf.train` has written.
         image_encoder: the encoder of its records, see `PhotographReader`.
-        detector: the detector of its records, likewise; read only where the model sees regions.
+        detector: the detector of its records, likewise.
         settings: `AnswerSettings`.
 
     Attributes:
@@ -62,11 +62,7 @@ class LocalModel:
         if own.model.captions_regions:
             num_regions = _REGIONS_TO_CAPTION
         self.reader = PhotographReader(
-            self.trained.inputs,
-            own.data.image_size,
-            image_encoder,
-            detector if num_regions > 1 else None,
-            num_regions,
+            self.trained.inputs, own.data.image_size, image_encoder, detector, num_regions
         )
         # Several questions about the same photographs: their regions are found once.
         self._read_photographs = functools.lru_cache(_KEPT_BATCHES)(self._read_photographs)

@@ -22,7 +22,8 @@ class PhotographReader:
         image_size: side of the images where the model trains a CNN, in pixels.
         image_encoder: spec of the image encoder (`tfrecords_tools.encoders`); empty to take the one
             that the records name, where a name is enough to find it.
-        detector: spec of the detector, likewise; None for the whole frame alone.
+        detector: spec of the detector, likewise; read only where there are more regions than the
+            whole frame, or where it is the encoder, too.
         num_regions: most regions of an image.
 
     Attributes:
@@ -33,15 +34,20 @@ class PhotographReader:
         VsaTfError: encoder or detector is not the one of the records, or cannot be used.
     """
 
-    def __init__(self, inputs, image_size, image_encoder="", detector=None, num_regions=1):
+    def __init__(self, inputs, image_size, image_encoder="", detector="", num_regions=1):
         self._inputs = inputs
         self.image_size = image_size
         self.num_regions = num_regions
         recorded = inputs["encoder"]
         size = recorded.get("crop_size") or recorded.get("frame_size") or 0
         image_encoder = image_encoder or _findable(recorded, "image_encoder")
-        named = "none" if detector is None else detector
-        named = named or _findable(inputs["detector"], "detector")
+        if image_encoder != (spec := recorded.get("spec")) and "detector" in (image_encoder, spec):
+            raise VsaTfError(
+                f"--image_encoder: expected {spec}, which the model was trained with. "
+                f"Received: {image_encoder}"
+            )
+        finds = num_regions > 1 or image_encoder == "detector"
+        named = (detector or _findable(inputs["detector"], "detector")) if finds else "none"
         if named.partition(":")[0] == "proposals":
             raise VsaTfError(
                 "Expected --detector of what finds boxes in any photograph, such as a SavedModel "
@@ -61,7 +67,7 @@ class PhotographReader:
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
         _check_same("image_encoder", recorded, described)
         # Proposals came with the data set: for other photographs any detector will do.
-        if detector is not None and not inputs["detector"].get("spec", "").startswith("proposals"):
+        if finds and not inputs["detector"].get("spec", "").startswith("proposals"):
             _check_same("detector", inputs["detector"], self.detector.describe())
 
     def batch(self, photographs, boxes=None):
