@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from tfrecords_tools.regions import WHOLE_FRAME, select_regions
 
 from tests.tfrecords_tools.mini_flickr8k import jpeg
 from tests.tfrecords_tools.model_garden import PyramidDetector, save_detector, save_module
@@ -14,7 +15,6 @@ from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import decode_image
 from tfrecords_tools.probes import probe_image
-from tfrecords_tools.regions import WHOLE_FRAME, select_regions
 from tfrecords_tools.shard_writer import ShardWriter
 from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
 from tfrecords_tools.write_settings import WriteSettings
