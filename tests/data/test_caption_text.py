@@ -2,6 +2,7 @@ import pytest
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.settings import DataSettings
+from vsa_tf.text.tokenizer import WordTokenizer
 from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID, RelationTypes, Vocabulary
 
 # Ids 4, 5 and 6; relations 2 and 3.
@@ -93,3 +94,21 @@ def test_words_keep_their_letters_unless_they_are_folded():
         text = CaptionText.learn(["Läuft Straße"], settings)
         assert text.vocabulary.tokens[4:] == words
         assert UNK_ID not in text.encode(["LÄUFT straße"])[0]
+
+
+@pytest.mark.parametrize(
+    ("fold_letters", "learnt", "unknown"),
+    [
+        # Each its own letters; case is no matter.
+        (False, "läuft", ["lauft", "laufť"]),
+        (False, "lauft", ["läuft", "laufť"]),
+        # All are one word.
+        (True, "läuft", []),
+    ],
+)
+def test_words_are_known_by_their_letters_or_by_the_letters_without_marks(
+    fold_letters, learnt, unknown
+):
+    tokens = WordTokenizer(fold_letters).tokenize(learnt)
+    text = CaptionText(Vocabulary.from_sentences([tokens]), "word", fold_letters=fold_letters)
+    assert text.known_words("LÄUFT, lauft Laufť") == (unknown, 3 - len(unknown))

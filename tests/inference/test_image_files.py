@@ -3,6 +3,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 import threading
 
 import pytest
@@ -14,6 +15,7 @@ from vsa_tf.inference import photographs
 from vsa_tf.inference.image_files import (
     answered_images,
     image_files,
+    input_lines,
     read_boxes,
     write_answers,
     write_answers_of_lines,
@@ -168,6 +170,16 @@ def test_lines_are_utf8_whatever_a_file_is_called(tmp_path):
 def test_boxes_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "boxes.json").write_bytes(b"\xef\xbb\xbf[[0, 0, 1, 1]]")
     assert read_boxes(tmp_path / "boxes.json") == [[0, 0, 1, 1]]
+
+
+def test_lines_of_standard_input_are_utf8_and_keep_other_bytes(monkeypatch):
+    given = "a.jpg\tein Hund läuft\r\n\n  \n b.jpg \n".encode() + b"gr\xfc\xdfe.jpg"
+    stream = io.TextIOWrapper(io.BytesIO(given), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdin", stream)
+    lines = input_lines()
+    assert next(lines) == "a.jpg\tein Hund läuft"
+    # The name of a file that is not UTF-8 opens the file.
+    assert [os.fsencode(line) for line in lines] == [b"b.jpg", b"gr\xfc\xdfe.jpg"]
 
 
 def test_lines_are_answered_as_they_come(tmp_path, capsys):

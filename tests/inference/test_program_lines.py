@@ -1,6 +1,8 @@
 """What the programs print of a model directory is what Python gets of it."""
 
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -176,3 +178,24 @@ def test_bad_files_are_lines_and_counted_when_the_others_are_done(
     assert lines[1].keys() & {"score", "boxes", "captions"}
     assert lines[2]["error"] == "No such file or directory"
     assert "2 of 3 images could not be read; see their lines" in error and "error:" not in error
+
+
+def test_lines_of_standard_input_have_the_answers_of_files(run, folder, paths, monkeypatch):
+    lines = [paths[0], f"{paths[1]}\tein Hund", "missing.jpg"]
+    for program, name, flag in (
+        ("align", "aligner", "--sentence=A red dog"),
+        ("localize", "aligner", "--phrase=A red dog"),
+    ):
+        source = f"--model_dir={folder / name}"
+        given = io.TextIOWrapper(io.BytesIO("\n".join(lines).encode()))
+        monkeypatch.setattr(sys, "stdin", given)
+        found, said = run(program, source, flag, "-")
+        (first,), _ = run(program, source, flag, paths[0])
+        (second,), _ = run(program, source, f"{flag.partition('=')[0]}=ein Hund", paths[1])
+        missing = {"image": "missing.jpg", "error": "No such file or directory"}
+        assert found == [first, second, missing]
+        assert second["unknown_words"] == ["ein", "hund"]
+        assert said.count("warning: the model knows no word of this text") == 1
+        assert "1 of 3 lines could not be answered; see theirs" in said and "error:" not in said
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"missing.jpg")))
+        assert "error: 1 of 1 lines could not be" in run(program, source, flag, "-")[1]

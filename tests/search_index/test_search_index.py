@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import pathlib
@@ -25,7 +26,8 @@ from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_builder import build_index
-from vsa_tf.search_index.index_directory import IndexWriter
+from vsa_tf.search_index.index_directory import IndexManifest, IndexWriter
+from vsa_tf.search_index.model_probe import probe
 from vsa_tf.search_index.search_index import SearchIndex, answer_lines, answer_query
 
 SENTENCES = ["a red dog plays", "boys play football", "a man rides a bicycle"]
@@ -294,3 +296,35 @@ def test_lines_are_answered_by_one_model(aligned, monkeypatch, capsys):
         answer_lines(index, source, lines, is_image, "images", 2, output=io.StringIO(), strict=True)
     alone = _lines(index, source, "a red dog", False, "images", 2)
     assert [{"query": "a red dog", **line} for line in alone] == found[:2]
+
+
+def test_lines_say_which_words_the_model_does_not_know(tmp_path, capsys):
+    known = {"a dog": ([""], 2), "a Hund": (["Hund"], 1), "ein Hund": (["ein", "Hund"], 0)}
+
+    def embed(sentences):
+        rows = [known.get(sentence, ([""], 1)) for sentence in sentences]
+        return {
+            "embedding": unit(np.random.default_rng(0), len(sentences)),
+            "unknown_words": np.array([words for words, _ in rows], object),
+            "num_known_words": np.array([number for _, number in rows]),
+        }
+
+    answers = {
+        "embed_sentence": embed,
+        "embed_image": {"embedding": unit(np.random.default_rng(1), 1)},
+        "score": {"score": np.float32([0])},
+    }
+    source = GivenSource(GivenModel(answers))
+    index = tmp_path / "index"
+    write_index(index, "distance", Embedded("images", unit(np.random.default_rng(2), 3)))
+    manifest = IndexManifest.load(index)
+    probes = {"sentences": probe(source.open(), "sentences").summaries()[0].tolist()}
+    dataclasses.replace(manifest, probes=probes).save(index)
+    output = io.StringIO()
+    answer_lines(index, source, list(known), lambda line: False, "images", 1, output=output)
+    found = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [line["query"] for line in found] == list(known)
+    assert [line.get("unknown_words") for line in found] == [None, ["Hund"], ["ein", "Hund"]]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and said[0] == "warning: the model does not know Hund"
+    assert said[1].startswith("warning: the model knows no word of this text")
