@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from absl import flags
 
 from tests.data import small_records
+from tests.forked_programs import forks_with
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -25,7 +25,6 @@ from vsa_tf.settings import Settings
 from vsa_tf.settings_flags import define_flags, settings_from_flags
 from vsa_tf.training.train_model import train_model
 
-ROOT = pathlib.Path(__file__).parents[2]
 # 30 scenes have 150 sentences, 5 steps an epoch: a checkpoint falls into the middle of one.
 FLAGS = (
     "--image_size=32",
@@ -53,38 +52,31 @@ NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
 
 
 def _start(data_dir, model_dir):
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "vsa_tf.train",
-            f"--data_dir={data_dir}",
-            f"--model_dir={model_dir}",
-            *FLAGS,
-        ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Starts a run of the program; returns its `Forks` and the number of its process."""
+    forks = forks_with("vsa_tf.training.train_model")
+    output = data_dir.parent / "output"
+    flags_of_run = [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *FLAGS]
+    return forks, forks.start("vsa_tf.train", *flags_of_run, outputs=[output, output])
 
 
-def _finish(process):
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+def _finish(data_dir, model_dir):
+    forks, _ = _start(data_dir, model_dir)
+    code, output = forks.wait(), (data_dir.parent / "output").read_text("utf-8")
+    assert code == 0, output
     return output
 
 
-def _kill_after(process, path, delay):
-    """Kills a run when `path` has been written again, and a little later."""
+def _kill(data_dir, model_dir, name, delay):
+    """Kills a run when a file has been written again, and a little later."""
+    path = model_dir / name
     before = path.stat().st_mtime_ns if path.exists() else 0
-    while process.poll() is None:
+    forks, process = _start(data_dir, model_dir)
+    while not forks.ended_within(0.001):
         if path.exists() and path.stat().st_mtime_ns != before:
             time.sleep(delay)
+            os.kill(process, signal.SIGKILL)
             break
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert forks.wait() == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +91,11 @@ def runs(tmp_path_factory):
             settings, data=dataclasses.replace(settings.data, num_examples="30,6,8")
         )
     )
-    undisturbed = _start(data_dir, whole)
+    _finish(data_dir, whole)
     # The best weights are written just before the state: killed there, the run has only those.
-    _kill_after(_start(data_dir, killed), killed / "checkpoint_best.npz", 0)
-    _kill_after(
-        _start(data_dir, killed), killed / "checkpoint_last.npz", random.Random(0).uniform(0, 0.05)
-    )
-    output = _finish(_start(data_dir, killed))
-    _finish(undisturbed)
+    _kill(data_dir, killed, "checkpoint_best.npz", 0)
+    _kill(data_dir, killed, "checkpoint_last.npz", random.Random(0).uniform(0, 0.05))
+    output = _finish(data_dir, killed)
     return data_dir, whole, killed, output
 
 
