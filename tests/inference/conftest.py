@@ -16,14 +16,6 @@ from vsa_tf.inference.answers import (
 from vsa_tf.inference.exported_model import as_arrays
 
 
-@pytest.fixture(scope="module", autouse=True)
-def graphs_as_they_are():
-    """Graphs run as they are written: to optimize one takes seconds, and each runs a few times."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
-
-
 @pytest.fixture(params=["eagerly", "in a graph"])
 def answer(request):
     """`_answer`, one way after the other."""
