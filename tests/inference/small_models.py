@@ -97,7 +97,8 @@ def make_model_dir(
         The directory.
     """
     path.mkdir()
-    encoder = make_encoder(image_encoder, region_features, 24)
+    found_by = make_detector(detector)
+    encoder = make_encoder(image_encoder, region_features, 24, detector=found_by)
     settings = Settings(
         DataSettings(data_dir=str(path), image_size=32, max_words=7, min_count=1),
         OptimizerSettings(),
@@ -114,7 +115,7 @@ def make_model_dir(
         "region_feature_size": encoder.feature_size if encoder else 0,
         "sentence_feature_size": text.sentence_feature.dimension if text.sentence_feature else 0,
         "encoder": encoder.describe() if encoder else {"spec": "pixels"},
-        "detector": make_detector(detector).describe(),
+        "detector": found_by.describe(),
         **text.fingerprints(),
     }
     if text.relation_types is not None:

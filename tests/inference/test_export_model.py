@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.small_records import write_records
+from tests.inference.saved_operations import foreign_operations
 from tests.inference.small_models import (
     SENTENCES,
     make_model_dir,
@@ -118,14 +119,7 @@ def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
 
 
 def test_no_operation_is_of_another_library(alignment):
-    graph = tf.saved_model.load(str(alignment)).signatures["serving_default"].graph
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    names = {node.op for node in nodes}
-    functions = {function.signature.name for function in definition.library.function}
-    registered = {"PyFunc", "EagerPyFunc"} & names
-    assert not registered
-    assert names - functions <= set(dir(tf.raw_ops)) | {"Placeholder", "NoOp"}
+    assert not foreign_operations(alignment)
 
 
 def test_the_exported_model_answers_in_the_words_of_the_local_one(folder, captioner):

@@ -7,6 +7,27 @@ import tensorflow as tf
 BOXES = np.float32([[0.1, 0.2, 0.5, 0.9], [0.25, 0.0, 1.0, 0.5], [0.0, 0.0, 0.0, 0.0]])
 SCORES = np.float32([0.9, 0.8, 0.0])
 _RESIZED = 640.0
+# Parameters of networks of few layers, for images of 128 pixels.
+_SMALL = {
+    "num_classes": 4,
+    "input_size": [128, 128, 3],
+    "min_level": 3,
+    "max_level": 4,
+    "backbone": {"type": "resnet", "resnet": {"model_id": 10, "depth_multiplier": 0.25}},
+    "decoder": {"type": "fpn", "fpn": {"num_filters": 16}},
+}
+_HEAD = {"num_convs": 1, "num_filters": 16}
+RETINANET = {"task": {"model": {**_SMALL, "head": _HEAD}}}
+FASTER_RCNN = {
+    "task": {
+        "model": {
+            **_SMALL,
+            "include_mask": False,
+            "rpn_head": _HEAD,
+            "detection_head": {**_HEAD, "num_fcs": 1, "fc_dims": 32},
+        }
+    }
+}
 
 
 class ModelGardenDetector(tf.Module):

@@ -38,11 +38,21 @@ def export_detector(
         ValueError: experiment, parameters or checkpoint cannot be used.
     """
     params = _parameters(experiment, config_files, params_override)
-    generator = {"pre_nms_score_threshold": score_threshold, "max_num_detections": max_detections}
+    generator = {
+        "apply_nms": True,
+        "pre_nms_score_threshold": score_threshold,
+        "max_num_detections": max_detections,
+    }
     params.override({"task": {"model": {"detection_generator": generator}}})
     image_size = [*(image_size or params.task.model.input_size[:2])]
     checkpoint = _checkpoint_path(checkpoint)
-    module = PyramidModule(params=params, batch_size=1, input_image_size=image_size)
+    try:
+        module = PyramidModule(params=params, batch_size=1, input_image_size=image_size)
+    except Exception as error:  # of many types: what does not fit together shows in layers
+        raise ValueError(
+            f"Expected parameters that make a network of {experiment}. Received: others, where it "
+            f"fails: {type(error).__name__}: {_in_a_line(error)}"
+        ) from error
     try:
         garden_export.export(
             module,
@@ -51,11 +61,12 @@ def export_detector(
             checkpoint_path=checkpoint,
             timestamped=False,
         )
-    except (AssertionError, tf.errors.OpError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        if checkpoint is None:
+            raise
         raise ValueError(
             f"Expected a checkpoint of {experiment} with these parameters. Received: {checkpoint}: "
-            f"{first}"
+            f"{_in_a_line(error)}"
         ) from error
     train_utils.serialize_config(params, str(output_dir))
     return module.levels, image_size, module.feature_size
@@ -116,8 +127,14 @@ def _parameters(experiment, config_files, params_override):
                 params = hyperparams.override_params_dict(params, changes, is_strict=True)
         params.validate()
     except Exception as error:  # of many types: YAML, keys, values
-        raise ValueError(f"Expected parameters of {experiment}. Received: {error}") from error
+        raise ValueError(
+            f"Expected parameters of {experiment}. Received: {_in_a_line(error)}"
+        ) from error
     return params
+
+
+def _in_a_line(error):
+    return " ".join(str(error).split())
 
 
 def _checkpoint_path(checkpoint):

@@ -55,7 +55,12 @@ class PyramidEncoder:
         self._crop_and_resize = multilevel_crop_and_resize
         self.feature_size = shapes[self._levels[0]][3]
         detector.remember()
-        self._pool = tf.function(self._pool, reduce_retracing=True, autograph=False)
+        specification = [
+            {str(level): tf.TensorSpec(shape) for level, shape in shapes.items()},
+            tf.TensorSpec((4, 2)),
+            tf.TensorSpec((None, 4)),
+        ]
+        self._pool = tf.function(self._pool, input_signature=specification, autograph=False)
 
     def describe(self):
         return {

@@ -119,11 +119,8 @@ def _padded(rows, count):
 def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
-    if (
-        spec in ("pixels", "detector", "none", "grid", "shapes")
-        or spec.startswith("keras:")
-        or "://" in spec
-    ):
+    names = {"image_encoder": ("pixels", "detector"), "detector": ("none", "grid", "shapes")}
+    if spec in names[flag] or spec.startswith("keras:") or "://" in spec:
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"
