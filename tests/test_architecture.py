@@ -16,7 +16,11 @@ _ONLY_IN = {
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "gensim": {"vsa_tf.sentence_features.word_vector_table"},
     "grpc": {"vsa_tf.server.grpc_server"},
-    "official": set(),
+    # Its exporter, and its RoIAlign.
+    "official": {
+        "tfrecords_tools.detection.garden_detector",
+        "tfrecords_tools.detection.pyramid_encoder",
+    },
     "pillow_heif": {"tfrecords_tools.image_decoding"},
     "pycocoevalcap": {"vsa_tf.metrics.caption_scores"},
     "spacy": {"tfrecords_tools.parse"},

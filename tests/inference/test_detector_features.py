@@ -158,14 +158,18 @@ def whole_way(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def local(whole_way):
+    return open_model(whole_way / "model", detector=str(whole_way / "detector"))
+
+
+@pytest.fixture(scope="module")
 def scenes():
     """Encoded photographs of the split test."""
     return [example.read_image() for example in ShapeScenes(12, 4, 4).examples("test")]
 
 
-def test_records_hold_what_the_network_says_of_the_photographs(whole_way, scenes):
-    detector = make_detector(str(whole_way / "detector"))
-    encoder = make_encoder("detector", detector=detector)
+def test_records_hold_what_the_network_says_of_the_photographs(whole_way, local, scenes):
+    detector, encoder = local.opened.reader.detector, local.opened.reader.encoder
     split = RecordSplit(whole_way / "records", "test")
     assert split.info.encoder == encoder.describe() and encoder.feature_size == 16
     for row, data in enumerate(scenes):
@@ -178,15 +182,13 @@ def test_records_hold_what_the_network_says_of_the_photographs(whole_way, scenes
         )
 
 
-def test_features_of_model_gardens_network_are_the_same_in_a_graph(whole_way):
-    detector = make_detector(str(whole_way / "detector"))
-    encoder = make_encoder("detector", detector=detector)
-    differences, _ = graph_differences(detector, encoder, probe_image(100, 140))
+def test_features_of_model_gardens_network_are_the_same_in_a_graph(local):
+    reader = local.opened.reader
+    differences, _ = graph_differences(reader.detector, reader.encoder, probe_image(100, 140))
     assert max(differences) < 1e-5
 
 
-def test_the_saved_model_answers_as_the_model_by_core_operations(whole_way, scenes):
-    local = open_model(whole_way / "model", detector=str(whole_way / "detector"))
+def test_the_saved_model_answers_as_the_model_by_core_operations(whole_way, local, scenes):
     exported = open_model(whole_way / "served")
     np.testing.assert_allclose(scores(local, scenes), scores(exported, scenes), atol=1e-5)
     assert not foreign_operations(exported.opened.path)
