@@ -16,10 +16,11 @@ _ONLY_IN = {
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "gensim": {"vsa_tf.sentence_features.word_vector_table"},
     "grpc": {"vsa_tf.server.grpc_server"},
-    # Its exporter, and its RoIAlign.
+    # Its exporter, its RoIAlign and its augmentation.
     "official": {
         "tfrecords_tools.detection.garden_detector",
         "tfrecords_tools.detection.pyramid_encoder",
+        "vsa_tf.data.augmentation",
     },
     "pillow_heif": {"tfrecords_tools.image_decoding"},
     "pycocoevalcap": {"vsa_tf.metrics.caption_scores"},

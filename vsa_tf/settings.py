@@ -62,6 +62,12 @@ class DataSettings:
     image_size: int = setting(
         96, "Height and width that images are resized to where a CNN is trained.", minimum=8
     )
+    augmentation: str = setting(
+        "none",
+        "What is done to the photographs of training batches where a CNN is trained; the last two "
+        "mirror and erase, too. No photograph is mirrored whose sentence holds left or right.",
+        choices=("none", "mirror", "randaugment", "autoaugment"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,11 @@ _DTYPES = {
     "phrase_id": tf.int32,
     "phrase_boxes": tf.float32,
     "text_id": tf.int32,
+    # Of `Augmentation.draw`; they never leave the pipeline.
+    "mirrored": tf.bool,
+    "operations": tf.int32,
+    "directions": tf.float32,
+    "erased": tf.float32,
 }
 
 
@@ -179,15 +184,19 @@ class InputPipeline:
             )
         else:
             self.images = RegionFeatures(record_split, num_regions)
-        # Putting arrays together holds Python's lock; decoding runs on every core.
-        decoders = os.cpu_count() if self.images.decodes else 2
-        self.num_parallel_calls = num_parallel_calls or decoders
+        self.num_parallel_calls = num_parallel_calls
         self.prefetch = prefetch
         self.assembler = BatchAssembler(
             record_split, token_store, self.images, sentence_features, phrase_regions
         )
 
-    def training_batches(self, plan, start_step=0, num_steps=None):
+    @property
+    def has_regions(self):
+        """Whether training batches have other boxes than the whole frame of each image."""
+        boxes = self.record_split.region_boxes[:, : self.images.num_regions]
+        return self.assembler.phrase_regions is not None or bool((boxes != (0, 0, 1, 1)).any())
+
+    def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None):
         """Returns the batches of training steps.
 
         Args:
@@ -195,6 +204,7 @@ class InputPipeline:
             start_step: the first step, counted through all epochs from 0. The batches from there
                 on are those of a run that began at 0.
             num_steps: number of steps; None goes on for ever.
+            augmentation: the `Augmentation` that changes their images; None: they stay.
 
         Returns:
             `tf.data.Dataset` of dicts with every key of the class's table.
@@ -207,12 +217,23 @@ class InputPipeline:
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
         rows = None if plan.has_smaller_batch else plan.batch_size
         width = plan.widths[0] if len(plan.widths) == 1 else None
-        return self._dataset(
-            tf.data.Dataset.range(start_step, stop_step),
-            lambda step: self.assembler.assemble_batch(plan, step),
+        steps = tf.data.Dataset.range(start_step, stop_step)
+        shapes = (
             self.images.shapes(rows)
             | self._sentence_shapes(rows, width)
-            | self._phrase_shapes(rows),
+            | self._phrase_shapes(rows)
+        )
+
+        def assemble(step):
+            return self.assembler.assemble_batch(plan, step)
+
+        if augmentation is None:
+            return self._dataset(steps, assemble, shapes)
+        return self._dataset(
+            steps,
+            lambda step: augmentation.draw(assemble(step), step),
+            shapes | augmentation.shapes(rows),
+            augmentation.apply,
         )
 
     def image_batches(self, batch_size):
@@ -269,7 +290,7 @@ class InputPipeline:
         positions = tf.data.Dataset.range(0, num_captions, batch_size)
         return self._dataset(positions, assemble, self._sentence_shapes(rows, None))
 
-    def _dataset(self, positions, assemble, shapes):
+    def _dataset(self, positions, assemble, shapes, finish=None):
         keys = list(shapes)
 
         def assemble_values(position):
@@ -284,11 +305,14 @@ class InputPipeline:
                 key: tf.ensure_shape(value, shapes[key])
                 for key, value in zip(keys, values, strict=True)
             }
-            return self.images.decode(batch)
+            batch = self.images.decode(batch)
+            return finish(batch) if finish else batch
 
         options = tf.data.Options()
         options.deterministic = True
-        dataset = positions.map(make_batch, num_parallel_calls=self.num_parallel_calls)
+        # Putting arrays together holds Python's lock; what the graph does runs on every core.
+        calls = os.cpu_count() if self.images.decodes or finish else 2
+        dataset = positions.map(make_batch, self.num_parallel_calls or calls)
         return dataset.prefetch(self.prefetch).with_options(options)
 
     def _sentence_shapes(self, rows, width):

@@ -81,8 +81,8 @@ class SplitData:
         """The `PhraseRegions` of training batches; None where whole images are paired."""
         return self.pipeline.assembler.phrase_regions
 
-    def training_batches(self, plan, start_step):
-        return self.pipeline.training_batches(plan, start_step)
+    def training_batches(self, plan, start_step, augmentation=None):
+        return self.pipeline.training_batches(plan, start_step, augmentation=augmentation)
 
     def image_batches(self, batch_size):
         return self.pipeline.image_batches(batch_size)

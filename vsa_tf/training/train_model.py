@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from vsa_tf.data.augmentation import Augmentation
 from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
@@ -181,8 +182,9 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     events = TensorBoardEvents(model_dir, settings)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
+    augmentation = make_augmentation(settings, train, say)
     model.fit(
-        train.training_batches(plan, progress["steps"]),
+        train.training_batches(plan, progress["steps"], augmentation),
         steps_per_epoch=interval,
         epochs=num_intervals,
         callbacks=[
@@ -282,7 +284,35 @@ def _check_splits(settings):
                 f"Expected --{flag} to be a split of {info.data_dir}, one of "
                 f"{', '.join(info.splits)}. Received: --{flag}={name}"
             )
+    augmentation = settings.data.augmentation
+    if augmentation != "none" and info.region_feature_size:
+        raise VsaTfError(
+            f"--augmentation={augmentation} changes photographs, and {info.data_dir} holds "
+            "features of them. Leave it out, or write the records with --image_encoder=pixels"
+        )
     return info
+
+
+def make_augmentation(settings, train, say=silent):
+    """Returns the `Augmentation` of a run's training batches; None where there is none.
+
+    Args:
+        settings: `Settings`.
+        train: `SplitData` of the training split.
+        say: called with a line of what is not mirrored.
+    """
+    name = settings.data.augmentation
+    if name == "none":
+        return None
+    pipeline, captions = train.pipeline, train.records.captions
+    seed, has_regions = settings.training.seed, pipeline.has_regions
+    augmentation = Augmentation(name, captions, pipeline.image_size, has_regions, seed)
+    num_sides = int(augmentation.names_side.sum())
+    say(
+        f"--augmentation={name}: {num_sides} of {len(captions)} sentences hold left or right; "
+        "batches with them do not mirror their photographs"
+    )
+    return augmentation
 
 
 def make_plan(settings, train):
