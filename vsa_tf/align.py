@@ -24,6 +24,7 @@ from vsa_tf import program
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
     check_output,
+    define_font_flag,
     define_strict_flag,
     image_files,
     input_lines,
@@ -50,6 +51,7 @@ def define_flags():
     )
     flags.DEFINE_string("sentence", "", "The sentence.")
     flags.DEFINE_string("output", "", "PNG file to draw the alignment into, of a single image.")
+    define_font_flag()
     flags.DEFINE_float(
         "smoothness",
         None,
@@ -72,8 +74,7 @@ def main(images):
     )
     source = model_source(values)
     paths = image_files(given, program.print_note)
-    if values.output:
-        check_output(values.output, paths)
+    check_output(values.output, paths, values.font)
     if values.smoothness is not None and not source.model_dir:
         raise VsaTfError(
             "--smoothness goes with --model_dir: an exported model aligns as vsa_tf.export was told"
@@ -90,7 +91,7 @@ def main(images):
         found = model.align(images, sentences[0])
         warn_once(found[0].known.note())
         if values.output:
-            write_picture(values.output, found[0].picture())
+            write_picture(values.output, found[0].picture(font=values.font or None))
         return [[alignment.to_dict()] for alignment in found]
 
     if of_lines:

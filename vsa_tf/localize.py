@@ -25,6 +25,7 @@ from vsa_tf import program
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
     check_output,
+    define_font_flag,
     define_strict_flag,
     image_files,
     input_lines,
@@ -54,6 +55,7 @@ def define_flags():
     flags.DEFINE_string(
         "output", "", "PNG file to draw the best boxes into, of one phrase in a single image."
     )
+    define_font_flag()
     flags.DEFINE_integer(
         "top_k", None, "Best boxes that are printed [all] and drawn [1].", lower_bound=1
     )
@@ -75,10 +77,9 @@ def main(images):
     paths = image_files(given, program.print_note)
     if values.boxes and not source.model_dir:
         raise VsaTfError("--boxes goes with --model_dir: an exported model has its detector inside")
-    if values.output:
-        check_output(values.output, paths)
-        if len(values.phrase) != 1:
-            raise VsaTfError(f"--output draws one --phrase. Received: {len(values.phrase)}")
+    check_output(values.output, paths, values.font)
+    if values.output and len(values.phrase) != 1:
+        raise VsaTfError(f"--output draws one --phrase. Received: {len(values.phrase)}")
     boxes = read_boxes(values.boxes) if values.boxes else None
     source.check("localize", "finds phrases")
     from vsa_tf.inference.model import Model
@@ -92,7 +93,8 @@ def main(images):
         for found, *_ in of_phrases:
             warn_once(found.known.note())
         if values.output:
-            write_picture(values.output, of_phrases[0][0].picture(values.top_k or 1))
+            found = of_phrases[0][0]
+            write_picture(values.output, found.picture(values.top_k or 1, font=values.font or None))
         return [
             [found.to_dict(values.top_k) for found in of_image] for of_image in zip(*of_phrases)
         ]

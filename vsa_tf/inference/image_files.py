@@ -132,6 +132,13 @@ def define_strict_flag():
     )
 
 
+def define_font_flag():
+    """Defines the flag of programs that draw a text."""
+    flags.DEFINE_string(
+        "font", "", "Font file of the picture's text, for letters that no installed font has."
+    )
+
+
 def report_failures(num_failed, num_asked, strict=False, say=silent, asked="images"):
     """Says how many image files or lines could not be answered, once all others are done.
 
@@ -210,16 +217,23 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None, str
     report_failures(num_failed, num_lines, strict, print_note, "lines")
 
 
-def check_output(path, paths):
+def check_output(path, paths, font=""):
     """Refuses a picture that cannot be drawn, before the model is loaded.
 
     Args:
-        path: of the picture.
+        path: of the picture; empty: there is none.
         paths: the image files that are asked about.
+        font: file of the font of its text, if one is given.
 
     Raises:
-        VsaTfError: they are several or lines of standard input, or there is no such directory.
+        VsaTfError: the files are several or lines of standard input, there is no such directory,
+            or no such font, or a font for no picture.
     """
+    if font and not (path and os.path.isfile(font)):
+        reason = "there is no such file" if path else "it is of a picture: give --output too"
+        raise VsaTfError(f"--font={font}: {reason}")
+    if not path:
+        return
     if len(paths) > 1 or paths == ["-"]:
         received = len(paths) if len(paths) > 1 else "lines of standard input"
         raise VsaTfError(f"--output draws a single image. Received: {received}")

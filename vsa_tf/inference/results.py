@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from tfrecords_tools.image_decoding import decode_image
+from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.visualization.alignment_picture import alignment_picture
 
@@ -129,10 +130,10 @@ class Alignment(_Shown):
             **self.known.to_dict(),
         }
 
-    def picture(self, width=None):
+    def picture(self, width=None, font=None):
         """Draws the sentence's words in the colours of their boxes, as `alignment_picture`."""
         words = [word.text for word in self.words]
-        return _picture(self.photograph, words, self.snippets, width)
+        return _picture(self.photograph, words, self.snippets, width, font)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +182,7 @@ class Localization(_Shown):
         boxes = [ranked.to_dict() for ranked in self.boxes[:top_k]]
         return {"phrase": self.phrase, "boxes": boxes, **self.known.to_dict()}
 
-    def picture(self, top_k=1, width=None):
+    def picture(self, top_k=1, width=None, font=None):
         """Draws the best `top_k` boxes, a `PIL.Image.Image` as `alignment_picture` returns it."""
         shown = self.boxes[:top_k]
         words = [self.phrase, *(f"{rank}." for rank in range(2, len(shown) + 1))]
@@ -189,7 +190,7 @@ class Localization(_Shown):
             Part(words[rank], ranked.box, ranked.score, rank, rank)
             for rank, ranked in enumerate(shown)
         ]
-        return _picture(self.photograph, words, parts, width)
+        return _picture(self.photograph, words, parts, width, font)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,18 +270,18 @@ class Captions(_Shown):
             return {"captions": [caption.to_dict() for caption in self.captions]}
         return {"regions": [region.to_dict() for region in self.regions]}
 
-    def picture(self, width=None):
+    def picture(self, width=None, font=None):
         """Draws the photograph above its best caption, or its regions', a `PIL.Image.Image`."""
         if self.regions is None:
             words = self.captions[0].tokens if self.captions else []
-            return _picture(self.photograph, words, [], width)
+            return _picture(self.photograph, words, [], width, font)
         shown = [region for region in self.regions if region.captions]
         words = [region.captions[0].text for region in shown]
         parts = [
             Part(words[index], region.box, region.captions[0].log_prob, index, index)
             for index, region in enumerate(shown)
         ]
-        return _picture(self.photograph, words, parts, width)
+        return _picture(self.photograph, words, parts, width, font)
 
 
 def _captions(row, num_captions):
@@ -301,5 +302,9 @@ def _box(box):
     return tuple(float(value) for value in box)
 
 
-def _picture(photograph, words, parts, width):
-    return alignment_picture(decode_image(photograph), words, parts, width=width)
+def _picture(photograph, words, parts, width, font):
+    image = decode_image(photograph)
+    try:
+        return alignment_picture(image, words, parts, width=width, font=font)
+    except ValueError as error:
+        raise VsaTfError.of(error) from error

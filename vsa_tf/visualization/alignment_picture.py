@@ -1,10 +1,11 @@
 """Pictures of a sentence's snippets and the regions of a photograph they were aligned to."""
 
 import math
-import unicodedata
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from vsa_tf.visualization.fonts import choose_font, drawable
 
 # Okabe and Ito's colours for all kinds of colour vision, then Paul Tol's bright ones.
 SNIPPET_COLORS = (
@@ -32,14 +33,7 @@ WHOLE_FRAME_SHARE = 0.98
 
 
 def alignment_picture(
-    image,
-    words,
-    snippets,
-    title=None,
-    width=None,
-    show_scores=False,
-    truth_boxes=(),
-    font_file=None,
+    image, words, snippets, title=None, width=None, show_scores=False, truth_boxes=(), font=None
 ):
     """Draws the boxes of a sentence's snippets, and the sentence below in the boxes' colours.
 
@@ -55,8 +49,7 @@ def alignment_picture(
             its own, within `OWN_WIDTHS`.
         show_scores: write the scores into the boxes' labels.
         truth_boxes: boxes `[n, 4]` drawn dashed in black and white, for instance annotated ones.
-        font_file: a TrueType file for other scripts; None is Pillow's own font, which knows the
-            Latin letters without accents: others lose their accents or appear as empty boxes.
+        font: a TrueType or OpenType file; None: chosen by `choose_font`.
 
     Returns:
         A PIL image in RGB, `width` wide; its height follows from the photograph and the text.
@@ -67,8 +60,9 @@ def alignment_picture(
     photograph = _photograph(image, width)
     width = photograph.width
     size = min(max(12, round(width / 27)), 32)
-    font, small = _font(font_file, size), _font(font_file, max(10, round(size * 0.8)))
-    words = [_drawable(str(word), font) for word in words]
+    text = "".join(map(str, (*words, title or "")))
+    font, small = (choose_font(text, each, font) for each in (size, max(10, round(size * 0.8))))
+    words = [drawable(str(word), font) for word in words]
     colors = _snippet_colors(words, snippets)
     word_colors = [_GREY] * len(words)
     box_snippets = {}
@@ -98,7 +92,7 @@ def alignment_picture(
         )
 
     margin = size // 2
-    title_words = [] if title is None else _drawable(str(title), font).split()
+    title_words = [] if title is None else drawable(str(title), font).split()
     title_lines = _wrapped(title_words, [_INK] * len(title_words), font, width - 2 * margin)
     sentence_lines = _wrapped(words, word_colors, font, width - 2 * margin)
     line_height = round(size * 1.35)
@@ -167,26 +161,6 @@ def _photograph(image, width):
         width = min(max(image.width, OWN_WIDTHS[0]), OWN_WIDTHS[1])
     height = min(max(1, round(image.height * width / image.width)), 4 * width)
     return image.resize((width, height), Image.Resampling.LANCZOS)
-
-
-def _font(font_file, size):
-    if font_file is None:
-        return ImageFont.load_default(size)
-    return ImageFont.truetype(font_file, size)
-
-
-def _drawable(text, font):
-    """The text, with letters that the font lacks written without accents where that helps."""
-    missing = bytes(font.getmask("\U0010ffff"))
-    result = []
-    for character in text:
-        if not character.isprintable():
-            character = " "
-        elif not character.isascii() and bytes(font.getmask(character)) == missing:
-            base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            character = base or character
-        result.append(character)
-    return "".join(result)
 
 
 def _snippet_colors(words, snippets):
