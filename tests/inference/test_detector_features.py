@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfrecords_tools.regions import WHOLE_FRAME, select_regions
 
 from tests.inference.saved_operations import foreign_operations
 from tests.inference.small_models import make_model_dir, photographs
@@ -17,6 +16,7 @@ from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import decode_image
 from tfrecords_tools.probes import probe_image
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
+from vsa_tf.boxes import WHOLE_FRAME, select_regions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.export_model import export_model

@@ -4,7 +4,6 @@ import threading
 
 import numpy as np
 import pytest
-from tfrecords_tools.regions import WHOLE_FRAME, select_regions
 
 from tests.tfrecords_tools.mini_flickr8k import jpeg
 from tests.tfrecords_tools.model_garden import PyramidDetector, save_detector, save_module
@@ -18,6 +17,7 @@ from tfrecords_tools.probes import probe_image
 from tfrecords_tools.shard_writer import ShardWriter
 from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
 from tfrecords_tools.write_settings import WriteSettings
+from vsa_tf.boxes import WHOLE_FRAME, select_regions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 
