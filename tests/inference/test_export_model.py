@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -98,6 +99,36 @@ def captioner(folder):
     return _export(folder, "captioner", folder / "captioner_models")
 
 
+@pytest.fixture(scope="module")
+def loaded(captioner):
+    return ExportedModel(captioner)
+
+
+@pytest.fixture(scope="module")
+def local(folder):
+    """The captioner that was exported."""
+    return LocalModel(folder / "captioner", settings=ANSWERS)
+
+
+class CopiedGraph:
+    """A `GraphModel` of the captioner, whose SavedModel is a copy of the one that is there."""
+
+    def __init__(self, path, loaded):
+        self._path = path
+        self.functions = dict(loaded._functions)
+
+    def save(self, path):
+        shutil.copytree(self._path, path, ignore=shutil.ignore_patterns("assets.extra"))
+
+
+@pytest.fixture
+def traced_before(captioner, loaded, local, monkeypatch):
+    """The captioner is exported again without being opened, traced and loaded again."""
+    monkeypatch.setattr(export_module, "LocalModel", lambda *_: local)
+    monkeypatch.setattr(export_module, "GraphModel", lambda _: CopiedGraph(captioner, loaded))
+    monkeypatch.setattr(export_module, "ExportedModel", lambda _: loaded)
+
+
 def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", LOADED_ALONE, str(alignment), str(folder / "0.jpg")],
@@ -122,31 +153,30 @@ def test_no_operation_is_of_another_library(alignment):
     assert not foreign_operations(alignment)
 
 
-def test_the_exported_model_answers_in_the_words_of_the_local_one(folder, captioner):
-    local, exported = LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)
-    assert exported.signatures == local.signatures
+def test_the_exported_model_answers_in_the_words_of_the_local_one(local, loaded):
+    assert loaded.signatures == local.signatures
     images = photographs(len(SENTENCES), seed=1)
-    for model in (local, exported):
+    for model in (local, loaded):
         assert model.call("caption", image_bytes=images)["captions"].shape == (4, 2)
     np.testing.assert_array_equal(
-        exported.call("caption", image_bytes=images)["captions"],
+        loaded.call("caption", image_bytes=images)["captions"],
         local.call("caption", image_bytes=images)["captions"],
     )
     np.testing.assert_allclose(
-        exported.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
+        loaded.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
         local.call("log_prob", image_bytes=images, sentences=SENTENCES)["log_prob"],
         rtol=1e-5,
     )
 
 
-def test_what_is_no_image_is_an_input_error_of_both(folder, captioner):
-    for model in (LocalModel(folder / "captioner", settings=ANSWERS), ExportedModel(captioner)):
+def test_what_is_no_image_is_an_input_error_of_both(local, loaded):
+    for model in (local, loaded):
         with pytest.raises(InputError) as refused:
             model.call("caption", image_bytes=[photographs(1)[0], b"no image"])
         assert "JPEG, PNG" in str(refused.value) and "{{" not in str(refused.value)
 
 
-def test_versions_count_up_and_the_newest_is_opened(folder, captioner):
+def test_versions_count_up_and_the_newest_is_opened(folder, captioner, traced_before):
     export_dir = captioner.parent
     # What a copy under way, or another tool, may leave there.
     (export_dir / "12").mkdir(exist_ok=True)
@@ -196,7 +226,9 @@ def test_there_is_a_warm_up_request_for_every_signature(alignment):
     assert names == set(module.signatures) - {"serving_default"}
 
 
-def test_a_model_that_answers_otherwise_is_refused_and_deleted(folder, tmp_path, monkeypatch):
+def test_a_model_that_answers_otherwise_is_refused_and_deleted(
+    folder, tmp_path, traced_before, monkeypatch
+):
     monkeypatch.setattr(
         export_module,
         "answer_differences",
@@ -218,7 +250,9 @@ def test_photographs_are_asked_for_where_records_hold_none(folder, tmp_path):
         _export(folder, "captioner", tmp_path, data_dir=str(folder / "without"))
 
 
-def test_given_photographs_are_examples_and_warm_up_may_be_left_out(folder, tmp_path, monkeypatch):
+def test_given_photographs_are_examples_and_warm_up_may_be_left_out(
+    folder, tmp_path, traced_before, monkeypatch
+):
     # As where tensorflow-serving-api is not installed.
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     images, said = [folder / "0.jpg", folder / "1.jpg"], []

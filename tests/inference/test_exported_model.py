@@ -1,5 +1,7 @@
 """Every signature of every kind of model: the graph gives what the model itself gives."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,11 +14,13 @@ from tests.inference.small_models import (
     save_encoder,
 )
 from tfrecords_tools.detectors import SourceProposals
+from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.errors import VsaTfError
+from vsa_tf.inference import export_model
 from vsa_tf.inference.export_model import GraphModel
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.local_model import LocalModel
-from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.inference.signatures import INTEGER_INPUTS, SIGNATURE_INPUTS, AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings, SimilaritySettings
@@ -31,14 +35,9 @@ CASES = {
         AlignmentSettings(joint_size=8, similarity="sentence_cosine", word_activation="linear"),
         {**NETWORKS, "region_features": "pool"},
     ),
-    "alignment by lengths": (
+    "alignment of pixels by lengths": (
         "alignment",
-        AlignmentSettings(joint_size=8, cell="gru", length_normalization=True),
-        {**NETWORKS, "detector": "grid"},
-    ),
-    "alignment of pixels": (
-        "alignment",
-        AlignmentSettings(joint_size=8, crop_size=16),
+        AlignmentSettings(joint_size=8, crop_size=16, cell="gru", length_normalization=True),
         {"detector": "grid", "num_regions": 4},
     ),
     "m-rnn": ("m_rnn", MRnnSettings(), {"image_encoder": "encoder"}),
@@ -81,6 +80,8 @@ CASES = {
         for name, settings in (("embedding", EmbeddingSettings), ("similarity", SimilaritySettings))
     },
 }
+# Each way to read photographs; the others are given what these read.
+READING = ("alignment", "alignment of pooled features", "alignment of pixels by lengths", "m-rnn")
 MAIN = {
     "alignment": "align",
     "m-rnn": "caption",
@@ -91,6 +92,24 @@ MAIN = {
 }
 
 
+PHOTOGRAPHS = photographs(len(SENTENCES))
+
+
+class GivenPhotographs(tf.Module):
+    """A `GraphPhotographs` that has read `PHOTOGRAPHS` already: it traces and runs at once."""
+
+    def __init__(self, reader):
+        super().__init__()
+        self._batch = reader.batch([(data, decode_image(data)) for data in PHOTOGRAPHS])
+
+    def __call__(self, image_bytes):
+        # A graph does not know the number of rows.
+        return {
+            name: tf.compat.v1.placeholder_with_default(value, (None, *value.shape[1:]))
+            for name, value in self._batch.items()
+        }
+
+
 @pytest.fixture(scope="module")
 def open_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
@@ -99,12 +118,11 @@ def open_model(tmp_path_factory):
         "detector": save_detector(folder / "detector"),
     }
 
+    @functools.cache
     def open_model(case):
         name, settings, inputs = CASES[case]
         inputs = {key: networks.get(value, value) for key, value in inputs.items()}
-        path = folder / case
-        if not path.exists():
-            make_model_dir(path, name, settings, **inputs)
+        path = make_model_dir(folder / case, name, settings, **inputs)
         return LocalModel(
             path, inputs.get("image_encoder", ""), inputs.get("detector", ""), ANSWERS
         )
@@ -112,12 +130,23 @@ def open_model(tmp_path_factory):
     return open_model
 
 
+@pytest.fixture(scope="module")
+def graph_of(open_model):
+    @functools.cache
+    def graph_of(case):
+        with pytest.MonkeyPatch.context() as patch:
+            if case not in READING:
+                patch.setattr(export_model, "GraphPhotographs", GivenPhotographs)
+            return GraphModel(open_model(case))
+
+    return graph_of
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_the_graph_answers_as_the_model_does(open_model, case):
-    local = open_model(case)
-    graph = GraphModel(local)
+def test_the_graph_answers_as_the_model_does(open_model, graph_of, case):
+    local, graph = open_model(case), graph_of(case)
     questions = {
-        "image_bytes": photographs(len(SENTENCES)),
+        "image_bytes": PHOTOGRAPHS,
         "sentences": SENTENCES,
         "phrases": SENTENCES,
         "num_beams": [0, 2, 0, 4],
@@ -143,14 +172,35 @@ def test_the_graph_answers_as_the_model_does(open_model, case):
                 )
 
 
+@pytest.mark.parametrize("case", ["similarity", "dvsa"])
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1)])
+def test_inputs_of_unequal_rows_are_refused_with_their_counts(graph_of, case, counts):
+    values = {name: tf.constant([0] * 3) for name in INTEGER_INPUTS}
+    refused = 0
+    for name, function in graph_of(case).functions.items():
+        inputs = SIGNATURE_INPUTS[name]
+        if len(inputs) < 2:
+            continue
+        rows = {key: counts[place > 0] for place, key in enumerate(inputs)}
+        asked = {key: values.get(key, tf.constant(PHOTOGRAPHS))[: rows[key]] for key in inputs}
+        counted = ", ".join(f"{key}: {count}" for key, count in rows.items())
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match=f"Expected as many rows in each input. Received: {counted}",
+        ):
+            function(**asked)
+        refused += 1
+    assert refused
+
+
 @pytest.mark.parametrize("case", MAIN)
 def test_the_main_signature_is_the_first(open_model, case):
     assert next(iter(open_model(case).signatures)) == MAIN[case]
 
 
-def test_a_detector_that_is_no_graph_is_refused(open_model):
-    local = open_model("alignment of pixels")
-    local.reader.detector = SourceProposals()
+def test_a_detector_that_is_no_graph_is_refused(open_model, monkeypatch):
+    local = open_model("alignment of pixels by lengths")
+    monkeypatch.setattr(local.reader, "detector", SourceProposals())
     with pytest.raises(VsaTfError, match="a SavedModel, grid, shapes or none.*Received: proposals"):
         GraphModel(local)
 

@@ -163,6 +163,12 @@ def test_a_jpeg_that_is_too_large_at_an_eighth_is_refused(decode):
         decode(data)
 
 
+def test_more_pixels_a_side_than_a_jpeg_has_are_refused():
+    image = tf.zeros((8, 65_501, 3), tf.uint8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 65500 pixels a side"):
+        graph_stored_image(tf.constant(b""), image, tf.constant(False))
+
+
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
 def test_tiny_images_are_refused(decode, image_format):
     with pytest.raises(tf.errors.InvalidArgumentError, match="at least 8 pixels"):

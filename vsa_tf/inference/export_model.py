@@ -16,6 +16,7 @@ from vsa_tf.file_reading import is_count
 from vsa_tf.files import read_sealed
 from vsa_tf.inference.answers import answer
 from vsa_tf.inference.exported_model import ExportedModel
+from vsa_tf.inference.graph_image_structure import require
 from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel
@@ -123,38 +124,58 @@ class GraphModel(tf.Module):
         self._sentences = read(trained.text, trained.settings.data.max_words)
         # A list of plain variables: the SavedModel shall not know of Keras.
         self._variables = [variable.value for variable in trained.model.variables]
-        # A function of its own, traced once and kept once: by far the largest part.
-        photographs = tf.function(self._photographs, input_signature=[_STRINGS], autograph=False)
-        self._readers = {
-            "image_bytes": photographs.get_concrete_function(),
+        reads = {
+            "image_bytes": self._photographs,
             "prefixes": getattr(self._sentences, "prefixes", None),
-            **dict.fromkeys(INTEGER_INPUTS, tf.identity),
         }
-        self.functions = {
-            name: self._traced(functools.partial(answer, local.answers, name), inputs)
-            for name, inputs in local.signatures.items()
-        }
+        # Functions of their own, by far the largest parts: traced once and kept once.
+        traced = functools.cache(_traced_reader)
+        self.functions = {}
+        for name, inputs in local.signatures.items():
+            readers = {
+                key: tf.identity
+                if key in INTEGER_INPUTS
+                else traced(reads.get(key, self._sentences))
+                for key in inputs
+            }
+            ask = functools.partial(answer, local.answers, name)
+            self.functions[name] = _traced_answer(ask, readers)
 
     def save(self, path):
         """Writes the SavedModel; its default signature is the main one."""
         main = next(iter(self.functions.values()))
         tf.saved_model.save(self, str(path), {"serving_default": main, **self.functions})
 
-    def _traced(self, ask, inputs):
-        def function(*values):
-            return ask(
-                *(
-                    self._readers.get(name, self._sentences)(value)
-                    for name, value in zip(inputs, values)
-                )
-            )
 
-        specification = [
-            tf.TensorSpec([None], tf.int32 if name in INTEGER_INPUTS else tf.string, name=name)
-            for name in inputs
-        ]
-        traced = tf.function(function, input_signature=specification, autograph=False)
-        return traced.get_concrete_function()
+def _traced_reader(read):
+    return tf.function(read, input_signature=[_STRINGS], autograph=False).get_concrete_function()
+
+
+def _traced_answer(ask, readers):
+    """Returns the concrete function of a signature, given what reads each input of that name."""
+
+    def function(*values):
+        values = _of_as_many_rows(readers, values)
+        return ask(*(read(value) for read, value in zip(readers.values(), values)))
+
+    specification = [
+        tf.TensorSpec([None], tf.int32 if name in INTEGER_INPUTS else tf.string, name=name)
+        for name in readers
+    ]
+    traced = tf.function(function, input_signature=specification, autograph=False)
+    return traced.get_concrete_function()
+
+
+def _of_as_many_rows(names, values):
+    """Returns inputs that are refused, when run, where they differ in their rows.
+
+    Operations would repeat a single row, or answer some of them.
+    """
+    counts = [tf.size(value) for value in values]
+    counted = ", ".join(f"{name}: {{}}" for name in names)
+    message = f"Expected as many rows in each input. Received: {counted}"
+    with require(tf.reduce_all(tf.equal(counts, counts[0])), tf.strings.format(message, counts)):
+        return [tf.identity(value) for value in values]
 
 
 def check_differences(differences):

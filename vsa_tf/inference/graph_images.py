@@ -29,7 +29,7 @@ _OTHERS = (
 )
 _BEGINNINGS = [*GRAPH_FORMATS.values(), *(beginning for _, beginning in _OTHERS)]
 _REDUCTIONS = (1, 2, 4, 8)
-# Of a JPEG that libjpeg writes.
+# Of what libjpeg writes.
 _MAX_SIDE = 65_500
 # Says that the inks of four channels are inverted, as all that write such files have them.
 _ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
