@@ -28,7 +28,7 @@ from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.decoder import Hypotheses
 from vsa_tf.inference.caption_answers import CaptionAnswers
 from vsa_tf.inference.exported_model import as_arrays
-from vsa_tf.inference.sentence_reader import SentenceReader
+from vsa_tf.inference.local_model import SentenceReader
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 from vsa_tf.text.vocabulary import Vocabulary
 

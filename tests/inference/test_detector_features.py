@@ -20,8 +20,7 @@ from vsa_tf.boxes import WHOLE_FRAME, select_regions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.export_model import export_model
-from vsa_tf.inference.graph_encoder import GraphEncoder
-from vsa_tf.inference.graph_photographs import GraphPhotographs, graph_regions
+from vsa_tf.inference.graph_photographs import GraphEncoder, GraphPhotographs, graph_regions
 from vsa_tf.inference.model import open_model
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.inference.small_models import save_encoder
 from tfrecords_tools.encoders import REGION_FEATURES, crop_regions, make_encoder
-from vsa_tf.inference.graph_encoder import GraphEncoder, graph_crops
+from vsa_tf.inference.graph_photographs import GraphEncoder, graph_crops
 
 FRAME = (0.0, 0.0, 1.0, 1.0)
 SIZES = (1, 7, 32)

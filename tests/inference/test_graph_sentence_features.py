@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
-from vsa_tf.inference.graph_sentence_features import GraphFisherVector, GraphMeanVector, GraphTfIdf
+from vsa_tf.inference.graph_sentences import GraphFisherVector, GraphMeanVector, GraphTfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
 from vsa_tf.sentence_features.mean_vector import MeanVector
 from vsa_tf.sentence_features.tf_idf import TfIdf

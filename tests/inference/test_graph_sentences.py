@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
-from vsa_tf.inference.sentence_reader import RelationReader, SentenceReader
+from vsa_tf.inference.local_model import RelationReader, SentenceReader
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 
 PIECES = [["a", "dog", "##s", "run", "d", "##o"]]

@@ -12,8 +12,7 @@ from vsa_tf.data import schema
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.export_model import GraphModel, export_model
 from vsa_tf.inference.exported_model import ExportedModel, as_arrays
-from vsa_tf.inference.local_model import LocalModel
-from vsa_tf.inference.sentence_reader import RelationReader
+from vsa_tf.inference.local_model import LocalModel, RelationReader
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.search_index.model_probe import probe
 
