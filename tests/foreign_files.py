@@ -22,6 +22,7 @@ from tfrecords_tools.sources.karpathy_json import KarpathyJson
 from tfrecords_tools.sources.neuraltalk import Neuraltalk
 from tfrecords_tools.sources.pascal1k import Pascal1k
 from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.tf_records import TfRecords
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.files import json_text, read_arrays, write_arrays
 from vsa_tf.index import read_sentences
@@ -128,10 +129,14 @@ def _write_zip(folder):
 
 
 def _read_zip(folder):
-    source = CsvCaptions(folder / "all.zip", folder / "all.zip")
-    for example in source.examples("train"):
-        with contextlib.suppress(OSError):  # the writer lists it
-            example.read_image()
+    return _read_with_images(CsvCaptions(folder / "all.zip", folder / "all.zip"))
+
+
+def _read_with_images(source):
+    for split in source.splits():
+        for example in source.examples(split):
+            with contextlib.suppress(OSError):  # the writer lists it
+                example.read_image()
     return read_all(source)
 
 
@@ -262,6 +267,11 @@ READERS = (
         ("captions.csv",),
     ),
     Reader("zip", _write_zip, _read_zip),
+    Reader(
+        "tf_records",
+        _sample("tf_records"),
+        lambda folder: _read_with_images(TfRecords(str(folder))),
+    ),
     Reader("conllu", _sample("conllu"), _read_parses),
     Reader("proposals", _json(boxes__json=_BOXES), _read_proposals),
     Reader(

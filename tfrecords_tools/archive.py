@@ -1,6 +1,7 @@
 """Files of data sets: of a directory or of a zip, read through the same calls."""
 
 import functools
+import glob
 import hashlib
 import os
 import posixpath
@@ -152,6 +153,22 @@ class Archive:
 def normal_path(path):
     """Returns a path with slashes and without needless parts: `./a\\b.jpg` as `a/b.jpg`."""
     return posixpath.normpath(path.replace("\\", "/"))
+
+
+def matching_files(path, pattern):
+    """Returns the files that a path of files stands for, sorted.
+
+    Args:
+        path: a file; a directory, which stands for the files in it and below whose names match;
+            or a glob.
+        pattern: regular expression for the beginning of those names.
+    """
+    if os.path.isdir(path):
+        names = _directory_names(path)
+        names = [name for name in names if re.match(pattern, posixpath.basename(name))]
+        return [os.path.join(path, *name.split("/")) for name in names]
+    found = [path] if os.path.exists(path) else glob.glob(path, recursive=True)
+    return sorted(file for file in found if os.path.isfile(file))
 
 
 @functools.lru_cache(maxsize=16)

@@ -35,7 +35,13 @@ def define_flags(flag_values=flags.FLAGS):
     """Defines the program's flags."""
     define = {"flag_values": flag_values}
     default = WriteSettings()
-    flags.DEFINE_string("dataset", None, f"Data set to write: {', '.join(DATASETS)}.", **define)
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        f"Data set to write: {', '.join(DATASETS)}. PATTERN: directories, files or globs with "
+        "commas between them, whose names tell the split, or SPLIT=GLOB.",
+        **define,
+    )
     flags.DEFINE_string(
         "images",
         None,

@@ -46,6 +46,7 @@ _REQUIRED = {
         "captions": "a table of rows path,caption[,split]: CSV, JSON or JSON lines",
     },
     "shape_scenes": {},
+    "tf_records:PATTERN": {},
     "tfds:NAME[/CONFIG][:VERSION]": {},
 }
 _OPTIONAL = {
@@ -75,9 +76,9 @@ _CLASSES = {
     "csv": ("csv_captions", "CsvCaptions", ("images", "captions", "holdout")),
 }
 
-# Forms of --dataset; the last stands for every data set of tensorflow-datasets.
+# Forms of --dataset; what follows a colon is anything.
 DATASETS = tuple(_REQUIRED)
-_TFDS = "tfds:"
+_TF_RECORDS, _TFDS = "tf_records:", "tfds:"
 # Those that bring features in place of photographs.
 FEATURE_DATASETS = ("neuraltalk", "precomp")
 # Those whose captions may lie in several files, given one by one.
@@ -126,6 +127,9 @@ def make_source(
     check_source(dataset, **arguments)
     if dataset not in _SEVERAL_CAPTIONS and isinstance(captions, (list, tuple)):
         (arguments["captions"],) = captions
+    if dataset.startswith(_TF_RECORDS):
+        module = importlib.import_module("tfrecords_tools.sources.tf_records")
+        return module.TfRecords(dataset.removeprefix(_TF_RECORDS))
     if dataset.startswith(_TFDS):
         module = importlib.import_module("tfrecords_tools.sources.tfds_builder")
         return module.TfdsBuilder(dataset.removeprefix(_TFDS), images)
@@ -143,7 +147,9 @@ def check_source(dataset, **arguments):
     Raises:
         ValueError: naming the flag, what to get, and where to put it.
     """
-    kind = DATASETS[-1] if dataset.removeprefix(_TFDS) not in ("", dataset) else dataset
+    name, _, rest = dataset.partition(":")
+    forms = {form.partition(":")[0]: form for form in DATASETS if ":" in form}
+    kind = forms.get(name, dataset) if rest.strip() else dataset
     if kind not in DATASETS:
         raise ValueError(f"Expected --dataset of {', '.join(DATASETS)}. Received: {dataset!r}")
     needed = {flag: what for flag, what in _REQUIRED[kind].items() if not arguments.get(flag)}
@@ -171,6 +177,9 @@ def check_paths(**arguments):
     Raises:
         ValueError: naming the flag and the path.
     """
+    if arguments["dataset"].startswith(_TF_RECORDS):
+        module = importlib.import_module("tfrecords_tools.sources.tf_records")
+        module.split_files(arguments["dataset"].removeprefix(_TF_RECORDS))
     for flag in ("images", "captions", "entities"):
         given = arguments[flag] or []
         for path in [given] if isinstance(given, str) else given:

@@ -76,6 +76,7 @@ def sample_arguments(paths, table):
         "neuraltalk": {"captions": folders["neuraltalk"]},
         "precomp": {"captions": folders["precomp"]},
         "csv": {"images": paths["images"], "captions": table},
+        "tf_records:PATTERN": {"dataset": f"tf_records:{SAMPLES / 'tf_records'}"},
         "shape_scenes": {"num_examples": (2, 1, 0), "seed": 3},
     }
 
@@ -87,8 +88,8 @@ def test_every_data_set_is_made_under_its_name(tmp_path):
     # Those of tensorflow-datasets are in test_tfds_builder.py.
     assert sorted([*arguments, "tfds:NAME[/CONFIG][:VERSION]"]) == sorted(DATASETS)
     for name, own in arguments.items():
-        source = make_source(name, **own)
-        assert source.name == name
+        source = make_source(**{"dataset": name} | own)
+        assert source.name == name.partition(":")[0]
         # Two images of train, by the samples' lists; the table has one, Flickr8K three, Pascal1K
         # eight.
         expected = {"csv": 1, "flickr8k": 3, "pascal1k": 8}.get(name, 2)
