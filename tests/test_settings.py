@@ -6,6 +6,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO
 from vsa_tf.settings import Settings, check
+from vsa_tf.training.run_directory import settings_difference
 
 
 def _settings(tmp_path, model="alignment", **values):
@@ -71,10 +72,17 @@ def test_a_missing_config_is_refused(tmp_path):
         Settings.load(tmp_path / "nowhere")
 
 
-def test_a_config_of_an_earlier_version_folds_letters(tmp_path):
+def test_a_config_of_an_earlier_version_folds_letters_and_changes_no_photographs(tmp_path):
     values = json.loads(_settings(tmp_path).to_json({}))
     del values["data"]["fold_letters"], values["training"]["start_from"], values["content_sha256"]
-    assert Settings.from_json(json.dumps(values)).data.fold_letters
+    del values["data"]["augmentation"]
+    earlier = Settings.from_json(json.dumps(values))
+    assert earlier.data.fold_letters and earlier.data.augmentation == "none"
+    # Such a run goes on as before, and not with another augmentation.
+    folding = dict(fold_letters=True)
+    assert not settings_difference(_settings(tmp_path, **folding), earlier)
+    mirroring = _settings(tmp_path, augmentation="mirror", **folding)
+    assert "augmentation is 'mirror' here and 'none' there" in settings_difference(mirroring, earlier)
 
 
 @pytest.mark.parametrize("task", ["image_sentence", "region_phrase"])

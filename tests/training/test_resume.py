@@ -28,6 +28,7 @@ from vsa_tf.training.train_model import train_model
 # 30 scenes have 150 sentences, 5 steps an epoch: a checkpoint falls into the middle of one.
 FLAGS = (
     "--image_size=32",
+    "--augmentation=mirror",
     "--crop_size=16",
     "--num_regions=4",
     "--joint_size=8",

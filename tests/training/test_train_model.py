@@ -32,6 +32,15 @@ def test_a_split_that_there_is_not_is_refused_by_its_setting(tmp_path, splits, r
     assert not (tmp_path / "model").exists()
 
 
+def test_features_are_not_augmented(tmp_path):
+    write_records(tmp_path, images_stored=True)
+    lines, message = [], "augmentation=mirror changes photographs.*image_encoder=pixels"
+    with pytest.raises(VsaTfError, match=message):
+        train_model(_settings(tmp_path, dev_split="train", augmentation="mirror"), lines.append)
+    assert not lines  # nothing was read
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
     write_records(tmp_path, 1, num_shards=1)
     message = "model=alignment learns by .*two or more in split train. Received: 1"
