@@ -1,7 +1,6 @@
 """All that a training run depends on: dataclasses, and their form as JSON and as a flagfile.
 
 A field made by `setting` is also a flag (`vsa_tf.settings_flags`) and a keyword of `Settings.of`.
-No TensorFlow here.
 """
 
 import dataclasses
