@@ -82,7 +82,9 @@ def test_a_config_of_an_earlier_version_folds_letters_and_changes_no_photographs
     folding = dict(fold_letters=True)
     assert not settings_difference(_settings(tmp_path, **folding), earlier)
     mirroring = _settings(tmp_path, augmentation="mirror", **folding)
-    assert "augmentation is 'mirror' here and 'none' there" in settings_difference(mirroring, earlier)
+    assert "augmentation is 'mirror' here and 'none' there" in settings_difference(
+        mirroring, earlier
+    )
 
 
 @pytest.mark.parametrize("task", ["image_sentence", "region_phrase"])

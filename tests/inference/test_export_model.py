@@ -345,6 +345,18 @@ def test_an_output_that_only_one_gives_differs_infinitely():
     assert _differences(More())["score"]["more"] == np.inf
 
 
+@pytest.mark.parametrize("change, is_seen", [(5e-4, False), (2e-3, True)])
+def test_rows_at_once_may_round_otherwise_than_alone(change, is_seen):
+    class Rounding(Lengths):
+        def call(self, name, **inputs):
+            answer = super().call(name, **inputs)
+            if name == "score" and len(inputs["image_bytes"]) > 1:
+                answer["score"] = answer["score"] * np.float32(1 + change)
+            return answer
+
+    assert (_differences(Rounding())["score"]["score"] > 0) == is_seen
+
+
 def test_minus_infinity_equals_itself():
     class Impossible(Lengths):
         def call(self, name, image_bytes, sentences=None):
