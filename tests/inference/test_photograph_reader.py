@@ -28,7 +28,7 @@ def _photograph(index):
 
 @pytest.fixture
 def reader(monkeypatch):
-    monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_: FakeEncoder())
+    monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setattr(photograph_reader, "make_detector", lambda *_: FakeDetector())
     return PhotographReader(_INPUTS, 0, "fake", "fake", num_regions=4)
 
@@ -36,7 +36,7 @@ def reader(monkeypatch):
 @pytest.mark.parametrize("spec", ["proposals", "proposals:boxes.json"])
 def test_proposals_of_a_data_set_are_of_no_other_photograph(spec):
     with pytest.raises(VsaTfError, match=f"any photograph.*Received: {spec}, which"):
-        PhotographReader(_INPUTS, 0, "fake", spec)
+        PhotographReader(_INPUTS, 0, "fake", spec, num_regions=4)
 
 
 def test_every_photograph_is_a_row(reader):
@@ -75,7 +75,7 @@ def test_pixels_are_read_as_training_read_them():
 
 
 def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
-    monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_: FakeEncoder())
+    monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_, **__: FakeEncoder())
     inputs = {**_INPUTS, "encoder": {"spec": "other", "feature_size": 7}}
     with pytest.raises(VsaTfError, match="expected other.*differs in feature_size"):
         PhotographReader(inputs, 0, "fake")
