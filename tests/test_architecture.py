@@ -15,6 +15,8 @@ _ONLY_IN = {
     "cv2": {"tfrecords_tools.detection.opencv_proposals"},
     "faiss": {"vsa_tf.search_index.approximate_index"},
     "gensim": {"vsa_tf.sentence_features.word_vector_table"},
+    "kagglehub": {"vsa_tf.model_handles"},
+    "keras_hub": {"vsa_tf.model_handles"},
     "grpc": {"vsa_tf.server.grpc_server"},
     # Its exporter, its RoIAlign and its augmentation.
     "official": {
@@ -27,7 +29,7 @@ _ONLY_IN = {
     "spacy": {"tfrecords_tools.parse"},
     "tensorboard": {"vsa_tf.reporting.projector", "vsa_tf.training.callbacks"},
     "tensorflow_datasets": {"tfrecords_tools.sources.tfds_features"},
-    "tensorflow_hub": {"tfrecords_tools.saved_model"},
+    "tensorflow_hub": {"vsa_tf.model_handles"},
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.server.model_versions"},
     "waitress": {"vsa_tf.server.model_server"},
@@ -150,7 +152,8 @@ def test_programs_start_without_tensorflow(program):
     code = (
         f"import sys, {program} as program\n"
         "program.__dict__.get('define_flags', lambda: None)()\n"
-        "slow = {'tensorflow', 'keras', 'torch', 'jax', 'tensorflow_hub', 'tensorflow_text'}\n"
+        "slow = {'tensorflow', 'keras', 'torch', 'jax', 'tensorflow_hub', 'tensorflow_text',\n"
+        "        'keras_hub', 'kagglehub', 'official'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     result = subprocess.run(

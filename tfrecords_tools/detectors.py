@@ -3,7 +3,8 @@
 A detector has `describe()`, a dict of what it is for `dataset_info.json`, and
 `detect(images, examples)`, a list of `(boxes float32 [K, 4], scores float32 [K])`, one an image;
 boxes are normalised `ymin, xmin, ymax, xmax`, whatever their order. One that can be part of a
-SavedModel also has `find(image)`, the same of a tensor uint8 `[h, w, 3]`, in core operations.
+SavedModel also has `find(image)`, the same of a tensor uint8 `[h, w, 3]`, in core operations; and,
+if it is a network, `tracked`, what the SavedModel must hold of it.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch
 from tfrecords_tools.detection.shape_detector import ShapeDetector
+from vsa_tf.model_handles import check_spec, split_spec
 
 
 class GridDetector:
@@ -91,10 +93,10 @@ def make_detector(spec):
     """Returns the detector that `--detector` names.
 
     Args:
-        spec: a SavedModel directory or TF-Hub handle with the object-detection signature,
-            `proposals:FILE.json`, `proposals` (those that come with the data set),
-            `selective_search`, `edge_boxes:MODEL.yml.gz`, `grid`, `shapes` (of generated scenes)
-            or `none`.
+        spec: a SavedModel with the object-detection signature or `keras_hub:PRESET`, see
+            `vsa_tf.model_handles`; `proposals:FILE.json`, `proposals` (those that come with the
+            data set), `selective_search`, `edge_boxes:MODEL.yml.gz`, `grid`, `shapes` (of generated
+            scenes) or `none`.
 
     Raises:
         ValueError: for a spec that cannot be used.
@@ -104,6 +106,18 @@ def make_detector(spec):
     name, _, file = spec.partition(":")
     if name in FILE_DETECTORS:
         return FILE_DETECTORS[name](file)
+    check_spec(spec)
+    kind, name = split_spec(spec)
+    # Each imports what it needs where it is made.
+    if kind == "keras_hub":
+        from tfrecords_tools.detection.keras_hub_detector import KerasHubDetector
+
+        return KerasHubDetector(name)
+    if kind == "keras":
+        raise ValueError(
+            f"Expected a detector. Received: {spec}: keras.applications has none; keras_hub:PRESET "
+            "may be one"
+        )
     from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
 
-    return SavedModelDetector(spec)
+    return SavedModelDetector(name)

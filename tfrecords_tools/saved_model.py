@@ -1,14 +1,12 @@
-"""Networks given as a SavedModel directory or a TF-Hub handle."""
+"""Networks given as a SavedModel, by a directory or a handle."""
 
 import hashlib
-import pathlib
-import urllib.parse
-import urllib.request
 
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 from vsa_tf.file_reading import reason_of
+from vsa_tf.model_handles import fetch_saved_model, recorded_spec
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -21,7 +19,7 @@ class SavedModel:
     """A loaded SavedModel with one signature.
 
     Attributes:
-        name: of its directory, or the end of its handle.
+        name: what records say of its handle.
         module: the loaded object; it must stay alive as long as its signature is used.
         signature: the concrete function of `serving_default` (or `default`).
         input_name: name of the signature's only input.
@@ -29,21 +27,16 @@ class SavedModel:
     """
 
     def __init__(self, handle):
-        """Loads `handle`, a directory, its file:// URL, or a TF-Hub handle.
+        """Loads `handle`, see `vsa_tf.model_handles`.
 
         Raises:
             SavedModelError: it is none of a SavedModel with one signature of one input.
         """
-        if handle.startswith("file://"):
-            handle = urllib.request.url2pathname(urllib.parse.urlsplit(handle).path)
-        path = pathlib.Path(handle)
-        self.name = path.name
-        if not path.is_dir():
-            path = self._resolve(handle)
-        if not (path / "saved_model.pb").is_file():
-            raise SavedModelError(
-                f"Expected a SavedModel: a directory with saved_model.pb. Received: {handle!r}"
-            )
+        self.name = recorded_spec(handle)
+        try:
+            path = fetch_saved_model(handle)
+        except ValueError as error:
+            raise SavedModelError(str(error)) from error
         try:
             self.module = tf.saved_model.load(str(path))
         except Exception as error:  # of many types, where a file is damaged or missing
@@ -66,20 +59,6 @@ class SavedModel:
             )
         self.input_name, self.input_spec = next(iter(inputs.items()))
         self.checksum = _checksum(path)
-
-    @staticmethod
-    def _resolve(handle):
-        if "://" not in handle:
-            raise SavedModelError(
-                f"Expected a SavedModel directory, a TF-Hub handle (https://...) or one of the "
-                f"named choices (see --help). Received: {handle!r}, which does not exist"
-            )
-        import tensorflow_hub  # only here: it takes a second to import
-
-        try:
-            return pathlib.Path(tensorflow_hub.resolve(handle))
-        except Exception as error:  # of many types: network, archive, disk
-            raise SavedModelError(f"TF-Hub could not fetch {handle!r}: {error}") from error
 
     def __call__(self, inputs):
         return self.signature(**{self.input_name: inputs})

@@ -16,7 +16,8 @@ from absl import flags
 from tfrecords_tools.dependency_parses import DependencyParses, ParsedSource
 from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.detectors import FILE_DETECTORS, NAMED_DETECTORS
-from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
+from tfrecords_tools.encoders import REGION_FEATURES, WITHOUT_NETWORK
+from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
 from tfrecords_tools.sources.hold_out import parse_shares
 from tfrecords_tools.sources.registry import (
     DATASETS,
@@ -28,6 +29,7 @@ from tfrecords_tools.sources.registry import (
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError, check_given
+from vsa_tf.model_handles import check_spec, fetch
 from vsa_tf.program import run
 
 
@@ -84,15 +86,17 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_string(
         "detector",
         default.detector,
-        "SavedModel directory or TF-Hub handle, proposals:FILE.json, proposals, selective_search, "
+        "SavedModel (a directory, https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION), "
+        "keras_hub:PRESET, proposals:FILE.json, proposals, selective_search, "
         "edge_boxes:MODEL.yml.gz, grid, shapes (of generated scenes) or none.",
         **define,
     )
     flags.DEFINE_string(
         "image_encoder",
         default.image_encoder,
-        "SavedModel directory or TF-Hub handle, keras:NAME, detector (features of the detector's "
-        "own pass, see tfrecords_tools.export_detector), or pixels (no features).",
+        "SavedModel (a directory, https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION), "
+        "keras:NAME, keras_hub:PRESET, detector (features of the detector's own pass, see "
+        "tfrecords_tools.export_detector), or pixels (no features).",
         **define,
     )
     flags.DEFINE_enum(
@@ -122,6 +126,13 @@ def define_flags(flag_values=flags.FLAGS):
         "crop_size",
         default.crop_size,
         "Pixels that crops are resized to; 0: the encoder's own.",
+        **define,
+    )
+    flags.DEFINE_integer(
+        "num_crops",
+        default.num_crops,
+        "Views of the whole frame whose features are averaged: 1, or 10: corners, centre and their "
+        "mirror images, squares of 7/8 of the shorter side.",
         **define,
     )
     flags.DEFINE_float(
@@ -182,6 +193,9 @@ def main(flag_values=flags.FLAGS):
     try:
         settings, source_arguments = _check(flag_values)
         make_pool = _beam_pool(flag_values) if flag_values.runner == "beam" else None
+        # Once, not by every worker, and before photographs are read.
+        for spec in (settings.detector, settings.image_encoder):
+            fetch(spec)
         source = make_source(**source_arguments)
         for note in source.notes:
             print(note)
@@ -263,8 +277,8 @@ def _check(flag_values):
             f"--detector={settings.detector}"
         )
     _check_detector(settings.detector)
-    if encoder not in ("pixels", "detector") and not encoder.startswith("keras:"):
-        _check_model("image_encoder", encoder, "pixels, detector, keras:NAME")
+    if encoder not in WITHOUT_NETWORK:
+        _check_model("image_encoder", encoder, "pixels, detector, keras:NAME, keras_hub:PRESET")
     return settings, {**arguments, "seed": settings.seed}
 
 
@@ -305,18 +319,18 @@ def _check_detector(spec):
         _check_model(
             "detector",
             spec,
-            f"{', '.join(NAMED_DETECTORS)}, proposals:FILE.json, edge_boxes:MODEL.yml.gz",
+            f"{', '.join(NAMED_DETECTORS)}, proposals:FILE.json, edge_boxes:MODEL.yml.gz, "
+            "keras_hub:PRESET",
         )
     elif not os.path.isfile(path):
         raise VsaTfError(f"--detector={spec}: there is no file {path!r}")
 
 
 def _check_model(flag, spec, choices):
-    if "://" not in spec and not os.path.isfile(os.path.join(spec, "saved_model.pb")):
-        raise VsaTfError(
-            f"Expected --{flag} of {choices}, a TF-Hub handle https://... or a SavedModel "
-            f"directory. Received: {spec!r}, which has no saved_model.pb"
-        )
+    try:
+        check_spec(spec)
+    except ValueError as error:
+        raise VsaTfError(f"--{flag} is none of {choices}. {error}") from error
 
 
 def _message(error):

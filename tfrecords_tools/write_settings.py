@@ -2,8 +2,10 @@
 
 import dataclasses
 
-from tfrecords_tools.encoders import ENCODER_INPUTS, REGION_FEATURES
+from tfrecords_tools.encoders import NUM_CROPS, REGION_FEATURES, WITHOUT_NETWORK
+from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
+from vsa_tf.model_handles import split_spec
 
 # The detector and the encoder of data sets that bring features in place of photographs.
 GIVEN = "given"
@@ -22,6 +24,8 @@ class WriteSettings:
         num_regions: most regions of an image, the whole frame included.
         region_features: `crop`, `pool` or `both`.
         crop_size: pixels that crops (or the frame, for `pool`) are resized to; 0: the encoder's.
+        num_crops: views of the whole frame whose features are averaged: 1, or 10: the corners, the
+            centre and their mirror images.
         nms_threshold: IoU above which the worse of two boxes is dropped.
         object_features: whether records hold features of annotated boxes, one a chain.
         store_images: whether records hold the encoded images.
@@ -40,6 +44,7 @@ class WriteSettings:
     num_regions: int = 20
     region_features: str = "crop"
     crop_size: int = 0
+    num_crops: int = 1
     nms_threshold: float = 0.5
     object_features: bool = False
     store_images: bool = True
@@ -78,13 +83,21 @@ class WriteSettings:
                 f"Expected --encoder_input of {', '.join(ENCODER_INPUTS)}. "
                 f"Received: {self.encoder_input!r}"
             )
-        brings_its_own = self.image_encoder.startswith("keras:")
-        no_model = ("pixels", "detector", GIVEN)
-        if self.encoder_input and (brings_its_own or self.image_encoder in no_model):
+        without_network = self.image_encoder in (*WITHOUT_NETWORK, GIVEN)
+        is_saved_model = split_spec(self.image_encoder)[0] == "saved_model" and not without_network
+        if self.encoder_input and not is_saved_model:
             raise ValueError(
                 "Expected --encoder_input with an --image_encoder that is a SavedModel: keras:NAME "
-                "and a detector bring what their network expects. Received: "
+                "brings what its network expects, as keras_hub:PRESET and detector do. Received: "
                 f"--encoder_input={self.encoder_input} with --image_encoder={self.image_encoder}"
+            )
+        if self.num_crops not in NUM_CROPS:
+            raise ValueError(f"Expected --num_crops of 1 or 10. Received: {self.num_crops}")
+        if self.num_crops > 1 and (without_network or self.region_features == "pool"):
+            raise ValueError(
+                "Expected --num_crops=10 with an --image_encoder of a network and "
+                "--region_features=crop or both. Received: --image_encoder="
+                f"{self.image_encoder}, --region_features={self.region_features}"
             )
         if self.image_encoder == "detector" and (self.region_features != "crop" or self.crop_size):
             raise ValueError(
@@ -116,9 +129,11 @@ class WriteSettings:
     def recorded(self):
         """Returns what `dataset_info.json` keeps: no paths, nothing told elsewhere in it."""
         settings = dataclasses.asdict(self)
+        # As in the directories of before there were these settings, which so stay valid.
         if not self.object_features:
-            # As in the directories of before there was this setting, which so stay valid.
             del settings["object_features"]
+        if self.num_crops == 1:
+            del settings["num_crops"]
         for name in ("detector", "image_encoder", "encoder_input", "num_shards"):
             del settings[name]
         return settings

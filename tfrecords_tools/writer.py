@@ -135,6 +135,7 @@ def _make_models(settings):
         settings.crop_size,
         settings.encoder_input,
         detector=detector,
+        num_crops=settings.num_crops,
     )
     return detector, encoder
 

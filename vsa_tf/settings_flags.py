@@ -52,7 +52,7 @@ def _define(field, default, help, flag_values, choices=()):
     # `Settings.of` refuses what is between the two.
     lowest = AUTO if metadata["auto"] else metadata["minimum"]
     bounds = {"lower_bound": lowest, "upper_bound": metadata["maximum"]}
-    if metadata["choices"]:
+    if metadata["choices"] and not any(":" in choice for choice in metadata["choices"]):
         # Of all the models that have the flag; `Settings.of` knows the chosen one's.
         allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
         flags.DEFINE_enum(field.name, default, list(allowed), help, flag_values)

@@ -4,8 +4,10 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests import keras_hub_presets
 from tests.inference.small_models import save_encoder
-from tfrecords_tools.encoders import REGION_FEATURES, crop_regions, make_encoder
+from tfrecords_tools.encoders import REGION_FEATURES, make_encoder
+from tfrecords_tools.encoding.region_encoders import crop_regions
 from vsa_tf.inference.graph_photographs import GraphEncoder, graph_crops
 
 FRAME = (0.0, 0.0, 1.0, 1.0)
@@ -68,6 +70,19 @@ def test_a_saved_model_holds_the_variables_of_pooled_features(directory, tmp_pat
 @pytest.mark.parametrize("region_features", REGION_FEATURES)
 def test_networks_of_keras_have_the_features_of_the_records(region_features):
     _compare(make_encoder("keras:MobileNet", region_features, 64, weights="random"), 2)
+
+
+@pytest.mark.parametrize("name", ["resnet", "clip"])
+def test_networks_of_keras_hub_have_the_features_of_the_records(tmp_path, name):
+    pytest.importorskip("keras_hub", reason="Keras Hub, an extra, is not installed")
+    spec = f"keras_hub:{keras_hub_presets.save(name, tmp_path / name)}"
+    _compare(make_encoder(spec, "both", num_crops=10), 2)
+
+
+@pytest.mark.parametrize("region_features", ["crop", "both"])
+@pytest.mark.parametrize("num_boxes", [0, 3])
+def test_ten_crops_have_the_features_of_the_records(directory, region_features, num_boxes):
+    _compare(make_encoder(directory, region_features, 24, num_crops=10), num_boxes)
 
 
 @pytest.fixture(scope="module")

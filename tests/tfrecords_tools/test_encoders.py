@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools.encoders import REGION_FEATURES, average_weights, crop_regions, make_encoder
+from tfrecords_tools.encoders import REGION_FEATURES, make_encoder
+from tfrecords_tools.encoding.region_encoders import average_weights, crop_regions
 
 FRAME = np.float32([[0, 0, 1, 1]])
 HALVES = np.float32([[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1]])
@@ -180,8 +181,39 @@ def test_a_directory_is_also_known_by_its_url(encoder_dir, tmp_path):
     given, by_url = (make_encoder(handle, "crop", 16) for handle in (str(folder), folder.as_uri()))
     assert folder.as_uri().startswith("file:///") and "%20" in folder.as_uri()
     assert by_url.describe() == given.describe()
-    with pytest.raises(ValueError, match="Received: '/no/such', which does not exist"):
+    with pytest.raises(ValueError, match="Received: 'file:///no/such', which has no"):
         make_encoder("file:///no/such")
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (256, 320), (400, 256)])
+def test_ten_crops_are_those_of_the_paper_in_an_image_of_256_pixels(encoder_dir, height, width):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    encoder = make_encoder(encoder_dir, "crop", num_crops=10)
+    assert encoder.describe()["frame_size"] == 224 and encoder.describe()["num_crops"] == 10
+    seen = []
+
+    class Network:
+        feature_size, own_size = 3, 224
+
+        def vectors(self, images):
+            seen.extend(images)
+            return images.mean(axis=(1, 2))
+
+    encoder.network = Network()
+    (features,) = encoder.encode([image], [HALVES])
+    down, right = height - 224, width - 224
+    tops = (0, 0, down, down, down // 2)
+    lefts = (0, right, 0, right, right // 2)
+    views = [image[y : y + 224, x : x + 224] for y, x in zip(tops, lefts)]
+    views += [view[:, ::-1] for view in views]
+    np.testing.assert_array_equal(np.array(seen)[:10], views)
+    np.testing.assert_allclose(features[0], np.mean(views, axis=(0, 1, 2)), rtol=1e-5)
+    # Regions are seen once.
+    assert len(seen) == 12
+
+
+def test_records_of_one_view_are_as_those_of_before_there_was_a_choice(encoder_dir):
+    assert "num_crops" not in make_encoder(encoder_dir).describe()
 
 
 def test_pixels_need_no_encoder_and_unknown_ones_are_errors():

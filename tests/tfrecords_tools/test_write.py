@@ -78,6 +78,29 @@ run = functools.partial(run_program, write)
             ],
             "keras:NAME brings what its network expects",
         ),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=keras_hub:/absent"],
+            "--image_encoder.*Received: keras_hub:/absent, which is no directory",
+        ),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--detector=kaggle:a/b"],
+            "Expected kaggle:OWNER/MODEL/FRAMEWORK/VARIATION.* Received: kaggle:a/b",
+        ),
+        (["--dataset=shape_scenes", "--output_dir=x", "--num_crops=5"], "--num_crops of 1 or 10"),
+        (
+            ["--dataset=shape_scenes", "--output_dir=x", "--num_crops=10"],
+            "--num_crops=10 with an --image_encoder of a network",
+        ),
+        (
+            [
+                "--dataset=shape_scenes",
+                "--output_dir=x",
+                "--num_crops=10",
+                "--image_encoder=keras:VGG16",
+                "--region_features=pool",
+            ],
+            "--region_features=crop or both. Received: .*--region_features=pool",
+        ),
         (["--dataset=precomp", "--output_dir=x"], "--captions.*f30k_precomp"),
         (["--dataset=precomp", "--output_dir=x", "--captions=/", "--images=/"], "no --images"),
         (
@@ -231,7 +254,8 @@ def test_help_and_wrong_flags_answer_without_tensorflow():
         "sys.argv = ['write', *sys.argv[1:]]; "
         "runpy.run_module('tfrecords_tools.write', run_name='__main__', alter_sys=True)"
     )
-    for arguments, status in ((["--help"], 0), (["--no_such_flag=1"], 1), ([], 1)):
+    absent = ["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=kaggle:a/b"]
+    for arguments, status in ((["--help"], 0), (["--no_such_flag=1"], 1), ([], 1), (absent, 1)):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             capture_output=True,

@@ -40,7 +40,7 @@ class SavedModelDetector:
 
     def __init__(self, handle):
         self.model = SavedModel(handle)
-        self.name = self.model.name
+        self.name, self.tracked = self.model.name, self.model.module
         self._seen = None
         _check_signature(self.model, handle)
         if self.model.checksum not in _LOOKED_AT:

@@ -150,18 +150,24 @@ class CaptionText:
         """Tells the words of a caption that the model knows from those that it does not.
 
         A word is known if it, or any of its pieces, is in the vocabulary or, of a model that reads
-        a sentence feature, among the feature's words.
+        a sentence feature, among the feature's words; one that reads texts as they are knows all.
 
         Returns:
             `(unknown, num_known)`: list of str, in their order, and how many the others are.
         """
         words = WordTokenizer(self.fold_letters).tokenize(caption)
+        if self._reads_texts:
+            return [], len(words)
         unknown = [
             word
             for word in words
             if self._known_tokens.isdisjoint(self._tokenizer.split_word(word))
         ]
         return unknown, len(words) - len(unknown)
+
+    @property
+    def _reads_texts(self):
+        return self.sentence_feature is not None and self.sentence_feature.words is None
 
     @functools.cached_property
     def _known_tokens(self):
@@ -175,7 +181,9 @@ class CaptionText:
             return None
         features = np.empty((len(captions), self.sentence_feature.dimension), np.float16)
         for start in range(0, len(captions), _FEATURE_ROWS):
-            sentences = [self.tokenize(text) for text in captions[start : start + _FEATURE_ROWS]]
+            sentences = captions[start : start + _FEATURE_ROWS]
+            if not self._reads_texts:
+                sentences = [self.tokenize(text) for text in sentences]
             features[start : start + len(sentences)] = self.sentence_feature.transform(sentences)
         return features
 

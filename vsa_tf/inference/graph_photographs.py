@@ -3,13 +3,12 @@
 import tensorflow as tf
 
 from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
-from tfrecords_tools.detection.saved_model_detector import SavedModelDetector
-from tfrecords_tools.encoders import (
+from tfrecords_tools.encoding.region_encoders import (
     CROPS_PER_CALL,
     LEAST_LENGTH,
     CropEncoder,
-    KerasNetwork,
     SideBySideEncoder,
+    frame_windows,
 )
 from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
@@ -41,11 +40,10 @@ class GraphPhotographs(tf.Module):
         self._detector = reader.detector
         if not hasattr(self._detector, "find"):
             raise VsaTfError(
-                "--detector: expected a SavedModel, grid, shapes or none, which can be part of a "
-                f"SavedModel. Received: {self._detector.describe()['spec']}"
+                "--detector: expected a SavedModel, keras_hub:PRESET, grid, shapes or none, which "
+                f"can be part of a SavedModel. Received: {self._detector.describe()['spec']}"
             )
-        if isinstance(self._detector, SavedModelDetector):
-            self._tracked = self._detector.model.module
+        self._tracked = getattr(self._detector, "tracked", None)
         self._encoder = None if reader.encoder is None else GraphEncoder(reader.encoder)
 
     def __call__(self, image_bytes):
@@ -165,17 +163,12 @@ class _GraphCrops(tf.Module):
 
     def __init__(self, encoder):
         super().__init__()
-        self._encoder = encoder
-        network = encoder.network
-        if isinstance(network, KerasNetwork):
-            self._tracked, maps = _keras_maps(network)
-            self._vectors = lambda images: tf.reduce_mean(maps(images), axis=(1, 2))
-        else:
-            self._tracked = network.model.module
-            self._vectors = lambda images: network.model(network.normalized(images))[network.output]
+        self._encoder, self._vectors = encoder, encoder.network.graph_vectors
+        self._tracked = encoder.network.tracked
 
     def __call__(self, image, boxes):
-        frame = self._vectors(graph_crops(image, boxes[:1], self._encoder.network.own_size))
+        frame = self._vectors(self._views(image, boxes[:1]))
+        frame = tf.reduce_mean(frame, axis=0, keepdims=True)
         crops = graph_crops(image, boxes[1:], self._encoder.size)
         # As many at a time as in the records, whose features are then the same to the last bit.
         count = tf.shape(crops)[0]
@@ -200,6 +193,15 @@ class _GraphCrops(tf.Module):
         )
         return parts.concat()
 
+    def _views(self, image, frame):
+        size = self._encoder.network.own_size
+        if self._encoder.num_crops == 1:
+            return graph_crops(image, frame, size)
+        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+        windows = tf.stack(frame_windows(height, width, tf.minimum(height, width)))
+        views = graph_crops(image, windows, size)
+        return tf.concat([views, views[:, :, ::-1]], axis=0)
+
 
 class _GraphPool(tf.Module):
     """`PoolEncoder` in a graph."""
@@ -207,12 +209,7 @@ class _GraphPool(tf.Module):
     def __init__(self, encoder):
         super().__init__()
         self._size = encoder.size
-        network = encoder.network
-        if isinstance(network, KerasNetwork):
-            self._tracked, self._maps = _keras_maps(network)
-        else:
-            self._tracked = network.model.module
-            self._maps = lambda images: network.map_function(network.normalized(images))
+        self._tracked, self._maps = encoder.network.tracked, encoder.network.graph_maps
 
     def __call__(self, image, boxes):
         frame = graph_crops(image, tf.constant(WHOLE_FRAME), self._size)
@@ -224,21 +221,12 @@ class _GraphPool(tf.Module):
         return tf.einsum("rx,rxd->rd", columns, lines)
 
 
-def _keras_maps(network):
-    """Returns what a SavedModel tracks of a `KerasNetwork`, and its function to feature maps."""
-    # A list of plain variables: the SavedModel shall not know of Keras.
-    variables = [variable.value for variable in network.network.variables]
-    return variables, lambda images: network.network(
-        network.preprocess(tf.cast(images, tf.float32)), training=False
-    )
-
-
 def _of_unit_length(features):
     return features / tf.maximum(tf.norm(features, axis=-1, keepdims=True), LEAST_LENGTH)
 
 
 def _average_weights(start, end, length):
-    """`tfrecords_tools.encoders.average_weights` of tensors."""
+    """`average_weights` of `tfrecords_tools.encoding`, of tensors."""
     shares = (tf.range(_SAMPLES, dtype=tf.float64) + 0.5) / _SAMPLES
     extent = tf.cast(end - start, tf.float64)
     points = tf.cast(start, tf.float64)[:, None] + extent[:, None] * shares
@@ -250,7 +238,7 @@ def _average_weights(start, end, length):
 
 
 def graph_crops(image, boxes, size):
-    """Resamples regions of an image as `tfrecords_tools.encoders.crop_regions` does.
+    """Resamples regions of an image as `crop_regions` of `tfrecords_tools.encoding` does.
 
     That is Pillow's bilinear resize with a box: a triangle filter, as wide as a pixel of the result
     and no narrower than one of the image, over columns, rounded to 8 bits, then over rows. Its

@@ -22,6 +22,7 @@ class GraphSentences(tf.Module):
             text.vocabulary, text.tokenizer_name, max_words, text.fold_letters
         )
         feature = text.sentence_feature
+        self._reads_texts = feature is not None and feature.words is None
         self._feature = feature and _GRAPH_FEATURES[feature.kind](feature)
 
     def __call__(self, sentences):
@@ -41,7 +42,9 @@ class GraphSentences(tf.Module):
         if self._feature is not None:
             is_known = self._feature.known_words.contains
             # Of whole sentences, as in training.
-            feature = self._feature(self._text_to_ids.tokens(sentences))
+            feature = self._feature(
+                sentences if self._reads_texts else self._text_to_ids.tokens(sentences)
+            )
             features["sentence_features"] = tf.cast(feature, tf.float16)
         return {
             **features,
@@ -317,4 +320,33 @@ class GraphFisherVector(tf.Module):
         return tf.where(counts[:, None] > 0, projected, 0.0)
 
 
-_GRAPH_FEATURES = {"tf_idf": GraphTfIdf, "mean_vector": GraphMeanVector, "hglmm": GraphFisherVector}
+class GraphTextTower(tf.Module):
+    """`TextTower.transform` of a batch.
+
+    Args:
+        feature: the `TextTower`.
+
+    Attributes:
+        known_words: what says that it knows every word.
+    """
+
+    def __init__(self, feature):
+        super().__init__()
+        self._module = feature.module
+        self.known_words = self
+
+    def contains(self, words):
+        """Returns which words, string `[n]`, are known, bool `[n]`: all."""
+        return tf.fill(tf.shape(words), True)
+
+    def __call__(self, texts):
+        """Returns float32 `[B, D]` of string `[B]`."""
+        return self._module.embed(texts)
+
+
+_GRAPH_FEATURES = {
+    "tf_idf": GraphTfIdf,
+    "mean_vector": GraphMeanVector,
+    "hglmm": GraphFisherVector,
+    "keras_hub": GraphTextTower,
+}

@@ -9,6 +9,7 @@ from tfrecords_tools.image_decoding import stored_image
 from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
+from vsa_tf.model_handles import is_findable
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
@@ -61,6 +62,7 @@ class PhotographReader:
                 size,
                 recorded.get("encoder_input", ""),
                 detector=self.detector,
+                num_crops=recorded.get("num_crops", 1),
             )
         except ValueError as error:
             raise VsaTfError.of(error) from error
@@ -120,7 +122,7 @@ def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
     names = {"image_encoder": ("pixels", "detector"), "detector": ("none", "grid", "shapes")}
-    if spec in names[flag] or spec.startswith("keras:") or "://" in spec:
+    if spec in names[flag] or is_findable(spec):
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"

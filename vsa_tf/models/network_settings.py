@@ -31,7 +31,8 @@ def setting(
     Args:
         default: the value where nothing else is said; its flag's default, too.
         help: one line of `--help`.
-        choices, minimum, maximum: what is allowed; None: anything of the type.
+        choices, minimum, maximum: what is allowed; None: anything of the type. A choice `NAME:WHAT`
+            is whatever begins with `NAME:`.
         of_network: of a model's settings, whether it is an argument of the model's constructor.
         auto: whether it may also be `AUTO`, by the size of the data.
         may_change: whether a run that goes on may have another value than it began with.
@@ -69,7 +70,7 @@ def check_value(field, value, model):
         )
     if kind is float and not math.isfinite(value):
         raise VsaTfError(f"Expected --{field.name} to be finite. Received: --{field.name}={value}")
-    if limits["choices"] and value not in limits["choices"]:
+    if limits["choices"] and not any(_is_choice(value, each) for each in limits["choices"]):
         raise VsaTfError(
             f"Expected --{field.name} of --model={model} to be one of "
             f"{', '.join(limits['choices'])}. Received: {value}"
@@ -82,6 +83,11 @@ def check_value(field, value, model):
                 f"Expected --{field.name} with a {bound} of {limits[bound]}. "
                 f"Received: --{field.name}={value}"
             )
+
+
+def _is_choice(value, choice):
+    name, colon, _ = choice.partition(":")
+    return value.startswith(name + colon) if colon else value == choice
 
 
 @dataclasses.dataclass(frozen=True)

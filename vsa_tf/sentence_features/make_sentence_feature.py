@@ -44,6 +44,10 @@ def load_sentence_feature(path):
         ValueError: when it is another file.
     """
     kind = array_kind(path)
+    if kind == "keras_hub":
+        from vsa_tf.data.text_tower import TextTower  # imports TensorFlow
+
+        return TextTower.load(path)
     if kind not in SENTENCE_FEATURES:
         raise ValueError(
             f"Expected {path} to hold a sentence feature, {tuple(SENTENCE_FEATURES)}. Received: a "

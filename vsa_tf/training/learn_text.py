@@ -82,6 +82,10 @@ def _relation_types(dependencies, min_share, say):
 
 def _fit(sentences, settings, say):
     model, seed = settings.model, settings.training.seed
+    if model.text.startswith("keras_hub:"):
+        from vsa_tf.data.text_tower import TextTower
+
+        return TextTower.of_preset(model.text)
     if model.text == "tf_idf":
         return make_sentence_feature("tf_idf", sentences, min_count=settings.data.min_count)
     vectors = _word_vectors(sentences, settings, say)

@@ -34,8 +34,9 @@ class TwoBranchSettings(NetworkSettings):
     )
     text: str = setting(
         "tf_idf",
-        "Text side: Fisher vectors (paper: hglmm), mean word vector, tf-idf, or a recurrence.",
-        choices=("hglmm", "mean_vector", "tf_idf", "lstm", "gru"),
+        "Text side: Fisher vectors (paper: hglmm), mean word vector, tf-idf, a recurrence, or "
+        "CLIP's text tower, frozen (keras_hub:PRESET, a name or a directory).",
+        choices=("hglmm", "mean_vector", "tf_idf", "lstm", "gru", "keras_hub:PRESET"),
     )
     num_centers: int = setting(
         30, "Centres of the mixture of --text=hglmm (paper: 30).", minimum=1, of_network=False
@@ -173,8 +174,8 @@ class TwoBranchSettings(NetworkSettings):
                 raise VsaTfError(
                     f"--train_word_vectors=False has no meaning with --text={self.text}"
                 )
-            if self.text == "tf_idf" and self.word_vectors:
-                raise VsaTfError("--word_vectors has no meaning with --text=tf_idf")
+            if self.text not in ("hglmm", "mean_vector") and self.word_vectors:
+                raise VsaTfError(f"--word_vectors has no meaning with --text={self.text}")
             if data.tokenizer != "word":
                 raise VsaTfError(
                     f"--text={self.text} counts words: it needs --tokenizer=word. Received: "

@@ -1,0 +1,143 @@
+"""Image networks of Keras Hub: classifiers' backbones, CLIP, SigLIP, DINOv2."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfrecords_tools.encoding.keras_network import weights_checksum
+from vsa_tf.model_handles import import_keras_hub, load_preset, recorded_spec
+
+# Of networks that take any size where neither they nor their preset say one.
+_USUAL_SIZE = 224
+
+
+class KerasHubNetwork:
+    """The image part of a preset, whose vector is its pooled output.
+
+    That is the projected embedding of CLIP, the class token of a vision transformer, else the mean
+    of the last feature map. Maps of a transformer are its last tokens in their grid. Pixels are
+    scaled as the preset's image converter scales them.
+
+    Args:
+        preset: a name or a directory.
+
+    Raises:
+        ValueError: it is not there, or has no image part of a known form.
+    """
+
+    def __init__(self, preset):
+        self.name = recorded_spec(f"keras_hub:{preset}")
+        keras_hub = import_keras_hub(self.name)
+        # First the converter, which is small: a text model has none.
+        try:
+            converter = load_preset(keras_hub.layers.ImageConverter, preset)
+        except ValueError as error:
+            raise ValueError(f"Expected --image_encoder of a model of images. {error}") from error
+        backbone = load_preset(keras_hub.models.Backbone, preset, dtype="float32")
+        self._scale = _constant(converter.scale, 1.0)
+        self._offset = _constant(converter.offset, 0.0)
+        shape = getattr(backbone, "vision_encoder", backbone).image_shape
+        self.fixed_size = shape[0]
+        self.own_size = shape[0] or (converter.image_size or [_USUAL_SIZE])[0]
+        if shape[0] != shape[1]:
+            raise ValueError(
+                f"Expected a network of square images. Received: {self.name} of {shape[:2]} pixels"
+            )
+        self.network = _image_network(backbone, self.own_size, self.name)
+        outputs = self.network.output
+        self.feature_size = outputs["vectors"].shape[-1]
+        self.map_channels = outputs["maps"].shape[-1]
+        size = self.fixed_size
+        self._run = compiled(self._outputs, (None, size, size, 3))
+
+    @property
+    def tracked(self):
+        # Plain variables: the SavedModel shall not know of Keras.
+        return [variable.value for variable in self.network.variables]
+
+    def describe(self):
+        return {
+            "spec": self.name,
+            "sha256": weights_checksum(self.network),
+            "feature_size": self.feature_size,
+        }
+
+    def vectors(self, images):
+        return ops.convert_to_numpy(self._run(images)["vectors"])
+
+    def maps(self, images):
+        return ops.convert_to_numpy(self._run(images)["maps"])
+
+    def graph_vectors(self, images):
+        return self._outputs(images)["vectors"]
+
+    def graph_maps(self, images):
+        return self._outputs(images)["maps"]
+
+    def _outputs(self, images):
+        pixels = ops.cast(images, "float32") * self._scale + self._offset
+        return self.network(pixels, training=False)
+
+
+def compiled(function, shape):
+    """Returns a function of uint8 images of a shape, a graph where Keras runs on TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(shape, tf.uint8)]
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _constant(value, default):
+    return np.asarray(default if value is None else value, np.float32)
+
+
+def _image_network(backbone, own_size, name):
+    """Returns the Keras model from pixels `[b, s, s, 3]` to `vectors` and `maps`."""
+    if hasattr(backbone, "get_vision_embeddings"):
+        encoder = backbone.vision_encoder
+        images = keras.Input(encoder.image_shape)
+        vectors = backbone.get_vision_embeddings(images)
+        tokens = encoder({"images": images})
+        if len(tokens.shape) == 2:
+            # SigLIP's, before its head pools them.
+            inner = keras.Model(encoder.inputs, encoder.post_layer_norm.output)
+            tokens = inner(images)
+    else:
+        images = keras.Input(backbone.image_shape)
+        inputs = backbone.input
+        tokens = backbone(dict.fromkeys(inputs, images) if isinstance(inputs, dict) else images)
+        if isinstance(tokens, dict) and hasattr(backbone, "stage_names"):
+            tokens = tokens[backbone.stage_names[-1]]
+        vectors = None
+    rank = 0 if isinstance(tokens, dict) else len(tokens.shape)
+    if rank == 4:
+        maps, vectors = tokens, ops.mean(tokens, axis=(1, 2))
+    elif rank == 3:
+        grid, maps = _grid(tokens, getattr(backbone, "vision_encoder", backbone), own_size)
+        if vectors is None:
+            has_class_token = tokens.shape[1] > grid**2
+            vectors = tokens[:, 0] if has_class_token else ops.mean(tokens, axis=1)
+    else:
+        raise ValueError(
+            "Expected --image_encoder of a network of images with feature maps or tokens at its "
+            f"end. Received: {name}, a {type(backbone).__name__}"
+        )
+    return keras.Model(images, {"vectors": vectors, "maps": maps})
+
+
+def _grid(tokens, encoder, own_size):
+    """Returns how many patches a side has, and a transformer's tokens in their places.
+
+    Class, distillation and register tokens stand before those of the patches. Swin's are fewer
+    than its patches, which it merges, and nothing stands before them.
+    """
+    _, count, channels = tokens.shape
+    patch = encoder.patch_size
+    side = own_size // (patch if isinstance(patch, int) else patch[0])
+    if side**2 > count:
+        side = math.isqrt(count)
+    return side, ops.reshape(tokens[:, -(side**2) :], (-1, side, side, channels))

@@ -1,0 +1,267 @@
+"""Models of others by the specs that name them: looked at early, fetched, loaded.
+
+`keras:NAME` is of keras.applications, `keras_hub:PRESET` of Keras Hub. Any other spec is a
+SavedModel: a directory, `file://DIR`, `kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]`, or a
+handle of TF Hub, `https://...`.
+"""
+
+import difflib
+import importlib.util
+import os
+import pathlib
+import re
+import tempfile
+import urllib.parse
+import urllib.request
+
+from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
+
+_KAGGLE = re.compile(r"kaggle:([\w.-]+/){3}[\w.-]+(/\d+)?")
+
+
+def split_spec(spec):
+    """Returns what kind of model a spec names, and which.
+
+    Example:
+
+    >>> [split_spec(spec) for spec in ("keras_hub:clip", "keras:VGG16", "models/resnet")]
+    [('keras_hub', 'clip'), ('keras', 'VGG16'), ('saved_model', 'models/resnet')]
+    """
+    kind, colon, name = spec.partition(":")
+    return (kind, name) if colon and kind in ("keras", "keras_hub") else ("saved_model", spec)
+
+
+def recorded_spec(spec):
+    """Returns what records say of a spec: whole where others find the model by it, else no path.
+
+    Example:
+
+    >>> [recorded_spec(spec) for spec in ("keras_hub:clip", "/home/me/resnet", "kaggle:a/b/c/d")]
+    ['keras_hub:clip', 'resnet', 'kaggle:a/b/c/d']
+    """
+    kind, name = split_spec(spec)
+    if kind == "keras" or _is_remote(name) or kind == "keras_hub" and not os.path.isdir(name):
+        return spec
+    return pathlib.PurePath(_local_path(name)).name
+
+
+def is_findable(recorded):
+    """Whether the spec that records name is enough to find the model."""
+    return split_spec(recorded)[0] != "saved_model" or _is_remote(recorded)
+
+
+def check_spec(spec):
+    """Refuses a spec that cannot be used, as far as it shows without importing TensorFlow.
+
+    Raises:
+        ValueError: what is missing, and what to do.
+    """
+    kind, name = split_spec(spec)
+    if kind == "keras_hub":
+        _check_preset(spec, name)
+    elif kind == "saved_model":
+        if name.startswith("kaggle:"):
+            _check_kaggle(name)
+        elif not _is_remote(name):
+            _check_directory(_local_path(name), name)
+
+
+def fetch(spec):
+    """Downloads what a spec names, where it is of a network and not there yet.
+
+    Raises:
+        ValueError: it cannot be had.
+    """
+    kind, name = split_spec(spec)
+    if kind == "saved_model" and _is_remote(name):
+        fetch_saved_model(name)
+    elif kind == "keras_hub" and not os.path.isdir(name):
+        load_preset(import_keras_hub(spec).models.Backbone, name)
+
+
+def fetch_saved_model(handle):
+    """Returns the directory of a SavedModel, fetched where it is not there yet.
+
+    Raises:
+        ValueError: there is none, or not all of it.
+    """
+    if handle.startswith("kaggle:"):
+        path, cache = _from_kaggle(handle), _kaggle_cache()
+    elif _is_remote(handle):
+        path, cache = _from_tf_hub(handle), _tf_hub_cache()
+    else:
+        path, cache = _local_path(handle), None
+    _check_directory(path, handle, cache)
+    return pathlib.Path(path)
+
+
+def load_preset(cls, preset, **arguments):
+    """Returns what `cls.from_preset` of Keras Hub makes of a preset.
+
+    Args:
+        cls: a class of keras_hub.
+        preset: its name, a handle that keras_hub knows (`kaggle://`, `hf://`), or a directory.
+
+    Raises:
+        ValueError: it is not there, or is none of this class.
+    """
+    try:
+        return cls.from_preset(preset, **arguments)
+    except Exception as error:  # of many types: network, names, files, weights, access
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            raise ValueError(
+                f"keras_hub:{preset} is not in {_kaggle_cache()} and cannot be downloaded: "
+                f"{_line(error)}. Run this once where there is a network and copy that folder (its "
+                "place: KAGGLEHUB_CACHE), or give the directory of a preset"
+            ) from error
+        if "Unknown preset identifier" in str(error):
+            near = difflib.get_close_matches(preset, cls.presets, 3)
+            meant = f"; near it: {', '.join(near)}" if near else ""
+            raise ValueError(
+                "Expected keras_hub:PRESET of a directory that save_to_preset wrote, or of a name "
+                f"at keras.io/keras_hub/presets. Received: keras_hub:{preset}{meant}"
+            ) from error
+        raise ValueError(
+            f"keras_hub:{preset} cannot be read as {cls.__name__}: {_line(error)}"
+        ) from error
+
+
+def import_keras_hub(spec):
+    """Returns the package keras_hub, which takes seconds to import.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    if importlib.util.find_spec("keras_hub") is None:
+        raise ValueError(
+            f'{spec} needs Keras Hub, which is not installed: pip install "vsa_tf[keras_hub]"'
+        )
+    import keras_hub
+
+    return keras_hub
+
+
+def _is_remote(handle):
+    return handle.startswith("kaggle:") or "://" in handle and not handle.startswith("file:")
+
+
+def _local_path(handle):
+    if not handle.startswith("file:"):
+        return handle
+    return urllib.request.url2pathname(urllib.parse.urlsplit(handle).path)
+
+
+def _check_directory(path, handle, cache=None):
+    """Refuses a directory that is no SavedModel, or not all of one."""
+    variables = os.path.join(path, "variables")
+    if not os.path.isfile(os.path.join(path, "saved_model.pb")):
+        missing = "saved_model.pb"
+    elif os.path.isdir(variables) and not any(
+        name.endswith(".index") for name in os.listdir(variables)
+    ):
+        missing = "variables/variables.index"
+    else:
+        return
+    if cache:
+        advice = f"it was not downloaded whole: remove {path} and run this again"
+    else:
+        advice = "or a handle: https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION"
+    raise ValueError(
+        f"Expected the directory of a SavedModel. Received: {handle!r}, which has no {missing}; "
+        f"{advice}"
+    )
+
+
+def _check_preset(spec, preset):
+    if importlib.util.find_spec("keras_hub") is None:
+        import_keras_hub(spec)
+    if not os.path.isdir(preset):
+        if not preset or "://" not in preset and os.sep in preset:
+            raise ValueError(
+                f"Expected keras_hub:PRESET, a name or a directory. Received: {spec}, which is no "
+                "directory"
+            )
+        return
+    files = set(os.listdir(preset))
+    if "config.json" not in files:
+        raise ValueError(
+            "Expected keras_hub:PRESET of a directory that save_to_preset wrote. Received: "
+            f"{spec}, which has no config.json"
+        )
+    try:
+        of_keras = "registered_name" in read_json(os.path.join(preset, "config.json"))
+    except NOT_AS_EXPECTED as error:
+        raise ValueError(f"{spec}: {error}") from error
+    if of_keras and files.isdisjoint({"model.weights.h5", "model.weights.json"}):
+        raise ValueError(
+            f"Expected a preset with its weights. Received: {spec}, which has no model.weights.h5: "
+            "it was not copied whole"
+        )
+
+
+def _check_kaggle(handle):
+    if not _KAGGLE.fullmatch(handle):
+        raise ValueError(
+            "Expected kaggle:OWNER/MODEL/FRAMEWORK/VARIATION, with /VERSION or without. Received: "
+            f"{handle}"
+        )
+    if importlib.util.find_spec("kagglehub") is None:
+        raise ValueError(
+            f'{handle} needs kagglehub, which is not installed: pip install "vsa_tf[kaggle]"'
+        )
+
+
+def _from_kaggle(handle):
+    _check_kaggle(handle)
+    import kagglehub
+
+    name = handle.removeprefix("kaggle:")
+    try:
+        return kagglehub.model_download(name)
+    except Exception as error:  # of many types: network, access, names
+        path = _newest_of_kaggle(name)
+        if path:
+            return path
+        raise ValueError(
+            f"{handle} is not in {_kaggle_cache()} and cannot be downloaded: {_line(error)}. Run "
+            "this once where there is a network and copy that folder (its place: KAGGLEHUB_CACHE), "
+            "or give the directory of a SavedModel"
+        ) from error
+
+
+def _newest_of_kaggle(name):
+    """Returns the newest version that kagglehub has downloaded whole; None: there is none.
+
+    It asks the network which version is the newest, and so finds none of its own without one.
+    """
+    folder = pathlib.Path(_kaggle_cache(), "models", *name.split("/")[:4])
+    whole = sorted(folder.glob("*.complete"), key=lambda path: (len(path.name), path.name))
+    versions = [path.with_suffix("") for path in whole]
+    wanted = name.split("/")[4:]
+    versions = [path for path in versions if path.is_dir() and wanted in ([], [path.name])]
+    return str(versions[-1]) if versions else None
+
+
+def _kaggle_cache():
+    return os.environ.get("KAGGLEHUB_CACHE") or os.path.expanduser("~/.cache/kagglehub")
+
+
+def _tf_hub_cache():
+    return os.environ.get("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
+
+
+def _from_tf_hub(handle):
+    import tensorflow_hub  # only here: it takes seconds to import
+
+    try:
+        return tensorflow_hub.resolve(handle)
+    except Exception as error:  # of many types: network, archive, disk
+        raise ValueError(
+            f"{handle} is not in {_tf_hub_cache()} and cannot be downloaded: {_line(error)}. Run "
+            "this once where there is a network and copy that folder (its place: TFHUB_CACHE_DIR), "
+            "or give the directory of a SavedModel"
+        ) from error
+
+
+def _line(error):
+    return " ".join(reason_of(error).split())
