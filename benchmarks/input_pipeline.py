@@ -4,7 +4,8 @@
 
 Writes records of random numbers to a temporary directory, reads them with `RecordSplit`, and times
 three ways of feeding a model: region features from memory, region features from the files, and
-pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is timed too.)
+pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is timed too, and
+with every `--augmentation`.)
 Prints one JSON object: seconds to read the split, and of each way the batches per second, the
 processor time of a batch (all cores), and `batches_per_step`: how many batches come in the time of
 one training step of `--step_ms`. The pipeline is no bottleneck where that is well above 1.
@@ -111,13 +112,14 @@ def seconds_per_batch(dataset, num_warm_up, num_steps):
 
 def measure(flags):
     """Writes records, times the pipeline on them, and returns the JSON object."""
+    from vsa_tf.data.augmentation import Augmentation
     from vsa_tf.data.batch_plan import BatchPlan
     from vsa_tf.data.caption_rows import TokenStore
     from vsa_tf.data.input_pipeline import InputPipeline
     from vsa_tf.data.record_split import RecordSplit
 
-    def rate(pipeline, num_steps):
-        dataset = pipeline.training_batches(plan)
+    def rate(pipeline, num_steps, augmentation=None):
+        dataset = pipeline.training_batches(plan, augmentation=augmentation)
         seconds, processor_seconds = seconds_per_batch(dataset, 2, num_steps)
         return {
             "batches_per_second": round(1 / seconds, 2),
@@ -149,6 +151,9 @@ def measure(flags):
         decode_seconds = time.perf_counter() - start
         results["pixels_decoded_once"] = rate(cached, flags.num_steps)
         results["pixels_decoded_once"]["decode_seconds"] = round(decode_seconds, 2)
+        for name in ("mirror", "randaugment", "autoaugment"):
+            augmentation = Augmentation(name, split.captions, flags.image_size, has_regions=False)
+            results[f"pixels_{name}"] = rate(cached, flags.num_pixel_steps, augmentation)
     return {
         "settings": vars(flags) | {"jpeg_bytes": jpeg_bytes, "num_cores": os.cpu_count()},
         "read_split_seconds": round(read_seconds, 2),

@@ -17,7 +17,7 @@ from vsa_tf.data.record_views import PhraseRecords
 
 _SIZE = 16
 _WHOLE = np.float32([0, 0, 1, 1])
-_CAPTIONS = ["a dog", "a cat", "a dog left of a cat", "a bright cat"]
+_CAPTIONS = ["a dog", "a cat", "a dog left of a cat", "a bright cat"] + ["a bird"] * 36
 
 
 def _rows(num_rows, images=None):
@@ -222,7 +222,7 @@ def _training_batches(data_dir, name, start_step, num_steps, **options):
     plan = BatchPlan(tokens.lengths, split.image_of_caption, 6, (3, 5, 7), seed=2)
     pipeline = InputPipeline(split, tokens, image_size=_SIZE, **options)
     assert pipeline.has_regions
-    augmentation = name and Augmentation(name, split.captions, _SIZE, seed=5)
+    augmentation = name and _augmentation(name)[0]
     batches = pipeline.training_batches(plan, start_step, num_steps, augmentation)
     assert "mirrored" not in batches.element_spec
     return list(batches.as_numpy_iterator())

@@ -65,11 +65,11 @@ class Augmentation:
                 f"Received: augmentation={name!r}"
             )
         self.names_side = np.array([_SIDE.search(text.lower()) is not None for text in captions])
-        self._image_size = image_size
+        self._image = tf.TensorSpec([image_size, image_size, 3], tf.uint8)
         self._seed = seed
         self._distorts = name != "mirror"
         if self._distorts:
-            self._choose_policies(name, has_regions)
+            self._choose_policies(name, image_size, has_regions)
 
     def shapes(self, rows):
         """Returns the shape of each entry that `draw` adds, a dict of lists; rows: n, or None."""
@@ -115,19 +115,11 @@ class Augmentation:
             batch: dict as of `draw`, with images uint8 [n, S, S, 3].
         """
         batch = dict(batch)
-        mirrored = batch.pop("mirrored")[:, None, None, None]
-        images = tf.where(mirrored, tf.reverse(batch["images"], [2]), batch["images"])
-        if self._distorts:
-            images = tf.map_fn(
-                self._distort,
-                (images, batch.pop("operations"), batch.pop("directions")),
-                fn_output_signature=self._image,
-            )
-            inside = _pixels_inside(batch.pop("erased"), self._image_size)
-            images = tf.where(inside[..., None], tf.constant(_GREY, tf.uint8), images)
+        drawn = {name: batch.pop(name) for name in self.shapes(None)}
+        images = tf.map_fn(self._change, (batch["images"], drawn), fn_output_signature=self._image)
         return batch | {"images": images}
 
-    def _choose_policies(self, name, has_regions):
+    def _choose_policies(self, name, image_size, has_regions):
         from official.vision.ops import augment  # Model Garden takes seconds to import.
 
         if name == "randaugment":
@@ -145,13 +137,12 @@ class Augmentation:
         self._probabilities = np.zeros((len(policies), width))
         for policy, rows in enumerate(policies):
             for place, (operation, probability, level) in enumerate(rows):
-                kind = (operation, level)
-                if operation != "Identity" and kind not in kinds:
+                kind = kinds[0] if operation == "Identity" else (operation, level)
+                if kind not in kinds:
                     kinds.append(kind)
-                self._operations[policy, place] = kinds.index(kind) if kind in kinds else 0
+                self._operations[policy, place] = kinds.index(kind)
                 self._probabilities[policy, place] = probability
-        functions = [_operation(augment, *kind, self._image_size) for kind in kinds]
-        self._image = tf.TensorSpec([self._image_size, self._image_size, 3], tf.uint8)
+        functions = [_operation(augment, *kind, image_size) for kind in kinds]
         self._operate = tf.function(
             lambda image, operation, direction: tf.switch_case(
                 operation, [functools.partial(of, image, direction) for of in functions]
@@ -175,12 +166,16 @@ class Augmentation:
             "directions": directions.astype(np.float32),
         }
 
-    def _distort(self, arguments):
-        image, operations, directions = arguments
-        for place in range(operations.shape[0]):
-            image = self._operate(image, operations[place], directions[place])
-            image = tf.ensure_shape(image, self._image.shape)
-        return image
+    def _change(self, arguments):
+        image, drawn = arguments
+        image = tf.cond(drawn["mirrored"], lambda: tf.reverse(image, [1]), lambda: image)
+        if not self._distorts:
+            return image
+        for operation, direction in zip(
+            tf.unstack(drawn["operations"]), tf.unstack(drawn["directions"]), strict=True
+        ):
+            image = tf.ensure_shape(self._operate(image, operation, direction), self._image.shape)
+        return _with_grey(image, drawn["erased"])
 
 
 def mirrored_boxes(boxes):
@@ -215,10 +210,16 @@ def _draw_erased(num_images, generator):
     return (boxes * erased[:, None]).astype(np.float32)
 
 
-def _pixels_inside(boxes, image_size):
-    """Returns which pixels' centres lie in boxes `[n, 4]`, bool `[n, S, S]`."""
-    centres = (tf.range(image_size, dtype=tf.float32) + 0.5) / image_size
-    ymin, xmin, ymax, xmax = tf.split(boxes, 4, axis=1)
-    rows = (ymin <= centres) & (centres < ymax)
-    columns = (xmin <= centres) & (centres < xmax)
-    return rows[:, :, None] & columns[:, None, :]
+def _with_grey(image, box):
+    """Returns an image `[S, S, 3]`, grey where pixels' centres lie in a box; it may be empty."""
+    size = image.shape[0]
+
+    def erase():
+        centres = (tf.range(size, dtype=tf.float32) + 0.5) / size
+        ymin, xmin, ymax, xmax = tf.unstack(box)
+        rows = (ymin <= centres) & (centres < ymax)
+        columns = (xmin <= centres) & (centres < xmax)
+        inside = rows[:, None, None] & columns[:, None]
+        return tf.where(inside, tf.constant(_GREY, tf.uint8), image)
+
+    return tf.cond(box[2] > 0, erase, lambda: image)
