@@ -16,6 +16,7 @@ _PROGRAMS = {
     "parse": "tfrecords_tools.parse",
     "add_dependencies": "tfrecords_tools.add_dependencies",
     "export_records": "tfrecords_tools.export",
+    "export_detector": "tfrecords_tools.export_detector",
     "train": "vsa_tf.train",
     "evaluate": "vsa_tf.evaluate",
     "table": "vsa_tf.table",
