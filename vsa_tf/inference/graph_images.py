@@ -33,9 +33,7 @@ _REDUCTIONS = (1, 2, 4, 8)
 _MAX_SIDE = 65_500
 # Says that the inks of four channels are inverted, as all that write such files have them.
 _ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
-
-
-# What EXIF's orientations are to become upright: the axes' order, then which of them are reversed.
+# EXIF's orientations whose axes change places, and then those that run the other way.
 _TRANSPOSED, _LEFT_RIGHT, _UP_DOWN = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 
 
