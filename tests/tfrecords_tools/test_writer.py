@@ -60,6 +60,7 @@ def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
         "dataset",
         "splits",
         "num_regions",
+        "object_classes",
         "region_feature_size",
         "image_feature_size",
         "images_stored",
