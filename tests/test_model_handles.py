@@ -7,7 +7,8 @@ import types
 import pytest
 
 from vsa_tf import model_handles
-from vsa_tf.model_handles import check_spec, fetch_saved_model, load_preset
+from vsa_tf.errors import VsaTfError
+from vsa_tf.model_handles import check_handles, check_spec, fetch_saved_model, load_preset
 
 
 def _saved_model(path, variables=True):
@@ -48,6 +49,13 @@ def test_what_cannot_be_used_is_refused_before_tensorflow(kaggle, spec, message)
     with pytest.raises(ValueError, match=message) as caught:
         check_spec(spec)
     assert "\n" not in str(caught.value)
+
+
+def test_flags_of_handles_are_refused_by_their_names_and_others_passed_over(kaggle):
+    check_handles(image_encoder="pixels", detector="proposals:no/such", text="")
+    with pytest.raises(VsaTfError) as caught:
+        check_handles(image_encoder="keras:VGG16", detector="keras_hub:no/such")
+    assert caught.value.of_flags.startswith("--detector: Expected keras_hub:PRESET, ")
 
 
 @pytest.mark.parametrize(

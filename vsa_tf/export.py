@@ -18,6 +18,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.inference.signatures import AnswerSettings, check_export
+from vsa_tf.model_handles import check_handles
 from vsa_tf.settings import Settings
 
 _EXPORT_FLAGS = (
@@ -46,7 +47,10 @@ def define_flags():
     flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
     flags.DEFINE_string("export_dir", None, "Directory of the versions; made if it is not there.")
     flags.DEFINE_string(
-        "image_encoder", "", "The encoder of the model's records: SavedModel directory or handle."
+        "image_encoder",
+        "",
+        "The encoder of the model's records: a SavedModel's directory or handle, keras:NAME or "
+        "keras_hub:PRESET.",
     )
     flags.DEFINE_string(
         "detector", "", "The detector of the records, where the model sees regions."
@@ -100,6 +104,7 @@ def main():
     )
     if pathlib.Path(values.export_dir).is_file():
         raise VsaTfError(f"--export_dir={values.export_dir} is a file, not a directory")
+    check_handles(image_encoder=values.image_encoder, detector=values.detector)
     answers = answer_settings(values, Settings.load(values.model_dir))
     check_export(answers, os.environ.get("KERAS_BACKEND", "tensorflow"))
     from vsa_tf.inference.export_model import export_model

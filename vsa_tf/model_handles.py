@@ -14,6 +14,7 @@ import tempfile
 import urllib.parse
 import urllib.request
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
 
 _KAGGLE = re.compile(r"kaggle:([\w.-]+/){3}[\w.-]+(/\d+)?")
@@ -64,6 +65,23 @@ def check_spec(spec):
             _check_kaggle(name)
         elif not _is_remote(name):
             _check_directory(_local_path(name), name)
+
+
+def check_handles(**specs):
+    """Refuses flags whose specs cannot be used, as far as a handle tells by its form alone.
+
+    Args:
+        **specs: of each flag its spec; empty, or any other name, is passed over.
+
+    Raises:
+        VsaTfError: names the flag.
+    """
+    for flag, spec in specs.items():
+        if spec.startswith(("keras_hub:", "kaggle:", "file:")):
+            try:
+                check_spec(spec)
+            except ValueError as error:
+                raise VsaTfError(f"--{flag}: {error}") from error
 
 
 def fetch(spec):

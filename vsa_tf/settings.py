@@ -10,7 +10,7 @@ import pathlib
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
-from vsa_tf.model_handles import check_spec
+from vsa_tf.model_handles import check_handles
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
 
@@ -330,17 +330,19 @@ def check(settings):
     begun = (pathlib.Path(training.model_dir) / "checkpoint_last.npz").is_file()
     if training.start_from and not begun and not (start / "checkpoint_best.npz").is_file():
         raise VsaTfError(f"--start_from={start} is no model_dir of a trained model")
+    networks = {
+        "export_image_encoder": training.export_image_encoder,
+        "export_detector": training.export_detector,
+    }
     text = getattr(settings.model, "text", "")
     if text.startswith("keras_hub:") and not begun and not training.start_from:
-        try:
-            check_spec(text)
-        except ValueError as error:
-            raise VsaTfError(f"--text: {error}") from error
+        networks["text"] = text
         if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
             raise VsaTfError(
                 f"--text={text} is read by TensorFlow. Begin without KERAS_BACKEND; a model that "
                 "has begun goes on with any"
             )
+    check_handles(**networks)
     if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise VsaTfError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "

@@ -1,6 +1,7 @@
 """CLIP's text tower of a preset, made here of Keras Hub's own classes."""
 
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -50,23 +51,20 @@ def graph(tokenizer):
     return tf.function(module, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
-# No marks that would be composed with letters, and no more letters than a word may have.
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.text(
-            st.one_of(
-                st.sampled_from("redogan 's1.\t\n"),
-                st.characters(
-                    max_codepoint=0x24FF, exclude_categories=["Cc", "Cs", "Cn", "Mn", "Mc", "Lo"]
-                ),
-            ),
-            max_size=25,
-        ),
-        min_size=1,
-        max_size=3,
-    )
+# No marks that would be composed with letters, no letters so new that not all know their small
+# ones, and no sigma, which has a form of its own at a word's end, as in OpenAI's tokenizer.
+_LETTERS = st.characters(
+    max_codepoint=0x24FF,
+    exclude_categories=["Cc", "Cs", "Cn", "Mn", "Mc", "Lo"],
+    exclude_characters="\u03a3",
 )
+_TEXTS = st.text(st.one_of(st.sampled_from("redogan 's1.\t\n"), _LETTERS), max_size=25).filter(
+    lambda text: unicodedata.normalize("NFC", text) == text
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_TEXTS, min_size=1, max_size=3))
 @example(["dog\u00a0red\u3000and\u2028a\x0bn\u0085d", "'s don't x'LL", "\u0130\u0416"])
 @example(["<|endoftex|> dogdog reddog"])
 def test_pieces_are_those_of_clips_own_tokenizer(tokenizer, graph, texts):

@@ -74,3 +74,10 @@ def test_it_is_the_same_from_another_directory(tmp_path, monkeypatch):
     served = ModelSource(server="localhost:8501", model_name="m")
     assert ModelSource(**served.to_dict()) == served
     assert str(served) == "m of localhost:8501"
+
+
+def test_handles_that_cannot_be_used_are_refused_before_the_model_is_opened():
+    with pytest.raises(
+        VsaTfError, match="image_encoder: .*Received: keras_hub:no/such, which is no"
+    ):
+        ModelSource(model_dir="any", image_encoder="keras_hub:no/such")

@@ -9,6 +9,7 @@ from absl import flags
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import read_sealed
 from vsa_tf.inference.signatures import version_path
+from vsa_tf.model_handles import check_handles
 from vsa_tf.settings import Settings
 
 # HOST:PORT; an address of IPv6 stands in brackets.
@@ -18,8 +19,8 @@ _WAYS = ("model_dir", "saved_model", "server")
 MODEL_FLAGS = "--model_dir, --saved_model or --server"
 _HELP = {
     "model_dir": "Directory that vsa_tf.train has written.",
-    "image_encoder": "With --model_dir: the encoder of the model's records, SavedModel directory "
-    "or handle.",
+    "image_encoder": "With --model_dir: the encoder of the model's records, a SavedModel's directory "
+    "or handle, keras:NAME or keras_hub:PRESET.",
     "detector": "With --model_dir: the detector of the records, where the model sees regions.",
     "saved_model": "Directory that vsa_tf.export has written, in the place of --model_dir.",
     "server": "HOST:PORT of vsa_tf.serve or TensorFlow Serving, its REST port, in the "
@@ -64,6 +65,7 @@ class ModelSource:
                 raise VsaTfError(
                     f"--{name} goes with --model_dir: what --{given[0]} names has its own"
                 )
+        check_handles(image_encoder=self.image_encoder, detector=self.detector)
         if bool(self.server) != bool(self.model_name):
             raise VsaTfError("--server and --model_name go together: give both or neither")
         if self.server and not re.fullmatch(SERVER_ADDRESS, self.server):
