@@ -14,6 +14,7 @@ from vsa_tf.inference import image_files as module
 from vsa_tf.inference import photographs
 from vsa_tf.inference.image_files import (
     answered_images,
+    check_output,
     image_files,
     input_lines,
     read_boxes,
@@ -257,3 +258,16 @@ def test_what_is_no_file_of_json_is_refused(tmp_path):
     (tmp_path / "text.json").write_text("0 0 1 1")
     with pytest.raises(VsaTfError, match="cannot be read"):
         read_boxes(tmp_path / "text.json")
+
+
+def test_a_font_that_is_none_is_refused_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "no.ttf").write_text("no font")
+    picture = str(tmp_path / "picture.png")
+    for font in (tmp_path / "no.ttf", tmp_path / "missing.ttf"):
+        with pytest.raises(VsaTfError) as caught:
+            check_output(picture, ["a.jpg"], str(font))
+        assert caught.value.of_flags.startswith("--font: Expected font to be a TrueType or OpenTyp")
+        assert str(font) in str(caught.value)
+    with pytest.raises(VsaTfError, match="font=a.ttf: it is of a picture"):
+        check_output("", ["a.jpg"], "a.ttf")
+    check_output(picture, ["a.jpg"])

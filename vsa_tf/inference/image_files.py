@@ -17,6 +17,7 @@ from vsa_tf.file_reading import read_json
 from vsa_tf.files import json_text, write_atomically
 from vsa_tf.inference.photographs import batches, read_photograph
 from vsa_tf.program import print_note, silent
+from vsa_tf.visualization.fonts import choose_font
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".avif", ".heic", ".heif")
 _OTHERS_NAMED = 5
@@ -227,13 +228,17 @@ def check_output(path, paths, font=""):
 
     Raises:
         VsaTfError: the files are several or lines of standard input, there is no such directory,
-            or no such font, or a font for no picture.
+            the font is none, or one for no picture.
     """
-    if font and not (path and os.path.isfile(font)):
-        reason = "there is no such file" if path else "it is of a picture: give --output too"
-        raise VsaTfError(f"--font={font}: {reason}")
     if not path:
+        if font:
+            raise VsaTfError(f"--font={font}: it is of a picture: give --output too")
         return
+    if font:
+        try:
+            choose_font("", 12, font)
+        except ValueError as error:
+            raise VsaTfError(f"--font: {error}") from error
     if len(paths) > 1 or paths == ["-"]:
         received = len(paths) if len(paths) > 1 else "lines of standard input"
         raise VsaTfError(f"--output draws a single image. Received: {received}")
