@@ -230,3 +230,11 @@ def test_global_limit_of_pillow_is_left_as_it_was():
     with pytest.raises(ImageError):
         decode_image(png_header(20000, 20000))
     assert Image.MAX_IMAGE_PIXELS == before is not None
+
+
+def test_images_that_are_longer_than_a_jpeg_are_refused_unless_they_are_reduced():
+    file = io.BytesIO()
+    Image.new("RGB", (65_600, 10)).save(file, "PNG")
+    with pytest.raises(ImageError, match="longer than a JPEG .*65600 x 10"):
+        stored_image(file.getvalue())
+    assert stored_image(file.getvalue(), max_side=6_560)[1:] == ("JPEG", 1, 6_560)
