@@ -26,7 +26,7 @@ from tfrecords_tools.image_structure import (
 IMAGE_FORMATS = "JPEG, PNG, BMP, GIF, WebP, AVIF or HEIC"
 JPEG_QUALITY = 95
 # Of libjpeg.
-_LONGEST_JPEG_SIDE = 65_500
+MAX_JPEG_SIDE = 65_500
 _ORIENTATION = 0x0112
 _PLUGINS = {
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -95,9 +95,9 @@ def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
     picture = Image.fromarray(image)
     if 0 < max_side < max(picture.size):
         picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    if max(picture.size) > _LONGEST_JPEG_SIDE:
+    if max(picture.size) > MAX_JPEG_SIDE:
         raise ImageError(
-            f"the image is longer than a JPEG of it can be ({_LONGEST_JPEG_SIDE} pixels): "
+            f"the image is longer than a JPEG of it can be ({MAX_JPEG_SIDE} pixels): "
             f"{picture.width} x {picture.height}"
         )
     encoded = io.BytesIO()

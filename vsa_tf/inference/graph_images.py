@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.image_decoding import JPEG_QUALITY
+from tfrecords_tools.image_decoding import JPEG_QUALITY, MAX_JPEG_SIDE
 from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MAX_BYTES, MAX_SCANNED_PIXELS
 from vsa_tf.inference.graph_image_structure import FileBytes, check_size, require, walk
 from vsa_tf.inference.graph_pictures import bmp_picture, gif_picture, webp_picture
@@ -29,8 +29,6 @@ _OTHERS = (
 )
 _BEGINNINGS = [*GRAPH_FORMATS.values(), *(beginning for _, beginning in _OTHERS)]
 _REDUCTIONS = (1, 2, 4, 8)
-# Of what libjpeg writes.
-_MAX_SIDE = 65_500
 # Says that the inks of four channels are inverted, as all that write such files have them.
 _ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 # EXIF's orientations whose axes change places, and then those that run the other way.
@@ -69,8 +67,8 @@ def graph_stored_image(encoded, image, is_plain):
 
     def written():
         side = tf.reduce_max(tf.shape(image))
-        message = f"Expected an image of at most {_MAX_SIDE} pixels a side. Received:"
-        with require(side <= _MAX_SIDE, message, side):
+        message = f"Expected an image of at most {MAX_JPEG_SIDE} pixels a side. Received:"
+        with require(side <= MAX_JPEG_SIDE, message, side):
             return tf.io.encode_jpeg(image, quality=JPEG_QUALITY)
 
     return tf.cond(is_plain, lambda: encoded, written)
