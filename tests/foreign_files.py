@@ -14,6 +14,7 @@ from tfrecords_tools.conllu import ConlluFile
 from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.sources import precomp
+from tfrecords_tools.sources.bottom_up import BottomUpFeatures, BottomUpSource
 from tfrecords_tools.sources.coco import Coco
 from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.flickr_captions import Flickr30k
@@ -63,7 +64,7 @@ def read_all(source):
     found = []
     for split in source.splits():
         for example in source.examples(split):
-            features = None if example.read_features is None else example.read_features().tolist()
+            features = None if example.read_features is None else _listed(example.read_features)
             numbers = [*source.caption_numbers(example)]
             texts = (example.source_id, example.filename, example.captions, example.phrases)
             found.append((split, *texts, example.objects, numbers, features))
@@ -74,9 +75,24 @@ def read_all(source):
     return found, entries
 
 
+def _listed(read_features):
+    """Returns what the writer reads, or the reason that it lists."""
+    try:
+        return [own if own is None else np.asarray(own).tolist() for own in read_features()]
+    except ValueError as error:
+        assert len(str(error)) > 20, error
+        return str(error)
+
+
 def _read_precomp(folder):
     precomp._open.cache_clear()  # of the file of before, by the same name
     return read_all(precomp.Precomp(folder))
+
+
+def _read_bottom_up(folder):
+    """Reads features for the captions of the sample of Flickr30K, without its photographs."""
+    texts = Flickr30k(None, _SAMPLES / "flickr30k" / "texts")
+    return read_all(BottomUpSource(texts, BottomUpFeatures(f"bottom_up:{folder}"), False))
 
 
 def _read_proposals(folder):
@@ -272,6 +288,8 @@ READERS = (
         _sample("tf_records"),
         lambda folder: _read_with_images(TfRecords(str(folder))),
     ),
+    Reader("bottom_up", _sample("bottom_up"), _read_bottom_up),
+    Reader("bottom_up_arrays", _sample("bottom_up_arrays"), _read_bottom_up),
     Reader("conllu", _sample("conllu"), _read_parses),
     Reader("proposals", _json(boxes__json=_BOXES), _read_proposals),
     Reader(

@@ -150,6 +150,32 @@ class Archive:
         return self._zip
 
 
+class NoPhotographs:
+    """In the place of an `Archive` whose files nobody has: all that are named are known.
+
+    Captions and features of photographs go together without them.
+    """
+
+    path = ""
+
+    def names(self):
+        """Returns no name."""
+        return []
+
+    def locate(self, path):
+        """Returns the path as data sets write it down."""
+        return normal_path(path)
+
+    def read(self, name):
+        """Raises `FileNotFoundError`."""
+        raise FileNotFoundError(f"Expected --images, which has {name!r}. Received: none.")
+
+
+def open_photographs(path):
+    """Returns the `Archive` of photographs at a path; `NoPhotographs` for None."""
+    return NoPhotographs() if path is None else Archive(path)
+
+
 def normal_path(path):
     """Returns a path with slashes and without needless parts: `./a\\b.jpg` as `a/b.jpg`."""
     return posixpath.normpath(path.replace("\\", "/"))

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from tfrecords_tools.conllu import ConlluFile
-from tfrecords_tools.sources.source import Skip, Source
+from tfrecords_tools.sources.source import Skip, WrappedSource
 
 # Of a reason that many share, so many are listed; the others are counted.
 _LISTED = 20
@@ -178,7 +178,7 @@ def _first(skips, more):
     return skips[:_LISTED] + [Skip(skips[0].split, "", f"{count} {more}", count)]
 
 
-class ParsedSource(Source):
+class ParsedSource(WrappedSource):
     """A source whose examples have dependency relations; all else is the other source's.
 
     Args:
@@ -189,16 +189,8 @@ class ParsedSource(Source):
     is_parsed = True
 
     def __init__(self, source, parses):
-        self._source = source
+        super().__init__(source)
         self._parses = parses
-        self.name = source.name
-        self.official_counts = source.official_counts
-        self.feature_size = source.feature_size
-        self.layout = source.layout
-
-    def splits(self):
-        """Returns the names of the source's splits."""
-        return self._source.splits()
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split, as the source does, with their relations."""
@@ -213,20 +205,16 @@ class ParsedSource(Source):
             )
             yield dataclasses.replace(example, dependencies=dependencies)
 
-    def caption_numbers(self, example):
-        """Returns what the source does."""
-        return self._source.caption_numbers(example)
-
     @property
     def skipped(self):
         """List of `Skip`: the source's, then those of parses."""
-        return [*self._source.skipped, *self._parses.skipped()]
+        return [*super().skipped, *self._parses.skipped()]
 
     def checksums(self):
         """Returns `{name: sha256}` of the files that were parsed."""
-        return {**self._source.checksums(), "dependencies": self._parses.sha256}
+        return {**super().checksums(), "dependencies": self._parses.sha256}
 
     def check(self):
         """Refuses what the source refuses, and parses that are of no caption."""
-        self._source.check()
+        super().check()
         self._parses.check()

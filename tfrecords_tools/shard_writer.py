@@ -94,7 +94,8 @@ class ShardWriter:
         }
         skipped, classes = [], set()
         given = self._settings.image_encoder == GIVEN
-        batches = self._given_batches if given else self._batches
+        reads_images = not given or self._settings.store_images
+        batches = self._batches if reads_images else self._given_batches
         regions = self._given_regions if given else self._regions
         for num_images, batch in batches(examples, skipped):
             for photograph, boxes, scores, *features in regions(batch, skipped):
@@ -150,25 +151,30 @@ class ShardWriter:
             yield num_images, batch
 
     def _given_batches(self, examples, _):
-        # The size of a photograph that nobody has is not known.
-        nothing = (b"", "", 0, 0)
         for first in range(0, len(examples), IMAGES_PER_BATCH):
             batch = examples[first : first + IMAGES_PER_BATCH]
-            yield len(batch), [_Photograph(example, None, nothing) for example in batch]
+            yield len(batch), [_Photograph(example, None, ()) for example in batch]
 
     def _given_regions(self, batch, skipped):
         """Yields what `_regions` does, of sources that bring features.
 
-        Where their regions lie is not known: each stands for the whole frame.
+        Where it is not known where their regions lie, each stands for the whole frame.
         """
         for photograph in batch:
+            size = None if photograph.image is None else photograph.image.shape[:2]
             try:
-                features = photograph.example.read_features()
+                features, boxes, own_size = photograph.example.read_features(size)
             except OSError as error:
                 reason = f"the features cannot be read: {error.strerror}"
                 skipped.append([photograph.example.source_id, reason])
                 continue
-            boxes = np.repeat(WHOLE_FRAME, len(features), axis=0)
+            except ValueError as error:
+                skipped.append([photograph.example.source_id, f"features: {error}"])
+                continue
+            if size is None:
+                photograph = dataclasses.replace(photograph, stored=(b"", "", *own_size))
+            if boxes is None:
+                boxes = np.repeat(WHOLE_FRAME, len(features), axis=0)
             yield photograph, boxes, np.ones(len(features), np.float32), features, None
 
     def _regions(self, batch, skipped):

@@ -22,11 +22,12 @@ from tfrecords_tools.sources.hold_out import parse_shares
 from tfrecords_tools.sources.registry import (
     DATASETS,
     FEATURE_DATASETS,
+    brings_photographs,
     check_paths,
     check_source,
     make_source,
 )
-from tfrecords_tools.write_settings import GIVEN, WriteSettings
+from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.model_handles import check_spec, fetch
@@ -61,6 +62,14 @@ def define_flags(flag_values=flags.FLAGS):
         "entities",
         None,
         "Directory or zip of Flickr30K Entities (phrases and boxes) or of COCO's instances_*.json.",
+        **define,
+    )
+    flags.DEFINE_string(
+        "features",
+        None,
+        "Features that others made of the photographs' regions, in place of detector and encoder: "
+        "bottom_up:PATH[,PATH...], TSV files or directories of .npz files; --images may be left "
+        "out.",
         **define,
     )
     flags.DEFINE_string(
@@ -257,6 +266,7 @@ def _check(flag_values):
         "restval_in_train": flag_values.restval_in_train,
         "holdout": flag_values.holdout and parse_shares(flag_values.holdout),
         "num_examples": num_examples,
+        "features": flag_values.features,
     }
     check_source(**arguments)
     check_paths(**arguments)
@@ -264,7 +274,7 @@ def _check(flag_values):
         raise VsaTfError(f"--dependencies={flag_values.dependencies} is not a file")
     if os.path.exists(flag_values.output_dir) and not os.path.isdir(flag_values.output_dir):
         raise VsaTfError(f"--output_dir={flag_values.output_dir} is not a directory")
-    if flag_values.dataset in FEATURE_DATASETS:
+    if flag_values.features or flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
     encoder = settings.image_encoder
     if encoder == "detector" and (
@@ -295,17 +305,16 @@ def _beam_pool(flag_values):
 
 def _settings(flag_values):
     """Returns the `WriteSettings` that the flags name."""
-    fields = WriteSettings.__dataclass_fields__
-    settings = {name: flag_values[name].value for name in fields}
-    if flag_values.dataset in FEATURE_DATASETS:
-        for name in fields:
-            if name not in ("num_shards", "seed") and flag_values[name].present:
-                raise VsaTfError(
-                    f"Expected no --{name} for --dataset={flag_values.dataset}, which brings "
-                    f"features in place of photographs. Received: {flag_values[name].value}"
-                )
-        settings |= {"detector": GIVEN, "image_encoder": GIVEN, "store_images": False}
-    return WriteSettings(**settings)
+    settings = {name: flag_values[name].value for name in WriteSettings.__dataclass_fields__}
+    dataset, features = flag_values.dataset, flag_values.features
+    if not features and dataset not in FEATURE_DATASETS:
+        return WriteSettings(**settings)
+    has_photographs = brings_photographs(dataset, flag_values.images, features)
+    where = f"for --dataset={dataset}, which brings features in place of photographs"
+    if features:
+        where = f"with {'' if has_photographs else 'no --images and '}--features"
+    chosen = [name for name in settings if flag_values[name].present]
+    return WriteSettings.of_given(settings, chosen, has_photographs, where)
 
 
 def _check_detector(spec):

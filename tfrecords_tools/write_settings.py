@@ -7,8 +7,9 @@ from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 from vsa_tf.model_handles import split_spec
 
-# The detector and the encoder of data sets that bring features in place of photographs.
+# The detector and the encoder of data sets that bring features.
 GIVEN = "given"
+_OF_STORED_IMAGES = ("store_images", "max_image_side", "max_image_pixels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,7 @@ class WriteSettings:
     Attributes:
         detector: spec of the region detector, see `tfrecords_tools.detectors`; or `given`.
         image_encoder: spec of the image encoder, see `tfrecords_tools.encoders`; or `given`: the
-            records hold the features that the source brings, all its regions, and no images.
+            records hold the features that the source brings, and all its regions.
         encoder_input: what a SavedModel encoder expects of its pixels, one of `ENCODER_INPUTS`;
             empty for what its signature says.
         num_regions: most regions of an image, the whole frame included.
@@ -106,13 +107,12 @@ class WriteSettings:
                 f"--region_features={self.region_features}, --crop_size={self.crop_size}"
             )
         if GIVEN in (self.detector, self.image_encoder) and (
-            self.detector != self.image_encoder or self.store_images or self.object_features
+            self.detector != self.image_encoder or self.object_features
         ):
             raise ValueError(
-                f"Expected detector and image_encoder both {GIVEN!r}, without store_images and "
-                f"object_features: there are no photographs. Received: detector={self.detector!r}, "
-                f"image_encoder={self.image_encoder!r}, store_images={self.store_images}, "
-                f"object_features={self.object_features}"
+                f"Expected detector and image_encoder both {GIVEN!r}, without object_features: "
+                f"there is no network. Received: detector={self.detector!r}, "
+                f"image_encoder={self.image_encoder!r}, object_features={self.object_features}"
             )
         if self.image_encoder == "pixels" and not self.store_images:
             raise ValueError(
@@ -125,6 +125,27 @@ class WriteSettings:
                 "Expected --image_encoder of a network with --object_features: with pixels there "
                 "are no features. Received: --object_features"
             )
+
+    @classmethod
+    def of_given(cls, settings, chosen, has_photographs, where):
+        """Makes the settings of records whose features are given.
+
+        Args:
+            settings: dict of a value for each of them.
+            chosen: names of those that somebody has chosen.
+            has_photographs: whether there are photographs to be stored beside the features.
+            where: what a message adds.
+
+        Raises:
+            ValueError: one of those chosen is of no use.
+        """
+        used = ("num_shards", "seed", *(_OF_STORED_IMAGES if has_photographs else ()))
+        for name in chosen:
+            if name not in used:
+                raise ValueError(f"Expected no --{name} {where}. Received: {settings[name]}")
+        given = {"detector": GIVEN, "image_encoder": GIVEN}
+        given["store_images"] = has_photographs and settings["store_images"]
+        return cls(**settings | given)
 
     def recorded(self):
         """Returns what `dataset_info.json` keeps: no paths, nothing told elsewhere in it."""

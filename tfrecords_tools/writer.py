@@ -102,7 +102,10 @@ def write_records(
                 description = pool.description()
                 if feature_size is not None:
                     description |= {"feature_size": feature_size}
-                    description["encoder"] |= {"dataset": source.name, "feature_size": feature_size}
+                    description["encoder"] |= {
+                        "dataset": source.features_of or source.name,
+                        "feature_size": feature_size,
+                    }
                 identity |= {key: description[key] for key in ("encoder", "detector")}
                 if stream is not None:
                     stream.writelines(f"{line}\n" for line in description["warnings"])
@@ -167,6 +170,12 @@ def _plan(source, splits, settings):
         reasons = [skip.reason for skip in source.skipped]
         first = f" First reason: {reasons[0]}." if reasons else ""
         raise ValueError(f"No split has a usable photograph.{first}")
+    given = settings.image_encoder == GIVEN
+    if given and settings.store_images and tasks[0].examples[0].read_image is None:
+        raise ValueError(
+            f"Expected store_images=False for {source.name}, whose features are there in place of "
+            "photographs. Received: store_images=True"
+        )
     if settings.object_features and not any(
         example.objects for task in tasks for example in task.examples
     ):

@@ -79,5 +79,37 @@ def select_regions(boxes, scores, num_regions=20, nms_threshold=0.5):
     )
 
 
+def boxes_of_pixels(boxes, height, width):
+    """Normalises boxes of pixels, which may exceed the frame by rounding.
+
+    Args:
+        boxes: float `[R, 4]`, `xmin, ymin, xmax, ymax`.
+        height, width: of the image in pixels.
+
+    Returns:
+        float32 `[R, 4]`, `ymin, xmin, ymax, xmax` in 0..1.
+
+    Raises:
+        ValueError: a box is outside the image by more than a pixel and a hundredth of it, or has no
+            area in it.
+
+    Example:
+
+    >>> boxes_of_pixels(np.float32([[5, 2, 10.5, 4]]), height=4, width=10).tolist()
+    [[0.5, 0.5, 1.0, 1.0]]
+    """
+    frame = np.float32([width, height, width, height])
+    boxes = np.asarray(boxes, np.float32)
+    rounding = 1 + 0.01 * frame
+    outside = ~((boxes >= -rounding) & (boxes <= frame + rounding)).all(axis=1)
+    scaled = np.clip(boxes / np.maximum(frame, 1), 0, 1)
+    empty = (scaled[:, 2:] <= scaled[:, :2]).any(axis=1)
+    for wrong, what in ((outside, "is outside"), (empty, "has no area in")):
+        for box in boxes[wrong][:1]:
+            values = [round(float(value), 2) for value in box]
+            raise ValueError(f"the box {values} {what} the image of {width} x {height} pixels")
+    return scaled[:, [1, 0, 3, 2]]
+
+
 def _area(start, end, inclusive):
     return np.prod(np.maximum(end - start + int(inclusive), 0), axis=-1)

@@ -179,12 +179,14 @@ def open_array(path):
         ) from None
 
 
-def read_arrays_of(path, names=None):
+def read_arrays_of(path, names=None, of_others=0):
     """Reads the arrays of an .npz file that is not compressed, as this project writes them.
 
     Args:
         path: of the file.
         names: of those that are wanted; None: all.
+        of_others: bytes of the largest compressed array of a file of others, of which wanted ones
+            may lack; 0: of this project's.
 
     Returns:
         dict of name to array, read-only, as they were to the last bit.
@@ -198,7 +200,8 @@ def read_arrays_of(path, names=None):
             archive = zipfile.ZipFile(file)
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = members if names is None else names
-            return {name: _member(archive, members[name]) for name in wanted}
+            wanted = [name for name in wanted if name in members or not of_others]
+            return {name: _member(archive, members[name], of_others) for name in wanted}
         except Exception as error:  # of zip files, and of headers that are Python text
             raise VsaTfError(
                 f"Expected a file of arrays in {path}. Received: one that cannot be read "
@@ -206,8 +209,8 @@ def read_arrays_of(path, names=None):
             ) from None
 
 
-def _member(archive, info):
-    if info.compress_type != zipfile.ZIP_STORED:
+def _member(archive, info, most_bytes):
+    if info.compress_type != zipfile.ZIP_STORED and info.file_size > most_bytes:
         raise ValueError(f"{info.filename} is compressed")
     # No longer than the file; its checksum is looked at here.
     data = archive.read(info)

@@ -1,5 +1,7 @@
 """Records of data sets that bring features in place of photographs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from source_samples import SAMPLES, copy_sample
@@ -16,8 +18,9 @@ from vsa_tf.data.record_split import RecordSplit
 SETTINGS = WriteSettings(detector=GIVEN, image_encoder=GIVEN, store_images=False)
 
 
-def write_given(source, output_dir, **options):
-    return write(source, output_dir, SETTINGS, make_models=None, **options)
+def write_given(source, output_dir, store_images=False, **options):
+    settings = dataclasses.replace(SETTINGS, store_images=store_images)
+    return write(source, output_dir, settings, make_models=None, **options)
 
 
 def test_features_are_written_as_the_data_set_has_them(tmp_path):
@@ -76,15 +79,14 @@ def test_sources_and_settings_must_agree(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        {"detector": "none"},
-        {"image_encoder": "pixels"},
-        {"store_images": True},
-        {"object_features": True},
-    ],
+    "other", [{"detector": "none"}, {"image_encoder": "pixels"}, {"object_features": True}]
 )
-def test_given_features_exclude_what_needs_photographs(other):
+def test_given_features_exclude_networks(other):
     settings = {"detector": GIVEN, "image_encoder": GIVEN, "store_images": False}
-    with pytest.raises(ValueError, match="there are no photographs|--store_images"):
+    with pytest.raises(ValueError, match="there is no network|--store_images"):
         WriteSettings(**{**settings, **other})
+
+
+def test_photographs_that_nobody_has_are_not_stored(tmp_path):
+    with pytest.raises(ValueError, match="store_images=False for precomp"):
+        write_given(Precomp(SAMPLES / "precomp"), tmp_path, store_images=True)

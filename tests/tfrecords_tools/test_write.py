@@ -121,7 +121,7 @@ run = functools.partial(run_program, write)
             ],
             "no --restval_in_train for --dataset=coco",
         ),
-        (["--dataset=shape_scenes", "--output_dir=x", "--detector=given"], "there are no photog"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=given"], "there is no network"),
         (
             [
                 "--dataset=shape_scenes",

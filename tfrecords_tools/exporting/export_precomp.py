@@ -30,7 +30,7 @@ def export_precomp(info, splits, folder, report):
     Raises:
         OSError, ValueError: a record cannot be read, or a file not written.
     """
-    is_mean = info.encoder.get("dataset") == "precomp" and info.num_regions > 1
+    is_mean = info.encoder.get("dataset") in ("precomp", "bottom_up") and info.num_regions > 1
     num_regions = info.num_regions - is_mean
     counts = dict.fromkeys(
         ("annotated_boxes", "captions_after_the_fifth", "dependency_relations"), 0

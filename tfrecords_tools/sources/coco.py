@@ -7,7 +7,7 @@ import functools
 import os
 import re
 
-from tfrecords_tools.archive import AnnotationFile, Archive, normal_path
+from tfrecords_tools.archive import AnnotationFile, normal_path, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.photograph_names import file_names
@@ -43,7 +43,7 @@ class Coco(CaptionSource):
 
     def __init__(self, images, captions, instances=None):
         super().__init__()
-        self._images = Archive(images)
+        self._images = open_photographs(images)
         self._files = self._find(captions)
         self._photographs = {split: {} for split in self._files}
         for split, file in self._files.items():

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 
-from tfrecords_tools.archive import Archive, normal_path
+from tfrecords_tools.archive import normal_path, open_photographs
 from tfrecords_tools.sources.caption_tables import read_tables
 from tfrecords_tools.sources.hold_out import DEFAULT_SHARES, hold_out, parse_shares
 from tfrecords_tools.sources.photograph_names import file_names
@@ -67,7 +67,7 @@ class CsvCaptions(Source):
     def __init__(self, images, captions, holdout=None):
         captions = [captions] if isinstance(captions, (str, os.PathLike)) else list(captions)
         holdout = holdout if holdout is None else parse_shares(holdout)
-        self._images = Archive(images)
+        self._images = open_photographs(images)
         self._names = set(self._images.names())
         self._skipped, self.notes = [], []
         tables, repeated = read_tables(captions, lambda path: normal_path(path) in self._names)

@@ -4,7 +4,7 @@ import functools
 import posixpath
 import re
 
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.photograph_names import file_names, source_ids
@@ -46,7 +46,7 @@ class FlickrCaptions(CaptionSource):
 
     def __init__(self, images, captions, entities=None):
         super().__init__()
-        self._images = Archive(images)
+        self._images = open_photographs(images)
         texts = Archive(captions)
         annotated = None if entities is None else Archive(entities)
         self._entities = None if annotated is None else Flickr30kEntities(annotated)

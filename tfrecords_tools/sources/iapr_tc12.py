@@ -10,7 +10,7 @@ import html
 import itertools
 import re
 
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import DEV_NAMES, SourceExample, split_name
@@ -43,7 +43,7 @@ class IaprTc12(CaptionSource):
 
     def __init__(self, images, captions):
         super().__init__()
-        self._images, self._texts = Archive(images), Archive(captions)
+        self._images, self._texts = open_photographs(images), Archive(captions)
         self._digests = {}
         if not any(name.endswith(".eng") for name in self._texts.names()):
             raise FileNotFoundError(

@@ -8,7 +8,7 @@ import collections
 import functools
 import posixpath
 
-from tfrecords_tools.archive import AnnotationFile, Archive
+from tfrecords_tools.archive import AnnotationFile, Archive, open_photographs
 from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
@@ -44,7 +44,7 @@ class KarpathyJson(KarpathyCaptions):
                 "caption_datasets.zip from https://cs.stanford.edu/people/karpathy/deepimagesent, "
                 "unpack it and pass the file that you mean as --captions."
             )
-        self._images = Archive(images)
+        self._images = open_photographs(images)
         super().__init__(files[0], restval_in_train)
         self._num_given = collections.Counter(
             image.given for split in self._photographs.values() for image in split

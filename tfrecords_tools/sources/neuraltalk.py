@@ -12,7 +12,7 @@ import numpy as np
 
 from tfrecords_tools.archive import AnnotationFile, Archive
 from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import GivenRegions, SourceExample
 from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, text_lines
 
 FEATURES_FILE = "vgg_feats.mat"
@@ -122,8 +122,8 @@ def read_columns(data):
     return np.asarray(columns, np.float32)
 
 
-def _row(column):
-    return np.array(column)[None]
+def _row(column, _=None):
+    return GivenRegions(np.array(column)[None])
 
 
 def neuraltalk_results(archive):

@@ -10,7 +10,7 @@ import html.parser
 import posixpath
 import re
 
-from tfrecords_tools.archive import AnnotationFile, Archive, normal_path
+from tfrecords_tools.archive import AnnotationFile, normal_path, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names, source_ids, tails
 from tfrecords_tools.sources.source import SourceExample
@@ -40,7 +40,7 @@ class Pascal1k(CaptionSource):
 
     def __init__(self, images, captions):
         super().__init__()
-        self._images = Archive(images)
+        self._images = open_photographs(images)
         pages = AnnotationFile.find(captions, r"(?i).*\.html?")
         found = self._read_pages(pages) if pages else self._read_texts(captions)
         if not found:
@@ -104,6 +104,8 @@ class Pascal1k(CaptionSource):
         for file in AnnotationFile.find(path, r".*\.txt"):
             stem = file.name.removesuffix(".txt")
             path = self._of_text(file, photographs.get(stem, ()))
+            if path is None and _STEM.fullmatch(stem):
+                path = self._images.locate(f"{stem}.jpg")
             # A photograph that is missing has its place, too: the splits depend on it.
             given = path or f"{stem}.jpg"
             if path is None and not _STEM.fullmatch(stem):

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.source import DEV_NAMES, SourceExample
+from tfrecords_tools.sources.source import DEV_NAMES, GivenRegions, SourceExample
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import open_array, split_lines
 from vsa_tf.files import file_sha256
@@ -171,8 +171,8 @@ def _captions_step(split, rows, num_captions):
     return CAPTIONS_PER_IMAGE
 
 
-def _read_features(path, row):
+def _read_features(path, row, _=None):
     features = np.asarray(_open(path)[row], np.float32)
     if features.ndim == 1:
-        return features[None]
-    return np.concatenate([features.mean(axis=0, keepdims=True), features])
+        return GivenRegions(features[None])
+    return GivenRegions(np.concatenate([features.mean(axis=0, keepdims=True), features]))

@@ -59,6 +59,7 @@ _OPTIONAL = {
     "shape_scenes": ("num_examples",),
     "tfds:NAME[/CONFIG][:VERSION]": ("images",),
 }
+
 # Module, class and what it is made from, in order; modules are imported when they are needed.
 _CLASSES = {
     "flickr8k": ("flickr_captions", "Flickr8k", ("images", "captions", "entities")),
@@ -81,6 +82,8 @@ DATASETS = tuple(_REQUIRED)
 _TF_RECORDS, _TFDS = "tf_records:", "tfds:"
 # Those that bring features in place of photographs.
 FEATURE_DATASETS = ("neuraltalk", "precomp")
+# Those that cannot have features of others: they have their own, or nobody has made any.
+_WITHOUT_OTHERS = (*FEATURE_DATASETS, "shape_scenes")
 # Those whose captions may lie in several files, given one by one.
 _SEVERAL_CAPTIONS = ("coco", "csv")
 DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
@@ -95,6 +98,7 @@ def make_source(
     restval_in_train=False,
     holdout=None,
     num_examples=None,
+    features=None,
     seed=0,
 ):
     """Builds the source of a data set.
@@ -107,10 +111,11 @@ def make_source(
         restval_in_train: whether Karpathy's `restval` joins `train`.
         holdout: `(dev, test)` shares of the photographs of tables that name no split.
         num_examples: `(train, dev, test)` counts of a generated data set.
+        features: spec of features of the photographs, see `feature_files`, or None.
         seed: of a generated data set.
 
     Returns:
-        A `Source`; one of `FEATURE_DATASETS` has a `feature_size`.
+        A `Source`; one of `FEATURE_DATASETS`, or with features, has a `feature_size`.
 
     Raises:
         ValueError: when a path is missing or does not belong to the data set.
@@ -124,7 +129,24 @@ def make_source(
         "holdout": holdout,
         "num_examples": num_examples,
     }
-    check_source(dataset, **arguments)
+    check_source(dataset, features=features, **arguments)
+    source = _make_source(dataset, arguments, seed)
+    if not features:
+        return source
+    module = importlib.import_module("tfrecords_tools.sources.bottom_up")
+    has_photographs = brings_photographs(dataset, images, features)
+    return module.BottomUpSource(source, module.BottomUpFeatures(features), has_photographs)
+
+
+def brings_photographs(dataset, images, features):
+    """Returns whether the photographs of a data set are there, of which features may do without."""
+    if dataset in FEATURE_DATASETS:
+        return False
+    return not features or bool(images) or dataset.startswith((_TF_RECORDS, _TFDS))
+
+
+def _make_source(dataset, arguments, seed):
+    images, captions = arguments["images"], arguments["captions"]
     if dataset not in _SEVERAL_CAPTIONS and isinstance(captions, (list, tuple)):
         (arguments["captions"],) = captions
     if dataset.startswith(_TF_RECORDS):
@@ -135,7 +157,7 @@ def make_source(
         return module.TfdsBuilder(dataset.removeprefix(_TFDS), images)
     if dataset == "shape_scenes":
         module = importlib.import_module("tfrecords_tools.sources.shape_scenes")
-        return module.ShapeScenes(*(num_examples or DEFAULT_NUM_EXAMPLES), seed=seed)
+        return module.ShapeScenes(*(arguments["num_examples"] or DEFAULT_NUM_EXAMPLES), seed=seed)
     module_name, class_name, names = _CLASSES[dataset]
     module = importlib.import_module(f"tfrecords_tools.sources.{module_name}")
     return getattr(module, class_name)(*(arguments[name] for name in names))
@@ -153,13 +175,18 @@ def check_source(dataset, **arguments):
     if kind not in DATASETS:
         raise ValueError(f"Expected --dataset of {', '.join(DATASETS)}. Received: {dataset!r}")
     needed = {flag: what for flag, what in _REQUIRED[kind].items() if not arguments.get(flag)}
+    allowed = [*_REQUIRED[kind], *_OPTIONAL.get(kind, ())]
+    if kind not in _WITHOUT_OTHERS:
+        allowed.append("features")
+        if arguments.get("features"):
+            needed.pop("images", None)
     if needed:
         raise ValueError(
             f"Expected {' and '.join(f'--{flag}' for flag in needed)} for --dataset={dataset}: "
             f"{'; '.join(needed.values())}. Received: none"
         )
     for flag, value in arguments.items():
-        if value and flag not in (*_REQUIRED[kind], *_OPTIONAL.get(kind, ())):
+        if value and flag not in allowed:
             raise ValueError(
                 f"Expected no --{flag} for --dataset={dataset}, which does not use it. "
                 f"Received: {value!r}"
@@ -180,6 +207,9 @@ def check_paths(**arguments):
     if arguments["dataset"].startswith(_TF_RECORDS):
         module = importlib.import_module("tfrecords_tools.sources.tf_records")
         module.split_files(arguments["dataset"].removeprefix(_TF_RECORDS))
+    if arguments.get("features"):
+        module = importlib.import_module("tfrecords_tools.sources.bottom_up")
+        module.feature_files(arguments["features"])
     for flag in ("images", "captions", "entities"):
         given = arguments[flag] or []
         for path in [given] if isinstance(given, str) else given:

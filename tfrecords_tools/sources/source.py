@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +25,8 @@ class Source:
     Attributes:
         name: the data set's, as `--dataset` takes it.
         official_counts: `{split: number of photographs}` of the whole data set as published.
-        feature_size: size of the features that its examples bring in place of photographs; None
-            for photographs.
+        feature_size: size of the features that its examples bring; None for photographs alone.
+        features_of: who has made these features; empty: the data set.
         layout: `{split: what the rows of its array are}`, of sources of arrays.
         is_parsed: whether its examples bring dependency relations.
         notes: lines on what was read that its user should know, one a subject.
@@ -36,6 +37,7 @@ class Source:
     name = ""
     official_counts = {}
     feature_size = None
+    features_of = ""
     layout = {}
     is_parsed = False
     notes = ()
@@ -70,6 +72,44 @@ class Source:
         Raises:
             ValueError: saying what does not fit.
         """
+
+
+class WrappedSource(Source):
+    """A source whose examples bring more; all else is the other source's.
+
+    Args:
+        source: the `Source`.
+    """
+
+    def __init__(self, source):
+        self._source = source
+        self.name = source.name
+        self.official_counts = source.official_counts
+        self.feature_size = source.feature_size
+        self.features_of = source.features_of
+        self.layout = source.layout
+        self.notes = source.notes
+
+    @property
+    def skipped(self):
+        """What the source left out."""
+        return list(self._source.skipped)
+
+    def splits(self):
+        """Returns the names of the source's splits."""
+        return self._source.splits()
+
+    def caption_numbers(self, example):
+        """Returns what the source does."""
+        return self._source.caption_numbers(example)
+
+    def checksums(self):
+        """Returns the SHA-256 of each file that the source has parsed, by name."""
+        return self._source.checksums()
+
+    def check(self):
+        """Refuses what the source refuses."""
+        self._source.check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +157,20 @@ class AnnotatedBox:
     object_class: ObjectClass = THING
 
 
+class GivenRegions(NamedTuple):
+    """The regions of a photograph as somebody else has found them.
+
+    Attributes:
+        features: float32 `[R, D]`, that of the whole frame first.
+        boxes: float32 `[R, 4]`, normalised `ymin, xmin, ymax, xmax`; None: not known.
+        size: `(height, width)` of the photograph in pixels; zeros: not known.
+    """
+
+    features: np.ndarray
+    boxes: np.ndarray | None = None
+    size: tuple[int, int] = (0, 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class SourceExample:
     """One photograph as a data set describes it.
@@ -127,13 +181,14 @@ class SourceExample:
             photograph of the data set has the same, see `file_names`.
         captions: the sentences as written.
         read_image: returns the encoded image; raises `OSError` when it cannot be read. None where
-            the data set brings features in its place.
+            there are features in its place.
         objects: annotated boxes.
         phrases: entity mentions of the captions.
         proposals: region proposals that come with the data set (`--detector=proposals`).
         proposal_scores: one score a proposal.
-        read_features: returns float32 `[R, D]`, features of the whole frame and of R - 1 regions
-            whose boxes are not known; None where there is a photograph.
+        read_features: called with the photograph's `(height, width)`, or None, returns
+            `GivenRegions`; raises `OSError`, or `ValueError` with the reason why they cannot be
+            used. None where there are no features.
         dependencies: for each caption its dependency relations, tuples of `(relation, head,
             dependent)`; empty where captions are not parsed.
         path: of the image file, with its folders; empty where it is known by `filename` alone.
@@ -147,7 +202,7 @@ class SourceExample:
     phrases: tuple[Phrase, ...] = ()
     proposals: tuple[Box, ...] = ()
     proposal_scores: tuple[float, ...] = ()
-    read_features: Callable[[], np.ndarray] | None = None
+    read_features: Callable[..., GivenRegions] | None = None
     dependencies: tuple[tuple[tuple[str, str, str], ...], ...] = ()
     path: str = ""
 

@@ -40,6 +40,12 @@ class PhotographReader:
         self.image_size = image_size
         self.num_regions = num_regions
         recorded = inputs["encoder"]
+        if recorded.get("spec") == "given":
+            raise VsaTfError(
+                "Expected a model that reads photographs. Received: one that reads the features "
+                f"that came with its records ({recorded.get('dataset', 'given')}), which nothing "
+                "here makes of a photograph: vsa_tf.evaluate and vsa_tf.report answer by them"
+            )
         size = recorded.get("crop_size") or recorded.get("frame_size") or 0
         image_encoder = image_encoder or _findable(recorded, "image_encoder")
         if image_encoder != (spec := recorded.get("spec")) and "detector" in (image_encoder, spec):

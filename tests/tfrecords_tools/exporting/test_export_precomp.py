@@ -2,6 +2,7 @@ import fake_models
 import numpy as np
 import pytest
 from exported_records import export_as, records_of
+from feature_files import features_of
 from mini_flickr8k import CAPTIONS, files, jpeg, write_directories
 from source_samples import SAMPLES
 from written_records import SETTINGS, csv_source, write
@@ -9,6 +10,7 @@ from written_records import SETTINGS, csv_source, write
 from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.precomp import Precomp
+from tfrecords_tools.sources.registry import make_source
 from tfrecords_tools.write_settings import GIVEN, WriteSettings
 from vsa_tf.errors import VsaTfError
 
@@ -30,6 +32,18 @@ def test_features_of_regions_come_back_without_the_mean_of_reading(tmp_path):
             np.testing.assert_array_equal(after, before)
         else:
             assert exported.read_bytes() == original.read_bytes()
+
+
+def test_features_with_boxes_come_back_without_the_mean_as_well(tmp_path):
+    source = make_source(
+        "flickr30k",
+        captions=str(SAMPLES / "flickr30k" / "texts"),
+        features=f"bottom_up:{SAMPLES / 'bottom_up'}",
+    )
+    write_given(source, tmp_path / "records")
+    folder = export_as("precomp", tmp_path / "records", tmp_path / "precomp")
+    expected = np.stack([features_of(1001), features_of(1002)]).astype(np.float16)
+    np.testing.assert_array_equal(np.load(folder / "train_ims.npy"), expected)
 
 
 def test_one_feature_an_image_is_an_array_of_two_axes(tmp_path):

@@ -25,7 +25,7 @@ def test_the_column_of_imgid_goes_with_the_captions():
     assert kite.captions == ("A girl holds a kite .", "A child flies a kite .")
     assert kite.read_image is None
     # Column i of the sample is i, i + 1/4, i + 1/2.
-    np.testing.assert_array_equal(kite.read_features(), [[2, 2.25, 2.5]])
+    np.testing.assert_array_equal(kite.read_features().features, [[2, 2.25, 2.5]])
 
 
 def test_an_example_takes_its_own_column_to_another_process(tmp_path):
@@ -34,7 +34,7 @@ def test_an_example_takes_its_own_column_to_another_process(tmp_path):
     example = read_all(Neuraltalk(folder))["test"]["1004"]
     data = pickle.dumps(example)
     assert 4096 * 4 < len(data) < 2 * 4096 * 4
-    features = pickle.loads(data).read_features()
+    features = pickle.loads(data).read_features().features
     assert features.shape == (1, 4096) and features.dtype == np.float32
 
 
@@ -61,7 +61,7 @@ def test_photographs_that_are_left_out_have_their_columns(tmp_path):
     )
     source = Neuraltalk(folder)
     assert skips(source) == [("test", "1003", "a second photograph of this name or imgid 3")]
-    assert read_all(source)["dev"]["1003"].read_features()[0, 0] == 2
+    assert read_all(source)["dev"]["1003"].read_features().features[0, 0] == 2
 
 
 def test_numbers_below_zero_are_refused(tmp_path):
@@ -133,10 +133,9 @@ def test_photographs_that_neuraltalk_captioned_are_a_test_split(tmp_path):
     savemat(folder / "vgg_feats.mat", {"feats": np.array([[0.0, 1.0]] * 3)})
     examples = read_all(Neuraltalk(folder))["test"]
     # Columns are in the order of tasks.txt.
-    assert [(key, own.captions, own.read_features()[0, 0]) for key, own in examples.items()] == [
-        ("b", ("a picture of b",), 0.0),
-        ("a", ("a picture of a",), 1.0),
-    ]
+    assert [
+        (key, own.captions, own.read_features().features[0, 0]) for key, own in examples.items()
+    ] == [("b", ("a picture of b",), 0.0), ("a", ("a picture of a",), 1.0)]
     results[0]["candidate"]["text"] = 17
     (folder / "result_struct.json").write_text(json.dumps({"imgblobs": results}))
     assert ("test", "a#1", "the caption is no text: 17") in skips(Neuraltalk(folder))
@@ -148,7 +147,7 @@ def test_photographs_that_neuraltalk_captioned_are_a_test_split(tmp_path):
 @pytest.mark.skipif(not REAL.is_dir(), reason="neuraltalk's example is not here (../shared)")
 def test_real_example_features_are_what_is_known_of_them():
     examples = list(Neuraltalk(REAL).examples("test"))
-    features = np.concatenate([example.read_features() for example in examples])
+    features = np.concatenate([example.read_features().features for example in examples])
     assert features.shape == (16, 4096) and features.min() == 0
     # Known of the file: share of zeros, mean, norms and arg-maxima of the first columns.
     assert np.mean(features == 0) == pytest.approx(0.70556640625)

@@ -146,7 +146,7 @@ def test_features_keep_all_photographs_of_a_name(tmp_path, names, ids):
     source = karpathy(tmp_path, None, names)
     examples = read_all(source)["train"]
     assert list(examples) == ids and list(source.skipped) == []
-    assert [own.read_features()[0, 0] for own in examples.values()] == [0, 1, 2]
+    assert [own.read_features().features[0, 0] for own in examples.values()] == [0, 1, 2]
 
 
 def test_flickr_s_names_of_two_photographs_are_refused(tmp_path):

@@ -16,8 +16,10 @@ def test_both_layouts_are_told_apart_within_one_set():
     second = examples["train"]["train-000001"]
     assert second.captions == tuple(f"second picture number {k} ." for k in range(5))
     assert second.read_image is None
-    np.testing.assert_array_equal(second.read_features(), [[5, 6, 7, 8]])
-    np.testing.assert_array_equal(examples["dev"]["dev-000000"].read_features(), [[9, 10, 11, 12]])
+    np.testing.assert_array_equal(second.read_features().features, [[5, 6, 7, 8]])
+    np.testing.assert_array_equal(
+        examples["dev"]["dev-000000"].read_features().features, [[9, 10, 11, 12]]
+    )
 
 
 @pytest.mark.parametrize("name", ["val", "validation"])
@@ -28,7 +30,7 @@ def test_other_names_of_dev_are_read_and_two_are_refused(tmp_path, name):
     source = Precomp(folder)
     assert source.splits() == ("train", "dev") and source.layout["dev"] == "images"
     (example,) = read_all(source)["dev"].values()
-    assert example.source_id == "dev-000000" and example.read_features()[0, 0] == 9
+    assert example.source_id == "dev-000000" and example.read_features().features[0, 0] == 9
     (folder / "dev_caps.txt").write_text("")
     with pytest.raises(ValueError, match=f"dev_ims.npy and {name}_ims.npy"):
         Precomp(folder)
@@ -37,14 +39,18 @@ def test_other_names_of_dev_are_read_and_two_are_refused(tmp_path, name):
 def test_the_frame_of_regions_is_their_mean():
     (example,) = Precomp(SAMPLES / "precomp_regions").examples("test")
     # (1 + 3 + 5) / 3 and (2 + 6 + 4) / 3.
-    np.testing.assert_array_equal(example.read_features(), [[3, 4], [1, 2], [3, 6], [5, 4]])
+    np.testing.assert_array_equal(
+        example.read_features().features, [[3, 4], [1, 2], [3, 6], [5, 4]]
+    )
 
 
 def test_an_example_sent_to_another_process_is_a_path_not_an_array():
     example = read_all(Precomp(SAMPLES / "precomp"))["dev"]["dev-000000"]
     data = pickle.dumps(example)
     assert np.float32([9, 10, 11, 12]).tobytes() not in data
-    np.testing.assert_array_equal(pickle.loads(data).read_features(), example.read_features())
+    np.testing.assert_array_equal(
+        pickle.loads(data).read_features().features, example.read_features().features
+    )
 
 
 @pytest.mark.parametrize("num_captions", [2, 9, 11, 49])
