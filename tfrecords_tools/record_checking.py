@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data import schema
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.data.parsed_record import ParsedRecord
@@ -100,7 +101,7 @@ def _check_record(info, serialized, totals, seen):
     if not record.captions or not all(caption.strip() for caption in record.captions):
         raise ValueError("no caption, or an empty one")
     _check_boxes("region", record.region_boxes)
-    if not np.array_equal(record.region_boxes[0], [0, 0, 1, 1]):
+    if not np.array_equal(record.region_boxes[:1], WHOLE_FRAME):
         raise ValueError(f"region 0 is {record.region_boxes[0].tolist()}, not the whole frame")
     if not np.isfinite(record.region_scores).all():
         raise ValueError("a region score that is not finite")

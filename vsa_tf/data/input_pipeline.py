@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data.batch_plan import choose_bucket_widths
 from vsa_tf.data.image_input import ENCODED_IMAGES, Pixels, RegionFeatures
 
@@ -194,7 +195,7 @@ class InputPipeline:
     def has_regions(self):
         """Whether training batches have other boxes than the whole frame of each image."""
         boxes = self.record_split.region_boxes[:, : self.images.num_regions]
-        return self.assembler.phrase_regions is not None or bool((boxes != (0, 0, 1, 1)).any())
+        return self.assembler.phrase_regions is not None or bool((boxes != WHOLE_FRAME).any())
 
     def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None):
         """Returns the batches of training steps.

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
+from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data.caption_rows import FragmentStore, TokenStore
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.answers import answer, make_answers
@@ -25,7 +26,6 @@ from vsa_tf.text.vocabulary import PAD_ID, UNK_ID, UNK_TOKEN
 _REGIONS_TO_CAPTION = 20
 # As many as threads ask about at a time (`answered_images`).
 _KEPT_BATCHES = 4
-_WHOLE_FRAME = np.float32([[0, 0, 1, 1]])
 # White space to TensorFlow's operations.
 _SPACES = " \t\n\v\f\r"
 
@@ -122,7 +122,7 @@ class LocalModel:
         rows = {data: row for row, data in enumerate(dict.fromkeys(image_bytes))}
         if boxes is not None:
             # Region 0 is the whole frame: models may add it to the others.
-            boxes = np.concatenate([_WHOLE_FRAME, np.float32(boxes).reshape(-1, 4)])
+            boxes = np.concatenate([WHOLE_FRAME, np.float32(boxes).reshape(-1, 4)])
             boxes = [boxes] * len(rows)
         try:
             batch = self.reader.batch([(data, decode_image(data)) for data in rows], boxes)

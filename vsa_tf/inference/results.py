@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from tfrecords_tools.image_decoding import decode_image
+from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
 from vsa_tf.visualization.alignment_picture import alignment_picture
@@ -173,7 +174,7 @@ class Localization(_Shown):
         ]
         if boxes is not None:
             # The model saw the whole frame before them.
-            frames = (row["boxes"][:count] == np.float32([0, 0, 1, 1])).all(axis=1)
+            frames = (row["boxes"][:count] == WHOLE_FRAME).all(axis=1)
             del ranked[np.flatnonzero(frames)[0]]
         return cls(phrase, ranked, photograph, TextKnowledge.of_row(row))
 
