@@ -135,7 +135,6 @@ def _jpeg(data, max_pixels):
         _check_count(num_parts, MAX_SEGMENTS, "segments")
         (length,) = struct.unpack_from(">H", data, place + 2)
         position = place + 2 + max(length, 2)
-        content = data[place + 4 : position] if not first_scan else b""
         if marker == _SOS:
             num_scans += 1
             _check_count(num_scans, MAX_SCANS, "scans")
@@ -143,8 +142,9 @@ def _jpeg(data, max_pixels):
         elif marker in _FRAMES and frame is None:
             frame = struct.unpack_from(">HH", data, place + 5)
             is_progressive = marker in _PROGRESSIVE
-        if marker == _APP1 and exif is None and content[:6] == _EXIF:
-            exif = content[6:]
+        has_exif = marker == _APP1 and data[place + 4 : place + 10] == _EXIF
+        if has_exif and exif is None and not first_scan:
+            exif = data[place + 10 : position]
         # The others hold nothing that changes a pixel, and Pillow reads them all.
         is_kept = marker != _COM and not _APP0 < marker <= _APP15 or marker == _APP14
         if not first_scan and is_kept:
@@ -155,7 +155,7 @@ def _jpeg(data, max_pixels):
         check_size(*frame[::-1], max_pixels)
     _check_scans(num_scans, *frame)
     plain = b"".join([*header, data[first_scan:end]])
-    return FirstPicture(plain, "JPEG", _orientation(exif or b""), is_progressive)
+    return FirstPicture(plain, "JPEG", _orientation(exif), is_progressive)
 
 
 def _check_scans(num_scans, height, width):
@@ -171,6 +171,8 @@ def _orientation(exif):
 
     Reference: EXIF 2.3, section 4.6.
     """
+    if not exif:
+        return 1
     order = "<" if exif[:1] == b"I" else ">"
     try:
         (start,) = struct.unpack_from(order + "I", exif, 4)
@@ -188,7 +190,7 @@ def _orientation(exif):
 
 def _png(data):
     """Reference: W3C, PNG specification, third edition."""
-    kept, position, exif, transparent = [_PNG], len(_PNG), b"", None
+    kept, position, exif, transparent = [_PNG], len(_PNG), None, None
     parts, num_texts, has_pixels = _Parts("chunks"), 0, False
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -198,8 +200,8 @@ def _png(data):
         num_texts += kind in (b"zTXt", b"iTXt", b"iCCP")
         _check_count(num_texts, MAX_COMPRESSED_TEXTS, "compressed texts")
         has_pixels |= kind == b"IDAT"
-        if kind == b"eXIf":
-            exif = exif or content
+        if kind == b"eXIf" and exif is None:
+            exif = content
         is_first = kind == b"tRNS" and transparent is None and not has_pixels
         if is_first:
             transparent = content
@@ -267,7 +269,7 @@ def _blocks_end(data, position, parts):
 
 def _webp(data, max_pixels):
     """Reference: RFC 9649, section 2."""
-    position, parts, exif, has_frame = 12, _Parts("chunks"), b"", False
+    position, parts, exif, has_frame = 12, _Parts("chunks"), None, False
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
         parts.add(length, kind)
@@ -285,8 +287,8 @@ def _webp(data, max_pixels):
         elif kind == b"VP8 ":
             width, height = struct.unpack_from("<HH", data, start + 6)
             check_size(width % 2**14, height % 2**14, max_pixels)
-        elif kind == b"EXIF":
-            exif = exif or data[start:position].removeprefix(_EXIF)
+        elif kind == b"EXIF" and exif is None:
+            exif = data[start:position].removeprefix(_EXIF)
     return FirstPicture(data, "WEBP", _orientation(exif))
 
 

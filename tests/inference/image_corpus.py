@@ -101,7 +101,12 @@ def png(depth, color_type, transparent=None, palette=None, before=(), after=()):
 
 def png_files():
     """Every depth and colour type, with and without what is transparent."""
-    files = {"png of many texts": png(8, 2, before=[chunk(b"tEXt", b"a\0b")] * 50)}
+    # A second eXIf chunk counts for nothing, whatever the first holds.
+    twice = [chunk(b"eXIf", b""), chunk(b"eXIf", exif(6).removeprefix(b"Exif\0\0"))]
+    files = {
+        "png of many texts": png(8, 2, before=[chunk(b"tEXt", b"a\0b")] * 50),
+        "png of EXIF twice": png(8, 2, before=twice),
+    }
     for depth in (1, 2, 4, 8, 16):
         files[f"png of {depth} bits of grey"] = png(depth, 0)
         for level in (0, 1, 300):
@@ -245,6 +250,10 @@ def webp_files():
                     files[name] = animated_webp(
                         picture, canvas, place, has_opacity, lossless=lossless
                     )
+    turned = encoded(photograph(), "WEBP", exif=exif(6))
+    place = turned.index(b"EXIF")
+    chunks = turned[8:place] + b"EXIF\0\0\0\0" + turned[place:]
+    files["webp of EXIF twice"] = b"RIFF" + struct.pack("<I", len(chunks)) + chunks
     return files
 
 
@@ -266,6 +275,10 @@ def jpeg_files():
         "jpeg without JFIF": data[:2] + data[2 + segment :],
         "jpeg of RGB": data[:2] + is_rgb + encoded(image, "JPEG", subsampling=0)[2 + segment :],
         "jpeg of XMP and EXIF": data[:2] + xmp + encoded(image, "JPEG", exif=exif(3))[2:],
+        # The first ends within the words that tell it from others.
+        "jpeg of EXIF twice": data[:2]
+        + b"\xff\xe1\0\x04Exif\0\0"
+        + encoded(image, "JPEG", exif=exif(6))[2:],
         "large jpeg": encoded(photograph(80, 100), "JPEG"),
         "jpeg of odd sides": encoded(photograph(121, 163), "JPEG"),
         "very large jpeg": encoded(photograph(241, 323), "JPEG"),
