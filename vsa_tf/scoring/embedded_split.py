@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -13,6 +12,8 @@ from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 _SCORES = {"max_sum": max_sum_scores, "fragments": all_fragment_scores}
 # Pairs that are scored at a time; each is a few numbers while it is.
 _BLOCK_PAIRS = 1 << 24
+# That are cut into snippets.
+_SENTENCES_AT_A_TIME = 256
 
 
 @dataclasses.dataclass
@@ -150,9 +151,6 @@ def _array(values):
     return ops.convert_to_numpy(values).astype(np.float32, copy=False)
 
 
-_BATCH_SIZE = 256
-
-
 def aligned_snippets(embedded, image_of_sentence, smoothness):
     """Cuts every sentence of a split into snippets, each aligned to a region of its image.
 
@@ -167,8 +165,8 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
     """
     rows = []
     order = np.argsort(embedded.lengths, kind="stable")
-    for first in range(0, len(order), _BATCH_SIZE):
-        sentences = order[first : first + _BATCH_SIZE]
+    for first in range(0, len(order), _SENTENCES_AT_A_TIME):
+        sentences = order[first : first + _SENTENCES_AT_A_TIME]
         images, lengths = image_of_sentence[sentences], embedded.lengths[sentences]
         words = np.zeros((len(sentences), lengths.max(), embedded.words.shape[1]), np.float32)
         for row, sentence in enumerate(sentences):
@@ -176,8 +174,8 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
         scores = np.matmul(words, embedded.regions[images].transpose(0, 2, 1))
         mask = embedded.region_mask[images]
         regions = smooth_alignment(scores, lengths, smoothness, mask)
-        numbers = keras.ops.convert_to_numpy(snippet_numbers(regions))
-        regions = keras.ops.convert_to_numpy(regions)
+        numbers = ops.convert_to_numpy(snippet_numbers(regions))
+        regions = ops.convert_to_numpy(regions)
         row, start = np.nonzero(np.diff(numbers, axis=1, prepend=-1) > 0)
         is_last = np.append(row[1:] != row[:-1], True)
         end = np.where(is_last, lengths[row], np.append(start[1:], 0))
