@@ -33,7 +33,7 @@ OBJECT_YMAX = "image/object/bbox/ymax"
 OBJECT_XMAX = "image/object/bbox/xmax"
 OBJECT_BOX = (OBJECT_YMIN, OBJECT_XMIN, OBJECT_YMAX, OBJECT_XMAX)
 OBJECT_CHAIN = "image/object/chain"
-# For detectors that Model Garden trains; of other projects alone, nothing here reads them.
+# For detectors that Model Garden trains, and records written of these again; no model reads them.
 OBJECT_CLASS_LABEL = "image/object/class/label"
 OBJECT_CLASS_TEXT = "image/object/class/text"
 # Of the smallest box around each chain's boxes, chains in the order of their first objects.
