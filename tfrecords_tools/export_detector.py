@@ -25,7 +25,11 @@ def define_flags(flag_values=flags.FLAGS):
         "config_file", [], "YAML of parameters that differ, as Model Garden takes it.", **define
     )
     flags.DEFINE_string(
-        "params_override", "", "The same, as YAML or JSON in one line; goes last.", **define
+        "params_override",
+        "",
+        "The same, as YAML or JSON in one line; it goes before the files'. --max_detections and "
+        "--score_threshold go before both.",
+        **define,
     )
     flags.DEFINE_string(
         "checkpoint",
