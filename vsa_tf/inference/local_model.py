@@ -152,34 +152,34 @@ class SentenceReader:
     """
 
     def __init__(self, text, max_words):
-        self.text = text
+        self._text = text
         self._max_words = max_words
 
     def __call__(self, sentences):
         """Tokenises a list of B str; returns the dict of `GraphSentences`, numpy arrays."""
-        tokens = [self.text.tokenize(text)[: self._max_words] or [UNK_TOKEN] for text in sentences]
-        store = TokenStore.from_captions(sentences, self.text.encode, self._max_words)
+        tokens = [self._text.tokenize(text)[: self._max_words] or [UNK_TOKEN] for text in sentences]
+        store = TokenStore.from_captions(sentences, self._text.encode, self._max_words)
         width = int(store.lengths.max())
-        features = self.text.sentence_features(sentences)
+        features = self._text.sentence_features(sentences)
         return {
             **({} if features is None else {"sentence_features": features}),
             "token_ids": store.padded(np.arange(len(store)), width),
             "tokens": padded_strings(tokens, width),
             "num_words": store.lengths,
-            **known_words(map(self.text.known_words, sentences)),
+            **known_words(map(self._text.known_words, sentences)),
         }
 
     def prefixes(self, texts):
         """Reads beginnings of captions; returns the dict of `GraphSentences.prefixes`."""
-        tokens = [self.text.tokenize(text) for text in texts]
+        tokens = [self._text.tokenize(text) for text in texts]
         width = max(1, *map(len, tokens))
         ids = np.full((len(texts), width), PAD_ID, np.int32)
         for row, words in enumerate(tokens):
-            ids[row, : len(words)] = self.text.vocabulary.encode(words)
+            ids[row, : len(words)] = self._text.vocabulary.encode(words)
         return {
             "prefix_ids": ids,
             "prefix_tokens": padded_strings(tokens, width),
-            "unknown_words": known_words(map(self.text.known_words, texts))["unknown_words"],
+            "unknown_words": known_words(map(self._text.known_words, texts))["unknown_words"],
         }
 
 
