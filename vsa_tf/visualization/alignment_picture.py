@@ -61,7 +61,8 @@ def alignment_picture(
     width = photograph.width
     size = min(max(12, round(width / 27)), 32)
     text = "".join(map(str, (*words, title or "")))
-    font, small = (choose_font(text, each, font) for each in (size, max(10, round(size * 0.8))))
+    small = choose_font(text, max(10, round(size * 0.8)), font)
+    font = choose_font(text, size, font)
     words = [drawable(str(word), font) for word in words]
     colors = _snippet_colors(words, snippets)
     word_colors = [_GREY] * len(words)
