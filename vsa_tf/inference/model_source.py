@@ -19,8 +19,8 @@ _WAYS = ("model_dir", "saved_model", "server")
 MODEL_FLAGS = "--model_dir, --saved_model or --server"
 _HELP = {
     "model_dir": "Directory that vsa_tf.train has written.",
-    "image_encoder": "With --model_dir: the encoder of the model's records, a SavedModel's directory "
-    "or handle, keras:NAME or keras_hub:PRESET.",
+    "image_encoder": "With --model_dir: the encoder of the model's records, a SavedModel's "
+    "directory or handle, keras:NAME or keras_hub:PRESET.",
     "detector": "With --model_dir: the detector of the records, where the model sees regions.",
     "saved_model": "Directory that vsa_tf.export has written, in the place of --model_dir.",
     "server": "HOST:PORT of vsa_tf.serve or TensorFlow Serving, its REST port, in the "
