@@ -119,7 +119,6 @@ class WriteSettings:
                 "Expected --store_images=true with --image_encoder=pixels: the model is trained on "
                 "the stored images. Received: --store_images=false"
             )
-
         if self.image_encoder == "pixels" and self.object_features:
             raise ValueError(
                 "Expected --image_encoder of a network with --object_features: with pixels there "
