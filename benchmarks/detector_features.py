@@ -108,9 +108,9 @@ def compare_pooling(flags):
     """Returns milliseconds of both and how far their features are apart, a dict."""
     import tensorflow as tf
     from official.vision.ops.spatial_transform_ops import multilevel_crop_and_resize
-    from tfrecords_tools.regions import WHOLE_FRAME
 
     from tfrecords_tools.encoders import PoolEncoder
+    from vsa_tf.boxes import WHOLE_FRAME
 
     rng = np.random.default_rng(0)
     side, level = flags.map_size, 5
