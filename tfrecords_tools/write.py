@@ -18,7 +18,7 @@ from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.detectors import FILE_DETECTORS, NAMED_DETECTORS
 from tfrecords_tools.encoders import REGION_FEATURES, WITHOUT_NETWORK
 from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
-from tfrecords_tools.sources.hold_out import parse_shares
+from tfrecords_tools.sources.csv_captions import parse_shares
 from tfrecords_tools.sources.registry import (
     DATASETS,
     FEATURE_DATASETS,

@@ -3,13 +3,13 @@
 import collections
 import dataclasses
 import functools
+import hashlib
 import os
 import posixpath
 import re
 
 from tfrecords_tools.archive import normal_path, open_photographs
 from tfrecords_tools.sources.caption_tables import read_tables
-from tfrecords_tools.sources.hold_out import DEFAULT_SHARES, hold_out, parse_shares
 from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption, split_name
 
@@ -20,6 +20,9 @@ _SPLIT = re.compile(
     re.ASCII,
 )
 _ANY_SPLIT = re.compile(r"\w+", re.ASCII)
+# Held out for dev and test where nobody has named any split; of fewer photographs none are.
+DEFAULT_SHARES = (0.1, 0.1)
+_FEWEST = 10
 # Of fewer a model that knows nothing learns little.
 _FEW = 100
 _IMAGE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -303,3 +306,60 @@ def _printable(path):
 
 def _shown(shares):
     return ",".join(f"{share:g}" for share in shares)
+
+
+def parse_shares(values):
+    """Returns the shares that are held out.
+
+    Args:
+        values: of dev and test, numbers or what spells them.
+
+    Raises:
+        ValueError: when they are not two numbers from 0 whose sum is below 1.
+    """
+    try:
+        shares = tuple(map(float, values))
+    except ValueError:
+        shares = ()
+    if len(shares) != 2 or not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
+        raise ValueError(
+            "Expected --holdout=DEV,TEST, two shares from 0 whose sum is below 1, such as 0.1,0.1. "
+            f"Received: {','.join(map(str, values))}"
+        )
+    return shares
+
+
+def hold_out(paths, shares=None):
+    """Divides photographs into train, dev and test.
+
+    Which photographs are held out depends on their paths alone: those with the lowest hashes are
+    dev, those with the highest test, so that none goes from one to the other as a set grows.
+
+    Args:
+        paths: of the photographs.
+        shares: `(dev, test)`, of all photographs: each that is not 0 is at least one photograph.
+            None: a tenth each, of ten photographs or more.
+
+    Returns:
+        A dict of path to split.
+
+    Example:
+
+    >>> splits = hold_out([f"{number}.jpg" for number in range(20)])
+    >>> [list(splits.values()).count(split) for split in ("train", "dev", "test")]
+    [16, 2, 2]
+    """
+    ranked = sorted(set(paths), key=_hash)
+    if shares is None:
+        shares = DEFAULT_SHARES if len(ranked) >= _FEWEST else (0, 0)
+    num_dev, num_test = (max(share > 0, round(share * len(ranked))) for share in shares)
+    # Some are left to learn from.
+    num_dev = min(num_dev, len(ranked) - 1)
+    num_test = max(0, min(num_test, len(ranked) - num_dev - 1))
+    num_train = len(ranked) - num_dev - num_test
+    splits = ["dev"] * num_dev + ["train"] * num_train + ["test"] * num_test
+    return dict(zip(ranked, splits, strict=True))
+
+
+def _hash(path):
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()

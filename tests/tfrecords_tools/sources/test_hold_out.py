@@ -2,7 +2,7 @@ import collections
 
 import pytest
 
-from tfrecords_tools.sources.hold_out import hold_out, parse_shares
+from tfrecords_tools.sources.csv_captions import hold_out, parse_shares
 
 PATHS = [f"photos/{number}.jpg" for number in range(150)]
 

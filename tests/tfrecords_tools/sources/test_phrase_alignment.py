@@ -1,5 +1,8 @@
-from tfrecords_tools.sources.flickr30k_entities import EntitySentence, parse_sentences
-from tfrecords_tools.sources.phrase_alignment import align_phrases
+from tfrecords_tools.sources.flickr30k_entities import (
+    EntitySentence,
+    align_phrases,
+    parse_sentences,
+)
 from tfrecords_tools.sources.source import Phrase
 
 
