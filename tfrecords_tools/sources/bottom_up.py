@@ -4,6 +4,7 @@ Source: Anderson et al., "Bottom-up and top-down attention for image captioning 
 answering", 2018, https://github.com/peteanderson80/bottom-up-attention.
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -73,6 +74,7 @@ class BottomUpFeatures:
     Attributes:
         feature_size: D.
         names: of the photographs, one a place.
+        region_counts: Counter of the rows of TSV files by their number of regions.
         faults: list of `(name, reason)` of what cannot be used.
         sha256: of the TSV files' bytes; of arrays' names and sizes.
 
@@ -83,7 +85,7 @@ class BottomUpFeatures:
 
     def __init__(self, spec):
         self.names, self.faults, self._readers = [], [], []
-        self.feature_size = 0
+        self.feature_size, self.region_counts = 0, collections.Counter()
         self._index, self._seen = {}, set()
         self._layout = BoxLayout(spec)
         digest, arrays = hashlib.sha256(), {}
@@ -175,6 +177,7 @@ class BottomUpFeatures:
                 f"others have {self.feature_size} a region"
             )
         self._layout.add(row.boxes, row.size)
+        self.region_counts[len(row.boxes)] += 1
 
     def _add_arrays(self, arrays):
         for name, paths in arrays.items():
@@ -236,7 +239,10 @@ class BottomUpSource(WrappedSource):
             )
         self._unused = len(features.names) - len(owners)
         self.notes = [*source.notes]
+        most = max(features.region_counts, default=0)
+        num_fewer = features.region_counts.total() - features.region_counts[most]
         for count, what in (
+            (num_fewer, f"photographs have fewer than {most} regions"),
             (len(self._missing), "photographs have no features"),
             (self._unused, "features are of other photographs"),
             (len(features.faults), "rows or files of features cannot be used"),

@@ -197,6 +197,13 @@ def test_the_first_row_may_name_the_columns(tmp_path):
     assert features.names == ["1"] and features.faults == []
 
 
+def test_photographs_of_fewer_regions_are_counted(tmp_path):
+    features = features_in(tmp_path, row(1) + row(2, BOXES[:2], features_of(2, 2)) + row(3))
+    source = BottomUpSource(Photographs("1.jpg", "2.jpg", "3.jpg"), features, False)
+    assert [len(own.read_features().boxes) for own in source.examples("train")] == [4, 3, 4]
+    assert source.notes == ["1 photographs have fewer than 3 regions"]
+
+
 def test_boxes_of_another_order_are_refused(tmp_path):
     swapped = np.float32(BOXES)[:, [1, 0, 3, 2]]
     text = "".join(row(number, boxes=swapped) for number in range(1, 4))
