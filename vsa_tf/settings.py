@@ -330,19 +330,12 @@ def check(settings):
     begun = (pathlib.Path(training.model_dir) / "checkpoint_last.npz").is_file()
     if training.start_from and not begun and not (start / "checkpoint_best.npz").is_file():
         raise VsaTfError(f"--start_from={start} is no model_dir of a trained model")
-    networks = {
-        "export_image_encoder": training.export_image_encoder,
-        "export_detector": training.export_detector,
-    }
     text = getattr(settings.model, "text", "")
-    if text.startswith("keras_hub:") and not begun and not training.start_from:
-        networks["text"] = text
-        if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-            raise VsaTfError(
-                f"--text={text} is read by TensorFlow. Begin without KERAS_BACKEND; a model that "
-                "has begun goes on with any"
-            )
-    check_handles(**networks)
+    check_handles(
+        export_image_encoder=training.export_image_encoder,
+        export_detector=training.export_detector,
+        text="" if begun or training.start_from else text,
+    )
     if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise VsaTfError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "

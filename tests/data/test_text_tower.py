@@ -119,3 +119,9 @@ def test_presets_without_clips_text_tower_are_one_error(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as CLIPTokenizer: .*Bert") as caught:
         TextTower.of_preset(spec)
     assert "\n" not in str(caught.value)
+
+
+def test_another_backend_is_refused_where_a_tower_is_made(preset, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow.* Received: jax"):
+        TextTower.of_preset(f"keras_hub:{preset}")

@@ -1,6 +1,7 @@
 """CLIP's text tower as a frozen sentence feature, in core operations of TensorFlow."""
 
 import io
+import os
 import tempfile
 import zipfile
 
@@ -49,8 +50,14 @@ class TextTower:
         """Takes the tower of a preset of CLIP, `keras_hub:PRESET`.
 
         Raises:
-            ValueError: it is not there, or is none of CLIP's.
+            ValueError: it is not there, or is none of CLIP's, or Keras runs on another backend.
         """
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend != "tensorflow":
+            raise ValueError(
+                "Expected KERAS_BACKEND=tensorflow where a text tower is made; a model that has "
+                f"begun goes on with any. Received: {backend}"
+            )
         _, preset = split_spec(spec)
         models = import_keras_hub(spec).models
         # First the tokenizer, which is small.
