@@ -110,23 +110,35 @@ def similar_images(records):
     return nearest_images(frames, frames, SHORTLIST_SIZE, "euclidean").images
 
 
+def chance_recalls(report, k):
+    """Returns the R@k, in percent, of answers in random order, a dict of either direction.
+
+    Args:
+        report: the content of `metrics.json`.
+        k: how many answers come first.
+    """
+    num_images, num_sentences = report["num_images"], report["num_sentences"]
+    return {
+        # Of an image any of its sentences counts.
+        "image_to_sentence": chance_recall(k, num_sentences, num_sentences / num_images),
+        "sentence_to_image": chance_recall(k, num_images),
+    }
+
+
 def chance_line(report):
     """Returns a line where retrieval is no better than chance, else None.
 
     Args:
         report: the content of `metrics.json`.
     """
-    metrics = report["metrics"]
-    num_images, num_sentences = report["num_images"], report["num_sentences"]
-    fitting = [k for k in (10, 5, 1) if 4 * k <= num_images]
-    directions = ("image_to_sentence", "sentence_to_image")
-    if not fitting or not all(f"R@{fitting[0]}" in metrics.get(name, {}) for name in directions):
+    metrics, num_images = report["metrics"], report["num_images"]
+    k = next((k for k in (10, 5, 1) if 4 * k <= num_images), None)
+    if k is None:
         return None
-    k = fitting[0]
-    of_images = chance_recall(k, num_images)
-    # Of an image any of its sentences counts.
-    of_sentences = chance_recall(k, num_sentences, num_sentences / num_images)
-    for name, percent in zip(directions, (of_sentences, of_images)):
+    chances = chance_recalls(report, k)
+    if not all(f"R@{k}" in metrics.get(name, {}) for name in chances):
+        return None
+    for name, percent in chances.items():
         chance = percent / 100
         # Two standard deviations; sentences of one image are hardly more than one observation.
         above = chance + 2 * math.sqrt(chance * (1 - chance) / num_images)
@@ -134,6 +146,7 @@ def chance_line(report):
             return None
     return (
         f"This is chance level: R@{k} of {metrics['sentence_to_image'][f'R@{k}']:.1f} where "
-        f"{of_images:.1f} is chance. See that captions belong to their photographs; then try "
-        "more photographs, more --num_epochs, a lower --learning_rate, or --start_from"
+        f"{chances['sentence_to_image']:.1f} is chance. See that captions belong to their "
+        "photographs; then try more photographs, more --num_epochs, a lower --learning_rate, or "
+        "--start_from"
     )

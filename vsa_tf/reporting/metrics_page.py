@@ -2,7 +2,7 @@
 
 import html
 
-from vsa_tf.metrics.retrieval import chance_recall
+from vsa_tf.evaluation.retrieval_metrics import chance_recalls
 from vsa_tf.reporting.report_page import ReportPage, html_table, printable
 
 _INTERVAL = "interval_95"
@@ -105,12 +105,7 @@ def _figures(title, rows, meanings):
 
 def _ranked(report):
     """Returns the rows of what is found by rank, see `_figures`."""
-    metrics, rows = report["metrics"], []
-    num_images, num_sentences = report["num_images"], report["num_sentences"]
-    chances = {
-        "sentence_to_image": chance_recall(1, num_images),
-        "image_to_sentence": chance_recall(1, num_sentences, num_sentences / num_images),
-    }
+    metrics, rows, chances = report["metrics"], [], chance_recalls(report, 1)
     for key, words in _DIRECTIONS.items():
         if key in metrics:
             values = metrics[key]
