@@ -59,10 +59,8 @@ def learn_text(captions, settings, dependencies=(), say=silent, start=None):
         # Another feature would have other dimensions, which no weight fits.
         text.sentence_feature = start.sentence_feature
         return text
-    sentences = [text.tokenize(caption) for caption in captions]
-    say(f"fitting the sentence feature {model.text} to {len(sentences)} captions")
     try:
-        text.sentence_feature = _fit(sentences, settings, say)
+        text.sentence_feature = _sentence_feature(text, captions, settings, say)
     except (ModuleNotFoundError, ValueError) as error:
         raise VsaTfError(f"--text={model.text}: {error}") from error
     return text
@@ -80,12 +78,14 @@ def _relation_types(dependencies, min_share, say):
     return types
 
 
-def _fit(sentences, settings, say):
+def _sentence_feature(text, captions, settings, say):
     model, seed = settings.model, settings.training.seed
     if model.text.startswith("keras_hub:"):
         from vsa_tf.data.text_tower import TextTower
 
         return TextTower.of_preset(model.text)
+    say(f"fitting the sentence feature {model.text} to {len(captions)} captions")
+    sentences = [text.tokenize(caption) for caption in captions]
     if model.text == "tf_idf":
         return make_sentence_feature("tf_idf", sentences, min_count=settings.data.min_count)
     vectors = _word_vectors(sentences, settings, say)
