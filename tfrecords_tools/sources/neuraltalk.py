@@ -11,7 +11,7 @@ import json
 import numpy as np
 
 from tfrecords_tools.archive import AnnotationFile, Archive
-from tfrecords_tools.sources.karpathy_captions import KarpathyCaptions
+from tfrecords_tools.sources.karpathy_json import KarpathyCaptions
 from tfrecords_tools.sources.source import GivenRegions, SourceExample
 from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, text_lines
 
