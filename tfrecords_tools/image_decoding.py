@@ -25,6 +25,9 @@ from tfrecords_tools.image_structure import (
 
 IMAGE_FORMATS = "JPEG, PNG, BMP, GIF, WebP, AVIF or HEIC"
 JPEG_QUALITY = 95
+# As many go to detector and encoder together, in the writer and in programs: a detector that is
+# the encoder, too, remembers them.
+IMAGES_PER_BATCH = 16
 # Of libjpeg.
 MAX_JPEG_SIDE = 65_500
 _ORIENTATION = 0x0112

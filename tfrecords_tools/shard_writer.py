@@ -10,14 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, check_example, encode_example
-from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
+from tfrecords_tools.image_decoding import IMAGES_PER_BATCH, ImageError, decode_image, stored_image
 from tfrecords_tools.probes import feature_warnings
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.boxes import WHOLE_FRAME, select_regions
 from vsa_tf.data.parsed_record import annotated_chains
 
-# Images that go to detector and encoder together: at most so many, and so many pixels.
-IMAGES_PER_BATCH = 16
+# Of the images that go to detector and encoder together.
 PIXELS_PER_BATCH = 32_000_000
 
 

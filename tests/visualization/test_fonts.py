@@ -41,6 +41,11 @@ def test_what_no_font_has_is_drawn_with_pillows_own(dejavu):
     assert all(is_missing(character, font) for character in CHINESE)
 
 
+def test_a_letter_that_no_font_has_does_not_cost_the_others_theirs(dejavu):
+    font = choose_font(f"{RUSSIAN} {CHINESE}", 20)
+    assert [is_missing(character, font) for character in "Со" + CHINESE] == [False] * 2 + [True] * 3
+
+
 def test_a_font_that_is_given_is_taken(dejavu, tmp_path):
     file = dejavu / "DejaVuSansMono.ttf"
     assert choose_font("a dog", 20, file).getname()[0] == "DejaVu Sans Mono"

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools.image_decoding import IMAGES_PER_BATCH
 from tfrecords_tools.probes import probe_image
 from tfrecords_tools.saved_model import SavedModel, SavedModelError
 
@@ -16,8 +17,6 @@ _PROBE_SHAPES = ((192, 288), (288, 192))
 # Checksums of the detectors that were looked at: it costs a pass of the network, and a process
 # opens some of them again and again.
 _LOOKED_AT = set()
-# Images that wait for their features: as many as writers and programs look at together.
-_REMEMBERED = 16
 
 
 class SavedModelDetector:
@@ -114,7 +113,7 @@ class _Seen(threading.local):
     """Images and their outputs, of each thread its own: threads read some images at a time."""
 
     def __init__(self):
-        self.last = collections.deque(maxlen=_REMEMBERED)
+        self.last = collections.deque(maxlen=IMAGES_PER_BATCH)
 
 
 def _normalized(boxes, image_info):

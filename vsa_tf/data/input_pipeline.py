@@ -194,7 +194,8 @@ class InputPipeline:
     @property
     def has_regions(self):
         """Whether training batches have other boxes than the whole frame of each image."""
-        boxes = self.record_split.region_boxes[:, : self.images.num_regions]
+        records, count = self.record_split, self.images.num_regions
+        boxes = records.region_boxes[:, :count][records.region_mask[:, :count]]
         return self.assembler.phrase_regions is not None or bool((boxes != WHOLE_FRAME).any())
 
     def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None):

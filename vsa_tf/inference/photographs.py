@@ -7,14 +7,13 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.image_decoding import decode_image, to_rgb
+from tfrecords_tools.image_decoding import IMAGES_PER_BATCH, decode_image, to_rgb
 from tfrecords_tools.image_structure import MAX_BYTES, ImageError
 from vsa_tf.errors import InputError
 
 _RUN_LENGTH_CODED = (1, 2)
 _IS_ANIMATED = 0x02
-# Photographs, or texts, at a time: few enough for memory, and for the limits of a server.
-_BATCH_SIZE = 16
+# Of photographs, or texts, at a time: few enough for memory, and for the limits of a server.
 _BATCH_BYTES = 16 << 20
 
 
@@ -28,7 +27,7 @@ def batches(items, num_bytes=len):
     batch, size = [], 0
     for item in items:
         own = num_bytes(item)
-        if batch and (len(batch) == _BATCH_SIZE or size + own > _BATCH_BYTES):
+        if batch and (len(batch) == IMAGES_PER_BATCH or size + own > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(item)

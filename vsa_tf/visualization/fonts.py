@@ -28,7 +28,7 @@ def choose_font(text, size, font_file=None):
         text: what will be drawn.
         size: in pixels.
         font_file: a TrueType or OpenType file; None: Pillow's own font, or, where that lacks
-            letters of the text, the first one installed that has them all, if there is one.
+            letters of the text, the one installed that lacks fewest of them.
 
     Raises:
         ValueError: `font_file` is no font.
@@ -41,9 +41,9 @@ def choose_font(text, size, font_file=None):
                 f"Expected font to be a TrueType or OpenType file. Received: {str(font_file)!r}: "
                 f"{error}"
             ) from error
-    own = ImageFont.load_default(size)
-    lacking = frozenset(character for character in set(text) if is_missing(character, own))
-    path = _installed_font(lacking) if lacking else None
+    own, letters = ImageFont.load_default(size), frozenset(text)
+    num_lacking = _num_missing(letters, own)
+    path = _installed_font(letters, num_lacking) if num_lacking else None
     return own if path is None else ImageFont.truetype(path, size)
 
 
@@ -62,21 +62,29 @@ def drawable(text, font):
 
 def is_missing(character, font):
     """Returns whether a font has no letter for a character that can be seen."""
-    if character.isascii() or character.isspace() or not character.isprintable():
+    if character.isspace() or not character.isprintable():
         return False
     return bytes(font.getmask(character)) == bytes(font.getmask(_NO_LETTER))
 
 
+def _num_missing(characters, font):
+    return sum(is_missing(character, font) for character in characters)
+
+
 @functools.cache
-def _installed_font(characters):
+def _installed_font(characters, fewer_than):
+    """Returns the path of the first font that lacks fewest of some characters, or None."""
+    best = None
     for path in _installed_fonts():
         try:
-            font = ImageFont.truetype(path)
-            if not any(is_missing(character, font) for character in characters):
-                return path
+            num_missing = _num_missing(characters, ImageFont.truetype(path))
         except OSError:  # a file that Pillow cannot read
             continue
-    return None
+        if num_missing < fewer_than:
+            best, fewer_than = path, num_missing
+        if not fewer_than:
+            break
+    return best
 
 
 @functools.cache
