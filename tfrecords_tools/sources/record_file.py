@@ -186,8 +186,8 @@ def masked_checksum(data):
 
     Example:
 
-    >>> masked_checksum(b"123456789").hex()  # of e3069283, the check value of CRC-32C
-    'fe78d6ce'
+    >>> masked_checksum(b"123456789").hex()  # e3069283, the check value of CRC-32C, masked
+    'e5b08ac7'
     """
     data = np.frombuffer(data, np.uint8)
     if len(data) < 4:

@@ -6,7 +6,7 @@ from small_tfds import coco_like_example, coco_like_features, jpeg, prepare, tfd
 from source_samples import read_all, skips
 
 from tfrecords_tools.sources.registry import make_source
-from tfrecords_tools.sources.source import AnnotatedBox
+from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass
 from tfrecords_tools.sources.tfds_builder import TfdsBuilder
 
 TRAIN = [
@@ -63,7 +63,11 @@ def test_boxes_are_chains_of_their_class_and_crowds_are_left_out(data_dir):
     examples = read_all(source)["train"]
     # float32 of tfds.
     assert examples["9"].objects == (
-        AnnotatedBox("dog#900", tuple(np.float32([0.1, 0.25, 0.5, 0.75]).tolist())),
+        AnnotatedBox(
+            "dog#900",
+            tuple(np.float32([0.1, 0.25, 0.5, 0.75]).tolist()),
+            ObjectClass(2, "dog"),  # the second of its labels, which are counted from 1
+        ),
     )
     assert [item.chain for item in examples["4"].objects] == ["person#400", "person#401"]
     assert examples["7"].objects == ()
