@@ -187,11 +187,11 @@ def matching_files(path, pattern):
     Args:
         path: a file; a directory, which stands for the files in it and below whose names match;
             or a glob.
-        pattern: regular expression for the beginning of those names.
+        pattern: regular expression for the whole of those names.
     """
     if os.path.isdir(path):
         names = _directory_names(path)
-        names = [name for name in names if re.match(pattern, posixpath.basename(name))]
+        names = [name for name in names if re.fullmatch(pattern, posixpath.basename(name))]
         return [os.path.join(path, *name.split("/")) for name in names]
     found = [path] if os.path.exists(path) else glob.glob(path, recursive=True)
     return sorted(file for file in found if os.path.isfile(file))

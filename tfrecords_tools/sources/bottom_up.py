@@ -27,7 +27,7 @@ from tfrecords_tools.sources.source import Skip, WrappedSource
 from vsa_tf.file_reading import reason_of
 
 _KIND = "bottom_up:"
-_FILES = r"(?i).*\.(tsv(\.\d+)?|npz|npy)$"
+_FILES = r"(?i).*\.(tsv(\.\d+)?|npz|npy)"
 _NUMBER = re.compile(r"(?:COCO_[a-z]+\d*_)?0*(\d{1,18})")
 _ENDING = re.compile(r"(?i)\.(jpe?g|png|gif|bmp|webp)$")
 # Files of arrays that are looked at before anything is written.

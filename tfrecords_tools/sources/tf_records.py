@@ -29,8 +29,8 @@ from tfrecords_tools.sources.source import (
 from vsa_tf.data import schema
 from vsa_tf.file_reading import NOT_AS_EXPECTED
 
-# Of a directory, the files that are read.
-_RECORDS = re.compile(r"(?i).*(record|-\d+-of-\d+)")
+# Of a directory, the files that are read; compressed ones, to be told to unpack them.
+_RECORDS = re.compile(r"(?i).*(records?|-\d+-of-\d+)(\.gz)?")
 _SPLITS = ("train", "restval", "dev", "test", "testall")
 # The first of these that a record has.
 _CAPTIONS = (schema.CAPTION_RAW, "image/caption", "image/captions")
@@ -42,7 +42,7 @@ def split_files(pattern):
 
     Args:
         pattern: `PATH[,PATH...]`, directories, files or globs, whose names tell their splits; or
-            `SPLIT=PATH[,SPLIT=PATH...]`.
+            `SPLIT=PATH[,SPLIT=PATH...]`, of what there is no file called so.
 
     Returns:
         A dict of split to list of paths.
@@ -52,8 +52,11 @@ def split_files(pattern):
     """
     found, splits = {}, []
     for part in list(filter(None, pattern.split(","))) or [pattern]:
-        given, _, path = part.rpartition("=")
-        files = matching_files(path, _RECORDS)
+        given, files = "", matching_files(part, _RECORDS)
+        if not files:
+            given, _, path = part.partition("=")
+            # Folders have names such as date=2020.
+            files = [] if "/" in given else matching_files(path, _RECORDS)
         if not files:
             raise ValueError(
                 "Expected TFRecords, --dataset=tf_records:PATH[,PATH...], of directories, files "

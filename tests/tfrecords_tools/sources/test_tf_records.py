@@ -210,6 +210,14 @@ def test_a_photograph_whose_bytes_have_changed_is_refused_when_it_is_read(tmp_pa
         (("a.tfrecord", "b.tfrecord"), "mine={}", {"mine": 2}),
         (("train_a", "val_b", "val_c"), "{0}/train_a,{0}/val*", {"train": 1, "dev": 2}),
         (("restval-00000-of-00001.tfrecord",), "{}", {"restval": 1}),
+        (
+            ("train.record", "train.tfrecords", "train.record.bak", "train_records.csv")
+            + ("test.record.gz", "test-00000-of-00001.json"),
+            "{}",
+            {"train": 2, "test": 1},
+        ),
+        (("date=2020/train.record",), "{}/date=2020/train.record", {"train": 1}),
+        (("date=2020/train.record",), "dev={}/date=2020", {"dev": 1}),
     ],
 )
 def test_splits_are_named_by_files_or_by_the_pattern(tmp_path, names, pattern, expected):
@@ -219,6 +227,14 @@ def test_splits_are_named_by_files_or_by_the_pattern(tmp_path, names, pattern, e
     found = split_files(pattern.format(tmp_path))
     assert {split: len(own) for split, own in found.items()} == expected
     assert list(found) == list(expected)
+
+
+def test_a_folder_with_an_equals_sign_is_no_split(tmp_path, monkeypatch):
+    (tmp_path / "date=2020").mkdir()
+    (tmp_path / "date=2020" / "train.record").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("date=2020", "date=2020/train.record", "date=*/*.record"):
+        assert list(split_files(pattern)) == ["train"]
 
 
 @pytest.mark.parametrize(
