@@ -98,6 +98,37 @@ def test_categories_of_coco_keep_their_numbers_from_1(tmp_path, first):
     assert found == [("dog#0", 10, "dog"), ("cat#1", 1, "cat")]
 
 
+def write_instances(path, categories):
+    """Writes an instances file of one image, numbered as the file's name, of one box a category."""
+    image_id = int(path.stem[-4:])
+    content = {
+        "images": [{"id": image_id, "width": 10, "height": 10}],
+        "categories": [{"id": label, "name": name} for label, name in categories.items()],
+        "annotations": [
+            dict(id=label, image_id=image_id, category_id=label, iscrowd=0, bbox=[0, 0, 5, 5])
+            for label in categories
+        ],
+    }
+    path.write_text(json.dumps(content))
+
+
+def test_a_class_has_one_number_in_all_files_of_coco(tmp_path):
+    write_instances(tmp_path / "instances_train2014.json", {0: "cat", 1: "dog"})
+    write_instances(tmp_path / "instances_val2015.json", {1: "dog"})
+    instances = CocoInstances(tmp_path)
+    (cat, dog), ((other,), _, _) = instances.annotate(2014, ())[0], instances.annotate(2015, ())
+    assert (cat.object_class.label, dog.object_class.label) == (1, 2)
+    assert other.object_class == dog.object_class
+
+
+def test_files_of_coco_that_number_other_classes_alike_are_refused(tmp_path):
+    write_instances(tmp_path / "instances_train2014.json", {1: "cat", 2: "dog"})
+    write_instances(tmp_path / "instances_val2015.json", {1: "dog"})
+    message = "instances_train2014.json, instances_val2015.json. Received: 1 for 'cat', 'dog'"
+    with pytest.raises(ValueError, match=message):
+        CocoInstances(tmp_path)
+
+
 def test_shards_of_an_interrupted_run_without_classes_are_written_again(tmp_path, monkeypatch):
     source, settings = ShapeScenes(8, 2, 2), dataclasses.replace(SETTINGS, num_shards=2)
     write(source, tmp_path / "whole", settings)

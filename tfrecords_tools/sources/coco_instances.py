@@ -7,7 +7,7 @@ import collections
 import math
 
 from tfrecords_tools.archive import AnnotationFile
-from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass, whole_number
+from tfrecords_tools.sources.source import AnnotatedBox, object_classes, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 
@@ -24,7 +24,7 @@ class CocoInstances:
 
     Raises:
         OSError: when there are none, or one cannot be read.
-        ValueError: when one is not such a file.
+        ValueError: when one is not such a file, or a category has several names.
     """
 
     def __init__(self, path):
@@ -37,10 +37,11 @@ class CocoInstances:
             )
         self._sizes, self._instances, self._num_repeated, self._num_entries = {}, {}, {}, {}
         self._num_unnumbered = 0
-        self._checksums = {}
+        self._checksums, named = {}, set()
         for file in files:
-            self._add(file, set())
+            named |= self._add(file, set())
             self._checksums[file.name] = file.sha256
+        self._classes = object_classes(named, f"categories of {', '.join(self._checksums)}")
 
     def checksums(self):
         """Returns the SHA-256 of each file, by name."""
@@ -81,7 +82,8 @@ class CocoInstances:
         width, height = self._sizes[image_id]
         objects, problems = [], []
         num_crowds = 0
-        for number, category, is_crowd, place in self._instances.get(image_id, ()):
+        for number, label, is_crowd, place in self._instances.get(image_id, ()):
+            category = self._classes[label]
             chain, (x, y, box_width, box_height) = f"{category.name}#{number}", place
             box = (
                 min(max(y / height, 0.0), 1.0),
@@ -106,17 +108,14 @@ class CocoInstances:
         return tuple(objects), (), problems
 
     def _add(self, file, seen):
+        """Takes in a file; returns the `(label, name)` of its categories."""
         # The outlines are nine tenths of the file: dropped one by one, not when all is parsed.
         content = file.read_json(object_hook=_without_outline)
         try:
-            names = {whole_number(item["id"]): str(item["name"]) for item in content["categories"]}
-            # Files of others may count from 0, which is a detector's background.
-            first = min((label for label in names if label is not None), default=1)
-            categories = {
-                label: ObjectClass(label + max(0, 1 - first), name)
-                for label, name in names.items()
-                if label is not None
-            }
+            named = [
+                (whole_number(item["id"]), str(item["name"])) for item in content["categories"]
+            ]
+            labels = {label: label for label, _ in named if label is not None}
             earlier, elsewhere = frozenset(self._sizes), set()
             for item in content["images"]:
                 number = whole_number(item["id"])
@@ -143,9 +142,10 @@ class CocoInstances:
                 box = tuple(float(value) for value in item["bbox"])
                 if len(box) != 4 or not all(map(math.isfinite, box)):
                     raise ValueError(f"the box {item['bbox']} of annotation {number}")
-                category = categories[whole_number(item["category_id"])]
-                instance = (number, category, bool(item["iscrowd"]), box)
+                label = labels[whole_number(item["category_id"])]
+                instance = (number, label, bool(item["iscrowd"]), box)
                 self._instances.setdefault(image_id, []).append(instance)
+            return {(label, name) for label, name in named if label is not None}
         except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected COCO's instances in {file.name}: images with id, width and height, "

@@ -144,6 +144,32 @@ class ObjectClass:
     name: str
 
 
+def object_classes(named, where):
+    """Makes the classes of a data set, whose labels count from 1: 0 is a detector's background.
+
+    Args:
+        named: `(label, name)` of every class, in all files; labels of others may count from 0.
+        where: what gives the names, as its user knows it.
+
+    Returns:
+        A dict of those labels to `ObjectClass`.
+
+    Raises:
+        ValueError: a label has several names, so that nobody knows what its boxes are.
+    """
+    names = {}
+    for label, name in sorted(set(named)):
+        names.setdefault(label, []).append(name)
+    for label, own in names.items():
+        if len(own) > 1:
+            raise ValueError(
+                f"Expected one name of each label in {where}. Received: {label} for "
+                f"{', '.join(map(repr, own[:5]))}. Give each class a label of its own"
+            )
+    shift = max(0, 1 - min(names, default=1))
+    return {label: ObjectClass(label + shift, name) for label, (name,) in names.items()}
+
+
 # Of what is in a box, nothing is known.
 THING = ObjectClass(1, "thing")
 
@@ -277,7 +303,7 @@ def split_name(name):
 
 
 def whole_number(value):
-    """Returns a number of a JSON file as an int, or None where it is none of 64 bits.
+    """Returns a number of a file of others as an int, or None where it is none of 64 bits.
 
     Example:
 

@@ -24,7 +24,9 @@ from tfrecords_tools.sources.source import (
     ObjectClass,
     Phrase,
     SourceExample,
+    object_classes,
     split_name,
+    whole_number,
 )
 from vsa_tf.data import schema
 from vsa_tf.file_reading import NOT_AS_EXPECTED
@@ -35,6 +37,10 @@ _SPLITS = ("train", "restval", "dev", "test", "testall")
 # The first of these that a record has.
 _CAPTIONS = (schema.CAPTION_RAW, "image/caption", "image/captions")
 _CROWD = "image/object/is_crowd"
+_PHRASES = (
+    *(schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS),
+    *(schema.PHRASE_CHAIN, schema.PHRASE_TYPE),
+)
 
 
 def split_files(pattern):
@@ -114,7 +120,7 @@ class TfRecords(CaptionSource):
 
     Raises:
         OSError: when a file cannot be read.
-        ValueError: when no record of it can be used.
+        ValueError: when no record of it can be used, or a label has several names.
     """
 
     name = "tf_records"
@@ -183,7 +189,7 @@ class TfRecords(CaptionSource):
             filename or source_id,
             [bytes(own) if isinstance(own, memoryview) else own for own in captions],
             list(self._objects(split, source_id, features)),
-            _phrases(features),
+            list(self._phrases(split, source_id, features)),
             read_image,
         )
         self._seen.add(source_id)
@@ -205,17 +211,39 @@ class TfRecords(CaptionSource):
             own if len(own) == len(boxes) else [None] * len(boxes) for own in others
         )
         rows = zip(np.clip(boxes, 0, 1).tolist(), texts, labels, crowds, chains)
-        for number, (box, text, label, is_crowd, chain) in enumerate(rows):
+        for place, (box, text, label, is_crowd, chain) in enumerate(rows):
             text = "" if text is None else _decoded(text)
-            own = f"{text or ('object' if label is None else label)}#{number}"
+            own = f"{text or ('object' if label is None else _decoded(label))}#{place}"
             chain = own if chain is None else _decoded(chain)
-            if not is_crowd and box[2] > box[0] and box[3] > box[1]:
-                yield chain, text, label, tuple(box)
-            elif not is_crowd:
-                self._skip(split, source_id, f"the box of {chain} has no area inside the image")
+            number = None if label is None else _whole(label)
+            if is_crowd:
+                continue
+            if not (box[2] > box[0] and box[3] > box[1]):
+                reason = "has no area inside the image"
+            elif label is not None and number is None:
+                reason = f"has a label that is no whole number, {_decoded(label)[:60]}"
+            else:
+                yield chain, text, number, tuple(box)
+                continue
+            self._skip(split, source_id, f"the box of {chain} {reason}")
         if any(crowds):
             count = sum(map(bool, crowds))
             self._skip(split, source_id, f"boxes of crowds are left out: {count}")
+
+    def _phrases(self, split, source_id, features):
+        """Yields `(caption index, first word, number of words, chain, type)`."""
+        columns = [features.get(key, ()) for key in _PHRASES]
+        if len({len(column) for column in columns}) > 1:
+            counts = ", ".join(str(len(column)) for column in columns)
+            self._skip(split, source_id, f"phrases of {counts} values of caption/phrase")
+            return
+        for *numbers, chain, kind in zip(*columns):
+            numbers = list(map(_whole, numbers))
+            if None in numbers:
+                reason = f"a phrase of {_decoded(chain)} whose numbers are no whole ones"
+                self._skip(split, source_id, reason)
+                continue
+            yield *numbers, _decoded(chain), _decoded(kind)
 
     def _parse(self, split):
         digest = hashlib.sha256()
@@ -256,22 +284,15 @@ class TfRecords(CaptionSource):
 def _object_classes(kinds):
     """Returns `{(text, label): ObjectClass}`; the text may be empty, the label None."""
     if all(label is not None for _, label in kinds):
-        # Files of others may count from 0, which is a detector's background.
-        shift = 1 - min([1, *(label for _, label in kinds)])
-        return {
-            (text, label): ObjectClass(label + shift, text or str(label)) for text, label in kinds
-        }
+        named = {(label, text) for text, label in kinds if text}
+        # A box without a text has its label's.
+        nameless = {label for _, label in kinds}.difference(label for label, _ in named)
+        named |= {(label, str(label)) for label in nameless}
+        classes = object_classes(named, schema.OBJECT_CLASS_TEXT)
+        return {kind: classes[kind[1]] for kind in kinds}
     names = {kind: kind[0] or (THING.name if kind[1] is None else str(kind[1])) for kind in kinds}
     labels = {name: number for number, name in enumerate(sorted(set(names.values())), 1)}
     return {kind: ObjectClass(labels[name], name) for kind, name in names.items()}
-
-
-def _phrases(features):
-    keys = (schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS)
-    texts = (features.get(key, ()) for key in (schema.PHRASE_CHAIN, schema.PHRASE_TYPE))
-    columns = [features.get(key, ()) for key in keys]
-    columns += [[_decoded(text) for text in column] for column in texts]
-    return list(zip(*columns)) if len({len(column) for column in columns}) == 1 else []
 
 
 def _text(features, key):
@@ -281,6 +302,10 @@ def _text(features, key):
 
 def _decoded(value):
     return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else str(value)
+
+
+def _whole(value):
+    return whole_number(_decoded(value) if isinstance(value, memoryview) else value)
 
 
 def _read_image(path, offset, length):

@@ -85,14 +85,18 @@ class TfdsBoxes:
         """
         objects, problems, num_crowds = [], [], 0
         for row, box in enumerate(np.clip(values[self._box], 0.0, 1.0).tolist()):
-            kind = THING
+            kind, name, index = THING, "object", 0
             if self._label:
                 index = int(values[self._label][row])
-                kind = ObjectClass(index + 1, self._class_names[index])
-            label = kind.name if self._label else "object"
-            chain = f"{label}#{values['id'][row] if 'id' in self.parts else row}"
+                # -1 is a box whose class is not told.
+                if index >= 0:
+                    kind = ObjectClass(index + 1, self._class_names[index])
+                    name = kind.name
+            chain = f"{name}#{values['id'][row] if 'id' in self.parts else row}"
             if "is_crowd" in self.parts and values["is_crowd"][row]:
                 num_crowds += 1
+            elif index < 0:
+                problems.append(f"the box of {chain} has no class")
             elif not (box[2] > box[0] and box[3] > box[1]):
                 problems.append(f"the box of {chain} has no area inside the image")
             else:

@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -154,6 +155,8 @@ def test_boxes_that_cannot_be_used_are_listed(tmp_path):
         ({"text": [b"dog", b"cat"]}, [(2, "dog"), (1, "cat")]),
         ({"label": [3, 7]}, [(3, "3"), (7, "7")]),
         ({"label": [0, 7], "text": [b"dog", b"cat"]}, [(1, "dog"), (8, "cat")]),
+        ({"label": [1.0, 2.0], "text": [b"dog", b"cat"]}, [(1, "dog"), (2, "cat")]),
+        ({"label": [1, 1], "text": [b"", b"dog"]}, [(1, "dog"), (1, "dog")]),
     ],
 )
 def test_boxes_have_the_classes_of_the_records(tmp_path, classes, expected):
@@ -163,6 +166,45 @@ def test_boxes_have_the_classes_of_the_records(tmp_path, classes, expected):
     (example,) = read_all(TfRecords(path))["train"].values()
     found = [item.object_class for item in example.objects]
     assert [(own.label, own.name) for own in found] == expected
+
+
+def test_one_label_of_several_names_is_refused(tmp_path):
+    classes = [{"image/object/class/label": [1], "image/object/class/text": [b"dog"]}]
+    classes += [{**classes[0], "image/object/class/text": [name]} for name in (b"Dog", b"cat")]
+    records = [boxes((0.0, 0.0, 1.0, 1.0)) | own for own in classes]
+    path = write_records(tmp_path / "train.tfrecord", *records)
+    with pytest.raises(ValueError, match="class/text. Received: 1 for 'Dog', 'cat', 'dog'"):
+        TfRecords(path)
+
+
+def test_numbers_that_are_no_whole_ones_cost_their_boxes_and_phrases_alone(tmp_path):
+    frame = (0.0, 0.0, 1.0, 1.0)
+    phrases = {
+        "caption/phrase/caption_index": [0.0, 0.0],
+        "caption/phrase/first_word": [1.0, 0.5],
+        "caption/phrase/num_words": [1.0, 1.0],
+        "caption/phrase/chain": [b"dog#0", b"cat#1"],
+        "caption/phrase/type": [b"animals", b"animals"],
+    }
+    labels = {
+        "image/object/class/label": [1.0, 2.5, float("nan")],
+        "image/object/class/text": [b"dog", b"cat", b"bird"],
+    }
+    uneven = {**phrases, "caption/phrase/type": [b"animals"]}
+    records = boxes(frame, frame, frame) | labels | phrases, uneven
+    source = TfRecords(write_records(tmp_path / "train.tfrecord", *records))
+    first, second = read_all(source)["train"].values()
+    assert [item.object_class.label for item in first.objects] == [1]
+    assert type(first.objects[0].object_class.label) is int
+    ((*numbers, chain, _),) = map(dataclasses.astuple, first.phrases)
+    assert numbers == [0, 1, 1] and set(map(type, numbers)) == {int} and chain == "dog#0"
+    assert second.phrases == ()
+    assert [reason for _, _, reason in skips(source)] == [
+        "the box of cat#1 has a label that is no whole number, 2.5",
+        "the box of bird#2 has a label that is no whole number, nan",
+        "a phrase of cat#1 whose numbers are no whole ones",
+        "phrases of 2, 2, 2, 2, 1 values of caption/phrase",
+    ]
 
 
 def test_damage_costs_its_own_record(tmp_path):

@@ -110,6 +110,16 @@ def test_boxes_need_neither_classes_nor_numbers():
     assert problems == []
 
 
+def test_a_box_without_a_class_is_left_out_and_listed():
+    labels = tfds.features.ClassLabel(names=["cat", "dog"])
+    parts = {"bbox": tfds.features.BBoxFeature(), "label": labels}
+    found = find(image=image(), caption=np.str_, objects=tfds.features.Sequence(parts))
+    rows = {"bbox": np.float32([[0, 0, 1, 1]] * 2), "label": np.int64([-1, 1])}
+    objects, problems = found.boxes.annotate(rows)
+    assert [(item.chain, item.object_class.label) for item in objects] == [("dog#1", 2)]
+    assert problems == ["the box of object#0 has no class"]
+
+
 def test_boxes_in_pixels_are_not_taken_for_shares():
     pixels = tfds.features.BBoxFeature(bbox_format="XYXY")
     found = find(image=image(), caption=np.str_, objects=tfds.features.Sequence({"bbox": pixels}))
