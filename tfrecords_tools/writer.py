@@ -311,10 +311,12 @@ def _check_repaired(directory, info, notes):
         for shard in split["shards"]:
             note = notes.get(shard["file"])
             if note is not None and note["sha256"] != shard["sha256"]:
+                reason = "the photographs or the libraries have changed"
+                if note["object_classes"] and "object_classes" not in info:
+                    reason = "these records are of a version whose boxes had no classes"
                 raise ValueError(
                     f"{directory.path(shard['file'])!r} was damaged, and written again it is not "
-                    "what it was: the photographs or the libraries have changed. Empty the "
-                    "directory and write all of it."
+                    f"what it was: {reason}. Empty the directory and write all of it."
                 )
     directory.clean()
     return info

@@ -129,6 +129,21 @@ def test_files_of_coco_that_number_other_classes_alike_are_refused(tmp_path):
         CocoInstances(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("has_classes", "message"), [(False, "of a version whose boxes had no"), (True, "have changed")]
+)
+def test_a_damaged_shard_of_before_classes_is_told_so(tmp_path, has_classes, message):
+    source = ShapeScenes(2, 1, 1)
+    info = write(source, tmp_path / "out").info
+    # Its checksum is that of other bytes, as is that of records without the classes.
+    info["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
+    if not has_classes:
+        del info["object_classes"]
+    (tmp_path / "out" / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=f"was damaged, .*{message}.* Empty the directory"):
+        write(source, tmp_path / "out")
+
+
 def test_shards_of_an_interrupted_run_without_classes_are_written_again(tmp_path, monkeypatch):
     source, settings = ShapeScenes(8, 2, 2), dataclasses.replace(SETTINGS, num_shards=2)
     write(source, tmp_path / "whole", settings)
