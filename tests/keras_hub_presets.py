@@ -54,6 +54,25 @@ def resnet():
     return models.ResNetImageClassifier(backbone, num_classes=3, preprocessor=preprocessor)
 
 
+def efficientnet():
+    """A backbone that does not say which images it takes: of any size."""
+    from keras_hub import layers, models
+
+    backbone = models.EfficientNetBackbone(
+        stackwise_width_coefficients=[1.0],
+        stackwise_depth_coefficients=[1.0],
+        stackwise_kernel_sizes=[3],
+        stackwise_num_repeats=[1],
+        stackwise_input_filters=[8],
+        stackwise_output_filters=[8],
+        stackwise_expansion_ratios=[1],
+        stackwise_strides=[1],
+        stackwise_squeeze_and_excite_ratios=[0.25],
+        stackwise_block_types=["v1"],
+    )
+    return _with_converter(backbone, layers.EfficientNetImageConverter(image_size=(40, 40)))
+
+
 def vit():
     """A classifier of a vision transformer, with a class token."""
     from keras_hub import layers, models
@@ -239,5 +258,6 @@ def d_fine():
 
 
 PRESETS = {
-    make.__name__: make for make in (resnet, vit, dinov2, clip, siglip, bert, retinanet, d_fine)
+    make.__name__: make
+    for make in (resnet, efficientnet, vit, dinov2, clip, siglip, bert, retinanet, d_fine)
 }

@@ -5,14 +5,11 @@ SavedModel: a directory, `file://DIR`, `kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/
 handle of TF Hub, `https://...`.
 """
 
-import difflib
 import importlib.util
 import os
 import pathlib
 import re
 import tempfile
-import urllib.parse
-import urllib.request
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
@@ -133,6 +130,8 @@ def load_preset(cls, preset, **arguments):
                 "place: KAGGLEHUB_CACHE), or give the directory of a preset"
             ) from error
         if "Unknown preset identifier" in str(error):
+            import difflib
+
             near = difflib.get_close_matches(preset, cls.presets, 3)
             meant = f"; near it: {', '.join(near)}" if near else ""
             raise ValueError(
@@ -150,13 +149,17 @@ def import_keras_hub(spec):
     Raises:
         ValueError: it is not installed.
     """
+    _check_keras_hub(spec)
+    import keras_hub
+
+    return keras_hub
+
+
+def _check_keras_hub(spec):
     if importlib.util.find_spec("keras_hub") is None:
         raise ValueError(
             f'{spec} needs Keras Hub, which is not installed: pip install "vsa_tf[keras_hub]"'
         )
-    import keras_hub
-
-    return keras_hub
 
 
 def _is_remote(handle):
@@ -166,6 +169,8 @@ def _is_remote(handle):
 def _local_path(handle):
     if not handle.startswith("file:"):
         return handle
+    import urllib.request  # only here: every program imports this module
+
     return urllib.request.url2pathname(urllib.parse.urlsplit(handle).path)
 
 
@@ -191,14 +196,14 @@ def _check_directory(path, handle, cache=None):
 
 
 def _check_preset(spec, preset):
-    if importlib.util.find_spec("keras_hub") is None:
-        import_keras_hub(spec)
-    if not os.path.isdir(preset):
-        if not preset or "://" not in preset and os.sep in preset:
-            raise ValueError(
-                f"Expected keras_hub:PRESET, a name or a directory. Received: {spec}, which is no "
-                "directory"
-            )
+    is_there = os.path.isdir(preset)
+    if not is_there and (not preset or "://" not in preset and os.sep in preset):
+        raise ValueError(
+            f"Expected keras_hub:PRESET, a name or a directory. Received: {spec}, which is no "
+            "directory"
+        )
+    _check_keras_hub(spec)
+    if not is_there:
         return
     files = set(os.listdir(preset))
     if "config.json" not in files:

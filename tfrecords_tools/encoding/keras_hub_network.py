@@ -38,13 +38,9 @@ class KerasHubNetwork:
         backbone = load_preset(keras_hub.models.Backbone, preset, dtype="float32")
         self._scale = _constant(converter.scale, 1.0)
         self._offset = _constant(converter.offset, 0.0)
-        shape = getattr(backbone, "vision_encoder", backbone).image_shape
+        shape = _image_shape(backbone, self.name)
         self.fixed_size = shape[0]
         self.own_size = shape[0] or (converter.image_size or [_USUAL_SIZE])[0]
-        if shape[0] != shape[1]:
-            raise ValueError(
-                f"Expected a network of square images. Received: {self.name} of {shape[:2]} pixels"
-            )
         self.network = _image_network(backbone, self.own_size, self.name)
         outputs = self.network.output
         self.feature_size = outputs["vectors"].shape[-1]
@@ -95,11 +91,31 @@ def _constant(value, default):
     return np.asarray(default if value is None else value, np.float32)
 
 
+def _image_shape(backbone, name):
+    """Returns height, width and channels of the images that a backbone takes; None: any."""
+    inputs = getattr(backbone, "vision_encoder", backbone).inputs
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise _no_images(backbone, name)
+    shape = inputs[0].shape[1:]
+    if shape[0] != shape[1]:
+        raise ValueError(
+            f"Expected a network of square images. Received: {name} of {shape[:2]} pixels"
+        )
+    return shape
+
+
+def _no_images(backbone, name):
+    return ValueError(
+        "Expected --image_encoder of a network of images with feature maps or tokens at its end. "
+        f"Received: {name}, a {type(backbone).__name__}"
+    )
+
+
 def _image_network(backbone, own_size, name):
     """Returns the Keras model from pixels `[b, s, s, 3]` to `vectors` and `maps`."""
     if hasattr(backbone, "get_vision_embeddings"):
         encoder = backbone.vision_encoder
-        images = keras.Input(encoder.image_shape)
+        images = keras.Input(_image_shape(backbone, name))
         vectors = backbone.get_vision_embeddings(images)
         tokens = encoder({"images": images})
         if len(tokens.shape) == 2:
@@ -107,7 +123,7 @@ def _image_network(backbone, own_size, name):
             inner = keras.Model(encoder.inputs, encoder.post_layer_norm.output)
             tokens = inner(images)
     else:
-        images = keras.Input(backbone.image_shape)
+        images = keras.Input(_image_shape(backbone, name))
         inputs = backbone.input
         tokens = backbone(dict.fromkeys(inputs, images) if isinstance(inputs, dict) else images)
         if isinstance(tokens, dict) and hasattr(backbone, "stage_names"):
@@ -122,10 +138,7 @@ def _image_network(backbone, own_size, name):
             has_class_token = tokens.shape[1] > grid**2
             vectors = tokens[:, 0] if has_class_token else ops.mean(tokens, axis=1)
     else:
-        raise ValueError(
-            "Expected --image_encoder of a network of images with feature maps or tokens at its "
-            f"end. Received: {name}, a {type(backbone).__name__}"
-        )
+        raise _no_images(backbone, name)
     return keras.Model(images, {"vectors": vectors, "maps": maps})
 
 

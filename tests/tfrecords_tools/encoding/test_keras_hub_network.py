@@ -18,7 +18,7 @@ _TOKENS_BEFORE = {"vit": 1, "dinov2": 4, "clip": 1, "siglip": 0}
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("presets")
-    names = ("resnet", "vit", "dinov2", "clip", "siglip", "bert", "retinanet")
+    names = ("resnet", "efficientnet", "vit", "dinov2", "clip", "siglip", "bert", "retinanet")
     return {name: keras_hub_presets.save(name, folder / name) for name in names}
 
 
@@ -41,11 +41,11 @@ def _tokens(name, backbone, pixels):
     return backbone({"images": pixels} if name == "dinov2" else pixels)
 
 
-@pytest.mark.parametrize("name", ["resnet", "vit", "dinov2", "clip", "siglip"])
+@pytest.mark.parametrize("name", ["resnet", "efficientnet", "vit", "dinov2", "clip", "siglip"])
 def test_vectors_are_the_pooled_output_of_pixels_that_the_preset_converts(presets, name):
     network = KerasHubNetwork(presets[name])
     images, backbone, pixels = _given(presets[name], network.own_size)
-    if name == "resnet":
+    if name in ("resnet", "efficientnet"):
         expected = np.mean(backbone(pixels), axis=(1, 2))
     elif name in ("clip", "siglip"):
         expected = backbone.get_vision_embeddings(pixels)
