@@ -2,6 +2,7 @@
 
 import fractions
 import math
+import time
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from vsa_tf.text.vocabulary import (
 from vsa_tf.text.word_vectors import read_word_vectors
 
 _MANY_UNKNOWN = 0.5
+
+# Captions by which the pace of a text tower is taken.
+_TIMED = 64
 
 
 def learn_text(captions, settings, dependencies=(), say=silent, start=None):
@@ -81,9 +85,7 @@ def _relation_types(dependencies, min_share, say):
 def _sentence_feature(text, captions, settings, say):
     model, seed = settings.model, settings.training.seed
     if model.text.startswith("keras_hub:"):
-        from vsa_tf.data.text_tower import TextTower
-
-        return TextTower.of_preset(model.text)
+        return _text_tower(model.text, captions, say)
     say(f"fitting the sentence feature {model.text} to {len(captions)} captions")
     sentences = [text.tokenize(caption) for caption in captions]
     if model.text == "tf_idf":
@@ -99,6 +101,23 @@ def _sentence_feature(text, captions, settings, say):
         dimension=model.text_feature_size or None,
         seed=seed,
     )
+
+
+def _text_tower(spec, captions, say):
+    """Returns the `TextTower` of a preset, and says how long it will take: minutes in silence."""
+    from vsa_tf.data.text_tower import TextTower  # imports TensorFlow
+
+    tower = TextTower.of_preset(spec)
+    texts = captions[:_TIMED]
+    tower.transform(texts)  # once in vain: the first pass takes longer
+    start = time.monotonic()
+    tower.transform(texts)
+    rate = len(texts) / (time.monotonic() - start)
+    say(
+        f"{spec} reads {rate:.3g} captions a second: these {len(captions)} take about "
+        f"{len(captions) / rate / 60:.1f} minutes"
+    )
+    return tower
 
 
 def _word_vectors(sentences, settings, say):
