@@ -12,7 +12,7 @@ import os
 from absl import flags
 
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.program import run
+from vsa_tf.program import print_note, run
 
 _NO_CHECKPOINT = "none"
 
@@ -97,6 +97,7 @@ def main(flag_values=flags.FLAGS):
             image_size=size,
             max_detections=flag_values.max_detections,
             score_threshold=flag_values.score_threshold,
+            say=print_note,
         )
     except (OSError, ValueError) as error:
         raise VsaTfError.of(error) from error

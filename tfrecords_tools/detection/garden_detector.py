@@ -1,11 +1,16 @@
 """Detectors of TensorFlow Model Garden as SavedModels that give boxes and their feature pyramid."""
 
+import os
+import tempfile
+
 import tensorflow as tf
 from official.core import exp_factory, train_utils
 from official.core import export_base as garden_export
 from official.modeling import hyperparams
 from official.vision import configs
 from official.vision.serving import detection
+
+from vsa_tf.program import silent
 
 
 def export_detector(
@@ -18,8 +23,9 @@ def export_detector(
     image_size=(),
     max_detections=100,
     score_threshold=0.01,
+    say=silent,
 ):
-    """Writes the SavedModel of a detector.
+    """Writes the SavedModel of a detector, all of it or nothing.
 
     Args:
         experiment: Model Garden's name of a RetinaNet, Faster or Mask R-CNN.
@@ -30,11 +36,13 @@ def export_detector(
         image_size: `(height, width)` in pixels; empty for that of the experiment.
         max_detections: most boxes of an image.
         score_threshold: least score of a box.
+        say: function that is given a line where a parameter is replaced.
 
     Returns:
         `(levels, image_size, feature_size)` of the pyramid.
 
     Raises:
+        OSError: it cannot be written.
         ValueError: experiment, parameters or checkpoint cannot be used.
     """
     params = _parameters(experiment, config_files, params_override)
@@ -47,6 +55,7 @@ def export_detector(
     if own["nms_version"] == "v2" and not own.get("use_class_agnostic_nms"):
         # One operation for a loop over classes: the same boxes, in a seventh of the time on a CPU.
         generator["nms_version"] = "batched"
+        say("detection_generator: nms_version is batched in place of v2: the same boxes, sooner")
     params.override({"task": {"model": {"detection_generator": generator}}})
     image_size = [*(image_size or params.task.model.input_size[:2])]
     checkpoint = _checkpoint_path(checkpoint)
@@ -57,22 +66,26 @@ def export_detector(
             f"Expected parameters that make a network of {experiment}. Received: others, where it "
             f"fails: {type(error).__name__}: {_in_a_line(error)}"
         ) from error
-    try:
-        garden_export.export(
-            module,
-            function_keys=["image_tensor"],
-            export_savedmodel_dir=str(output_dir),
-            checkpoint_path=checkpoint,
-            timestamped=False,
-        )
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        if checkpoint is None:
-            raise
-        raise ValueError(
-            f"Expected a checkpoint of {experiment} with these parameters. Received: {checkpoint}: "
-            f"{_in_a_line(error)}"
-        ) from error
-    train_utils.serialize_config(params, str(output_dir))
+    if checkpoint is not None:
+        try:
+            weights = tf.train.Checkpoint(model=module.model).read(checkpoint)
+            weights.assert_existing_objects_matched().expect_partial()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"Expected a checkpoint of {experiment} with these parameters. Received: "
+                f"{checkpoint}: {_in_a_line(error)}"
+            ) from error
+    output_dir = os.path.realpath(output_dir)
+    parent, name = os.path.split(output_dir)
+    os.makedirs(parent, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=parent) as folder:
+        written = os.path.join(folder, name)
+        try:
+            garden_export.export(module, ["image_tensor"], written, timestamped=False)
+            train_utils.serialize_config(params, written)
+        except tf.errors.OpError as error:
+            raise OSError(f"{output_dir} cannot be written: {_in_a_line(error)}") from error
+        os.replace(written, output_dir)
     return module.levels, image_size, module.feature_size
 
 

@@ -27,6 +27,14 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def own_checkpoint(tmp_path_factory):
+    """A checkpoint of the small network."""
+    folder = tmp_path_factory.mktemp("own")
+    tf.train.Checkpoint(model=make_module(RETINANET).model).save(folder / "ckpt")
+    return folder
+
+
 def make_module(changes, experiment="retinanet_resnetfpn_coco"):
     params = garden_detector.exp_factory.get_exp_config(experiment)
     params.override(changes)
@@ -93,6 +101,23 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, checkpoint):
     with pytest.raises(VsaTfError, match=f"with these parameters. Received: {checkpoint}"):
         run(tmp_path, f"--params_override={SMALL}", checkpoint=checkpoint)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_where_the_disk_is_full_nothing_is_left_and_nothing_else_is_blamed(
+    tmp_path, own_checkpoint, has_checkpoint, monkeypatch, capsys
+):
+    def save(module, folder, *_, **__):
+        tf.io.gfile.makedirs(f"{folder}/variables")
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(VsaTfError, match="out cannot be written: No space left") as refused:
+        checkpoint = own_checkpoint if has_checkpoint else "none"
+        run(tmp_path, f"--params_override={SMALL}", checkpoint=checkpoint)
+    assert "checkpoint" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+    assert "nms_version is batched in place of v2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
