@@ -42,7 +42,7 @@ def make_encoder(
             takes other sizes.
         encoder_input: of a SavedModel, what it expects of its pixels, one of `ENCODER_INPUTS`;
             empty: `0..1`, as TF Hub's do, or `0..255` where it takes uint8.
-        weights: of `keras:NAME`: `imagenet`, or a weights file.
+        weights: of `keras:NAME`: `imagenet`, `random`, or a weights file.
         detector: what finds the regions, of `make_detector`; read with `detector` alone.
         num_crops: views of the frame whose features are averaged, one of `NUM_CROPS`; of `crop`
             and `both`.
