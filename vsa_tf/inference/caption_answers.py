@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from vsa_tf.inference.graph_checks import require_all
 from vsa_tf.text.tokenizer import CONTINUATION
 from vsa_tf.text.vocabulary import END_TOKEN, PAD_ID, PAD_TOKEN
 
@@ -98,27 +99,27 @@ class CaptionAnswers:
             is_open = tf.equal(ids[:, :1], PAD_ID)
             ids = _with_own(ids, self._prefix_ids, is_open, PAD_ID)
             given = _with_own(given, self._prefix, is_open, "")
-        checks = [
-            _check(
-                (num_beams >= 1) & (num_beams <= most),
-                f"Expected from 1 to {most} beams (num_beams), as was settled when the model was "
-                "exported or opened. Received:",
-                num_beams,
+        of_beams = (
+            f"Expected from 1 to {most} beams (num_beams), as was settled when the model was "
+            "exported or opened. Received:"
+        )
+        of_captions = (
+            "Expected at least 1 caption (num_captions), and as many beams (num_beams). Received "
+            "num_captions:"
+        )
+        of_words = (
+            f"Expected prefixes of fewer than {most_words} words, the most of a caption, its end "
+            "counted. Received:"
+        )
+        num_words = tf.reduce_sum(tf.cast(tf.not_equal(ids, PAD_ID), tf.int32), axis=1)
+        texts = tf.strings.reduce_join(given, axis=1, separator=" ")
+        with (
+            require_all((num_beams >= 1) & (num_beams <= most), of_beams, num_beams),
+            require_all(
+                (num_captions >= 1) & (num_captions <= num_beams), of_captions, num_captions
             ),
-            _check(
-                (num_captions >= 1) & (num_captions <= num_beams),
-                "Expected at least 1 caption (num_captions), and as many beams (num_beams). "
-                "Received num_captions:",
-                num_captions,
-            ),
-            _check(
-                tf.reduce_sum(tf.cast(tf.not_equal(ids, PAD_ID), tf.int32), axis=1) < most_words,
-                f"Expected prefixes of fewer than {most_words} words, the most of a caption, its "
-                "end counted. Received:",
-                tf.strings.reduce_join(given, axis=1, separator=" "),
-            ),
-        ]
-        with tf.control_dependencies([check for check in checks if check is not None]):
+            require_all(num_words < most_words, of_words, texts),
+        ):
             ids = tf.identity(ids)
 
         def search(state, num_rows, repeated):
@@ -217,12 +218,6 @@ def _sizes(values):
     values = tf.convert_to_tensor(values)
     sizes = tf.unstack(tf.shape(values))
     return [size if known is None else known for known, size in zip(values.shape, sizes)]
-
-
-def _check(is_right, message, values):
-    """Refuses rows with a message and the first value that is wrong."""
-    wrong = tf.boolean_mask(values, tf.logical_not(is_right))
-    return tf.debugging.Assert(tf.reduce_all(is_right), [message, wrong[:1]])
 
 
 def _where_asked(is_asked, values, blank):

@@ -16,7 +16,7 @@ from vsa_tf.file_reading import is_count
 from vsa_tf.files import read_sealed
 from vsa_tf.inference.answers import answer
 from vsa_tf.inference.exported_model import ExportedModel
-from vsa_tf.inference.graph_image_structure import require
+from vsa_tf.inference.graph_checks import require
 from vsa_tf.inference.graph_photographs import GraphPhotographs
 from vsa_tf.inference.graph_sentences import GraphRelations, GraphSentences
 from vsa_tf.inference.local_model import LocalModel

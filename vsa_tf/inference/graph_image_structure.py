@@ -9,18 +9,24 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.image_structure import MAX_EXIF_ENTRIES, MIN_SIDE
+from tfrecords_tools.image_structure import MAX_EXIF_ENTRIES
+from vsa_tf.inference.graph_checks import require
 from vsa_tf.inference.image_parts import (
+    COUNTED,
+    END,
     EXIF,
     EXIF_MARK,
     FIRST,
+    FRAME,
     GIF,
     HEAD,
     JPEG,
     LAST,
     NUM_KINDS,
+    PIXELS,
     PNG,
     ROWS,
+    RowNumbers,
     number_weights,
 )
 
@@ -61,33 +67,6 @@ class FileBytes:
         return tf.unstack(tf.reduce_sum(data * weights, axis=1))
 
 
-def require(condition, *message):
-    """Returns a context whose operations run only where a condition holds.
-
-    Raises:
-        tf.errors.InvalidArgumentError: when run, and it does not; its words are the message's.
-    """
-    return tf.control_dependencies([_assertion(condition, *message)])
-
-
-def check_size(width, height, max_pixels):
-    """Returns the context of `require` for pictures of at least 8 x 8, at most `max_pixels`."""
-    least = f"Expected an image of at least {MIN_SIDE} pixels a side. Received:"
-    most = f"Expected an image of at most {max_pixels} pixels. Received:"
-    return tf.control_dependencies(
-        [
-            _assertion(tf.minimum(width, height) >= MIN_SIDE, least, width, height),
-            _assertion(width * height <= max_pixels, most, width, height),
-        ]
-    )
-
-
-def _assertion(condition, *message):
-    # `tf.debugging.Assert` would be a branch, worth it where a message is dear.
-    message = [tf.convert_to_tensor(part) for part in message]
-    return tf.raw_ops.Assert(condition=condition, data=message)
-
-
 class Parts(NamedTuple):
     """What was found on the way over a file.
 
@@ -106,6 +85,27 @@ class Parts(NamedTuple):
     orientation: tf.Tensor
 
 
+class _State(NamedTuple):
+    """Where a walk is.
+
+    Attributes:
+        position: int64 [], of the next part.
+        row: int32 [], which of `ROWS` it is written by.
+        last: int64 [], name and length of the part before, which a run goes on with; or -1.
+        positions, lengths: int64 [NUM_KINDS], as those of `Parts`.
+        totals: int64 [4], what the row's `limits` bound.
+        is_open: bool [], whether there is a next part.
+    """
+
+    position: tf.Tensor
+    row: tf.Tensor
+    last: tf.Tensor
+    positions: tf.Tensor
+    lengths: tf.Tensor
+    totals: tf.Tensor
+    is_open: tf.Tensor
+
+
 def walk(file, number):
     """Walks over the parts of a file.
 
@@ -119,89 +119,98 @@ def walk(file, number):
     Raises:
         tf.errors.InvalidArgumentError: when run, for a file over a bound.
     """
-    row, is_jpeg = tf.minimum(number, GIF), tf.equal(number, JPEG)
-    markers = _jpeg_markers(file, is_jpeg)
+    row = tf.minimum(number, GIF)
+    numbers = _numbers(row)
+    markers = _jpeg_markers(file, tf.equal(number, JPEG))
     limits = tf.gather(np.array([[limit for limit, _ in each.limits] for each in ROWS[:-1]]), row)
-    steps = tf.constant(np.arange(_WINDOW))
-
-    def goes_on(position, row, last, positions, lengths, totals, is_open):
-        return is_open & tf.reduce_all(totals <= limits)
-
-    def next_part(position, row, last, positions, lengths, totals, is_open):
-        own, least, head, _, inside, is_even, is_alone, ends_at, _ = tf.unstack(
-            _of_row(row, "numbers")
-        )
-        place = tf.where(is_jpeg, _next_marker(markers, position), position)
-        data = file.bytes(place, HEAD)
-        name, length, extra, colors = tf.unstack(
-            tf.reduce_sum(data * _of_row(row, "weights"), axis=1)
-        )
-        wanted, which = tf.unstack(_of_row(row, "rules"))
-        is_kind = tf.reduce_any(_of_row(row, "names") == name, axis=1)
-        is_kind &= (wanted < 0) | (wanted == extra)
-        has_pixels, _, _, has_frame, *_ = tf.unstack(positions > 0)
-        is_first = ((which == FIRST) | ~has_pixels) & (positions == 0)
-        is_kept = is_kind & ((which == LAST) | is_first)
-        _, _, _, enters, *_ = tf.unstack(is_kept)
-        *_, is_end, is_counted = tf.unstack(tf.cast(is_kind, tf.int64))
-        # What a frame holds are the next parts.
-        stride = own + tf.maximum(length, least)
-        stride = tf.where(enters, inside + color_bytes(colors), stride + is_even * (stride % 2))
-        # How many follow each other that begin with the same bytes.
-        places = place + stride * steps
-        others = file.bytes(tf.reshape(tf.minimum(places, file.length), (-1, 1)), HEAD) != data
-        is_other = tf.reduce_any(others & (np.arange(HEAD) < head), axis=1)
-        run = tf.reduce_min(tf.where(is_other | (places + head > file.length), steps, _WINDOW))
-        run = tf.where(enters | (is_alone > 0) | (run == 0), tf.constant(1, tf.int64), run)
-        part = length * 2**32 + name
-        fill = tf.where(has_pixels, tf.constant(0, tf.int64), place - position)
-        new = [tf.cast(part != last, tf.int64), run, run * is_counted, fill]
-        # A GIF's parts are chains of blocks, of which the last has no bytes.
-        position = tf.minimum(place + run * stride, file.length)
-        is_gif = row >= GIF
-        closes = is_gif & (file.byte(position) == 0)
-        is_open = (is_end != ends_at) & (position + head <= file.length)
-        return (
-            position + tf.cast(closes, tf.int64),
-            tf.where(is_gif, tf.where(closes, GIF, GIF + 1), row),
-            tf.where(is_alone > 0, tf.constant(-1, tf.int64), part),
-            tf.where(is_kept, place, positions),
-            tf.where(is_kept, length, lengths),
-            totals + tf.stack(new),
-            is_open & ~(closes & (enters | has_frame)),
-        )
-
     # A GIF's colours stand before its parts.
-    own, _, head, content, *_, start = tf.unstack(_of_row(row, "numbers"))
-    start += color_bytes(tf.where(tf.equal(row, GIF), file.byte(10), 0))
-    state = (
-        start,
-        row,
-        tf.constant(-1, tf.int64),
-        np.zeros(NUM_KINDS, np.int64),
-        np.zeros(NUM_KINDS, np.int64),
-        np.zeros(4, np.int64),
-        (number <= GIF) & (start + head <= file.length),
+    start = numbers.start + color_bytes(tf.where(tf.equal(row, GIF), file.byte(10), 0))
+    state = _State(
+        position=start,
+        row=row,
+        last=tf.constant(-1, tf.int64),
+        positions=np.zeros(NUM_KINDS, np.int64),
+        lengths=np.zeros(NUM_KINDS, np.int64),
+        totals=np.zeros(4, np.int64),
+        is_open=(number <= GIF) & (start + numbers.head <= file.length),
     )
-    end, _, _, positions, lengths, totals, _ = tf.while_loop(goes_on, next_part, state)
-    is_over = totals > limits
+    (state,) = tf.while_loop(
+        lambda state: state.is_open & tf.reduce_all(state.totals <= limits),
+        lambda state: (_next_part(file, markers, state),),
+        (state,),
+    )
+    is_over = state.totals > limits
     words = [[f"the image has more than {word}" for _, word in each.limits] for each in ROWS[:-1]]
     message = tf.gather(tf.gather(words, row), tf.argmax(is_over))
     with require(~tf.reduce_any(is_over), message):
-        positions, lengths = tf.unstack(positions), tf.unstack(lengths)
+        positions, lengths = tf.unstack(state.positions), tf.unstack(state.lengths)
     exif = positions[EXIF]
-    start = exif + content
+    start = exif + numbers.content
     has_mark = tf.reduce_all(file.bytes(start, len(EXIF_MARK)) == list(EXIF_MARK))
     start += tf.where(has_mark & (number != PNG), tf.constant(len(EXIF_MARK), tf.int64), 0)
-    end_of_exif = tf.minimum(exif + tf.minimum(own, content) + lengths[EXIF], file.length)
-    orientation = _orientation(file, start, tf.where(exif > 0, end_of_exif, start))
-    return Parts(positions, lengths, totals[2], end, orientation)
+    end = exif + tf.minimum(numbers.own, numbers.content) + lengths[EXIF]
+    end = tf.where(exif > 0, tf.minimum(end, file.length), start)
+    orientation = _orientation(file, start, end)
+    return Parts(positions, lengths, state.totals[2], state.position, orientation)
+
+
+def _next_part(file, markers, state):
+    """Returns the `_State` after the next part, and those that follow it and begin alike."""
+    row, position, numbers = state.row, state.position, _numbers(state.row)
+    place = tf.where(tf.equal(row, JPEG), _next_marker(markers, position), position)
+    data = file.bytes(place, HEAD)
+    name, length, extra, colors = tf.unstack(tf.reduce_sum(data * _of_row(row, "weights"), axis=1))
+    extras, rules = tf.unstack(_of_row(row, "rules"))
+    is_kind = tf.reduce_any(_of_row(row, "names") == name, axis=1)
+    is_kind &= (extras < 0) | (extras == extra)
+    has = tf.unstack(state.positions > 0)
+    is_first = ((rules == FIRST) | ~has[PIXELS]) & (state.positions == 0)
+    is_kept = is_kind & ((rules == LAST) | is_first)
+    enters = tf.unstack(is_kept)[FRAME]
+    kinds = tf.unstack(tf.cast(is_kind, tf.int64))
+    # What a frame holds are the next parts.
+    stride = numbers.own + tf.maximum(length, numbers.least)
+    stride = tf.where(
+        enters, numbers.inside + color_bytes(colors), stride + numbers.is_even * (stride % 2)
+    )
+    run = _run(file, place, data, stride, numbers.head)
+    run = tf.where(enters | (numbers.is_alone > 0) | (run == 0), tf.constant(1, tf.int64), run)
+    part = length * 2**32 + name
+    fill = tf.where(has[PIXELS], tf.constant(0, tf.int64), place - position)
+    new = [tf.cast(part != state.last, tf.int64), run, run * kinds[COUNTED], fill]
+    # A GIF's parts are chains of blocks, of which the last has no bytes.
+    position = tf.minimum(place + run * stride, file.length)
+    is_gif = row >= GIF
+    closes = is_gif & (file.byte(position) == 0)
+    is_open = (kinds[END] != numbers.ends_at) & (position + numbers.head <= file.length)
+    return _State(
+        position=position + tf.cast(closes, tf.int64),
+        row=tf.where(is_gif, tf.where(closes, GIF, GIF + 1), row),
+        last=tf.where(numbers.is_alone > 0, tf.constant(-1, tf.int64), part),
+        positions=tf.where(is_kept, place, state.positions),
+        lengths=tf.where(is_kept, length, state.lengths),
+        totals=state.totals + tf.stack(new),
+        is_open=is_open & ~(closes & (enters | has[FRAME])),
+    )
+
+
+def _run(file, place, data, stride, head):
+    """How many parts follow each other that begin with the same bytes, 0 at the file's end."""
+    steps = tf.constant(np.arange(_WINDOW))
+    places = place + stride * steps
+    others = file.bytes(tf.reshape(tf.minimum(places, file.length), (-1, 1)), HEAD) != data
+    is_other = tf.reduce_any(others & (np.arange(HEAD) < head), axis=1)
+    return tf.reduce_min(tf.where(is_other | (places + head > file.length), steps, _WINDOW))
 
 
 def color_bytes(flags):
     """Returns the bytes of a GIF's table of colours, by its flags, int64 []."""
     sizes = [0] * 128 + [3 << 1 + flags % 8 for flags in range(128, 256)]
     return tf.gather(tf.constant(sizes, tf.int64), flags)
+
+
+def _numbers(row):
+    return RowNumbers(*tf.unstack(_of_row(row, "numbers")))
 
 
 def _of_row(row, name):

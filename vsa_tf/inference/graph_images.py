@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from tfrecords_tools.image_decoding import JPEG_QUALITY, MAX_JPEG_SIDE
 from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MAX_BYTES, MAX_SCANNED_PIXELS
-from vsa_tf.inference.graph_image_structure import FileBytes, check_size, require, walk
+from vsa_tf.inference.graph_checks import check_size, require
+from vsa_tf.inference.graph_image_structure import FileBytes, walk
 from vsa_tf.inference.graph_pictures import bmp_picture, gif_picture, webp_picture
 from vsa_tf.inference.image_parts import OPACITY, PIXELS, SIZE
 

@@ -7,7 +7,8 @@ and ends the process on some animated WebP.
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.inference.graph_image_structure import check_size, color_bytes, require
+from vsa_tf.inference.graph_checks import check_size, require
+from vsa_tf.inference.graph_image_structure import color_bytes
 from vsa_tf.inference.image_parts import FRAME, OPACITY, PIXELS, SIZE
 
 _NO_PICTURE = "the image cannot be decoded: it is a file without a picture"

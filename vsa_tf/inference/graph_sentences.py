@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.text_ops import TextToIds, known_words
+from vsa_tf.inference.graph_checks import require_all
 from vsa_tf.sentence_features.fisher_vector import fisher_gradients
 from vsa_tf.text.vocabulary import OTHER_RELATION, PAD_ID, PAD_RELATION, UNK_ID
 
@@ -153,15 +154,10 @@ def _columns(lines):
     is_full = tf.cast(columns.flat_values != "", tf.int32)
     num_full = tf.reduce_sum(columns.with_flat_values(is_full), axis=1)
     is_relation = tf.logical_and(columns.row_lengths() == 3, num_full == 3)
-    wrong = tf.boolean_mask(lines, tf.logical_not(is_relation))
-    check = tf.debugging.Assert(
-        tf.reduce_all(is_relation),
-        [
-            "Expected dependency relations, one a line: relation<TAB>head<TAB>dependent. Received:",
-            wrong[:1],
-        ],
+    message = (
+        "Expected dependency relations, one a line: relation<TAB>head<TAB>dependent. Received:"
     )
-    with tf.control_dependencies([check]):
+    with require_all(is_relation, message, lines):
         dense = columns.to_tensor("", shape=[None, 3])
     return dense[:, 0], dense[:, 1], dense[:, 2]
 

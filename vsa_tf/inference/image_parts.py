@@ -72,6 +72,20 @@ def _named(*names, which=FIRST):
     return _Kind(tuple(int.from_bytes(name, "big") for name in names), which=which)
 
 
+class RowNumbers(NamedTuple):
+    """The numbers of a row of `ROWS`; 1 for what is true of it, 0 for what is not."""
+
+    own: int
+    least: int
+    head: int
+    content: int
+    inside: int
+    is_even: int
+    is_alone: int
+    ends_at: int
+    start: int
+
+
 @dataclasses.dataclass(frozen=True)
 class _Row:
     """How parts of one sort are written, in bytes.
@@ -114,9 +128,8 @@ class _Row:
     )
 
     def numbers(self):
-        """Those that are no weights, int `[9]`."""
-        flags = map(int, (self.is_even, self.is_alone, self.ends_at))
-        return self.own, self.least, self.head, self.content, self.inside, *flags, self.start
+        """Those that are no weights, `RowNumbers`."""
+        return RowNumbers(*(int(getattr(self, name)) for name in RowNumbers._fields))
 
     def weights(self):
         """Of name, length, extra and flags of colours, int64 `[4, HEAD]`."""
