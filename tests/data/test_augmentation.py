@@ -235,14 +235,17 @@ def test_batches_from_a_step_are_those_of_an_uninterrupted_run(tmp_path, name):
     # Decoded for each batch, and several batches at a time.
     resumed = _training_batches(tmp_path, name, 4, 5, num_parallel_calls=4, image_cache_bytes=0)
     plain = _training_batches(tmp_path, None, 4, 5)
+    changed = []
     for batch, other, unchanged in zip(whole[4:], resumed, plain, strict=True):
         assert batch.keys() == other.keys() == unchanged.keys()
         for key in batch:
             assert batch[key].dtype == unchanged[key].dtype
             np.testing.assert_array_equal(batch[key], other[key])
-        assert (batch["images"] != unchanged["images"]).any()
+        changed.append((batch["images"] != unchanged["images"]).any())
         for key in ("token_ids", "sentence_id", "region_mask"):
             np.testing.assert_array_equal(batch[key], unchanged[key])
+    # By chance no photograph of a small batch may be mirrored.
+    assert np.mean(changed) > 0.5
 
 
 def test_images_of_evaluation_stay(tmp_path):
