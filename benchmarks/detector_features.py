@@ -121,7 +121,7 @@ def compare_pooling(flags):
     boxes = np.concatenate([WHOLE_FRAME, np.float32(corners)])
 
     class Network:
-        own_size, feature_size = 32 * side // 2, flags.feature_size
+        own_size, map_channels = 32 * side // 2, flags.feature_size
 
         def maps(self, _):
             return values.numpy()

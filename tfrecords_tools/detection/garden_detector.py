@@ -1,5 +1,7 @@
 """Detectors of TensorFlow Model Garden as SavedModels that give boxes and their feature pyramid."""
 
+import contextlib
+import logging
 import os
 import tempfile
 
@@ -81,12 +83,25 @@ def export_detector(
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=parent) as folder:
         written = os.path.join(folder, name)
         try:
-            garden_export.export(module, ["image_tensor"], written, timestamped=False)
+            with _without_warnings():
+                garden_export.export(module, ["image_tensor"], written, timestamped=False)
             train_utils.serialize_config(params, written)
         except tf.errors.OpError as error:
             raise OSError(f"{output_dir} cannot be written: {_in_a_line(error)}") from error
         os.replace(written, output_dir)
     return module.levels, image_size, module.feature_size
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """Without those of layers that are saved as functions alone, which is all that is asked."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class PyramidModule(detection.DetectionModule):
