@@ -5,7 +5,8 @@ import types
 import numpy as np
 
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.data.parsed_record import AnnotatedObject, AnnotatedPhrase, annotated_chains
+from vsa_tf.data.parsed_record import AnnotatedObject, annotated_chains
+from vsa_tf.data.schema import AnnotatedPhrase
 
 # Two images of four regions; features are image + region / 8 in every number.
 _BOXES = np.float32(

@@ -15,8 +15,9 @@ from tests.data.small_records import (
     write_records,
 )
 from vsa_tf.data import schema
-from vsa_tf.data.parsed_record import AnnotatedChain, AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.parsed_record import AnnotatedChain, AnnotatedObject
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.schema import AnnotatedPhrase
 
 
 def _flip_bit(path, offset):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.data.parsed_record import AnnotatedObject, AnnotatedPhrase
+from vsa_tf.data.parsed_record import AnnotatedObject
+from vsa_tf.data.schema import AnnotatedPhrase
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, ranked_phrases
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.scoring.embedded_split import EmbeddedSplit

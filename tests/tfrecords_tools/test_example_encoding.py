@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, encode_example
-from tfrecords_tools.sources.source import AnnotatedBox, Phrase, SourceExample
+from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
 from vsa_tf.data import schema
+from vsa_tf.data.schema import AnnotatedPhrase
 
 EXAMPLE = SourceExample(
     source_id="7",
@@ -14,7 +15,7 @@ EXAMPLE = SourceExample(
     captions=("A dog runs", "Hund – läuft"),
     read_image=bytes,
     objects=(AnnotatedBox("1", (0.0, 0.25, 0.5, 1.0)), AnnotatedBox("2", (0.5, 0.0, 1.0, 1.0))),
-    phrases=(Phrase(0, 0, 2, "1", "animals"),),
+    phrases=(AnnotatedPhrase(0, 0, 2, "1", "animals"),),
 )
 IMAGE = (b"jpeg", "JPEG", 30, 40)
 BOXES = np.array([[0, 0, 1, 1], [0.25, 0.5, 0.75, 1]], np.float32)
@@ -140,9 +141,9 @@ def changed(array, place, value):
         ({"captions": (), "phrases": ()}, "no usable caption"),
         ({"captions": ("A dog runs", " \n")}, "caption 1 is empty"),
         ({"captions": ("A dog runs", "caf\udce9")}, "not UTF-8"),
-        ({"phrases": (Phrase(2, 0, 1, "1", "x"),)}, "a phrase of caption 2 of 2"),
-        ({"phrases": (Phrase(0, 2, 2, "1", "x"),)}, "words 2 to 4 in a caption of 3"),
-        ({"phrases": (Phrase(0, 1, 0, "1", "x"),)}, "words 1 to 1"),
+        ({"phrases": (AnnotatedPhrase(2, 0, 1, "1", "x"),)}, "a phrase of caption 2 of 2"),
+        ({"phrases": (AnnotatedPhrase(0, 2, 2, "1", "x"),)}, "words 2 to 4 in a caption of 3"),
+        ({"phrases": (AnnotatedPhrase(0, 1, 0, "1", "x"),)}, "words 1 to 1"),
     ],
 )
 def test_what_would_mislead_a_model_is_refused(changes, reason):

@@ -9,7 +9,8 @@ import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 
-from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass, Phrase
+from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass
+from vsa_tf.data.schema import AnnotatedPhrase
 from vsa_tf.file_reading import text_lines
 
 # The chain of phrases that name nothing to be seen.
@@ -123,8 +124,8 @@ class Flickr30kEntities:
             captions: its captions, worded and ordered as another file has them.
 
         Returns:
-            `(objects, phrases, problems)`: tuples of `AnnotatedBox` and `Phrase`, and a list of
-            `(caption_index or None, reason)` of what was left out.
+            `(objects, phrases, problems)`: tuples of `AnnotatedBox` and `AnnotatedPhrase`, and a
+            list of `(caption_index or None, reason)` of what was left out.
         """
         annotated = self.read(image_id)
         phrases, problems = (), []
@@ -283,7 +284,7 @@ def align_phrases(captions, sentences):
         sentences: sequence of `EntitySentence`.
 
     Returns:
-        `(phrases, problems)`: a tuple of `Phrase` in caption order, and a list of
+        `(phrases, problems)`: a tuple of `AnnotatedPhrase` in caption order, and a list of
         `(caption_index, reason)` for captions whose phrases were left out.
     """
     words = [[word.casefold() for word in caption.split()] for caption in captions]
@@ -301,7 +302,7 @@ def align_phrases(captions, sentences):
             if start is None or end is None or start >= end:
                 lost += 1
                 continue
-            phrases.append(Phrase(index, start, end - start, chain, kind))
+            phrases.append(AnnotatedPhrase(index, start, end - start, chain, kind))
         if lost:
             total = len(sentences[chosen].phrases)
             reason = f"{lost} of {total} phrases are worded differently in the annotated sentence"

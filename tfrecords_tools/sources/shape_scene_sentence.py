@@ -11,7 +11,7 @@ from tfrecords_tools.sources.shape_scene_claims import (
     is_background,
     members,
 )
-from tfrecords_tools.sources.source import Phrase
+from vsa_tf.data.schema import AnnotatedPhrase
 
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 _BACKGROUND_KINDS = ("plain", "speckled", "striped", "checkered")
@@ -66,7 +66,7 @@ class Sentence:
         self._words.extend(text.split())
 
     def phrase(self, text, chain, kind):
-        """Adds an entity mention, of what `Phrase` calls chain and type."""
+        """Adds an entity mention, of what `AnnotatedPhrase` calls chain and type."""
         words = text.split()
         self._mentions.append((len(self._words), len(words), chain, kind))
         self._words.extend(words)
@@ -227,7 +227,7 @@ class Sentence:
             words.append(".")
         return Caption(
             text=" ".join(words),
-            phrases=tuple(Phrase(index, *mention) for mention in self._mentions),
+            phrases=tuple(AnnotatedPhrase(index, *mention) for mention in self._mentions),
             claims=tuple(self.claims),
             referents=tuple(self.referents),
         )
@@ -245,6 +245,6 @@ class Caption:
     """
 
     text: str
-    phrases: tuple[Phrase, ...]
+    phrases: tuple[AnnotatedPhrase, ...]
     claims: tuple[Claim, ...]
     referents: tuple[int, ...]

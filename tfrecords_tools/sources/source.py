@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vsa_tf.data.schema import AnnotatedPhrase
+
 Box = tuple[float, float, float, float]
 # What the split of validation is called, by us and by others.
 DEV_NAMES = ("dev", "val", "validation", "valid")
@@ -113,25 +115,6 @@ class WrappedSource(Source):
 
 
 @dataclasses.dataclass(frozen=True)
-class Phrase:
-    """An entity mention: a run of space-separated words of one caption.
-
-    Attributes:
-        caption_index: which caption of the image, from 0.
-        first_word: position of the first word in `caption.split()`.
-        num_words: number of words.
-        chain: coreference chain; boxes of the same chain show what the phrase means.
-        type: entity type(s), joined by `/`, e.g. `people` or `clothing/other`.
-    """
-
-    caption_index: int
-    first_word: int
-    num_words: int
-    chain: str
-    type: str
-
-
-@dataclasses.dataclass(frozen=True)
 class ObjectClass:
     """What detectors that are trained on the records call a box.
 
@@ -225,7 +208,7 @@ class SourceExample:
     captions: tuple[str, ...]
     read_image: Callable[[], bytes] | None = None
     objects: tuple[AnnotatedBox, ...] = ()
-    phrases: tuple[Phrase, ...] = ()
+    phrases: tuple[AnnotatedPhrase, ...] = ()
     proposals: tuple[Box, ...] = ()
     proposal_scores: tuple[float, ...] = ()
     read_features: Callable[..., GivenRegions] | None = None

@@ -22,7 +22,6 @@ from tfrecords_tools.sources.source import (
     THING,
     AnnotatedBox,
     ObjectClass,
-    Phrase,
     SourceExample,
     object_classes,
     split_name,
@@ -266,7 +265,7 @@ class TfRecords(CaptionSource):
                 read_image=record.read_image,
                 objects=objects,
                 phrases=tuple(
-                    Phrase(places[index], *rest)
+                    schema.AnnotatedPhrase(places[index], *rest)
                     for index, *rest in record.phrases
                     if index in places
                 ),

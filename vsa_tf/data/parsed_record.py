@@ -61,25 +61,6 @@ def _union(boxes):
     return min(ymin), min(xmin), max(ymax), max(xmax)
 
 
-@dataclasses.dataclass(frozen=True)
-class AnnotatedPhrase:
-    """An entity mention: a run of space-separated words of one caption.
-
-    Attributes:
-        caption_index: which caption of its image, from 0.
-        first_word: position of the first word in `caption.split()`.
-        num_words: number of words.
-        chain: coreference chain; the boxes of the same chain show what the phrase means.
-        type: entity type(s), joined by `/`.
-    """
-
-    caption_index: int
-    first_word: int
-    num_words: int
-    chain: str
-    type: str
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class ParsedRecord:
     """The contents of one serialised `tf.train.Example`, of r regions and c annotated chains.
@@ -95,7 +76,7 @@ class ParsedRecord:
         region_features: float16 [r, D], read-only; D = 0 when none are stored.
         encoded_image: bytes, empty when not stored.
         objects: tuple of `AnnotatedObject`.
-        phrases: tuple of `AnnotatedPhrase`.
+        phrases: tuple of `schema.AnnotatedPhrase`.
         chains: tuple of `AnnotatedChain`, those of the objects.
         chain_features: float16 [c, D], read-only; D = 0 when none are stored.
         dependencies: for each caption its dependency relations, tuples of `(relation, head,
@@ -112,7 +93,7 @@ class ParsedRecord:
     region_features: np.ndarray
     encoded_image: bytes
     objects: tuple[AnnotatedObject, ...]
-    phrases: tuple[AnnotatedPhrase, ...]
+    phrases: tuple[schema.AnnotatedPhrase, ...]
     chains: tuple[AnnotatedChain, ...]
     chain_features: np.ndarray
     dependencies: tuple[tuple[tuple[str, str, str], ...], ...]
@@ -245,7 +226,7 @@ def _phrases(features, num_captions):
     columns = numbers + texts
     if len({len(column) for column in columns}) != 1:
         raise ValueError(f"{[len(column) for column in columns]} values of the caption/phrase keys")
-    phrases = tuple(AnnotatedPhrase(*row) for row in zip(*columns, strict=True))
+    phrases = tuple(schema.AnnotatedPhrase(*row) for row in zip(*columns, strict=True))
     for phrase in phrases:
         if not 0 <= phrase.caption_index < num_captions:
             raise ValueError(

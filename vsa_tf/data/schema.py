@@ -1,9 +1,11 @@
-"""Names of the record keys and files: the one module that writer, reader and server share.
+"""Names of the record keys and files, and phrases: what writer, reader and server share.
 
 A record is a `tf.train.Example`. Key names follow the TensorFlow object-detection records where
 such a key exists. Boxes are normalised `ymin, xmin, ymax, xmax` in 0..1; features are
 little-endian float16; text is UTF-8.
 """
+
+import dataclasses
 
 # Raised whenever a reader of the old layout would misread the new one.
 SCHEMA_VERSION = 1
@@ -57,3 +59,22 @@ DEPENDENCY_DEPENDENT = "caption/dependency/dependent"
 def shard_name(split, index, count):
     """Returns the file name of shard `index` of `count`, e.g. `train-00000-of-00012.tfrecord`."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedPhrase:
+    """An entity mention: a run of space-separated words of one caption.
+
+    Attributes:
+        caption_index: which caption of its image, from 0.
+        first_word: position of the first word in `caption.split()`.
+        num_words: number of words.
+        chain: coreference chain; the boxes of the same chain show what the phrase means.
+        type: entity type(s), joined by `/`, e.g. `people` or `clothing/other`.
+    """
+
+    caption_index: int
+    first_word: int
+    num_words: int
+    chain: str
+    type: str

@@ -6,7 +6,7 @@ from mini_flickr8k import CAPTIONS, files, write_directories, write_zips
 from source_samples import SAMPLES, copy_sample, read_all, skips
 
 from tfrecords_tools.sources.flickr_captions import Flickr8k, Flickr30k
-from tfrecords_tools.sources.source import Phrase
+from vsa_tf.data.schema import AnnotatedPhrase
 
 REAL = pathlib.Path(__file__).parents[4] / "shared" / "data" / "flickr8k"
 
@@ -44,9 +44,9 @@ def test_examples_follow_the_split_lists_with_boxes_and_phrases(tmp_path):
     first = train[0]
     assert first.captions == CAPTIONS["101_a.jpg"]
     assert first.phrases == (
-        Phrase(0, 0, 3, "1", "animals"),
-        Phrase(1, 0, 2, "2", "people"),
-        Phrase(1, 3, 2, "1", "animals"),
+        AnnotatedPhrase(0, 0, 3, "1", "animals"),
+        AnnotatedPhrase(1, 0, 2, "2", "people"),
+        AnnotatedPhrase(1, 3, 2, "1", "animals"),
     )
     assert [(item.chain, item.box) for item in first.objects] == [
         ("1", (0.0, 0.5, 1.0, 1.0)),
@@ -224,7 +224,10 @@ def test_phrases_and_boxes_of_flickr30k_are_those_of_entities():
     source = flickr30k()
     boat = read_all(source)["test"]["1004"]
     # "[/EN#10/vehicles A boat] on [/EN#11/scene a lake] ."
-    assert boat.phrases[:2] == (Phrase(0, 0, 2, "10", "vehicles"), Phrase(0, 3, 2, "11", "scene"))
+    assert boat.phrases[:2] == (
+        AnnotatedPhrase(0, 0, 2, "10", "vehicles"),
+        AnnotatedPhrase(0, 3, 2, "11", "scene"),
+    )
     # Pixels 121 to 360 of 480 across, 81 to 240 of 320 down, both ends counted.
     assert [(item.chain, item.box) for item in boat.objects] == [("10", (0.25, 0.25, 0.75, 0.75))]
     assert skips(source) == []

@@ -3,7 +3,7 @@ from tfrecords_tools.sources.flickr30k_entities import (
     align_phrases,
     parse_sentences,
 )
-from tfrecords_tools.sources.source import Phrase
+from vsa_tf.data.schema import AnnotatedPhrase
 
 
 def align(captions, *lines):
@@ -25,7 +25,10 @@ def test_sentences_are_found_whatever_their_order_and_case():
         captions, "[/EN#2/animals Two cats] sleep .", "[/EN#1/animals A dog] runs ."
     )
     assert not problems
-    assert phrases == (Phrase(0, 0, 2, "1", "animals"), Phrase(1, 0, 2, "2", "animals"))
+    assert phrases == (
+        AnnotatedPhrase(0, 0, 2, "1", "animals"),
+        AnnotatedPhrase(1, 0, 2, "2", "animals"),
+    )
 
 
 def test_same_sentence_twice_takes_each_annotation_once():
