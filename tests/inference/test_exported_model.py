@@ -201,7 +201,7 @@ def test_the_main_signature_is_the_first(open_model, case):
 def test_a_detector_that_is_no_graph_is_refused(open_model, monkeypatch):
     local = open_model("alignment of pixels by lengths")
     monkeypatch.setattr(local.reader, "detector", SourceProposals())
-    with pytest.raises(VsaTfError, match="a SavedModel, grid, shapes or none.*Received: proposals"):
+    with pytest.raises(VsaTfError, match="keras_hub:PRESET, grid, .*Received: proposals"):
         GraphModel(local)
 
 
