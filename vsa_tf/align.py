@@ -28,7 +28,6 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
-    print_warning,
     write_answers,
     write_answers_of_lines,
     write_picture,
@@ -85,7 +84,7 @@ def main(images):
 
     model = Model.of(source, "align", settings=AnswerSettings.of(**given))
 
-    warn_once = functools.cache(print_warning)
+    warn_once = functools.cache(program.print_warning)
 
     def ask(images, sentences=(values.sentence,)):
         found = model.align(images, sentences[0])

@@ -25,7 +25,6 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
-    print_warning,
     write_answers,
     write_answers_of_lines,
 )
@@ -119,7 +118,7 @@ def main(images):
     from vsa_tf.inference.model import Model
 
     model = Model.of(source, *_signatures(values, source), settings=settings)
-    warn_once, asked = functools.cache(print_warning), {"num_captions": values.num_captions}
+    warn_once, asked = functools.cache(program.print_warning), {"num_captions": values.num_captions}
     if not source.model_dir:
         asked["prefix"] = values.prefix
         asked["beam_size"] = values.beam_size if values["beam_size"].present else 0

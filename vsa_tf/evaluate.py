@@ -156,6 +156,7 @@ def main():
         split=values.split,
         **asked,
         say=program.print_line,
+        warn=program.print_warning,
     )
 
 

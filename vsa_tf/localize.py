@@ -29,7 +29,6 @@ from vsa_tf.inference.image_files import (
     define_strict_flag,
     image_files,
     input_lines,
-    print_warning,
     read_boxes,
     write_answers,
     write_answers_of_lines,
@@ -86,7 +85,7 @@ def main(images):
 
     model = Model.of(source, "localize")
 
-    warn_once = functools.cache(print_warning)
+    warn_once = functools.cache(program.print_warning)
 
     def ask(images, phrases=values.phrase):
         of_phrases = [model.localize(images, phrase, boxes) for phrase in phrases]

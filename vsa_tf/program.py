@@ -74,6 +74,12 @@ def print_note(line):
     print(line, file=sys.stderr, flush=True)
 
 
+def print_warning(message):
+    """Prints a warning, one line; an empty one is none."""
+    if message:
+        print_note(f"warning: {message}")
+
+
 def run(main, usage, positional=None, help_sections=None):
     """Parses the command line and calls `main()`.
 

@@ -261,19 +261,21 @@ def test_metrics_have_the_layout_of_the_interface(runs):
 
 
 def test_magnitudes_and_queries(runs, tmp_path):
-    lines = []
+    lines, warned = [], []
     evaluate_model(
         runs[1],
         split="dev",
         word_magnitudes=tmp_path / "words.json",
-        query=["a red circle"],
+        query=["a red circle", "a brauner circle"],
         say=lines.append,
+        warn=warned.append,
     )
     tables = json.loads((tmp_path / "words.json").read_text("utf-8"))
     smallest = [row["magnitude"] for row in tables["smallest"]]
     assert smallest == sorted(smallest)
     assert all(isinstance(row["word"], str) and row["count"] >= 5 for row in tables["largest"])
     assert "best regions for 'a red circle'" in lines
+    assert warned == ["the model does not know brauner"]
 
 
 def test_records_of_another_encoder_are_refused(runs, tmp_path):

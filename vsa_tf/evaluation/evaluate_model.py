@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pathlib
+import warnings
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
@@ -23,6 +24,7 @@ from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 from vsa_tf.scoring.region_queries import snippet_regions
+from vsa_tf.text.text_knowledge import TextKnowledge
 from vsa_tf.visualization.recall_chart import recall_chart
 
 
@@ -42,6 +44,7 @@ def evaluate_model(
     phrase_model=None,
     baseline=None,
     say=silent,
+    warn=warnings.warn,
 ):
     """Evaluates the best weights of a model directory.
 
@@ -62,6 +65,7 @@ def evaluate_model(
         baseline: `cca`: evaluate this, fitted to the training split, in place of the two-branch
             network; None: the model itself.
         say: called with each line about the work, and of the tables of what was found.
+        warn: called with a line about each query of which the model does not know every word.
 
     Returns:
         The content of `output`.
@@ -124,6 +128,8 @@ def evaluate_model(
         write_json(word_magnitudes, table)
     for text in query:
         hits = snippet_regions(trained.model, text, evaluation.embedded, data)
+        if note := TextKnowledge.of_words(*data.text.known_words(text)).note():
+            warn(note)
         for line in _query_lines(text, hits, data):
             say(line)
     return report

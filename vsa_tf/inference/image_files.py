@@ -253,12 +253,6 @@ def write_picture(path, picture):
     write_atomically(path, content.getbuffer())
 
 
-def print_warning(message):
-    """Prints a warning, one line; an empty one is none."""
-    if message:
-        print_note(f"warning: {message}")
-
-
 def read_boxes(path):
     """Reads boxes.
 

@@ -11,8 +11,9 @@ from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.image_files import check_boxes
 from vsa_tf.inference.model_source import SERVER_ADDRESS, ModelSource
 from vsa_tf.inference.photographs import batches, encoded
-from vsa_tf.inference.results import Alignment, Captions, Localization, TextKnowledge
+from vsa_tf.inference.results import Alignment, Captions, Localization
 from vsa_tf.inference.signatures import AnswerSettings
+from vsa_tf.text.text_knowledge import TextKnowledge
 
 _SERVED = re.compile(rf"({SERVER_ADDRESS})/(.+)")
 # By a warning.

@@ -10,6 +10,7 @@ from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
+from vsa_tf.text.text_knowledge import TextKnowledge
 from vsa_tf.visualization.alignment_picture import alignment_picture
 
 
@@ -32,40 +33,6 @@ class Part:
 
     def to_dict(self):
         return {"text": self.text, "box": rounded(self.box), "score": rounded(self.score)}
-
-
-@dataclasses.dataclass(frozen=True)
-class TextKnowledge:
-    """How much of a text the model knows.
-
-    Attributes:
-        unknown_words: those that it does not know, tuple of str, each once; the answer is that to
-            the others.
-        means_nothing: whether it knows none: then the answer means nothing.
-    """
-
-    unknown_words: tuple = ()
-    means_nothing: bool = False
-
-    @classmethod
-    def of_row(cls, row):
-        """Makes it of a row of answers; those of earlier exports do not say."""
-        words = [word for word in row.get("unknown_words", ()) if word]
-        # A server's own models answer in bytes.
-        words = [word.decode() if isinstance(word, bytes) else str(word) for word in words]
-        return cls(tuple(dict.fromkeys(words)), bool(row.get("num_known_words", 1) == 0))
-
-    def note(self):
-        """Returns what is to be said of it, str; empty where the model knows all."""
-        words = ", ".join(self.unknown_words)
-        if not self.means_nothing:
-            return f"the model does not know {words}" if words else ""
-        unknown = f": it does not know {words}" if words else ""
-        return f"the model knows no word of this text, so that its answer means nothing{unknown}"
-
-    def to_dict(self):
-        """Returns what JSON lines say of it, a dict."""
-        return {"unknown_words": list(self.unknown_words)} if self.unknown_words else {}
 
 
 class _Shown:

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.inference.results import TextKnowledge
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
+from vsa_tf.text.text_knowledge import TextKnowledge
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,15 +9,15 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import json_text
-from vsa_tf.inference.image_files import print_warning, report_failures, rounded
+from vsa_tf.inference.image_files import report_failures, rounded
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.photographs import encoded
-from vsa_tf.inference.results import TextKnowledge
-from vsa_tf.program import print_note
+from vsa_tf.program import print_note, print_warning
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.search_index.model_probe import check_model
+from vsa_tf.text.text_knowledge import TextKnowledge
 
 # A million vectors of 512 numbers; an exact search reads them all.
 LARGE_INDEX_NUMBERS = 512_000_000
