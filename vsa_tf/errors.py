@@ -1,6 +1,7 @@
 """What the user of a program or a function can mend."""
 
 import re
+import reprlib
 
 # A flag; not one of a command that the message tells to run.
 _COMMAND = r"(?:vsa_tf\.\w+|tfrecords_tools\.\w+|pip install)(?: --\S+)+"
@@ -71,3 +72,24 @@ def refuse_missing(needed):
     ]
     if missing:
         raise VsaTfError("; ".join(missing))
+
+
+def check_text(name, text, may_be_blank=False):
+    """Refuses what is no text, or a blank one.
+
+    Args:
+        name: of the argument.
+        text: anything.
+        may_be_blank: whether a text without a letter will do.
+
+    Example:
+
+    >>> check_text("sentence", ["a dog", "a cat"])
+    Traceback (most recent call last):
+    ...
+    vsa_tf.errors.VsaTfError: Expected sentence to be one text, a str. Received: ['a dog', 'a cat']
+    """
+    if not isinstance(text, str):
+        raise VsaTfError(f"Expected --{name} to be one text, a str. Received: {reprlib.repr(text)}")
+    if not may_be_blank and not text.strip():
+        raise VsaTfError(f"Expected --{name} to be a text with words. Received: {text!r}")

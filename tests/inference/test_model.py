@@ -271,6 +271,31 @@ def test_lists_of_different_lengths_are_refused(num_images, num_sentences):
         model.score([b"x"] * num_images, ["a dog"] * num_sentences)
 
 
+ASK_OF_TEXT = {
+    "align": lambda model, text: model.align(b"x", text),
+    "localize": lambda model, text: model.localize(b"x", text),
+    "score": lambda model, text: model.score(b"x", ["a dog", text]),
+    "caption": lambda model, text: model.caption(b"x", prefix=text),
+    "log_prob": lambda model, text: model.log_prob(b"x", text),
+    "embed_sentence": lambda model, text: model.embed_sentences(["a dog", text]),
+}
+
+
+@pytest.mark.parametrize("name", ASK_OF_TEXT)
+@pytest.mark.parametrize("text", [["a dog"], None, b"a dog", 7])
+def test_what_is_no_text_is_refused_before_the_model_is_asked(name, text):
+    model = Model.of(GivenSource(GivenModel({name: lambda **_: pytest.fail("it was asked")})))
+    with pytest.raises(VsaTfError, match=r"^Expected \w+ to be one text, a str. Received: "):
+        ASK_OF_TEXT[name](model, text)
+
+
+@pytest.mark.parametrize("name", ["align", "localize", "score"])
+def test_a_blank_text_is_refused(name):
+    model = Model.of(GivenSource(GivenModel({name: lambda **_: pytest.fail("it was asked")})))
+    with pytest.raises(VsaTfError, match=r"^Expected \w+ to be a text with words. Received: ' "):
+        ASK_OF_TEXT[name](model, " \n")
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_no_image_is_an_input_error_from_everywhere(models, place):
     with pytest.raises(InputError, match="JPEG, PNG"):
@@ -378,11 +403,12 @@ def test_words_of_a_prefix_stay_as_they_were_given(models, place):
         ({"beam_size": 2, "num_captions": 3}, "as many beams.*3"),
         ({"beam_size": 11}, "from 1 to 10 beams.*11"),
         ({"beam_size": -1}, "from 1 to 10 beams.*-1"),
+        ({"num_captions": 0}, "^Expected num_captions of 1 or more. Received: num_captions=0$"),
         ({"prefix": "a red dog runs on grass"}, "fewer than 6 words.*a red dog runs on grass"),
     ],
 )
 def test_captions_that_cannot_be_asked_for_are_refused(models, place, options, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(VsaTfError, match=message):
         models["m_rnn"][place].caption(_pixels(0), **options)
 
 

@@ -231,6 +231,10 @@ def test_words_of_a_query_that_the_model_does_not_know_are_said(aligned, monkeyp
 def test_python_is_told_what_does_not_go_with_an_index(aligned, tmp_path):
     index = SearchIndex(aligned[0])
     other = hashed_model(0, "stranger")
+    with pytest.raises(VsaTfError, match="^Expected query to be a text with words. Received: ' '"):
+        index.search(other, " ")
+    with pytest.raises(VsaTfError, match="^Expected top_k of 1 or more. Received: top_k=0"):
+        index.search(other, "a red dog", top_k=0)
     for query in ("a red dog", b"a photograph"):
         with pytest.raises(ValueError, match="Received: stranger, which embeds .* otherwise"):
             index.search(other, query)

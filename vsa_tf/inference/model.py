@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from tfrecords_tools.image_decoding import ImageError, decode_image
-from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.errors import InputError, VsaTfError, check_text
 from vsa_tf.inference.image_files import check_boxes
 from vsa_tf.inference.model_source import SERVER_ADDRESS, ModelSource
 from vsa_tf.inference.photographs import batches, encoded
@@ -71,7 +71,7 @@ class Model:
     """Answers for photographs and text; `open_model` makes it.
 
     A photograph is a path, the bytes of an image file, a PIL image or uint8 `[h, w, 3]`. Where one
-    is asked for, a list of photographs may stand: the result is then a list.
+    is asked for, a list of photographs may stand: the result is then a list. A text is a str.
 
     Args:
         opened: a `LocalModel`, an `ExportedModel` or a `RemoteModel`.
@@ -96,6 +96,7 @@ class Model:
 
     def align(self, photograph, sentence):
         """Returns the `Alignment` of a sentence, str, to the regions of a photograph."""
+        check_text("sentence", sentence)
         return self._each(
             photograph,
             lambda images: [
@@ -113,6 +114,7 @@ class Model:
             boxes: regions to rank in place of the detector's, float `[n, 4]`, normalised `ymin,
                 xmin, ymax, xmax`; of a model directory alone.
         """
+        check_text("phrase", phrase)
         own = {}
         if boxes is not None:
             if not hasattr(self.opened, "reader"):
@@ -138,8 +140,15 @@ class Model:
 
         Raises:
             InputError: there are not so many beams, or the prefix is too long.
-            VsaTfError: an export of an earlier release, which answers as it was exported alone.
+            VsaTfError: no caption is asked for; an export of an earlier release, which answers as
+                it was exported alone.
         """
+
+        if num_captions < 1:
+            raise VsaTfError(
+                f"Expected --num_captions of 1 or more. Received: --num_captions={num_captions}"
+            )
+        check_text("prefix", prefix, may_be_blank=True)
 
         def captions(images):
             if not prefix and not beam_size:
@@ -166,9 +175,11 @@ class Model:
             sentences: one, or a list of n; one goes with each of the others.
 
         Raises:
-            VsaTfError: lists of different lengths.
+            VsaTfError: lists of different lengths, or what is no text with words.
         """
         self.check("score")
+        for sentence in _listed(sentences):
+            check_text("sentences", sentence)
         images, texts = _paired(photographs, sentences)
         rows, left = [], iter(texts)
         for batch in batches(images, _num_bytes):
@@ -178,6 +189,8 @@ class Model:
 
     def log_prob(self, photograph, sentence):
         """Returns the log probability of a sentence, its end counted, given a photograph."""
+
+        check_text("sentence", sentence, may_be_blank=True)
 
         def log_probs(images):
             rows = [row for row, _ in self._rows("log_prob", images, sentences=sentence)]
@@ -209,6 +222,8 @@ class Model:
         """
         self.check("embed_sentence")
         texts = _listed(sentences)
+        for text in texts:
+            check_text("sentences", text, may_be_blank=True)
         rows = []
         for batch in batches(texts):
             rows += _split(self.opened.call("embed_sentence", sentences=batch))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, check_text
 from vsa_tf.files import json_text
 from vsa_tf.inference.image_files import report_failures, rounded
 from vsa_tf.inference.model import Model
@@ -91,7 +91,8 @@ class SearchIndex:
             A list of `Hit`, best first.
 
         Raises:
-            VsaTfError: the model is another one than made the index, or an input cannot be read.
+            VsaTfError: the model is another one than made the index, an input cannot be read, the
+                query is blank, or no result is asked for.
         """
         hits, known = self.search_known(model, query, top_k, target, approximate)
         if note := known.note():
@@ -104,6 +105,10 @@ class SearchIndex:
         The second is a `TextKnowledge`; of a photograph it says nothing.
         """
         kind = "sentences" if isinstance(query, str) else "images"
+        if kind == "sentences":
+            check_text("query", query)
+        if top_k < 1:
+            raise VsaTfError(f"Expected --top_k of 1 or more. Received: --top_k={top_k}")
         if not self.shards.get(target):
             raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
         candidates = self.approximate(kind, target) if approximate else None
