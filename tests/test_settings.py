@@ -203,6 +203,8 @@ def test_the_region_captioner_needs_an_alignment_model(tmp_path):
     [
         ("captioner", {}, "Expected model to be one of alignment, .*Received: model=captioner"),
         ("alignment", {"joint_width": 8}, "joint_width is not a setting of model=alignment"),
+        ("alignment", {"joint_siz": 8}, "not a setting of .*alignment. Did you mean joint_size"),
+        ("alignment", {"lr": 1}, "lr is not a setting of .*alignment. Did you mean learning_rate"),
         ("m_rnn", {"joint_size": 8}, "joint_size is not a setting of model=m_rnn; leave it out"),
         ("alignment", {"joint_size": 8.0}, "joint_size of type int. Received: joint_size=8.0"),
         ("alignment", {"joint_size": True}, "joint_size of type int. Received: joint_size=True"),

@@ -34,6 +34,7 @@ _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
 # What other programs call what ours call otherwise.
 _SYNONYMS = {
+    "beam": ("beam_size",),
     "bs": ("batch_size",),
     "data": ("data_dir", "dataset", "images"),
     "encoder": ("image_encoder",),
@@ -194,17 +195,19 @@ def reason_of(error, flag_values):
     if not isinstance(error, flags.UnrecognizedFlagError):
         return " ".join(str(error).split())
     name = error.flagname
-    return f"Unknown flag --{name}{meant(name, flag_values, _SYNONYMS.get(name, ()), '--')}"
+    return f"Unknown flag --{name}{meant(name, flag_values, '--')}"
 
 
-def meant(name, names, first=(), prefix=""):
+def meant(name, names, prefix="", otherwise=". See --help"):
     """Returns the question which of some names was meant, for the end of an error.
+
+    What other programs call so is named before what is spelt like it.
 
     Args:
         name: str, which is none of them.
         names: iterable of str.
-        first: more of them, to be named before those that are spelt like it.
         prefix: of each name.
+        otherwise: what is returned where none is like it.
 
     Example:
 
@@ -212,9 +215,9 @@ def meant(name, names, first=(), prefix=""):
     '. Did you mean --num_epochs?'
     """
     names = list(names)
-    close = [*first, *difflib.get_close_matches(name, names, cutoff=0.7)]
+    close = [*_SYNONYMS.get(name, ()), *difflib.get_close_matches(name, names, cutoff=0.7)]
     found = dict.fromkeys(prefix + each for each in close if each in names)
-    return f". Did you mean {' or '.join(found)}?" if found else ". See --help"
+    return f". Did you mean {' or '.join(found)}?" if found else otherwise
 
 
 def _ignore_warnings(start):

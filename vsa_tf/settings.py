@@ -13,6 +13,7 @@ from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.model_handles import check_handles
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
+from vsa_tf.program import meant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,11 @@ class Settings:
         fields = {field.name: field for group in groups for field in dataclasses.fields(group)}
         for name, value in values.items():
             if name not in fields:
-                raise VsaTfError(f"--{name} is not a setting of --model={model}; leave it out")
+                of_others = any(hasattr(other.settings, name) for other in MODELS.values())
+                near = "" if of_others else meant(name, fields, "--", otherwise="")
+                raise VsaTfError(
+                    f"--{name} is not a setting of --model={model}{near or '; leave it out'}"
+                )
             if isinstance(value, os.PathLike):
                 values[name] = value = os.fspath(value)
             check_value(fields[name], value, model)

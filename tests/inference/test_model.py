@@ -326,7 +326,7 @@ def test_a_model_says_what_it_is(sources, models):
         ("server", {"smoothness": 0.0}, "^smoothness goes with a model directory"),
         ("saved_model", {"image_encoder": "keras:VGG16"}, "^image_encoder goes with model_dir"),
         ("server", {"detector": "grid"}, "^detector goes with model_dir"),
-        ("model_dir", {"beams": 3}, "fields of AnswerSettings. Received: .*'beams'"),
+        ("model_dir", {"beams": 3}, "Received: beams. Did you mean beam_size"),
         ("model_dir", {"num_captions": 8}, "^num_captions=8 needs .* raise beam_size, which is 7$"),
     ],
 )

@@ -16,8 +16,28 @@ def test_a_narrow_beam_gives_fewer_captions_unless_it_is_said():
     assert AnswerSettings.of(sample=True, num_captions=9).num_captions == 9
     with pytest.raises(VsaTfError, match="^num_captions=4 needs .* raise beam_size, which is 3$"):
         AnswerSettings.of(beam_size=3, num_captions=4)
-    with pytest.raises(TypeError, match="beams"):
-        AnswerSettings.of(beams=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"smoothness": -1},
+            "^Expected smoothness with a minimum of 0.0. Received: smoothness=-1$",
+        ),
+        ({"smoothness": float("nan")}, "^Expected smoothness to be finite"),
+        ({"beam_size": 0}, "^Expected beam_size with a minimum of 1"),
+        ({"beam_size": "7"}, "^Expected beam_size of type int. Received: beam_size='7'"),
+        ({"num_captions": 0}, "^Expected num_captions with a minimum of 1"),
+        ({"top_p": 1.5, "sample": True}, "^Expected top_p with a maximum of 1.0"),
+        ({"prefix": None}, "^Expected prefix of type str"),
+        ({"beam": 3}, r"answers, beam_size, .*, seed. Received: beam. Did you mean beam_size\?$"),
+        ({"wings": 2}, "answers, beam_size, .*, seed. Received: wings$"),
+    ],
+)
+def test_settings_that_are_not_allowed_are_refused(given, message):
+    with pytest.raises(VsaTfError, match=message):
+        AnswerSettings.of(**given)
 
 
 def test_the_decoder_is_the_one_that_is_asked_for():

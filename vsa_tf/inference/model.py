@@ -60,11 +60,7 @@ def open_model(source, image_encoder="", detector="", **settings):
             "exported"
         )
     source = ModelSource(**named, image_encoder=image_encoder, detector=detector)
-    try:
-        answer_settings = AnswerSettings.of(**settings)
-    except TypeError as error:
-        raise VsaTfError(f"Expected fields of AnswerSettings. Received: {error}") from error
-    return Model.of(source, settings=answer_settings)
+    return Model.of(source, settings=AnswerSettings.of(**settings))
 
 
 class Model:

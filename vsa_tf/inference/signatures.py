@@ -8,6 +8,8 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import is_count
 from vsa_tf.models.alignment.settings import SMOOTHNESS
+from vsa_tf.models.network_settings import check_value, setting
+from vsa_tf.program import meant
 
 SIGNATURE_INPUTS = {
     "embed_image": ("image_bytes",),
@@ -27,39 +29,39 @@ INTEGER_INPUTS = ("num_beams", "num_captions")
 class AnswerSettings:
     """What is fixed when a model is opened or exported.
 
-    Attributes:
-        beam_size: beams of a caption generator; 1: the best word each time.
-        num_captions: captions of an image.
-        max_caption_words: longest caption, its end counted.
-        length_normalization: rank captions by log probability per word.
-        smoothness: beta of the chain that cuts a sentence into snippets, in shares of the mean
-            over its words of their best score.
-        max_beam_size: the most beams that a request may ask for, if that is more.
-        prefix: words that every caption starts with.
-        sample: draw captions at random instead of searching, with these:
-        temperature: below 1 bolder, above 1 freer.
-        top_k: only the k likeliest words; 0: all.
-        top_p: only the likeliest words that sum to this.
-        seed: of the draws.
-
     Raises:
-        VsaTfError: more captions than beams.
+        VsaTfError: a value is not allowed, or there are more captions than beams.
     """
 
-    beam_size: int = 7
-    num_captions: int = 5
-    max_caption_words: int = 20
-    length_normalization: bool = False
-    smoothness: float = SMOOTHNESS
-    max_beam_size: int = 10
-    prefix: str = ""
-    sample: bool = False
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
+    beam_size: int = setting(
+        7, "Beams of a caption generator; 1: the best word each time.", minimum=1
+    )
+    num_captions: int = setting(5, "Captions of an image.", minimum=1)
+    max_caption_words: int = setting(20, "Longest caption, its end counted.", minimum=1)
+    length_normalization: bool = setting(False, "Rank captions by log probability per word.")
+    smoothness: float = setting(
+        SMOOTHNESS,
+        "beta of the chain that cuts a sentence into snippets, in shares of the mean over its "
+        "words of their best score.",
+        minimum=0.0,
+    )
+    max_beam_size: int = setting(
+        10, "The most beams that a request may ask for, if that is more.", minimum=1
+    )
+    prefix: str = setting("", "Words that every caption starts with.")
+    sample: bool = setting(
+        False, "Draw captions at random instead of searching, with what follows."
+    )
+    temperature: float = setting(1.0, "Below 1 bolder, above 1 freer.", minimum=1e-6)
+    top_k: int = setting(0, "Only the k likeliest words; 0: all.", minimum=0)
+    top_p: float = setting(
+        1.0, "Only the likeliest words that sum to this.", minimum=1e-6, maximum=1.0
+    )
+    seed: int = setting(0, "Of the draws.", minimum=0)
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            check_value(field, getattr(self, field.name))
         if not self.sample and self.num_captions > self.beam_size:
             raise VsaTfError(
                 f"--num_captions={self.num_captions} needs as many beams: raise --beam_size, which "
@@ -68,9 +70,22 @@ class AnswerSettings:
 
     @classmethod
     def of(cls, **given):
-        """Makes them from some of their fields: with fewer beams fewer captions, unless said."""
-        beam_size = given.get("beam_size", cls.beam_size)
-        return cls(**{"num_captions": min(beam_size, cls.num_captions), **given})
+        """Makes them from some of their fields: with fewer beams fewer captions, unless said.
+
+        Raises:
+            VsaTfError: there is no such field; or see `AnswerSettings`.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in given:
+            if name not in names:
+                raise VsaTfError(
+                    f"Expected settings of answers, {', '.join(names)}. Received: --{name}"
+                    f"{meant(name, names, otherwise='')}"
+                )
+        captions = {}
+        if "num_captions" not in given and given.get("beam_size") in range(1, cls.num_captions):
+            captions["num_captions"] = given["beam_size"]
+        return cls(**captions, **given)
 
     def make_decoder(self):
         """Returns the decoder of a caption generator."""

@@ -51,13 +51,13 @@ def setting(
     )
 
 
-def check_value(field, value, model):
+def check_value(field, value, model=""):
     """Refuses a value that a setting may not have.
 
     Args:
         field: of the setting, made by `setting`.
         value: anything.
-        model: name of the model, for the message.
+        model: name of the model, for the message about choices.
 
     Raises:
         VsaTfError: it is of another type, or not allowed.
