@@ -5,9 +5,37 @@ from absl import flags
 
 from tests.inference.program_lines import program_lines
 from vsa_tf import program
-from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.errors import InputError, VsaTfError, operation_reason
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "assertion failed: [Expected 8 pixels. Received:] [6] [5]\n\t [[{{node a/Assert}}]]",
+            "Expected 8 pixels. Received: 6 5",
+        ),
+        (
+            "2 root error(s) found.\n  (0) INVALID_ARGUMENT: assertion failed: [Expected it]\n\t "
+            "[[{{node a}}]]\n\t [[b]]\n  (1) INVALID_ARGUMENT: assertion failed: [Expected it]",
+            "Expected it",
+        ),
+        ("2 root error(s) found.\n  (0) NOT_FOUND: no key\n\t [[{{node a}}]]", "no key"),
+        (
+            "Graph execution error:\n\nDetected at a\nUnknown image\n\t [[{{node a}}]]",
+            "Unknown image",
+        ),
+        (
+            "{{function_node __wrapped__Mul}} Incompatible shapes: [2] vs. [3]",
+            "Incompatible shapes: [2] vs. [3]",
+        ),
+        ("several\nlines", "several\nlines"),
+    ],
+)
+def test_what_an_operation_says_is_told_in_its_words(message, expected):
+    assert operation_reason(message) == expected
 
 
 @pytest.mark.parametrize(

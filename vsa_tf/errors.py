@@ -6,6 +6,13 @@ import reprlib
 # A flag; not one of a command that the message tells to run.
 _COMMAND = r"(?:vsa_tf\.\w+|tfrecords_tools\.\w+|pip install)(?: --\S+)+"
 _FLAG = re.compile(rf"({_COMMAND})|(?<![\w./-])--(\w+)")
+# What TensorFlow puts before the words of an operation that fails: where it was called, which of
+# several errors it is, and the operation's name.
+_BEFORE_WORDS = re.compile(
+    r"(?s)(Graph execution error:.*\n)?"
+    r"(\d+ root error\(s\) found\.\s+\(0\) [A-Z_]+: )?"
+    r"(\{\{.*?\}\} )?"
+)
 
 
 class VsaTfError(ValueError):
@@ -93,3 +100,21 @@ def check_text(name, text, may_be_blank=False):
         raise VsaTfError(f"Expected --{name} to be one text, a str. Received: {reprlib.repr(text)}")
     if not may_be_blank and not text.strip():
         raise VsaTfError(f"Expected --{name} to be a text with words. Received: {text!r}")
+
+
+def operation_reason(message):
+    """Returns the words of a TensorFlow operation that failed, without the form it gives them.
+
+    Args:
+        message: of a `tf.errors.OpError`.
+
+    Example:
+
+    >>> operation_reason("assertion failed: [Expected 8 pixels. Received:] [6] [5]")
+    'Expected 8 pixels. Received: 6 5'
+    """
+    message = message.partition("\n\t [[")[0].rstrip()
+    _, is_assertion, words = message.partition("assertion failed: ")
+    if is_assertion:
+        return words.removeprefix("[").removesuffix("]").replace("] [", " ")
+    return _BEFORE_WORDS.sub("", message, 1)

@@ -298,11 +298,11 @@ def test_a_blank_text_is_refused(name):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_no_image_is_an_input_error_from_everywhere(models, place):
-    with pytest.raises(InputError, match="JPEG, PNG"):
+    with pytest.raises(InputError, match=r"^[^][\n]*JPEG, PNG[^][\n]*$"):
         models["m_rnn"][place].caption([_pixels(0), b"no image"])
     file = io.BytesIO()
     Image.new("RGB", (4, 4)).save(file, "PNG")
-    with pytest.raises(InputError, match="8 (x 8|pixels a side)"):
+    with pytest.raises(InputError, match=r"at least 8 x 8\)$|a side. Received: 4 4$"):
         models["alignment"][place].align(file.getvalue(), SENTENCE)
 
 

@@ -132,6 +132,11 @@ def test_status_names_every_version(channel):
             "tensor parsing error: num_steps",
         ),
         (
+            grpc_request(signature="image", image_bytes=[b"no image"]),
+            "INVALID_ARGUMENT",
+            "Unknown image file format",
+        ),
+        (
             grpc_request(signature="image", image_bytes=[b"x" * (1 << 20)]),
             "RESOURCE_EXHAUSTED",
             "larger than max",
@@ -142,6 +147,7 @@ def test_bad_requests_are_told_what_is_wrong(stub, request_, code, message):
     got, details = _refused(stub.Predict, request_)
     assert got == code
     assert message in details
+    assert "[[{{node" not in details
 
 
 def test_unknown_outputs_are_refused(stub):

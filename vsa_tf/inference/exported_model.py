@@ -1,12 +1,11 @@
 """A SavedModel that answers questions about photographs. It needs TensorFlow, and no Keras."""
 
 import contextlib
-import re
 
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.errors import InputError, VsaTfError, operation_reason
 from vsa_tf.file_reading import reason_of
 from vsa_tf.inference.signatures import check_numbers, version_path
 
@@ -56,13 +55,7 @@ def input_errors():
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        raise InputError(_reason(error.message)) from error
-
-
-def _reason(message):
-    """The line that says what is wrong, without the operations and functions around it."""
-    line = message.partition("\n\t [[")[0].rstrip().rpartition("\n")[2]
-    return re.sub(r"^(\{\{.*?\}\} )?(assertion failed: )?", "", line)
+        raise InputError(operation_reason(error.message)) from error
 
 
 def as_arrays(outputs):

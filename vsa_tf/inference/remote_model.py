@@ -8,7 +8,7 @@ import urllib.parse
 
 import numpy as np
 
-from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.errors import InputError, VsaTfError, operation_reason
 from vsa_tf.file_reading import parse_json
 from vsa_tf.inference.signatures import check_numbers
 
@@ -78,8 +78,7 @@ class RemoteModel:
             time.sleep(pause)
         if status == 200:
             return answer
-        # Below the first line is where in the graph it happened.
-        message = answer.get("error", "no reason given").partition("\n")[0]
+        message = operation_reason(answer.get("error", "no reason given")).partition("\n")[0]
         if status in _INPUT_STATUSES and method == "POST":
             raise InputError(message)
         raise VsaTfError(f"{self._server}{path} answers {status}: {message}")

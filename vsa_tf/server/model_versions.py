@@ -5,7 +5,6 @@ import gc
 import logging
 import math
 import pathlib
-import re
 import threading
 import time
 
@@ -15,6 +14,7 @@ import tensorflow_text  # noqa: F401 - its operations, which TensorFlow Serving 
 from tensorflow.python.saved_model import loader_impl
 from tensorflow_serving.apis import prediction_log_pb2
 
+from vsa_tf.errors import operation_reason
 from vsa_tf.server.model_config import is_version
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.server.tensor_protos import from_tensor_proto
@@ -26,8 +26,6 @@ _RETRY_SECONDS = 60
 _DEFAULT_SIGNATURE = "serving_default"
 # The SavedModel's own entries, `__saved_model_init_op`: they compute nothing.
 _OWN_ENTRIES = "__saved_model_"
-# Several parts of a graph may fail at once; the first says why.
-_SEVERAL_ERRORS = re.compile(r"\d+ root error\(s\) found\.\s+\(0\) [A-Z_]+: ")
 _CODE_NAMES = {
     value: name
     for name, value in vars(tf.errors).items()
@@ -250,7 +248,7 @@ class LoadedVersion:
             )
         except tf.errors.OpError as error:
             # The error before it: to this one Python's lines of the loading have been added.
-            message = _SEVERAL_ERRORS.sub("", (error.__context__ or error).message, 1)
+            message = operation_reason((error.__context__ or error).message)
             code = _CODE_NAMES.get(error.error_code, "UNKNOWN")
             raise ServingError(code, message) from error
         return {key: _as_array(value) for key, value in outputs.items()}
