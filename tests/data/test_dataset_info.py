@@ -4,6 +4,7 @@ import pytest
 
 from tests.data.small_records import change_info, write_info
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.errors import VsaTfError
 
 _SHARD = {"file": "dev-00000-of-00001.tfrecord", "num_records": 2, "sha256": "0" * 64}
 _SPLIT = {"num_images": 2, "num_sentences": 10, "num_phrases": 0, "shards": [_SHARD]}
@@ -39,7 +40,7 @@ def test_missing_file_says_to_repeat_the_command(tmp_path):
 
 def test_other_schema_version_is_refused_before_anything_else(tmp_path):
     (tmp_path / "dataset_info.json").write_text(json.dumps({"schema_version": 99}))
-    with pytest.raises(ValueError, match="schema_version=99"):
+    with pytest.raises(VsaTfError, match="schema_version=99"):
         DatasetInfo.load(tmp_path)
 
 
@@ -64,13 +65,13 @@ def test_what_is_not_a_json_object_is_refused(tmp_path, text):
 )
 def test_an_impossible_entry_is_refused(tmp_path, changes):
     write_info(tmp_path, **changes)
-    with pytest.raises(ValueError, match="Expected a complete dataset_info.json"):
+    with pytest.raises(VsaTfError, match="Expected a complete dataset_info.json"):
         DatasetInfo.load(tmp_path)
 
 
 def test_unknown_split_lists_the_known_ones(tmp_path):
     write_info(tmp_path, splits={"dev": _SPLIT})
-    with pytest.raises(ValueError, match=r"\['dev'\].*split='test'"):
+    with pytest.raises(VsaTfError, match=r"\['dev'\].*split='test'"):
         DatasetInfo.load(tmp_path).split("test")
 
 

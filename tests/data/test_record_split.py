@@ -18,6 +18,7 @@ from vsa_tf.data import schema
 from vsa_tf.data.parsed_record import AnnotatedChain, AnnotatedObject
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.errors import VsaTfError
 
 
 def _flip_bit(path, offset):
@@ -238,7 +239,7 @@ def test_other_schema_version_is_an_error(tmp_path):
 
 def test_an_empty_split_is_an_error(tmp_path):
     write_records(tmp_path, num_images=0, num_shards=1)
-    with pytest.raises(ValueError, match="'train'.*num_images=0"):
+    with pytest.raises(VsaTfError, match="'train'.*num_images=0"):
         RecordSplit(tmp_path, "train")
 
 

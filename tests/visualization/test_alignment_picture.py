@@ -143,6 +143,12 @@ def test_bad_arguments_are_errors(image, snippets):
         alignment_picture(image, WORDS, snippets)
 
 
+@pytest.mark.parametrize("width", ["x", 39, 320.5])
+def test_what_is_no_width_is_named(width):
+    with pytest.raises(ValueError, match=f"at least 40 pixels. Received: width={width!r}"):
+        alignment_picture(GREY_IMAGE, WORDS, [], width=width)
+
+
 def test_sheet_holds_pictures_of_different_sizes():
     pictures = [
         Image.new("RGB", size, (10 * n, 0, 0))

@@ -78,7 +78,7 @@ class DatasetInfo:
 
         Raises:
             FileNotFoundError: the directory or the file is missing.
-            ValueError: the file is not JSON, lacks an entry, or has another schema version.
+            VsaTfError: the file is not JSON, lacks an entry, or has another schema version.
         """
         path = os.path.join(data_dir, schema.DATASET_INFO)
         if not os.path.isdir(data_dir):
@@ -97,7 +97,7 @@ class DatasetInfo:
             raise VsaTfError(f"{error}. {_WRITE_AGAIN} again.") from error
         version = contents.get("schema_version")
         if version != schema.SCHEMA_VERSION:
-            raise ValueError(
+            raise VsaTfError(
                 f"Expected records of schema version {schema.SCHEMA_VERSION}. Received: "
                 f"schema_version={version!r} in {path}. {_WRITE_AGAIN} again, to an empty "
                 "directory."
@@ -118,7 +118,7 @@ class DatasetInfo:
                 contents=contents,
             )
         except NOT_AS_EXPECTED as error:
-            raise ValueError(
+            raise VsaTfError(
                 f"Expected a complete {schema.DATASET_INFO}. Received: {path} with "
                 f"{reason_of(error)}. {_WRITE_AGAIN} again."
             ) from error
@@ -131,10 +131,10 @@ class DatasetInfo:
         """Returns the `SplitInfo` of split `name`.
 
         Raises:
-            ValueError: there is no such split; the message lists those there are.
+            VsaTfError: there is no such split; the message lists those there are.
         """
         if name not in self.splits:
-            raise ValueError(
+            raise VsaTfError(
                 f"Expected a split of {self.data_dir}, one of {sorted(self.splits)}. "
                 f"Received: split={name!r}."
             )

@@ -9,6 +9,7 @@ import tensorflow as tf
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.data.image_input import decoded_image
 from vsa_tf.data.parsed_record import ParsedRecord
+from vsa_tf.errors import VsaTfError
 
 # A TFRecord is an 8-byte length, its 4-byte checksum, the data, and their 4-byte checksum.
 _HEADER_BYTES = 12
@@ -62,8 +63,9 @@ class RecordSplit:
 
     Raises:
         FileNotFoundError: the directory, its information or a shard is missing.
-        ValueError: unknown or empty split, a damaged record, or other counts than stated. A
-            record's error names its shard and its number there, from 1.
+        VsaTfError: unknown or empty split.
+        ValueError: a damaged record, or other counts than stated. A record's error names its shard
+            and its number there, from 1.
     """
 
     # Of the phrases that `PhraseRecords` shows in place of captions.
@@ -74,7 +76,7 @@ class RecordSplit:
         self.split = split
         split_info = self.info.split(split)
         if split_info.num_images == 0:
-            raise ValueError(
+            raise VsaTfError(
                 f"Expected split {split!r} of {data_dir} to hold images. Received: num_images=0. "
                 "Choose another split, or see what was skipped in dataset_info.json."
             )

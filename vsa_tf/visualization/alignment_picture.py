@@ -1,6 +1,7 @@
 """Pictures of a sentence's snippets and the regions of a photograph they were aligned to."""
 
 import math
+import numbers
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -143,8 +144,8 @@ def contact_sheet(pictures, columns=3, gap=12):
 
 
 def _photograph(image, width):
-    if width is not None and width < 40:
-        raise ValueError(f"Expected a width of at least 40 pixels. Received: width={width}")
+    if width is not None and not (isinstance(width, numbers.Integral) and width >= 40):
+        raise ValueError(f"Expected a width of at least 40 pixels. Received: width={width!r}")
     if not isinstance(image, Image.Image):
         image = np.asarray(image)
         if (
