@@ -11,7 +11,14 @@ import re
 from tfrecords_tools.archive import normal_path, open_photographs
 from tfrecords_tools.sources.caption_tables import read_tables
 from tfrecords_tools.sources.photograph_names import file_names
-from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption, split_name
+from tfrecords_tools.sources.source import (
+    MISSING_CAPTION,
+    Skip,
+    Source,
+    SourceExample,
+    read_caption,
+    split_name,
+)
 
 DEFAULT_SPLIT = "train"
 # Where captions have commas but no quotes, their ends look like splits.
@@ -77,7 +84,7 @@ class CsvCaptions(Source):
         self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
         self._checksums = {table.name: table.sha256 for table in tables}
         self._several = len(tables) > 1
-        self._conflicts, self._single_words = [], []
+        self._conflicts, self._single_words, self._missing = [], [], []
         photographs = {}
         for table in tables:
             for where, reason in table.faults:
@@ -151,6 +158,8 @@ class CsvCaptions(Source):
         text, reason = read_caption(row.caption)
         if text is None:
             self._skip(split or "", table, row.where, f"{_printable(path)!r}: {reason}")
+            if reason == MISSING_CAPTION:
+                self._missing.append(self._where(table, row.where))
             return
         if split and photograph.split is None:
             photograph.split = split, table.name
@@ -229,8 +238,8 @@ class CsvCaptions(Source):
         for table in tables:
             if table.faults:
                 where, reason = table.faults[0]
-                count = len(table.faults)
-                add(f"{table.name}: {count} rows cannot be read, first {where}: {reason}")
+                rows = f"{len(table.faults)} row{'s' * (len(table.faults) > 1)}"
+                add(f"{table.name}: {rows} cannot be read, first {where}: {reason}")
         own = [row for row in self._conflicts if row[2] == row[4]]
         for rows, what in (
             (own, "in two splits"),
@@ -240,9 +249,12 @@ class CsvCaptions(Source):
                 path, split, table, other, other_table = rows[0]
                 add(
                     f"photographs {what}: {len({row[0] for row in rows})}, first {path}, {split} "
-                    f"in {table} and {other} in {other_table}; the first holds, {len(rows)} rows "
-                    "are skipped"
+                    f"in {table} and {other} in {other_table}; the first holds; "
+                    f"rows skipped: {len(rows)}"
                 )
+        if self._missing:
+            captions = f"{len(self._missing)} caption{'s' * (len(self._missing) > 1)}"
+            add(f"{captions} skipped, first {self._missing[0]}: {MISSING_CAPTION}")
         if self._single_words:
             total = sum(len(own.captions) for own in photographs.values())
             add(

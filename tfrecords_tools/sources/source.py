@@ -16,6 +16,9 @@ Box = tuple[float, float, float, float]
 DEV_NAMES = ("dev", "val", "validation", "valid")
 # Longer "captions" are paragraphs or damage; the longest of Flickr8K and Flickr30K has 82 words.
 MAX_CAPTION_WORDS = 200
+# What pandas and others write for a value that is missing.
+_MISSING = ("nan", "null", "none", "<na>")
+MISSING_CAPTION = "the caption is probably missing: it is NaN, null or None alone"
 
 
 class Source:
@@ -263,6 +266,8 @@ def read_caption(data):
         return None, f"the caption is not UTF-8 (byte {error.start} of {data[:60]!r})"
     if not text:
         return None, "the caption is empty"
+    if text.lower() in _MISSING:
+        return None, MISSING_CAPTION
     if not any(character.isalnum() for character in text):
         return None, f"the caption has no word: {text[:60]!r}"
     num_words = len(text.split())

@@ -335,7 +335,8 @@ def warn_of_unknown_words(rows, texts):
     words = list(dict.fromkeys(word for each in known for word in each.unknown_words))
     if not words and not nothing:
         return
-    message = f"the model does not know {len(words)} words: {', '.join(words[:_WORDS_NAMED])}"
+    count = f"{len(words)} word{'s' * (len(words) != 1)}"
+    message = f"the model does not know {count}: {', '.join(words[:_WORDS_NAMED])}"
     if nothing:
         message += (
             f"; of {len(nothing)} of {len(texts)} texts, such as {nothing[0]!r}, it knows no word, "

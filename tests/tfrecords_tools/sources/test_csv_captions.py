@@ -243,6 +243,15 @@ class TestNotes:
         source = build(tmp_path, images, "a.jpg,dog\nb.jpg,cat\nb.jpg,A cat\n")
         assert self.notes(source, "2 of 3 captions are of one word, first line 1: 'dog'")
 
+    def test_captions_that_are_probably_missing_are_skipped_in_one_line(self, tmp_path, images):
+        lines = ["NaN", "null", "None", "A cat sits on null and None"]
+        source = build(tmp_path, images, "".join(f"a.jpg,{line}\n" for line in lines))
+        assert rows(source) == {"train": [("a.jpg", (lines[-1],))]}
+        assert self.notes(
+            source, "3 captions skipped, first line 1: the caption is probably missing"
+        )
+        assert [skip.source_id for skip in source.skipped] == ["line 1", "line 2", "line 3"]
+
     def test_few_photographs_are_one_line(self, tmp_path):
         source = build(tmp_path, many(tmp_path, 20), table(20))
         assert self.notes(source, "16 photographs to train on are few")
