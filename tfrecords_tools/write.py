@@ -31,7 +31,7 @@ from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.model_handles import check_spec, fetch
-from vsa_tf.program import run
+from vsa_tf.program import meant, run
 
 
 def define_flags(flag_values=flags.FLAGS):
@@ -288,7 +288,7 @@ def _check(flag_values):
         )
     _check_detector(settings.detector)
     if encoder not in WITHOUT_NETWORK:
-        _check_model("image_encoder", encoder, "pixels, detector, keras:NAME, keras_hub:PRESET")
+        _check_model("image_encoder", encoder, ("pixels", "detector"), "keras:NAME")
     return settings, {**arguments, "seed": settings.seed}
 
 
@@ -326,20 +326,19 @@ def _check_detector(spec):
         return
     if name not in FILE_DETECTORS:
         _check_model(
-            "detector",
-            spec,
-            f"{', '.join(NAMED_DETECTORS)}, proposals:FILE.json, edge_boxes:MODEL.yml.gz, "
-            "keras_hub:PRESET",
+            "detector", spec, NAMED_DETECTORS, "proposals:FILE.json, edge_boxes:MODEL.yml.gz"
         )
     elif not os.path.isfile(path):
         raise VsaTfError(f"--detector={spec}: there is no file {path!r}")
 
 
-def _check_model(flag, spec, choices):
+def _check_model(flag, spec, names, others):
     try:
         check_spec(spec)
     except ValueError as error:
-        raise VsaTfError(f"--{flag} is none of {choices}. {error}") from error
+        near = meant(spec, names, otherwise="")
+        choices = f"{', '.join(names)}, {others}, keras_hub:PRESET"
+        raise VsaTfError(f"--{flag} is none of {choices}. {error}{near}") from error
 
 
 def _message(error):

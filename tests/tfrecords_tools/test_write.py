@@ -62,6 +62,7 @@ run = functools.partial(run_program, write)
         (["--dataset=shape_scenes", "--output_dir=x", "--num_examples=5,a,5"], "TRAIN,DEV,TEST"),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=/absent"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=proposals:/absent"], "no file"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=gird"], "Did you mean grid.$"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=proposals:x"], "no saved_"),
         (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
