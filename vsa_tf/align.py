@@ -73,7 +73,7 @@ def main(images):
     )
     source = model_source(values)
     paths = image_files(given, program.print_note)
-    check_output(values.output, paths, values.font)
+    check_output(values.output, paths, values.font, values.sentence)
     if values.smoothness is not None and not source.model_dir:
         raise VsaTfError(
             "--smoothness goes with --model_dir: an exported model aligns as vsa_tf.export was told"

@@ -76,7 +76,7 @@ def main(images):
     paths = image_files(given, program.print_note)
     if values.boxes and not source.model_dir:
         raise VsaTfError("--boxes goes with --model_dir: an exported model has its detector inside")
-    check_output(values.output, paths, values.font)
+    check_output(values.output, paths, values.font, " ".join(values.phrase))
     if values.output and len(values.phrase) != 1:
         raise VsaTfError(f"--output draws one --phrase. Received: {len(values.phrase)}")
     boxes = read_boxes(values.boxes) if values.boxes else None

@@ -21,6 +21,7 @@ from vsa_tf.inference.image_files import (
     write_answers,
     write_answers_of_lines,
 )
+from vsa_tf.visualization import fonts
 
 
 def test_a_directory_is_the_images_below_it_by_name(tmp_path):
@@ -258,6 +259,21 @@ def test_what_is_no_file_of_json_is_refused(tmp_path):
     (tmp_path / "text.json").write_text("0 0 1 1")
     with pytest.raises(VsaTfError, match="cannot be read"):
         read_boxes(tmp_path / "text.json")
+
+
+def test_letters_that_no_font_has_are_one_warning(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fonts, "_installed_fonts", lambda: [])
+    fonts._installed_font.cache_clear()
+    picture = str(tmp_path / "picture.png")
+    check_output(picture, ["a.jpg"], text="Ein Caf\u00e9 \u72d7\u732b\u72d7")
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(
+        "warning: no font that is installed has the letters \u72d7\u732b; give"
+    )
+    check_output(picture, ["a.jpg"], text="a dog's ball")
+    check_output("", ["a.jpg"], text="\u72d7")
+    assert not capsys.readouterr().err
+    fonts._installed_font.cache_clear()
 
 
 def test_a_font_that_is_none_is_refused_before_the_model_is_loaded(tmp_path):

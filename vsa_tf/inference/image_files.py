@@ -16,8 +16,8 @@ from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.file_reading import read_json
 from vsa_tf.files import json_text, write_atomically
 from vsa_tf.inference.photographs import batches, read_photograph
-from vsa_tf.program import print_note, silent
-from vsa_tf.visualization.fonts import choose_font
+from vsa_tf.program import print_note, print_warning, silent
+from vsa_tf.visualization.fonts import missing_letters
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".avif", ".heic", ".heif")
 _OTHERS_NAMED = 5
@@ -218,13 +218,14 @@ def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None, str
     report_failures(num_failed, num_lines, strict, print_note, "lines")
 
 
-def check_output(path, paths, font=""):
-    """Refuses a picture that cannot be drawn, before the model is loaded.
+def check_output(path, paths, font="", text=""):
+    """Refuses a picture that cannot be drawn, before the model is loaded, and warns of letters.
 
     Args:
         path: of the picture; empty: there is none.
         paths: the image files that are asked about.
         font: file of the font of its text, if one is given.
+        text: what is written in it.
 
     Raises:
         VsaTfError: the files are several or lines of standard input, there is no such directory,
@@ -234,16 +235,18 @@ def check_output(path, paths, font=""):
         if font:
             raise VsaTfError(f"--font={font}: it is of a picture: give --output too")
         return
-    if font:
-        try:
-            choose_font("", 12, font)
-        except ValueError as error:
-            raise VsaTfError(f"--font: {error}") from error
+    try:
+        missing = missing_letters(text, font or None)
+    except ValueError as error:
+        raise VsaTfError(f"--font: {error}") from error
     if len(paths) > 1 or paths == ["-"]:
         received = len(paths) if len(paths) > 1 else "lines of standard input"
         raise VsaTfError(f"--output draws a single image. Received: {received}")
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise VsaTfError(f"--output={path}: there is no such directory")
+    if missing:
+        advice = f"--font={font}: it lacks" if font else "no font that is installed has"
+        print_warning(f"{advice} the letters {missing}; give a --font that has them")
 
 
 def write_picture(path, picture):

@@ -67,6 +67,17 @@ def is_missing(character, font):
     return bytes(font.getmask(character)) == bytes(font.getmask(_NO_LETTER))
 
 
+def missing_letters(text, font_file=None):
+    """Returns the letters of a text that will be drawn as boxes, str, each once.
+
+    Args:
+        text, font_file: as of `choose_font`.
+    """
+    font = choose_font(text, 12, font_file)
+    drawn = drawable(text, font)
+    return "".join(dict.fromkeys(letter for letter in drawn if is_missing(letter, font)))
+
+
 def _num_missing(characters, font):
     return sum(is_missing(character, font) for character in characters)
 
