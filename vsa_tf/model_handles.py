@@ -158,7 +158,7 @@ def import_keras_hub(spec):
 def _check_keras_hub(spec):
     if importlib.util.find_spec("keras_hub") is None:
         raise ValueError(
-            f'{spec} needs Keras Hub, which is not installed: pip install "vsa_tf[keras_hub]"'
+            f'{spec} needs Keras Hub, which is not installed: pip install "vsa_tf[keras-hub]"'
         )
 
 

@@ -21,6 +21,8 @@ BOXES = np.float32([(0, 0, 1, 1), TRUE_BOX, OTHER_BOX])
 class GivenFeature:
     """A sentence feature: the row of a table that the sentence's first word names, `s3` row 3."""
 
+    words = ()
+
     def __init__(self, table):
         self.table = np.asarray(table)
         self.dimension = self.table.shape[1]
