@@ -66,7 +66,7 @@ def test_what_may_be_fetched_is_not_refused(kaggle, spec):
 
 
 @pytest.mark.parametrize(
-    ("spec", "extra"), [("keras_hub:clip", "keras_hub"), ("kaggle:a/b/c/d", "kaggle")]
+    ("spec", "extra"), [("keras_hub:clip", "keras-hub"), ("kaggle:a/b/c/d", "kaggle")]
 )
 def test_extras_that_are_not_installed_are_named(monkeypatch, spec, extra):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
