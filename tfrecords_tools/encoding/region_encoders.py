@@ -10,6 +10,8 @@ maps before pooling, float32 `[n, h, w, map_channels]`. In a graph these are `gr
 import numpy as np
 from PIL import Image
 
+from vsa_tf.boxes import WHOLE_FRAME
+
 # Shorter features than this, of a network that saw nothing, stay short with `both`.
 LEAST_LENGTH = 1e-6
 
@@ -124,10 +126,9 @@ class PoolEncoder:
         }
 
     def encode(self, images, boxes):
-        frame = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
         features = []
         for image, image_boxes in zip(images, boxes):
-            feature_map = self.network.maps(crop_regions(image, frame, self.size))[0]
+            feature_map = self.network.maps(crop_regions(image, WHOLE_FRAME, self.size))[0]
             rows = average_weights(image_boxes[:, 0], image_boxes[:, 2], feature_map.shape[0])
             columns = average_weights(image_boxes[:, 1], image_boxes[:, 3], feature_map.shape[1])
             features.append(np.einsum("ry,rx,yxd->rd", rows, columns, feature_map, optimize=True))

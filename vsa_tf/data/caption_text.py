@@ -156,7 +156,7 @@ class CaptionText:
             `(unknown, num_known)`: list of str, in their order, and how many the others are.
         """
         words = WordTokenizer(self.fold_letters).tokenize(caption)
-        if self._reads_texts:
+        if self.reads_texts:
             return [], len(words)
         unknown = [
             word
@@ -166,7 +166,8 @@ class CaptionText:
         return unknown, len(words) - len(unknown)
 
     @property
-    def _reads_texts(self):
+    def reads_texts(self):
+        """Whether its sentence feature is of texts as they are, not of their tokens."""
         return self.sentence_feature is not None and self.sentence_feature.words is None
 
     @functools.cached_property
@@ -182,7 +183,7 @@ class CaptionText:
         features = np.empty((len(captions), self.sentence_feature.dimension), np.float16)
         for start in range(0, len(captions), _FEATURE_ROWS):
             sentences = captions[start : start + _FEATURE_ROWS]
-            if not self._reads_texts:
+            if not self.reads_texts:
                 sentences = [self.tokenize(text) for text in sentences]
             features[start : start + len(sentences)] = self.sentence_feature.transform(sentences)
         return features

@@ -23,7 +23,7 @@ class GraphSentences(tf.Module):
             text.vocabulary, text.tokenizer_name, max_words, text.fold_letters
         )
         feature = text.sentence_feature
-        self._reads_texts = feature is not None and feature.words is None
+        self._reads_texts = text.reads_texts
         self._feature = feature and _GRAPH_FEATURES[feature.kind](feature)
 
     def __call__(self, sentences):
