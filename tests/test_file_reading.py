@@ -85,3 +85,7 @@ def test_what_a_value_lacks_is_said(take, reason):
     with pytest.raises(NOT_AS_EXPECTED) as caught:
         take()
     assert reason in reason_of(caught.value)
+
+
+def test_what_a_library_says_in_lines_is_one():
+    assert reason_of(ValueError("no\n  network\n")) == "no network"

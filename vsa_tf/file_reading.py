@@ -136,10 +136,10 @@ def read_json(path):
 
 
 def reason_of(error):
-    """Returns in words what one of `NOT_AS_EXPECTED` says of a value."""
+    """Returns in words, on one line, what an error says: of `NOT_AS_EXPECTED`, or of libraries."""
     if isinstance(error, KeyError):
         return f"no entry {error}"
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def is_count(text):

@@ -124,10 +124,8 @@ def load_preset(cls, preset, **arguments):
         return cls.from_preset(preset, **arguments)
     except Exception as error:  # of many types: network, names, files, weights, access
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            raise ValueError(
-                f"keras_hub:{preset} is not in {_kaggle_cache()} and cannot be downloaded: "
-                f"{_line(error)}. Run this once where there is a network and copy that folder (its "
-                "place: KAGGLEHUB_CACHE), or give the directory of a preset"
+            raise _not_downloaded(
+                f"keras_hub:{preset}", _kaggle_cache(), "KAGGLEHUB_CACHE", error, "preset"
             ) from error
         if "Unknown preset identifier" in str(error):
             import difflib
@@ -139,7 +137,7 @@ def load_preset(cls, preset, **arguments):
                 f"at keras.io/keras_hub/presets. Received: keras_hub:{preset}{meant}"
             ) from error
         raise ValueError(
-            f"keras_hub:{preset} cannot be read as {cls.__name__}: {_line(error)}"
+            f"keras_hub:{preset} cannot be read as {cls.__name__}: {reason_of(error)}"
         ) from error
 
 
@@ -245,11 +243,7 @@ def _from_kaggle(handle):
         path = _newest_of_kaggle(name)
         if path:
             return path
-        raise ValueError(
-            f"{handle} is not in {_kaggle_cache()} and cannot be downloaded: {_line(error)}. Run "
-            "this once where there is a network and copy that folder (its place: KAGGLEHUB_CACHE), "
-            "or give the directory of a SavedModel"
-        ) from error
+        raise _not_downloaded(handle, _kaggle_cache(), "KAGGLEHUB_CACHE", error) from error
 
 
 def _newest_of_kaggle(name):
@@ -279,12 +273,12 @@ def _from_tf_hub(handle):
     try:
         return tensorflow_hub.resolve(handle)
     except Exception as error:  # of many types: network, archive, disk
-        raise ValueError(
-            f"{handle} is not in {_tf_hub_cache()} and cannot be downloaded: {_line(error)}. Run "
-            "this once where there is a network and copy that folder (its place: TFHUB_CACHE_DIR), "
-            "or give the directory of a SavedModel"
-        ) from error
+        raise _not_downloaded(handle, _tf_hub_cache(), "TFHUB_CACHE_DIR", error) from error
 
 
-def _line(error):
-    return " ".join(reason_of(error).split())
+def _not_downloaded(spec, cache, variable, error, given="SavedModel"):
+    return ValueError(
+        f"{spec} is not in {cache} and cannot be downloaded: {reason_of(error)}. Run this once "
+        f"where there is a network and copy that folder (its place: {variable}), or give the "
+        f"directory of a {given}"
+    )

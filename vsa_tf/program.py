@@ -16,7 +16,7 @@ import warnings
 from absl import flags
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import read_lines
+from vsa_tf.file_reading import read_lines, reason_of
 
 # Of paths that a flag names: there is nothing for a traceback to tell.
 _OF_PATHS = (
@@ -127,7 +127,7 @@ def run(main, usage, positional=None, help_sections=None):
     except VsaTfError as error:
         sys.exit(f"error: {' '.join(error.of_flags.split())}")
     except flags.Error as error:
-        sys.exit(f"error: {reason_of(error, flag_values)}")
+        sys.exit(f"error: {reason_of_flags(error, flag_values)}")
     except OSError as error:
         if error.errno in _OF_PATHS and error.filename is not None:
             sys.exit(f"error: {error.filename}: {error.strerror}")
@@ -185,7 +185,7 @@ def flagfile_path(path):
     return str(packaged) if is_packaged and not os.path.exists(path) else path
 
 
-def reason_of(error, flag_values):
+def reason_of_flags(error, flag_values):
     """Returns what is wrong with flags, on one line; of an unknown one, which may be meant.
 
     Args:
@@ -193,7 +193,7 @@ def reason_of(error, flag_values):
         flag_values: the flags that there are.
     """
     if not isinstance(error, flags.UnrecognizedFlagError):
-        return " ".join(str(error).split())
+        return reason_of(error)
     name = error.flagname
     return f"Unknown flag --{name}{meant(name, flag_values, '--')}"
 
@@ -245,7 +245,7 @@ def _print_sections(usage, flag_values, help_sections):
     except VsaTfError as error:
         sys.exit(f"error: {' '.join(error.of_flags.split())}")
     except flags.Error as error:
-        sys.exit(f"error: {reason_of(error, flag_values)}")
+        sys.exit(f"error: {reason_of_flags(error, flag_values)}")
     print(usage)
     for title, entries in help_sections():
         print(f"{title}\n")

@@ -14,7 +14,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_lines
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO
-from vsa_tf.program import flagfile_path, reason_of, with_flagfiles
+from vsa_tf.program import flagfile_path, reason_of_flags, with_flagfiles
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings, check
 
 _GROUPS = {"Run": TrainingSettings, "Data": DataSettings, "Optimiser": OptimizerSettings}
@@ -93,7 +93,7 @@ def settings_from_flagfile(path, **values):
     try:
         words = flag_values(with_flagfiles(["", f"--flagfile={path}"]))[1:]
     except flags.Error as error:
-        raise VsaTfError(f"{path}: {reason_of(error, flag_values)}") from error
+        raise VsaTfError(f"{path}: {reason_of_flags(error, flag_values)}") from error
     if words:
         raise VsaTfError(
             f"Expected flags, --name=value, a line each. Received: {words[0]!r} in "

@@ -12,6 +12,7 @@ from official.modeling import hyperparams
 from official.vision import configs
 from official.vision.serving import detection
 
+from vsa_tf.file_reading import reason_of
 from vsa_tf.program import silent
 
 
@@ -66,7 +67,7 @@ def export_detector(
     except Exception as error:  # of many types: what does not fit together shows in layers
         raise ValueError(
             f"Expected parameters that make a network of {experiment}. Received: others, where it "
-            f"fails: {type(error).__name__}: {_in_a_line(error)}"
+            f"fails: {type(error).__name__}: {reason_of(error)}"
         ) from error
     if checkpoint is not None:
         try:
@@ -75,7 +76,7 @@ def export_detector(
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise ValueError(
                 f"Expected a checkpoint of {experiment} with these parameters. Received: "
-                f"{checkpoint}: {_in_a_line(error)}"
+                f"{checkpoint}: {reason_of(error)}"
             ) from error
     output_dir = os.path.realpath(output_dir)
     parent, name = os.path.split(output_dir)
@@ -87,7 +88,7 @@ def export_detector(
                 garden_export.export(module, ["image_tensor"], written, timestamped=False)
             train_utils.serialize_config(params, written)
         except tf.errors.OpError as error:
-            raise OSError(f"{output_dir} cannot be written: {_in_a_line(error)}") from error
+            raise OSError(f"{output_dir} cannot be written: {reason_of(error)}") from error
         os.replace(written, output_dir)
     return module.levels, image_size, module.feature_size
 
@@ -160,13 +161,9 @@ def _parameters(experiment, config_files, params_override):
         params.validate()
     except Exception as error:  # of many types: YAML, keys, values
         raise ValueError(
-            f"Expected parameters of {experiment}. Received: {_in_a_line(error)}"
+            f"Expected parameters of {experiment}. Received: {reason_of(error)}"
         ) from error
     return params
-
-
-def _in_a_line(error):
-    return " ".join(str(error).split())
 
 
 def _checkpoint_path(checkpoint):

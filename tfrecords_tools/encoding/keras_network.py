@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+from vsa_tf.file_reading import reason_of
+
 # Where Keras keeps what it has downloaded.
 _KERAS_WEIGHTS = "~/.keras/models, or KERAS_HOME"
 
@@ -37,9 +39,8 @@ class KerasNetwork:
         except Exception as error:  # Keras raises `Exception` where it cannot download
             if "URL fetch failure" not in str(error):
                 raise
-            reason = " ".join(str(error).split())
             raise ValueError(
-                f"The weights of keras:{name} cannot be downloaded: {reason}. "
+                f"The weights of keras:{name} cannot be downloaded: {reason_of(error)}. "
                 f"Run it where there is a network, once (they are kept in {_KERAS_WEIGHTS}), copy "
                 "that folder, or give a SavedModel directory"
             ) from error
