@@ -13,6 +13,7 @@ import tempfile
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
+from vsa_tf.program import meant
 
 _KAGGLE = re.compile(r"kaggle:([\w.-]+/){3}[\w.-]+(/\d+)?")
 
@@ -128,13 +129,10 @@ def load_preset(cls, preset, **arguments):
                 f"keras_hub:{preset}", _kaggle_cache(), "KAGGLEHUB_CACHE", error, "preset"
             ) from error
         if "Unknown preset identifier" in str(error):
-            import difflib
-
-            near = difflib.get_close_matches(preset, cls.presets, 3)
-            meant = f"; near it: {', '.join(near)}" if near else ""
             raise ValueError(
                 "Expected keras_hub:PRESET of a directory that save_to_preset wrote, or of a name "
-                f"at keras.io/keras_hub/presets. Received: keras_hub:{preset}{meant}"
+                f"at keras.io/keras_hub/presets. Received: keras_hub:{preset}"
+                f"{meant(preset, cls.presets, otherwise='')}"
             ) from error
         raise ValueError(
             f"keras_hub:{preset} cannot be read as {cls.__name__}: {reason_of(error)}"
