@@ -5,8 +5,8 @@ import types
 import numpy as np
 
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.data.parsed_record import AnnotatedObject, annotated_chains
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.parsed_record import annotated_chains
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 
 # Two images of four regions; features are image + region / 8 in every number.
 _BOXES = np.float32(
@@ -19,11 +19,11 @@ _MASK = np.array([[True] * 4, [True, True, False, False]])
 _OBJECTS = (
     # Chain 3 has two boxes, around which is the upper left quarter; chain 5 is in the lower right.
     (
-        AnnotatedObject("3", (0.0, 0.0, 0.25, 0.5)),
-        AnnotatedObject("3", (0.25, 0.0, 0.5, 0.25)),
-        AnnotatedObject("5", (0.6, 0.6, 1.0, 1.0)),
+        AnnotatedBox("3", (0.0, 0.0, 0.25, 0.5)),
+        AnnotatedBox("3", (0.25, 0.0, 0.5, 0.25)),
+        AnnotatedBox("5", (0.6, 0.6, 1.0, 1.0)),
     ),
-    (AnnotatedObject("3", (0.0, 0.9, 0.1, 1.0)),),
+    (AnnotatedBox("3", (0.0, 0.9, 0.1, 1.0)),),
 )
 _PHRASES = (
     (

@@ -15,9 +15,9 @@ from tests.data.small_records import (
     write_records,
 )
 from vsa_tf.data import schema
-from vsa_tf.data.parsed_record import AnnotatedChain, AnnotatedObject
+from vsa_tf.data.parsed_record import AnnotatedChain
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 from vsa_tf.errors import VsaTfError
 
 
@@ -40,7 +40,7 @@ def test_annotations_come_in_record_order(tmp_path):
     assert split.image_of_caption.tolist() == [m // 5 for m in range(25)]
     assert split.first_caption.tolist() == [0, 5, 10, 15, 20, 25]
     assert split.image_sizes.tolist() == [[6, 4]] * 5
-    assert split.objects[4] == (AnnotatedObject("7", (0.25, 0.0, 0.75, 0.5)),)
+    assert split.objects[4] == (AnnotatedBox("7", (0.25, 0.0, 0.75, 0.5)),)
     assert split.phrases[4] == (AnnotatedPhrase(2, 0, 1, "7", "people"),)
 
 
@@ -278,6 +278,7 @@ def test_the_largest_float16_is_finite(tmp_path):
         ({schema.CAPTION_RAW: [b"\xff\xfe"]}, "caption/raw that is not UTF-8"),
         ({schema.IMAGE_SOURCE_ID: []}, "0 values of image/source_id"),
         ({schema.OBJECT_CHAIN: ["1", "2"]}, "2 values of image/object/chain for 1"),
+        ({schema.OBJECT_CLASS_LABEL: [3]}, "1 labels and 0 classes of 1 boxes"),
         ({schema.OBJECT_CHAIN_FEATURE: []}, "0 bytes of image/object/chain_feature"),
         ({schema.OBJECT_CHAIN_FEATURE: [b"\0\x7e" * 4]}, "image/object/chain_feature that is not"),
         ({schema.PHRASE_CAPTION_INDEX: [5]}, "a phrase of caption 5 where there are 5"),

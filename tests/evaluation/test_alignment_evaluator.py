@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.data.parsed_record import AnnotatedObject
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, ranked_phrases
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
@@ -50,11 +49,11 @@ def _split(phrases, max_words=40):
         first_caption=np.array([0, 2, 3]),
         objects=[
             (
-                AnnotatedObject("dog", LEFT),
-                AnnotatedObject("ball", (0, 0.5, 0.5, 1)),
-                AnnotatedObject("ball", (0.5, 0.5, 1, 1)),
+                AnnotatedBox("dog", LEFT),
+                AnnotatedBox("ball", (0, 0.5, 0.5, 1)),
+                AnnotatedBox("ball", (0.5, 0.5, 1, 1)),
             ),
-            (AnnotatedObject("dog", TOP),),
+            (AnnotatedBox("dog", TOP),),
         ],
         region_boxes=np.float32([[WHOLE, LEFT, RIGHT], [WHOLE, TOP, (0, 0, 0, 0)]]),
     )

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools.example_encoding import ExampleError, encode_example
-from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
+from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.data import schema
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 
 EXAMPLE = SourceExample(
     source_id="7",

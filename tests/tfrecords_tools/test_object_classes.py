@@ -15,8 +15,8 @@ from tfrecords_tools.sources.coco_instances import CocoInstances
 from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.shape_scene import SHAPES
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
-from tfrecords_tools.sources.source import AnnotatedBox
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.data.schema import AnnotatedBox
 from vsa_tf.files import read_sealed
 
 

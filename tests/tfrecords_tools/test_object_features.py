@@ -10,9 +10,9 @@ from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
 from tfrecords_tools.sources.flickr_captions import Flickr8k
-from tfrecords_tools.sources.source import AnnotatedBox
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.schema import AnnotatedBox
 from vsa_tf.files import read_sealed
 
 WITH_OBJECTS = WriteSettings(detector="fake", image_encoder="fake", object_features=True)

@@ -12,10 +12,6 @@ import shutil
 
 from tfrecords_tools.exporting.exported_directory import ImageFolder, left_out, read_records
 
-# A chain of COCO's own boxes, see `CocoInstances`.
-_INSTANCE = re.compile(r"(.+)#\d+")
-_NO_CATEGORY = "object"
-
 
 def export_coco(info, splits, folder, report):
     """Writes `annotations/captions_SPLIT.json`, `instances_SPLIT.json` and `images`.
@@ -23,8 +19,7 @@ def export_coco(info, splits, folder, report):
     `tfrecords_tools.write --dataset=coco` reads them back. `dev` is called `val`. Images keep
     their ids where these are numbers, as COCO's are, and are counted otherwise; further entries
     tell what COCO has no place for: `source_id` of an image, `chain` of a box. A box's category
-    is COCO's own, else the type of the phrases that mean it. A split without annotated boxes has
-    no instances.
+    is its class. A split without annotated boxes has no instances.
 
     Args:
         info: the `DatasetInfo` of the records.
@@ -69,10 +64,10 @@ def export_coco(info, splits, folder, report):
                 boxes.add(image, _instances(record, box_ids, categories))
                 num_relations += sum(map(len, record.dependencies))
                 report(1)
-            # Of all splits so far: a category has one number in all files.
+            # Of all splits so far.
             boxes.categories = [
-                {"id": number, "name": category, "supercategory": category}
-                for category, number in categories.items()
+                {"id": label, "name": name, "supercategory": name}
+                for label, name in categories.items()
             ]
         if not boxes.num_annotations:
             boxes_path.unlink()
@@ -89,19 +84,15 @@ def _image_ids(info, splits):
 
 
 def _instances(record, numbers, categories):
-    """Yields the annotated boxes of a record in pixels; `categories` grows by their names."""
-    types = {}
-    for phrase in record.phrases:
-        types.setdefault(phrase.chain, phrase.type)
+    """Yields the annotated boxes of a record in pixels; `categories` grows by their classes."""
     for item in record.objects:
-        instance = _INSTANCE.fullmatch(item.chain)
-        name = instance[1] if instance else types.get(item.chain, "") or _NO_CATEGORY
+        categories[item.object_class.label] = item.object_class.name
         ymin, xmin, ymax, xmax = item.box
         left, top = xmin * record.width, ymin * record.height
         width, height = xmax * record.width - left, ymax * record.height - top
         yield {
             "id": next(numbers),
-            "category_id": categories.setdefault(name, len(categories) + 1),
+            "category_id": item.object_class.label,
             "bbox": [left, top, width, height],
             "area": width * height,
             "iscrowd": 0,

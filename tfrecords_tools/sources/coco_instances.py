@@ -7,7 +7,8 @@ import collections
 import math
 
 from tfrecords_tools.archive import AnnotationFile
-from tfrecords_tools.sources.source import AnnotatedBox, object_classes, whole_number
+from tfrecords_tools.sources.source import object_classes, whole_number
+from vsa_tf.data.schema import AnnotatedBox
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 
 

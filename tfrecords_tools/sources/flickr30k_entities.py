@@ -9,8 +9,7 @@ import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 
-from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase, ObjectClass
 from vsa_tf.file_reading import text_lines
 
 # The chain of phrases that name nothing to be seen.

@@ -12,13 +12,8 @@ import numpy as np
 from tfrecords_tools.sources.shape_scene import COLOURS, SHAPES, ShapeScene
 from tfrecords_tools.sources.shape_scene_claims import satisfies
 from tfrecords_tools.sources.shape_scene_language import describe
-from tfrecords_tools.sources.source import (
-    AnnotatedBox,
-    GeneratedExamples,
-    ObjectClass,
-    Source,
-    SourceExample,
-)
+from tfrecords_tools.sources.source import GeneratedExamples, Source, SourceExample
+from vsa_tf.data.schema import AnnotatedBox, ObjectClass
 
 # Raised whenever the same settings would give other examples.
 _VERSION = 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsa_tf.data.schema import AnnotatedPhrase
+from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase, ObjectClass
 
 Box = tuple[float, float, float, float]
 # What the split of validation is called, by us and by others.
@@ -117,19 +117,6 @@ class WrappedSource(Source):
         self._source.check()
 
 
-@dataclasses.dataclass(frozen=True)
-class ObjectClass:
-    """What detectors that are trained on the records call a box.
-
-    Attributes:
-        label: its number, from 1: the same in all records of a data set.
-        name: its name.
-    """
-
-    label: int
-    name: str
-
-
 def object_classes(named, where):
     """Makes the classes of a data set, whose labels count from 1: 0 is a detector's background.
 
@@ -154,19 +141,6 @@ def object_classes(named, where):
             )
     shift = max(0, 1 - min(names, default=1))
     return {label: ObjectClass(label + shift, name) for label, (name,) in names.items()}
-
-
-# Of what is in a box, nothing is known.
-THING = ObjectClass(1, "thing")
-
-
-@dataclasses.dataclass(frozen=True)
-class AnnotatedBox:
-    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`, and its class."""
-
-    chain: str
-    box: Box
-    object_class: ObjectClass = THING
 
 
 class GivenRegions(NamedTuple):

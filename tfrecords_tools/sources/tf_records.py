@@ -18,15 +18,7 @@ from tfrecords_tools.archive import matching_files
 from tfrecords_tools.sources.caption_source import CaptionSource
 from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.record_file import find_records, mapped, parse_example, read_record
-from tfrecords_tools.sources.source import (
-    THING,
-    AnnotatedBox,
-    ObjectClass,
-    SourceExample,
-    object_classes,
-    split_name,
-    whole_number,
-)
+from tfrecords_tools.sources.source import SourceExample, object_classes, split_name, whole_number
 from vsa_tf.data import schema
 from vsa_tf.file_reading import NOT_AS_EXPECTED
 
@@ -253,7 +245,7 @@ class TfRecords(CaptionSource):
                 continue
             places = {number: place for place, (number, _) in enumerate(usable)}
             objects = tuple(
-                AnnotatedBox(chain, box, self._classes[tuple(kind)])
+                schema.AnnotatedBox(chain, box, self._classes[tuple(kind)])
                 for chain, *kind, box in record.objects
             )
             example = SourceExample(
@@ -289,9 +281,11 @@ def _object_classes(kinds):
         named |= {(label, str(label)) for label in nameless}
         classes = object_classes(named, schema.OBJECT_CLASS_TEXT)
         return {kind: classes[kind[1]] for kind in kinds}
-    names = {kind: kind[0] or (THING.name if kind[1] is None else str(kind[1])) for kind in kinds}
+    names = {
+        kind: kind[0] or (schema.THING.name if kind[1] is None else str(kind[1])) for kind in kinds
+    }
     labels = {name: number for number, name in enumerate(sorted(set(names.values())), 1)}
-    return {kind: ObjectClass(labels[name], name) for kind, name in names.items()}
+    return {kind: schema.ObjectClass(labels[name], name) for kind, name in names.items()}
 
 
 def _text(features, key):

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from tfrecords_tools.sources.source import THING, AnnotatedBox, ObjectClass
+from vsa_tf.data.schema import THING, AnnotatedBox, ObjectClass
 
 # The first of these names that there is.
 _CAPTIONS = (

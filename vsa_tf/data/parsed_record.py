@@ -1,6 +1,7 @@
 """One record, decoded and checked, and what people marked in its image."""
 
 import dataclasses
+import functools
 import sys
 
 import numpy as np
@@ -11,14 +12,8 @@ from vsa_tf.data import schema
 
 _FEATURE_DTYPE = np.dtype("<f2")
 _EXPONENT_BITS = np.uint16(0x7C00)
-
-
-@dataclasses.dataclass(frozen=True)
-class AnnotatedObject:
-    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`."""
-
-    chain: str
-    box: tuple[float, float, float, float]
+# One object for all boxes of a class.
+_object_class = functools.cache(schema.ObjectClass)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +42,7 @@ def annotated_chains(objects):
     Example:
 
     >>> boxes = [("2", (0.0, 0.25, 0.5, 0.5)), ("1", (0, 0, 1, 1)), ("2", (0.25, 0.0, 0.75, 0.5))]
-    >>> annotated_chains([AnnotatedObject(*box) for box in boxes])[0]
+    >>> annotated_chains([schema.AnnotatedBox(*box) for box in boxes])[0]
     AnnotatedChain(name='2', box=(0.0, 0.0, 0.75, 0.5))
     """
     boxes = {}
@@ -75,7 +70,7 @@ class ParsedRecord:
         region_scores: float32 [r].
         region_features: float16 [r, D], read-only; D = 0 when none are stored.
         encoded_image: bytes, empty when not stored.
-        objects: tuple of `AnnotatedObject`.
+        objects: tuple of `schema.AnnotatedBox`; all are of class `THING` where none is stored.
         phrases: tuple of `schema.AnnotatedPhrase`.
         chains: tuple of `AnnotatedChain`, those of the objects.
         chain_features: float16 [c, D], read-only; D = 0 when none are stored.
@@ -92,7 +87,7 @@ class ParsedRecord:
     region_scores: np.ndarray
     region_features: np.ndarray
     encoded_image: bytes
-    objects: tuple[AnnotatedObject, ...]
+    objects: tuple[schema.AnnotatedBox, ...]
     phrases: tuple[schema.AnnotatedPhrase, ...]
     chains: tuple[AnnotatedChain, ...]
     chain_features: np.ndarray
@@ -211,9 +206,14 @@ def _objects(features):
     chains = _texts(features, schema.OBJECT_CHAIN)
     if len(chains) != len(boxes):
         raise ValueError(f"{len(chains)} values of {schema.OBJECT_CHAIN} for {len(boxes)} boxes")
+    labels = _values(features, schema.OBJECT_CLASS_LABEL, "int64_list")
+    names = _texts(features, schema.OBJECT_CLASS_TEXT)
+    if {len(labels), len(names)} not in ({0}, {len(boxes)}):
+        raise ValueError(f"{len(labels)} labels and {len(names)} classes of {len(boxes)} boxes")
+    classes = map(_object_class, labels, names) if names else [schema.THING] * len(boxes)
     return tuple(
-        AnnotatedObject(chain, tuple(box))
-        for chain, box in zip(chains, boxes.tolist(), strict=True)
+        schema.AnnotatedBox(chain, tuple(box), own)
+        for chain, box, own in zip(chains, boxes.tolist(), classes, strict=True)
     )
 
 

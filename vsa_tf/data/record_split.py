@@ -53,7 +53,7 @@ class RecordSplit:
         region_boxes: float32 [N, R, 4], normalised `ymin, xmin, ymax, xmax`; padding is 0.
         region_scores: float32 [N, R]; padding is 0.
         region_mask: bool [N, R]; False is padding.
-        objects: list of N tuples of `AnnotatedObject`.
+        objects: list of N tuples of `schema.AnnotatedBox`.
         phrases: list of N tuples of `AnnotatedPhrase`.
         chains: list of N tuples of `AnnotatedChain`.
         dependencies: list of M tuples of `(relation, head, dependent)`, empty where a caption has

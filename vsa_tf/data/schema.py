@@ -1,4 +1,4 @@
-"""Names of the record keys and files, and phrases: what writer, reader and server share.
+"""Names of the record keys and files, boxes and phrases: what writer, reader and server share.
 
 A record is a `tf.train.Example`. Key names follow the TensorFlow object-detection records where
 such a key exists. Boxes are normalised `ymin, xmin, ymax, xmax` in 0..1; features are
@@ -35,7 +35,7 @@ OBJECT_YMAX = "image/object/bbox/ymax"
 OBJECT_XMAX = "image/object/bbox/xmax"
 OBJECT_BOX = (OBJECT_YMIN, OBJECT_XMIN, OBJECT_YMAX, OBJECT_XMAX)
 OBJECT_CHAIN = "image/object/chain"
-# For detectors that Model Garden trains, and records written of these again; no model reads them.
+# For detectors that Model Garden trains, exports, and records written of these again.
 OBJECT_CLASS_LABEL = "image/object/class/label"
 OBJECT_CLASS_TEXT = "image/object/class/text"
 # Of the smallest box around each chain's boxes, chains in the order of their first objects.
@@ -59,6 +59,32 @@ DEPENDENCY_DEPENDENT = "caption/dependency/dependent"
 def shard_name(split, index, count):
     """Returns the file name of shard `index` of `count`, e.g. `train-00000-of-00012.tfrecord`."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectClass:
+    """What detectors that are trained on the records call a box.
+
+    Attributes:
+        label: its number, from 1: the same in all records of a data set.
+        name: its name.
+    """
+
+    label: int
+    name: str
+
+
+# Of what is in a box, nothing is known.
+THING = ObjectClass(1, "thing")
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedBox:
+    """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`, and its class."""
+
+    chain: str
+    box: tuple[float, float, float, float]
+    object_class: ObjectClass = THING
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pytest
 from tfrecords_tools.detection.file_proposals import BoxOrder, FileProposals, check_box_layout
 from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.photograph_names import file_names
-from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
+from tfrecords_tools.sources.source import SourceExample
+from vsa_tf.data.schema import AnnotatedBox
 
 CASES = pathlib.Path(__file__).parents[4] / "shared" / "cases" / "proposals_same_names"
 IMAGE = np.zeros((20, 30, 3), np.uint8)

@@ -15,10 +15,11 @@ from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import decode_image
 from tfrecords_tools.probes import probe_image
 from tfrecords_tools.shard_writer import ShardWriter
-from tfrecords_tools.sources.source import AnnotatedBox, SourceExample
+from tfrecords_tools.sources.source import SourceExample
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.boxes import WHOLE_FRAME, select_regions
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.schema import AnnotatedBox
 from vsa_tf.errors import VsaTfError
 
 LEVELS = (2, 3, 4)

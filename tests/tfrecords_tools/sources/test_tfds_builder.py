@@ -6,8 +6,8 @@ from small_tfds import coco_like_example, coco_like_features, jpeg, prepare, tfd
 from source_samples import read_all, skips
 
 from tfrecords_tools.sources.registry import make_source
-from tfrecords_tools.sources.source import AnnotatedBox, ObjectClass
 from tfrecords_tools.sources.tfds_builder import TfdsBuilder
+from vsa_tf.data.schema import AnnotatedBox, ObjectClass
 
 TRAIN = [
     coco_like_example(
