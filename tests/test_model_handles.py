@@ -143,7 +143,7 @@ class _Preset:
     [
         (
             "clip_vit_base",
-            "Received: keras_hub:clip_vit_base. Did you mean clip_vit_base_patch16.?$",
+            r"Received: keras_hub:clip_vit_base. Did you mean clip_vit_base_patch16\?$",
         ),
         ("clip_vit_base_patch16", "cannot be downloaded: no name resolution.*KAGGLEHUB_CACHE"),
         ("mine", "keras_hub:mine cannot be read as _Preset: `image_converter.json` doesn't exist"),

@@ -171,10 +171,11 @@ class BottomUpFeatures:
         size = row.num_numbers / len(row.boxes)
         if size.is_integer():
             self.feature_size = self.feature_size or int(size)
-        if size != self.feature_size:
+        if not size or size != self.feature_size:
+            others = f", where others have {self.feature_size} a region"
             raise ValueError(
-                f"{row.num_numbers:g} numbers in the features of {len(row.boxes)} regions, where "
-                f"others have {self.feature_size} a region"
+                f"{row.num_numbers:g} numbers in the features of {len(row.boxes)} regions"
+                f"{others if self.feature_size else ''}"
             )
         self._layout.add(row.boxes, row.size)
         self.region_counts[len(row.boxes)] += 1

@@ -27,7 +27,10 @@ _RECORDS = re.compile(r"(?i).*(records?|-\d+-of-\d+)(\.gz)?")
 _SPLITS = ("train", "restval", "dev", "test", "testall")
 # The first of these that a record has.
 _CAPTIONS = (schema.CAPTION_RAW, "image/caption", "image/captions")
-_CROWD = "image/object/is_crowd"
+_OF_BOXES = (
+    *(schema.OBJECT_CLASS_TEXT, schema.OBJECT_CLASS_LABEL),
+    *("image/object/is_crowd", schema.OBJECT_CHAIN),
+)
 _PHRASES = (
     *(schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS),
     *(schema.PHRASE_CHAIN, schema.PHRASE_TYPE),
@@ -195,12 +198,14 @@ class TfRecords(CaptionSource):
             self._skip(split, source_id, f"boxes of {counts} ymin, xmin, ymax, xmax")
             return
         boxes = np.array(columns, np.float32).T
-        others = (schema.OBJECT_CLASS_TEXT, schema.OBJECT_CLASS_LABEL, _CROWD, schema.OBJECT_CHAIN)
-        others = [features.get(key, ()) for key in others]
-        # Of another number than the boxes, nobody knows whose they are.
-        texts, labels, crowds, chains = (
-            own if len(own) == len(boxes) else [None] * len(boxes) for own in others
-        )
+        others = []
+        for key in _OF_BOXES:
+            own = features.get(key, ())
+            if len(own) not in (0, len(boxes)):
+                # Nobody knows whose they are.
+                self._skip(split, source_id, f"{len(own)} values of {key} for {len(boxes)} boxes")
+            others.append(own if len(own) == len(boxes) else [None] * len(boxes))
+        texts, labels, crowds, chains = others
         rows = zip(np.clip(boxes, 0, 1).tolist(), texts, labels, crowds, chains)
         for place, (box, text, label, is_crowd, chain) in enumerate(rows):
             text = "" if text is None else _decoded(text)

@@ -182,6 +182,13 @@ def test_what_does_not_fit_is_listed_and_counted(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("count", [0, 7])
+def test_a_first_row_without_whole_features_leaves_the_others(tmp_path, count):
+    features = features_in(tmp_path, row(1, features=features_of(1, 1, count)) + row(2))
+    assert features.faults == [("features.tsv:1", f"{count} numbers in the features of 3 regions")]
+    assert (features.names, features.feature_size) == (["2"], 4)
+
+
 def test_an_example_sent_to_another_process_is_a_place_not_an_array():
     source = make_source("flickr30k", **FLICKR30K, features=f"bottom_up:{SAMPLES / 'bottom_up'}")
     example = read_all(source)["dev"]["1003"]

@@ -168,6 +168,17 @@ def test_boxes_have_the_classes_of_the_records(tmp_path, classes, expected):
     assert [(own.label, own.name) for own in found] == expected
 
 
+def test_classes_of_another_number_than_boxes_are_listed(tmp_path):
+    frame = (0.0, 0.0, 1.0, 1.0)
+    classes = {"image/object/class/text": [b"dog"], "image/object/class/label": [3, 4]}
+    path = write_records(tmp_path / "train.tfrecord", boxes(frame, frame) | classes)
+    source = TfRecords(path)
+    (example,) = read_all(source)["train"].values()
+    assert [item.object_class.label for item in example.objects] == [3, 4]
+    reason = "1 values of image/object/class/text for 2 boxes"
+    assert skips(source) == [("train", "0", reason)]
+
+
 def test_one_label_of_several_names_is_refused(tmp_path):
     classes = [{"image/object/class/label": [1], "image/object/class/text": [b"dog"]}]
     classes += [{**classes[0], "image/object/class/text": [name]} for name in (b"Dog", b"cat")]
