@@ -11,24 +11,21 @@ What a format has no place for is said. The directory appears when all of it is 
 dev and test alone.
 """
 
-import importlib
-
 from absl import flags
 
+from tfrecords_tools.exporting.export_formats import EXPORTERS
 from tfrecords_tools.exporting.exported_directory import whole_directory
 from tfrecords_tools.progress import Progress
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import run
 
-_FORMATS = ("coco", "precomp", "csv")
-
 
 def define_flags(flag_values=flags.FLAGS):
     """Defines the program's flags."""
     define = {"flag_values": flag_values}
     flags.DEFINE_string("data_dir", None, "Directory of records.", **define)
-    flags.DEFINE_enum("format", None, _FORMATS, "Format to export to.", **define)
+    flags.DEFINE_enum("format", None, list(EXPORTERS), "Format to export to.", **define)
     flags.DEFINE_string("output_dir", None, "Directory to write, empty or not there.", **define)
     flags.DEFINE_list("splits", None, "Splits to export; by default all.", **define)
 
@@ -42,7 +39,7 @@ def main(flag_values=flags.FLAGS):
     check_given(
         flag_values,
         data_dir="records written by tfrecords_tools.write",
-        format=" or ".join(_FORMATS),
+        format=" or ".join(EXPORTERS),
         output_dir="a directory that is empty or not there",
     )
     output_dir, name = flag_values.output_dir, flag_values.format
@@ -50,10 +47,8 @@ def main(flag_values=flags.FLAGS):
         info = DatasetInfo.load(flag_values.data_dir)
         splits = _check(info, flag_values)
         with whole_directory(output_dir) as folder:
-            # Not before the flags are found right: TensorFlow comes with it.
-            module = importlib.import_module(f"tfrecords_tools.exporting.export_{name}")
             progress = Progress(sum(info.split(split).num_images for split in splits))
-            missing = getattr(module, f"export_{name}")(info, splits, folder, progress.add)
+            missing = EXPORTERS[name](info, splits, folder, progress.add)
         progress.close()
     except (ValueError, OSError) as error:
         raise VsaTfError.of(error) from error
