@@ -11,7 +11,7 @@ from mini_flickr8k import files, jpeg, write_directories
 from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
 from written_records import SETTINGS, contents, csv_source, write
 
-from tfrecords_tools.sources.coco_instances import CocoInstances
+from tfrecords_tools.sources.coco import CocoInstances
 from tfrecords_tools.sources.flickr_captions import Flickr8k
 from tfrecords_tools.sources.shape_scene import SHAPES
 from tfrecords_tools.sources.shape_scenes import ShapeScenes

@@ -14,7 +14,7 @@ import sys
 
 from tfrecords_tools.archive import matching_files, normal_path
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.sources.photograph_names import tails
+from tfrecords_tools.sources.caption_source import tails
 from tfrecords_tools.sources.region_features import (
     IDS,
     MOST_BYTES,

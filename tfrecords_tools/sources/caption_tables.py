@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from tfrecords_tools.archive import AnnotationFile
-from tfrecords_tools.sources.photograph_names import file_names
+from tfrecords_tools.sources.caption_source import file_names
 from tfrecords_tools.sources.source import shown, split_name
 from vsa_tf.file_reading import decode_text, parse_json, split_lines
 

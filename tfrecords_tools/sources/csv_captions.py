@@ -9,8 +9,8 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import normal_path, open_photographs
+from tfrecords_tools.sources.caption_source import file_names
 from tfrecords_tools.sources.caption_tables import read_tables
-from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import (
     MISSING_CAPTION,
     Skip,

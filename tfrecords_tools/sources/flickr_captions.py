@@ -5,9 +5,8 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import Archive, open_photographs
-from tfrecords_tools.sources.caption_source import CaptionSource
+from tfrecords_tools.sources.caption_source import CaptionSource, file_names, source_ids
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
-from tfrecords_tools.sources.photograph_names import file_names, source_ids
 from tfrecords_tools.sources.source import DEV_NAMES, SourceExample
 from vsa_tf.file_reading import split_lines
 

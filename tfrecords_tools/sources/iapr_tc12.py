@@ -11,8 +11,7 @@ import itertools
 import re
 
 from tfrecords_tools.archive import Archive, open_photographs
-from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.photograph_names import file_names
+from tfrecords_tools.sources.caption_source import CaptionSource, file_names
 from tfrecords_tools.sources.source import DEV_NAMES, SourceExample, split_name
 from vsa_tf.file_reading import decode_text
 

@@ -10,10 +10,9 @@ import functools
 import posixpath
 
 from tfrecords_tools.archive import AnnotationFile, Archive, normal_path, open_photographs
-from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.coco_instances import CocoInstances
+from tfrecords_tools.sources.caption_source import CaptionSource, file_names, source_ids
+from tfrecords_tools.sources.coco import CocoInstances
 from tfrecords_tools.sources.flickr30k_entities import Flickr30kEntities
-from tfrecords_tools.sources.photograph_names import file_names, source_ids
 from tfrecords_tools.sources.source import SourceExample, shown, split_name, whole_number
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 

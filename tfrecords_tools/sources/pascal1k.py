@@ -11,8 +11,7 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import AnnotationFile, normal_path, open_photographs
-from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.photograph_names import file_names, source_ids, tails
+from tfrecords_tools.sources.caption_source import CaptionSource, file_names, source_ids, tails
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.file_reading import decode_text, split_lines
 

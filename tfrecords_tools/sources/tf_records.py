@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfrecords_tools.archive import matching_files
-from tfrecords_tools.sources.caption_source import CaptionSource
-from tfrecords_tools.sources.photograph_names import file_names
+from tfrecords_tools.sources.caption_source import CaptionSource, file_names
 from tfrecords_tools.sources.record_file import find_records, mapped, parse_example, read_record
 from tfrecords_tools.sources.source import SourceExample, object_classes, split_name, whole_number
 from vsa_tf.data import schema

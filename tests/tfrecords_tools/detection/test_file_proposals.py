@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.detection.file_proposals import BoxOrder, FileProposals, check_box_layout
+from tfrecords_tools.sources.caption_source import file_names
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.photograph_names import file_names
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf.data.schema import AnnotatedBox
 

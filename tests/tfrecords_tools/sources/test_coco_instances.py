@@ -1,7 +1,7 @@
 import pytest
 from source_samples import SAMPLES, change_json, copy_sample
 
-from tfrecords_tools.sources.coco_instances import CocoInstances
+from tfrecords_tools.sources.coco import CocoInstances
 
 ANNOTATIONS = SAMPLES / "coco" / "annotations"
 
