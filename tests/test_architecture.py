@@ -21,7 +21,7 @@ _ONLY_IN = {
     # Its exporter, its RoIAlign and its augmentation.
     "official": {
         "tfrecords_tools.detection.garden_detector",
-        "tfrecords_tools.detection.pyramid_encoder",
+        "tfrecords_tools.detection.saved_model_detector",
         "vsa_tf.data.augmentation",
     },
     "pillow_heif": {"tfrecords_tools.image_decoding"},

@@ -53,7 +53,7 @@ def make_encoder(
     if spec == "pixels":
         return None
     if spec == "detector":
-        from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
+        from tfrecords_tools.detection.saved_model_detector import PyramidEncoder
 
         return PyramidEncoder(detector)
     if region_features not in REGION_FEATURES:
@@ -82,13 +82,13 @@ def _make_network(spec, encoder_input, weights):
     kind, name = split_spec(spec)
     # Each imports what it needs where it is made.
     if kind == "keras":
-        from tfrecords_tools.encoding.keras_network import KerasNetwork
+        from tfrecords_tools.encoding.keras_networks import KerasNetwork
 
         return KerasNetwork(name, weights)
     if kind == "keras_hub":
-        from tfrecords_tools.encoding.keras_hub_network import KerasHubNetwork
+        from tfrecords_tools.encoding.keras_networks import KerasHubNetwork
 
         return KerasHubNetwork(name)
-    from tfrecords_tools.encoding.saved_model_network import SavedModelNetwork
+    from tfrecords_tools.encoding.saved_models import SavedModelNetwork
 
     return SavedModelNetwork(name, encoder_input)

@@ -17,7 +17,7 @@ from tfrecords_tools.dependency_parses import DependencyParses, ParsedSource
 from tfrecords_tools.detection.opencv_proposals import load_opencv
 from tfrecords_tools.detectors import FILE_DETECTORS, NAMED_DETECTORS
 from tfrecords_tools.encoders import REGION_FEATURES, WITHOUT_NETWORK
-from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
+from tfrecords_tools.encoding.region_encoders import ENCODER_INPUTS
 from tfrecords_tools.sources.csv_captions import parse_shares
 from tfrecords_tools.sources.registry import (
     DATASETS,

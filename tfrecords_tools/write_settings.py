@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfrecords_tools.encoders import NUM_CROPS, REGION_FEATURES, WITHOUT_NETWORK
-from tfrecords_tools.encoding.saved_model_network import ENCODER_INPUTS
+from tfrecords_tools.encoding.region_encoders import ENCODER_INPUTS
 from tfrecords_tools.image_decoding import DEFAULT_MAX_PIXELS
 from vsa_tf.model_handles import split_spec
 

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfrecords_tools.encoding.keras_hub_network import compiled
-from tfrecords_tools.encoding.keras_network import weights_checksum
+from tfrecords_tools.encoding.keras_networks import compiled, weights_checksum
 from tfrecords_tools.probes import probe_image
 from vsa_tf.model_handles import import_keras_hub, load_preset, recorded_spec
 

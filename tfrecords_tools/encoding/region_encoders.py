@@ -12,6 +12,16 @@ from PIL import Image
 
 from vsa_tf.boxes import WHOLE_FRAME
 
+# What a network expects of its pixels: mean and deviation by which those of 0..255 are normalised.
+ENCODER_INPUTS = {
+    "0..1": (0.0, 255.0),
+    "-1..1": (127.5, 127.5),
+    "0..255": (0.0, 1.0),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    # Blue first, as OpenCV reads them.
+    "caffe": ((103.939, 116.779, 123.68), 1.0),
+}
+
 # Shorter features than this, of a network that saw nothing, stay short with `both`.
 LEAST_LENGTH = 1e-6
 

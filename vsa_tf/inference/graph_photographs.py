@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
+from tfrecords_tools.detection.saved_model_detector import PyramidEncoder
 from tfrecords_tools.encoding.region_encoders import (
     CROPS_PER_CALL,
     LEAST_LENGTH,

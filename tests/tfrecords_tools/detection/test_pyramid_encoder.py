@@ -9,7 +9,7 @@ from tests.tfrecords_tools.mini_flickr8k import jpeg
 from tests.tfrecords_tools.model_garden import PyramidDetector, save_detector, save_module
 from tests.tfrecords_tools.program_runs import run_program
 from tfrecords_tools import write
-from tfrecords_tools.detection.pyramid_encoder import PyramidEncoder
+from tfrecords_tools.detection.saved_model_detector import PyramidEncoder
 from tfrecords_tools.detectors import make_detector
 from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import decode_image

@@ -9,7 +9,7 @@ import keras_hub
 
 from tests import keras_hub_presets
 from tfrecords_tools.encoders import make_encoder
-from tfrecords_tools.encoding.keras_hub_network import KerasHubNetwork
+from tfrecords_tools.encoding.keras_networks import KerasHubNetwork
 
 # Of each preset the tokens that stand before those of the patches.
 _TOKENS_BEFORE = {"vit": 1, "dinov2": 4, "clip": 1, "siglip": 0}

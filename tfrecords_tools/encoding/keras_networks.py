@@ -1,16 +1,89 @@
-"""Image networks of Keras Hub: classifiers' backbones, CLIP, SigLIP, DINOv2."""
+"""Image networks of Keras: of keras.applications, and of Keras Hub's presets.
 
+Of Keras Hub: classifiers' backbones, CLIP, SigLIP, DINOv2.
+"""
+
+import hashlib
 import math
 
 import keras
 import numpy as np
 from keras import ops
 
-from tfrecords_tools.encoding.keras_network import weights_checksum
+from vsa_tf.file_reading import reason_of
 from vsa_tf.model_handles import import_keras_hub, load_preset, recorded_spec
 
-# Of networks that take any size where neither they nor their preset say one.
+# Where Keras keeps what it has downloaded.
+_KERAS_WEIGHTS = "~/.keras/models, or KERAS_HOME"
+# Of networks of presets that take any size where neither they nor their preset say one.
 _USUAL_SIZE = 224
+
+
+class KerasNetwork:
+    """A network of keras.applications."""
+
+    def __init__(self, name, weights="imagenet"):
+        module = next(
+            (
+                getattr(keras.applications, module)
+                for module in sorted(dir(keras.applications))
+                if hasattr(getattr(keras.applications, module), "preprocess_input")
+                and hasattr(getattr(keras.applications, module), name)
+            ),
+            None,
+        )
+        if module is None:
+            raise ValueError(
+                f"Expected keras:NAME to name a network of keras.applications, for example "
+                f"keras:EfficientNetB0. Received: keras:{name}"
+            )
+        constructor = getattr(module, name)
+        file = None if weights in ("imagenet", "random") else weights
+        try:
+            self.network = constructor(
+                include_top=False, weights="imagenet" if weights == "imagenet" else None
+            )
+        except Exception as error:  # Keras raises `Exception` where it cannot download
+            if "URL fetch failure" not in str(error):
+                raise
+            raise ValueError(
+                f"The weights of keras:{name} cannot be downloaded: {reason_of(error)}. "
+                f"Run it where there is a network, once (they are kept in {_KERAS_WEIGHTS}), copy "
+                "that folder, or give a SavedModel directory"
+            ) from error
+        if file:
+            self.network.load_weights(file)
+        self.preprocess = module.preprocess_input
+        self.name, self.weights = name, weights
+        self.feature_size = self.map_channels = self.network.output_shape[-1]
+        self.fixed_size = None
+        # The default input size is only stated by a network that is built with its top.
+        self.own_size = 299 if name in ("Xception", "InceptionV3", "InceptionResNetV2") else 224
+
+    @property
+    def tracked(self):
+        # Plain variables: the SavedModel shall not know of Keras.
+        return [variable.value for variable in self.network.variables]
+
+    def describe(self):
+        return {
+            "spec": f"keras:{self.name}",
+            "sha256": weights_checksum(self.network),
+            "feature_size": self.feature_size,
+        }
+
+    def vectors(self, images):
+        return self.maps(images).mean(axis=(1, 2))
+
+    def maps(self, images):
+        batch = self.preprocess(images.astype(np.float32))
+        return np.asarray(self.network(batch, training=False))
+
+    def graph_vectors(self, images):
+        return ops.mean(self.graph_maps(images), axis=(1, 2))
+
+    def graph_maps(self, images):
+        return self.network(self.preprocess(ops.cast(images, "float32")), training=False)
 
 
 class KerasHubNetwork:
@@ -154,3 +227,11 @@ def _grid(tokens, encoder, own_size):
     if side**2 > count:
         side = math.isqrt(count)
     return side, ops.reshape(tokens[:, -(side**2) :], (-1, side, side, channels))
+
+
+def weights_checksum(model):
+    """Returns the sha256 of a Keras model's weights."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
