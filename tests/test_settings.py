@@ -170,6 +170,11 @@ def test_whole_settings_pass(tmp_path):
         ({"train_word_vectors": False}, "train_word_vectors=False needs word_vectors"),
         ({"cnn": "ResNet50"}, "Expected cnn=small or cnn=keras:NAME.*ResNet50"),
         ({"hardness_warmup_epochs": 1.0, "negatives": "sum"}, "no meaning with negatives=sum"),
+        ({"hardness_warmup_epochs": 1.0, "negatives": "softmax"}, "meaning with negatives=softmax"),
+        (
+            {"region_dropping": 0.2, "num_regions": 1},
+            "region_dropping has no meaning with num_regi",
+        ),
         ({"num_examples": "10,5"}, "three counts above 0.*'10,5'"),
         ({"num_examples": "10,5,0"}, "three counts above 0.*'10,5,0'"),
         ({"num_examples": "10,5,many"}, "three counts above 0"),

@@ -58,9 +58,10 @@ def test_few_captions_have_small_batches_all_words_and_a_short_warmup():
     assert "--batch_size=32" in line and "--min_count=1" in line
 
 
-def test_what_is_given_stays_and_shares_are_of_it():
+@pytest.mark.parametrize("negatives", ["sum", "softmax"])
+def test_what_is_given_stays_and_shares_are_of_it(negatives):
     lines = []
-    given = Settings.of("alignment", num_epochs=4, batch_size=75, min_count=3, negatives="sum")
+    given = Settings.of("alignment", num_epochs=4, batch_size=75, min_count=3, negatives=negatives)
     values = _values(resolve_settings(given, 750, lines.append))
     assert (values["num_epochs"], values["batch_size"], values["min_count"]) == (4, 75, 3)
     # 40 steps; a loss of all negatives has none to grow harder.

@@ -49,6 +49,9 @@ class TestAlignmentModel(VsaTfTestCase):
             margin=0.2,
             negatives="top_k",
             num_hard_negatives=3,
+            temperature=0.25,
+            region_dropping=0.25,
+            word_dropping=0.5,
             similarity="cosine",
             length_normalization=True,
             hardness_warmup_steps=7,
@@ -143,6 +146,27 @@ class TestAlignmentModel(VsaTfTestCase):
         loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("cell", ["relu", "gru"])
+    def test_what_is_left_out_in_training_might_not_be_there(self, cell):
+        batch = word_batch()
+        model = _model(
+            cell=cell, similarity="sentence_cosine", region_dropping=0.5, word_dropping=0.5
+        )
+        randomize(model)
+        state = np.array(model.seed_generator.state)
+        dropped = {name: np.array(each) for name, each in model.drop(batch, training=True).items()}
+        assert (dropped["region_mask"] != batch["region_mask"]).any()
+        assert (dropped["token_ids"] != batch["token_ids"]).any()
+        # The words that stay, moved together: the recurrence has not seen the others.
+        words = [row[row != 0] for row in dropped["token_ids"]]
+        shorter = np.zeros_like(batch["token_ids"])
+        for row, ids in zip(shorter, words):
+            row[: len(ids)] = ids
+        expected = model({**dropped, "token_ids": shorter})
+        model.seed_generator.state.assign(state)
+        np.testing.assert_allclose(model(batch, training=True), expected, rtol=1e-4, atol=1e-5)
+        assert np.abs(model(batch) - expected).max() > 0.01
 
     def test_training_lowers_the_loss(self):
         batch, model = word_batch(), _model()

@@ -132,6 +132,20 @@ class TestFragmentModel:
             theirs.assign(ours)
         np.testing.assert_array_equal(defrag.embed_images(batch), alignment.embed_images(batch))
 
+    @pytest.mark.parametrize("model_class", [AlignmentModel, DeFragModel])
+    def test_relations_are_left_out_in_training_alone(self, model_class):
+        batch = relation_batch()
+        model = model_class(**SETTINGS, word_dropping=0.5, region_dropping=0.5)
+        untouched = model.drop(batch, training=False)
+        assert all(untouched[name] is batch[name] for name in batch)
+        dropped = model.drop(batch, training=True)
+        left_out = np.array(dropped["relations"]) != batch["relations"]
+        assert left_out.any() and not np.array(dropped["relations"])[left_out].any()
+        assert np.array(dropped["region_mask"])[:, 0].all()
+
+    def test_draws_are_saved_where_there_are_any(self):
+        assert len(_alignment(region_dropping=0.2).variables) == len(_alignment().variables) + 1
+
     def test_without_relations_fragments_are_words(self):
         model = AlignmentModel(9, 6, word_embedding_size=4)
         assert isinstance(model.sentence_encoder, WordEncoder)

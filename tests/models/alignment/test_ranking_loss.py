@@ -34,7 +34,7 @@ def _brute_force(scores, image_id, margin, negatives, num_hard_negatives):
 
 
 class TestRankingLoss(VsaTfTestCase):
-    @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])
+    @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k", "softmax"])
     def test_loss(self, negatives):
         rng = np.random.default_rng(0)
         # Normal scores are away from the kinks by far more than a step of the differences.
@@ -75,7 +75,7 @@ class TestRankingLoss(VsaTfTestCase):
         loss = RankingLoss(0.2, "sum")(_vse_scores(), np.arange(6), 0.3)
         np.testing.assert_allclose(loss, 5.828408, atol=1e-6)
 
-    @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])
+    @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k", "softmax"])
     def test_a_batch_of_one_image_costs_nothing(self, negatives):
         scores = tf.constant(np.random.default_rng(0).normal(size=(5, 5)))
         with tf.GradientTape() as tape:
@@ -84,12 +84,29 @@ class TestRankingLoss(VsaTfTestCase):
         assert float(loss) == 0.0
         assert not tape.gradient(loss, scores).numpy().any()
 
+    def test_softmax_of_hand_made_scores(self):
+        # Pairs 0 and 2 share an image. In units of the temperature, log 2, 3 and 5: pair 0 against
+        # sentence 1 and image 1, pair 1 against both others, pair 2 as pair 0.
+        exponentials = np.array([[2.0, 3.0, 1e9], [5.0, 4.0, 1.0], [1e9, 1.0, 6.0]])
+        loss = RankingLoss(negatives="softmax", temperature=0.5)(
+            0.5 * np.log(exponentials), np.array([7, 3, 7])
+        )
+        of_images = 2 / (2 + 3), 4 / (4 + 5 + 1), 6 / (6 + 1)
+        of_sentences = 2 / (2 + 5), 4 / (4 + 3 + 1), 6 / (6 + 1)
+        expected = -np.log(of_images).sum() - np.log(of_sentences).sum()
+        np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+    def test_softmax_knows_no_hardness(self):
+        scores, image_id = _vse_scores(), np.arange(6)
+        loss = RankingLoss(negatives="softmax")
+        assert float(loss(scores, image_id, 0.3)) == float(loss(scores, image_id))
+
     def test_a_clear_margin_costs_nothing(self):
         assert float(RankingLoss(1.0)(2.0 * np.eye(4), np.arange(4))) == 0.0
 
     def test_other_negatives_are_refused(self):
-        with pytest.raises(ValueError, match="Expected negatives to be one of.*'softmax'"):
-            RankingLoss(negatives="softmax")
+        with pytest.raises(ValueError, match="Expected negatives to be one of.*'all'"):
+            RankingLoss(negatives="all")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -140,8 +157,8 @@ def test_the_batch_size_may_be_unknown(negatives):
 
 
 def test_other_negatives_are_refused():
-    with pytest.raises(ValueError, match="Expected negatives to be one of.*Received: 'all'"):
-        mine_costs(COSTS, "all")
+    with pytest.raises(ValueError, match="Expected negatives to be one of.*Received: 'softmax'"):
+        mine_costs(COSTS, "softmax")
 
 
 def test_pairs_of_one_image_are_never_negatives():

@@ -21,7 +21,7 @@ class AlignmentModel(FragmentModel):
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
         joint_size: H, the width of region and word vectors.
-        margin, negatives, num_hard_negatives: see `RankingLoss`.
+        margin, negatives, num_hard_negatives, temperature: see `RankingLoss`.
         similarity: `inner` as in the paper: magnitudes carry meaning. `cosine`: every vector is
             scaled to length 1. `sentence_cosine`: regions are, and the words of a sentence are
             scaled together so that their sum has length 1: with the whole frame as the only
@@ -46,6 +46,7 @@ class AlignmentModel(FragmentModel):
         margin=0.2,
         negatives="hardest",
         num_hard_negatives=10,
+        temperature=0.05,
         similarity="sentence_cosine",
         length_normalization=False,
         hardness_warmup_steps=0,
@@ -60,7 +61,7 @@ class AlignmentModel(FragmentModel):
         self.similarity = similarity
         self.length_normalization = length_normalization
         self.hardness_warmup_steps = hardness_warmup_steps
-        self.ranking_loss = RankingLoss(margin, negatives, num_hard_negatives)
+        self.ranking_loss = RankingLoss(margin, negatives, num_hard_negatives, temperature)
 
     def embed_images(self, batch, training=False):
         """Returns v, float `[B, R, joint_size]`."""
@@ -88,6 +89,7 @@ class AlignmentModel(FragmentModel):
         return max_sum_score(regions, region_mask, words, word_mask, self.length_normalization)
 
     def call(self, batch, training=False):
+        batch = self.drop(batch, training)
         return self.score(
             self.embed_images(batch, training),
             batch["region_mask"],

@@ -37,8 +37,8 @@ class DeFragModel(FragmentModel):
     Call arguments: a batch as of `FragmentModel`, with relations, and image_id: int `[B]` (used by
     the loss alone).
 
-    Output: a dict of regions, float `[B, R, joint_size]`, and fragments, float
-    `[B, E, joint_size]`.
+    Output: a dict of regions, float `[B, R, joint_size]`, fragments, float `[B, E, joint_size]`,
+    and their masks, region_mask, bool `[B, R]`, and fragment_mask, bool `[B, E]`.
 
     Raises:
         ValueError: for another objective or fragment_balance.
@@ -100,9 +100,12 @@ class DeFragModel(FragmentModel):
         return fragment_scores(products, region_mask, fragment_mask, self.smoothing)
 
     def call(self, batch, training=False):
+        batch = self.drop(batch, training)
         return {
             "regions": self.embed_images(batch, training),
             "fragments": self.embed_sentences(batch, training),
+            "region_mask": batch["region_mask"],
+            "fragment_mask": self.sentence_mask(batch),
         }
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -112,7 +115,7 @@ class DeFragModel(FragmentModel):
             self.steps_trained.assign_add(1)
         products = fragment_products(y_pred["regions"], y_pred["fragments"])
         products = ops.cast(products, "float32")
-        masks = x["region_mask"], self.sentence_mask(x)
+        masks = y_pred["region_mask"], y_pred["fragment_mask"]
         loss = 0.0
         if self.objective != "global":
             loss = fragment_alignment_loss(

@@ -6,6 +6,7 @@ from keras import ops
 from vsa_tf.models.alignment.region_encoder import RegionEncoder
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder
 from vsa_tf.models.alignment.word_encoder import WordEncoder
+from vsa_tf.models.layers.dropping import drop_parts
 
 
 class FragmentModel(keras.Model):
@@ -25,6 +26,10 @@ class FragmentModel(keras.Model):
         cell: of `WordEncoder`, where fragments are words.
         frame_context, region_geometry, feature_normalization: see `RegionEncoder`.
         dropout: rate of dropout in the encoders of both sides.
+        region_dropping: probability with which each region but the first, the whole frame, is left
+            out of an image in training.
+        word_dropping: the same of the words or relations of a sentence, before they are read; at
+            least one stays.
         image_network: turns `images` into region features, a layer called with
             `(images [B, S, S, 3], boxes [B, R, 4])` that returns `[B, R, D]`; None where the
             batches hold `region_features`.
@@ -50,6 +55,8 @@ class FragmentModel(keras.Model):
         region_geometry=False,
         feature_normalization="l2",
         dropout=0.2,
+        region_dropping=0.0,
+        word_dropping=0.0,
         image_network=None,
         **kwargs,
     ):
@@ -65,6 +72,8 @@ class FragmentModel(keras.Model):
         self.region_geometry = region_geometry
         self.feature_normalization = feature_normalization
         self.dropout = dropout
+        self.region_dropping = region_dropping
+        self.word_dropping = word_dropping
         self.image_network = image_network
         of_words = {
             "word_embedding_size": word_embedding_size,
@@ -89,6 +98,9 @@ class FragmentModel(keras.Model):
         self.steps_trained = self.add_weight(
             name="steps_trained", shape=(), initializer="zeros", trainable=False, dtype="int32"
         )
+        if region_dropping or word_dropping:
+            # A variable of the model, saved with it: a resumed run draws what it would have drawn.
+            self.seed_generator = keras.random.SeedGenerator()
 
     @property
     def word_table(self):
@@ -113,7 +125,30 @@ class FragmentModel(keras.Model):
 
     def sentence_mask(self, batch):
         """Returns which of a batch's fragments are real, bool `[B, W]`."""
-        return ops.not_equal(batch["relations" if self.num_relations else "token_ids"], 0)
+        return ops.not_equal(batch[self._fragment_ids], 0)
+
+    @property
+    def _fragment_ids(self):
+        return "relations" if self.num_relations else "token_ids"
+
+    def drop(self, batch, training):
+        """Returns a batch without the regions and fragments that are left out in training.
+
+        What is left out has the mask, or the id, of padding: no score counts it, and a recurrence
+        goes on as if it were not there.
+        """
+        if not training:
+            return batch
+        if self.region_dropping:
+            mask = drop_parts(
+                batch["region_mask"], self.region_dropping, self.seed_generator, keep_first=True
+            )
+            batch = {**batch, "region_mask": mask}
+        if self.word_dropping:
+            kept = drop_parts(self.sentence_mask(batch), self.word_dropping, self.seed_generator)
+            ids = batch[self._fragment_ids]
+            batch = {**batch, self._fragment_ids: ops.where(kept, ids, ops.zeros_like(ids))}
+        return batch
 
     def get_config(self):
         return {
@@ -129,6 +164,8 @@ class FragmentModel(keras.Model):
             "region_geometry": self.region_geometry,
             "feature_normalization": self.feature_normalization,
             "dropout": self.dropout,
+            "region_dropping": self.region_dropping,
+            "word_dropping": self.word_dropping,
             "image_network": keras.saving.serialize_keras_object(self.image_network),
         }
 

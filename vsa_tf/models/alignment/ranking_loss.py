@@ -2,7 +2,9 @@
 
 from keras import ops
 
-NEGATIVES = ("sum", "hardest", "top_k")
+from vsa_tf.models.two_branch.two_branch_loss import softmax_costs
+
+NEGATIVES = ("sum", "hardest", "top_k", "softmax")
 
 
 class RankingLoss:
@@ -12,10 +14,14 @@ class RankingLoss:
     A chain of three transforms of the score matrix: mask pairs that share an image, take the
     hinge, mine the negatives that count.
 
+    With `softmax` the two sums over l of a pair are cross entropies instead, of S / temperature
+    (InfoNCE): `-log( e^S_kk / (e^S_kk + sum_l e^S_kl) )` and the same of S_lk, l the negatives.
+
     Args:
         margin: m. It is 1 in D; for F see `DeFragModel`.
-        negatives: `sum` (both papers), `hardest` or `top_k`.
+        negatives: `sum` (both papers), `hardest`, `top_k` or `softmax`.
         num_hard_negatives: number of negatives for `top_k`.
+        temperature: of `softmax`.
 
     Example:
 
@@ -25,7 +31,7 @@ class RankingLoss:
     2.0
     """
 
-    def __init__(self, margin=1.0, negatives="sum", num_hard_negatives=10):
+    def __init__(self, margin=1.0, negatives="sum", num_hard_negatives=10, temperature=0.05):
         if negatives not in NEGATIVES:
             raise ValueError(
                 f"Expected negatives to be one of {NEGATIVES}. Received: negatives={negatives!r}"
@@ -33,6 +39,7 @@ class RankingLoss:
         self.margin = margin
         self.negatives = negatives
         self.num_hard_negatives = num_hard_negatives
+        self.temperature = temperature
 
     def __call__(self, scores, image_id, hardness=1.0):
         """Returns the loss of a batch, a scalar.
@@ -41,9 +48,16 @@ class RankingLoss:
             scores: float `[B, B]`, image k and sentence l.
             image_id: int `[B]`.
             hardness: 0 uses `sum` in place of the chosen negatives, 1 the chosen ones; between
-                them, a blend: hardest negatives learn only from a start that `sum` has made.
+                them, a blend: hardest negatives learn only from a start that `sum` has made. Of
+                no meaning for `softmax`.
         """
         mask = negative_mask(image_id)
+        if self.negatives == "softmax":
+            logits = scores / self.temperature
+            return sum(
+                ops.sum(ops.diagonal(softmax_costs(each, mask)))
+                for each in (logits, ops.transpose(logits))
+            )
         loss = 0.0
         for costs in hinge_costs(scores, mask, self.margin):
             mined = mine_costs(costs, self.negatives, self.num_hard_negatives)
@@ -57,6 +71,7 @@ class RankingLoss:
             "margin": self.margin,
             "negatives": self.negatives,
             "num_hard_negatives": self.num_hard_negatives,
+            "temperature": self.temperature,
         }
 
 
@@ -93,7 +108,7 @@ def mine_costs(costs, negatives, num_hard_negatives=10):
         float `[B]`.
 
     Raises:
-        ValueError: for another `negatives`.
+        ValueError: for another `negatives`; `softmax` has no costs to mine.
     """
     if negatives == "sum":
         return ops.sum(costs, axis=1)
@@ -103,7 +118,7 @@ def mine_costs(costs, negatives, num_hard_negatives=10):
         # Sorting, unlike ops.top_k, needs no batch size that is known when a graph is built.
         largest = -ops.sort(-costs, axis=1)[:, :num_hard_negatives]
         return ops.sum(largest, axis=1)
-    raise ValueError(f"Expected negatives to be one of {NEGATIVES}. Received: {negatives!r}")
+    raise ValueError(f"Expected negatives to be one of {NEGATIVES[:3]}. Received: {negatives!r}")
 
 
 def negative_mask(image_id):

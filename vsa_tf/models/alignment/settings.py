@@ -41,6 +41,18 @@ class FragmentSettings(NetworkSettings):
     feature_normalization: str = setting(
         "l2", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
     )
+    region_dropping: float = setting(
+        0.0,
+        "Share of an image's regions, never the frame, left out at random in training (papers: 0).",
+        minimum=0.0,
+        maximum=0.99,
+    )
+    word_dropping: float = setting(
+        0.0,
+        "Share of a sentence's words or relations left out at random in training (papers: 0).",
+        minimum=0.0,
+        maximum=0.99,
+    )
 
     @property
     def signatures(self):
@@ -62,6 +74,10 @@ class FragmentSettings(NetworkSettings):
             raise VsaTfError(
                 "Dependency relations are between words: they need --tokenizer=word. Received: "
                 f"--tokenizer={data.tokenizer}"
+            )
+        if self.region_dropping and data.num_regions == 1:
+            raise VsaTfError(
+                "--region_dropping has no meaning with --num_regions=1: the frame always stays"
             )
 
 
@@ -97,10 +113,11 @@ class AlignmentSettings(FragmentSettings):
     margin: float = setting(0.2, "Margin of the ranking loss (paper: 1).", minimum=0.0)
     negatives: str = setting(
         "hardest",
-        "Negatives of a batch that count (paper: sum).",
-        choices=("sum", "hardest", "top_k"),
+        "Negatives of a batch that count (paper: sum); softmax: InfoNCE, without a margin.",
+        choices=("sum", "hardest", "top_k", "softmax"),
     )
     num_hard_negatives: int = setting(10, "For --negatives=top_k.", minimum=1)
+    temperature: float = setting(0.05, "Of --negatives=softmax.", minimum=0.001)
     hardness_warmup_epochs: float = setting(
         float(AUTO),
         "Epochs in which the loss goes from sum to the chosen negatives; -1: 3/4 of them.",
@@ -114,7 +131,7 @@ class AlignmentSettings(FragmentSettings):
         return self.fragments == "dependencies"
 
     def shares_of_run(self, num_epochs):
-        share = 0.0 if self.negatives == "sum" else 0.75
+        share = 0.75 if self.negatives in ("hardest", "top_k") else 0.0
         return {"hardness_warmup_epochs": share * num_epochs}
 
     def network(self, steps_per_epoch=1, num_epochs=1):
@@ -125,8 +142,10 @@ class AlignmentSettings(FragmentSettings):
 
     def check(self, data):
         super().check(data)
-        if self.hardness_warmup_epochs > 0 and self.negatives == "sum":
-            raise VsaTfError("--hardness_warmup_epochs has no meaning with --negatives=sum")
+        if self.hardness_warmup_epochs > 0 and self.negatives in ("sum", "softmax"):
+            raise VsaTfError(
+                f"--hardness_warmup_epochs has no meaning with --negatives={self.negatives}"
+            )
         if self.reads_dependencies and self.cell != "relu":
             raise VsaTfError(
                 f"--cell={self.cell} has no meaning with --fragments=dependencies, which have no "
