@@ -214,6 +214,11 @@ FRAGMENTS = {
         AlignmentModel,
         {"similarity": "sentence_cosine", "length_normalization": True},
     ),
+    "words by attention": (
+        "alignment",
+        AlignmentModel,
+        {"similarity": "cosine", "region_pooling": "attention", "score": "both"},
+    ),
     "relations": (
         "fragments",
         AlignmentModel,
@@ -246,6 +251,11 @@ def test_fragment_scores_are_of_each_row_alone(answer, case, seed):
         if case == "defrag":
             total = sum(max(0, region @ fragment) for region in v for fragment in s)
             expected.append(total / (len(v) * (len(s) + 3)))
+        elif case == "words by attention":
+            # The graph's rows against the model's, of nothing but this row's parts.
+            masks = np.ones((1, len(v)), bool), np.ones((1, len(s)), bool)
+            given = np.float32(v)[None], masks[0], np.reshape(np.float32(s), (1, -1, 4)), masks[1]
+            expected.append(float(model.score(*given)[0, 0]))
         else:
             total = sum(max(region @ fragment for region in v) for fragment in s)
             expected.append(total / max(len(s), 1) if model.length_normalization else total)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data
-from vsa_tf.scoring.embedded_split import EmbeddedPairs
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
+from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 
 RNG = np.random.default_rng(0)
 REGIONS = RNG.normal(size=(5, 3, 4)).astype("float32")
@@ -51,3 +52,30 @@ def test_padding_is_no_region_of_a_phrase():
     scores = EmbeddedPairs.embed(model, DATA).region_scores(model, 4, [6, 5])
     expected = -_distances(REGIONS[4][[0, 2]], SENTENCES[[6, 5]])
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("products_at_a_time", [1, 40, 10**6])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"length_normalization": True}, {"score": "both"}, {"region_pooling": "attention"}],
+)
+def test_a_split_is_scored_as_the_model_scores_a_batch(options, products_at_a_time, monkeypatch):
+    monkeypatch.setattr("vsa_tf.scoring.embedded_split._BLOCK_PRODUCTS", products_at_a_time)
+    monkeypatch.setattr("vsa_tf.scoring.embedded_split._SENTENCES_AT_A_TIME", 3)
+    lengths = np.array([3, 1, 0, 2, 4, 1, 0])
+    words = RNG.normal(size=(lengths.sum(), 4)).astype("float32")
+    regions = REGIONS / np.linalg.norm(REGIONS, axis=-1, keepdims=True)
+    word_mask = np.arange(4) < lengths[:, None]
+    padded = np.zeros((7, 4, 4), np.float32)
+    padded[word_mask] = words
+    model = AlignmentModel(9, 4, **options)
+    scores = EmbeddedSplit(regions, MASK, words, lengths).scores(model)
+    expected = model.score(regions, MASK, padded, word_mask)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_scores_of_a_model_that_has_diverged_are_refused():
+    words = np.full((2, 4), np.nan, np.float32)
+    split = EmbeddedSplit(REGIONS, MASK, words, np.array([1, 1]))
+    with pytest.raises(ValueError, match="the model has diverged"):
+        split.scores(AlignmentModel(9, 4, score="both"))

@@ -44,6 +44,20 @@ def test_a_network_of_pairs_has_no_vectors_to_compare(tmp_path):
         _find(model)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"score": "regions"}, {"score": "both"}]
+    + [{"region_pooling": pooling} for pooling in ("log_sum_exp", "attention")],
+)
+def test_an_index_of_scores_that_it_cannot_follow_is_refused(tmp_path, options):
+    settings = AlignmentSettings(crop_size=16, joint_size=8, **options)
+    model_dir = make_model_dir(
+        tmp_path / "model", "alignment", settings, detector="grid", num_regions=4
+    )
+    with pytest.raises(VsaTfError, match="another score, region_pooling or word_pooling"):
+        _find(LocalModel(str(model_dir)))
+
+
 def test_the_same_model_is_known_by_its_vectors():
     summaries = {
         seed: probe(hashed_source(seed).open(), "sentences").summaries()[0] for seed in (0, 1)

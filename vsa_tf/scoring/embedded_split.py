@@ -8,11 +8,13 @@ from keras import ops
 from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
 from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 
-# By the `score_name` of a `FragmentModel`.
+# By the `score_name` of a `FragmentModel`; what has none is scored by the model itself.
 _SCORES = {"max_sum": max_sum_scores, "fragments": all_fragment_scores}
 # Pairs that are scored at a time; each is a few numbers while it is.
 _BLOCK_PAIRS = 1 << 24
-# That are cut into snippets.
+# Of regions and words, that are pooled at a time by a model itself; it has several such arrays.
+_BLOCK_PRODUCTS = 1 << 22
+# Sentences that are padded to one length, to be cut into snippets or scored.
 _SENTENCES_AT_A_TIME = 256
 
 
@@ -62,9 +64,39 @@ class EmbeddedSplit:
         )
 
     def scores(self, model):
-        """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`."""
-        parts = self.regions, self.region_mask, self.words, self.lengths
-        return _SCORES[model.score_name](*parts, **model.score_options)
+        """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        if model.score_name:
+            parts = self.regions, self.region_mask, self.words, self.lengths
+            return _SCORES[model.score_name](*parts, **model.score_options)
+        scores = np.zeros((len(self.regions), len(self.lengths)), np.float32)
+        for sentences, words in self.padded_blocks():
+            word_mask = np.arange(words.shape[1]) < self.lengths[sentences][:, None]
+            rows = max(1, _BLOCK_PRODUCTS // max(self.regions.shape[1] * word_mask.size, 1))
+            for first in range(0, len(scores), rows):
+                images = slice(first, first + rows)
+                scores[images, sentences] = _array(
+                    model.score(self.regions[images], self.region_mask[images], words, word_mask)
+                )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                "Expected finite scores: the model has diverged. Received: NaN or infinity"
+            )
+        return scores
+
+    def padded_blocks(self):
+        """Yields sentences of about one length, int `[n]`, and their words `[n, W, H]`."""
+        order = np.argsort(self.lengths, kind="stable")
+        for first in range(0, len(order), _SENTENCES_AT_A_TIME):
+            sentences = order[first : first + _SENTENCES_AT_A_TIME]
+            longest = self.lengths[sentences].max()
+            words = np.zeros((len(sentences), longest, self.words.shape[1]), np.float32)
+            for row, sentence in enumerate(sentences):
+                words[row, : self.lengths[sentence]] = self.words_of(sentence)
+            yield sentences, words
 
 
 @dataclasses.dataclass
@@ -164,13 +196,8 @@ def aligned_snippets(embedded, image_of_sentence, smoothness):
         token, and the token after the last.
     """
     rows = []
-    order = np.argsort(embedded.lengths, kind="stable")
-    for first in range(0, len(order), _SENTENCES_AT_A_TIME):
-        sentences = order[first : first + _SENTENCES_AT_A_TIME]
+    for sentences, words in embedded.padded_blocks():
         images, lengths = image_of_sentence[sentences], embedded.lengths[sentences]
-        words = np.zeros((len(sentences), lengths.max(), embedded.words.shape[1]), np.float32)
-        for row, sentence in enumerate(sentences):
-            words[row, : lengths[row]] = embedded.words_of(sentence)
         scores = np.matmul(words, embedded.regions[images].transpose(0, 2, 1))
         mask = embedded.region_mask[images]
         regions = smooth_alignment(scores, lengths, smoothness, mask)

@@ -68,11 +68,12 @@ def find_score(model, image, sentence):
         own = answer["scores"][0, 0]
     for score in SCORES:
         difference = abs(entry_scores(sentence, image, score)[0] - own)
-        if difference <= _SCORE_TOLERANCE * max(1.0, abs(own)):
+        if difference <= _SCORE_TOLERANCE * max(0.1, abs(own)):
             return score
     raise VsaTfError(
-        "Expected a model whose vectors can be compared: alignment or embedding. Received: one "
-        "that scores a pair by a network of its own, as similarity does"
+        "Expected a model whose vectors can be compared: embedding, or alignment by the best "
+        "region of each word. Received: one that scores a pair by a network of its own, as "
+        "similarity does, or trained with another --score, --region_pooling or --word_pooling"
     )
 
 

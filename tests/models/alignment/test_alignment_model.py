@@ -53,13 +53,18 @@ class TestAlignmentModel(VsaTfTestCase):
             region_dropping=0.25,
             word_dropping=0.5,
             similarity="cosine",
+            score="both",
+            region_pooling="attention",
+            region_sharpness=4.0,
+            word_pooling="log_sum_exp",
+            word_sharpness=5.0,
             length_normalization=True,
             hardness_warmup_steps=7,
         )
         config = model.get_config()
         revived = AlignmentModel.from_config(json.loads(json.dumps(config)))
         assert revived.get_config() == config
-        for name in ("region_encoder", "sentence_encoder", "ranking_loss"):
+        for name in ("region_encoder", "sentence_encoder", "ranking_loss", "alignment_score"):
             own, other = getattr(model, name).get_config(), getattr(revived, name).get_config()
             own.pop("name", None), other.pop("name", None)
             assert own == other
@@ -146,6 +151,15 @@ class TestAlignmentModel(VsaTfTestCase):
         loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_attention_trains(self, jit_compile):
+        options = {"similarity": "sentence_cosine", "region_pooling": "attention", "score": "both"}
+        batch, model = word_batch(), _model(**options, negatives="softmax", temperature=0.5)
+        batch["token_ids"][2] = 0
+        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=jit_compile)
+        losses = fit(model, 40, batch)
+        assert losses[-1] < losses[0] / 2
 
     @pytest.mark.parametrize("cell", ["relu", "gru"])
     def test_what_is_left_out_in_training_might_not_be_there(self, cell):

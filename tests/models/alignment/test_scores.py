@@ -4,7 +4,13 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.models.alignment.scores import fragment_products, fragment_scores, max_sum_score
+from vsa_tf.models.alignment.scores import (
+    AlignmentScore,
+    fragment_products,
+    fragment_scores,
+    max_sum_score,
+    pooled_products,
+)
 
 
 def _sines(rows, columns, start):
@@ -124,6 +130,136 @@ class TestMaxSumScore(VsaTfTestCase):
             ],
         )
         np.testing.assert_allclose(function(*values), max_sum_score(*values), rtol=1e-6, atol=1e-6)
+
+
+def _pooled_by_hand(regions, words, pooling, sharpness):
+    """Of one image and one sentence, `[W]`: the equations of `pooled_products`, word by word."""
+    products = np.float64(regions) @ np.float64(words).T
+    if pooling == "max":
+        return products.max(axis=0)
+    if pooling == "log_sum_exp":
+        return np.log(np.exp(sharpness * products).mean(axis=0)) / sharpness
+    positive = np.maximum(products, 0)
+    shares = positive / np.maximum(np.sqrt((positive**2).sum(axis=1, keepdims=True)), 1e-12)
+    weights = np.exp(sharpness * shares)
+    weights /= weights.sum(axis=0)
+    attended = weights.T @ regions
+    cosines = (attended * words).sum(axis=1)
+    return cosines / np.linalg.norm(attended, axis=1) / np.linalg.norm(words, axis=1)
+
+
+def _score_by_hand(regions, words, score):
+    """Of one image and one sentence, by the options of an `AlignmentScore`."""
+    lengths = np.linalg.norm(words, axis=1)
+    directions = words / lengths[:, None]
+    pool = score.region_pooling, score.region_sharpness
+    of_words = lengths * _pooled_by_hand(regions, directions, *pool)
+    if score.word_pooling == "sum":
+        of_words = of_words.mean() if score.length_normalization else of_words.sum()
+    else:
+        exponentials = np.exp(score.word_sharpness * of_words)
+        total = exponentials.mean() if score.length_normalization else exponentials.sum()
+        of_words = np.log(total) / score.word_sharpness
+    of_regions = _pooled_by_hand(directions, regions, *pool).mean()
+    of_regions *= lengths.mean() if score.length_normalization else lengths.sum()
+    sides = {"words": of_words, "regions": of_regions, "both": (of_words + of_regions) / 2}
+    return sides[score.score]
+
+
+OPTIONS = [
+    {"score": "regions"},
+    {"score": "both", "length_normalization": True},
+    {"region_pooling": "log_sum_exp", "region_sharpness": 4.0},
+    {"region_pooling": "attention", "length_normalization": True},
+    {"region_pooling": "attention", "score": "both", "region_sharpness": 5.0},
+    {"region_pooling": "attention", "word_pooling": "log_sum_exp"},
+    {"word_pooling": "log_sum_exp", "word_sharpness": 3.0, "length_normalization": True},
+]
+
+
+def _unit_regions(seed):
+    regions, *rest = _random_words(seed)
+    return regions / np.linalg.norm(regions, axis=-1, keepdims=True), *rest
+
+
+class TestAlignmentScore(VsaTfTestCase):
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_scores_are_those_of_the_equations(self, options):
+        score = AlignmentScore(**options)
+        for seed in range(3):
+            regions, region_mask, words, word_mask = _unit_regions(seed)
+            scores = np.array(score(regions, region_mask, words, word_mask))
+            for k, l in np.ndindex(scores.shape):
+                expected = _score_by_hand(regions[k][region_mask[k]], words[l][word_mask[l]], score)
+                np.testing.assert_allclose(scores[k, l], expected, rtol=1e-4, atol=1e-5)
+
+    def test_a_hand_made_pair(self):
+        # Regions along the axes; words of lengths 5 and 2, at cosines .6 and .8, and 0 and 1. The
+        # words find 5 * .8 and 2 * 1, the regions .6 and 1 of their lengths' sum, 7.
+        sides = np.float32([[[1, 0], [0, 1]]]), np.ones((1, 2), bool)
+        sides += np.float32([[[3, 4], [0, 2]]]), np.ones((1, 2), bool)
+        expected = {"words": 6.0, "regions": 7 * 0.8, "both": 5.8}
+        for name, value in expected.items():
+            np.testing.assert_allclose(AlignmentScore(name)(*sides), [[value]], rtol=1e-6)
+
+    @pytest.mark.parametrize("length_normalization", [False, True])
+    def test_the_default_is_the_papers_to_the_bit(self, length_normalization):
+        score, values = AlignmentScore(length_normalization=length_normalization), _random_words(7)
+        assert score.is_max_sum and not AlignmentScore("both").is_max_sum
+        np.testing.assert_array_equal(score(*values), max_sum_score(*values, length_normalization))
+
+    def test_log_sum_exp_lies_between_mean_and_maximum(self):
+        values = _random_words(8)
+        values[1][:] = True
+        best = np.array(pooled_products(*values))
+        mean = np.einsum("krh,lwh->klw", values[0], values[2]) / values[0].shape[1]
+        for sharpness, limit in ((1e-3, mean), (1e4, best)):
+            pooled = pooled_products(*values, "log_sum_exp", sharpness)
+            np.testing.assert_allclose(pooled, limit, atol=0.01)
+        middle = np.array(pooled_products(*values, "log_sum_exp", 2.0))
+        assert (middle > mean).all() and (middle < best).all()
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_padding_changes_nothing_whatever_it_holds(self, options):
+        regions, region_mask, words, word_mask = _unit_regions(3)
+        score = AlignmentScore(**options)
+        scores = score(regions, region_mask, words, word_mask)
+        wider, longer = ((0, 0), (0, 3), (0, 0)), ((0, 0), (0, 2), (0, 0))
+        padded = score(
+            np.pad(regions, wider, constant_values=0.3),
+            np.pad(region_mask, wider[:2]),
+            np.pad(words, longer, constant_values=-4),
+            np.pad(word_mask, longer[:2]),
+        )
+        np.testing.assert_allclose(padded, scores, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_gradients_where_there_is_nothing_to_compare(self, options):
+        score = AlignmentScore(**options)
+        regions, region_mask, words, word_mask = _unit_regions(4)
+        region_mask[1], word_mask[2] = False, False
+        words[2] = 0
+        scores = np.array(score(regions, region_mask, words, word_mask))
+        assert not scores[1].any() and not scores[:, 2].any()
+        regions, words = (keras.Variable(value, dtype="float64") for value in (regions, words))
+        self.check_gradients(
+            lambda: score(regions.value, region_mask, words.value, word_mask), [regions, words]
+        )
+
+    @pytest.mark.parametrize("options", OPTIONS[3:5])
+    def test_a_graph_need_not_know_the_sizes(self, options):
+        values = _unit_regions(6)
+        function = tf.function(
+            AlignmentScore(**options).__call__,
+            input_signature=[tf.TensorSpec([None] * value.ndim, value.dtype) for value in values],
+        )
+        expected = AlignmentScore(**options)(*values)
+        np.testing.assert_allclose(function(*values), expected, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["score", "region_pooling", "word_pooling"])
+    def test_other_options_are_refused(self, name):
+        with pytest.raises(ValueError, match=f"Expected {name} to be one of.*'median'"):
+            AlignmentScore(**{name: "median"})
 
 
 def _random_fragments():

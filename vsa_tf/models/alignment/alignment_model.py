@@ -5,7 +5,7 @@ from keras import ops
 
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
-from vsa_tf.models.alignment.scores import max_sum_score
+from vsa_tf.models.alignment.scores import AlignmentScore
 from vsa_tf.models.layers.vector_length import unit_length
 
 SIMILARITIES = ("inner", "cosine", "sentence_cosine")
@@ -27,7 +27,8 @@ class AlignmentModel(FragmentModel):
             scaled together so that their sum has length 1: with the whole frame as the only
             region the score is the cosine of image and sentence, and magnitudes still tell
             which words matter.
-        length_normalization: divide a sentence's score by its number of words.
+        score, region_pooling, region_sharpness, word_pooling, word_sharpness,
+        length_normalization: see `AlignmentScore`.
         hardness_warmup_steps: steps in which the loss goes linearly from all negatives to the
             mined ones; 0: mined from the start.
         **kwargs: of `FragmentModel`.
@@ -36,8 +37,6 @@ class AlignmentModel(FragmentModel):
 
     Output shape: `[B, B]`, `S[k, l]` of image k and sentence l.
     """
-
-    score_name = "max_sum"
 
     def __init__(
         self,
@@ -48,6 +47,11 @@ class AlignmentModel(FragmentModel):
         num_hard_negatives=10,
         temperature=0.05,
         similarity="sentence_cosine",
+        score="words",
+        region_pooling="max",
+        region_sharpness=9.0,
+        word_pooling="sum",
+        word_sharpness=6.0,
         length_normalization=False,
         hardness_warmup_steps=0,
         **kwargs,
@@ -62,6 +66,14 @@ class AlignmentModel(FragmentModel):
         self.length_normalization = length_normalization
         self.hardness_warmup_steps = hardness_warmup_steps
         self.ranking_loss = RankingLoss(margin, negatives, num_hard_negatives, temperature)
+        self.alignment_score = AlignmentScore(
+            score,
+            region_pooling,
+            region_sharpness,
+            word_pooling,
+            word_sharpness,
+            length_normalization,
+        )
 
     def embed_images(self, batch, training=False):
         """Returns v, float `[B, R, joint_size]`."""
@@ -81,12 +93,16 @@ class AlignmentModel(FragmentModel):
         return s
 
     @property
+    def score_name(self):
+        return "max_sum" if self.alignment_score.is_max_sum else ""
+
+    @property
     def score_options(self):
         return {"normalize_by_length": self.length_normalization}
 
     def score(self, regions, region_mask, words, word_mask):
         """Returns `S`, float `[N, M]`, of N embedded images and M embedded sentences."""
-        return max_sum_score(regions, region_mask, words, word_mask, self.length_normalization)
+        return self.alignment_score(regions, region_mask, words, word_mask)
 
     def call(self, batch, training=False):
         batch = self.drop(batch, training)
@@ -110,7 +126,7 @@ class AlignmentModel(FragmentModel):
         return {
             **super().get_config(),
             **self.ranking_loss.get_config(),
+            **self.alignment_score.get_config(),
             "similarity": self.similarity,
-            "length_normalization": self.length_normalization,
             "hardness_warmup_steps": self.hardness_warmup_steps,
         }

@@ -14,7 +14,7 @@ class FragmentModel(keras.Model):
 
     The fragments of a sentence are its words, or the dependency relations between them. A model is
     a subclass: it gives `score`, `call` and `compute_loss`, and says by `score_name` and
-    `score_options` which function scores a whole split (`evaluation`).
+    `score_options` which function scores a whole split (`EmbeddedSplit`); no name: `score` does.
 
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.

@@ -101,6 +101,27 @@ class AlignmentSettings(FragmentSettings):
         "Of a region and a word (paper: inner).",
         choices=("inner", "cosine", "sentence_cosine"),
     )
+    score: str = setting(
+        "words",
+        "Best region of each word (paper: words), best word of each region, or both.",
+        choices=("words", "regions", "both"),
+    )
+    region_pooling: str = setting(
+        "max",
+        "Regions of a word: the best (paper: max), log_sum_exp, or attention (SCAN).",
+        choices=("max", "log_sum_exp", "attention"),
+    )
+    region_sharpness: float = setting(
+        9.0,
+        "Of --region_pooling=log_sum_exp and attention: 0: the mean, large: the best.",
+        minimum=0.001,
+    )
+    word_pooling: str = setting(
+        "sum",
+        "Words of a sentence: their sum (paper), or log_sum_exp (SCAN's LSE).",
+        choices=("sum", "log_sum_exp"),
+    )
+    word_sharpness: float = setting(6.0, "Of --word_pooling=log_sum_exp.", minimum=0.001)
     length_normalization: bool = setting(
         False, "Divide a sentence's score by its number of words (paper: no)."
     )
@@ -145,6 +166,28 @@ class AlignmentSettings(FragmentSettings):
         if self.hardness_warmup_epochs > 0 and self.negatives in ("sum", "softmax"):
             raise VsaTfError(
                 f"--hardness_warmup_epochs has no meaning with --negatives={self.negatives}"
+            )
+        for name, has_meaning, where in (
+            ("temperature", self.negatives == "softmax", "--negatives=softmax"),
+            (
+                "region_sharpness",
+                self.region_pooling != "max",
+                "--region_pooling=log_sum_exp or attention",
+            ),
+            ("word_sharpness", self.word_pooling != "sum", "--word_pooling=log_sum_exp"),
+        ):
+            default = getattr(type(self), name)
+            if not has_meaning and getattr(self, name) != default:
+                raise VsaTfError(f"--{name} has no meaning without {where}; leave it out")
+        if self.region_pooling == "attention" and self.similarity == "inner":
+            raise VsaTfError(
+                "--region_pooling=attention compares directions: it needs --similarity=cosine or "
+                "sentence_cosine"
+            )
+        if self.word_pooling != "sum" and (self.score, self.similarity) != ("words", "cosine"):
+            raise VsaTfError(
+                f"--word_pooling={self.word_pooling} is of words of one length, in the score of "
+                "words: it needs --similarity=cosine and --score=words"
             )
         if self.reads_dependencies and self.cell != "relu":
             raise VsaTfError(
