@@ -10,6 +10,7 @@ import pytest
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.word_encoder import WordEncoder
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
+from vsa_tf.models.layers.vector_length import FEATURE_NORMALIZATIONS
 from vsa_tf.models.model_table import MODELS, make_model
 from vsa_tf.settings import Settings
 
@@ -79,6 +80,16 @@ def test_every_setting_reaches_the_model(name):
     assert config.items() >= {**own, "vocabulary_size": 9, "image_network": None}.items()
     revived = type(model).from_config(json.loads(json.dumps(config)))
     assert revived.get_config() == config
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_features_are_scaled_in_the_same_ways_by_all_models(name):
+    limits = [
+        field.metadata["choices"]
+        for field in dataclasses.fields(MODELS[name].settings)
+        if field.name in ("feature_normalization", "text_normalization")
+    ]
+    assert set(limits) == {FEATURE_NORMALIZATIONS}
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,38 @@ def test_l2_gives_every_feature_the_length_of_a_vector_of_ones():
     np.testing.assert_allclose(scale_features(FEATURES, "l2"), expected, rtol=1e-5)
 
 
-def test_the_scale_of_the_encoder_is_lost():
-    small, large = (scale_features(scale * FEATURES, "l2") for scale in (1.0, 1000.0))
+def test_power_gives_the_signed_roots_the_same_length():
+    # The roots of 9, 16, 0 and 0 have length 5; times 2, the root of the size.
+    features = np.float32([[9, -16, 0, 0], [1e-12, 0, 0, -1e-12]])
+    expected = [[1.2, -1.6, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(scale_features(features, "power"), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("normalization", ["l2", "power"])
+def test_the_scale_of_the_encoder_is_lost(normalization):
+    small, large = (scale_features(scale * FEATURES, normalization) for scale in (1.0, 1000.0))
     np.testing.assert_allclose(small, large, rtol=1e-5)
 
 
-def test_a_feature_of_zeros_stays_one():
-    np.testing.assert_array_equal(scale_features(np.zeros((2, 4), "float32"), "l2"), 0)
+@pytest.mark.parametrize("normalization", ["l2", "power"])
+def test_a_feature_of_zeros_stays_one(normalization):
+    features = tf.zeros((2, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        result = scale_features(features, normalization)
+    np.testing.assert_array_equal(result, 0)
+    assert np.isfinite(tape.gradient(result, features)).all()
+
+
+def test_a_root_has_no_steep_gradient_at_zero():
+    features = tf.constant([[0.0, 1e-7, 1.0, -1e-7]])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        result = scale_features(features, "power")[0, :2]
+    gradient = tape.gradient(result, features).numpy()
+    assert np.isfinite(gradient).all() and np.abs(gradient).max() < 500
 
 
 def test_other_normalizations_are_refused():
-    with pytest.raises(ValueError, match=r"one of \('none', 'l2'\).*Received.*'l1'"):
+    with pytest.raises(ValueError, match=r"one of \('none', 'l2', 'power'\).*Received.*'l1'"):
         scale_features(FEATURES, "l1")

@@ -204,7 +204,7 @@ class TestTwoBranchNetwork:
         with pytest.raises(ValueError, match="Expected task to be one of.*task='retrieval'"):
             TwoBranchNetwork(task="retrieval")
 
-    @pytest.mark.parametrize("normalization", ["none", "l2"])
+    @pytest.mark.parametrize("normalization", ["none", "l2", "power"])
     def test_regions_context_is_the_mean_of_the_real_regions_beside_the_frame(self, normalization):
         rng = np.random.default_rng(3)
         features = rng.normal(size=(3, 4, FEATURE_SIZE)).astype("float16")
@@ -218,7 +218,10 @@ class TestTwoBranchNetwork:
             length = np.linalg.norm(values, axis=-1, keepdims=True)
             return values / np.maximum(length, 1e-12) * FEATURE_SIZE**0.5
 
-        regions = scaled(features.astype("float32"))
+        regions = features.astype("float32")
+        if normalization == "power":
+            regions = np.sign(regions) * np.abs(regions) ** 0.5
+        regions = scaled(regions)
         means = np.stack([regions[0, 1:].mean(axis=0), regions[1, 1], np.zeros(FEATURE_SIZE)])
         expected = np.concatenate([regions[:, 0], scaled(means)], axis=1)
         np.testing.assert_allclose(network.image_inputs(batch), expected, rtol=1e-4, atol=1e-5)

@@ -17,7 +17,7 @@ class RegionEncoder(keras.layers.Layer):
         region_geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the
             region's box; dy and dx are the squared distances of its centre from the frame's,
             without which no product could prefer the middle.
-        feature_normalization: `none` or `l2`, see `scale_features`.
+        feature_normalization: `none`, `l2` or `power`, see `scale_features`.
         dropout: rate of dropout on the features.
 
     Call arguments:

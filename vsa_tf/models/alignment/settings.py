@@ -39,7 +39,10 @@ class FragmentSettings(NetworkSettings):
         False, "Add the place and size of its box to every region's feature (papers: no)."
     )
     feature_normalization: str = setting(
-        "l2", "l2: scale region features to one length (papers: none).", choices=("none", "l2")
+        "l2",
+        "Scale region features to one length, l2: as they are, power: their square roots "
+        "(papers: none).",
+        choices=("none", "l2", "power"),
     )
     region_dropping: float = setting(
         0.0,

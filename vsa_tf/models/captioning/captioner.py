@@ -26,7 +26,7 @@ class Captioner(keras.Model):
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
         train_word_vectors: whether `word_table` is trained.
-        feature_normalization: `none` (the papers) or `l2`, see `scale_features`.
+        feature_normalization: `none` (the papers), `l2` or `power`, see `scale_features`.
         dropout: rate of dropout on the image's features, the words, and the last hidden layer.
         weight_penalty: lambda of M eq. 6, `lambda ||theta||^2`.
         image_network: turns `images` into region features, see `AlignmentModel`; None where the

@@ -19,7 +19,10 @@ class CaptionerSettings(NetworkSettings):
     whole_frame: ClassVar[bool] = False
 
     feature_normalization: str = setting(
-        "l2", "l2: scale image features to one length (papers: none).", choices=("none", "l2")
+        "l2",
+        "Scale image features to one length, l2: as they are, power: their square roots "
+        "(papers: none).",
+        choices=("none", "l2", "power"),
     )
     dropout: float = setting(
         0.5,

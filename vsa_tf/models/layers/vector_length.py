@@ -5,7 +5,9 @@ from keras import ops
 
 # Vectors shorter than its root have no direction to keep.
 _SMALLEST_SQUARE = 1e-10
-FEATURE_NORMALIZATIONS = ("none", "l2")
+# Of entries that are about 1: below it their root is a line, whose slope is finite.
+_SMALLEST_ROOTED = 1e-4
+FEATURE_NORMALIZATIONS = ("none", "l2", "power")
 
 
 def unit_length(vectors):
@@ -42,7 +44,9 @@ def scale_features(features, normalization):
     Args:
         features: float `[..., D]`.
         normalization: `none` takes them as they are; `l2` scales each to length sqrt(D), so that
-            its entries are about 1.
+            its entries are about 1; `power` does so to the signed square roots of the entries, so
+            that few large ones do not outweigh the rest (Perronnin, Sanchez, Mensink, Improving
+            the Fisher kernel for large-scale image classification, ECCV 2010, section 3.2).
 
     Returns:
         float `[..., D]`.
@@ -57,4 +61,8 @@ def scale_features(features, normalization):
         )
     if normalization == "none":
         return features
-    return unit_length(features) * features.shape[-1] ** 0.5
+    scaled = unit_length(features) * features.shape[-1] ** 0.5
+    if normalization == "l2":
+        return scaled
+    roots = scaled * ops.rsqrt(ops.maximum(ops.abs(scaled), _SMALLEST_ROOTED))
+    return scale_features(roots, "l2")

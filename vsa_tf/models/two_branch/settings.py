@@ -83,10 +83,13 @@ class TwoBranchSettings(NetworkSettings):
         maximum=0.99,
     )
     feature_normalization: str = setting(
-        "l2", "l2: scale image features to one length (paper: none).", choices=("none", "l2")
+        "l2",
+        "Scale image features to one length, l2: as they are, power: their square roots "
+        "(paper: none).",
+        choices=("none", "l2", "power"),
     )
     text_normalization: str = setting(
-        "none", "l2: scale sentence features to one length (paper: none).", choices=("none", "l2")
+        "none", "The same of sentence features (paper: none).", choices=("none", "l2", "power")
     )
     regions_context: bool = setting(
         True, "Show the image branch the mean of the regions beside the frame (paper: no)."

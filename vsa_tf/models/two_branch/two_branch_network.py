@@ -34,7 +34,7 @@ class TwoBranchNetwork(keras.Model):
         regions_context: of the image-sentence task: append the mean of the image's other regions
             to the whole frame's feature.
         region_geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
-        feature_normalization: of region features, `none` or `l2`, see `scale_features`.
+        feature_normalization: of region features, `none`, `l2` or `power`, see `scale_features`.
         text_normalization: the same of `sentence_features`.
         negative_overlap: of the region-phrase task, see `region_phrase_masks`.
         positive_overlap: of the region-phrase task, see `region_phrase_masks`; 0: none.
@@ -186,7 +186,8 @@ class TwoBranchNetwork(keras.Model):
         else:
             weights = ops.expand_dims(ops.cast(mask[:, 1:], features.dtype), -1)
             mean = ops.sum(others * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
-        return scale_features(mean, self.feature_normalization)
+        # Of roots that are taken: no mean of them is rooted again.
+        return scale_features(mean, "none" if self.feature_normalization == "none" else "l2")
 
     def embed_sentences(self, batch, training=False):
         """Returns the embeddings of sentences or phrases, float `[B, joint_size]`."""
