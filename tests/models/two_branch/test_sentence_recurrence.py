@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
-from vsa_tf.models.two_branch.sentence_recurrence import CELLS, POOLINGS, SentenceRecurrence
+from vsa_tf.models.two_branch.sentence_recurrence import CELLS, WORD_POOLINGS, SentenceRecurrence
 
 TOKEN_IDS = np.int32([[4, 2, 6, 1, 3], [5, 5, 0, 0, 0], [1, 0, 0, 0, 0]])
 LENGTHS = (5, 2, 1)
@@ -36,7 +36,7 @@ def _lstm_states(recurrence, token_ids):
 
 class TestSentenceRecurrence(VsaTfTestCase):
     @pytest.mark.parametrize("cell", CELLS)
-    @pytest.mark.parametrize("pooling", POOLINGS)
+    @pytest.mark.parametrize("pooling", WORD_POOLINGS)
     def test_layer(self, cell, pooling):
         self.run_layer_test(
             SentenceRecurrence,
@@ -52,29 +52,46 @@ class TestSentenceRecurrence(VsaTfTestCase):
             "word_embedding_size": 3,
             "recurrent_size": 4,
             "cell": "gru",
-            "word_pooling": "max",
+            "bidirectional": True,
+            "word_pooling": "learned",
             "word_dropout": 0.25,
             "train_word_vectors": False,
         }
         assert SentenceRecurrence(**settings).get_config().items() >= settings.items()
 
-    @pytest.mark.parametrize("pooling", POOLINGS)
+    @pytest.mark.parametrize("pooling", WORD_POOLINGS)
     def test_values_are_those_of_the_equations(self, pooling):
         recurrence = _recurrence(word_pooling=pooling)
         values = recurrence(TOKEN_IDS)
         for row, length in enumerate(LENGTHS):
             states = _lstm_states(recurrence, TOKEN_IDS[row, :length])
             pooled = {"last": states[-1], "mean": states.mean(0), "max": states.max(0)}
+            if pooling == "learned":
+                mask = np.ones((1, length), bool)
+                pooled["learned"] = recurrence.pooling(states[None].astype("float32"), mask)[0]
             np.testing.assert_allclose(values[row], pooled[pooling], rtol=1e-4, atol=1e-6)
 
-    @pytest.mark.parametrize("cell", CELLS)
-    @pytest.mark.parametrize("pooling", POOLINGS)
-    def test_padding_changes_nothing(self, cell, pooling):
-        recurrence = _recurrence(cell=cell, word_pooling=pooling)
+    @pytest.mark.parametrize("pooling", ["last", "mean"])
+    def test_both_directions_are_averaged(self, pooling):
+        recurrence = _recurrence(bidirectional=True, word_pooling=pooling)
+        values, both = recurrence(TOKEN_IDS), recurrence.recurrence
+        for row, length in enumerate(LENGTHS):
+            words = recurrence.word_table(TOKEN_IDS[row : row + 1, :length])
+            states = [both.forward_layer(words)[0], both.backward_layer(words)[0]]
+            if pooling == "mean":
+                states = [each.numpy().mean(axis=0) for each in states]
+            expected = (states[0] + states[1]) / 2
+            np.testing.assert_allclose(values[row], expected, rtol=1e-4, atol=1e-6)
+        assert not np.allclose(values[:2], _recurrence(word_pooling=pooling)(TOKEN_IDS)[:2])
+
+    @pytest.mark.parametrize("settings", [{"cell": "gru"}, {"bidirectional": True}, {}])
+    @pytest.mark.parametrize("pooling", WORD_POOLINGS)
+    def test_padding_changes_nothing(self, settings, pooling):
+        recurrence = _recurrence(word_pooling=pooling, **settings)
         longer = recurrence(np.pad(TOKEN_IDS, ((0, 0), (0, 4))))
         np.testing.assert_allclose(longer, recurrence(TOKEN_IDS), rtol=1e-5, atol=1e-6)
 
-    @pytest.mark.parametrize("pooling", POOLINGS)
+    @pytest.mark.parametrize("pooling", WORD_POOLINGS)
     def test_a_sentence_without_words_is_zero(self, pooling):
         values = _recurrence(word_pooling=pooling)(np.int32([[0, 0], [3, 0]]))
         assert not np.array(values[0]).any()

@@ -3,6 +3,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.models.two_branch.two_branch_batches import (
     FEATURE_SIZE,
@@ -14,6 +15,7 @@ from tests.models.two_branch.two_branch_batches import (
 )
 from tests.vsa_tf_test_case import randomize
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
+from vsa_tf.models.layers.set_pooling import POOLINGS
 from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork
@@ -28,6 +30,13 @@ def _network(batch, network_class=EmbeddingNetwork, **settings):
     return network
 
 
+def _regions_batch():
+    """Images with three regions beside the frame, with one, and with none."""
+    features = np.random.default_rng(3).normal(size=(3, 4, FEATURE_SIZE)).astype("float16")
+    mask = np.array([[True] * 4, [True, True, False, False], [True, False, False, False]])
+    return {**image_sentence_batch(size=3), "region_features": features, "region_mask": mask}
+
+
 class TestTwoBranchNetwork:
     @pytest.mark.parametrize("network_class", [EmbeddingNetwork, SimilarityNetwork])
     def test_config_round_trips(self, network_class):
@@ -35,7 +44,8 @@ class TestTwoBranchNetwork:
             **SMALL,
             "task": "region_phrase",
             **RECURRENCE,
-            "word_pooling": "max",
+            "word_pooling": "learned",
+            "bidirectional": True,
             "word_dropout": 0.1,
             "train_word_vectors": False,
             "hidden_size": 5,
@@ -46,6 +56,8 @@ class TestTwoBranchNetwork:
             "input_dropout": 0.2,
             "region_geometry": True,
             "regions_context": True,
+            "regions_pooling": "learned",
+            "regions_size": 3,
             "feature_normalization": "l2",
             "text_normalization": "l2",
             "negative_overlap": 0.2,
@@ -206,10 +218,8 @@ class TestTwoBranchNetwork:
 
     @pytest.mark.parametrize("normalization", ["none", "l2", "power"])
     def test_regions_context_is_the_mean_of_the_real_regions_beside_the_frame(self, normalization):
-        rng = np.random.default_rng(3)
-        features = rng.normal(size=(3, 4, FEATURE_SIZE)).astype("float16")
-        mask = np.array([[True] * 4, [True, True, False, False], [True, False, False, False]])
-        batch = {**image_sentence_batch(size=3), "region_features": features, "region_mask": mask}
+        batch = _regions_batch()
+        features, mask = batch["region_features"], batch["region_mask"]
         network = _network(batch, regions_context=True, feature_normalization=normalization)
 
         def scaled(values):
@@ -230,3 +240,39 @@ class TestTwoBranchNetwork:
         np.testing.assert_allclose(
             network.embed_images(noisy), network.embed_images(batch), rtol=1e-5, atol=1e-6
         )
+
+    @pytest.mark.parametrize("pooling", POOLINGS)
+    def test_regions_are_mapped_then_pooled_beside_the_frame(self, pooling):
+        batch = _regions_batch()
+        settings = {"regions_context": True, "feature_normalization": "l2"}
+        network = _network(batch, **settings, regions_pooling=pooling, regions_size=3)
+        regions = np.array(network.region_inputs(batch))
+        mapped = np.array(network.regions_projection(regions[:, 1:]))
+        pooled = np.array(network.pooling(mapped, batch["region_mask"][:, 1:]))
+        pooled *= 3**0.5 / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        expected = np.concatenate([regions[:, 0], pooled], axis=1)
+        np.testing.assert_allclose(network.image_inputs(batch), expected, rtol=1e-4, atol=1e-5)
+        assert not pooled[2].any()
+        # The branch's dropout is on what the layer reads, too.
+        assert not np.allclose(network.image_inputs(batch, training=True)[:, 5:], pooled)
+        still = _network(batch, **settings, regions_size=3, input_dropout=0.0)
+        np.testing.assert_array_equal(
+            still.image_inputs(batch, training=True), still.image_inputs(batch)
+        )
+
+    def test_gradients_reach_all_weights_of_regions_and_words(self):
+        batch = _regions_batch()
+        learned = {"regions_pooling": "learned", "regions_size": 3, "regions_context": True}
+        words = {**RECURRENCE, "text": "gru", "bidirectional": True, "word_pooling": "learned"}
+        network = _network(batch, **learned, **words)
+        with tf.GradientTape() as tape:
+            loss = network.compute_loss(x=batch, y_pred=network(batch, training=True))
+        values = [weight.value for weight in network.trainable_weights]
+        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
+        still = [
+            weight.path
+            for weight, gradient in zip(network.trainable_weights, gradients)
+            if not np.any(tf.convert_to_tensor(gradient))
+        ]
+        # A bias before BatchNorm changes nothing.
+        assert all("hidden_projection/bias" in path for path in still), still

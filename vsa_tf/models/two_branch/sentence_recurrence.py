@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
+from vsa_tf.models.layers.set_pooling import POOLINGS, SetPooling
 from vsa_tf.models.layers.words import WordTable
 
 CELLS = ("lstm", "gru")
-POOLINGS = ("last", "mean", "max")
+WORD_POOLINGS = ("last", *POOLINGS)
 
 
 @keras.saving.register_keras_serializable("vsa_tf")
@@ -18,7 +19,8 @@ class SentenceRecurrence(keras.layers.Layer):
         word_embedding_size: width of the word table. The paper's is 256.
         recurrent_size: width of the recurrent state. The paper's is 512.
         cell: `lstm` (the paper) or `gru`.
-        word_pooling: of the states of the words: the `last` one, their `mean` or `max`.
+        bidirectional: the mean of the states of two recurrences, one from the sentence's end.
+        word_pooling: of the states of the words: the `last` one, or see `SetPooling`.
         word_dropout: rate of dropout on word vectors; none inside the recurrence.
         train_word_vectors: whether the word table is trained.
 
@@ -32,6 +34,7 @@ class SentenceRecurrence(keras.layers.Layer):
         word_embedding_size=256,
         recurrent_size=512,
         cell="lstm",
+        bidirectional=False,
         word_pooling="last",
         word_dropout=0.0,
         train_word_vectors=True,
@@ -40,15 +43,16 @@ class SentenceRecurrence(keras.layers.Layer):
         super().__init__(**kwargs)
         if cell not in CELLS:
             raise ValueError(f"Expected cell to be one of {CELLS}. Received: cell={cell!r}")
-        if word_pooling not in POOLINGS:
+        if word_pooling not in WORD_POOLINGS:
             raise ValueError(
-                f"Expected word_pooling to be one of {POOLINGS}. "
+                f"Expected word_pooling to be one of {WORD_POOLINGS}. "
                 f"Received: word_pooling={word_pooling!r}"
             )
         self.vocabulary_size = vocabulary_size
         self.word_embedding_size = word_embedding_size
         self.recurrent_size = recurrent_size
         self.cell = cell
+        self.bidirectional = bidirectional
         self.word_pooling = word_pooling
         self.word_dropout_rate = word_dropout
         self.train_word_vectors = train_word_vectors
@@ -65,24 +69,24 @@ class SentenceRecurrence(keras.layers.Layer):
             use_cudnn=False,
             name="recurrence",
         )
+        if bidirectional:
+            self.recurrence = keras.layers.Bidirectional(
+                self.recurrence, merge_mode="ave", name="recurrence"
+            )
+        if word_pooling != "last":
+            self.pooling = SetPooling(word_pooling, name="pooling")
 
     def build(self, input_shape):
         self.word_table.build(input_shape)
         self.recurrence.build((*input_shape, self.word_embedding_size))
+        if self.word_pooling != "last":
+            self.pooling.build((*input_shape, self.recurrent_size), input_shape)
 
     def call(self, token_ids, training=False):
         mask = ops.not_equal(token_ids, 0)
         words = self.word_dropout(self.word_table(token_ids), training=training)
         states = self.recurrence(words, mask=mask, training=training)
-        if self.word_pooling == "last":
-            return states
-        mask = ops.expand_dims(mask, -1)
-        if self.word_pooling == "mean":
-            mask = ops.cast(mask, states.dtype)
-            return ops.sum(states * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1.0)
-        # States lie between -1 and 1: padding, at -2, is never the maximum of a sentence.
-        largest = ops.max(ops.where(mask, states, -2.0), axis=1)
-        return ops.where(ops.any(mask, axis=1), largest, 0.0)
+        return states if self.word_pooling == "last" else self.pooling(states, mask)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.recurrent_size)
@@ -94,6 +98,7 @@ class SentenceRecurrence(keras.layers.Layer):
             "word_embedding_size": self.word_embedding_size,
             "recurrent_size": self.recurrent_size,
             "cell": self.cell,
+            "bidirectional": self.bidirectional,
             "word_pooling": self.word_pooling,
             "word_dropout": self.word_dropout_rate,
             "train_word_vectors": self.train_word_vectors,

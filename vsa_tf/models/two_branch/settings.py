@@ -53,7 +53,10 @@ class TwoBranchSettings(NetworkSettings):
     word_pooling: str = setting(
         "last",
         "What a recurrence hands on (paper: its last state).",
-        choices=("last", "mean", "max"),
+        choices=("last", "mean", "max", "learned"),
+    )
+    bidirectional: bool = setting(
+        False, "Read sentences from both ends, by the mean of two recurrences (paper: no)."
     )
     word_dropout: float = setting(
         0.0, "Dropout on the word vectors of a recurrence.", minimum=0.0, maximum=0.99
@@ -92,7 +95,17 @@ class TwoBranchSettings(NetworkSettings):
         "none", "The same of sentence features (paper: none).", choices=("none", "l2", "power")
     )
     regions_context: bool = setting(
-        True, "Show the image branch the mean of the regions beside the frame (paper: no)."
+        True, "Show the image branch the regions, pooled, beside the frame (paper: no)."
+    )
+    regions_pooling: str = setting(
+        "mean",
+        "Of --regions_context: mean, maximum, or learned weights of each number's sorted values.",
+        choices=("mean", "max", "learned"),
+    )
+    regions_size: int = setting(
+        0,
+        "Width of a linear layer on each region before they are pooled; 0: pool the features.",
+        minimum=0,
     )
     region_geometry: bool = setting(
         False, "Add the place and size of its box to every region's feature (paper: no)."
@@ -179,6 +192,12 @@ class TwoBranchSettings(NetworkSettings):
                 )
             if self.text not in ("hglmm", "mean_vector") and self.word_vectors:
                 raise VsaTfError(f"--word_vectors has no meaning with --text={self.text}")
+            for name, unset in (("bidirectional", False), ("word_pooling", "last")):
+                if (value := getattr(self, name)) != unset:
+                    raise VsaTfError(
+                        f"--{name}={value} needs a recurrence, --text=lstm or gru. Received: "
+                        f"--text={self.text}"
+                    )
             if data.tokenizer != "word":
                 raise VsaTfError(
                     f"--text={self.text} counts words: it needs --tokenizer=word. Received: "
@@ -193,6 +212,8 @@ class TwoBranchSettings(NetworkSettings):
             raise VsaTfError(
                 "--regions_context needs --task=image_sentence and more regions than the frame"
             )
+        if not self.regions_context and (self.regions_pooling != "mean" or self.regions_size):
+            raise VsaTfError("--regions_pooling and --regions_size need --regions_context")
         if self.region_geometry and not self.pairs_phrases:
             raise VsaTfError("--region_geometry needs --task=region_phrase: a frame is a frame")
         if self.negative_phrases != "unmatched" and not self.pairs_phrases:

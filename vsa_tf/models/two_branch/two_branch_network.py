@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.models.layers.set_pooling import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import (
@@ -29,10 +30,13 @@ class TwoBranchNetwork(keras.Model):
         text_hidden_size: the same of the text branch.
         linear_branches, batch_norm_at, dropout, input_dropout: of both branches, see `Branch`.
         vocabulary_size: number of token ids, PAD = 0 included; of a recurrence alone, as are
-        word_embedding_size, train_word_vectors, recurrent_size, word_pooling, word_dropout: see
-            `SentenceRecurrence`.
-        regions_context: of the image-sentence task: append the mean of the image's other regions
-            to the whole frame's feature.
+        word_embedding_size, train_word_vectors, recurrent_size, bidirectional, word_pooling,
+            word_dropout: see `SentenceRecurrence`.
+        regions_context: of the image-sentence task: append the image's other regions, pooled, to
+            the whole frame's feature.
+        regions_pooling: of these, see `SetPooling`.
+        regions_size: width of a linear layer that maps each of them before they are pooled, with
+            `input_dropout` on what it reads, the same numbers of all regions; 0: no layer.
         region_geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
         feature_normalization: of region features, `none`, `l2` or `power`, see `scale_features`.
         text_normalization: the same of `sentence_features`.
@@ -76,9 +80,12 @@ class TwoBranchNetwork(keras.Model):
         word_embedding_size=300,
         train_word_vectors=True,
         recurrent_size=512,
+        bidirectional=False,
         word_pooling="last",
         word_dropout=0.0,
         regions_context=True,
+        regions_pooling="mean",
+        regions_size=0,
         region_geometry=False,
         feature_normalization="l2",
         text_normalization="none",
@@ -101,6 +108,8 @@ class TwoBranchNetwork(keras.Model):
         self.joint_size = joint_size
         self.vocabulary_size = vocabulary_size
         self.regions_context = regions_context
+        self.regions_pooling = regions_pooling
+        self.regions_size = regions_size
         self.region_geometry = region_geometry
         self.feature_normalization = feature_normalization
         self.text_normalization = text_normalization
@@ -119,6 +128,7 @@ class TwoBranchNetwork(keras.Model):
             "word_embedding_size": word_embedding_size,
             "train_word_vectors": train_word_vectors,
             "recurrent_size": recurrent_size,
+            "bidirectional": bidirectional,
             "word_pooling": word_pooling,
             "word_dropout": word_dropout,
         }
@@ -133,6 +143,11 @@ class TwoBranchNetwork(keras.Model):
             self.sentence_recurrence = SentenceRecurrence(
                 vocabulary_size, cell=text, **self._recurrence_settings
             )
+        self.pooling = SetPooling(regions_pooling, name="pooling")
+        if regions_size:
+            # An image's regions lose the same numbers: that draws one row, not twenty.
+            self.regions_dropout = keras.layers.Dropout(input_dropout, noise_shape=(None, 1, None))
+            self.regions_projection = keras.layers.Dense(regions_size, name="regions_projection")
 
     @property
     def word_table(self):
@@ -155,9 +170,8 @@ class TwoBranchNetwork(keras.Model):
         """Returns what the image branch reads of region 0 of every row, float `[B, P]`."""
         if self.regions_context and self.task == "image_sentence":
             features = self._region_features(batch, training)
-            return ops.concatenate(
-                [features[:, 0], self._mean_of_others(features, batch.get("region_mask"))], axis=-1
-            )
+            others = self._pooled(features[:, 1:], batch.get("region_mask"), training)
+            return ops.concatenate([features[:, 0], others], axis=-1)
         names = ("region_features", "region_boxes", "region_mask")
         first = {name: batch[name][:, :1] for name in names if name in batch}
         return self.region_inputs({**batch, **first}, training)[:, 0]
@@ -178,16 +192,17 @@ class TwoBranchNetwork(keras.Model):
             features = self.image_network(batch["images"], batch["region_boxes"], training=training)
         return scale_features(features, self.feature_normalization)
 
-    def _mean_of_others(self, features, mask):
-        """The mean of regions 1 and on, scaled like them; zeros where there are none."""
-        others = features[:, 1:]
-        if mask is None:
-            mean = ops.mean(others, axis=1)
+    def _pooled(self, others, region_mask, training):
+        """Regions 1 and on as one feature, scaled like them; zeros where there are none."""
+        if region_mask is None:
+            mask = ops.ones(ops.shape(others)[:2], dtype="bool")
         else:
-            weights = ops.expand_dims(ops.cast(mask[:, 1:], features.dtype), -1)
-            mean = ops.sum(others * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+            mask = ops.cast(region_mask[:, 1:], "bool")
+        if self.regions_size:
+            others = self.regions_projection(self.regions_dropout(others, training=training))
         # Of roots that are taken: no mean of them is rooted again.
-        return scale_features(mean, "none" if self.feature_normalization == "none" else "l2")
+        scaling = "none" if self.feature_normalization == "none" else "l2"
+        return scale_features(self.pooling(others, mask), scaling)
 
     def embed_sentences(self, batch, training=False):
         """Returns the embeddings of sentences or phrases, float `[B, joint_size]`."""
@@ -236,6 +251,8 @@ class TwoBranchNetwork(keras.Model):
             "vocabulary_size": self.vocabulary_size,
             **self._recurrence_settings,
             "regions_context": self.regions_context,
+            "regions_pooling": self.regions_pooling,
+            "regions_size": self.regions_size,
             "region_geometry": self.region_geometry,
             "feature_normalization": self.feature_normalization,
             "text_normalization": self.text_normalization,
