@@ -68,6 +68,7 @@ NOT_OF_PAPERS = {
     "snippets",
     "snippet_smoothness",
     "whole_frame",
+    "average_weights",
 }
 
 

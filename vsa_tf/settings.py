@@ -100,6 +100,13 @@ class OptimizerSettings:
     clip_norm: float = setting(
         0.0, "Clip the norm of all gradients together; 0: do not.", minimum=0.0
     )
+    average_weights: float = setting(
+        0.0,
+        "Evaluate and keep an exponential average of the weights over the steps, of this decay a "
+        "step, such as 0.999, but of no more than about the last tenth of the steps; 0: do not.",
+        minimum=0.0,
+        maximum=1.0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,7 @@ def model():
     model.weight = keras.Variable(0.0, name="weight")
     model.variables = [model.weight]
     model.optimizer = types.SimpleNamespace(
-        variables=[keras.Variable(0, dtype="int32", name="iterations")]
+        variables=[keras.Variable(0, dtype="int32", name="iterations")], use_ema=False
     )
     return model
 

@@ -1,9 +1,16 @@
+import types
+
 import keras
 import numpy as np
 import pytest
 
 from vsa_tf.settings import OptimizerSettings, TrainingSettings
-from vsa_tf.training.compiling import compile_options, learning_rate, make_optimizer
+from vsa_tf.training.compiling import (
+    averaged_weights,
+    compile_options,
+    learning_rate,
+    make_optimizer,
+)
 
 PLAIN = {"optimizer": "sgd", "learning_rate_schedule": "constant", "learning_rate_warmup_steps": 0}
 
@@ -86,6 +93,52 @@ def test_gradients_are_clipped_by_the_norm_of_all_together():
 def test_gradients_are_not_clipped_by_default():
     taken = _step([[3000.0, -0.5]], learning_rate=1.0)
     np.testing.assert_allclose(taken[0], [3000.0, -0.5])
+
+
+def _averaged(steps, **settings):
+    """A model of one weight that `steps` steps of -0.1 have made of 0, its average kept."""
+    weight = keras.Variable([0.0])
+    optimizer = make_optimizer(_settings(learning_rate=0.1, momentum=0.0, **settings), 100)
+    for _ in range(steps):
+        optimizer.apply([np.float32([1.0])], [weight])
+    return types.SimpleNamespace(optimizer=optimizer, trainable_variables=[weight])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+@pytest.mark.parametrize("decay", [0.3, 0.999])
+def test_the_average_forgets_its_first_steps(name, decay):
+    # Of a constant gradient Adam's steps are SGD's: the weights are -0.1, -0.2, ...
+    expected = 0.0
+    for step in range(12):
+        # Of the first step all is taken; (1 + t) / (10 + t) is below 0.3 up to t = 2.
+        share = min(decay, (1 + step) / (10 + step)) if step else 0.0
+        expected = share * expected + (1 - share) * -0.1 * (step + 1)
+    model = _averaged(12, optimizer=name, average_weights=decay)
+    with averaged_weights(model):
+        np.testing.assert_allclose(model.trainable_variables[0], [expected], rtol=1e-5)
+
+
+def test_the_weights_are_there_again_to_the_bit_after_the_average_even_when_it_fails():
+    model = _averaged(7, average_weights=0.9)
+    before = np.array(model.trainable_variables[0])
+    for failure in (None, KeyboardInterrupt):
+        try:
+            with averaged_weights(model):
+                assert np.array(model.trainable_variables[0]) != before
+                if failure:
+                    raise failure
+        except KeyboardInterrupt:
+            pass
+        np.testing.assert_array_equal(np.array(model.trainable_variables[0]), before)
+
+
+def test_without_an_average_the_weights_stay():
+    model = _averaged(7)
+    before = np.array(model.trainable_variables[0])
+    with averaged_weights(model):
+        np.testing.assert_array_equal(np.array(model.trainable_variables[0]), before)
+    # Nor is one kept: the step and the rate alone.
+    assert len(model.optimizer.variables) == 2
 
 
 def test_a_constant_rate():

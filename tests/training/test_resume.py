@@ -47,6 +47,7 @@ FLAGS = (
     "--margin=0.2",
     "--optimizer=adam",
     "--learning_rate=0.005",
+    "--average_weights=0.9",
     "--learning_rate_schedule=cosine",
     "--num_pictures=1",
     "--seed=3",

@@ -103,6 +103,35 @@ def test_more_epochs_at_a_constant_rate_end_as_if_they_had_been_asked_for_at_onc
     assert Settings.load(longer) == stored
 
 
+def test_averages_are_kept_as_the_best_and_go_on_beside_the_weights(data_dir, constant, tmp_path):
+    values = {**CONSTANT, "average_weights": 0.5}
+    first, longer, at_once = (tmp_path / name for name in ("first", "longer", "at_once"))
+    _train(data_dir, first, num_epochs=1, **values)
+    last, best = (
+        list(_arrays(first, f"checkpoint_{name}.npz").items()) for name in ("last", "best")
+    )
+    # The weights are those of the run without averages, which its state has besides.
+    plain = list(_arrays(constant).values())
+    for (_, value), expected in zip(last, plain[: len(best)]):
+        np.testing.assert_array_equal(value, expected)
+    averages = [value for name, value in last if name.endswith("_average")]
+    assert len(last) == len(plain) + len(averages)
+    # The best have the averages in their place, but counters and seeds, which have none.
+    for (name, value), (_, weight) in zip(best, last):
+        if "float" in str(value.dtype):
+            np.testing.assert_array_equal(value, averages.pop(0), err_msg=name)
+            assert (value != weight).any()
+        else:
+            np.testing.assert_array_equal(value, weight)
+    assert not averages
+    shutil.copytree(first, longer)
+    _train(data_dir, longer, num_epochs=2, **values)
+    _train(data_dir, at_once, num_epochs=2, **values)
+    _assert_same(at_once, longer)
+    with pytest.raises(VsaTfError, match="another run: average_weights is 0.0 here and 0.5 there"):
+        _train(data_dir, longer, num_epochs=2, **CONSTANT)
+
+
 def test_a_schedule_of_another_length_begins_anew_and_goes_on_when_it_is_stopped(
     data_dir, tmp_path
 ):

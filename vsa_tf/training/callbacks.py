@@ -14,6 +14,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.program import silent
 from vsa_tf.settings import is_path
+from vsa_tf.training.compiling import averaged_weights
 
 _STEPS_PER_POINT = 10
 
@@ -21,8 +22,8 @@ _STEPS_PER_POINT = 10
 class EvaluateAndSave(keras.callbacks.Callback):
     """Evaluates on dev, keeps the best weights, saves the state to go on from, writes events.
 
-    The best weights are written before the state: a run killed between the two repeats the epoch
-    and writes the same weights again.
+    The best weights, averages where the run keeps them, are written before the state, which holds
+    both: a run killed between the two repeats the epoch and writes the same weights again.
 
     Args:
         evaluator: of the model, see `make_evaluator`; it says which metrics are best.
@@ -76,17 +77,18 @@ class EvaluateAndSave(keras.callbacks.Callback):
                 f"{spoilt} in epoch {epoch}. Lower --learning_rate, or set --clip_norm, and "
                 "use another --model_dir"
             )
-        evaluation = self.evaluate()
-        metrics = evaluation.metrics
-        score = self.evaluator.selection_score(metrics)
-        best = self.progress["best"]
-        if best is None or score > best["score"]:
-            self.progress["best"] = {"score": score, "epoch": epoch}
-            save_checkpoint(
-                self.model_dir / "checkpoint_best.npz",
-                self.model.variables,
-                {**self.progress, "steps": steps},
-            )
+        with averaged_weights(self.model):
+            evaluation = self.evaluate()
+            metrics = evaluation.metrics
+            score = self.evaluator.selection_score(metrics)
+            best = self.progress["best"]
+            if best is None or score > best["score"]:
+                self.progress["best"] = {"score": score, "epoch": epoch}
+                save_checkpoint(
+                    self.model_dir / "checkpoint_best.npz",
+                    self.model.variables,
+                    {**self.progress, "steps": steps},
+                )
         summary = self.evaluator.summary(metrics)
         self.progress["history"].append({"epoch": epoch, "loss": loss, **summary})
         self.progress["steps"] = steps
