@@ -59,7 +59,7 @@ def test_each_row_is_trained_in_its_own_directory(program, tmp_path, capsys):
     assert [row["name"] for row in written] == ["linear, one way", "nonlinear"]
     assert written[1]["metrics"]["phrase_localization"]["R@1"] == 20
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.split() == ["nonlinear", "20.0", "-", "-", "-"]
+    assert last.split() == ["nonlinear", "20.0", "-", "-", "-", "-"]
 
 
 def test_a_row_that_is_done_is_not_done_again(program, tmp_path):

@@ -27,7 +27,7 @@ _COLUMNS = {
     "image_to_sentence": ("R@1", "R@5", "R@10"),
     "sentence_to_image": ("R@1", "R@5", "R@10"),
     "sentence_to_sentence": ("R@1", "R@5", "R@10"),
-    "phrase_localization": ("R@1", "R@5", "R@10", "upper_bound"),
+    "phrase_localization": ("R@1", "R@5", "R@10", "pointing", "upper_bound"),
     "captions": ("perplexity", "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr"),
 }
 

@@ -91,7 +91,7 @@ def _phrase(caption, first_word, num_words, chain, kind="other"):
 )
 def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, correct):
     metrics = _localized(*_split([(phrase,), ()]))
-    assert metrics["R@1"] == (100 if correct else 0)
+    assert metrics["R@1"] == metrics["pointing"] == (100 if correct else 0)
     # Half of the frame is LEFT or RIGHT: an overlap of .5 is enough, so of three regions the
     # whole frame and the half are right.
     assert metrics["upper_bound"] == 100

@@ -168,13 +168,14 @@ def test_phrases_that_were_left_out_are_counted():
         "R@1": 50.0,
         "R@5": 60.0,
         "R@10": 70.0,
+        "pointing": 75.0,
         "upper_bound": 80.0,
         "chance": 10.0,
         "num_phrases": 6,
     }
     localization = {**row, "num_dropped": 9, "by_type": {"people": row}}
     lines = _lines({"phrase_localization": localization})
-    assert lines[2].split() == ["all", "50.0", "60.0", "70.0", "80.0", "10.0", "6"]
+    assert lines[2].split() == ["all", "50.0", "60.0", "70.0", "75.0", "80.0", "10.0", "6"]
     assert lines[-1] == "9 phrases have no box and are left out"
     lines = _lines({"phrase_localization": {**localization, "num_dropped": 0}})
     assert lines[-1].split()[0] == "people"

@@ -133,6 +133,8 @@ class TestRegionPhrase:
         # comes second. The bird: TOP, as the region at 60 is padding.
         assert (metrics["R@1"], metrics["R@5"], metrics["upper_bound"]) == (75, 100, 100)
         assert (metrics["num_phrases"], metrics["num_dropped"]) == (4, 7)
+        # WHOLE has its middle on the border of LEFT.
+        assert metrics["pointing"] == 75
         assert metrics["by_type"]["people"]["R@1"] == 50
         # Two of three regions are right in the first image, both of two in the second.
         assert metrics["chance"] == pytest.approx(100 * (2 / 3 * 3 + 1) / 4)

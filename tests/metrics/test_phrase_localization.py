@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsa_tf.metrics.phrase_localization import phrase_localization, union_box
+from vsa_tf.metrics.phrase_localization import phrase_localization, points_at, union_box
 
 # docs/equations.md 6.5, image 1000092795, chain 1: two boxes, as ymin, xmin, ymax, xmax.
 CHAIN = [[125, 159, 335, 219], [110, 197, 373, 261]]
@@ -44,6 +44,7 @@ def test_recall_upper_bound_and_chance_by_position():
         "R@1": pytest.approx(20),
         "R@5": pytest.approx(40),
         "R@10": pytest.approx(60),
+        "pointing": pytest.approx(20),
         "upper_bound": pytest.approx(80),
         "chance": pytest.approx(100 * 4 / 12 / 5),
         "num_phrases": 5,
@@ -71,14 +72,51 @@ def test_a_phrase_of_several_types_counts_in_each_and_once_in_all():
     assert [row["R@1"] for row in result["by_type"].values()] == pytest.approx([50, 100, 50])
 
 
+@pytest.mark.parametrize(
+    ("box", "points"),
+    [
+        ([40, 40, 61, 61], True),  # a small one in the middle
+        ([-60, -60, 180, 180], True),  # much too large, around (60, 60)
+        ([0, 40, 40, 60], False),  # around (20, 50): above
+        ([40, 0, 60, 40], False),  # around (50, 20): left of it
+        ([40, 80, 60, 160], False),  # around (50, 120): right of it
+        ([20, 40, 40, 60], True),  # around (30, 50): on the border
+        ([20, 40, 39.8, 60], False),
+    ],
+)
+def test_the_first_box_points_where_its_centre_is(box, points):
+    truth = [[30, 30, 50, 70], [50, 30, 70, 70]]  # 30 to 70 both ways, in two halves
+    found = phrase_localization([([box, [30, 30, 70, 70]], truth, "a")], inclusive_pixels=False)
+    assert found["pointing"] == 100.0 * points
+    assert found["by_type"]["a"]["pointing"] == 100.0 * points
+
+
+def test_pointing_counts_the_first_box_alone_and_pixels_as_the_overlap_does():
+    truth = [[10, 10, 19, 19]]  # pixels: from 10 to 20
+    inside, outside = [12, 12, 14, 14], [30, 30, 40, 40]
+    phrases = [([inside, outside], truth, "a"), ([outside, inside], truth, "b"), ([], truth, "b")]
+    result = phrase_localization(phrases)
+    assert result["R@10"] == 0 and result["pointing"] == pytest.approx(100 / 3)
+    assert [result["by_type"][kind]["pointing"] for kind in "ab"] == [100, 0]
+    # The pixels 18 to 21 have their middle at 20, the end of pixel 19.
+    assert points_at([[18, 18, 21, 21], [18, 18, 22, 21]], truth[0], True).tolist() == [True, False]
+    assert not points_at([[18, 18, 21, 21]], truth[0]).any()
+
+
 def test_phrase_without_proposals_is_a_miss():
     result = phrase_localization([([], [[0, 0, 9, 9]], "people")])
-    assert (result["R@10"], result["upper_bound"], result["chance"]) == (0.0, 0.0, 0.0)
+    names = ("R@10", "pointing", "upper_bound", "chance")
+    assert [result[name] for name in names] == [0.0] * 4
 
 
 def test_no_phrase_at_all_has_no_percentages():
     result = phrase_localization([([FAR], [], "people")])
-    assert result["R@1"] is None and result["num_phrases"] == 0 and result["num_dropped"] == 1
+    assert (
+        result["R@1"] is None
+        and result["pointing"] is None
+        and result["num_phrases"] == 0
+        and result["num_dropped"] == 1
+    )
     assert result["by_type"] == {}
 
 

@@ -203,14 +203,13 @@ def _combined_lines(values):
 
 
 def _localization_lines(values):
-    titles = ("R@1", "R@5", "R@10", "bound", "chance", "number")
-    yield f"{'phrases':18}" + "".join(f"{title:>8}" for title in titles)
+    titles = ("R@1", "R@5", "R@10", "pointing", "bound", "chance", "number")
+    yield f"{'phrases':18}" + "".join(f"{title:>9}" for title in titles)
     for name, row in {"all": values, **values["by_type"]}.items():
         if not row["num_phrases"]:
             continue
-        cells = [row[key] for key in ("R@1", "R@5", "R@10", "upper_bound", "chance")]
-        yield (
-            f"  {name:16}" + "".join(f"{cell:8.1f}" for cell in cells) + f"{row['num_phrases']:8d}"
-        )
+        names = ("R@1", "R@5", "R@10", "pointing", "upper_bound", "chance")
+        cells = "".join(f"{row[key]:9.1f}" for key in names)
+        yield f"  {name:16}{cells}{row['num_phrases']:9d}"
     if values["num_dropped"]:
         yield f"{values['num_dropped']} phrases have no box and are left out"

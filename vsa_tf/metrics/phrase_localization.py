@@ -7,6 +7,7 @@ from vsa_tf.metrics.retrieval import RECALL_AT
 
 # A half, and what rounding takes from it where boxes are normalised float32.
 IOU_THRESHOLD = 0.5 - 1e-6
+_NAMES = (*(f"R@{k}" for k in RECALL_AT), "pointing", "upper_bound", "chance")
 
 
 def union_box(boxes):
@@ -21,12 +22,34 @@ def union_box(boxes):
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
+def points_at(boxes, truth, inclusive_pixels=False):
+    """Whether the centres of boxes lie within another, on its border too: bool `[n]`.
+
+    Args:
+        boxes: float `[n, 4]`, `ymin, xmin, ymax, xmax`.
+        truth: float `[4]`, of the same units.
+        inclusive_pixels: whether maxima are pixels that belong to the box.
+
+    Example:
+
+    >>> points_at([[0, 0, 8, 8], [0, 0, 4, 8]], [3, 3, 9, 9]).tolist()
+    [True, False]
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    truth = np.asarray(truth, np.float64)
+    beyond = int(inclusive_pixels)
+    centers = (boxes[:, :2] + boxes[:, 2:] + beyond) / 2
+    return ((centers >= truth[:2]) & (centers <= truth[2:] + beyond)).all(axis=1)
+
+
 def phrase_localization(phrases, inclusive_pixels=True):
-    """Recall of ranked proposals for phrases.
+    """Recall and pointing accuracy of ranked proposals for phrases.
 
     One item per mention of a phrase. Its ground truth is the union of all boxes of its coreference
     chain; a phrase whose chain has no box is dropped and counted. A proposal is correct if its
-    intersection over union with the ground truth is at least 0.5.
+    intersection over union with the ground truth is at least 0.5. The first one points at the
+    ground truth if its centre lies within it, whatever its size: work that learns without boxes is
+    compared by that. (Some take the boxes of a chain one by one, which is stricter.)
 
     Args:
         phrases: iterable of `(ranked_boxes [K, 4], truth_boxes [n, 4], phrase_type)`; boxes best
@@ -36,10 +59,11 @@ def phrase_localization(phrases, inclusive_pixels=True):
         inclusive_pixels: False for normalised or otherwise continuous coordinates.
 
     Returns:
-        A dict: `"R@1"`, `"R@5"`, `"R@10"`, `"upper_bound"` (some proposal is correct) and
-        `"chance"` (expected R@1 of a proposal drawn at random) in percent, None where no phrase is
-        left; `"num_phrases"` (those scored), `"num_dropped"`, and `"by_type"`: type -> the same
-        percentages and `"num_phrases"`.
+        A dict: `"R@1"`, `"R@5"`, `"R@10"`, `"pointing"` (the first proposal points at the ground
+        truth), `"upper_bound"` (some proposal is correct) and `"chance"` (expected R@1 of a
+        proposal drawn at random) in percent, None where no phrase is left; `"num_phrases"` (those
+        scored), `"num_dropped"`, and `"by_type"`: type -> the same percentages and
+        `"num_phrases"`.
 
     Raises:
         ValueError: on a box that is not finite, or whose minimum exceeds its maximum.
@@ -52,17 +76,16 @@ def phrase_localization(phrases, inclusive_pixels=True):
         if len(truth_boxes) == 0:
             num_dropped += 1
             continue
-        overlaps = box_overlap(
-            _checked(ranked_boxes, index, "ranked"), union_box(truth_boxes), inclusive_pixels
-        )
-        correct = overlaps >= IOU_THRESHOLD
+        ranked_boxes, truth = _checked(ranked_boxes, index, "ranked"), union_box(truth_boxes)
+        correct = box_overlap(ranked_boxes, truth, inclusive_pixels) >= IOU_THRESHOLD
+        points = points_at(ranked_boxes[:1], truth, inclusive_pixels).any()
         rows.append(
             [correct[:k].any() for k in RECALL_AT]
-            + [correct.any(), correct.mean() if correct.size else 0.0]
+            + [points, correct.any(), correct.mean() if correct.size else 0.0]
         )
         for name in set(phrase_type.split("/")):
             of_type.setdefault(name, []).append(len(rows) - 1)
-    rows = np.asarray(rows, np.float64).reshape(-1, len(RECALL_AT) + 2)
+    rows = np.asarray(rows, np.float64).reshape(-1, len(_NAMES))
     return {
         **_percentages(rows),
         "num_dropped": num_dropped,
@@ -71,9 +94,8 @@ def phrase_localization(phrases, inclusive_pixels=True):
 
 
 def _percentages(rows):
-    names = [f"R@{k}" for k in RECALL_AT] + ["upper_bound", "chance"]
-    means = 100.0 * rows.mean(axis=0) if len(rows) else [None] * len(names)
-    values = {name: None if mean is None else float(mean) for name, mean in zip(names, means)}
+    means = 100.0 * rows.mean(axis=0) if len(rows) else [None] * len(_NAMES)
+    values = {name: None if mean is None else float(mean) for name, mean in zip(_NAMES, means)}
     return {**values, "num_phrases": len(rows)}
 
 

@@ -24,6 +24,7 @@ _RANKS = {
     "R@5": "Of a hundred queries, so many have a right answer among the first five.",
     "R@10": "Of a hundred queries, so many have a right answer among the first ten.",
     "median rank": "Half of the queries have a right answer at this place or before it; 1 is best.",
+    "pointing": "Of a hundred phrases, so many have the middle of the first box within their own.",
     "at best": "R@1 if the best of the regions were always found.",
 }
 _CAPTIONS = ("Captions", "One that the model wrote for each photograph, beside those of people.")
