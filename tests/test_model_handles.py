@@ -8,7 +8,14 @@ import pytest
 
 from vsa_tf import model_handles
 from vsa_tf.errors import VsaTfError
-from vsa_tf.model_handles import check_handles, check_spec, fetch_saved_model, load_preset
+from vsa_tf.model_handles import (
+    check_handles,
+    check_in_graph,
+    check_spec,
+    fetch_saved_model,
+    joined_specs,
+    load_preset,
+)
 
 
 def _saved_model(path, variables=True):
@@ -54,8 +61,33 @@ def test_what_cannot_be_used_is_refused_before_tensorflow(kaggle, spec, message)
 def test_flags_of_handles_are_refused_by_their_names_and_others_passed_over(kaggle):
     check_handles(image_encoder="pixels", detector="proposals:no/such", text="")
     with pytest.raises(VsaTfError) as caught:
-        check_handles(image_encoder="keras:VGG16", detector="keras_hub:no/such")
+        check_handles(image_encoder="keras:VGG16", detector="grid,keras_hub:no/such")
     assert caught.value.of_flags.startswith("--detector: Expected keras_hub:PRESET, ")
+
+
+def test_commas_join_detectors_but_not_where_a_path_has_them(tmp_path):
+    with_comma, boxes = tmp_path / "a,b", tmp_path / "boxes,1.json"
+    with_comma.mkdir()
+    boxes.touch()
+    whole = [str(with_comma), f"proposals:{boxes}", "grid", "https://tfhub.dev/a/b/1", ""]
+    assert [joined_specs(spec) for spec in whole] == [[spec] for spec in whole]
+    (tmp_path / "boxes.json").touch()
+    parts = [str(tmp_path), f"proposals:{tmp_path / 'boxes.json'}"]
+    for joined in (parts, parts[::-1], [*parts, "selective_search"]):
+        assert joined_specs(",".join(joined)) == joined
+
+
+@pytest.mark.parametrize(
+    "spec", ["selective_search", "edge_boxes:m.yml", "proposals", "proposals:x"]
+)
+def test_what_is_no_part_of_a_graph_is_refused_alone_and_joined(spec):
+    for given in (spec, f"grid,{spec}", f"{spec},models/ssd"):
+        with pytest.raises(VsaTfError) as caught:
+            check_in_graph("export_detector", given)
+        assert caught.value.of_flags.startswith("--export_detector: expected SavedModels, ")
+        assert caught.value.of_flags.endswith(f"Received: {given}")
+    for given in ("", "grid", "models/selective_search", "keras_hub:a,shapes"):
+        check_in_graph("export_detector", given)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ def test_an_export_has_the_encoder_and_detector_that_are_named(run):
     assert calls[-1] == ("export", "model", "out", "keras:X", "grid")
 
 
+def test_a_detector_that_no_graph_holds_is_refused_before_training(run):
+    with pytest.raises(VsaTfError, match="^export_detector: .*Received: grid,selective_search"):
+        run("--export_dir=out", "--export_detector=grid,selective_search")
+
+
 def test_another_backend_cannot_export(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(VsaTfError, match="export_dir: a SavedModel is written by TensorFlow"):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.detection.opencv_proposals import EdgeBoxes, SelectiveSearch
-from vsa_tf.model_handles import check_spec, split_spec
+from vsa_tf.model_handles import check_spec, joined_specs, split_spec
 
 # The generated scenes' own side: larger photographs are looked at reduced to it.
 _SCENE_SIDE = 96
@@ -138,6 +138,53 @@ class WholeFrameOnly:
         return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
 
+class JoinedDetector:
+    """Boxes of several detectors: those of the first, its best first, then those of the next.
+
+    Scores of different detectors do not compare: here a box's score is its place among all, 1 of
+    the first and less of each that follows. What `select_regions` drops as too near another, it so
+    drops in favour of the earlier detector.
+
+    Args:
+        detectors: list of them.
+    """
+
+    def __init__(self, detectors):
+        self.detectors = detectors
+        networks = [getattr(detector, "tracked", None) for detector in detectors]
+        self.tracked = [network for network in networks if network is not None]
+        if all(hasattr(detector, "find") for detector in detectors):
+            self.find = self._find
+
+    def describe(self):
+        described = [detector.describe() for detector in self.detectors]
+        return {"spec": ",".join(own["spec"] for own in described), "joined": described}
+
+    def detect(self, images, examples):
+        found = [detector.detect(images, examples) for detector in self.detectors]
+        return [_join(*zip(*of_image)) for of_image in zip(*found, strict=True)]
+
+    def _find(self, image):
+        import tensorflow as tf
+
+        boxes, scores = zip(*(detector.find(image) for detector in self.detectors))
+        order, count = [], 0
+        for own in scores:
+            order.append(count + tf.argsort(own, direction="DESCENDING", stable=True))
+            count += tf.size(own)
+        places = tf.math.invert_permutation(tf.concat(order, axis=0))
+        return tf.concat(boxes, axis=0), 1 - tf.cast(places / count, tf.float32)
+
+
+def _join(boxes, scores):
+    detector = np.repeat(np.arange(len(scores)), list(map(len, scores)))
+    boxes, scores = np.concatenate(boxes), np.concatenate(scores)
+    if np.isfinite(scores).all():  # what is not, whoever selects regions refuses
+        order = np.lexsort((-scores, detector))
+        scores[order] = np.linspace(1, 0, len(order), endpoint=False)
+    return boxes, scores
+
+
 NAMED_DETECTORS = {
     "none": WholeFrameOnly,
     "grid": GridDetector,
@@ -155,11 +202,14 @@ def make_detector(spec):
         spec: a SavedModel with the object-detection signature or `keras_hub:PRESET`, see
             `vsa_tf.model_handles`; `proposals:FILE.json`, `proposals` (those that come with the
             data set), `selective_search`, `edge_boxes:MODEL.yml.gz`, `grid`, `shapes` (of generated
-            scenes) or `none`.
+            scenes) or `none`; or several, `A,B`, see `JoinedDetector`.
 
     Raises:
         ValueError: for a spec that cannot be used.
     """
+    parts = joined_specs(spec)
+    if len(parts) > 1:
+        return JoinedDetector([make_detector(part) for part in parts])
     if spec in NAMED_DETECTORS:
         return NAMED_DETECTORS[spec]()
     name, _, file = spec.partition(":")

@@ -30,7 +30,7 @@ from tfrecords_tools.sources.registry import (
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.model_handles import check_spec, fetch
+from vsa_tf.model_handles import check_spec, fetch, joined_specs
 from vsa_tf.program import meant, run
 
 
@@ -97,7 +97,8 @@ def define_flags(flag_values=flags.FLAGS):
         default.detector,
         "SavedModel (a directory, https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION), "
         "keras_hub:PRESET, proposals:FILE.json, proposals, selective_search, "
-        "edge_boxes:MODEL.yml.gz, grid, shapes (of generated scenes) or none.",
+        "edge_boxes:MODEL.yml.gz, grid, shapes (of generated scenes) or none. Several with commas: "
+        "the boxes of the first come first, those near an earlier one are dropped.",
         **define,
     )
     flags.DEFINE_string(
@@ -203,7 +204,7 @@ def main(flag_values=flags.FLAGS):
         settings, source_arguments = _check(flag_values)
         make_pool = _beam_pool(flag_values) if flag_values.runner == "beam" else None
         # Once, not by every worker, and before photographs are read.
-        for spec in (settings.detector, settings.image_encoder):
+        for spec in (*joined_specs(settings.detector), settings.image_encoder):
             fetch(spec)
         source = make_source(**source_arguments)
         for note in source.notes:
@@ -276,17 +277,17 @@ def _check(flag_values):
         raise VsaTfError(f"--output_dir={flag_values.output_dir} is not a directory")
     if flag_values.features or flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
-    encoder = settings.image_encoder
+    encoder, detectors = settings.image_encoder, joined_specs(settings.detector)
     if encoder == "detector" and (
-        settings.detector in NAMED_DETECTORS
-        or settings.detector.partition(":")[0] in FILE_DETECTORS
+        len(detectors) > 1 or detectors[0].partition(":")[0] in (*NAMED_DETECTORS, *FILE_DETECTORS)
     ):
         raise VsaTfError(
             "Expected --image_encoder=detector with --detector of a SavedModel that "
             "tfrecords_tools.export_detector has written. Received: "
             f"--detector={settings.detector}"
         )
-    _check_detector(settings.detector)
+    for detector in detectors:
+        _check_detector(detector)
     if encoder not in WITHOUT_NETWORK:
         _check_model("image_encoder", encoder, ("pixels", "detector"), "keras:NAME")
     return settings, {**arguments, "seed": settings.seed}

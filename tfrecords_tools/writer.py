@@ -14,6 +14,7 @@ from tfrecords_tools.record_directory import RecordDirectory
 from tfrecords_tools.worker_pool import ShardTask, WorkerPool
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data import schema
+from vsa_tf.model_handles import joined_specs
 
 # A worker takes a shard at a time: a few hundred photographs shall keep two busy.
 IMAGES_PER_SHARD = 250
@@ -200,18 +201,19 @@ def _empty_splits(source, tasks):
 
 def _check_proposals(tasks, settings):
     """Refuses what lacks proposals while nothing is written; workers would find one by one."""
-    name, _, path = settings.detector.partition(":")
-    if name != "proposals":
-        return
-    if not path:
-        # A data set brings them for all photographs, or for none.
-        SourceProposals().check([tasks[0].examples[0]])
-        return
-    detector = FileProposals(path)
-    missing = detector.missing(example for task in tasks for example in task.examples)
-    # Who made the file may have left out what cannot be decoded, as the writer will.
-    if any(_is_sound(example, settings) for example in missing):
-        detector.check(missing)
+    for part in joined_specs(settings.detector):
+        name, _, path = part.partition(":")
+        if name != "proposals":
+            continue
+        if not path:
+            # A data set brings them for all photographs, or for none.
+            SourceProposals().check([tasks[0].examples[0]])
+            continue
+        detector = FileProposals(path)
+        missing = detector.missing(example for task in tasks for example in task.examples)
+        # Who made the file may have left out what cannot be decoded, as the writer will.
+        if any(_is_sound(example, settings) for example in missing):
+            detector.check(missing)
 
 
 def _is_sound(example, settings):

@@ -18,7 +18,7 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.inference.signatures import AnswerSettings, check_export
-from vsa_tf.model_handles import check_handles
+from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.settings import Settings
 
 _EXPORT_FLAGS = (
@@ -105,6 +105,7 @@ def main():
     if pathlib.Path(values.export_dir).is_file():
         raise VsaTfError(f"--export_dir={values.export_dir} is a file, not a directory")
     check_handles(image_encoder=values.image_encoder, detector=values.detector)
+    check_in_graph("detector", values.detector)
     answers = answer_settings(values, Settings.load(values.model_dir))
     check_export(answers, os.environ.get("KERAS_BACKEND", "tensorflow"))
     from vsa_tf.inference.export_model import export_model

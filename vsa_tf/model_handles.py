@@ -15,6 +15,8 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
 from vsa_tf.program import meant
 
+# Detectors that run OpenCV, or read a file: no operations of a graph.
+_OUTSIDE_GRAPHS = ("proposals", "selective_search", "edge_boxes")
 _KAGGLE = re.compile(r"kaggle:([\w.-]+/){3}[\w.-]+(/\d+)?")
 
 
@@ -28,6 +30,39 @@ def split_spec(spec):
     """
     kind, colon, name = spec.partition(":")
     return (kind, name) if colon and kind in ("keras", "keras_hub") else ("saved_model", spec)
+
+
+def joined_specs(spec):
+    """Returns the specs of the detectors that one names, `A,B`: itself, where it names one.
+
+    A comma in a path that is there joins nothing.
+
+    Example:
+
+    >>> joined_specs("models/ssd,selective_search"), joined_specs("grid")
+    (['models/ssd', 'selective_search'], ['grid'])
+    """
+    kind, _, path = spec.partition(":")
+    is_path = os.path.exists(spec) or "," not in kind and os.path.exists(path)
+    return [spec] if is_path else spec.split(",")
+
+
+def check_in_graph(flag, spec):
+    """Refuses a detector that cannot be part of a SavedModel, joined with others too.
+
+    Args:
+        flag: that names it.
+        spec: of the detector, as given or as `describe()` has it; empty is passed over.
+
+    Raises:
+        VsaTfError: names the flag.
+    """
+    for part in joined_specs(spec):
+        if part.partition(":")[0] in _OUTSIDE_GRAPHS:
+            raise VsaTfError(
+                f"--{flag}: expected SavedModels, keras_hub:PRESET, grid, shapes or none, which "
+                f"can be part of a SavedModel. Received: {spec}"
+            )
 
 
 def recorded_spec(spec):
@@ -74,7 +109,8 @@ def check_handles(**specs):
     Raises:
         VsaTfError: names the flag.
     """
-    for flag, spec in specs.items():
+    named = [(flag, part) for flag, spec in specs.items() for part in joined_specs(spec)]
+    for flag, spec in named:
         if spec.startswith(("keras_hub:", "kaggle:", "file:")):
             try:
                 check_spec(spec)

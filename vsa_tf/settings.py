@@ -10,7 +10,7 @@ import pathlib
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
-from vsa_tf.model_handles import check_handles
+from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
 from vsa_tf.program import meant
@@ -348,6 +348,7 @@ def check(settings):
         export_detector=training.export_detector,
         text="" if begun or training.start_from else text,
     )
+    check_in_graph("export_detector", training.export_detector)
     if training.export_dir and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise VsaTfError(
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "

@@ -50,7 +50,7 @@ def test_one_region_is_the_frame():
     np.testing.assert_array_equal(boxes, [[0, 0, 1, 1]])
 
 
-@pytest.mark.parametrize("kind", ["model_garden", "shapes", "none"])
+@pytest.mark.parametrize("kind", ["model_garden", "shapes", "none", "shapes,grid"])
 def test_photographs_are_read_as_for_the_records(tmp_path, kind):
     detector = save_detector(tmp_path / "detector") if kind == "model_garden" else kind
     encoder = save_encoder(tmp_path / "encoder")

@@ -1,4 +1,6 @@
+import contextlib
 import io
+import types
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def reader(monkeypatch):
     return PhotographReader(_INPUTS, 0, "fake", "fake", num_regions=4)
 
 
-@pytest.mark.parametrize("spec", ["proposals", "proposals:boxes.json"])
+@pytest.mark.parametrize("spec", ["proposals", "proposals:boxes.json", "grid,proposals"])
 def test_proposals_of_a_data_set_are_of_no_other_photograph(spec):
     with pytest.raises(VsaTfError, match=f"any photograph.*Received: {spec}, which"):
         PhotographReader(_INPUTS, 0, "fake", spec, num_regions=4)
@@ -79,6 +81,27 @@ def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
     inputs = {**_INPUTS, "encoder": {"spec": "other", "feature_size": 7}}
     with pytest.raises(VsaTfError, match="expected other.*differs in feature_size"):
         PhotographReader(inputs, 0, "fake")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["other_name", "grid"], None),
+        (["a", "shapes"], "expected a,grid.*differs in joined"),
+        (["a"], "expected a,grid.*differs in joined"),
+    ],
+)
+def test_joined_detectors_are_those_of_the_records_wherever_they_lie(monkeypatch, parts, message):
+    def described(names):
+        own = [{"spec": name, "sides": 4 * (name == "shapes")} for name in names]
+        return {"spec": ",".join(names), "joined": own}
+
+    monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_, **__: FakeEncoder())
+    detector = types.SimpleNamespace(describe=lambda: described(parts))
+    monkeypatch.setattr(photograph_reader, "make_detector", lambda *_: detector)
+    inputs = {**_INPUTS, "detector": described(["a", "grid"])}
+    with pytest.raises(VsaTfError, match=message) if message else contextlib.nullcontext():
+        PhotographReader(inputs, 0, "fake", "given", num_regions=4)
 
 
 def test_an_encoder_that_cannot_be_found_by_its_name_is_asked_for():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools.detectors import make_detector
+from tfrecords_tools.detectors import JoinedDetector, make_detector
 from tfrecords_tools.sources.shape_scenes import ShapeScenes
 from tfrecords_tools.sources.source import SourceExample
-from vsa_tf.boxes import box_overlap
+from vsa_tf.boxes import box_overlap, select_regions
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 
@@ -104,3 +104,63 @@ def test_files_and_the_extra_are_named_by_their_prefix(tmp_path):
     np.testing.assert_allclose(boxes, [[0, 0, 0.5, 1]])
     with pytest.raises(ValueError, match="edge_boxes:MODEL.yml.gz"):
         make_detector("edge_boxes")
+
+
+class _Given:
+    """A detector of the same boxes in every image."""
+
+    def __init__(self, boxes, scores):
+        self._found = np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32)
+
+    def describe(self):
+        return {"spec": "given", "count": len(self._found[0])}
+
+    def detect(self, images, examples):
+        return [self._found] * len(images)
+
+
+# A quarter each, and one that nearly is the lower right one: 100 / 110 of both together.
+UPPER, LOWER = [0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]
+RIGHT, NEAR_LOWER = [0, 0.5, 0.5, 1], [0.5, 0.45, 1, 1]
+
+
+def test_boxes_of_the_first_detector_come_first_whatever_the_scores_of_the_next():
+    first = _Given([UPPER, LOWER], [0.1, 0.2])
+    second = _Given([NEAR_LOWER, RIGHT, [0.5, 0, 1, 0.5]], [9, 7, 8])
+    detected = JoinedDetector([first, second]).detect([IMAGE] * 2, [example()] * 2)
+    for boxes, scores in detected:
+        assert boxes.dtype == scores.dtype == np.float32
+        regions, _ = select_regions(boxes, scores, 20, 0.9)
+        np.testing.assert_allclose(regions[1:], [LOWER, UPPER, [0.5, 0, 1, 0.5], RIGHT])
+        # Fewer are the first of them; and above 10 / 11 both of the near ones stay.
+        np.testing.assert_array_equal(select_regions(boxes, scores, 4, 0.9)[0], regions[:4])
+        apart, _ = select_regions(boxes, scores, 20, 0.92)
+        np.testing.assert_allclose(apart[1:4], [LOWER, UPPER, NEAR_LOWER])
+
+
+def test_equal_scores_and_detectors_that_find_nothing_keep_their_order():
+    joined = JoinedDetector([_Given([], []), _Given([RIGHT, UPPER], [1, 1]), _Given([LOWER], [1])])
+    ((boxes, scores),) = joined.detect([IMAGE], [example()])
+    np.testing.assert_allclose(select_regions(boxes, scores)[0][1:], [RIGHT, UPPER, LOWER])
+
+
+def test_scores_that_are_no_numbers_are_not_hidden_by_joining():
+    joined = JoinedDetector([_Given([UPPER], [np.nan]), _Given([LOWER], [1])])
+    ((boxes, scores),) = joined.detect([IMAGE], [example()])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        select_regions(boxes, scores)
+
+
+def test_joined_detectors_are_described_in_their_order_and_need_a_graph_each(tmp_path):
+    tf.saved_model.save(TwoBoxes(), str(tmp_path / "m"), signatures=TwoBoxes().__call__)
+    joined = make_detector(f"{tmp_path / 'm'},grid")
+    described = joined.describe()
+    assert described["spec"] == "m,grid" and len(joined.tracked) == 1
+    parts = [make_detector(str(tmp_path / "m")).describe(), make_detector("grid").describe()]
+    assert described["joined"] == parts
+    ((boxes, scores),) = joined.detect([IMAGE + 51], [example()])
+    found, own_scores = joined.find(tf.constant(IMAGE + 51))
+    np.testing.assert_array_equal(found, boxes)
+    np.testing.assert_allclose(own_scores, scores, rtol=1e-6)
+    assert len(boxes) == 2 + 38 and scores[0] == 1
+    assert not hasattr(make_detector("proposals,grid"), "find")

@@ -1,5 +1,6 @@
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,6 +64,7 @@ run = functools.partial(run_program, write)
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=/absent"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=proposals:/absent"], "no file"),
         (["--dataset=shape_scenes", "--output_dir=x", "--detector=gird"], "Did you mean grid.$"),
+        (["--dataset=shape_scenes", "--output_dir=x", "--detector=shapes,gird"], "Did you mean gr"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=x"], "no saved_model.pb"),
         (["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=proposals:x"], "no saved_"),
         (["--dataset=shape_scenes", "--output_dir=x", "--object_features"], "--image_encoder"),
@@ -236,6 +238,16 @@ def test_images_with_fewer_regions_than_asked_are_counted(tmp_path, capsys):
     # The grid has 38 windows.
     run(*arguments, f"--output_dir={tmp_path / 'grid'}", "--detector=grid")
     assert "4 images have fewer regions than --num_regions=50" in capsys.readouterr().out
+    joined, boxes = tmp_path / "joined", tmp_path / "p.json"
+    boxes.write_text("{}")
+    with pytest.raises(VsaTfError, match="p.json has no proposals for"):
+        run(*arguments, f"--output_dir={joined}", f"--detector=grid,proposals:{boxes}")
+    names = [os.path.basename(name) for name in files()["images"]]
+    boxes.write_text(json.dumps({name: {"boxes": [[0, 0, 0.1, 0.1]]} for name in names}))
+    run(*arguments, f"--output_dir={joined}", f"--detector=grid,proposals:{boxes}")
+    assert "fewer regions" in capsys.readouterr().out
+    info = json.loads((joined / "dataset_info.json").read_text())
+    assert info["detector"]["spec"] == "grid,proposals:p.json" and info["num_regions"] == 38 + 2
     run(*arguments, f"--output_dir={tmp_path / 'none'}", "--detector=none")
     assert "fewer regions" not in capsys.readouterr().out
 

@@ -23,6 +23,7 @@ from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model_card import model_card, write_model_card
 from vsa_tf.inference.photographs import read_photograph
 from vsa_tf.inference.signatures import INTEGER_INPUTS, AnswerSettings, check_export
+from vsa_tf.model_handles import check_in_graph
 from vsa_tf.program import silent
 
 LARGEST_DIFFERENCE = 1e-4
@@ -64,6 +65,7 @@ def export_model(
         VsaTfError: model, encoder, detector or examples cannot be used, or an answer differs.
     """
     check_export(settings, keras.backend.backend())
+    check_in_graph("detector", detector)
     local = LocalModel(model_dir, image_encoder, detector, settings)
     training, data = local.trained.settings.training, local.trained.settings.data
     examples = read_examples(

@@ -12,9 +12,9 @@ from tfrecords_tools.encoding.region_encoders import (
 )
 from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.graph_images import graph_image, graph_stored_image
 from vsa_tf.inference.photograph_reader import NMS_THRESHOLD
+from vsa_tf.model_handles import check_in_graph
 
 # As in `select_regions`, whose results these are.
 _SMALLEST_SIDE = 1e-3
@@ -38,11 +38,7 @@ class GraphPhotographs(tf.Module):
         super().__init__()
         self._num_regions, self._image_size = reader.num_regions, reader.image_size
         self._detector = reader.detector
-        if not hasattr(self._detector, "find"):
-            raise VsaTfError(
-                "--detector: expected a SavedModel, keras_hub:PRESET, grid, shapes or none, which "
-                f"can be part of a SavedModel. Received: {self._detector.describe()['spec']}"
-            )
+        check_in_graph("detector", self._detector.describe()["spec"])
         self._tracked = getattr(self._detector, "tracked", None)
         self._encoder = None if reader.encoder is None else GraphEncoder(reader.encoder)
 

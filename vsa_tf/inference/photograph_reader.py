@@ -9,7 +9,7 @@ from tfrecords_tools.image_decoding import stored_image
 from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import VsaTfError
-from vsa_tf.model_handles import is_findable
+from vsa_tf.model_handles import is_findable, joined_specs
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
@@ -55,7 +55,7 @@ class PhotographReader:
             )
         finds = num_regions > 1 or image_encoder == "detector"
         named = (detector or _findable(inputs["detector"], "detector")) if finds else "none"
-        if named.partition(":")[0] == "proposals":
+        if _of_data_set(named):
             raise VsaTfError(
                 "Expected --detector of what finds boxes in any photograph, such as a SavedModel "
                 f"or grid. Received: {named}, which has those of a data set's photographs"
@@ -75,7 +75,7 @@ class PhotographReader:
         described = {"spec": "pixels"} if self.encoder is None else self.encoder.describe()
         _check_same("image_encoder", recorded, described)
         # Proposals came with the data set: for other photographs any detector will do.
-        if finds and not inputs["detector"].get("spec", "").startswith("proposals"):
+        if finds and not _of_data_set(inputs["detector"].get("spec", "")):
             _check_same("detector", inputs["detector"], self.detector.describe())
 
     def batch(self, photographs, boxes=None):
@@ -127,20 +127,31 @@ def _padded(rows, count):
 def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
-    names = {"image_encoder": ("pixels", "detector"), "detector": ("none", "grid", "shapes")}
-    if spec in names[flag] or is_findable(spec):
+    names = {
+        "image_encoder": ("pixels", "detector"),
+        "detector": ("none", "grid", "shapes", "selective_search"),
+    }
+    if all(part in names[flag] or is_findable(part) for part in joined_specs(spec)):
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"
     )
 
 
+def _of_data_set(detector):
+    """Whether a detector gives proposals of a data set's photographs alone, joined or not."""
+    return any(part.partition(":")[0] == "proposals" for part in joined_specs(detector))
+
+
+def _unnamed(described):
+    """What a detector or encoder is, without where it lies: of those that are joined, too."""
+    own = {name: value for name, value in described.items() if name != "spec"}
+    return own | ({"joined": list(map(_unnamed, own["joined"]))} if "joined" in own else {})
+
+
 def _check_same(flag, recorded, given):
-    differing = {
-        name
-        for name in recorded.keys() | given.keys()
-        if name != "spec" and recorded.get(name) != given.get(name)
-    }
+    own, other = _unnamed(recorded), _unnamed(given)
+    differing = {name for name in own.keys() | other.keys() if own.get(name) != other.get(name)}
     if differing:
         raise VsaTfError(
             f"--{flag}: expected {recorded.get('spec')}, which the model was trained with. "

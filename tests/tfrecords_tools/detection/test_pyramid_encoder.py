@@ -124,7 +124,7 @@ def test_a_detector_without_a_network_has_no_features(spec):
 
 
 @pytest.mark.parametrize(
-    "detector", ["none", "grid", "proposals", "selective_search", "proposals:x"]
+    "detector", ["none", "grid", "proposals", "selective_search", "proposals:x", "/absent,grid"]
 )
 def test_the_program_refuses_them_before_anything_is_loaded(tmp_path, detector):
     with pytest.raises(VsaTfError, match=f"export_detector has written.* detector={detector}$"):
