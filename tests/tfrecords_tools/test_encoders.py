@@ -104,14 +104,20 @@ def test_networks_of_uint8_normalize_themselves(tmp_path):
         make_encoder(path, "crop", 16, "imagenet")
 
 
-def test_networks_of_encoded_images_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("takes", "received"),
+    [
+        (tf.TensorSpec([None], tf.string), r"string \(None,\)"),
+        (tf.TensorSpec([None, 32, 48, 3]), r"float32 \(None, 32, 48, 3\)"),
+    ],
+)
+def test_networks_of_other_than_square_images_are_refused(tmp_path, takes, received):
     module = tf.Module()
     module.serve = tf.function(
-        lambda images: {"default": tf.zeros([1, 3])},
-        input_signature=[tf.TensorSpec([None], tf.string)],
+        lambda images: {"default": tf.zeros([1, 3])}, input_signature=[takes]
     )
     tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
-    with pytest.raises(ValueError, match=r"float32 or uint8 images.*takes string \(None,\)"):
+    with pytest.raises(ValueError, match=f"float32 or uint8 images.*takes {received}"):
         make_encoder(str(tmp_path / "m"))
 
 

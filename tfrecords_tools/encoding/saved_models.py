@@ -112,7 +112,8 @@ class SavedModelNetwork:
             )
         takes = self.model.input_spec
         self.own_input = {"float32": "0..1", "uint8": "0..255"}.get(takes.dtype.name)
-        if self.own_input is None or not takes.shape.is_compatible_with((None, None, None, 3)):
+        size = next(filter(None, takes.shape[1:3].as_list()), None)
+        if self.own_input is None or not takes.shape.is_compatible_with((None, size, size, 3)):
             raise SavedModelError(
                 "Expected an encoder of float32 or uint8 images [b, s, s, 3]. Received: "
                 f"{handle!r}, which takes {takes.dtype.name} {takes.shape}"
@@ -125,7 +126,7 @@ class SavedModelNetwork:
             )
         self.feature_size = shape[1]
         self.map_channels = self.feature_size
-        self.fixed_size = takes.shape[1]
+        self.fixed_size = size
         self.own_size = self.fixed_size or 224
         self.tracked = self.model.module
 
