@@ -254,6 +254,8 @@ def test_evaluation_refuses_what_a_variant_cannot_do(run, tmp_path, variant, arg
         ({"task": "region_phrase"}, "--protocol=iapr_tc12", "--protocol=iapr_tc12 is of retrieval"),
         ({"task": "region_phrase"}, "--phrase_model=m", "Received: the model .*region_phrase"),
         ({"text": "gru"}, "--baseline=cca", "a fixed text feature.*--text=gru"),
+        ({"regions_size": 8}, "--baseline=cca", "fixed features of images.*learnt to pool"),
+        ({"regions_pooling": "learned"}, "--baseline=cca", "fixed features of images"),
         # It is of images and sentences itself.
         ({}, "--phrase_model=.", "Received: . with the model embedding$"),
     ],

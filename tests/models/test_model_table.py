@@ -153,6 +153,7 @@ def test_features_are_scaled_in_the_same_ways_by_all_models(name):
             "sentence_recurrence",
             {"cell": "gru", "vocabulary_size": 9, "word_embedding_size": 300},
         ),
+        ("similarity", {"bidirectional": True}, "sentence_recurrence", {"cell": "gru"}),
         ("similarity", {"num_fusion_layers": 2}, "fusion", {"num_layers": 2}),
     ],
 )

@@ -173,6 +173,11 @@ def _check_two_branch(settings, model_dir, options, given):
             f"--baseline={baseline} needs a fixed text feature. Received: a model of "
             f"--text={model.text}"
         )
+    if model.regions_size or model.regions_pooling == "learned":
+        raise VsaTfError(
+            f"--baseline={baseline} needs fixed features of images. Received: a model that has "
+            "learnt to pool regions (--regions_size, --regions_pooling=learned)"
+        )
     if not _has_features(model_dir):
         raise VsaTfError(
             f"--baseline={baseline} needs features of images. Received: a model that trains a CNN "

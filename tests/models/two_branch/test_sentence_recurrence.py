@@ -92,6 +92,13 @@ class TestSentenceRecurrence(VsaTfTestCase):
         np.testing.assert_allclose(longer, recurrence(TOKEN_IDS), rtol=1e-5, atol=1e-6)
 
     @pytest.mark.parametrize("pooling", WORD_POOLINGS)
+    def test_padding_among_the_words_is_skipped(self, pooling):
+        recurrence = _recurrence(word_pooling=pooling, bidirectional=True)
+        gaps = np.int32([[0, 4, 0, 2, 6], [0, 0, 1, 3, 0]])
+        words = np.int32([[4, 2, 6], [1, 3, 0]])
+        np.testing.assert_allclose(recurrence(gaps), recurrence(words), rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("pooling", WORD_POOLINGS)
     def test_a_sentence_without_words_is_zero(self, pooling):
         values = _recurrence(word_pooling=pooling)(np.int32([[0, 0], [3, 0]]))
         assert not np.array(values[0]).any()

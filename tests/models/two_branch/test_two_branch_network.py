@@ -58,6 +58,8 @@ class TestTwoBranchNetwork:
             "regions_context": True,
             "regions_pooling": "learned",
             "regions_size": 3,
+            "region_dropping": 0.1,
+            "word_dropping": 0.2,
             "feature_normalization": "l2",
             "text_normalization": "l2",
             "negative_overlap": 0.2,
@@ -258,6 +260,41 @@ class TestTwoBranchNetwork:
         still = _network(batch, **settings, regions_size=3, input_dropout=0.0)
         np.testing.assert_array_equal(
             still.image_inputs(batch, training=True), still.image_inputs(batch)
+        )
+
+    def test_dropping_is_of_regions_and_words_in_training_alone(self):
+        batch = _regions_batch()
+        batch["region_features"] = np.tile(batch["region_features"], (1, 9, 1))
+        batch["region_mask"] = np.ones((3, 36), bool)
+        settings = {"regions_context": True, "input_dropout": 0.0, **RECURRENCE}
+        plain = _network(batch, **settings)
+        none = [np.array(each) for each in plain.embed_batch(batch, training=True)]
+        for name, side, other in (("region_dropping", 0, 1), ("word_dropping", 1, 0)):
+            network = _network(batch, **settings, **{name: 0.5})
+            network.set_weights(plain.get_weights())
+            first, second = (network.embed_batch(batch, training=True) for _ in range(2))
+            assert not np.allclose(first[side], second[side])
+            # What is drawn next is saved with the weights.
+            assert any("seed" in variable.path for variable in network.variables)
+            np.testing.assert_allclose(first[other], none[other], rtol=1e-5, atol=1e-6)
+            network.set_weights(plain.get_weights())
+            for left, right in zip(network.embed_batch(batch), plain.embed_batch(batch)):
+                np.testing.assert_array_equal(left, right)
+
+    def test_what_is_dropped_is_as_padding_in_training(self):
+        batch = _regions_batch()
+        batch["token_ids"] = np.int32([[3, 4, 5], [6, 7, 8], [8, 0, 0]])
+        settings = {"regions_context": True, "input_dropout": 0.0, **RECURRENCE}
+        network = _network(batch, **settings, region_dropping=0.999, word_dropping=0.999)
+        left = {
+            **batch,
+            "region_mask": np.tile(np.arange(4) == 0, (3, 1)),
+            "token_ids": np.int32([[8], [7], [3]]),
+        }
+        # All but the frame; of the words one is left, whichever.
+        regions, texts = network.embed_batch(batch, training=True)
+        np.testing.assert_allclose(
+            regions, network.embed_batch(left, training=True)[0], rtol=1e-4, atol=1e-5
         )
 
     def test_gradients_reach_all_weights_of_regions_and_words(self):

@@ -48,6 +48,7 @@ class SetPooling(keras.layers.Layer):
             )
         self.pooling = pooling
         self.units = units
+        self.supports_masking = True
         if pooling == "learned":
             # cuDNN's kernels cannot be compiled by XLA, and refuse masks on JAX.
             layer = keras.layers.GRU(units, return_sequences=True, use_cudnn=False)
@@ -82,6 +83,9 @@ class SetPooling(keras.layers.Layer):
         positions = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
         scores = self.projection(self.recurrence(positions, mask=in_set)) / _TEMPERATURE
         return ops.softmax(ops.where(ops.expand_dims(in_set, -1), scores, -1e4), axis=1)
+
+    def compute_mask(self, inputs, previous_mask):
+        """Returns None: a set has become one vector."""
 
     def compute_output_shape(self, values_shape, value_mask_shape=None):
         return (values_shape[0], values_shape[2])

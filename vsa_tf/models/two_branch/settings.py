@@ -107,6 +107,18 @@ class TwoBranchSettings(NetworkSettings):
         "Width of a linear layer on each region before they are pooled; 0: pool the features.",
         minimum=0,
     )
+    region_dropping: float = setting(
+        0.0,
+        "Share of an image's regions, never the frame, left out at random in training (paper: 0).",
+        minimum=0.0,
+        maximum=0.99,
+    )
+    word_dropping: float = setting(
+        0.0,
+        "Share of the words of a recurrence left out at random in training (paper: 0).",
+        minimum=0.0,
+        maximum=0.99,
+    )
     region_geometry: bool = setting(
         False, "Add the place and size of its box to every region's feature (paper: no)."
     )
@@ -192,10 +204,11 @@ class TwoBranchSettings(NetworkSettings):
                 )
             if self.text not in ("hglmm", "mean_vector") and self.word_vectors:
                 raise VsaTfError(f"--word_vectors has no meaning with --text={self.text}")
-            for name, unset in (("bidirectional", False), ("word_pooling", "last")):
-                if (value := getattr(self, name)) != unset:
+            unset = {"bidirectional": False, "word_pooling": "last", "word_dropping": 0.0}
+            for name, value in unset.items():
+                if getattr(self, name) != value:
                     raise VsaTfError(
-                        f"--{name}={value} needs a recurrence, --text=lstm or gru. Received: "
+                        f"--{name} needs a recurrence, --text=lstm or gru. Received: "
                         f"--text={self.text}"
                     )
             if data.tokenizer != "word":
@@ -212,8 +225,10 @@ class TwoBranchSettings(NetworkSettings):
             raise VsaTfError(
                 "--regions_context needs --task=image_sentence and more regions than the frame"
             )
-        if not self.regions_context and (self.regions_pooling != "mean" or self.regions_size):
-            raise VsaTfError("--regions_pooling and --regions_size need --regions_context")
+        unset = {"regions_pooling": "mean", "regions_size": 0, "region_dropping": 0.0}
+        for name, value in unset.items():
+            if getattr(self, name) != value and not self.regions_context:
+                raise VsaTfError(f"--{name} needs --regions_context")
         if self.region_geometry and not self.pairs_phrases:
             raise VsaTfError("--region_geometry needs --task=region_phrase: a frame is a frame")
         if self.negative_phrases != "unmatched" and not self.pairs_phrases:

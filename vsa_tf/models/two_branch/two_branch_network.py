@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.models.layers.dropping import drop_parts
 from vsa_tf.models.layers.set_pooling import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
@@ -37,6 +38,9 @@ class TwoBranchNetwork(keras.Model):
         regions_pooling: of these, see `SetPooling`.
         regions_size: width of a linear layer that maps each of them before they are pooled, with
             `input_dropout` on what it reads, the same numbers of all regions; 0: no layer.
+        region_dropping: probability with which each of these is left out of an image in training;
+            the frame stays.
+        word_dropping: the same of the words that a recurrence reads; at least one stays.
         region_geometry: append a region's box `ymin, xmin, ymax, xmax` and its area to its feature.
         feature_normalization: of region features, `none`, `l2` or `power`, see `scale_features`.
         text_normalization: the same of `sentence_features`.
@@ -86,6 +90,8 @@ class TwoBranchNetwork(keras.Model):
         regions_context=True,
         regions_pooling="mean",
         regions_size=0,
+        region_dropping=0.0,
+        word_dropping=0.0,
         region_geometry=False,
         feature_normalization="l2",
         text_normalization="none",
@@ -110,6 +116,8 @@ class TwoBranchNetwork(keras.Model):
         self.regions_context = regions_context
         self.regions_pooling = regions_pooling
         self.regions_size = regions_size
+        self.region_dropping = region_dropping
+        self.word_dropping = word_dropping
         self.region_geometry = region_geometry
         self.feature_normalization = feature_normalization
         self.text_normalization = text_normalization
@@ -143,11 +151,16 @@ class TwoBranchNetwork(keras.Model):
             self.sentence_recurrence = SentenceRecurrence(
                 vocabulary_size, cell=text, **self._recurrence_settings
             )
-        self.pooling = SetPooling(regions_pooling, name="pooling")
-        if regions_size:
+        self._shows_regions = regions_context and task == "image_sentence"
+        if self._shows_regions:
+            self.pooling = SetPooling(regions_pooling, name="pooling")
+        if self._shows_regions and regions_size:
             # An image's regions lose the same numbers: that draws one row, not twenty.
             self.regions_dropout = keras.layers.Dropout(input_dropout, noise_shape=(None, 1, None))
             self.regions_projection = keras.layers.Dense(regions_size, name="regions_projection")
+        if region_dropping or word_dropping:
+            # A variable of the model, saved with it: a resumed run draws what it would have drawn.
+            self.dropping_seed = keras.random.SeedGenerator()
 
     @property
     def word_table(self):
@@ -168,7 +181,7 @@ class TwoBranchNetwork(keras.Model):
 
     def image_inputs(self, batch, training=False):
         """Returns what the image branch reads of region 0 of every row, float `[B, P]`."""
-        if self.regions_context and self.task == "image_sentence":
+        if self._shows_regions:
             features = self._region_features(batch, training)
             others = self._pooled(features[:, 1:], batch.get("region_mask"), training)
             return ops.concatenate([features[:, 0], others], axis=-1)
@@ -217,11 +230,25 @@ class TwoBranchNetwork(keras.Model):
 
     def embed_batch(self, batch, training=False):
         """Returns `(regions [B, R, joint_size], texts [B, joint_size])`, what the task pairs."""
+        batch = self._drop(batch) if training else batch
         if self.task == "image_sentence":
             regions = ops.expand_dims(self.embed_images(batch, training), 1)
         else:
             regions = self.embed_regions(batch, training)
         return regions, self.embed_sentences(batch, training)
+
+    def _drop(self, batch):
+        """Gives the regions and words that are left out the mask, or the id, of padding."""
+        dropped = {}
+        if self.region_dropping:
+            dropped["region_mask"] = drop_parts(
+                batch["region_mask"], self.region_dropping, self.dropping_seed, keep_first=True
+            )
+        if self.word_dropping:
+            ids = batch["token_ids"]
+            kept = drop_parts(ops.not_equal(ids, 0), self.word_dropping, self.dropping_seed)
+            dropped["token_ids"] = ops.where(kept, ids, ops.zeros_like(ids))
+        return {**batch, **dropped}
 
     def masks(self, batch):
         """Returns the `PairMasks` of a batch: of its B R regions, row after row, and B texts."""
@@ -253,6 +280,8 @@ class TwoBranchNetwork(keras.Model):
             "regions_context": self.regions_context,
             "regions_pooling": self.regions_pooling,
             "regions_size": self.regions_size,
+            "region_dropping": self.region_dropping,
+            "word_dropping": self.word_dropping,
             "region_geometry": self.region_geometry,
             "feature_normalization": self.feature_normalization,
             "text_normalization": self.text_normalization,
