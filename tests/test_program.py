@@ -40,6 +40,8 @@ FLAGS = {
         "caption_method",
         "phrase_model",
         "phrase_weight",
+        "weights",
+        "rescoring",
         "baseline",
         "flagfile",
     ),
@@ -223,6 +225,10 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("embedding", ["--phrase_model=nowhere"], "Received: 'nowhere', which has no readable"),
         ("similarity", ["--phrase_model=nowhere"], "distance of an embedding network.*similarity"),
         ("embedding", ["--phrase_model=m", "--baseline=cca"], "exclude each other"),
+        ("alignment", ["--rescoring=best"], "rescoring"),
+        ("alignment", ["--weights=1,2"], "--weights are of several models: give --model_dir more"),
+        ("alignment", ["--data_dir=a", "--data_dir=b"], "Received: 2 of them"),
+        ("alignment", ["--model_dir=nowhere"], "Received: 'nowhere', which has no readable"),
     ],
 )
 def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
@@ -230,6 +236,20 @@ def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
 ):
     _write_settings(tmp_path, model)
     line = refusal(run("vsa_tf.evaluate", f"--model_dir={tmp_path}", *arguments))
+    assert re.search(message, line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights=0.6"], "--weights to be .*each of 2 --model_dir.* Received: 0.6$"),
+        (["--weights=half,half"], "Received: half,half$"),
+        (["--query=dog"], "--query is not for these models together; leave it out"),
+    ],
+)
+def test_evaluation_refuses_what_several_models_cannot_do(run, tmp_path, arguments, message):
+    _write_settings(tmp_path, "alignment")
+    line = refusal(run("vsa_tf.evaluate", *[f"--model_dir={tmp_path}"] * 2, *arguments))
     assert re.search(message, line)
 
 

@@ -9,6 +9,11 @@ sentence's phrases to an embedding network's; `--baseline=cca` evaluates normali
 a two-branch network, on the features that the network reads. `--protocol=iapr_tc12`
 adds recall curves, drawn in `recall_curves.png` beside the output, the number of matches, and the
 ranks of an image's sentences among those of the 100 images most like it.
+
+    python -m vsa_tf.evaluate --model_dir=DIR --model_dir=DIR --split=test --weights=tuned
+
+evaluates models together, of any kinds, and each beside them. `--rescoring` adds rows by scores
+that are corrected by those of all queries at once.
 """
 
 import dataclasses
@@ -34,8 +39,35 @@ _ASKED = (
 def define_flags():
     """Defines the program's flags."""
     captions, retrieval = CaptionOptions(), RetrievalOptions()
-    flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
-    flags.DEFINE_string("data_dir", None, "Directory of records; default: that of the training.")
+    flags.DEFINE_multi_string(
+        "model_dir",
+        None,
+        "Directory that vsa_tf.train has written; repeatable: the weighted mean of the models' "
+        "standardised scores is evaluated, and each beside it.",
+    )
+    flags.DEFINE_multi_string(
+        "data_dir",
+        None,
+        "Directory of records; default: that of the training. Of several models once, or once for "
+        "each.",
+    )
+    flags.DEFINE_string(
+        "weights",
+        retrieval.weights,
+        "Of several models: equal; tuned: chosen on the dev split; or numbers, such as 0.6,0.4.",
+    )
+    flags.DEFINE_multi_enum(
+        "rescoring",
+        [],
+        CHOICES["rescoring"],
+        "Also rank by scores corrected for candidates that are near all queries; repeatable. It "
+        "reads all queries at once.",
+    )
+    flags.DEFINE_float(
+        "rescoring_temperature",
+        retrieval.rescoring_temperature,
+        "Of --rescoring=inverted_softmax, in standard deviations of all scores.",
+    )
     flags.DEFINE_string("split", "test", "Split of the records.")
     flags.DEFINE_string("output", None, "File for the metrics, JSON.")
     flags.DEFINE_integer(
@@ -144,10 +176,16 @@ def main():
             **{each.name: values[each.name].value for each in dataclasses.fields(CaptionOptions)}
             | {"caption_method": tuple(values.caption_method)}
         ),
-        "retrieval": RetrievalOptions(_phrase_weight(), iapr_tc12=values.protocol == "iapr_tc12"),
+        "retrieval": RetrievalOptions(
+            _phrase_weight(),
+            iapr_tc12=values.protocol == "iapr_tc12",
+            weights=_weights(),
+            rescoring=tuple(values.rescoring),
+            rescoring_temperature=values.rescoring_temperature,
+        ),
         **{name: values[name].value for name in _ASKED},
     }
-    check_options(values.model_dir, **asked)
+    check_options(values.model_dir, data_dir=values.data_dir, **asked)
     from vsa_tf.evaluation.evaluate_model import evaluate_model
 
     evaluate_model(
@@ -165,6 +203,15 @@ def _phrase_weight():
     text = flags.FLAGS.phrase_weight
     try:
         return None if text == "tuned" else float(text)
+    except ValueError:
+        return text
+
+
+def _weights():
+    """Returns the weight of each model, or the word; what is neither is refused with the rest."""
+    text = flags.FLAGS.weights
+    try:
+        return tuple(float(each) for each in text.split(","))
     except ValueError:
         return text
 

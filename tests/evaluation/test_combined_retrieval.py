@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
-from vsa_tf.evaluation.combined_retrieval import WEIGHTS, combined_retrieval, recall_sums
+from vsa_tf.evaluation.combined_retrieval import combined_retrieval, recall_sums, weight_choices
 from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.scoring.embedded_split import EmbeddedPairs
 
@@ -90,14 +90,28 @@ def test_a_weight_is_chosen_on_dev_and_the_table_is_kept():
     assert "tuning" not in same
 
 
-def test_weights_are_twentieths():
-    assert WEIGHTS[0] == 0 and WEIGHTS[-1] == 1
-    np.testing.assert_allclose(np.diff(WEIGHTS), 0.05)
+def test_weights_are_twentieths_and_the_first_model_has_most_first():
+    assert weight_choices(2) == [((20 - step) / 20, step / 20) for step in range(21)]
+    three = weight_choices(3)
+    # 22 choose 2, and equal ones, which are no twentieths.
+    assert len(three) == 231 + 1 and three[0] == (1, 0, 0) and three[-1] == (1 / 3,) * 3
+    assert len(set(three)) == len(three)
+
+
+@pytest.mark.parametrize("num_models", [2, 3, 4, 6, 9])
+def test_many_models_have_no_more_choices_than_can_be_tried(num_models):
+    choices = weight_choices(num_models)
+    assert num_models < len(choices) <= 301
+    np.testing.assert_allclose(np.sum(choices, axis=1), 1)
+    assert (np.array(choices) >= 0).all()
+    for model in np.eye(num_models).tolist():  # each alone, and all alike
+        assert tuple(model) in choices
+    assert any(np.allclose(each, 1 / num_models) for each in choices)
 
 
 def test_sums_of_recalls_are_of_the_combined_distance():
     # By d the sentence is at the wrong image, by d_rp at the right one: even at a half, and a tie
     # counts as wrong. The image has one sentence, which it always finds.
     d, d_rp = np.array([[1.0], [0.0]]), np.array([[0.0], [1.0]])
-    sums = recall_sums(d, d_rp, np.array([True]), np.array([0]))
-    assert [sums[weight] for weight in WEIGHTS] == [500.0] * 11 + [600.0] * 10
+    sums = recall_sums((-d, -d_rp), np.ones((2, 1), bool), np.array([0]))
+    assert [sums[each] for each in weight_choices(2)] == [500.0] * 11 + [600.0] * 10

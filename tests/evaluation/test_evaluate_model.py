@@ -7,6 +7,9 @@ from vsa_tf.models.captioning.settings import CaptionerSettings
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
+CSLS = RetrievalOptions(rescoring=("csls",))
+INVERTED_AT_0 = RetrievalOptions(rescoring=("inverted_softmax",), rescoring_temperature=0.0)
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_an_evaluator(name):
@@ -68,6 +71,33 @@ def test_every_model_has_an_evaluator(name):
             {"options": EvaluationOptions(fold_size=5)},
             "^fold_size is of retrieval",
         ),
+        ("embedding", {"task": "region_phrase"}, {"retrieval": CSLS}, "^rescoring is of retrieval"),
+        ("m_rnn", {}, {"retrieval": CSLS}, "^rescoring needs retrieval=exact of a caption"),
+        (
+            "alignment",
+            {},
+            {"retrieval": RetrievalOptions(rescoring=("best",))},
+            "rescoring to be one of csls, inverted_softmax. Received: best$",
+        ),
+        (
+            "alignment",
+            {},
+            {"retrieval": RetrievalOptions(rescoring_temperature=2.0)},
+            "^rescoring_temperature needs rescoring=inverted_softmax$",
+        ),
+        (
+            "alignment",
+            {},
+            {"retrieval": INVERTED_AT_0},
+            "^Expected rescoring_temperature above 0. Received: 0.0$",
+        ),
+        (
+            "alignment",
+            {},
+            {"retrieval": RetrievalOptions(weights="tuned")},
+            "^weights are of several models: give model_dir more than once$",
+        ),
+        ("alignment", {}, {"data_dir": ["a", "b"]}, "^Expected data_dir once, or once for each of"),
     ],
 )
 def test_what_a_model_has_no_use_for_is_refused_before_it_is_loaded(
@@ -77,6 +107,74 @@ def test_what_a_model_has_no_use_for_is_refused_before_it_is_loaded(
     (tmp_path / "config.json").write_text(Settings.of(model, **values).to_json({}))
     with pytest.raises(VsaTfError, match=message):
         evaluate_model(tmp_path, **asked)
+
+
+@pytest.mark.parametrize(
+    ("models", "asked", "message"),
+    [
+        ((("m_rnn", {}),), {}, "Received: .*1 with the model m_rnn, a caption generator: .*=exact"),
+        (
+            (("m_rnn", {}),),
+            {"captions": CaptionOptions(retrieval="shortlist")},
+            "probabilities of all pairs need retrieval=exact$",
+        ),
+        (
+            (("m_rnn", {"variant": "rnn_base"}),),
+            {"captions": CaptionOptions(retrieval="exact")},
+            "which knows no probability of a sentence given a photograph$",
+        ),
+        (
+            (("dvsa_rnn", {"snippets": "."}),),
+            {"captions": CaptionOptions(retrieval="exact")},
+            "which knows no probability of a sentence given a photograph$",
+        ),
+        (
+            (("similarity", {"task": "region_phrase"}),),
+            {},
+            "the model similarity, which tells pairs of regions and phrases, and no distances$",
+        ),
+        (
+            (("embedding", {}),),
+            {"captions": CaptionOptions(retrieval="exact")},
+            "^retrieval is not",
+        ),
+        ((("embedding", {}),), {"query": ["dog"]}, "^query is not for these models together"),
+        ((("embedding", {}),), {"baseline": "cca"}, "^baseline is not for these models together"),
+        ((("embedding", {}),), {"phrase_model": "."}, "^phrase_model is not for these models"),
+        (
+            (("embedding", {}),),
+            {"retrieval": RetrievalOptions(iapr_tc12=True)},
+            "^protocol is not for these models together; leave it out$",
+        ),
+        ((("embedding", {}),), {"data_dir": ["a", "b", "c"]}, "for each of 2 model_dir.*: 3 of"),
+        *(
+            ((("embedding", {}),), {"retrieval": RetrievalOptions(weights=weights)}, message)
+            for weights, message in (
+                ((0.6,), "a number for each of 2 model_dir, .*not all 0. Received: 0.6$"),
+                ((1, 2, 3), "Received: 1,2,3$"),
+                ((0.0, 0.0), "Received: 0.0,0.0$"),
+                ((-1, 2), "Received: -1,2$"),
+                ((float("nan"), 2), "Received: nan,2$"),
+                ((float("inf"), 2), "Received: inf,2$"),
+                ("best", "Expected weights to be equal, tuned, or .*Received: best$"),
+            )
+        ),
+    ],
+)
+def test_what_several_models_cannot_do_is_refused_before_they_are_loaded(
+    tmp_path, models, asked, message
+):
+    for number, (model, values) in enumerate((("alignment", {}), *models)):
+        (tmp_path / str(number)).mkdir()
+        settings = Settings.of(model, **values)
+        (tmp_path / str(number) / "config.json").write_text(settings.to_json({}))
+    with pytest.raises(VsaTfError, match=message):
+        evaluate_model(sorted(tmp_path.iterdir()), **asked)
+
+
+def test_no_model_is_refused():
+    with pytest.raises(VsaTfError, match="^model_dir is missing"):
+        evaluate_model([])
 
 
 def test_what_is_for_the_model_is_not_refused(tmp_path):

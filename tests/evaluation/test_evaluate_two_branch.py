@@ -1,5 +1,8 @@
 """Trains tiny two-branch networks and evaluates their directories in every way."""
 
+import json
+import types
+
 import pytest
 from PIL import Image
 
@@ -8,12 +11,14 @@ from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions, RetrievalOptions
-from vsa_tf.evaluation.stored_splits import PhraseModel
+from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
+from vsa_tf.evaluation.stored_splits import PhraseModel, check_same_pairs
 from vsa_tf.files import read_sealed
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings
+from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.training.train_model import train_model
 
@@ -90,6 +95,12 @@ def phrases(folder, data_dir):
     return _train(data_dir, folder / "phrases", "region_phrase")
 
 
+@pytest.fixture(scope="module")
+def words(folder, data_dir):
+    small = AlignmentSettings(joint_size=3, word_embedding_size=4)
+    return _train_model(data_dir, folder / "words", "alignment", small)
+
+
 def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
     report = evaluate_model(sentences, split="train", output=tmp_path / "metrics.json")
     assert report == read_sealed(sentences / "metrics.json")
@@ -105,10 +116,14 @@ def test_training_ends_with_the_evaluation_of_the_program(sentences, tmp_path):
 def _evaluate(model_dir, retrieval=RetrievalOptions(), **arguments):
     """Returns the report on the train split, and what is said on the way, str."""
     lines = []
-    report = evaluate_model(
+    report = _evaluate_into(lines, model_dir, retrieval, **arguments)
+    return report, "\n".join(lines)
+
+
+def _evaluate_into(lines, model_dir, retrieval=RetrievalOptions(), **arguments):
+    return evaluate_model(
         model_dir, split="train", options=QUICK, retrieval=retrieval, say=lines.append, **arguments
     )
-    return report, "\n".join(lines)
 
 
 def test_curves_are_shown_and_drawn_beside_the_output(sentences, tmp_path):
@@ -155,9 +170,7 @@ def test_phrases_may_be_added_to_the_distance(sentences, phrases):
     assert f"a = 0.00; {4 * NUM_IMAGES} sentences have none" in said
 
 
-def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, data_dir, tmp_path):
-    small = AlignmentSettings(joint_size=3, word_embedding_size=4)
-    words = _train_model(data_dir, tmp_path / "words", "alignment", small)
+def test_words_of_an_alignment_model_may_take_the_place_of_phrases(sentences, words):
     report, _ = _evaluate(sentences, RetrievalOptions(1.0), phrase_model=words)
     combined = report["metrics"]["combined_distance"]
     assert combined["num_without_phrases"] == 0
@@ -190,6 +203,108 @@ def test_phrases_of_other_captions_are_refused(phrases, folder):
     others = _write(folder / "others", num_regions=1, captions="w4 w5")
     with pytest.raises(VsaTfError, match="phrase_model was trained on"):
         PhraseModel(phrases).load(read_records(others, "train"))
+
+
+def test_models_of_all_kinds_are_evaluated_together_and_each_beside_them(
+    sentences, phrases, words, tmp_path
+):
+    models = [sentences, words, phrases]
+    report, said = _evaluate(models, output=tmp_path / "metrics.json")
+    assert report == json.loads((tmp_path / "metrics.json").read_text())
+    assert (report["model"], report["num_images"], report["num_sentences"]) == ("ensemble", 6, 30)
+    assert [each["model_dir"] for each in report["models"]] == [str(each) for each in models]
+    assert [each["weight"] for each in report["models"]] == [1 / 3] * 3
+    assert [each["num_without_score"] for each in report["models"]] == [0, 0, 4 * NUM_IMAGES]
+    for each, model_dir in zip(report["models"][:2], models):
+        alone = evaluate_model(model_dir, split="train", options=QUICK)["metrics"]
+        for direction in ("image_to_sentence", "sentence_to_image"):
+            assert each["metrics"][direction] == alone[direction]
+    assert "standard deviation" in report["protocol"]["ensemble"]
+    assert said.count("image search") == 4 and f"0.33 alignment, {words}" in said
+
+
+def test_a_model_with_itself_or_all_the_weight_ranks_as_alone(sentences, words):
+    for models, weights in (([words, words], "equal"), ([sentences, words], (0.0, 2.0))):
+        report, _ = _evaluate(models, RetrievalOptions(weights=weights))
+        for direction in ("image_to_sentence", "sentence_to_image"):
+            alone = report["models"][1]["metrics"][direction]
+            assert report["metrics"][direction] == alone
+
+
+def test_scores_of_an_ensemble_are_the_weighted_mean_of_the_standardised(sentences, words):
+    retrieval = RetrievalOptions(weights=(0.75, 0.25), rescoring=("csls",))
+    report, said = _evaluate([sentences, words], retrieval)
+    scores = []
+    for model_dir, embedding in ((sentences, EmbeddedPairs), (words, EmbeddedSplit)):
+        trained = TrainedModel(model_dir)
+        data = load_split(trained, trained.settings.data.data_dir, "train")
+        scores.append(embedding.embed(trained.model, data).scores(trained.model).astype(float))
+    first, second = ((each - each.mean()) / each.std() for each in scores)
+    combined = 0.75 * first + 0.25 * second
+    metrics = retrieval_metrics(combined, data.records.image_of_caption, QUICK)
+    for direction, expected in metrics.items():
+        for name, value in expected.items():
+            assert report["metrics"][direction][name] == pytest.approx(value), (direction, name)
+    assert "rescored (csls, num_neighbors 10), which reads all queries of the split" in said
+    assert report["metrics"]["rescored"]["csls"].keys() >= metrics.keys()
+
+
+def test_weights_of_models_may_be_chosen_on_dev(sentences, words):
+    report, said = _evaluate([sentences, words], RetrievalOptions(weights="tuned"))
+    tuning = report["metrics"]["tuning"]
+    weights = " ".join(f"{each['weight']:.2f}" for each in report["models"])
+    # dev is the split itself here, and what was chosen is what is evaluated.
+    assert tuning["split"] == "train" and len(tuning["recall_sums"]) == 21
+    assert tuning["recall_sums"][weights] == max(tuning["recall_sums"].values())
+    assert tuning["recall_sums"][weights] == pytest.approx(recall_sum(report["metrics"]))
+    assert "their weights chosen on train" in said and f"  {weights}  " in said
+
+
+def test_each_model_may_have_its_own_records_of_the_same_pairs(sentences, words, folder, data_dir):
+    frames = _write(folder / "other_frames", num_regions=1)
+    both = _evaluate([sentences, words], data_dir=[frames, data_dir])[0]
+    own = _evaluate([sentences, words])[0]
+    # The embedding reads whole frames alone, and the words' regions are those of their own records.
+    assert both["metrics"] == own["metrics"]
+    other = _evaluate([sentences, words], data_dir=frames)[0]
+    assert other["models"][0]["metrics"] == own["models"][0]["metrics"]
+    assert other["models"][1]["metrics"] != own["models"][1]["metrics"]
+
+
+def test_models_of_other_pairs_are_refused_before_they_are_loaded(sentences, folder, data_dir):
+    others = _write(folder / "other_captions", captions="w4 w5")
+    message = (
+        f"^Expected {others} to hold the photographs and captions of {data_dir} in split train, in "
+        "their order. Received: caption 1 is 'w4 w5', not "
+    )
+    lines = []
+    with pytest.raises(VsaTfError, match=message):
+        _evaluate_into(lines, [sentences, sentences], data_dir=[data_dir, others])
+    assert not any("scoring" in line for line in lines)
+    with pytest.raises(VsaTfError, match="^Expected fold_size of at most the 6 images of split"):
+        evaluate_model([sentences] * 2, split="train", options=EvaluationOptions(fold_size=7))
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"filenames": ["in/a.jpg", "b.jpg"]}, None),
+        ({"filenames": ["a.jpg", "c.jpg"]}, "photograph 2 is 'c.jpg', not 'b.jpg'"),
+        ({"filenames": ["a.jpg"]}, "1 photographs, not 2"),
+        ({"captions": ["w", "v", "x"]}, "caption 2 is 'v', not 'w'"),
+        ({"captions": ["w", "w"]}, "2 captions, not 3"),
+        ({"first_caption": [0, 2, 3]}, "the same captions, of other photographs"),
+    ],
+)
+def test_what_differs_first_is_named(changes, difference):
+    values = {"split": "dev", "info": types.SimpleNamespace(data_dir="data"), "captions": ["w"] * 3}
+    values |= {"filenames": ["a.jpg", "b.jpg"], "first_caption": [0, 1, 3]}
+    records, other = (types.SimpleNamespace(**values | each) for each in ({}, changes))
+    if difference is None:
+        check_same_pairs(records, other)
+        return
+    with pytest.raises(VsaTfError, match=f"Received: {difference}$"):
+        check_same_pairs(records, other)
 
 
 @pytest.mark.parametrize("task", ["sentences", "phrases"])

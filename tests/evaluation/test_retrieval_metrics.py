@@ -19,6 +19,7 @@ from vsa_tf.evaluation.retrieval_metrics import (
     chance_line,
     iapr_tc12_metrics,
     recall_sum,
+    rescored_metrics,
     retrieval_metrics,
 )
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
@@ -31,6 +32,45 @@ from vsa_tf.scoring.embedded_split import EmbeddedSplit
 QUICK = EvaluationOptions(intervals=False)
 IAPR_TC12 = RetrievalOptions(iapr_tc12=True)
 KEYS = {"image_to_sentence_shortlist", "recall_curves", "match_curves"}
+
+
+# Right pairs have 5, others less; image 0 and sentence 0 have 4.5 more with everything: hubs.
+HUBS = np.float32([[14, 6.5, 5.5], [6.5, 5, 0], [5.5, 2, 5]])
+
+
+@pytest.mark.parametrize("method", ["csls", "inverted_softmax"])
+def test_hubs_are_taken_off_in_either_direction(method):
+    # Halves of the mean, csls: 26/6, 13.5/6 and 10.5/6 of the sentences, 26/6, 11.5/6 and 12.5/6 of
+    # the images. Image 1 then has 2.2, 2.8 and -1.8, image 2 1.2, -0.2 and 3.2; sentence 1 has 2.2,
+    # 3.1 and -0.1, sentence 2 1.2, -1.9 and 2.9.
+    own = np.arange(3)
+    plain = retrieval_metrics(HUBS, own, QUICK)
+    (found,) = rescored_metrics(
+        HUBS, own, RetrievalOptions(rescoring=(method,)), EvaluationOptions(fold_size=1)
+    ).values()
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        assert plain[direction]["R@1"] == pytest.approx(100 / 3)
+        assert found[method][direction]["R@1"] == 100
+        assert "interval_95" in found[method][direction]
+    assert "folds" not in found[method]
+    setting = {"csls": ("num_neighbors", 10), "inverted_softmax": ("temperature", 0.5)}[method]
+    assert next(iter(found[method].items())) == setting
+
+
+def test_each_direction_has_the_hubs_of_its_own_candidates():
+    # Image 0 is a hub, and no sentence is: only sentences look for images otherwise.
+    scores = np.float32([[9, 5.5], [1, 5]])
+    metrics = rescored_metrics(scores, np.arange(2), RetrievalOptions(rescoring=("csls",)), QUICK)[
+        "rescored"
+    ]["csls"]
+    # Off the rows by 14.5/4 and 6/4 they leave 1.9 and 3.5 for sentence 1; off the columns by 10/4
+    # and 10.5/4 image 1 has -1.5 and 2.4, and image 0 6.5 and 2.9.
+    assert metrics["sentence_to_image"]["mean_rank"] == 1
+    assert metrics["image_to_sentence"]["mean_rank"] == 1
+
+
+def test_nothing_is_rescored_unless_it_is_asked_for():
+    assert rescored_metrics(HUBS, np.arange(3), RetrievalOptions(), QUICK) == {}
 
 
 def test_retrieval_metrics_have_the_layout_of_the_interface():

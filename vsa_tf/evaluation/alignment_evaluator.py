@@ -8,6 +8,7 @@ from vsa_tf.evaluation.retrieval_metrics import (
     DIRECTIONS,
     iapr_tc12_metrics,
     recall_sum,
+    rescored_metrics,
     retrieval_metrics,
 )
 from vsa_tf.metrics.phrase_localization import phrase_localization
@@ -47,6 +48,7 @@ class AlignmentEvaluator:
             metrics["phrase_localization"] = phrase_localization(phrases, inclusive_pixels=False)
         if options.intervals:
             metrics |= generated_ceiling(records, ranks)
+        metrics |= rescored_metrics(scores, records.image_of_caption, self._retrieval, options)
         if self._retrieval.iapr_tc12:
             metrics |= iapr_tc12_metrics(scores, ranks, records, options)
         pictures = aligned_pictures(embedded, data, options.num_pictures)

@@ -1,6 +1,7 @@
 """What may be asked of an evaluation of a model, before anything is loaded. No TensorFlow here."""
 
 import dataclasses
+import math
 import pathlib
 
 from vsa_tf.errors import VsaTfError
@@ -22,6 +23,7 @@ CHOICES = {
     "neighbor_distance": ("cosine", "euclidean"),
     "retrieval": ("none", "shortlist", "exact"),
     "baseline": ("cca",),
+    "rescoring": ("csls", "inverted_softmax"),
 }
 _OF_WORDS = ("word_magnitudes", "query")
 _COUNTS = (
@@ -43,6 +45,9 @@ _OF_FAMILY = {
     "alignment": _OF_WORDS,
     "two_branch": ("phrase_model", "phrase_weight", "baseline"),
 }
+# Of several models together; the latter two of caption generators among them.
+_OF_SEVERAL = ("weights", "rescoring", "rescoring_temperature")
+_OF_CAPTIONERS = ("retrieval", "num_normalization_images")
 
 
 def check_options(
@@ -51,12 +56,13 @@ def check_options(
     captions=CaptionOptions(),
     retrieval=RetrievalOptions(),
     output=None,
+    data_dir=None,
     **asked,
 ):
     """Refuses what a model has no use for, what contradicts, and what is no allowed value.
 
     Args:
-        model_dir: directory that training wrote.
+        model_dir, data_dir: see `evaluate_model`.
         options, captions, retrieval, output: see `evaluate_model`.
         **asked: its beam_size, shortlist_model, word_magnitudes, query, phrase_model and baseline.
 
@@ -66,12 +72,21 @@ def check_options(
     for name, path in (("output", output), ("word_magnitudes", asked.get("word_magnitudes"))):
         if path and not pathlib.Path(path).parent.is_dir():
             raise VsaTfError(f"--{name}={path}: there is no such directory")
-    settings = Settings.load(model_dir)
+    model_dirs, _ = given_directories(model_dir, data_dir)
     given = {name: value for name, value in asked.items() if value or value == 0}
     for group in (captions, retrieval):
         for field in dataclasses.fields(group):
             if (value := getattr(group, field.name)) != field.default:
                 given[field.name] = value
+    if "rescoring_temperature" in given and "inverted_softmax" not in retrieval.rescoring:
+        raise VsaTfError("--rescoring_temperature needs --rescoring=inverted_softmax")
+    if len(model_dirs) > 1:
+        _check_ensemble(model_dirs, given)
+        return
+    (model_dir,) = model_dirs
+    settings = Settings.load(model_dir)
+    if "weights" in given:
+        raise VsaTfError("--weights are of several models: give --model_dir more than once")
     for family, names in _OF_FAMILY.items():
         for name in names if settings.model.family != family else ():
             if name in given:
@@ -87,6 +102,90 @@ def check_options(
         _check_captioner(settings, model_dir, captions, given)
     if retrieval.iapr_tc12:
         _check_protocol(settings, model_dir, captions)
+    if retrieval.rescoring:
+        _check_retrieves(settings, captions, "--rescoring")
+
+
+def given_directories(model_dir, data_dir):
+    """Returns the directories of models and of their records, two lists of one length.
+
+    Args:
+        model_dir, data_dir: see `evaluate_model`.
+
+    Raises:
+        VsaTfError: there is no model, or neither one directory of records nor one for each.
+
+    Example:
+
+    >>> given_directories(["runs/a", "runs/b"], "data")
+    (['runs/a', 'runs/b'], ['data', 'data'])
+    """
+    models, data = ([each] if _is_one(each) else list(each) for each in (model_dir, data_dir))
+    data = data or [None]
+    if not models:
+        raise VsaTfError("--model_dir is missing: a directory that vsa_tf.train has written")
+    if len(data) not in (1, len(models)):
+        raise VsaTfError(
+            f"Expected --data_dir once, or once for each of {len(models)} --model_dir. Received: "
+            f"{len(data)} of them"
+        )
+    return models, data * len(models) if len(data) == 1 else data
+
+
+def _is_one(directory):
+    return directory is None or isinstance(directory, (str, pathlib.PurePath))
+
+
+def _check_ensemble(model_dirs, given):
+    flags = {"iapr_tc12": "protocol"}
+    families = set()
+    for model_dir in model_dirs:
+        settings = Settings.load(model_dir)
+        families.add(settings.model.family)
+        reason = _scores_no_sentences(settings.model, given.get("retrieval"))
+        if reason:
+            raise VsaTfError(
+                "Expected models that score images and sentences. Received: "
+                f"{model_dir} with the model {settings.training.model}, {reason}"
+            )
+    allowed = _OF_SEVERAL + (_OF_CAPTIONERS if "captioning" in families else ())
+    for name in given:
+        if name not in allowed:
+            raise VsaTfError(
+                f"--{flags.get(name, name)} is not for these models together; leave it out"
+            )
+    _check_values(given)
+    weights = given.get("weights", "equal")
+    if weights in ("equal", "tuned"):
+        return
+    are_weights = not isinstance(weights, str) and all(
+        isinstance(each, (int, float)) and 0 <= each < math.inf for each in weights
+    )
+    if not are_weights or len(weights) != len(model_dirs) or not sum(weights):
+        shown = weights if isinstance(weights, str) else ",".join(str(each) for each in weights)
+        raise VsaTfError(
+            "Expected --weights to be equal, tuned, or a number for each of "
+            f"{len(model_dirs)} --model_dir, none below 0, not all 0. Received: {shown}"
+        )
+
+
+def _scores_no_sentences(model, retrieval):
+    """Returns why a model cannot score images and sentences; empty if it can."""
+    if model.family == "captioning":
+        if model.captions_regions or not model.sees_images:
+            return "which knows no probability of a sentence given a photograph"
+        if retrieval != "exact":
+            return "a caption generator: its probabilities of all pairs need --retrieval=exact"
+    if model.pairs_phrases and not model.searches_regions:
+        return "which tells pairs of regions and phrases, and no distances"
+    return ""
+
+
+def _check_retrieves(settings, captions, named):
+    if settings.model.pairs_phrases:
+        raise VsaTfError(f"{named} is of retrieval; this model finds boxes of phrases")
+    if settings.model.family == "captioning" and captions.retrieval != "exact":
+        raise VsaTfError(f"{named} needs --retrieval=exact of a caption generator")
 
 
 def _check_values(given):
@@ -100,6 +199,10 @@ def _check_values(given):
                 raise VsaTfError(
                     f"Expected --{name} to be one of {', '.join(allowed)}. Received: {value}"
                 )
+    if not given.get("rescoring_temperature", 1) > 0:
+        raise VsaTfError(
+            f"Expected --rescoring_temperature above 0. Received: {given['rescoring_temperature']}"
+        )
     weight = given.get("phrase_weight")
     if weight is not None and not (isinstance(weight, (int, float)) and 0 <= weight <= 1):
         raise VsaTfError(

@@ -5,10 +5,10 @@ import io
 import pathlib
 import warnings
 
-from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator
 from vsa_tf.evaluation.caption_evaluator import CaptionEvaluator
-from vsa_tf.evaluation.check_options import check_options
+from vsa_tf.evaluation.check_options import check_options, given_directories
+from vsa_tf.evaluation.combined_retrieval import evaluate_ensemble
 from vsa_tf.evaluation.correlation_baseline import fit_correlation_baseline
 from vsa_tf.evaluation.evaluation import (
     CaptionOptions,
@@ -17,7 +17,7 @@ from vsa_tf.evaluation.evaluation import (
     RetrievalOptions,
 )
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
-from vsa_tf.evaluation.stored_splits import StoredSplits
+from vsa_tf.evaluation.stored_splits import StoredSplits, check_fold_size
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator
 from vsa_tf.files import write_atomically, write_json
 from vsa_tf.metrics.magnitude import word_magnitude_table
@@ -46,11 +46,13 @@ def evaluate_model(
     say=silent,
     warn=warnings.warn,
 ):
-    """Evaluates the best weights of a model directory.
+    """Evaluates the best weights of a model directory, or of several together.
 
     Args:
-        model_dir: directory that training wrote.
-        data_dir: directory of records; None for that of the training.
+        model_dir: directory that training wrote; or a list of them, of any kinds: then the weighted
+            mean of their scores is evaluated, and each beside it.
+        data_dir: directory of records; None for that of the training; of several models, one for
+            all or a list of one each: they hold the same photographs and captions.
         split: name of the split.
         output: file for the metrics, or None; what else there is to write goes beside it.
         options: `EvaluationOptions`.
@@ -80,6 +82,7 @@ def evaluate_model(
         captions,
         retrieval,
         output,
+        data_dir=data_dir,
         beam_size=beam_size,
         shortlist_model=shortlist_model,
         word_magnitudes=word_magnitudes,
@@ -87,6 +90,15 @@ def evaluate_model(
         phrase_model=phrase_model,
         baseline=baseline,
     )
+    model_dirs, data_dirs = given_directories(model_dir, data_dir)
+    if len(model_dirs) > 1:
+        report = evaluate_ensemble(model_dirs, data_dirs, split, options, captions, retrieval, say)
+        for line in metrics_lines(report):
+            say(line)
+        if output:
+            write_json(output, report)
+        return report
+    (model_dir,), (data_dir,) = model_dirs, data_dirs
     trained = TrainedModel(model_dir)
     settings = trained.settings
     if beam_size is not None:
@@ -102,11 +114,7 @@ def evaluate_model(
         say=say,
     )
     data = splits.load(split)
-    if options.fold_size > data.records.num_images:
-        raise VsaTfError(
-            f"Expected --fold_size of at most the {data.records.num_images} images of split "
-            f"{split}. Received: --fold_size={options.fold_size}"
-        )
+    check_fold_size(options, data.records)
     evaluator = make_evaluator(settings, captions, retrieval, splits)
     model, choice = trained.model, None
     if baseline:

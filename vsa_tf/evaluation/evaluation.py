@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
+from vsa_tf.scoring.combined_scores import DEFAULT_TEMPERATURE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +59,17 @@ class RetrievalOptions:
         phrase_weight: a of T eq. 8, how much phrases count where there is a model of them; None:
             chosen on the dev split.
         iapr_tc12: whether retrieval is also evaluated by IAPR TC-12's protocol.
+        weights: of several models together: `equal`, `tuned` on the dev split, or a number each.
+        rescoring: `csls`, `inverted_softmax`: also evaluate scores so corrected for hubs, which
+            reads all queries of the split at once.
+        rescoring_temperature: of the inverted softmax, see `inverted_softmax_hubness`.
     """
 
     phrase_weight: float | None = DEFAULT_PHRASE_WEIGHT
     iapr_tc12: bool = False
+    weights: str | tuple = "equal"
+    rescoring: tuple = ()
+    rescoring_temperature: float = DEFAULT_TEMPERATURE
 
 
 @dataclasses.dataclass(frozen=True)

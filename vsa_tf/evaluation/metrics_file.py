@@ -34,6 +34,12 @@ _PROTOCOLS = {
         "distance to the best region of the image, or minus an alignment model's score; a sentence "
         "without phrases has d alone",
     ),
+    "rescored": (
+        "rescoring",
+        "scores corrected for candidates that are near all queries, by the scores of all queries "
+        "of the split at once, which no query alone would have; csls: Conneau et al., 2018; "
+        "inverted_softmax: Smith et al., 2017, temperature in standard deviations of all scores",
+    ),
     "phrase_localization": (
         "phrase_localization",
         "Flickr30K Entities: one item a phrase mention, union box of its chain, IoU >= 0.5 with "
@@ -47,6 +53,11 @@ _PROTOCOLS = {
         "neuraltalk's, unknown words left out; novel: percent that are no training caption",
     ),
 }
+_ENSEMBLE = (
+    "the weighted mean of the models' scores, of each less their mean and over their standard "
+    "deviation over all pairs of the split; where a model has no score of a sentence the others "
+    "share its weight; a caption generator's is log P(sentence | image) less log P(sentence)"
+)
 # A share of the sentences.
 _MANY_UNKNOWN = 0.1
 _CAPTION_SCORES = (
@@ -72,7 +83,7 @@ def evaluation_report(settings, data, metrics, baseline=None):
         baseline: what was evaluated in place of the model, see `fit_correlation_baseline`; None:
             the model.
     """
-    protocol = dict(text for name, text in _PROTOCOLS.items() if name in metrics)
+    protocol = _protocol(metrics)
     if {"captions", "image_to_sentence"} <= metrics.keys():
         protocol["retrieval_score"] = (
             "images by log P(sentence | image); sentences by that less log mean P(sentence | "
@@ -98,6 +109,32 @@ def evaluation_report(settings, data, metrics, baseline=None):
     }
 
 
+def ensemble_report(models, records, metrics):
+    """Returns the content of `metrics.json` of several models together.
+
+    Args:
+        models: list of a dict for each: `model_dir`, `model`, `weight`, `num_without_score`, the
+            sentences that the others score without it, and `metrics`, of it alone.
+        records: the `RecordSplit` of the first.
+        metrics: dict of metrics of all together, and where weights were chosen `tuning`: `split`,
+            and `recall_sums` for each choice.
+    """
+    return {
+        "model": "ensemble",
+        "models": models,
+        "split": records.split,
+        "dataset": records.info.dataset,
+        "protocol": {"ensemble": _ENSEMBLE, **_protocol(metrics)},
+        "num_images": records.num_images,
+        "num_sentences": records.num_captions,
+        "metrics": metrics,
+    }
+
+
+def _protocol(metrics):
+    return dict(text for name, text in _PROTOCOLS.items() if name in metrics)
+
+
 def metrics_lines(report):
     """Yields the lines of the tables of `evaluation_report`, laid out as the papers'."""
     evaluated = report["model"]
@@ -109,6 +146,9 @@ def metrics_lines(report):
     )
     if "baseline" in report:
         yield report["protocol"]["baseline"]
+    if "models" in report:
+        yield from _ensemble_lines(report)
+        return
     unknown = report["sentences"].get("without_known_words", 0)
     if unknown and unknown >= _MANY_UNKNOWN * report["num_sentences"]:
         yield (
@@ -120,6 +160,7 @@ def metrics_lines(report):
         yield from _caption_lines(metrics)
     if "image_to_sentence" in metrics:
         yield from _retrieval_lines(metrics)
+    yield from _rescored_lines(metrics)
     if "recall_curves" in metrics:
         yield "recall by the percentage of items that are retrieved:"
         yield from _curve_lines(metrics["recall_curves"], ".1f")
@@ -130,13 +171,7 @@ def metrics_lines(report):
         yield from _combined_lines(metrics["combined_distance"])
     if "phrase_localization" in metrics:
         yield from _localization_lines(metrics["phrase_localization"])
-    if "ceiling" in metrics:
-        ceiling = metrics["ceiling"]
-        yield (
-            f"image search R@1 of a perfect reader: {ceiling['sentence_to_image']:.1f}; of this "
-            f"model, among the {ceiling['num_unambiguous']} sentences that are true of one image "
-            f"only: {ceiling['unambiguous_R@1']:.1f}"
-        )
+    yield from _ceiling_lines(metrics)
 
 
 def _caption_lines(metrics):
@@ -181,6 +216,33 @@ def _retrieval_lines(metrics):
             yield f"{'':18}R@1 is within {low:.1f} and {high:.1f} (95 %)"
 
 
+def _rescored_lines(metrics):
+    for method, values in metrics.get("rescored", {}).items():
+        (name, value), *_ = values.items()
+        named = f"{method}, {name} {value}"
+        yield f"rescored ({named}), which reads all queries of the split at once:"
+        yield from _retrieval_lines(values)
+
+
+def _ensemble_lines(report):
+    metrics, tuning = report["metrics"], report["metrics"].get("tuning")
+    rows = {f"{m['weight']:.2f} {m['model']}, {m['model_dir']}": m for m in report["models"]}
+    for title, model in rows.items():
+        yield title
+        if model["num_without_score"]:
+            yield f"  {model['num_without_score']} sentences are scored by the others alone"
+        yield from _retrieval_lines(model["metrics"])
+    chosen = f", their weights chosen on {tuning['split']}" if tuning else ""
+    yield f"together, by the weighted mean of standardised scores{chosen}:"
+    yield from _retrieval_lines(metrics)
+    yield from _rescored_lines(metrics)
+    if tuning:
+        sums = sorted(tuning["recall_sums"].items(), key=lambda item: -item[1])
+        yield "sum of all recalls by the weights, the best ten of " + str(len(sums)) + ":"
+        yield from (f"  {weights}  {value:.1f}" for weights, value in sums[:10])
+    yield from _ceiling_lines(metrics)
+
+
 def _curve_lines(curves, form):
     shares = next(iter(curves.values()))
     yield f"{'':18}" + "".join(f"{share:>6}" for share in shares)
@@ -200,6 +262,16 @@ def _combined_lines(values):
         sums = [f"{a} {value:.1f}" for a, value in values["tuning"]["recall_sums"].items()]
         for first in range(0, len(sums), 7):
             yield "  " + "  ".join(sums[first : first + 7])
+
+
+def _ceiling_lines(metrics):
+    if "ceiling" in metrics:
+        ceiling = metrics["ceiling"]
+        yield (
+            f"image search R@1 of a perfect reader: {ceiling['sentence_to_image']:.1f}; of this "
+            f"model, among the {ceiling['num_unambiguous']} sentences that are true of one image "
+            f"only: {ceiling['unambiguous_R@1']:.1f}"
+        )
 
 
 def _localization_lines(values):

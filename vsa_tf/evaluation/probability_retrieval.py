@@ -5,7 +5,12 @@ import numpy as np
 from keras import ops
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, retrieval_metrics, similar_images
+from vsa_tf.evaluation.retrieval_metrics import (
+    iapr_tc12_metrics,
+    rescored_metrics,
+    retrieval_metrics,
+    similar_images,
+)
 from vsa_tf.metrics.retrieval import RetrievalRanks, retrieval_ranks
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods, pair_log_likelihoods
@@ -34,20 +39,13 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
 
     Returns:
         dict of `image_to_sentence` and `sentence_to_image`, as of `retrieval_metrics`; where
-        `retrieval.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too.
+        `retrieval.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too; and of `rescored`,
+        by the probabilities relative to `P(w)`.
     """
     likelihood = _likelihoods(model, data, images, options, captions, retrieval, splits)
-    training = encode_images(model, splits.training)
-    num_training = len(keras.tree.flatten(training)[0])
-    generator = np.random.default_rng(options.seed)
-    sample = generator.choice(
-        num_training, min(captions.num_normalization_images, num_training), replace=False
-    )
-    sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], training)
-    marginal = log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
     image_of_caption = data.records.image_of_caption
     by_probability = retrieval_metrics(likelihood, image_of_caption, options)
-    relative = likelihood - marginal
+    relative = likelihood - log_marginals(model, data, options, captions, splits)
     normalized = retrieval_metrics(relative, image_of_caption, options)
     metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
@@ -58,6 +56,7 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
             **normalized["folds"],
             "sentence_to_image": by_probability["folds"]["sentence_to_image"],
         }
+    metrics |= rescored_metrics(relative, image_of_caption, retrieval, options)
     if retrieval.iapr_tc12:
         ranks = RetrievalRanks(
             retrieval_ranks(relative, image_of_caption).image_to_sentence,
@@ -65,6 +64,18 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
         )
         metrics |= iapr_tc12_metrics(relative, ranks, data.records, options)
     return metrics
+
+
+def log_marginals(model, data, options, captions, splits):
+    """Returns `log P(w)` of all sentences (M eq. 7), float64 `[M]`; see `probability_retrieval`."""
+    training = encode_images(model, splits.training)
+    num_training = len(keras.tree.flatten(training)[0])
+    generator = np.random.default_rng(options.seed)
+    sample = generator.choice(
+        num_training, min(captions.num_normalization_images, num_training), replace=False
+    )
+    sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], training)
+    return log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
 
 
 def _likelihoods(model, data, images, options, captions, retrieval, splits):

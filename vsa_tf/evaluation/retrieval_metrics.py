@@ -1,13 +1,25 @@
 """Recall of images and sentences, in the layout of `metrics.json`."""
 
+import dataclasses
 import math
 
 import numpy as np
 
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
-from vsa_tf.metrics.retrieval import chance_recall, fold_summaries, recall_summary, retrieval_ranks
+from vsa_tf.metrics.retrieval import (
+    RetrievalRanks,
+    chance_recall,
+    fold_summaries,
+    recall_summary,
+    retrieval_ranks,
+)
 from vsa_tf.metrics.shortlists import match_curve, match_ranks, recall_curve
+from vsa_tf.scoring.combined_scores import (
+    DEFAULT_NUM_NEIGHBORS,
+    csls_hubness,
+    inverted_softmax_hubness,
+)
 from vsa_tf.scoring.nearest_images import nearest_images
 
 DIRECTIONS = ("image_to_sentence", "sentence_to_image")
@@ -51,6 +63,44 @@ def recall_sum(metrics):
         metrics: dict of `retrieval_metrics`.
     """
     return sum(metrics[direction][f"R@{k}"] for direction in DIRECTIONS for k in (1, 5, 10))
+
+
+def rescored_metrics(scores, image_of_sentence, retrieval, options):
+    """Returns recall by scores that are corrected for hubs, candidates that are near all queries.
+
+    Whoever ranks so has seen all queries of the split: it is no result of the model alone.
+
+    Args:
+        scores: float `[N, M]`.
+        image_of_sentence: int `[M]`.
+        retrieval: `RetrievalOptions`, with `rescoring`.
+        options: `EvaluationOptions`.
+
+    Returns:
+        dict of `rescored`: of each method its setting, `num_neighbors` or `temperature`, and
+        `image_to_sentence` and `sentence_to_image` as of `retrieval_metrics`; empty without any.
+    """
+    # The queries of a fold are others: there the correction would be another.
+    options = dataclasses.replace(options, fold_size=0)
+    temperature = retrieval.rescoring_temperature
+    rescored = {}
+    for method in dict.fromkeys(retrieval.rescoring):
+        if method == "csls":
+            setting = {"num_neighbors": DEFAULT_NUM_NEIGHBORS}
+            of_images, of_sentences = csls_hubness(scores)
+        else:
+            setting = {"temperature": temperature}
+            of_images, of_sentences = inverted_softmax_hubness(scores, temperature)
+        # Candidates of images are sentences, and of sentences images.
+        corrected = scores - of_sentences.astype(scores.dtype)
+        for_images = retrieval_ranks(corrected, image_of_sentence).image_to_sentence
+        np.subtract(scores, of_images.astype(scores.dtype)[:, None], out=corrected)
+        ranks = RetrievalRanks(
+            for_images, retrieval_ranks(corrected, image_of_sentence).sentence_to_image
+        )
+        found = retrieval_metrics(scores, image_of_sentence, options, ranks)
+        rescored[method] = {**setting, **found}
+    return {"rescored": rescored} if rescored else {}
 
 
 def iapr_tc12_metrics(scores, ranks, records, options):

@@ -1,5 +1,9 @@
 """What an evaluation may look at besides its split, read from directories when it is asked for."""
 
+import pathlib
+
+import numpy as np
+
 from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.load_split import load_split, model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
@@ -90,7 +94,7 @@ class PhraseModel(OtherModel):
         """Returns the model and the `SplitData` of a split, of its phrases where it reads these.
 
         Args:
-            records: the `RecordSplit`, or what has its `info`, `split` and `captions`.
+            records: the `RecordSplit`.
 
         Raises:
             VsaTfError: its records cannot be read, or are of other photographs or captions.
@@ -104,10 +108,56 @@ class PhraseModel(OtherModel):
         if all(inputs[name] == value for name, value in received.items()):
             return records
         own = read_records(settings.data.data_dir, records.split, self._say)
-        if own.captions != records.captions:
-            raise VsaTfError(
-                f"Expected {settings.data.data_dir}, which --phrase_model was trained on, to hold "
-                f"the photographs and captions of {info.data_dir} in split {records.split}. "
-                "Received: others"
-            )
+        check_same_pairs(records, own, ", which --phrase_model was trained on,")
         return own
+
+
+def check_same_pairs(records, other, named=""):
+    """Refuses records of other photographs or captions, or of these in another order.
+
+    Photographs are told by the names of their files, wherever these lay.
+
+    Args:
+        records, other: the `RecordSplit`s.
+        named: what the message says of where `other` comes from.
+
+    Raises:
+        VsaTfError: names what differs first.
+    """
+    difference = _difference(records, other)
+    if difference:
+        raise VsaTfError(
+            f"Expected {other.info.data_dir}{named} to hold the photographs and captions of "
+            f"{records.info.data_dir} in split {records.split}, in their order. Received: "
+            f"{difference}"
+        )
+
+
+def _difference(records, other):
+    pairs = (("photograph", records.filenames, other.filenames),)
+    pairs += (("caption", records.captions, other.captions),)
+    for what, expected, received in pairs:
+        for number, (ours, theirs) in enumerate(zip(expected, received), 1):
+            if what == "photograph":
+                ours, theirs = pathlib.PurePath(ours).name, pathlib.PurePath(theirs).name
+            if ours != theirs:
+                return f"{what} {number} is {theirs!r}, not {ours!r}"
+        if len(expected) != len(received):
+            return f"{len(received)} {what}s, not {len(expected)}"
+    if not np.array_equal(records.first_caption, other.first_caption):
+        return "the same captions, of other photographs"
+    return ""
+
+
+def check_fold_size(options, records):
+    """Refuses folds of more images than a split has.
+
+    Args:
+        options: `EvaluationOptions`.
+        records: the `RecordSplit`.
+    """
+    if options.fold_size > records.num_images:
+        raise VsaTfError(
+            f"Expected --fold_size of at most the {records.num_images} images of split "
+            f"{records.split}. Received: --fold_size={options.fold_size}"
+        )

@@ -5,7 +5,12 @@ import numpy as np
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
 from vsa_tf.evaluation.evaluation import Evaluation, GivenSplits, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
-from vsa_tf.evaluation.retrieval_metrics import iapr_tc12_metrics, recall_sum, retrieval_metrics
+from vsa_tf.evaluation.retrieval_metrics import (
+    iapr_tc12_metrics,
+    recall_sum,
+    rescored_metrics,
+    retrieval_metrics,
+)
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
@@ -49,6 +54,7 @@ class TwoBranchEvaluator:
         # Nothing in the training of a similarity network makes its sentences comparable.
         if model.has_joint_space:
             metrics |= sentence_metrics(model, data, embedded, options)
+        metrics |= rescored_metrics(scores, records.image_of_caption, self._retrieval, options)
         if self._retrieval.iapr_tc12:
             metrics |= iapr_tc12_metrics(scores, ranks, records, options)
         if self._splits.phrase_model is not None:

@@ -152,13 +152,12 @@ class EmbeddedPairs:
 
     def scores(self, model):
         """Returns the similarity of every image and sentence, float32 `[N, M]`."""
+        scores = np.empty((len(self.images), len(self.sentences)), np.float32)
         rows = max(1, _BLOCK_PAIRS // len(self.sentences))
-        return np.concatenate(
-            [
-                _array(model.score(self.images[first : first + rows], self.sentences))
-                for first in range(0, len(self.images), rows)
-            ]
-        )
+        for first in range(0, len(self.images), rows):
+            block = self.images[first : first + rows]
+            scores[first : first + rows] = _array(model.score(block, self.sentences))
+        return scores
 
     def sentence_scores(self, model, first, last):
         """Returns the similarity of sentences `first` to `last - 1` and all, float32 `[., M]`."""

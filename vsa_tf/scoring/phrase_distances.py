@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT, SQUARE_OFFSET
+from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import DEFAULT_BLOCK_BYTES, max_sum_scores
 
 
@@ -90,37 +90,3 @@ def phrase_distances(
         sums = np.add.reduceat(nearest, starts, axis=1)
         distances[first : first + rows, filled] = sums / counts[filled].astype(np.float32)
     return distances
-
-
-def combined_distance(distances, phrase_distances, has_phrases, weight=DEFAULT_PHRASE_WEIGHT):
-    """`D(x, y) = (1 - a) d(x, y) + a d_rp(x, y)` (T eq. 8); a is alpha.
-
-    A sentence without phrases has no d_rp: its distance is d alone.
-
-    Args:
-        distances: float `[N, M]`, d of every image x and sentence y.
-        phrase_distances: float `[N, M]`, d_rp, see `phrase_distances`.
-        has_phrases: bool `[M]`.
-        weight: a, from 0 to 1.
-
-    Returns:
-        float `[N, M]`.
-
-    Raises:
-        ValueError: if shapes do not fit or the weight is out of range.
-
-    Example:
-
-    >>> d, d_rp = np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]])
-    >>> combined_distance(d, d_rp, [True, False], weight=0.25).tolist()
-    [[1.25, 1.0]]
-    """
-    if not 0 <= weight <= 1:
-        raise ValueError(f"Expected a weight from 0 to 1. Received: weight={weight}")
-    if distances.shape != phrase_distances.shape or np.shape(has_phrases) != distances.shape[1:]:
-        raise ValueError(
-            "Expected both distances [N, M], and has_phrases [M]. Received: shapes "
-            f"{distances.shape}, {phrase_distances.shape} and {np.shape(has_phrases)}"
-        )
-    weights = np.where(has_phrases, weight, 0.0).astype(distances.dtype)
-    return (1 - weights) * distances + weights * phrase_distances
