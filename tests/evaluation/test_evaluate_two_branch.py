@@ -26,8 +26,11 @@ NUM_IMAGES = 6
 QUICK = EvaluationOptions(intervals=False)
 
 
-def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None):
-    """Records whose frame alone is used if `num_regions` is 1, and the same captions."""
+def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None, swapped=False):
+    """Records whose frame alone is used if `num_regions` is 1, and the same captions.
+
+    Where they are `swapped`, a photograph has the features of another.
+    """
     data_dir.mkdir()
 
     def edit(image, values):
@@ -36,6 +39,11 @@ def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None):
                 values[key] = values[key][:1]
             values[schema.REGION_SCORE] = [1.0]
             values[schema.REGION_FEATURE] = [small_records.region_features(image, 1).tobytes()]
+        if swapped:
+            other = (image + 2) % NUM_IMAGES
+            values[schema.REGION_FEATURE] = [
+                small_records.region_features(other, num_regions).tobytes()
+            ]
         if captions:
             values[schema.CAPTION_RAW] = [captions] * 5
 
@@ -266,9 +274,14 @@ def test_each_model_may_have_its_own_records_of_the_same_pairs(sentences, words,
     own = _evaluate([sentences, words])[0]
     # The embedding reads whole frames alone, and the words' regions are those of their own records.
     assert both["metrics"] == own["metrics"]
-    other = _evaluate([sentences, words], data_dir=frames)[0]
-    assert other["models"][0]["metrics"] == own["models"][0]["metrics"]
-    assert other["models"][1]["metrics"] != own["models"][1]["metrics"]
+    swapped = _write(folder / "swapped", swapped=True)
+    other, said = _evaluate([sentences, words], data_dir=[data_dir, swapped])
+    assert other["models"][0] == own["models"][0]
+    alone = evaluate_model(words, swapped, "train", options=QUICK)["metrics"]
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        assert other["models"][1]["metrics"][direction] == alone[direction]
+    assert other["models"][1] != own["models"][1]
+    assert said.count("reading train of") == 2
 
 
 def test_models_of_other_pairs_are_refused_before_they_are_loaded(sentences, folder, data_dir):

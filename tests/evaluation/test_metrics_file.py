@@ -3,7 +3,7 @@ import types
 import pytest
 
 from vsa_tf.data.caption_rows import TokenStore
-from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
+from vsa_tf.evaluation.metrics_file import ensemble_report, evaluation_report, metrics_lines
 from vsa_tf.text.vocabulary import UNK_ID
 
 CAPTIONS = {
@@ -150,6 +150,41 @@ def test_the_distance_of_phrases_is_a_table_of_its_own():
     combined = {"weight": 0.15, "num_without_phrases": 4, **RETRIEVAL}
     lines = _lines({**RETRIEVAL, "combined_distance": combined})
     assert lines[4] == "with the distance of phrases, a = 0.15; 4 sentences have none"
+    assert len(lines) == 1 + 3 + 1 + 3
+
+
+def test_models_together_are_a_table_each_and_one_of_all():
+    models = [
+        {"model_dir": f"runs/{name}", "model": name, "weight": weight, "num_without_score": count}
+        | {"metrics": RETRIEVAL}
+        for name, weight, count in (("alignment", 0.35, 2), ("embedding", 0.65, 0))
+    ]
+    sums = {f"{20 - step} {step}": 100.0 + step for step in range(21)}
+    tuning = {"split": "dev", "recall_sums": sums}
+    rescored = {"csls": {"num_neighbors": 10, **RETRIEVAL}}
+    records = types.SimpleNamespace(
+        split="test", num_images=7, num_captions=35, info=types.SimpleNamespace(dataset="small")
+    )
+    report = ensemble_report(models, records, RETRIEVAL | {"tuning": tuning, "rescored": rescored})
+    assert report["protocol"].keys() == {"ensemble", "retrieval", "rescoring"}
+    lines = list(metrics_lines(report))
+    assert lines[0] == "ensemble on small test: 7 images, 35 sentences"
+    assert lines[1] == "0.35 alignment, runs/alignment"
+    assert lines[2] == "  2 sentences are scored by the others alone"
+    assert lines[6] == "0.65 embedding, runs/embedding"
+    assert lines[10].startswith("together,") and "chosen on dev" in lines[10]
+    assert lines[14].startswith("rescored (csls, num_neighbors 10), which reads all queries")
+    assert lines[18] == "sum of all recalls by the weights, the best ten of 21:"
+    assert lines[19].split() == ["0", "20", "120.0"] and len(lines) == 29
+
+
+def test_rescored_rows_say_that_they_read_all_queries():
+    lines = _lines(
+        {**RETRIEVAL, "rescored": {"inverted_softmax": {"temperature": 0.5} | RETRIEVAL}}
+    )
+    assert lines[4] == (
+        "rescored (inverted_softmax, temperature 0.5), which reads all queries of the split at once:"
+    )
     assert len(lines) == 1 + 3 + 1 + 3
 
 
