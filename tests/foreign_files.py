@@ -28,7 +28,7 @@ from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.files import json_text, read_arrays, write_arrays
 from vsa_tf.index import read_sentences
 from vsa_tf.inference.image_files import read_boxes
-from vsa_tf.metrics.score_captions import score_captions
+from vsa_tf.metrics.system_scores import score_captions
 from vsa_tf.program import with_flagfiles
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard

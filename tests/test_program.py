@@ -47,6 +47,7 @@ FLAGS = {
     ),
     "vsa_tf.benchmark": ("suite", "output", "torch_path"),
     "vsa_tf.table": ("rows", "data_dir", "model_dir"),
+    "vsa_tf.score_captions": ("results", "references", "training_captions", "per_image", "output"),
     "vsa_tf.export": ("model_dir", "export_dir", "image_encoder", "detector", "flagfile"),
     "vsa_tf.report": ("model_dir", "data_dir", "split", "output_dir", "query", "projector_dir"),
     "vsa_tf.serve": (
@@ -148,6 +149,7 @@ def test_missing_flags_are_named_all_at_once(run, name):
         "vsa_tf.evaluate": ["model_dir"],
         "vsa_tf.benchmark": ["output"],
         "vsa_tf.table": ["rows", "data_dir", "model_dir"],
+        "vsa_tf.score_captions": ["results", "references"],
         "vsa_tf.export": ["model_dir", "export_dir"],
         "vsa_tf.report": ["model_dir", "output_dir"],
         "vsa_tf.serve": ["model_name", "model_base_path"],

@@ -26,6 +26,7 @@ _PROGRAMS = {
     "align": "vsa_tf.align",
     "localize": "vsa_tf.localize",
     "caption": "vsa_tf.caption",
+    "score_captions": "vsa_tf.score_captions",
     "index": "vsa_tf.index",
     "search": "vsa_tf.search",
     "benchmark": "vsa_tf.benchmark",

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from vsa_tf.metrics.bootstrap import bootstrap_intervals
+from vsa_tf.metrics.bootstrap import (
+    bootstrap_intervals,
+    paired_difference,
+    percentile_intervals,
+    resampled_sums,
+)
 from vsa_tf.metrics.retrieval import recall_summary
 
 
@@ -65,3 +70,34 @@ def test_every_metric_of_the_summary_has_an_interval_around_it():
 def test_bad_arguments_are_errors(settings):
     with pytest.raises(ValueError, match="Expected .* Received"):
         bootstrap_intervals(**{"ranks": [1, 2, 3], "image_of_query": [0, 1, 2], **settings})
+
+
+def test_sums_of_a_resample_are_of_the_drawn_images_in_every_column():
+    values = np.random.default_rng(0).normal(size=(7, 3))
+    drawn = np.random.default_rng(4).multinomial(7, np.full(7, 1 / 7), size=20)
+    expected = [np.repeat(values, counts, axis=0).sum(axis=0) for counts in drawn]
+    np.testing.assert_allclose(resampled_sums(values, num_resamples=20, seed=4), expected)
+    with pytest.raises(ValueError, match="Received: 0 images, num_resamples=20"):
+        resampled_sums(np.zeros((0, 3)), num_resamples=20)
+
+
+def test_p_is_that_of_the_normal_test_where_that_holds():
+    # 400 differences of mean .1 and deviation 1: z = .1 sqrt(400) = 2, p = .0455.
+    differences = np.random.default_rng(0).normal(size=400)
+    differences = (differences - differences.mean()) / differences.std() + 0.1
+    sums = resampled_sums(np.stack([np.zeros(400), differences], axis=1), num_resamples=20000)
+    found = paired_difference(*sums.T / 400)
+    assert found["p"] == pytest.approx(0.0455, abs=0.006)
+    assert found["interval"] == pytest.approx([0.1 - 0.098, 0.1 + 0.098], abs=0.004)
+    other = paired_difference(*sums.T[::-1] / 400)
+    assert other["p"] == found["p"]
+    assert other["interval"] == pytest.approx([-value for value in reversed(found["interval"])])
+
+
+def test_rounding_is_no_difference():
+    assert paired_difference(np.ones(9), np.ones(9) + 1e-15)["p"] == 1.0
+
+
+def test_a_level_is_a_share():
+    with pytest.raises(ValueError, match="level=1.5"):
+        percentile_intervals(np.ones((3, 1)), level=1.5)

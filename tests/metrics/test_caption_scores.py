@@ -5,10 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
+from pycocoevalcap.bleu.bleu import Bleu
 
 from vsa_tf.metrics.caption_scores import (
     BLEU_NAMES,
     CaptionScorer,
+    bleu,
     caption_scores,
     neuraltalk_bleu,
     novelty,
@@ -55,6 +57,23 @@ def test_bleu_of_a_corpus_is_not_the_mean_of_its_sentences():
     # 1 of 1 words and 0 of 3: 1 of 4 in all, 1 word with 1, 3 with 3.
     metrics = scores_without_java(["dogs", "x y z"], [["dogs"], ["a b c"]])
     assert metrics["Bleu_1"] == pytest.approx(1 / 4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bleu_is_the_coco_tool_s_of_all_and_of_each_image(seed):
+    random = np.random.default_rng(seed)
+
+    def sentence():
+        return " ".join(random.choice(list("abcdef"), random.integers(0, 9)))
+
+    references = [[sentence() for _ in range(random.integers(1, 5))] for _ in range(40)]
+    candidates = [sentence() for _ in references]
+    of_all, of_images = Bleu(4).compute_score(
+        dict(enumerate(references)), {i: [text] for i, text in enumerate(candidates)}, verbose=0
+    )
+    statistics = CaptionScorer(references).statistics(candidates, meteor=False)
+    assert [statistics.metrics()[name] for name in BLEU_NAMES] == pytest.approx(of_all, abs=1e-12)
+    np.testing.assert_allclose(bleu(statistics.bleu_counts).T, of_images, rtol=0, atol=1e-12)
 
 
 def test_rouge_takes_the_longest_common_subsequence():
@@ -164,7 +183,7 @@ def test_spice_runs_where_its_parts_are(tmp_path, monkeypatch, error):
             if error:
                 raise error
             assert (references, candidates) == ({0: ["a dog"]}, {0: ["a cat"]})
-            return np.float64(0.25), [{}]
+            return np.float64(0.25), [{"All": {"f": 0.25}}]
 
     install_java(tmp_path, monkeypatch, "exit 1")
     monkeypatch.setattr("vsa_tf.metrics.caption_scores._SPICE_PARTS", ())

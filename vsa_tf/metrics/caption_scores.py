@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from pycocoevalcap import spice as spice_package
-from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
@@ -21,6 +21,52 @@ from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 BLEU_NAMES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
 _SPICE_PARTS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 _MAX_LENGTH = 4
+# Of BLEU as the COCO tool has it, so that a share of nothing is 0.
+_TINY, _SMALL = 1e-15, 1e-9
+
+
+class CaptionStatistics(NamedTuple):
+    """What the scores of N captions are made of, image by image.
+
+    Attributes:
+        bleu_counts: int64 `[N, 10]`; right 1- to 4-grams, all 1- to 4-grams, words, and words of
+            the reference of the closest length.
+        images: dict of `ROUGE_L`, `CIDEr` and, where they were computed, `METEOR` and `SPICE` to
+            float64 `[N]`.
+        meteor: METEOR of all, which is no mean of the images'; None if it was not computed.
+        skipped: dict of each metric that was not computed to the reason.
+    """
+
+    bleu_counts: np.ndarray
+    images: dict
+    meteor: float | None
+    skipped: dict
+
+    def metrics(self):
+        """Returns the scores of all captions, as `CaptionScorer.score` has them."""
+        metrics = dict(zip(BLEU_NAMES, bleu(self.bleu_counts.sum(axis=0)).tolist()))
+        means = {name: float(values.mean()) for name, values in self.images.items()}
+        metrics |= {"METEOR": self.meteor, "ROUGE_L": means["ROUGE_L"], "CIDEr": means["CIDEr"]}
+        if "SPICE" in means or "SPICE" in self.skipped:
+            metrics["SPICE"] = means.get("SPICE")
+        return metrics
+
+
+def bleu(counts):
+    """BLEU-1 to BLEU-4 with the brevity penalty, of counts summed over any captions.
+
+    Args:
+        counts: `[..., 10]`, as `CaptionStatistics.bleu_counts`.
+
+    Returns:
+        float64 `[..., 4]`, to the last digits the COCO tool's, which is never quite 0.
+    """
+    counts = np.asarray(counts, np.float64)
+    right, total, words, closest = np.split(counts, [_MAX_LENGTH, 2 * _MAX_LENGTH, -1], axis=-1)
+    powers = 1.0 / np.arange(1, _MAX_LENGTH + 1)
+    precisions = np.cumprod((right + _TINY) / (total + _SMALL), axis=-1) ** powers
+    ratio = (words + _TINY) / (closest + _SMALL)
+    return precisions * np.exp(np.minimum(0.0, 1.0 - 1.0 / ratio))
 
 
 class CaptionScorer:
@@ -85,24 +131,23 @@ class CaptionScorer:
         Reference: Chen et al. (2015), Microsoft COCO captions: data collection and evaluation
         server; the scorers are pycocoevalcap's.
         """
+        statistics = self.statistics(candidates, meteor, spice)
+        return statistics.metrics(), statistics.skipped
+
+    def statistics(self, candidates, meteor=True, spice=False):
+        """Returns the `CaptionStatistics` of one caption for each image; all as for `score`."""
         candidates = self._tokenised_candidates(candidates)
-        bleu, _ = self._bleu(candidates)
-        metrics = dict(zip(BLEU_NAMES, map(float, bleu)))
-        metrics["METEOR"] = None
-        metrics["ROUGE_L"] = float(np.mean(self._rouge(candidates)))
-        metrics["CIDEr"] = float(np.mean(self._cider(candidates)))
-        skipped = {}
+        images = {"ROUGE_L": self._rouge(candidates), "CIDEr": self._cider(candidates)}
+        corpus_meteor, skipped = None, {}
         if not meteor:
             skipped["METEOR"] = "not asked for"
         else:
-            metrics["METEOR"], reason = self._meteor(candidates)
-            if reason:
-                skipped["METEOR"] = reason
+            corpus_meteor, found = self._meteor(candidates)
+            (skipped if corpus_meteor is None else images)["METEOR"] = found
         if spice:
-            metrics["SPICE"], reason = self._spice(candidates)
-            if reason:
-                skipped["SPICE"] = reason
-        return metrics, skipped
+            found = self._spice(candidates)
+            (skipped if isinstance(found, str) else images)["SPICE"] = found
+        return CaptionStatistics(self._bleu_counts(candidates), images, corpus_meteor, skipped)
 
     def _tokenised_candidates(self, candidates):
         if isinstance(candidates, str) or len(candidates) != len(self.references):
@@ -115,8 +160,15 @@ class CaptionScorer:
             _tokenised(caption, f"candidates[{index}]") for index, caption in enumerate(candidates)
         ]
 
-    def _bleu(self, candidates):
-        return Bleu(4).compute_score(*_scorer_arguments(self.references, candidates), verbose=0)
+    def _bleu_counts(self, candidates):
+        scorer, counts = BleuScorer(n=_MAX_LENGTH), []
+        for candidate, references in zip(candidates, self.references, strict=True):
+            scorer += candidate, references
+            found = scorer.ctest[-1]
+            words = found["testlen"]
+            closest = min(found["reflen"], key=lambda length: (abs(length - words), length))
+            counts.append([*found["correct"], *found["guess"], words, closest])
+        return np.array(counts, np.int64)
 
     def _rouge(self, candidates):
         _, scores = Rouge().compute_score(*_scorer_arguments(self.references, candidates))
@@ -127,9 +179,11 @@ class CaptionScorer:
         # The scorer takes the largest document frequency, of which there must be one.
         if not any(caption for captions in self.references for caption in captions):
             return np.zeros(len(candidates))
-        return Cider().compute_score(*_scorer_arguments(self.references, candidates))[1]
+        _, scores = Cider().compute_score(*_scorer_arguments(self.references, candidates))
+        return np.asarray(scores)
 
     def _meteor(self, candidates):
+        """Returns METEOR of all and `[N]`, or None and the reason."""
         if not shutil.which("java"):
             return None, "java is not installed"
         references = [
@@ -138,7 +192,7 @@ class CaptionScorer:
         candidates = [_single_line(caption) for caption in candidates]
         scorer = Meteor()
         try:
-            score, _ = scorer.compute_score(*_scorer_arguments(references, candidates))
+            score, scores = scorer.compute_score(*_scorer_arguments(references, candidates))
         except (OSError, ValueError):
             # Else its destructor would wait for the lock for ever, or complain of the closed pipe.
             scorer.lock.release()
@@ -147,20 +201,21 @@ class CaptionScorer:
                 scorer.meteor_p.stdin.close()
             message = scorer.meteor_p.stderr.read().decode(errors="replace").strip()
             return None, f"METEOR's Java program ended early: {message.splitlines()[:1]}"
-        return float(score), None
+        return float(score), np.array(scores)
 
     def _spice(self, candidates):
+        """Returns SPICE `[N]`, or the reason why there is none."""
         if not shutil.which("java"):
-            return None, "java is not installed"
+            return "java is not installed"
         folder = pathlib.Path(spice_package.__file__).parent / "lib"
         missing = [name for name in _SPICE_PARTS if not (folder / name).exists()]
         if missing:
-            return None, f"{' and '.join(missing)} not in the spice/lib folder of pycocoevalcap"
+            return f"{' and '.join(missing)} not in the spice/lib folder of pycocoevalcap"
         try:
-            score, _ = Spice().compute_score(*_scorer_arguments(self.references, candidates))
+            _, parts = Spice().compute_score(*_scorer_arguments(self.references, candidates))
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            return None, f"SPICE's Java program failed: {error}"
-        return float(score), None
+            return f"SPICE's Java program failed: {error}"
+        return np.array([of_image["All"]["f"] for of_image in parts])
 
 
 def caption_scores(candidates, references, meteor=True, spice=False):

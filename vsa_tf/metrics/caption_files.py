@@ -1,0 +1,247 @@
+"""Files of captions: COCO's JSON, n-best lists, CSV, lines of text, and mRNN-CR's `.npy`."""
+
+import csv
+import io
+import os
+import pathlib
+
+from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import (
+    NOT_AS_EXPECTED,
+    decode_text,
+    is_count,
+    parse_json,
+    read_objects,
+    reason_of,
+    text_lines,
+)
+
+# What names the photograph of an entry or a column, the first that is there.
+_KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
+_TEXTS = ("caption", "text", "sentence", "raw")
+_SEVERAL = ("captions", "hypotheses", "sentences")
+
+
+def read_results(path, argument="results", key=None):
+    """Reads one caption for each photograph.
+
+    The kind of a file is told by its ending:
+
+    * `.json`: COCO's results `[{"image_id", "caption"}]`, COCO's captions `{"annotations": [...]}`,
+      an object of photographs and captions, or an n-best list.
+    * `.jsonl`, `.ndjson`: such an entry a line.
+    * `.csv`, `.tsv`: columns by their names, `image_id,caption`.
+    * `.npy`: mRNN-CR's list of dicts, as `read_objects` reads it.
+    * any other: a caption a line; or `IMAGE<TAB>CAPTION`, `IMAGE#NUMBER<TAB>CAPTION` as Flickr8K's.
+
+    In an n-best list the photograph has `captions`, a list of str or of `{"text"}`, the best first,
+    as `vsa_tf.caption` prints. An entry's photograph is its `image_id`, `image`, `file_name`,
+    `filename`, `path` or `id`, the first that it has. A whole number as text is a number: `"12"` of
+    a table is 12 of JSON. Lines without photographs are numbered from 0.
+
+    Args:
+        path: of the file.
+        argument: what messages call it.
+        key: the entry or column that names the photograph; None: as above. With COCO's captions
+            `file_name` is that of its `images`.
+
+    Returns:
+        dict of photograph, int or str, to its caption, as they come.
+
+    Raises:
+        VsaTfError: the file cannot be read, is of another form, or has two captions of one.
+    """
+    captions = {}
+    for image, texts in _entries(path, argument, key):
+        if image in captions:
+            raise VsaTfError(f"--{argument}={path} holds two captions of photograph {image}")
+        if len(texts) != 1:
+            raise VsaTfError(
+                f"Expected one caption of each photograph in --{argument}={path}. Received: "
+                f"{len(texts)} of photograph {image}"
+            )
+        captions[image] = texts[0]
+    return captions
+
+
+def read_references(paths, argument="references", key=None):
+    """Reads what people wrote: any number of captions of a photograph.
+
+    Args:
+        paths: of a file as for `read_results`, or a list of such: photographs of several files have
+            the captions of all.
+        argument, key: as for `read_results`.
+
+    Returns:
+        dict of photograph to its captions, list of str.
+
+    Raises:
+        VsaTfError: as `read_results`, but for several captions.
+    """
+    captions = {}
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        for image, texts in _entries(path, argument, key):
+            captions.setdefault(image, []).extend(texts)
+    return captions
+
+
+def read_hypotheses(path, argument="hypotheses", key=None):
+    """Reads the n best captions of each photograph, the best first.
+
+    Args:
+        path, argument, key: as for `read_results`. A photograph's captions are one entry's, or
+            those of its rows in their order.
+
+    Returns:
+        dict of photograph to its hypotheses, list of str.
+
+    Raises:
+        VsaTfError: as `read_results`, but for several captions.
+    """
+    captions = {}
+    for image, texts in _entries(path, argument, key, generated=True):
+        captions.setdefault(image, []).extend(texts)
+    return captions
+
+
+def _entries(path, argument, key, generated=False):
+    """Returns the `(photograph, captions)` of a file, one or more of each photograph."""
+    ending = pathlib.Path(path).suffix.lower()
+    try:
+        if ending == ".npy":
+            entries = [_entry(entry, key, generated) for entry in read_objects(path)]
+        else:
+            entries = _READERS.get(ending, _of_lines)(pathlib.Path(path).read_bytes(), path, key)
+        for image, texts in entries:
+            for text in texts:
+                if not isinstance(text, str):
+                    raise TypeError(f"the caption {text!r} of photograph {image}")
+        dict(entries)  # a list is no photograph
+    except OSError as error:
+        raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
+    except VsaTfError:
+        raise
+    except NOT_AS_EXPECTED as error:
+        raise VsaTfError(
+            f"Expected captions of photographs in --{argument}={path}, such as COCO's JSON, a list "
+            f"of image_id and caption. Received: {reason_of(error)}"
+        ) from error
+    if not entries:
+        raise VsaTfError(f"Expected captions in --{argument}={path}. Received: none")
+    return entries
+
+
+def _of_json(data, path, key):
+    content = parse_json(data, path)
+    if not isinstance(content, dict):
+        return [_entry(entry, key) for entry in content]
+    if "annotations" not in content:
+        if "images" in content:
+            raise ValueError("images without annotations")
+        return [(_number(image), _texts(captions)) for image, captions in content.items()]
+    entries = content["annotations"]
+    if key is not None and "images" in content and not any(key in entry for entry in entries):
+        names = {image["id"]: image[key] for image in content["images"]}
+        return [(names[entry["image_id"]], [entry["caption"]]) for entry in entries]
+    return [_entry(entry, key) for entry in entries]
+
+
+def _of_json_lines(data, path, key):
+    lines = enumerate(text_lines(data, path), 1)
+    return [
+        _entry(parse_json(line, f"line {number} of {path}"), key)
+        for number, line in lines
+        if line.strip()
+    ]
+
+
+def _of_table(data, path, key):
+    text_lines(data, path)  # what is not UTF-8 is refused
+    delimiter = "\t" if pathlib.Path(path).suffix.lower() == ".tsv" else ","
+    table = csv.DictReader(
+        io.StringIO(decode_text(data), newline=""), delimiter=delimiter, strict=True
+    )
+    entries = []
+    try:
+        for row in table:
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"line {table.line_num} with other columns than {','.join(table.fieldnames)}: "
+                    "a caption with commas needs quotes"
+                )
+            entries.append(_entry(row, key))
+    except csv.Error as error:
+        raise ValueError(f"line {table.line_num}: {error}") from error
+    return entries
+
+
+def _of_lines(data, path, key):
+    lines = text_lines(data, path)
+    if not any("\t" in line for line in lines):
+        return list(enumerate([line] for line in lines))
+    entries = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        image, mark, caption = line.partition("\t")
+        if not mark:
+            raise ValueError(f"line {number} without a tab between photograph and caption")
+        name, _, place = image.rpartition("#")
+        entries.append((_number(name if name and is_count(place) else image), [caption]))
+    return entries
+
+
+_READERS = {
+    ".json": _of_json,
+    ".jsonl": _of_json_lines,
+    ".ndjson": _of_json_lines,
+    ".csv": _of_table,
+    ".tsv": _of_table,
+}
+
+
+def _entry(entry, key, generated=False):
+    """Returns the `(photograph, captions)` of an object or a row.
+
+    Args:
+        entry: dict.
+        key: as for `read_results`.
+        generated: whether `gen_...`, as mRNN-CR calls what a model wrote, is before `sentences`.
+    """
+    image = entry[key if key is not None else _first(entry, _KEYS)]
+    made = [name for name in entry if generated and name.startswith("gen_")]
+    if len(made) > 1:
+        raise ValueError(f"several lists of hypotheses of photograph {image}: {', '.join(made)}")
+    return _number(image), _texts(entry[_first(entry, (*made, *_TEXTS, *_SEVERAL))])
+
+
+def _first(entry, names):
+    if not isinstance(entry, dict):
+        raise TypeError(f"the entry {entry!r}")
+    found = next((name for name in names if name in entry), None)
+    if found is None:
+        raise ValueError(f"an entry without {names[0]}: it has {', '.join(map(str, entry))}")
+    return found
+
+
+def _texts(captions):
+    """Returns captions as a list of str; words of a list are joined."""
+    if not isinstance(captions, (list, tuple)):
+        return [captions]
+    texts = []
+    for caption in captions:
+        if isinstance(caption, dict):
+            caption = caption[_first(caption, _TEXTS)]
+        elif isinstance(caption, (list, tuple)):
+            caption = " ".join(caption)
+        texts.append(caption)
+    return texts
+
+
+def _number(image):
+    """A photograph of a table as JSON has it; "012" is a name."""
+    return (
+        int(image)
+        if isinstance(image, str) and is_count(image) and str(int(image)) == image
+        else image
+    )
