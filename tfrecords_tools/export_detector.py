@@ -11,6 +11,7 @@ import os
 
 from absl import flags
 
+from tfrecords_tools.exporting.exported_directory import whole_directory
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.program import print_note, run
 
@@ -71,8 +72,6 @@ def main(flag_values=flags.FLAGS):
         output_dir="where the SavedModel is written",
     )
     output_dir = flag_values.output_dir
-    if os.path.exists(output_dir) and (not os.path.isdir(output_dir) or os.listdir(output_dir)):
-        raise VsaTfError(f"Expected an empty --output_dir. Received: {output_dir}")
     for path in flag_values.config_file:
         if not os.path.isfile(path):
             raise VsaTfError(f"--config_file={path} is not a file")
@@ -85,20 +84,22 @@ def main(flag_values=flags.FLAGS):
             "Expected --image_size=HEIGHT,WIDTH in pixels. "
             f"Received: {','.join(flag_values.image_size)}"
         )
-    from tfrecords_tools.detection.garden_detector import export_detector
-
     try:
-        levels, size, feature_size = export_detector(
-            flag_values.experiment,
-            None if flag_values.checkpoint == _NO_CHECKPOINT else flag_values.checkpoint,
-            output_dir,
-            config_files=flag_values.config_file,
-            params_override=flag_values.params_override,
-            image_size=size,
-            max_detections=flag_values.max_detections,
-            score_threshold=flag_values.score_threshold,
-            say=print_note,
-        )
+        with whole_directory(output_dir) as folder:
+            # Once the directory is found right: it takes seconds to import.
+            from tfrecords_tools.detection.garden_detector import export_detector
+
+            levels, size, feature_size = export_detector(
+                flag_values.experiment,
+                None if flag_values.checkpoint == _NO_CHECKPOINT else flag_values.checkpoint,
+                str(folder),
+                config_files=flag_values.config_file,
+                params_override=flag_values.params_override,
+                image_size=size,
+                max_detections=flag_values.max_detections,
+                score_threshold=flag_values.score_threshold,
+                say=print_note,
+            )
     except (OSError, ValueError) as error:
         raise VsaTfError.of(error) from error
     print(

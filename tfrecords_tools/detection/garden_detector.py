@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import os
-import tempfile
 
 import tensorflow as tf
 from official.core import exp_factory, train_utils
@@ -19,7 +17,7 @@ from vsa_tf.program import silent
 def export_detector(
     experiment,
     checkpoint,
-    output_dir,
+    folder,
     *,
     config_files=(),
     params_override="",
@@ -28,12 +26,12 @@ def export_detector(
     score_threshold=0.01,
     say=silent,
 ):
-    """Writes the SavedModel of a detector, all of it or nothing.
+    """Writes the SavedModel of a detector.
 
     Args:
         experiment: Model Garden's name of a RetinaNet, Faster or Mask R-CNN.
         checkpoint: path of a checkpoint, or of a directory of them; None: random weights.
-        output_dir: directory, empty or not there.
+        folder: directory to write to, str; empty.
         config_files: YAML files of parameters, in their order.
         params_override: more of them, as YAML or JSON in one line.
         image_size: `(height, width)` in pixels; empty for that of the experiment.
@@ -78,18 +76,12 @@ def export_detector(
                 f"Expected a checkpoint of {experiment} with these parameters. Received: "
                 f"{checkpoint}: {reason_of(error)}"
             ) from error
-    output_dir = os.path.realpath(output_dir)
-    parent, name = os.path.split(output_dir)
-    os.makedirs(parent, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=parent) as folder:
-        written = os.path.join(folder, name)
-        try:
-            with _without_warnings():
-                garden_export.export(module, ["image_tensor"], written, timestamped=False)
-            train_utils.serialize_config(params, written)
-        except tf.errors.OpError as error:
-            raise OSError(f"{output_dir} cannot be written: {reason_of(error)}") from error
-        os.replace(written, output_dir)
+    try:
+        with _without_warnings():
+            garden_export.export(module, ["image_tensor"], folder, timestamped=False)
+        train_utils.serialize_config(params, folder)
+    except tf.errors.OpError as error:
+        raise OSError(f"The SavedModel cannot be written: {reason_of(error)}") from error
     return module.levels, image_size, module.feature_size
 
 

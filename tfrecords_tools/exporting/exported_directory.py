@@ -32,8 +32,8 @@ def whole_directory(path):
         FileExistsError: there is something in the directory.
         OSError: when it cannot be made, or another run is making it.
     """
-    # Without a trailing slash or dots, which have no name.
-    path = pathlib.Path(os.path.abspath(path))
+    # Without a trailing slash or dots, which have no name; and no link, which none replaces.
+    path = pathlib.Path(os.path.realpath(path))
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
             f"Expected a directory that is empty or not there. Received: {str(path)!r}"

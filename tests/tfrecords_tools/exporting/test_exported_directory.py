@@ -27,6 +27,14 @@ def test_directory_appears_when_it_is_whole(tmp_path):
     assert os.listdir(tmp_path / "deep") == ["out"]
 
 
+def test_a_link_to_an_empty_directory_stays_one(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    with whole_directory(tmp_path / "out") as folder:
+        (folder / "a").write_text("a")
+    assert (tmp_path / "out").is_symlink() and (tmp_path / "disk" / "a").exists()
+
+
 def test_nothing_is_left_of_a_directory_that_failed(tmp_path):
     with pytest.raises(OSError, match="full"):
         with whole_directory(tmp_path / "out") as folder:
