@@ -198,6 +198,27 @@ def test_captioners_see_one_region(tmp_path, model):
             check(_settings(tmp_path, model=model, num_regions=number))
 
 
+@pytest.mark.parametrize("model", ["dvsa_rnn", "m_rnn"])
+@pytest.mark.parametrize("context", ["mean", "attention"])
+def test_captioners_of_regions_beside_the_frame_see_more_than_one(tmp_path, model, context):
+    values = {"model": model, "image_context": context}
+    # All that are stored, where nothing is said.
+    assert Settings.of(**values).data.num_regions == 0
+    check(_settings(tmp_path, **values, num_regions=3))
+    with pytest.raises(VsaTfError, match="beside the whole frame. Received: num_regions=1; leave"):
+        check(_settings(tmp_path, **values, num_regions=1))
+
+
+def test_regions_beside_the_frame_need_a_model_that_can_see_them(tmp_path):
+    context = {"image_context": "mean", "num_regions": 0}
+    for variant in ("vis_in_rnn", "rnn_base"):
+        with pytest.raises(VsaTfError, match=f"variant={variant} shows its multimodal layer no"):
+            check(_settings(tmp_path, model="m_rnn", variant=variant, **context))
+    (tmp_path / "config.json").touch()
+    with pytest.raises(VsaTfError, match="region captioner.*sees one region.*context=mean; leave"):
+        check(_settings(tmp_path, model="dvsa_rnn", snippets=str(tmp_path), **context))
+
+
 def test_the_region_captioner_needs_an_alignment_model(tmp_path):
     values = {"model": "dvsa_rnn", "num_regions": 1}
     with pytest.raises(VsaTfError, match="snippets=nowhere is no model_dir"):

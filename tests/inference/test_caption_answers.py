@@ -81,10 +81,10 @@ CASES = {
 }
 
 
-def _images(of_regions, of_pixels):
+def _images(with_regions, of_pixels):
     """Returns a batch of three images, of three, one and two regions."""
     rng = np.random.default_rng(0)
-    batch = make_batch(size=3, num_regions=3 if of_regions else 1)
+    batch = make_batch(size=3, num_regions=3 if with_regions else 1)
     batch["region_mask"][1, 1:] = batch["region_mask"][2, 2:] = False
     corners = np.sort(rng.random((*batch["region_mask"].shape, 2, 2)), axis=2)
     batch["region_boxes"] = np.float32(corners.reshape(*batch["region_mask"].shape, 4))
@@ -141,6 +141,15 @@ def test_captions_are_the_best_of_all(answer, case, max_length, beam_size, num_c
         for value in found.values():
             assert not value[1, 1:].any() and not value[2, 2:].any()
     assert found.keys() == NAMES
+
+
+@pytest.mark.parametrize("name", ["m_rnn attention", "dvsa_rnn mean"])
+def test_captions_by_the_regions_of_an_image_are_the_best_of_all(answer, name):
+    images, model = _images(with_regions=True, of_pixels=False), make_captioner(name)
+    found = answer("captions", model, "caption", images, decoder=BeamSearch(31, 4, max_length=2))
+    for image in range(3):
+        own = {name: found[name][image] for name in NAMES}
+        _check_captions(own, _captions(model, _region(images, image, [0, 1, 2]), 2), 2)
 
 
 @pytest.mark.parametrize("of_regions", [False, True])

@@ -2,7 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.captioning.small_captioners import log_softmax, make_batch, make_captioner
+from tests.models.captioning.small_captioners import (
+    batch_of,
+    images_of,
+    log_softmax,
+    make_captioner,
+)
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.scoring import sentence_likelihood
 from vsa_tf.scoring.sentence_likelihood import Beginnings, all_log_likelihoods, pair_log_likelihoods
@@ -11,8 +16,16 @@ from vsa_tf.scoring.sentence_likelihood import Beginnings, all_log_likelihoods, 
 SENTENCES = [[4, 5, 6], [4, 5], [4, 5, 6], [7], [4, 5, 7, 8], [8, 4, 5, 6], [3, 4], [4, 5, 6, 6, 6]]
 TOKENS = TokenStore(SENTENCES, max_words=10)
 NUM_IMAGES = 5
-# Without the image in the recurrence, twice; with it; without any image.
-NAMES = ("m_rnn m-rnn", "m_rnn shared lstm", "m_rnn vis_in_rnn_both", "dvsa_rnn", "m_rnn rnn_base")
+# Without the image in the recurrence, thrice; with it; without any image.
+NAMES = (
+    "m_rnn m-rnn",
+    "m_rnn shared lstm",
+    "m_rnn attention",
+    "m_rnn vis_in_rnn_both",
+    "dvsa_rnn",
+    "dvsa_rnn attention",
+    "m_rnn rnn_base",
+)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -20,21 +33,22 @@ def model(request):
     return make_captioner(request.param)
 
 
-def _batch():
-    return make_batch(size=NUM_IMAGES)
+def _batch(model):
+    name = "m_rnn m-rnn" if model.image_context == "frame" else "m_rnn attention"
+    return batch_of(name, size=NUM_IMAGES)
 
 
 def _images(model):
-    return keras.tree.map_structure(np.array, model.encode_images(_batch()))
+    return keras.tree.map_structure(np.array, model.encode_images(_batch(model)))
 
 
 def _brute_force(model):
     """Each sentence of each image, alone and unpadded, by the whole model."""
     scores = np.zeros((NUM_IMAGES, len(SENTENCES)))
-    features = _batch()["region_features"]
+    images = images_of(_batch(model))
     for sentence, words in enumerate(SENTENCES):
         token_ids = np.tile(np.int32(words), (NUM_IMAGES, 1))
-        log_probs = log_softmax(model({"region_features": features, "token_ids": token_ids}))
+        log_probs = log_softmax(model({**images, "token_ids": token_ids}))
         for position, word in enumerate([*words, 2]):
             scores[:, sentence] += log_probs[:, position, word]
     return scores

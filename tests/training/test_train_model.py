@@ -32,6 +32,17 @@ def test_a_split_that_there_is_not_is_refused_by_its_setting(tmp_path, splits, r
     assert not (tmp_path / "model").exists()
 
 
+def test_whole_frames_alone_have_no_regions_beside_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.data.small_records.NUM_REGIONS", 1)
+    write_records(tmp_path)
+    values = {"dev_split": "train", "test_split": "train", "image_context": "mean"}
+    places = {"data_dir": str(tmp_path), "model_dir": str(tmp_path / "model")}
+    message = "image_context=mean is of the regions.*holds whole frames alone"
+    with pytest.raises(VsaTfError, match=message):
+        train_model(Settings.of("m_rnn", **places, **values))
+    assert not (tmp_path / "model").exists()
+
+
 def test_features_are_not_augmented(tmp_path):
     write_records(tmp_path, images_stored=True)
     lines, message = [], "augmentation=mirror changes photographs.*image_encoder=pixels"

@@ -91,7 +91,10 @@ class ProjectedPoints:
         """
         records, embedded = data.records, evaluation.embedded
         if evaluation.captions is not None:
-            parts = keras.tree.flatten(encode_images(model, data))
+            images = encode_images(model, data)
+            # What words attend to has no place of its own.
+            images.pop("regions", None)
+            parts = keras.tree.flatten(images)
             vectors = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
             return cls._of(vectors, None, records)
         if evaluation.scores is None:

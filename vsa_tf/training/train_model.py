@@ -284,6 +284,13 @@ def _check_splits(settings):
                 f"Expected --{flag} to be a split of {info.data_dir}, one of "
                 f"{', '.join(info.splits)}. Received: --{flag}={name}"
             )
+    context = getattr(settings.model, "image_context", "frame")
+    if context != "frame" and info.used_regions(settings.data.num_regions) == 1:
+        raise VsaTfError(
+            f"--image_context={context} is of the regions beside the whole frame, and "
+            f"{info.data_dir} holds whole frames alone. Leave it out, or write the records with a "
+            "--detector"
+        )
     augmentation = settings.data.augmentation
     if augmentation != "none" and info.region_feature_size:
         raise VsaTfError(

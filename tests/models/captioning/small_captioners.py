@@ -25,6 +25,14 @@ CAPTIONERS = {
     "dvsa_rnn every": (DvsaRnn, {"cell": "rnn", "image_at": "every"}),
     "dvsa_rnn gru": (DvsaRnn, {"cell": "gru"}),
     "dvsa_rnn every lstm": (DvsaRnn, {"image_at": "every", "cell": "lstm"}),
+    "m_rnn mean": (MRnn, {"image_context": "mean"}),
+    "m_rnn attention": (MRnn, {"image_context": "attention"}),
+    "m_rnn vis_in_rnn_both attention": (
+        MRnn,
+        {"variant": "vis_in_rnn_both", "image_context": "attention"},
+    ),
+    "dvsa_rnn mean": (DvsaRnn, {"cell": "rnn", "image_context": "mean"}),
+    "dvsa_rnn attention": (DvsaRnn, {"cell": "rnn", "image_context": "attention"}),
 }
 
 
@@ -33,7 +41,7 @@ def make_captioner(name, batch=None, **settings):
 
     Args:
         name: key of `CAPTIONERS`.
-        batch: what the model is built on; None for `make_batch()`.
+        batch: what the model is built on; None for `batch_of(name)`.
         settings: more arguments of the model.
     """
     keras.utils.set_random_seed(0)
@@ -42,9 +50,26 @@ def make_captioner(name, batch=None, **settings):
     if own.get("variant") == "vis_in_rnn_both_shared":
         widths["multimodal_size"] = widths["recurrent_size"]  # one matrix feeds both
     model = model_class(VOCABULARY_SIZE, **{**_PLAIN, **widths, **own, **settings})
-    model(make_batch() if batch is None else batch)
+    model(batch_of(name) if batch is None else batch)
     randomize(model)
     return model
+
+
+def batch_of(name, **options):
+    """Returns `make_batch` for a model of `CAPTIONERS`: of one to three regions where it sees them.
+
+    What is at padding is no zero.
+    """
+    if "image_context" not in CAPTIONERS[name][1]:
+        return make_batch(**options)
+    batch = make_batch(num_regions=3, **options)
+    batch["region_mask"][0::3, 2:] = batch["region_mask"][1::3, 1:] = False
+    return batch
+
+
+def images_of(batch):
+    """Returns a batch without its sentences."""
+    return {name: value for name, value in batch.items() if name != "token_ids"}
 
 
 def make_batch(seed=0, size=4, num_words=5, num_regions=1):
@@ -73,3 +98,20 @@ def log_softmax(logits):
     """Natural logarithms, float64, over the last axis."""
     logits = np.asarray(logits, np.float64)
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def attended(model, hidden, regions):
+    """`sum_i a_i V_R r_i`, `a = softmax((Q h)^T K r_i / sqrt(width of h))`, of one state, float64.
+
+    Args:
+        model: a `Captioner` of `image_context="attention"`.
+        hidden: `[H]`.
+        regions: `[R, D]`, without padding.
+    """
+    query, key, value = (
+        np.array(layer.kernel, np.float64)
+        for layer in (model.region_query, model.region_key, model.region_value)
+    )
+    scores = [(hidden @ query) @ (region @ key) / len(hidden) ** 0.5 for region in regions]
+    shares = np.exp(log_softmax(scores))
+    return sum(share * (region @ value) for share, region in zip(shares, regions))

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tests.models.captioning.small_captioners import (
     CAPTIONERS,
+    batch_of,
+    images_of,
     is_target,
     log_softmax,
     make_batch,
@@ -27,7 +29,7 @@ PAPERS = ("m_rnn m-rnn", "m_rnn shared", "dvsa_rnn")
 # Keras has checked the gradients of its own cells.
 OWN_CELLS = [name for name in CAPTIONERS if not {"gru", "lstm"} & set(name.split())]
 # The image is not in the recurrence, or at its first step alone, or at each; one state or two.
-NAMES = ("m_rnn shared", "dvsa_rnn", "dvsa_rnn every lstm")
+NAMES = ("m_rnn shared", "dvsa_rnn", "dvsa_rnn every lstm", "m_rnn attention")
 END, FORBIDDEN = 2, [0, 1, 3]
 MAX_LENGTH = 4
 
@@ -54,10 +56,10 @@ def _pixels():
 
 class TestEveryCaptioner:
     def test_steps_have_the_logits_of_whole_sentences(self, captioner):
-        _, model = captioner
-        batch = make_batch()
+        name, model = captioner
+        batch = batch_of(name)
         expected, chosen = np.array(model(batch)), is_target(batch)
-        state = model.start({"region_features": batch["region_features"]})
+        state = model.start(images_of(batch))
         inputs = np.pad(batch["token_ids"], ((0, 0), (1, 0)), constant_values=1)
         for t, token_ids in enumerate(inputs.T):
             logits, state = model.step(token_ids, state)
@@ -67,16 +69,16 @@ class TestEveryCaptioner:
             )
 
     def test_a_state_has_a_row_for_each_image(self, captioner):
-        _, model = captioner
-        state = model.start({"region_features": make_batch()["region_features"]})
+        name, model = captioner
+        state = model.start(images_of(batch_of(name)))
         _, next_state = model.step(np.ones(4, np.int32), state)
         for value in keras.tree.flatten(state) + keras.tree.flatten(next_state):
             assert value.shape[0] == 4
         keras.tree.assert_same_structure(state, next_state)
 
     def test_padding_changes_nothing(self, captioner):
-        _, model = captioner
-        batch = make_batch()
+        name, model = captioner
+        batch = batch_of(name)
         chosen = is_target(batch)
         longer = dict(batch, token_ids=np.pad(batch["token_ids"], ((0, 0), (0, 3))))
         np.testing.assert_allclose(
@@ -92,8 +94,8 @@ class TestEveryCaptioner:
         np.testing.assert_allclose(*costs, rtol=1e-5)
 
     def test_a_word_is_predicted_from_those_before_it(self, captioner):
-        _, model = captioner
-        batch = make_batch()
+        name, model = captioner
+        batch = batch_of(name)
         changed = dict(batch, token_ids=batch["token_ids"].copy())
         changed["token_ids"][0, 2:] = 3 + (batch["token_ids"][0, 2:] - 2) % 6
         before, after = np.array(model(batch))[0], np.array(model(changed))[0]
@@ -101,8 +103,8 @@ class TestEveryCaptioner:
         assert not np.allclose(after[3], before[3])
 
     def test_log_probs_are_those_of_the_words_and_end(self, captioner):
-        _, model = captioner
-        batch = make_batch()
+        name, model = captioner
+        batch = batch_of(name)
         result = np.array(model.sentence_log_probs(model.encode_images(batch), batch["token_ids"]))
         targets = np.array(with_end(batch["token_ids"]))
         expected = np.take_along_axis(log_softmax(model(batch)), targets[..., None], axis=-1)
@@ -112,7 +114,7 @@ class TestEveryCaptioner:
 
     def test_config_and_weights_give_the_same_model(self, captioner):
         name, model = captioner
-        batch, settings = make_batch(), CAPTIONERS[name][1]
+        batch, settings = batch_of(name), CAPTIONERS[name][1]
         config = model.get_config()
         assert config.items() >= settings.items()
         other = _revived(model, batch)
@@ -123,7 +125,7 @@ class TestEveryCaptioner:
 class TestCaptioner(VsaTfTestCase):
     @pytest.mark.parametrize("name", OWN_CELLS)
     def test_gradients_of_logits(self, name):
-        batch = make_batch(size=2, num_words=3)
+        batch = batch_of(name, size=2, num_words=3)
         with dtype_policy("float64"):
             model = make_captioner(name, batch)
         self.check_gradients(lambda: model(batch), model.trainable_weights, num_elements=3)
@@ -131,6 +133,7 @@ class TestCaptioner(VsaTfTestCase):
     def test_every_setting_is_in_the_config(self):
         settings = {
             "train_word_vectors": False,
+            "image_context": "attention",
             "feature_normalization": "l2",
             "dropout": 0.25,
             "weight_penalty": 0.5,
@@ -216,7 +219,7 @@ class TestCaptioner(VsaTfTestCase):
     def test_other_normalizations_are_refused(self):
         model = DvsaRnn(9, feature_normalization="l1")
         with pytest.raises(ValueError, match="Expected feature_normalization to be one of.*'l1'"):
-            model.encode_images(make_batch())
+            model.encodeimages_of(make_batch())
 
     @pytest.mark.parametrize("name", ["m_rnn m-rnn", "dvsa_rnn"])
     def test_a_network_over_pixels_is_trained_through(self, name):
@@ -262,10 +265,6 @@ class TestCaptioner(VsaTfTestCase):
         np.testing.assert_allclose(tf.function(loss, jit_compile=True)(), loss(), rtol=1e-4)
 
 
-def _images(batch):
-    return {name: value for name, value in batch.items() if name != "token_ids"}
-
-
 def _generate(model, decoder, batch):
     generator = CaptionGenerator(model, decoder)
     return [np.asarray(value) for value in generator.predict_on_batch(batch)]
@@ -273,8 +272,8 @@ def _generate(model, decoder, batch):
 
 def _next_log_probs(model, batch, image, words):
     """float64 `[V]`, by the logits of a whole sentence."""
-    feature = batch["region_features"][image : image + 1]
-    logits = model({"region_features": feature, "token_ids": np.int32([words + [0]])})
+    images = {name: value[image : image + 1] for name, value in images_of(batch).items()}
+    logits = model({**images, "token_ids": np.int32([words + [0]])})
     return log_softmax(logits)[0, len(words)]
 
 
@@ -300,13 +299,13 @@ def _assert_caption(hypotheses, image, tokens, log_probs):
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def model(request):
-    return make_captioner(request.param)
+def model_and_batch(request):
+    return make_captioner(request.param), batch_of(request.param)
 
 
-def test_greedy_captions_are_those_of_whole_sentences(model):
-    batch = make_batch()
-    hypotheses = _generate(model, GreedySearch(max_length=MAX_LENGTH), _images(batch))
+def test_greedy_captions_are_those_of_whole_sentences(model_and_batch):
+    model, batch = model_and_batch
+    hypotheses = _generate(model, GreedySearch(max_length=MAX_LENGTH), images_of(batch))
     assert [value.shape for value in hypotheses] == [(4, 1, MAX_LENGTH)] * 2 + [(4, 1)]
     for image in range(4):
         _assert_caption(hypotheses, image, *_greedy(model, batch, image))
@@ -317,16 +316,16 @@ def test_captions_go_on_from_a_prefix():
     model = make_captioner("m_rnn m-rnn")
     prefix = np.int32([[5, 8], [7, 0], [0, 0], [4, 4]])
     hypotheses = _generate(
-        model, GreedySearch(max_length=MAX_LENGTH), {**_images(batch), "prefix": prefix}
+        model, GreedySearch(max_length=MAX_LENGTH), {**images_of(batch), "prefix": prefix}
     )
     for image, words in enumerate(([5, 8], [7], [], [4, 4])):
         _assert_caption(hypotheses, image, *_greedy(model, batch, image, words))
 
 
-def test_beams_have_the_probabilities_of_their_sentences(model):
-    batch = make_batch()
+def test_beams_have_the_probabilities_of_their_sentences(model_and_batch):
+    model, batch = model_and_batch
     decoder = BeamSearch(beam_size=5, num_captions=5, max_length=3)
-    token_ids, token_log_probs, log_prob = _generate(model, decoder, _images(batch))
+    token_ids, token_log_probs, log_prob = _generate(model, decoder, images_of(batch))
     assert (np.diff(log_prob, axis=1) <= 0).all()
     image = keras.tree.map_structure(
         lambda value: np.repeat(value, 5, axis=0), model.encode_images(batch)
@@ -349,7 +348,7 @@ def test_beams_have_the_probabilities_of_their_sentences(model):
 def test_batches_of_other_sizes_follow():
     model = make_captioner("m_rnn m-rnn")
     generator = CaptionGenerator(model, GreedySearch(max_length=MAX_LENGTH))
-    batch = _images(make_batch())
+    batch = images_of(make_batch())
     whole, first = (
         generator.predict_on_batch({name: value[:rows] for name, value in batch.items()})
         for rows in (4, 3)
@@ -362,7 +361,7 @@ def test_low_precision_models_write_captions():
     with dtype_policy("mixed_bfloat16"):
         model = make_captioner("dvsa_rnn gru")
         token_ids, _, log_prob = _generate(
-            model, BeamSearch(beam_size=2, max_length=MAX_LENGTH), _images(make_batch())
+            model, BeamSearch(beam_size=2, max_length=MAX_LENGTH), images_of(make_batch())
         )
     assert log_prob.dtype == np.float32
     assert np.isfinite(log_prob).all() and not np.isin(token_ids[:, :, 0], FORBIDDEN).any()

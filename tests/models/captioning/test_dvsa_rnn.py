@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.models.captioning.small_captioners import make_batch, make_captioner
+from tests.models.captioning.small_captioners import attended, batch_of, make_batch, make_captioner
 from vsa_tf.models.captioning.dvsa_rnn import CELLS, IMAGE_STEPS, DvsaRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings
 
@@ -12,7 +12,7 @@ def _arrays(layer):
     return [np.array(weight, np.float64) for weight in layer.weights]
 
 
-def _logits(model, feature, words):
+def _logits(model, feature, words, regions=None):
     """docs/equations.md 2.1, word by word, of one sentence without padding."""
     (x,), (w_hx,), (w_hi,), (w_oh, b_o) = (
         _arrays(layer)
@@ -29,7 +29,8 @@ def _logits(model, feature, words):
     for t, token in enumerate([1, *words], 1):
         shown = b_v if t == 1 or model.image_at == "every" else 0
         h = np.maximum(0, x[token] @ w_hx + h @ w_hh + b_h + shown)
-        logits.append(h @ w_oh + b_o)
+        seen = 0 if regions is None else attended(model, h, regions)
+        logits.append((h + seen) @ w_oh + b_o)
     return np.array(logits)
 
 
@@ -43,6 +44,17 @@ class TestDvsaRnn:
         for row, token_ids in enumerate(batch["token_ids"]):
             words = token_ids[token_ids != 0]
             expected = _logits(model, batch["region_features"][row, 0].astype("float64"), words)
+            np.testing.assert_allclose(
+                logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
+            )
+
+    def test_every_word_attends_to_regions(self):
+        model, batch = make_captioner("dvsa_rnn attention"), batch_of("dvsa_rnn attention")
+        logits = np.array(model(batch))
+        for row, token_ids in enumerate(batch["token_ids"]):
+            words = token_ids[token_ids != 0]
+            regions = batch["region_features"][row][batch["region_mask"][row]].astype("float64")
+            expected = _logits(model, regions[0], words, regions)
             np.testing.assert_allclose(
                 logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
             )
@@ -66,7 +78,7 @@ class TestDvsaRnn:
         first = np.float32([[[1], [0], [0], [0], [0]]])
         shown = np.array(model.recurrent_input(words, image, first)) - words
         steps = first if image_at == "first" else np.ones_like(first)
-        np.testing.assert_allclose(shown, steps * image, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(shown, steps * image["recurrent"], rtol=1e-4, atol=1e-6)
 
     def test_there_are_as_many_weights_as_in_the_equations(self):
         model = DvsaRnn(50, cell="rnn")

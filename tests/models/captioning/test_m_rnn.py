@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.captioning.small_captioners import is_target, make_batch, make_captioner
+from tests.models.captioning.small_captioners import (
+    attended,
+    batch_of,
+    is_target,
+    make_batch,
+    make_captioner,
+)
 from tests.vsa_tf_test_case import VsaTfTestCase, randomize
 from vsa_tf.models.captioning.m_rnn import CELLS, VARIANTS, MRnn, TransposedEmbedding, scaled_tanh
 from vsa_tf.models.captioning.settings import MRnnSettings
@@ -25,7 +31,7 @@ def _arrays(layer):
     return [np.array(weight, np.float64) for weight in layer.weights]
 
 
-def _logits(model, variant, feature, words):
+def _logits(model, variant, feature, words, regions=None):
     """docs/equations.md 2.3 and M Figure 5, word by word, of one sentence without padding.
 
     Returns:
@@ -56,6 +62,8 @@ def _logits(model, variant, feature, words):
             terms += w @ _arrays(model.V_w)[0]
         if variant not in ("rnn_base", "vis_in_rnn"):
             terms += feature @ _arrays(model.V_I)[0]
+        if regions is not None:
+            terms += attended(model, r, regions)
         m = _g2(terms)
         if variant == "shared":
             u_m, b_u = _arrays(model.U_M)
@@ -84,6 +92,19 @@ class TestMRnn:
             words = token_ids[token_ids != 0]
             feature = batch["region_features"][row, 0].astype("float64")
             expected, _ = _logits(model, variant, feature, words)
+            np.testing.assert_allclose(
+                logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
+            )
+
+    @pytest.mark.parametrize("variant", ["m-rnn", "vis_in_rnn_both"])
+    def test_every_word_attends_to_regions(self, variant):
+        name = "m_rnn attention" if variant == "m-rnn" else f"m_rnn {variant} attention"
+        model, batch = make_captioner(name), batch_of(name)
+        logits = np.array(model(batch))
+        for row, token_ids in enumerate(batch["token_ids"]):
+            words = token_ids[token_ids != 0]
+            regions = batch["region_features"][row][batch["region_mask"][row]].astype("float64")
+            expected, _ = _logits(model, variant, regions[0], words, regions)
             np.testing.assert_allclose(
                 logits[row, : len(words) + 1], expected, rtol=1e-4, atol=1e-5
             )

@@ -4,8 +4,11 @@ import keras
 from keras import ops
 
 from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
+from vsa_tf.models.layers.set_pooling import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
+
+IMAGE_CONTEXTS = ("frame", "mean", "attention")
 
 
 class Captioner(keras.Model):
@@ -13,19 +16,28 @@ class Captioner(keras.Model):
 
     A subclass writes the equations of one paper, for T words at a time:
 
-        image_terms(feature [B, 1, D])       -> image, a nest of `[B, 1, .]`
+        image_terms(feature [B, 1, D])       -> image, a dict of `[B, 1, .]`
         embed(token_ids [B, T], image)       -> words, a nest of `[B, T, .]`
         recurrent_input(words, image, first) -> `[B, T, .]`; first `[B, T, 1]` is 1 at t = 1
         logits(words, hidden, image)         -> `[B, T, vocabulary_size]`
 
     with the layers `word_table` (`make_word_table`), `recurrence` (`make_recurrence`) and
-    `softmax`, which has a `bias`.
+    `softmax`, which has a `bias`. Of `image_context="attention"` (`make_attention`), logits add
+
+        c_t = sum_i a_ti V_R r_i,   a_t = softmax_i((Q h_t)^T K r_i / sqrt(width of h))
+
+    of the recurrent state h_t and all regions r_i: `attended`. As the adaptive attention of Lu et
+    al. 2017 the state that has read a word looks for the next one, so that the recurrence need not
+    wait for what is seen.
     Training runs them over whole sentences, decoding over one word after the other (`step`): the
     same lines do both.
 
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
         train_word_vectors: whether `word_table` is trained.
+        image_context: what is seen of an image: `frame`, the features of its regions put end to
+            end; `mean`, region 0 beside the mean of the others (`SetPooling`, M Table 3);
+            `attention`, region 0, and at every word the regions that it asks for, as above.
         feature_normalization: `none` (the papers), `l2` or `power`, see `scale_features`.
         dropout: rate of dropout on the image's features, the words, and the last hidden layer.
         weight_penalty: lambda of M eq. 6, `lambda ||theta||^2`.
@@ -33,9 +45,10 @@ class Captioner(keras.Model):
             batches hold `region_features`.
 
     Call arguments: a batch, a dict of
-        region_features: `[B, R, D]`; the features of all regions, put end to end, are I. R is 1
-            where a sentence is about the whole frame or one box, 2 for a box in its frame.
+        region_features: `[B, R, D]`. Of `image_context="frame"` R is 1 where a sentence is about
+            the whole frame or one box, 2 for a box in its frame; else region 0 is the frame.
             Or images `[B, S, S, 3]` and region_boxes `[B, R, 4]`.
+        region_mask: bool `[B, R]`, False at padding; optional, and of no use to `frame`.
         token_ids: int `[B, W]`, words only, PAD on the right.
 
     Output shape: `[B, W + 1, vocabulary_size]`, the logits of the words and of END.
@@ -48,6 +61,7 @@ class Captioner(keras.Model):
         self,
         vocabulary_size,
         train_word_vectors=True,
+        image_context="frame",
         feature_normalization="l2",
         dropout=0.5,
         weight_penalty=0.0,
@@ -55,26 +69,62 @@ class Captioner(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if image_context not in IMAGE_CONTEXTS:
+            raise ValueError(
+                f"Expected image_context to be one of {IMAGE_CONTEXTS}. Received: "
+                f"image_context={image_context!r}"
+            )
         self.vocabulary_size = vocabulary_size
         self.train_word_vectors = train_word_vectors
+        self.image_context = image_context
         self.feature_normalization = feature_normalization
         self.dropout_rate = dropout
         self.weight_penalty = weight_penalty
         self.image_network = image_network
+        self.regions_mean = SetPooling("mean")
         self.image_dropout = keras.layers.Dropout(dropout)
         self.word_dropout = keras.layers.Dropout(dropout)
         self.output_dropout = keras.layers.Dropout(dropout)
 
     def encode_images(self, batch, training=False):
-        """Returns what the images of a batch contribute, a nest of `[B, 1, .]`."""
+        """Returns what the images of a batch contribute, a nest of `[B, ...]`."""
         if self.image_network is None:
             features = ops.cast(batch["region_features"], self.compute_dtype)
         else:
             features = self.image_network(batch["images"], batch["region_boxes"], training=training)
         features = scale_features(features, self.feature_normalization)
+        mask = batch.get("region_mask")
+        if mask is None:
+            mask = ops.ones(ops.shape(features)[:2], dtype="bool")
+        if self.image_context == "mean":
+            others = self.regions_mean(features[:, 1:], mask[:, 1:])
+            # Of roots that are taken: no mean of them is rooted again.
+            scaling = "none" if self.feature_normalization == "none" else "l2"
+            features = ops.stack([features[:, 0], scale_features(others, scaling)], axis=1)
+        features = self.image_dropout(features, training=training)
+        if self.image_context == "attention":
+            regions = self._region_terms(features, mask)
+            return {**self.image_terms(features[:, :1]), "regions": regions}
         _, num_regions, size = features.shape
-        image = ops.reshape(features, (-1, 1, num_regions * size))
-        return self.image_terms(self.image_dropout(image, training=training))
+        return self.image_terms(ops.reshape(features, (-1, 1, num_regions * size)))
+
+    def _region_terms(self, features, mask):
+        keys = self.region_key(features)
+        # Added to scores: padding is never looked at. Region 0, the frame, is always there.
+        absent = ops.cast(ops.where(mask[:, None], 0.0, -1e9), keys.dtype)
+        return {"keys": keys, "values": self.region_value(features), "absent": absent}
+
+    def attended(self, query, image):
+        """Returns `c_t`, what is seen of the regions that a state looks for, float `[B, T, .]`.
+
+        Args:
+            query: `Q h_t`, of the layer `region_query`, float `[B, T, .]`.
+            image: of `encode_images`.
+        """
+        regions = image["regions"]
+        scores = ops.matmul(query, ops.swapaxes(regions["keys"], 1, 2))
+        scores = scores / query.shape[-1] ** 0.5 + regions["absent"]
+        return ops.matmul(ops.softmax(scores, axis=-1), regions["values"])
 
     def call(self, batch, training=False):
         return self.sentence_logits(
@@ -151,11 +201,19 @@ class Captioner(keras.Model):
         # cuDNN's kernels cannot be compiled by XLA.
         return layer(units, return_sequences=True, use_cudnn=False, name="recurrence")
 
+    def make_attention(self, state_size, units):
+        """Makes the layers of `image_context="attention"`: `Q` and `K` as wide as h, and `V_R`."""
+        if self.image_context == "attention":
+            self.region_query = keras.layers.Dense(state_size, use_bias=False, name="Q")
+            self.region_key = keras.layers.Dense(state_size, use_bias=False, name="K")
+            self.region_value = keras.layers.Dense(units, use_bias=False, name="V_R")
+
     def get_config(self):
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "train_word_vectors": self.train_word_vectors,
+            "image_context": self.image_context,
             "feature_normalization": self.feature_normalization,
             "dropout": self.dropout_rate,
             "weight_penalty": self.weight_penalty,

@@ -16,7 +16,7 @@ class DvsaRnn(Captioner):
         h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + [t = 1] b_v)        (D eq. 14)
         y_t = softmax(W_oh h_t + b_o)                               (D eq. 15)
 
-    f = ReLU. Its cost is `word_cost`.
+    f = ReLU. Its cost is `word_cost`. With attention, `y_t = softmax(W_oh (h_t + c_t) + b_o)`.
 
     With an image's feature it captions the image; with a region's feature, trained on the snippets
     that the alignment model infers, it is the region captioner (docs/equations.md 2.2).
@@ -54,19 +54,23 @@ class DvsaRnn(Captioner):
         self.word_projection = keras.layers.Dense(hidden_size, use_bias=False, name="W_hx")
         self.image_projection = keras.layers.Dense(hidden_size, use_bias=False, name="W_hi")
         self.recurrence = self.make_recurrence(cell, hidden_size)
+        self.make_attention(hidden_size, hidden_size)
         self.softmax = keras.layers.Dense(vocabulary_size, name="W_oh")
 
     def image_terms(self, feature):
-        return self.image_projection(feature)
+        return {"recurrent": self.image_projection(feature)}
 
     def embed(self, token_ids, image, training=False):
         x = self.word_dropout(self.word_table(token_ids), training=training)
         return self.word_projection(x)
 
     def recurrent_input(self, words, image, first):
-        return words + (first * image if self.image_at == "first" else image)
+        b_v = image["recurrent"]
+        return words + (first * b_v if self.image_at == "first" else b_v)
 
     def logits(self, words, hidden, image, training=False):
+        if self.image_context == "attention":
+            hidden = hidden + self.attended(self.region_query(hidden), image)
         return self.softmax(self.output_dropout(hidden, training=training))
 
     def get_config(self):

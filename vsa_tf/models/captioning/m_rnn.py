@@ -58,7 +58,7 @@ class MRnn(Captioner):
     f = ReLU, and g2 is `scaled_tanh`; the cost is `word_cost`. All layers but V_w and V_I also have
     a bias, which the paper does not write. The variants (`VARIANTS`) leave out or add connections.
     Where the image enters the recurrence, `w_t = f(W_2 w1_t + V_I' I)`; the softmax that shares E1
-    is `y_t = softmax(E1 g2(U_M m_t) + b_o)`.
+    is `y_t = softmax(E1 g2(U_M m_t) + b_o)`. With attention, V_I I becomes `V_I I + c_t`.
 
     Args:
         variant: a name in `VARIANTS`.
@@ -101,6 +101,11 @@ class MRnn(Captioner):
                 f"feed. Received: recurrent_size={recurrent_size}, "
                 f"multimodal_size={multimodal_size}"
             )
+        if self.image_context != "frame" and not wiring.image_to_multimodal:
+            raise ValueError(
+                f"Expected a variant whose multimodal layer sees the image, for its regions. "
+                f"Received: variant={variant!r}, image_context={self.image_context!r}"
+            )
         first_size = word_embedding_size if wiring.word_layers == 2 else recurrent_size
         self.word_table = self.make_word_table(first_size)
         if wiring.word_layers == 2:
@@ -112,6 +117,7 @@ class MRnn(Captioner):
         if wiring.image_to_recurrent and not wiring.one_image_matrix:
             self.V_I1 = keras.layers.Dense(recurrent_size, use_bias=False, name="V_I1")
         self.recurrence = self.make_recurrence(cell, recurrent_size)
+        self.make_attention(recurrent_size, multimodal_size)
         self.V_r = keras.layers.Dense(multimodal_size, name="V_r")
         if wiring.softmax_from_words:
             self.U_M = keras.layers.Dense(word_embedding_size, name="U_M")
@@ -149,15 +155,23 @@ class MRnn(Captioner):
         return self.logits_of_terms(self.language_terms(words, hidden), image, training)
 
     def language_terms(self, words, r):
-        """Returns `V_w w_t + V_r r_t`, what the multimodal layer knows before the image."""
+        """Returns `V_w w_t + V_r r_t`, what the multimodal layer knows before the image.
+
+        With attention `Q r_t` follows, end to end.
+        """
         w1, w = words
         terms = self.V_r(r)
         if self.wiring.word_to_multimodal:
             terms = terms + self.V_w(w1 if self.wiring.word_to_multimodal == 1 else w)
+        if self.image_context == "attention":
+            terms = ops.concatenate([terms, self.region_query(r)], axis=-1)
         return terms
 
     def logits_of_terms(self, terms, image, training=False):
         """Returns `W_o m_t + b_o` of language terms `[B, T, .]` and images."""
+        if self.image_context == "attention":
+            terms, query = ops.split(terms, [self.multimodal_size], axis=-1)
+            terms = terms + self.attended(query, image)
         if self.wiring.image_to_multimodal:
             terms = terms + image["multimodal"]
         m = self.output_dropout(scaled_tanh(terms), training=training)

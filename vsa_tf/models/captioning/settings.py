@@ -18,6 +18,12 @@ class CaptionerSettings(NetworkSettings):
     # Of captioners of regions, `DvsaRnnSettings`.
     whole_frame: ClassVar[bool] = False
 
+    image_context: str = setting(
+        "frame",
+        "What is seen of an image: its whole frame (papers); beside it the mean of its regions (M "
+        "Table 3, of other features); or beside it the regions that each word attends to.",
+        choices=("frame", "mean", "attention"),
+    )
     feature_normalization: str = setting(
         "l2",
         "Scale image features to one length, l2: as they are, power: their square roots "
@@ -67,12 +73,24 @@ class CaptionerSettings(NetworkSettings):
         asked = ("caption", "caption_with")
         return asked if self.captions_regions else (*asked, "log_prob")
 
+    @classmethod
+    def defaults(cls, given):
+        defaults = super().defaults(given)
+        if given.get("image_context", "frame") != "frame":
+            del defaults["num_regions"]
+        return defaults
+
     def check(self, data):
         super().check(data)
-        if data.num_regions != 1:
+        if self.image_context == "frame" and data.num_regions != 1:
             raise VsaTfError(
-                "A caption generator sees one region, the whole frame: --num_regions=1. Received: "
-                f"--num_regions={data.num_regions}"
+                "A caption generator sees one region, the whole frame: --num_regions=1, or "
+                f"--image_context=mean or attention. Received: --num_regions={data.num_regions}"
+            )
+        if self.image_context != "frame" and data.num_regions == 1:
+            raise VsaTfError(
+                f"--image_context={self.image_context} is of the regions beside the whole frame. "
+                "Received: --num_regions=1; leave it out"
             )
 
 
@@ -117,6 +135,11 @@ class DvsaRnnSettings(CaptionerSettings):
         super().check(data)
         if self.snippets and not (pathlib.Path(self.snippets) / "config.json").is_file():
             raise VsaTfError(f"--snippets={self.snippets} is no model_dir of an alignment model")
+        if self.snippets and self.image_context != "frame":
+            raise VsaTfError(
+                "The region captioner (--snippets) sees one region, and with --whole_frame its "
+                f"frame. Received: --image_context={self.image_context}; leave it out"
+            )
         if self.whole_frame and not self.snippets:
             raise VsaTfError(
                 "--whole_frame is for the region captioner: give --snippets too, or leave it out"
@@ -168,6 +191,11 @@ class MRnnSettings(CaptionerSettings):
 
     def check(self, data):
         super().check(data)
+        if self.image_context != "frame" and not self.refines_images:
+            raise VsaTfError(
+                f"--variant={self.variant} shows its multimodal layer no image. Received: "
+                f"--image_context={self.image_context}; leave one of the two out"
+            )
         if self.variant == "vis_in_rnn_both_shared" and self.recurrent_size != self.multimodal_size:
             raise VsaTfError(
                 "One matrix feeds two layers of --variant=vis_in_rnn_both_shared: "
