@@ -159,7 +159,8 @@ class TestAlignmentModel(VsaTfTestCase):
         batch["token_ids"][2] = 0
         model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=jit_compile)
         losses = fit(model, 40, batch)
-        assert losses[-1] < losses[0] / 2
+        # The sentence without words costs log 5 for ever: all its images score alike.
+        assert np.isfinite(losses).all() and losses[-1] < 0.7 * losses[0]
 
     @pytest.mark.parametrize("cell", ["relu", "gru"])
     def test_what_is_left_out_in_training_might_not_be_there(self, cell):
