@@ -182,9 +182,8 @@ def test_rescored_rows_say_that_they_read_all_queries():
     lines = _lines(
         {**RETRIEVAL, "rescored": {"inverted_softmax": {"temperature": 0.5} | RETRIEVAL}}
     )
-    assert lines[4] == (
-        "rescored (inverted_softmax, temperature 0.5), which reads all queries of the split at once:"
-    )
+    named = "inverted_softmax, temperature 0.5"
+    assert lines[4] == f"rescored ({named}), which reads all queries of the split at once:"
     assert len(lines) == 1 + 3 + 1 + 3
 
 

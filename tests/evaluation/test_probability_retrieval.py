@@ -13,6 +13,7 @@ from vsa_tf.evaluation.probability_retrieval import (
     log_mean_exp,
     perplexity,
     probability_retrieval,
+    relative_log_likelihoods,
     split_perplexities,
 )
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
@@ -85,6 +86,14 @@ class TestHandMadeProbabilities:
         # P(w|I) / P(w) is 1, 1/3 for the first image and 1/2, 8/3 for the second: both are right.
         # P(w|I) would give the first sentence to both.
         assert metrics["image_to_sentence"]["R@1"] == 100
+
+    def test_one_score_of_both_directions_is_relative(self, tmp_path, monkeypatch):
+        self._metrics(tmp_path, monkeypatch)
+        options = EvaluationOptions(progress="of all pairs")
+        scores = relative_log_likelihoods(
+            _Numbered(), self.data, self.training, options, CaptionOptions()
+        )
+        np.testing.assert_allclose(np.exp(scores), [[1, 1 / 3], [1 / 2, 8 / 3]], rtol=1e-6)
 
     def test_images_are_ranked_by_probability(self, tmp_path, monkeypatch):
         metrics = self._metrics(tmp_path, monkeypatch)

@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 
-from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
+from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.metrics_file import ensemble_report
-from vsa_tf.evaluation.probability_retrieval import encode_images, log_marginals
+from vsa_tf.evaluation.probability_retrieval import relative_log_likelihoods
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, rescored_metrics, retrieval_metrics
 from vsa_tf.evaluation.stored_splits import check_fold_size, check_same_pairs
 from vsa_tf.metrics.retrieval import retrieval_ranks
@@ -24,7 +24,6 @@ from vsa_tf.scoring.combined_scores import (
 )
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.scoring.phrase_distances import phrase_distances
-from vsa_tf.scoring.sentence_likelihood import all_log_likelihoods
 from vsa_tf.settings import Settings
 
 # Weights are multiples of a twentieth; of many models, of what gives no more choices than this.
@@ -269,8 +268,5 @@ class _Member:
         model, data, settings = self._trained.model, self.data(split), self._trained.settings
         if settings.model.family != "captioning":
             return split_scores(model, data, num_sentences)
-        images, progress = encode_images(model, data), self._options.progress
-        splits = GivenSplits(training=self.data(settings.training.train_split))
-        likelihood = all_log_likelihoods(model, images, data.tokens, progress)
-        # A sentence's images are ranked alike with P(w) and without.
-        return likelihood - log_marginals(model, data, self._options, self._captions, splits)
+        training = self.data(settings.training.train_split)
+        return relative_log_likelihoods(model, data, training, self._options, self._captions)

@@ -45,7 +45,7 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
     likelihood = _likelihoods(model, data, images, options, captions, retrieval, splits)
     image_of_caption = data.records.image_of_caption
     by_probability = retrieval_metrics(likelihood, image_of_caption, options)
-    relative = likelihood - log_marginals(model, data, options, captions, splits)
+    relative = likelihood - _log_marginals(model, data, splits.training, options, captions)
     normalized = retrieval_metrics(relative, image_of_caption, options)
     metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
@@ -66,9 +66,23 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
     return metrics
 
 
-def log_marginals(model, data, options, captions, splits):
-    """Returns `log P(w)` of all sentences (M eq. 7), float64 `[M]`; see `probability_retrieval`."""
-    training = encode_images(model, splits.training)
+def relative_log_likelihoods(model, data, training, options, captions):
+    """Returns `log P(w | I) - log P(w)` of all pairs, float64 `[N, M]`.
+
+    One score for both directions: a sentence's images are ranked alike with `P(w)` and without.
+
+    Args:
+        training: `SplitData` of the training split.
+        model, data, options, captions: see `probability_retrieval`.
+    """
+    images = encode_images(model, data)
+    likelihood = all_log_likelihoods(model, images, data.tokens, options.progress)
+    return likelihood - _log_marginals(model, data, training, options, captions)
+
+
+def _log_marginals(model, data, training, options, captions):
+    """Returns `log P(w)` of all sentences (M eq. 7), float64 `[M]`."""
+    training = encode_images(model, training)
     num_training = len(keras.tree.flatten(training)[0])
     generator = np.random.default_rng(options.seed)
     sample = generator.choice(
