@@ -27,6 +27,7 @@ _PROGRAMS = {
     "localize": "vsa_tf.localize",
     "caption": "vsa_tf.caption",
     "score_captions": "vsa_tf.score_captions",
+    "rerank": "vsa_tf.rerank",
     "index": "vsa_tf.index",
     "search": "vsa_tf.search",
     "benchmark": "vsa_tf.benchmark",

@@ -28,7 +28,7 @@ def write(tmp_path):
             [{"image_id": 12, "caption": "a dog"}, {"image_id": "b.jpg", "caption": "käse"}],
         ),
         ("a.json", {"annotations": [{"id": 3, "image_id": 12, "caption": "a dog"}]}),
-        ("a.json", {"12": "a dog", "b.jpg": ["käse"]}),
+        ("a.json", {"12": "a dog", "b.jpg": ["käse", "brot"]}),
         ("a.JSON", [{"image": "12", "captions": [{"text": "a dog", "log_prob": -1.5}]}]),
         (
             "a.jsonl",
@@ -78,6 +78,11 @@ def test_the_key_names_the_entry_of_the_photograph(write):
         read_results(results, key="name")
 
 
+def test_what_rerank_writes_is_of_results_and_of_hypotheses(write):
+    path = write("a.json", [{"image_id": 1, "caption": "a", "captions": ["a", "b"]}])
+    assert (read_results(path), read_hypotheses(path)) == ({1: "a"}, {1: ["a", "b"]})
+
+
 def test_hypotheses_are_in_their_order(write):
     entries = [{"image_id": 1, "captions": ["b", {"text": "a"}, ["two", "words"]]}]
     assert read_hypotheses(write("a.json", entries)) == {1: ["b", "a", "two words"]}
@@ -97,8 +102,12 @@ def test_mrnn_cr_s_lists_have_hypotheses_and_sentences(tmp_path):
         }
     ]
     np.save(tmp_path / "a.npy", np.array(entries, dtype=object))
-    assert read_hypotheses(tmp_path / "a.npy", key="id") == {5: ["a cat", "cats sit"]}
-    assert read_references(tmp_path / "a.npy", key="id") == {5: ["a dog", "dogs"]}
+    assert read_results(tmp_path / "a.npy") == {5: "a cat"}
+    assert read_results(tmp_path / "a.npy", key="file_name") == {
+        "COCO_val2014_000000000005.jpg": "a cat"
+    }
+    assert read_hypotheses(tmp_path / "a.npy") == {5: ["a cat", "cats sit"]}
+    assert read_references(tmp_path / "a.npy") == {5: ["a dog", "dogs"]}
     entries[0]["gen_sample"] = [["x"]]
     np.save(tmp_path / "a.npy", np.array(entries, dtype=object))
     with pytest.raises(VsaTfError, match="several lists of .*: gen_beam_search_10, gen_sample"):

@@ -95,6 +95,38 @@ def test_bleu_by_hand():
     np.testing.assert_allclose(similarity.between(hypotheses, references), [[first], [second]])
 
 
+def test_f1_by_hand_is_that_of_mrnn_cr():
+    similarity = CaptionSimilarity([["x"]], [0], "f1")
+    hypothesis, reference = "a dog runs a mile".split(), "a a dog runs".split()
+    # 1-grams: a (2), dog and runs of 5 and 4; 2-grams: "a dog", "dog runs" of 4 and 3; 3-grams:
+    # "a dog runs" of 3 and 2; no 4-gram. F1 is 2 x right / (number + number).
+    expected = (8 / 9 + 4 / 7 + 2 / 5 + 0) / 4
+    for one, other in ((hypothesis, reference), (reference, hypothesis)):
+        assert similarity.between([one], [other])[0, 0] == pytest.approx(expected)
+    # Its code leaves captions of fewer than n = 4 words out, whatever they share.
+    assert similarity.between([["a", "dog"], hypothesis], [["a", "dog"]]).tolist() == [[0], [0]]
+    assert similarity.between([hypothesis], [hypothesis])[0, 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_f1_is_the_harmonic_mean_of_precision_and_recall(seed):
+    captions = random_captions(seed, 30)
+    expected = np.zeros((30, 30))
+    for row, hypothesis in enumerate(captions):
+        for column, reference in enumerate(captions):
+            if min(len(hypothesis), len(reference)) < 4:
+                continue
+            there = cook_test(" ".join(hypothesis), cook_refs([" ".join(reference)]))
+            back = cook_test(" ".join(reference), cook_refs([" ".join(hypothesis)]))
+            for right, guess, true in zip(there["correct"], there["guess"], back["guess"]):
+                if right:
+                    precision, recall = right / guess, right / true
+                    f1 = 2 * precision * recall / (precision + recall)
+                    expected[row, column] += f1 / 4
+    similarity = CaptionSimilarity([["x"]], [0], "f1")
+    np.testing.assert_allclose(similarity.between(captions, captions), expected, atol=1e-12)
+
+
 def test_cider_by_hand():
     # df of 4 images: a 2, dog 1, runs 1, cat 1; bigrams 1 each.
     training = [["a", "dog"], ["a", "cat"], ["runs"], ["x"]]
@@ -141,7 +173,7 @@ def test_a_caption_with_itself_has_the_largest_similarity():
 @pytest.mark.parametrize("kind", KINDS)
 def test_captions_without_words_or_without_common_words_score_zero(kind):
     similarity = CaptionSimilarity([["a", "dog"], [], ["cat"]], [0, 1, 2], kind)
-    captions = [[], ["a", "dog"], ["x"]]
+    captions = [[], ["a", "dog", "runs", "home"], ["x"] * 4]
     found = similarity.between(captions, captions)
     np.testing.assert_array_equal(found * (1 - np.eye(3)), np.zeros((3, 3)))
     assert found[0, 0] == 0 < found[1, 1]

@@ -1,10 +1,9 @@
-import importlib
 import json
 
 import numpy as np
 import pytest
 
-import vsa_tf
+import vsa_tf.score_captions
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.errors import VsaTfError
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer
@@ -87,8 +86,7 @@ def test_what_does_not_fit_is_one_line(results, references, message):
         ([{"image_id": [1], "caption": "a"}], "Received: unhashable"),
         ([{"image_id": 1, "caption": None}], "Received: .*None"),
         ({"images": []}, "Received: images without annotations"),
-        ({"a.jpg": []}, "one caption of each .* Received: 0 of photograph a.jpg"),
-        ({"a.jpg": ["a", "b"]}, "one caption of each .* Received: 2 of photograph a.jpg"),
+        ({"a.jpg": []}, "holds no caption of photograph a.jpg"),
         ([], "Expected captions in results=.* Received: none"),
         ([1], "Received: the entry 1$"),
         (3, "Received: .*not iterable"),
@@ -204,8 +202,7 @@ def test_captions_without_a_word_are_listed():
 
 
 def test_the_program_s_module_is_the_function_too():
-    program = importlib.import_module("vsa_tf.score_captions")
-    assert vsa_tf.score_captions is program
+    assert vsa_tf.score_captions.main
     assert vsa_tf.score_captions(["a dog"], [["a dog"]], meteor=False)["Bleu_1"] > 0.99
 
 

@@ -8,6 +8,7 @@ import pytest
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
 from vsa_tf.scoring.caption_consensus import (
     closest_captions,
+    consensus_choices,
     consensus_reranking,
     consensus_scores,
     nearest_neighbor_captions,
@@ -113,8 +114,22 @@ def test_default_numbers_of_captions_are_those_of_the_paper():
     hypotheses = [[["a", "dog", "runs", "home"]]]
     cider = consensus_reranking(hypotheses, [[0]], CaptionSimilarity(training, images))
     bleu = consensus_reranking(hypotheses, [[0]], CaptionSimilarity(training, images, "bleu"))
+    f1 = consensus_reranking(hypotheses, [[0]], CaptionSimilarity(training, images, "f1"))
     assert cider.scores[0][0] == pytest.approx(10.0)  # m = 125
-    assert bleu.scores[0][0] == pytest.approx(130 / 175)
+    assert bleu.scores[0][0] == f1.scores[0][0] == pytest.approx(130 / 175)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_choices_are_the_first_of_each_reranking(kind):
+    _, _, similarity, hypotheses, neighbors = random_problem(4, kind)
+    neighbors = [*neighbors[:-1], neighbors[-1][:2]]
+    choices = consensus_choices(hypotheses, neighbors, similarity, (1, 2, 9), (1, 4))
+    assert list(choices) == [(k, m) for k in (1, 2, 9) for m in (1, 4)]
+    for (k, m), chosen in choices.items():
+        near = [own[:k] for own in neighbors]
+        ranking = consensus_reranking(hypotheses, near, similarity, m)
+        assert chosen.tolist() == [order[0] for order in ranking.order]
+    assert len({tuple(chosen) for chosen in choices.values()}) > 1
 
 
 @pytest.mark.parametrize("block_images", [2, 256])
@@ -126,9 +141,9 @@ def test_the_oracle_ranks_by_the_mean_similarity_to_the_true_captions(
     _, _, similarity, hypotheses, _ = random_problem(2, kind)
     random = np.random.default_rng(3)
     # Words that no training caption holds, shared by hypothesis and reference, count too.
-    hypotheses[3].append("zebra zebra crossing".split())
+    hypotheses[3].append("zebra zebra crossing here".split())
     references = [random_captions(random, random.integers(1, 7)) for _ in hypotheses]
-    references[3].append("zebra crossing".split())
+    references[3].append("a zebra crossing here".split())
     found = oracle_reranking(hypotheses, references, similarity)
     for image, (own, true) in enumerate(zip(hypotheses, references, strict=True)):
         expected = similarity.between(own, true).mean(axis=1)

@@ -120,7 +120,7 @@ def paired_difference(first, second, level=0.95):
     least = min(
         np.count_nonzero(differences <= _ROUNDING), np.count_nonzero(differences >= -_ROUNDING)
     )
-    return {"interval": interval, "p": min(1.0, 2.0 * (least + 1) / (len(differences) + 1))}
+    return {"interval": interval, "p": min(1.0, 2.0 * (int(least) + 1) / (len(differences) + 1))}
 
 
 def _draws(num_images, num_resamples, seed, num_weights):

@@ -20,10 +20,12 @@ from vsa_tf.file_reading import (
 _KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
 _TEXTS = ("caption", "text", "sentence", "raw")
 _SEVERAL = ("captions", "hypotheses", "sentences")
+# What mRNN-CR calls the captions that a model wrote: gen_beam_search_10, say.
+_GENERATED = "gen_"
 
 
 def read_results(path, argument="results", key=None):
-    """Reads one caption for each photograph.
+    """Reads one caption for each photograph, of an n-best list the best.
 
     The kind of a file is told by its ending:
 
@@ -36,8 +38,8 @@ def read_results(path, argument="results", key=None):
 
     In an n-best list the photograph has `captions`, a list of str or of `{"text"}`, the best first,
     as `vsa_tf.caption` prints. An entry's photograph is its `image_id`, `image`, `file_name`,
-    `filename`, `path` or `id`, the first that it has. A whole number as text is a number: `"12"` of
-    a table is 12 of JSON. Lines without photographs are numbered from 0.
+    `filename`, `path` or `id`, the first that it has; mRNN-CR's is the `id`. A whole number as
+    text is one: `"12"` of a table is 12 of JSON. Lines without photographs are numbered from 0.
 
     Args:
         path: of the file.
@@ -52,14 +54,11 @@ def read_results(path, argument="results", key=None):
         VsaTfError: the file cannot be read, is of another form, or has two captions of one.
     """
     captions = {}
-    for image, texts in _entries(path, argument, key):
+    for image, texts in _entries(path, argument, key, (_GENERATED, *_TEXTS, *_SEVERAL)):
         if image in captions:
             raise VsaTfError(f"--{argument}={path} holds two captions of photograph {image}")
-        if len(texts) != 1:
-            raise VsaTfError(
-                f"Expected one caption of each photograph in --{argument}={path}. Received: "
-                f"{len(texts)} of photograph {image}"
-            )
+        if not texts:
+            raise VsaTfError(f"--{argument}={path} holds no caption of photograph {image}")
         captions[image] = texts[0]
     return captions
 
@@ -99,19 +98,33 @@ def read_hypotheses(path, argument="hypotheses", key=None):
         VsaTfError: as `read_results`, but for several captions.
     """
     captions = {}
-    for image, texts in _entries(path, argument, key, generated=True):
+    for image, texts in _entries(
+        path, argument, key, (_GENERATED, *_SEVERAL[:2], *_TEXTS, *_SEVERAL)
+    ):
         captions.setdefault(image, []).extend(texts)
     return captions
 
 
-def _entries(path, argument, key, generated=False):
-    """Returns the `(photograph, captions)` of a file, one or more of each photograph."""
+def photograph(image):
+    """Returns what names a photograph as JSON has it: "12" of a table is 12; "012" is a name."""
+    is_number = isinstance(image, str) and is_count(image) and str(int(image)) == image
+    return int(image) if is_number else image
+
+
+def _entries(path, argument, key, names=_TEXTS + _SEVERAL):
+    """Returns the `(photograph, captions)` of a file.
+
+    Args:
+        path, argument, key: as for `read_results`.
+        names: what an entry's captions may be called; the first that it has counts.
+    """
     ending = pathlib.Path(path).suffix.lower()
     try:
         if ending == ".npy":
-            entries = [_entry(entry, key, generated) for entry in read_objects(path)]
+            found, key = read_objects(path), key or "id"
         else:
-            entries = _READERS.get(ending, _of_lines)(pathlib.Path(path).read_bytes(), path, key)
+            found = _READERS.get(ending, _of_lines)(pathlib.Path(path).read_bytes(), path, key)
+        entries = [each if isinstance(each, tuple) else _entry(each, key, names) for each in found]
         for image, texts in entries:
             for text in texts:
                 if not isinstance(text, str):
@@ -131,28 +144,27 @@ def _entries(path, argument, key, generated=False):
     return entries
 
 
+# Each returns a list of objects and rows, or of `(photograph, captions)`.
+
+
 def _of_json(data, path, key):
     content = parse_json(data, path)
     if not isinstance(content, dict):
-        return [_entry(entry, key) for entry in content]
+        return content
     if "annotations" not in content:
         if "images" in content:
             raise ValueError("images without annotations")
-        return [(_number(image), _texts(captions)) for image, captions in content.items()]
+        return [(photograph(image), _texts(captions)) for image, captions in content.items()]
     entries = content["annotations"]
     if key is not None and "images" in content and not any(key in entry for entry in entries):
         names = {image["id"]: image[key] for image in content["images"]}
         return [(names[entry["image_id"]], [entry["caption"]]) for entry in entries]
-    return [_entry(entry, key) for entry in entries]
+    return entries
 
 
 def _of_json_lines(data, path, key):
     lines = enumerate(text_lines(data, path), 1)
-    return [
-        _entry(parse_json(line, f"line {number} of {path}"), key)
-        for number, line in lines
-        if line.strip()
-    ]
+    return [parse_json(line, f"line {number} of {path}") for number, line in lines if line.strip()]
 
 
 def _of_table(data, path, key):
@@ -169,7 +181,7 @@ def _of_table(data, path, key):
                     f"line {table.line_num} with other columns than {','.join(table.fieldnames)}: "
                     "a caption with commas needs quotes"
                 )
-            entries.append(_entry(row, key))
+            entries.append(row)
     except csv.Error as error:
         raise ValueError(f"line {table.line_num}: {error}") from error
     return entries
@@ -187,7 +199,7 @@ def _of_lines(data, path, key):
         if not mark:
             raise ValueError(f"line {number} without a tab between photograph and caption")
         name, _, place = image.rpartition("#")
-        entries.append((_number(name if name and is_count(place) else image), [caption]))
+        entries.append((photograph(name if name and is_count(place) else image), [caption]))
     return entries
 
 
@@ -200,19 +212,13 @@ _READERS = {
 }
 
 
-def _entry(entry, key, generated=False):
-    """Returns the `(photograph, captions)` of an object or a row.
-
-    Args:
-        entry: dict.
-        key: as for `read_results`.
-        generated: whether `gen_...`, as mRNN-CR calls what a model wrote, is before `sentences`.
-    """
-    image = entry[key if key is not None else _first(entry, _KEYS)]
-    made = [name for name in entry if generated and name.startswith("gen_")]
+def _entry(entry, key, names):
+    """Returns the `(photograph, captions)` of an object or a row; see `_entries`."""
+    image = photograph(entry[key if key is not None else _first(entry, _KEYS)])
+    made = [name for name in entry if _GENERATED in names and name.startswith(_GENERATED)]
     if len(made) > 1:
         raise ValueError(f"several lists of hypotheses of photograph {image}: {', '.join(made)}")
-    return _number(image), _texts(entry[_first(entry, (*made, *_TEXTS, *_SEVERAL))])
+    return image, _texts(entry[_first(entry, (*made, *names))])
 
 
 def _first(entry, names):
@@ -220,7 +226,8 @@ def _first(entry, names):
         raise TypeError(f"the entry {entry!r}")
     found = next((name for name in names if name in entry), None)
     if found is None:
-        raise ValueError(f"an entry without {names[0]}: it has {', '.join(map(str, entry))}")
+        name = next(name for name in names if name != _GENERATED)
+        raise ValueError(f"an entry without {name}: it has {', '.join(map(str, entry))}")
     return found
 
 
@@ -236,12 +243,3 @@ def _texts(captions):
             caption = " ".join(caption)
         texts.append(caption)
     return texts
-
-
-def _number(image):
-    """A photograph of a table as JSON has it; "012" is a name."""
-    return (
-        int(image)
-        if isinstance(image, str) and is_count(image) and str(int(image)) == image
-        else image
-    )

@@ -1,4 +1,4 @@
-"""Sentence-level CIDEr-D and BLEU of many captions with many others, by sparse products."""
+"""Sentence-level CIDEr-D, BLEU and F1 of many captions with many others, by sparse products."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import scipy.sparse
 
 from vsa_tf.metrics.ngram_numbering import MAX_ORDER, NgramNumbering
 
-KINDS = ("cider", "bleu")
+KINDS = ("cider", "bleu", "f1")
 
 _CIDER_SCALE = 10.0
 _CIDER_SIGMA = 6.0
@@ -17,8 +17,8 @@ class CaptionVectors(NamedTuple):
     """n captions, ready to be compared by the `CaptionSimilarity` that made them.
 
     Attributes:
-        as_hypotheses: float64 sparse `[n, C]` for CIDEr, `[4 n, C]` for BLEU: a row per caption
-            and length of n-gram.
+        as_hypotheses: float64 sparse `[n, C]` for CIDEr, else `[4 n, C]`: a row per caption and
+            length of n-gram.
         as_references: float64 sparse `[n, C]`.
         lengths: int64 `[n]`; words of each caption.
         numbering: None for training captions; else what the columns of n-grams that are not in
@@ -53,8 +53,14 @@ class CaptionSimilarity:
 
     Between 0 and 1. A caption shorter than n words has p_n = 1, as in Lin and Och.
 
+    `"f1"`, the mean F1 of n-grams, which mRNN-CR's code takes for BLEU:
+
+        1/4 sum_n 2 sum_{g of length n} min(h(g), r(g)) / (|h| - n + 1 + |r| - n + 1)
+
+    Between 0 and 1; 0 where either caption has fewer than 4 words.
+
     A caption without words has similarity 0 with every other, and so have two captions without a
-    word in common. Neither kind is symmetric.
+    word in common. F1 alone is symmetric.
 
     min(h, r) is the number of i with i <= h and i <= r. So the sums are products of a sparse matrix
     with columns (g, i) for the hypotheses, and one for the references whose entries hold the
@@ -64,7 +70,7 @@ class CaptionSimilarity:
         captions: list of M token lists, the training captions, tokenised as hypotheses are.
         image_of_caption: int `[M]`; the training image of each, 0..N-1, in any order. Every image
             has at least one caption.
-        kind: `"cider"` or `"bleu"`.
+        kind: `"cider"`, `"bleu"` or `"f1"`.
 
     Attributes:
         kind: as given.
@@ -83,7 +89,8 @@ class CaptionSimilarity:
            [0.429]])
 
     Reference: Vedantam et al., CIDEr, 2015, and pycocoevalcap; Papineni et al., BLEU, 2002; Lin and
-    Och, Automatic evaluation of machine translation quality, 2004, section 4 (smoothing).
+    Och, Automatic evaluation of machine translation quality, 2004, section 4 (smoothing); mRNN-CR
+    (Mao 2015), bleu_score_util.py, with its settings n = 4 and fpr = 1.
     """
 
     def __init__(self, captions, image_of_caption, kind="cider"):
@@ -165,7 +172,7 @@ class CaptionSimilarity:
 
         Returns:
             float64 `[H, R]`. Meanwhile it takes the memory of about 4 such arrays (CIDEr) or 12
-            (BLEU): compare rows in blocks where it is large.
+            (others): compare rows in blocks where it is large.
 
         Raises:
             ValueError: if the two were prepared in different calls and neither is the training
@@ -180,7 +187,7 @@ class CaptionSimilarity:
         h_lengths, r_lengths = hypotheses.lengths, references.lengths
         left, right = hypotheses.as_hypotheses, references.as_references
         if hypothesis_rows is not None:
-            per_caption = MAX_ORDER if self.kind == "bleu" else 1
+            per_caption = 1 if self.kind == "cider" else MAX_ORDER
             rows = np.asarray(hypothesis_rows, np.int64)
             h_lengths = h_lengths[rows]
             left = left[(per_caption * rows[:, None] + np.arange(per_caption)).ravel()]
@@ -189,8 +196,7 @@ class CaptionSimilarity:
             r_lengths, right = r_lengths[rows], right[rows]
         num_columns = max(left.shape[1], right.shape[1])
         products = (_widened(left, num_columns) @ _widened(right, num_columns).T).toarray()
-        finish = _bleu if self.kind == "bleu" else _cider
-        return finish(products, h_lengths, r_lengths)
+        return _FINISH[self.kind](products, h_lengths, r_lengths)
 
     def between(self, hypotheses, references):
         """Similarities of every hypothesis with every reference, each taken alone.
@@ -280,6 +286,18 @@ def _bleu(matches, h_lengths, r_lengths):
     precisions = (matches + smoothing[:, None]) / (totals + smoothing)[:, :, None]
     ratios = r_lengths / np.maximum(h_lengths, 1)[:, None]
     return np.exp(np.minimum(0.0, 1.0 - ratios)) * precisions.prod(axis=1) ** (1.0 / MAX_ORDER)
+
+
+def _f1(matches, h_lengths, r_lengths):
+    orders = np.arange(MAX_ORDER)[:, None]
+    matches = matches.reshape(len(h_lengths), MAX_ORDER, len(r_lengths))
+    totals = h_lengths[:, None, None] - orders + r_lengths - orders
+    # Below 4 words nothing counts, so that any total but 0 will do.
+    long_enough = np.minimum(h_lengths[:, None], r_lengths) >= MAX_ORDER
+    return (2.0 * matches / np.maximum(totals, 1)).mean(axis=1) * long_enough
+
+
+_FINISH = {"cider": _cider, "bleu": _bleu, "f1": _f1}
 
 
 def _checked_images(num_captions, image_of_caption):

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# m of Mao et al., cross-validated on MS COCO with k = 60 neighbours of five captions.
-DEFAULT_NUM_CAPTIONS = {"cider": 125, "bleu": 175}
+# m of Mao et al., cross-validated on MS COCO with k = 60 neighbours of five captions. Their code's
+# BLEU is the F1 of n-grams.
+DEFAULT_NUM_CAPTIONS = {"cider": 125, "bleu": 175, "f1": 175}
 # Hypotheses are prepared so many images at a time.
 _BLOCK_IMAGES = 256
 _BLOCK_BYTES = 128 << 20
@@ -67,7 +68,7 @@ def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
         neighbors: int `[B, k]`, or a list of B int `[k_b]`; the nearest training images of each
             image, as `nearest_images` finds them.
         similarity: a `CaptionSimilarity` of the training captions.
-        num_captions: m; None for 125 (CIDEr) or 175 (BLEU). Where the neighbours have fewer
+        num_captions: m; None for 125 (CIDEr) or 175 (BLEU, F1). Where the neighbours have fewer
             captions, all count.
 
     Returns:
@@ -81,17 +82,39 @@ def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
     """
     if num_captions is None:
         num_captions = DEFAULT_NUM_CAPTIONS[similarity.kind]
-    _check_lengths(hypotheses, neighbors, "neighbours")
+    return _reranking(_consensus_similarities(hypotheses, neighbors, similarity), num_captions)
 
-    def similarities(first, last):
-        rows = _row_ranges(hypotheses[first:last])
-        vectors = similarity.vectors(_flat(hypotheses[first:last]))
-        for own, images in zip(rows, neighbors[first:last], strict=True):
-            yield similarity.compare(
-                vectors, similarity.training, own, similarity.captions_of(images)
-            )
 
-    return _reranking(len(hypotheses), similarities, num_captions)
+def consensus_choices(hypotheses, neighbors, similarity, num_neighbors, num_captions):
+    """The hypothesis that consensus chooses, for every k and m: what they are tuned on.
+
+    Args:
+        hypotheses, similarity: as of `consensus_reranking`.
+        neighbors: int `[B, K]`, or a list of B int `[K_b]`, nearest first.
+        num_neighbors: ints; each k. Where there are fewer neighbours, all count.
+        num_captions: ints; each m.
+
+    Returns:
+        dict of `(k, m)` to int64 `[B]`, the hypothesis of each image that `consensus_reranking`
+        with the nearest k and m ranks first.
+
+    Raises:
+        ValueError: as `consensus_reranking`.
+
+    Reference: M section 8.2, "We cross-validate the hyperparameters k and m".
+    """
+    choices = {
+        (k, m): np.zeros(len(hypotheses), np.int64) for k in num_neighbors for m in num_captions
+    }
+    most = max(num_neighbors)
+    nearest = [images[:most] for images in neighbors]
+    counts = [np.cumsum([len(similarity.captions_of([one])) for one in own]) for own in nearest]
+    blocks = _consensus_similarities(hypotheses, nearest, similarity)
+    for image, block in enumerate(blocks):
+        for (k, m), chosen in choices.items():
+            of_nearest = block[:, : counts[image][min(k, len(counts[image])) - 1]]
+            chosen[image] = consensus_scores(of_nearest, m).argmax()
+    return choices
 
 
 def oracle_reranking(hypotheses, references, similarity):
@@ -99,7 +122,7 @@ def oracle_reranking(hypotheses, references, similarity):
 
     The upper bound of what reranking can reach, not a method: it looks at the truth. Document
     frequencies stay those of the training captions. With CIDEr the score is CIDEr-D of the
-    hypothesis with all references of the image; with BLEU it is the mean of single-reference BLEU.
+    hypothesis with all references of the image; with BLEU and F1 it is the mean over them.
 
     Args:
         hypotheses: list of B lists of token lists; any number (at least one) for an image.
@@ -123,17 +146,33 @@ def oracle_reranking(hypotheses, references, similarity):
             yield similarity.compare(vectors, vectors, own, true)
 
     most_references = max((len(captions) for captions in references), default=1)
-    return _reranking(len(hypotheses), similarities, most_references)
+    return _reranking(_in_blocks(len(hypotheses), similarities), most_references)
 
 
-def _reranking(num_images, similarities, num_captions):
-    order, scores = [], []
+def _consensus_similarities(hypotheses, neighbors, similarity):
+    """Yields of each image the similarities of its hypotheses with its neighbours' captions."""
+    _check_lengths(hypotheses, neighbors, "neighbours")
+
+    def similarities(first, last):
+        rows = _row_ranges(hypotheses[first:last])
+        vectors = similarity.vectors(_flat(hypotheses[first:last]))
+        for own, images in zip(rows, neighbors[first:last], strict=True):
+            yield similarity.compare(
+                vectors, similarity.training, own, similarity.captions_of(images)
+            )
+
+    return _in_blocks(len(hypotheses), similarities)
+
+
+def _in_blocks(num_images, similarities):
     for first in range(0, num_images, _BLOCK_IMAGES):
-        for block in similarities(first, min(first + _BLOCK_IMAGES, num_images)):
-            scores.append(consensus_scores(block, num_captions))
-            # A stable sort: of equal scores the earlier hypothesis stands first.
-            order.append(np.argsort(-scores[-1], kind="stable"))
-    return Reranking(order, scores)
+        yield from similarities(first, min(first + _BLOCK_IMAGES, num_images))
+
+
+def _reranking(similarities, num_captions):
+    scores = [consensus_scores(block, num_captions) for block in similarities]
+    # A stable sort: of equal scores the earlier hypothesis stands first.
+    return Reranking([np.argsort(-own, kind="stable") for own in scores], scores)
 
 
 def _flat(captions_of_image):
@@ -187,7 +226,7 @@ def nearest_neighbor_captions(neighbors, similarity, num_captions=None):
         neighbors: int `[B, k]`, or a list of B int `[k_b]`; the nearest training images of each
             image, as `nearest_images` finds them.
         similarity: a `CaptionSimilarity` of the training captions.
-        num_captions: m; None for 125 (CIDEr) or 175 (BLEU). Where the neighbours have no more
+        num_captions: m; None for 125 (CIDEr) or 175 (BLEU, F1). Where the neighbours have no more
             captions, all others count; a single caption is the answer, with score 0.
 
     Returns:
