@@ -41,6 +41,20 @@ def kaggle(tmp_path, monkeypatch):
     return tmp_path / "cache" / "models" / "google" / "net" / "tensorFlow2" / "b0"
 
 
+def test_what_downloads_look_like_is_told_with_what_to_give(tmp_path):
+    (tmp_path / "net.tar.gz").write_bytes(b"")
+    _saved_model(tmp_path / "ssd" / "saved_model")
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "config.json").write_text("{}")
+    for name, advice in (
+        ("net.tar.gz", "unpack it"),
+        ("ssd", f"there is one in {tmp_path / 'ssd' / 'saved_model'}"),
+        ("clip", f"a preset of Keras Hub: keras_hub:{tmp_path / 'clip'}"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}', which has no saved_model.pb; .*{advice}"):
+            check_spec(str(tmp_path / name))
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

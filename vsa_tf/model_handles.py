@@ -220,11 +220,23 @@ def _check_directory(path, handle, cache=None):
     if cache:
         advice = f"it was not downloaded whole: remove {path} and run this again"
     else:
-        advice = "or a handle: https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION"
+        advice = _what_was_meant(pathlib.Path(path))
     raise ValueError(
         f"Expected the directory of a SavedModel. Received: {handle!r}, which has no {missing}; "
         f"{advice}"
     )
+
+
+def _what_was_meant(path):
+    """Returns what to give in place of a path that is no SavedModel, as downloads come."""
+    if path.is_file():
+        return "it is a file: unpack it where it is packed, and give the directory"
+    if (path / "config.json").is_file():
+        return f"it looks like a preset of Keras Hub: keras_hub:{path}"
+    inside = sorted(path.glob("*/saved_model.pb"))
+    if inside:
+        return f"there is one in {inside[0].parent}"
+    return "or a handle: https://... of TF Hub, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION"
 
 
 def _check_preset(spec, preset):

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import re
 
 import tensorflow as tf
 from official.core import exp_factory, train_utils
@@ -11,7 +13,7 @@ from official.vision import configs
 from official.vision.serving import detection
 
 from vsa_tf.file_reading import reason_of
-from vsa_tf.program import silent
+from vsa_tf.program import meant, silent
 
 
 def export_detector(
@@ -30,7 +32,8 @@ def export_detector(
 
     Args:
         experiment: Model Garden's name of a RetinaNet, Faster or Mask R-CNN.
-        checkpoint: path of a checkpoint, or of a directory of them; None: random weights.
+        checkpoint: path of a checkpoint, or of a directory of them, whose latest is taken; None:
+            random weights.
         folder: directory to write to, str; empty.
         config_files: YAML files of parameters, in their order.
         params_override: more of them, as YAML or JSON in one line.
@@ -46,6 +49,7 @@ def export_detector(
         OSError: it cannot be written.
         ValueError: experiment, parameters or checkpoint cannot be used.
     """
+    checkpoint = None if checkpoint is None else _checkpoint_path(checkpoint)
     params = _parameters(experiment, config_files, params_override)
     generator = {
         "apply_nms": True,
@@ -59,7 +63,6 @@ def export_detector(
         say("detection_generator: nms_version is batched in place of v2: the same boxes, sooner")
     params.override({"task": {"model": {"detection_generator": generator}}})
     image_size = [*(image_size or params.task.model.input_size[:2])]
-    checkpoint = _checkpoint_path(checkpoint)
     try:
         module = PyramidModule(params=params, batch_size=1, input_image_size=image_size)
     except Exception as error:  # of many types: what does not fit together shows in layers
@@ -137,7 +140,8 @@ def _parameters(experiment, config_files, params_override):
         params = exp_factory.get_exp_config(experiment)
     except LookupError as error:
         raise ValueError(
-            f"Expected --experiment of Model Garden. Received: {experiment!r}: {error}"
+            "Expected --experiment of a RetinaNet, Faster or Mask R-CNN of Model Garden. Received: "
+            f"{experiment!r}{meant(experiment, _experiments(), otherwise='')}"
         ) from error
     if not isinstance(
         params.task, (configs.retinanet.RetinaNetTask, configs.maskrcnn.MaskRCNNTask)
@@ -146,23 +150,39 @@ def _parameters(experiment, config_files, params_override):
             "Expected --experiment of a RetinaNet, Faster or Mask R-CNN. Received: "
             f"{experiment!r}, a {type(params.task).__name__}"
         )
+    where = ""
     try:
         for changes in (*config_files, params_override):
+            where = f"{changes}: " if changes in config_files else ""
             if changes:
                 params = hyperparams.override_params_dict(params, changes, is_strict=True)
         params.validate()
     except Exception as error:  # of many types: YAML, keys, values
         raise ValueError(
-            f"Expected parameters of {experiment}. Received: {reason_of(error)}"
+            f"Expected parameters of {experiment}. Received: {where}{reason_of(error)}"
         ) from error
     return params
 
 
+def _experiments():
+    """Returns the names of Model Garden's detectors, which it lists in this table alone."""
+    return [name for name in exp_factory._REGISTERED_CONFIGS if "rcnn" in name or "retina" in name]
+
+
 def _checkpoint_path(checkpoint):
-    if checkpoint is None or not tf.io.gfile.isdir(checkpoint):
-        path = checkpoint
-    else:
-        path = tf.train.latest_checkpoint(checkpoint)
-    if checkpoint is not None and not (path and tf.io.gfile.glob(f"{path}.index")):
-        raise ValueError(f"Expected a checkpoint, or a directory of them. Received: {checkpoint!r}")
-    return path
+    """Returns the path that a checkpoint is read by, given by a file's name or a directory."""
+    found = tf.io.gfile.glob(os.path.join(checkpoint, "*.index"))
+    # One that was downloaded or copied comes without the list that a training keeps.
+    path = tf.train.latest_checkpoint(checkpoint) or (found[0] if len(found) == 1 else checkpoint)
+    path = re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
+    if tf.io.gfile.exists(f"{path}.index"):
+        return path
+    advice = ""
+    if found:
+        names = ", ".join(sorted(name.removesuffix(".index") for name in found))
+        advice = f", without the file 'checkpoint' that says which is the latest; give one: {names}"
+    elif os.path.isfile(checkpoint):
+        advice = ", a file: unpack it where it is packed, and give the directory"
+    raise ValueError(
+        f"Expected a checkpoint, or a directory of them. Received: {checkpoint!r}{advice}"
+    )

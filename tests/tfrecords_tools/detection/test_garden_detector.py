@@ -1,6 +1,7 @@
 """`tfrecords_tools.export_detector`: what it makes of Model Garden's networks, and refuses."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -72,7 +73,8 @@ def test_a_faster_rcnn_gives_normalised_boxes_and_its_pyramid():
 @pytest.mark.parametrize(
     ("experiment", "override", "received"),
     [
-        ("retinanet_foo", SMALL, "experiment of Model Garden. Received: 'retinanet_foo'"),
+        ("absent", SMALL, "Faster or Mask R-CNN of Model Garden. Received: 'absent'$"),
+        ("retinanet_resnetfpn", SMALL, "'. Did you mean retinanet_resnetfpn_coco[?]"),
         (
             "image_classification",
             SMALL,
@@ -126,12 +128,31 @@ def test_where_the_disk_is_full_nothing_is_left_and_nothing_else_is_blamed(
         (["--image_size=640"], "image_size=HEIGHT,WIDTH in pixels. Received: 640"),
         (["--image_size=640,x"], "Received: 640,x"),
         (["--config_file=absent.yaml"], "absent.yaml is not a file"),
+        (["--config_file=README.md"], "Expected parameters of retina.* Received: README.md: "),
         (["--checkpoint=absent"], "checkpoint, or a directory of them. Received: 'absent'"),
     ],
 )
 def test_wrong_flags_are_one_line(tmp_path, arguments, received):
     with pytest.raises(VsaTfError, match=received):
         run(tmp_path, *arguments)
+
+
+def test_a_checkpoint_is_found_as_downloads_come(tmp_path, own_checkpoint):
+    (index,) = own_checkpoint.glob("*.index")
+    ckpt = str(index.with_suffix(""))
+    find = garden_detector._checkpoint_path
+    (part,) = own_checkpoint.glob("*.data-*")
+    for given in (own_checkpoint, ckpt, index, part):
+        assert find(str(given)) == ckpt
+    # Without the list that a training keeps: the only one, and of several none unasked.
+    shutil.copy(index, tmp_path / "a.index")
+    assert find(str(tmp_path)) == str(tmp_path / "a")
+    shutil.copy(index, tmp_path / "b.index")
+    with pytest.raises(ValueError, match=f"give one: {tmp_path}/a, {tmp_path}/b$"):
+        find(str(tmp_path))
+    (tmp_path / "net.tar.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match="net.tar.gz', a file: unpack it"):
+        find(str(tmp_path / "net.tar.gz"))
 
 
 def test_a_directory_that_holds_something_is_left_as_it_is(tmp_path):
