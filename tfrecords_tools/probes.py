@@ -34,11 +34,12 @@ def probe_image(height, width, seed=0):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def feature_warnings(encoder):
+def feature_warnings(encoder, takes_encoder_input):
     """Looks at an encoder's features of test images.
 
     Args:
         encoder: see `tfrecords_tools.encoders`.
+        takes_encoder_input: whether `--encoder_input` may be what is wrong.
 
     Returns:
         list of str: what looks wrong.
@@ -70,7 +71,7 @@ def feature_warnings(encoder):
         found = f"{unvaried:.0%} of a feature's numbers are the same for all test images"
     else:
         return []
-    return [
-        f"warning: {spec} makes little difference between photographs: {found}. Does it expect "
-        "other pixels (--encoder_input), or is it another network than you meant?"
-    ]
+    question = "Has it weights that were trained, and is it the network that you meant?"
+    if takes_encoder_input:
+        question = "Does it expect other pixels (--encoder_input), or is it another network?"
+    return [f"warning: {spec} makes little difference between photographs: {found}. {question}"]

@@ -56,7 +56,7 @@ class ShardWriter:
             description |= {
                 "encoder": self._encoder.describe(),
                 "feature_size": int(self._encoder.feature_size),
-                "warnings": feature_warnings(self._encoder),
+                "warnings": feature_warnings(self._encoder, self._settings.takes_encoder_input),
             }
         return description
 

@@ -30,7 +30,7 @@ from tfrecords_tools.sources.registry import (
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.model_handles import check_spec, fetch, joined_specs
+from vsa_tf.model_handles import check_handles, check_spec, fetch, joined_specs
 from vsa_tf.program import meant, run
 
 
@@ -278,9 +278,8 @@ def _check(flag_values):
     if flag_values.features or flag_values.dataset in FEATURE_DATASETS:
         return settings, {**arguments, "seed": settings.seed}
     encoder, detectors = settings.image_encoder, joined_specs(settings.detector)
-    if encoder == "detector" and (
-        len(detectors) > 1 or detectors[0].partition(":")[0] in (*NAMED_DETECTORS, *FILE_DETECTORS)
-    ):
+    others = (*NAMED_DETECTORS, *FILE_DETECTORS, "keras", "keras_hub")
+    if encoder == "detector" and (len(detectors) > 1 or detectors[0].partition(":")[0] in others):
         raise VsaTfError(
             "Expected --image_encoder=detector with --detector of a SavedModel that "
             "tfrecords_tools.export_detector has written. Received: "
@@ -313,7 +312,7 @@ def _settings(flag_values):
     has_photographs = brings_photographs(dataset, flag_values.images, features)
     where = f"for --dataset={dataset}, which brings features in place of photographs"
     if features:
-        where = f"with {'' if has_photographs else 'no --images and '}--features"
+        where = "with --features" + ("" if has_photographs else " and without --images")
     chosen = [name for name in settings if flag_values[name].present]
     return WriteSettings.of_given(settings, chosen, has_photographs, where)
 
@@ -334,6 +333,7 @@ def _check_detector(spec):
 
 
 def _check_model(flag, spec, names, others):
+    check_handles(**{flag: spec})
     try:
         check_spec(spec)
     except ValueError as error:

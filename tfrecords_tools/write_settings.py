@@ -85,8 +85,7 @@ class WriteSettings:
                 f"Received: {self.encoder_input!r}"
             )
         without_network = self.image_encoder in (*WITHOUT_NETWORK, GIVEN)
-        is_saved_model = split_spec(self.image_encoder)[0] == "saved_model" and not without_network
-        if self.encoder_input and not is_saved_model:
+        if self.encoder_input and not self.takes_encoder_input:
             raise ValueError(
                 "Expected --encoder_input with an --image_encoder that is a SavedModel: keras:NAME "
                 "brings what its network expects, as keras_hub:PRESET and detector do. Received: "
@@ -124,6 +123,12 @@ class WriteSettings:
                 "Expected --image_encoder of a network with --object_features: with pixels there "
                 "are no features. Received: --object_features"
             )
+
+    @property
+    def takes_encoder_input(self):
+        """Whether the encoder's pixels may be set: a SavedModel does not say what it expects."""
+        is_network = self.image_encoder not in (*WITHOUT_NETWORK, GIVEN)
+        return is_network and split_spec(self.image_encoder)[0] == "saved_model"
 
     @classmethod
     def of_given(cls, settings, chosen, has_photographs, where):

@@ -25,7 +25,7 @@ class Colours:
 
 
 def test_features_that_tell_images_apart_are_no_reason_to_warn():
-    assert feature_warnings(Colours()) == []
+    assert feature_warnings(Colours(), True) == []
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,18 @@ def test_features_that_tell_images_apart_are_no_reason_to_warn():
     ],
 )
 def test_features_that_do_not_are_told(function, reason):
-    (warning,) = feature_warnings(Colours(function))
+    (warning,) = feature_warnings(Colours(function), True)
     assert reason in warning
     assert warning.startswith("warning: colours") and "--encoder_input" in warning
+    # No flag is advised that is refused.
+    (warning,) = feature_warnings(Colours(function), False)
+    assert reason in warning and "--" not in warning
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
 def test_features_that_records_cannot_hold_are_refused(value):
     with pytest.raises(ValueError, match="half precision.*Received: colours"):
-        feature_warnings(Colours(lambda colours: colours[:, :2] * [1, value]))
+        feature_warnings(Colours(lambda colours: colours[:, :2] * [1, value]), True)
 
 
 def test_test_images_have_the_contrasts_of_photographs():

@@ -83,11 +83,21 @@ run = functools.partial(run_program, write)
         ),
         (
             ["--dataset=shape_scenes", "--output_dir=x", "--image_encoder=keras_hub:/absent"],
-            "--image_encoder.*Received: keras_hub:/absent, which is no directory",
+            "^--image_encoder: Expected keras_hub.*: keras_hub:/absent, which is no directory",
         ),
         (
             ["--dataset=shape_scenes", "--output_dir=x", "--detector=kaggle:a/b"],
-            "Expected kaggle:OWNER/MODEL/FRAMEWORK/VARIATION.* Received: kaggle:a/b",
+            "^--detector: Expected kaggle:OWNER/MODEL/FRAMEWORK/VARIATION.* Received: kaggle:a/b",
+        ),
+        (
+            # Before it is downloaded.
+            [
+                "--dataset=shape_scenes",
+                "--output_dir=x",
+                "--detector=keras_hub:absent_coco",
+                "--image_encoder=detector",
+            ],
+            "Expected --image_encoder=detector with --detector of a SavedModel",
         ),
         (["--dataset=shape_scenes", "--output_dir=x", "--num_crops=5"], "--num_crops of 1 or 10"),
         (

@@ -100,10 +100,10 @@ def test_what_is_wrong_with_one_is_listed_and_the_others_are_written(written):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--detector=grid"], "Expected no --detector with no --images and --features"),
-        (["--image_encoder=keras:VGG16"], "Expected no --image_encoder with no --images and"),
-        (["--num_regions=20"], "Expected no --num_regions with no --images and --features"),
-        (["--store_images"], "Expected no --store_images with no --images and --features"),
+        (["--detector=grid"], "Expected no --detector with --features and without --images"),
+        (["--image_encoder=keras:VGG16"], "Expected no --image_encoder with --features and"),
+        (["--num_regions=20"], "Expected no --num_regions with --features and without --images"),
+        (["--store_images"], "Expected no --store_images with --features and without --images"),
         (["--images=/", "--object_features"], "Expected no --object_features with --features"),
         (["--features=bottom_up:/absent.tsv"], "'/absent.tsv' is none"),
         (["--features=other"], "Expected --features=bottom_up:PATH"),
