@@ -40,10 +40,8 @@ def _write(data_dir, num_regions=small_records.NUM_REGIONS, captions=None, swapp
             values[schema.REGION_SCORE] = [1.0]
             values[schema.REGION_FEATURE] = [small_records.region_features(image, 1).tobytes()]
         if swapped:
-            other = (image + 2) % NUM_IMAGES
-            values[schema.REGION_FEATURE] = [
-                small_records.region_features(other, num_regions).tobytes()
-            ]
+            other, count = (image + 2) % NUM_IMAGES, len(values[schema.REGION_SCORE])
+            values[schema.REGION_FEATURE] = [small_records.region_features(other, count).tobytes()]
         if captions:
             values[schema.CAPTION_RAW] = [captions] * 5
 
