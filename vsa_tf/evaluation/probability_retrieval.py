@@ -198,7 +198,7 @@ def _perplexity(model, tokens, images, image_of_caption, uncounted=None):
 
 
 def encode_images(model, data, batch_size=_BATCH_SIZE):
-    """Returns what the images of a split contribute, a nest of numpy arrays `[N, 1, .]`."""
+    """Returns what the images of a split contribute, a nest of numpy arrays `[N, ...]`."""
     parts = [
         keras.tree.map_structure(ops.convert_to_numpy, model.encode_images(batch))
         for batch in data.image_batches(batch_size)

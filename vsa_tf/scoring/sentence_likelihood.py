@@ -14,7 +14,7 @@ def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
 
     Args:
         model: a `Captioner`.
-        images: what the images contribute, a nest of numpy arrays `[N, 1, .]`.
+        images: what the images contribute, a nest of numpy arrays `[N, ...]`.
         tokens: the `TokenStore` of M sentences.
         image_index: int `[P]`.
         sentence_index: int `[P]`.
@@ -44,7 +44,7 @@ def all_log_likelihoods(model, images, tokens, progress=None):
 
     Args:
         model: a `Captioner`.
-        images: what the images contribute, a nest of numpy arrays `[N, 1, .]`.
+        images: what the images contribute, a nest of numpy arrays `[N, ...]`.
         tokens: the `TokenStore` of M sentences.
         progress: `progress(done, total)` is called now and then, in images.
 
