@@ -25,9 +25,11 @@ from tfrecords_tools.sources.pascal1k import Pascal1k
 from tfrecords_tools.sources.source import SourceExample
 from tfrecords_tools.sources.tf_records import TfRecords
 from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.file_reading import read_objects
 from vsa_tf.files import json_text, read_arrays, write_arrays
 from vsa_tf.index import read_sentences
 from vsa_tf.inference.image_files import read_boxes
+from vsa_tf.metrics.caption_files import read_hypotheses, read_results
 from vsa_tf.metrics.system_scores import score_captions
 from vsa_tf.program import with_flagfiles
 from vsa_tf.search_index.embedded import Embedded
@@ -339,6 +341,27 @@ READERS = (
         _json(results__json=_COCO_RESULTS, references__json=_COCO_TRUTH),
         lambda folder: score_captions(
             folder / "results.json", folder / "references.json", meteor=False
+        ),
+    ),
+    Reader(
+        "tabled_captions",
+        _files(results__csv="image_id,caption\n1,a dog\n2,two cats\n"),
+        lambda folder: read_results(folder / "results.csv"),
+    ),
+    Reader(
+        "n_best",
+        _files(hypotheses__jsonl='{"image": "a.jpg", "captions": [{"text": "a dog"}, "dogs"]}\n'),
+        lambda folder: read_hypotheses(folder / "hypotheses.jsonl"),
+    ),
+    Reader(
+        "objects",
+        lambda folder: np.save(
+            folder / "objects.npy",
+            np.array([{"id": 1, "gen_beam": [["a", "dog"]], "f": np.ones(3, "f4")}], object),
+        ),
+        lambda folder: (
+            read_objects(folder / "objects.npy"),
+            read_hypotheses(folder / "objects.npy"),
         ),
     ),
 )

@@ -101,6 +101,8 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
         (lambda: rerank({7: []}, _training()), "none of 1 photographs: 7"),
         (lambda: rerank({9: [DOG]}, _training()), "features of all .* none of 1: 9"),
         (lambda: rerank(HYPOTHESES, _training(), TUNED), "needs tuning_hypotheses and tuning_ref"),
+        (lambda: rerank(HYPOTHESES, _training(), 0), "num_neighbors of 1 or .* Received: 0"),
+        (lambda: rerank(HYPOTHESES, _training(), 1, "5"), "num_candidates of 1 or .* Received: 5"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={7: [5]})), "neighbours of 7 .*: 5"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={7: []})), "neighbours of 7 .*: none"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={8: [1]})), "neighbors of all .*: 7"),

@@ -140,13 +140,16 @@ def main():
 
 
 def _number(name):
-    """Returns k or m as flags give it: an int, `TUNED` or None."""
+    """Returns k or m as a flag gives it: an int, `TUNED` or None."""
     text = flags.FLAGS[name].value
-    if text in (None, TUNED):
-        return text
-    if not is_count(text) or int(text) < 1:
-        raise VsaTfError(f"Expected --{name} of 1 or more, or {TUNED}. Received: {text}")
-    return int(text)
+    return _checked(name, int(text) if text is not None and is_count(text) else text)
+
+
+def _checked(name, number):
+    is_number = isinstance(number, int) and number > 0
+    if not is_number and number is not None and number != TUNED:
+        raise VsaTfError(f"Expected --{name} of 1 or more, or {TUNED}. Received: {number}")
+    return number
 
 
 def _read_references(name):
@@ -298,8 +301,8 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
     _check_captions(hypotheses, "hypotheses")
     kind = training.similarity.kind
     best = None
-    k = DEFAULT_NUM_NEIGHBORS if num_neighbors is None else num_neighbors
-    m = DEFAULT_NUM_CAPTIONS[kind] if num_candidates is None else num_candidates
+    k = _checked("num_neighbors", num_neighbors) or DEFAULT_NUM_NEIGHBORS
+    m = _checked("num_candidates", num_candidates) or DEFAULT_NUM_CAPTIONS[kind]
     if TUNED in (k, m):
         if tuning is None:
             raise VsaTfError(

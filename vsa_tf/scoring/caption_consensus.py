@@ -54,7 +54,11 @@ def consensus_scores(similarities, num_captions):
             f"num_captions={num_captions}"
         )
     # Sorted, not partitioned: the order of summation, and so the rounding, is that of the values.
-    return np.sort(similarities, axis=1)[:, : -num_captions - 1 : -1].mean(axis=1)
+    return _mean_of_last(np.sort(similarities, axis=1), num_captions)
+
+
+def _mean_of_last(ranked, num_captions):
+    return ranked[:, : -num_captions - 1 : -1].mean(axis=1)
 
 
 def consensus_reranking(hypotheses, neighbors, similarity, num_captions=None):
@@ -111,9 +115,11 @@ def consensus_choices(hypotheses, neighbors, similarity, num_neighbors, num_capt
     counts = [np.cumsum([len(similarity.captions_of([one])) for one in own]) for own in nearest]
     blocks = _consensus_similarities(hypotheses, nearest, similarity)
     for image, block in enumerate(blocks):
-        for (k, m), chosen in choices.items():
+        for k in num_neighbors:
             of_nearest = block[:, : counts[image][min(k, len(counts[image])) - 1]]
-            chosen[image] = consensus_scores(of_nearest, m).argmax()
+            ranked = np.sort(of_nearest, axis=1)
+            for m in num_captions:
+                choices[k, m][image] = _mean_of_last(ranked, m).argmax()
     return choices
 
 
