@@ -15,7 +15,7 @@ from tests.models.two_branch.two_branch_batches import (
 )
 from tests.vsa_tf_test_case import randomize
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
-from vsa_tf.models.layers.set_pooling import POOLINGS
+from vsa_tf.models.layers.sets import POOLINGS
 from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.models.two_branch.pair_masks import image_sentence_masks, region_phrase_masks
 from vsa_tf.models.two_branch.similarity_network import SimilarityNetwork

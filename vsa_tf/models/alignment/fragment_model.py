@@ -6,7 +6,7 @@ from keras import ops
 from vsa_tf.models.alignment.region_encoder import RegionEncoder
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder
 from vsa_tf.models.alignment.word_encoder import WordEncoder
-from vsa_tf.models.layers.dropping import drop_parts
+from vsa_tf.models.layers.sets import drop_parts
 
 
 class FragmentModel(keras.Model):

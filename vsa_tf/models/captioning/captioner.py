@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
-from vsa_tf.models.layers.set_pooling import SetPooling
+from vsa_tf.models.layers.sets import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.layers.set_pooling import POOLINGS, SetPooling
+from vsa_tf.models.layers.sets import POOLINGS, SetPooling
 from vsa_tf.models.layers.words import WordTable
 
 CELLS = ("lstm", "gru")

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.layers.dropping import drop_parts
-from vsa_tf.models.layers.set_pooling import SetPooling
+from vsa_tf.models.layers.sets import SetPooling, drop_parts
 from vsa_tf.models.layers.vector_length import scale_features
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import (
