@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.models.alignment.ranking_loss import RankingLoss, hinge_costs, mine_costs, negative_mask
+from vsa_tf.models.alignment.ranking_loss import RankingLoss, hinge_costs, mine_costs
+from vsa_tf.models.layers.pair_costs import negative_mask
 
 DVSA_SCORES = np.array(
     [[6.307547, 6.461447, 4.375406], [2.919729, 3.695298, 3.896284], [7.630335, 2.557729, 2.200382]]
@@ -159,21 +160,3 @@ def test_the_batch_size_may_be_unknown(negatives):
 def test_other_negatives_are_refused():
     with pytest.raises(ValueError, match="Expected negatives to be one of.*Received: 'softmax'"):
         mine_costs(COSTS, "softmax")
-
-
-def test_pairs_of_one_image_are_never_negatives():
-    mask = np.array(negative_mask(np.array([7, 3, 7])))
-    assert mask.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
-
-
-def test_different_images_leave_only_the_diagonal_out():
-    assert (np.array(negative_mask(np.arange(4))) == ~np.eye(4, dtype=bool)).all()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_mask_is_symmetric_and_follows_the_image(seed):
-    image_id = np.random.default_rng(seed).integers(0, 4, 9)
-    mask = np.array(negative_mask(image_id))
-    for k in range(9):
-        for l in range(9):
-            assert mask[k, l] == mask[l, k] == (image_id[k] != image_id[l])

@@ -14,11 +14,9 @@ from vsa_tf.models.two_branch.two_branch_loss import (
     REDUCTIONS,
     TwoBranchLoss,
     furthest_neighbor,
-    mean_of_pairs,
     nearest_negatives,
     neighborhood_masks,
     pairwise_distances,
-    softmax_costs,
     triplet_costs,
 )
 
@@ -382,32 +380,6 @@ def test_a_vector_is_a_hundredth_from_itself_with_a_finite_gradient():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_softmax_costs_are_those_of_the_equation(seed):
-    rng = np.random.default_rng(seed)
-    scores, negative = rng.normal(scale=3, size=(4, 6)), rng.uniform(size=(4, 6)) < 0.5
-    costs = softmax_costs(scores, negative)
-    for i in range(4):
-        refused = np.exp(scores[i][negative[i]]).sum()
-        for j in range(6):
-            expected = -np.log(np.exp(scores[i, j]) / (np.exp(scores[i, j]) + refused))
-            np.testing.assert_allclose(costs[i, j], expected, rtol=1e-8, atol=1e-12)
-
-
-def test_a_target_without_negatives_costs_nothing_with_a_gradient_of_zero():
-    scores = tf.constant([[5.0, -5.0]])
-    with tf.GradientTape() as tape:
-        tape.watch(scores)
-        costs = softmax_costs(scores, np.zeros((1, 2), bool))
-    assert not costs.numpy().any()
-    np.testing.assert_array_equal(tape.gradient(costs, scores), [[0, 0]])
-
-
-def test_softmax_costs_of_large_scores_are_finite():
-    costs = softmax_costs(np.float32([[1e4, -1e4]]), np.array([[True, False]]))
-    np.testing.assert_allclose(costs[0, 1], 2e4)
-
-
-@pytest.mark.parametrize("seed", range(3))
 def test_triplet_costs_are_sums_of_hinges(seed):
     rng = np.random.default_rng(seed)
     positive, nearest = rng.uniform(size=(4, 3)), rng.uniform(size=(4, 5))
@@ -417,17 +389,3 @@ def test_triplet_costs_are_sums_of_hinges(seed):
         for j in range(3):
             expected = sum(max(0, 0.2 + positive[i, j] - other) for other in nearest[i])
             np.testing.assert_allclose(costs[i, j], expected, rtol=1e-10)
-
-
-def test_the_mean_is_over_what_is_counted():
-    costs, counted = np.float32([[1, 2], [3, 4]]), np.array([[True, False], [True, True]])
-    np.testing.assert_allclose(mean_of_pairs(costs, counted), 8 / 3, rtol=1e-6)
-
-
-def test_nothing_counted_costs_nothing_and_teaches_nothing():
-    costs = tf.constant([1.0, 2.0])
-    with tf.GradientTape() as tape:
-        tape.watch(costs)
-        mean = mean_of_pairs(costs, np.array([False, False]))
-    assert float(mean) == 0.0
-    np.testing.assert_array_equal(tape.gradient(mean, costs), [0, 0])

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from vsa_tf.models.alignment.ranking_loss import negative_mask
+from vsa_tf.models.layers.pair_costs import negative_mask
 
 FRAGMENT_BALANCES = ("fragment", "batch")
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from vsa_tf.models.two_branch.two_branch_loss import softmax_costs
+from vsa_tf.models.layers.pair_costs import negative_mask, softmax_costs
 
 NEGATIVES = ("sum", "hardest", "top_k", "softmax")
 
@@ -119,18 +119,3 @@ def mine_costs(costs, negatives, num_hard_negatives=10):
         largest = -ops.sort(-costs, axis=1)[:, :num_hard_negatives]
         return ops.sum(largest, axis=1)
     raise ValueError(f"Expected negatives to be one of {NEGATIVES[:3]}. Received: {negatives!r}")
-
-
-def negative_mask(image_id):
-    """Marks the (image k, sentence l) pairs of a batch that are true negatives.
-
-    Two pairs that share an image are never each other's negatives: every sentence of a photograph
-    is a right answer for it. The diagonal is masked by the same rule.
-
-    Args:
-        image_id: int `[B]`, the image of each pair.
-
-    Returns:
-        bool `[B, B]`, True where image k and sentence l come from different images.
-    """
-    return ops.not_equal(ops.expand_dims(image_id, 1), ops.expand_dims(image_id, 0))

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsa_tf.models.two_branch.two_branch_loss import mean_of_pairs, sum_of_pairs
+from vsa_tf.models.layers.pair_costs import mean_of_pairs, sum_of_pairs
 
 
 def logistic_pair_loss(positive_logits, positive, negative_logits, negative, reduction="mean"):

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from vsa_tf.models.layers.pair_costs import negative_mask
+
 NEGATIVE_PHRASES = ("unmatched", "other_chains")
 
 
@@ -61,8 +63,8 @@ def image_sentence_masks(image_id, sentence_id=None):
     >>> np.array(masks.of_distinct_items().positive).tolist()
     [[True, False, True], [False, True, False], [False, False, False]]
     """
-    same_image = _same(image_id)
-    different = ops.logical_not(same_image)
+    different = negative_mask(image_id)
+    same_image = ops.logical_not(different)
     first_text = None if sentence_id is None else is_first_copy(_same(sentence_id))
     return PairMasks(same_image, different, different, is_first_copy(same_image), first_text)
 

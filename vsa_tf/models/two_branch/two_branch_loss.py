@@ -4,14 +4,13 @@ import math
 
 from keras import ops
 
+from vsa_tf.models.layers.pair_costs import mean_of_pairs, softmax_costs, sum_of_pairs
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 
 NEGATIVES = ("top_k", "hardest", "softmax")
 DISTANCES = ("euclidean", "cosine")
 COUNTED_NEIGHBORS = ("furthest", "all")
 REDUCTIONS = ("mean", "sum")
-# Of a negative that is none: its exponential vanishes, its gradient is 0 and not NaN.
-_NO_SCORE = -1e9
 
 
 class TwoBranchLoss:
@@ -315,34 +314,6 @@ def pairwise_distances(x, y):
     return ops.sqrt(ops.maximum(squares, 0.0) + SQUARE_OFFSET)
 
 
-def softmax_costs(scores, negative):
-    """Computes `-log( e^s_ij / (e^s_ij + sum_k e^s_ik) )`, k over the negatives of target i.
-
-    A target's other positives stand in no denominator: they are no wrong answers.
-
-    Args:
-        scores: float `[N, M]`, one row per target, divided by the temperature.
-        negative: bool `[N, M]`.
-
-    Returns:
-        float `[N, M]`, of meaning where target i and item j match; 0 for a target without
-        negatives.
-
-    Example: one negative with the same score, the probability is 1/2.
-
-    >>> import math
-    >>> import numpy as np
-    >>> costs = softmax_costs(np.zeros((1, 2), "float32"), np.array([[False, True]]))
-    >>> round(float(costs[0, 0]) / math.log(2), 6)
-    1.0
-
-    Reference: van den Oord et al., Representation Learning with Contrastive Predictive Coding,
-    2018.
-    """
-    refused = ops.logsumexp(ops.where(negative, scores, _NO_SCORE), axis=1, keepdims=True)
-    return ops.softplus(refused - scores)
-
-
 def triplet_costs(positive_distances, nearest, margin):
     """Computes `sum_k [m + d(x, y) - d(x, y'_k)]_+` for every target x and positive y.
 
@@ -363,25 +334,3 @@ def triplet_costs(positive_distances, nearest, margin):
     """
     costs = margin + ops.expand_dims(positive_distances, 2) - ops.expand_dims(nearest, 1)
     return ops.sum(ops.relu(costs), axis=2)
-
-
-def mean_of_pairs(costs, counted):
-    """Returns the mean of the costs of the pairs that are counted; 0 where none is.
-
-    Args:
-        costs: float, of any shape, finite.
-        counted: bool, of the same shape.
-
-    Example:
-
-    >>> import numpy as np
-    >>> float(mean_of_pairs(np.float32([1, 5, 9]), np.array([True, False, True])))
-    5.0
-    """
-    counted = ops.cast(counted, costs.dtype)
-    return ops.sum(costs * counted) / ops.maximum(ops.sum(counted), 1.0)
-
-
-def sum_of_pairs(costs, counted):
-    """Returns the sum of the costs of the pairs that are counted; arguments of `mean_of_pairs`."""
-    return ops.sum(costs * ops.cast(counted, costs.dtype))
