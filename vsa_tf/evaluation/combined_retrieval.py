@@ -16,6 +16,7 @@ from vsa_tf.model_dir.load_split import model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.two_branch.settings import DEFAULT_PHRASE_WEIGHT
 from vsa_tf.program import silent
+from vsa_tf.scoring.blocked_scores import phrase_distances
 from vsa_tf.scoring.combined_scores import (
     add_weighted,
     combined_scores,
@@ -23,7 +24,6 @@ from vsa_tf.scoring.combined_scores import (
     standardize,
 )
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
-from vsa_tf.scoring.phrase_distances import phrase_distances
 from vsa_tf.settings import Settings
 
 # Weights are multiples of a twentieth; of many models, of what gives no more choices than this.
