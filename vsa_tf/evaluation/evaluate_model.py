@@ -24,7 +24,7 @@ from vsa_tf.metrics.magnitude import word_magnitude_table
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 from vsa_tf.scoring.region_queries import snippet_regions
-from vsa_tf.text.text_knowledge import TextKnowledge
+from vsa_tf.text.vocabulary import TextKnowledge
 from vsa_tf.visualization.recall_chart import recall_chart
 
 

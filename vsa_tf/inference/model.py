@@ -13,7 +13,7 @@ from vsa_tf.inference.model_source import SERVER_ADDRESS, ModelSource
 from vsa_tf.inference.photographs import batches, encoded
 from vsa_tf.inference.results import Alignment, Captions, Localization
 from vsa_tf.inference.signatures import AnswerSettings
-from vsa_tf.text.text_knowledge import TextKnowledge
+from vsa_tf.text.vocabulary import TextKnowledge
 
 _SERVED = re.compile(rf"({SERVER_ADDRESS})/(.+)")
 # By a warning.

@@ -10,7 +10,7 @@ from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.boxes import WHOLE_FRAME
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.image_files import rounded
-from vsa_tf.text.text_knowledge import TextKnowledge
+from vsa_tf.text.vocabulary import TextKnowledge
 from vsa_tf.visualization.alignment_picture import alignment_picture
 
 

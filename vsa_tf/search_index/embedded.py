@@ -7,7 +7,7 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
-from vsa_tf.text.text_knowledge import TextKnowledge
+from vsa_tf.text.vocabulary import TextKnowledge
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.search_index.model_probe import check_model
-from vsa_tf.text.text_knowledge import TextKnowledge
+from vsa_tf.text.vocabulary import TextKnowledge
 
 # A million vectors of 512 numbers; an exact search reads them all.
 LARGE_INDEX_NUMBERS = 512_000_000
