@@ -141,17 +141,17 @@ def _retrieval(flags, images, sentences, image_of_sentence, dev_images, dev_sent
 
 def measure(flags):
     """Returns the numbers that the program prints, a dict."""
-    from vsa_tf.sentence_features.make_sentence_feature import (
-        SENTENCE_FEATURES,
-        make_sentence_feature,
-    )
+    from vsa_tf.sentence_features.fisher_vector import FisherVector
+    from vsa_tf.sentence_features.mean_vector import MeanVector
+    from vsa_tf.sentence_features.tf_idf import TfIdf
 
     sentences, images, image_of_sentence = _read(flags.data_dir, flags.train_split)
     dev_sentences, dev_images, dev_image = _read(flags.data_dir, flags.split)
-    times, vectors, settings = {}, None, {}
-    if SENTENCE_FEATURES[flags.feature].needs_word_vectors:
+    kinds = {feature.kind: feature for feature in (MeanVector, TfIdf, FisherVector)}
+    times, vectors, settings = {}, (), {}
+    if flags.feature != "tf_idf":
         clock = _Clock()
-        vectors = _word_vectors(flags, sentences)
+        vectors = (_word_vectors(flags, sentences),)
         times["word_vectors"] = clock.seconds()
     if flags.feature == "tf_idf":
         settings = {"min_count": flags.min_count}
@@ -162,7 +162,7 @@ def measure(flags):
             "seed": flags.seed,
         }
     before, clock = _peak_mb(), _Clock()
-    feature = make_sentence_feature(flags.feature, sentences, vectors, **settings)
+    feature = kinds[flags.feature].fit(sentences, *vectors, **settings)
     times["fit"], clock = clock.seconds(), _Clock()
     features = feature.transform(sentences)
     times["transform_train"], clock = clock.seconds(), _Clock()

@@ -13,7 +13,9 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.model_dir.trained_model import save_text
 from vsa_tf.models.model_table import make_model
-from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
+from vsa_tf.sentence_features.fisher_vector import FisherVector
+from vsa_tf.sentence_features.mean_vector import MeanVector
+from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import RelationTypes
@@ -149,5 +151,6 @@ def _sentence_feature(name, text):
     sentences = [text.tokenize(caption) for caption in CAPTIONS]
     words = sorted({word for sentence in sentences for word in sentence})
     vectors = WordVectorTable(words, np.random.default_rng(0).normal(size=(len(words), 3)))
-    settings = {"num_centers": 2, "dimension": 4} if name == "hglmm" else {}
-    return make_sentence_feature(name, sentences, vectors, **settings)
+    if name == "hglmm":
+        return FisherVector.fit(sentences, vectors, num_centers=2, dimension=4)
+    return TfIdf.fit(sentences) if name == "tf_idf" else MeanVector.fit(sentences, vectors)

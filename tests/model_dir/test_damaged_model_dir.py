@@ -11,7 +11,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.model_dir.checkpoint import restore_checkpoint, save_checkpoint
 from vsa_tf.model_dir.trained_model import load_text, trained_text
-from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
+from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 from vsa_tf.training.run_directory import begin_model_dir
@@ -33,7 +33,7 @@ FILES = {
 def model_dirs(tmp_path_factory):
     vocabulary = Vocabulary.from_sentences(SENTENCES)
     relations = RelationTypes.from_relations(["det", "nsubj", "det"])
-    feature = make_sentence_feature("tf_idf", SENTENCES)
+    feature = TfIdf.fit(SENTENCES)
     texts = {
         "embedding": CaptionText(vocabulary, "word", feature),
         "defrag": CaptionText(vocabulary, "word", relation_types=relations),

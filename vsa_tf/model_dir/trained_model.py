@@ -5,15 +5,19 @@ import pathlib
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
+from vsa_tf.files import array_kind
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.model_table import make_model
-from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
+from vsa_tf.sentence_features.fisher_vector import FisherVector
+from vsa_tf.sentence_features.mean_vector import MeanVector
+from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 
 _VOCABULARY = "vocabulary.txt"
 _RELATIONS = "relations.txt"
 _SENTENCE_FEATURE = "sentence_feature.npz"
+_SENTENCE_FEATURES = {feature.kind: feature for feature in (MeanVector, TfIdf, FisherVector)}
 
 
 class TrainedModel:
@@ -119,3 +123,23 @@ def _load(load, path):
         return load(path)
     except (OSError, *NOT_AS_EXPECTED) as error:
         raise VsaTfError(f"{path} cannot be read: {reason_of(error)}. Restore the file") from error
+
+
+def load_sentence_feature(path):
+    """Reads a feature that its `save` wrote, whichever it is.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: when it is another file.
+    """
+    kind = array_kind(path)
+    if kind == "keras_hub":
+        from vsa_tf.sentence_features.text_tower import TextTower  # imports TensorFlow
+
+        return TextTower.load(path)
+    if kind not in _SENTENCE_FEATURES:
+        raise ValueError(
+            f"Expected {path} to hold a sentence feature, {tuple(_SENTENCE_FEATURES)}. "
+            f"Received: a {kind}"
+        )
+    return _SENTENCE_FEATURES[kind].load(path)

@@ -56,7 +56,6 @@ class FisherVector:
     """
 
     kind = "hglmm"
-    needs_word_vectors = True
 
     def __init__(self, word_points, mixture, principal_components=None):
         self.word_points = word_points

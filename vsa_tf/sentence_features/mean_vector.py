@@ -31,7 +31,6 @@ class MeanVector:
     """
 
     kind = "mean_vector"
-    needs_word_vectors = True
 
     def __init__(self, word_vectors):
         self.word_vectors = word_vectors

@@ -37,7 +37,6 @@ class TfIdf:
     """
 
     kind = "tf_idf"
-    needs_word_vectors = False
 
     def __init__(self, words, idf, components=None):
         self.words = tuple(words)

@@ -1,7 +1,4 @@
-"""The tokens and relation types that a model knows, and what is said of a text with others.
-
-Each has its count in the training captions.
-"""
+"""The tokens and relation types a model knows, their counts, and how much it knows of a text."""
 
 import collections
 import dataclasses

@@ -9,7 +9,9 @@ import numpy as np
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.program import silent
-from vsa_tf.sentence_features.make_sentence_feature import make_sentence_feature
+from vsa_tf.sentence_features.fisher_vector import FisherVector
+from vsa_tf.sentence_features.mean_vector import MeanVector
+from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable, train_word_vectors
 from vsa_tf.text.vocabulary import (
     OTHER_RELATION,
@@ -89,12 +91,11 @@ def _sentence_feature(text, captions, settings, say):
     say(f"fitting the sentence feature {model.text} to {len(captions)} captions")
     sentences = [text.tokenize(caption) for caption in captions]
     if model.text == "tf_idf":
-        return make_sentence_feature("tf_idf", sentences, min_count=settings.data.min_count)
+        return TfIdf.fit(sentences, min_count=settings.data.min_count)
     vectors = _word_vectors(sentences, settings, say)
     if model.text == "mean_vector":
-        return make_sentence_feature("mean_vector", sentences, vectors)
-    return make_sentence_feature(
-        "hglmm",
+        return MeanVector.fit(sentences, vectors)
+    return FisherVector.fit(
         sentences,
         vectors,
         num_centers=model.num_centers,
@@ -105,7 +106,7 @@ def _sentence_feature(text, captions, settings, say):
 
 def _text_tower(spec, captions, say):
     """Returns the `TextTower` of a preset, and says how long it will take: minutes in silence."""
-    from vsa_tf.data.text_tower import TextTower  # imports TensorFlow
+    from vsa_tf.sentence_features.text_tower import TextTower  # imports TensorFlow
 
     tower = TextTower.of_preset(spec)
     texts = captions[:_TIMED]

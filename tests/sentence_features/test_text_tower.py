@@ -15,8 +15,8 @@ import keras_hub
 
 from tests import keras_hub_presets
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.data.text_tower import BytePairTokenizer, TextTower
-from vsa_tf.sentence_features.make_sentence_feature import load_sentence_feature
+from vsa_tf.model_dir.trained_model import load_sentence_feature
+from vsa_tf.sentence_features.text_tower import BytePairTokenizer, TextTower
 from vsa_tf.settings import DataSettings
 
 TEXTS = ["A red dog and a DOG.", "", "42 dogs, and it's one's dog " * 3]

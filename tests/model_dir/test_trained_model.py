@@ -3,35 +3,30 @@ import pytest
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
 from vsa_tf.files import write_arrays
-from vsa_tf.sentence_features.make_sentence_feature import (
-    SENTENCE_FEATURES,
-    load_sentence_feature,
-    make_sentence_feature,
-)
+from vsa_tf.model_dir.trained_model import load_sentence_feature
+from vsa_tf.sentence_features.fisher_vector import FisherVector
+from vsa_tf.sentence_features.mean_vector import MeanVector
+from vsa_tf.sentence_features.tf_idf import TfIdf
 
 SENTENCES = generated_sentences()
 
 
-@pytest.mark.parametrize("name", SENTENCE_FEATURES)
-def test_each_feature_is_made_and_read_by_its_name(tmp_path, name):
-    settings = {"num_centers": 3, "dimension": 10} if name == "hglmm" else {}
-    feature = make_sentence_feature(name, SENTENCES, generated_vectors(), **settings)
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: MeanVector.fit(SENTENCES, generated_vectors()),
+        lambda: TfIdf.fit(SENTENCES),
+        lambda: FisherVector.fit(SENTENCES, generated_vectors(), num_centers=3, dimension=10),
+    ],
+)
+def test_each_feature_is_read_as_what_it_is(tmp_path, fit):
+    feature = fit()
     feature.save(tmp_path / "feature.npz")
     restored = load_sentence_feature(tmp_path / "feature.npz")
-    assert type(restored) is SENTENCE_FEATURES[name]
+    assert type(restored) is type(feature)
     features = feature.transform(SENTENCES)
     assert features.shape == (300, feature.dimension) and features.dtype == np.float32
     np.testing.assert_array_equal(restored.transform(SENTENCES), features)
-
-
-def test_other_names_are_refused():
-    with pytest.raises(ValueError, match="'mean_vector', 'tf_idf', 'hglmm'.*'lstm'"):
-        make_sentence_feature("lstm", SENTENCES)
-
-
-def test_missing_word_vectors_are_refused():
-    with pytest.raises(ValueError, match="word vectors for mean_vector"):
-        make_sentence_feature("mean_vector", SENTENCES)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
@@ -39,6 +34,6 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match="other.npz to hold a sentence feature.*a fruit"):
         load_sentence_feature(tmp_path / "other.npz")
     with pytest.raises(ValueError, match="other.npz to hold a tf_idf.*a fruit"):
-        SENTENCE_FEATURES["tf_idf"].load(tmp_path / "other.npz")
+        TfIdf.load(tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError):
         load_sentence_feature(tmp_path / "none.npz")
