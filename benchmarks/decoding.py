@@ -70,8 +70,8 @@ def _random_model(flags):
 def _trained_model(flags):
     """Returns the same of `--model_dir` and the first images of `--split`."""
     from vsa_tf.data.record_split import RecordSplit
-    from vsa_tf.data.split_data import SplitData
     from vsa_tf.errors import VsaTfError
+    from vsa_tf.model_dir.load_split import SplitData
     from vsa_tf.model_dir.trained_model import TrainedModel
 
     trained = TrainedModel(flags.model_dir)

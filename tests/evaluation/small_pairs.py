@@ -8,7 +8,7 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords
-from vsa_tf.data.split_data import SplitData
+from vsa_tf.model_dir.load_split import SplitData
 from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.settings import DataSettings
 from vsa_tf.text.vocabulary import Vocabulary

@@ -7,7 +7,7 @@ from tests.vsa_tf_test_case import randomize
 from vsa_tf.data import schema
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.split_data import SplitData
+from vsa_tf.model_dir.load_split import SplitData
 from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.settings import DataSettings
 
