@@ -176,6 +176,7 @@ def test_whole_settings_pass(tmp_path):
             "region_dropping has no meaning with num_regi",
         ),
         ({"temperature": 0.1}, "temperature has no meaning without negatives=softmax"),
+        ({"margin": 0.1, "negatives": "softmax"}, "margin has no meaning without negatives=sum, h"),
         ({"region_sharpness": 4.0}, "region_sharpness has no meaning without region_pooling="),
         ({"word_sharpness": 4.0}, "word_sharpness has no meaning without word_pooling="),
         ({"region_pooling": "attention", "similarity": "inner"}, "attention compares directions"),

@@ -29,9 +29,9 @@ from tfrecords_tools.sources.registry import (
 )
 from tfrecords_tools.write_settings import WriteSettings
 from tfrecords_tools.writer import write_records
-from vsa_tf.errors import VsaTfError, check_given
+from vsa_tf.errors import VsaTfError, check_given, meant
 from vsa_tf.model_handles import check_handles, check_spec, fetch, joined_specs
-from vsa_tf.program import meant, run
+from vsa_tf.program import run
 
 
 def define_flags(flag_values=flags.FLAGS):

@@ -9,6 +9,7 @@ import runpy
 import sys
 
 from vsa_tf import program
+from vsa_tf.errors import meant
 
 _PROGRAMS = {
     "write": "tfrecords_tools.write",
@@ -42,7 +43,7 @@ def main():
         return
     module = _PROGRAMS.get(name.replace("-", "_"))
     if module is None:
-        sys.exit(f"error: there is no program {name}{program.meant(name, _PROGRAMS)}")
+        sys.exit(f"error: there is no program {name}{meant(name, _PROGRAMS)}")
     sys.argv[1:] = arguments
     # As `python -m MODULE` does, so that processes of workers find it, too.
     runpy.run_module(module, run_name="__main__", alter_sys=True)

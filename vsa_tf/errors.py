@@ -1,5 +1,6 @@
 """What the user of a program or a function can mend."""
 
+import difflib
 import re
 import reprlib
 
@@ -13,6 +14,27 @@ _BEFORE_WORDS = re.compile(
     r"(\d+ root error\(s\) found\.\s+\(0\) [A-Z_]+: )?"
     r"(\{\{.*?\}\} )?"
 )
+# What other programs call what ours call otherwise.
+_SYNONYMS = {
+    "beam": ("beam_size",),
+    "bs": ("batch_size",),
+    "data": ("data_dir", "dataset", "images"),
+    "encoder": ("image_encoder",),
+    "epochs": ("num_epochs",),
+    "file": ("image", "images", "captions"),
+    "gpus": ("distribution",),
+    "k": ("top_k",),
+    "lr": ("learning_rate",),
+    "model": ("model_dir", "saved_model"),
+    "out": ("output", "output_dir", "export_dir", "index_dir"),
+    "path": ("data_dir", "images", "model_dir"),
+    "text": ("sentence", "phrase", "query"),
+    "topk": ("top_k",),
+    "vocab_size": ("min_count", "num_wordpieces"),
+    "warmup": ("learning_rate_warmup_steps",),
+    "wd": ("weight_decay",),
+    "workers": ("num_workers",),
+}
 
 
 class VsaTfError(ValueError):
@@ -100,6 +122,29 @@ def check_text(name, text, may_be_blank=False):
         raise VsaTfError(f"Expected --{name} to be one text, a str. Received: {reprlib.repr(text)}")
     if not may_be_blank and not text.strip():
         raise VsaTfError(f"Expected --{name} to be a text with words. Received: {text!r}")
+
+
+def meant(name, names, prefix="", otherwise=". See --help"):
+    """Returns the question which of some names was meant, for the end of an error.
+
+    What other programs call so is named before what is spelt like it, small or capital letters.
+
+    Args:
+        name: str, which is none of them.
+        names: iterable of str.
+        prefix: of each name.
+        otherwise: what is returned where none is like it.
+
+    Example:
+
+    >>> meant("num_epoch", ["seed", "num_epochs"], prefix="--")
+    '. Did you mean --num_epochs?'
+    """
+    names = list(names)
+    close = [each for each in names if each.lower() == name.lower()]
+    close = [*_SYNONYMS.get(name, ()), *close, *difflib.get_close_matches(name, names, cutoff=0.7)]
+    found = dict.fromkeys(prefix + each for each in close if each in names)
+    return f". Did you mean {' or '.join(found)}?" if found else otherwise
 
 
 def operation_reason(message):

@@ -11,9 +11,8 @@ import pathlib
 import re
 import tempfile
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, meant
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
-from vsa_tf.program import meant
 
 # Detectors that run OpenCV, or read a file: no operations of a graph.
 _OUTSIDE_GRAPHS = ("proposals", "selective_search", "edge_boxes")

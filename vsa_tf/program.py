@@ -5,7 +5,6 @@ learnt and written. How far a long job is, warnings and advice are on standard e
 one line of an error.
 """
 
-import difflib
 import errno
 import os
 import pathlib
@@ -15,7 +14,7 @@ import warnings
 
 from absl import flags
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, meant
 from vsa_tf.file_reading import read_lines, reason_of
 
 # Of paths that a flag names: there is nothing for a traceback to tell.
@@ -32,27 +31,6 @@ _OF_PATHS = (
 _FLAGFILE = re.compile("--?flagfile(?:=(.*))?")
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
-# What other programs call what ours call otherwise.
-_SYNONYMS = {
-    "beam": ("beam_size",),
-    "bs": ("batch_size",),
-    "data": ("data_dir", "dataset", "images"),
-    "encoder": ("image_encoder",),
-    "epochs": ("num_epochs",),
-    "file": ("image", "images", "captions"),
-    "gpus": ("distribution",),
-    "k": ("top_k",),
-    "lr": ("learning_rate",),
-    "model": ("model_dir", "saved_model"),
-    "out": ("output", "output_dir", "export_dir", "index_dir"),
-    "path": ("data_dir", "images", "model_dir"),
-    "text": ("sentence", "phrase", "query"),
-    "topk": ("top_k",),
-    "vocab_size": ("min_count", "num_wordpieces"),
-    "warmup": ("learning_rate_warmup_steps",),
-    "wd": ("weight_decay",),
-    "workers": ("num_workers",),
-}
 # In the package lie those of the checkout (vsa_tf/flags).
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 
@@ -196,28 +174,6 @@ def reason_of_flags(error, flag_values):
         return reason_of(error)
     name = error.flagname
     return f"Unknown flag --{name}{meant(name, flag_values, '--')}"
-
-
-def meant(name, names, prefix="", otherwise=". See --help"):
-    """Returns the question which of some names was meant, for the end of an error.
-
-    What other programs call so is named before what is spelt like it.
-
-    Args:
-        name: str, which is none of them.
-        names: iterable of str.
-        prefix: of each name.
-        otherwise: what is returned where none is like it.
-
-    Example:
-
-    >>> meant("num_epoch", ["seed", "num_epochs"], prefix="--")
-    '. Did you mean --num_epochs?'
-    """
-    names = list(names)
-    close = [*_SYNONYMS.get(name, ()), *difflib.get_close_matches(name, names, cutoff=0.7)]
-    found = dict.fromkeys(prefix + each for each in close if each in names)
-    return f". Did you mean {' or '.join(found)}?" if found else otherwise
 
 
 def _ignore_warnings(start):

@@ -7,13 +7,12 @@ import dataclasses
 import os
 import pathlib
 
-from vsa_tf.errors import VsaTfError, refuse_missing
+from vsa_tf.errors import VsaTfError, meant, refuse_missing
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
-from vsa_tf.program import meant
 
 
 @dataclasses.dataclass(frozen=True)

@@ -213,6 +213,11 @@ def test_unknown_networks_are_one_error(cnn):
     )
 
 
+def test_a_mistyped_network_is_told_with_what_was_meant():
+    with pytest.raises(VsaTfError, match="cnn='keras:vgg16'. Did you mean keras:VGG16.$"):
+        _make("alignment", PIXELS, cnn="keras:vgg16")
+
+
 def test_what_a_model_refuses_is_an_error_of_the_settings():
     with pytest.raises(VsaTfError, match="Expected negatives='softmax' with learn_temperature"):
         _make("embedding", learn_temperature=True, negatives="top_k", **SMALL["embedding"])

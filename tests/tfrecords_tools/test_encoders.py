@@ -226,6 +226,8 @@ def test_pixels_need_no_encoder_and_unknown_ones_are_errors():
     assert make_encoder("pixels") is None
     with pytest.raises(ValueError, match="keras:NoSuchNetwork"):
         make_encoder("keras:NoSuchNetwork")
+    with pytest.raises(ValueError, match="keras:MobilNetV2. Did you mean keras:MobileNetV2 or "):
+        make_encoder("keras:MobilNetV2")
     with pytest.raises(ValueError, match="no/such"):
         make_encoder("no/such")
     with pytest.raises(ValueError, match="region_features"):

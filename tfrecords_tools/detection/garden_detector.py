@@ -12,8 +12,9 @@ from official.modeling import hyperparams
 from official.vision import configs
 from official.vision.serving import detection
 
+from vsa_tf.errors import meant
 from vsa_tf.file_reading import reason_of
-from vsa_tf.program import meant, silent
+from vsa_tf.program import silent
 
 
 def export_detector(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vsa_tf.errors import meant
 from vsa_tf.file_reading import reason_of
 from vsa_tf.model_handles import import_keras_hub, load_preset, recorded_spec
 
@@ -33,9 +34,11 @@ class KerasNetwork:
             None,
         )
         if module is None:
+            names = [each for each in dir(keras.applications) if each[0].isupper()]
             raise ValueError(
-                f"Expected keras:NAME to name a network of keras.applications, for example "
+                "Expected keras:NAME to name a network of keras.applications, for example "
                 f"keras:EfficientNetB0. Received: keras:{name}"
+                f"{meant(name, names, 'keras:', otherwise='')}"
             )
         constructor = getattr(module, name)
         file = None if weights in ("imagenet", "random") else weights

@@ -109,6 +109,7 @@ class SavedModelNetwork:
             raise SavedModelError(
                 f"Expected an image-feature-vector signature with one output [b, D]. Received: "
                 f"{handle!r} with outputs { {k: tuple(v.shape) for k, v in outputs.items()} }"
+                f"{_of_detector(handle, outputs)}"
             )
         takes = self.model.input_spec
         self.own_input = {"float32": "0..1", "uint8": "0..255"}.get(takes.dtype.name)
@@ -174,6 +175,15 @@ class SavedModelNetwork:
                 "none; use crop"
             )
         return function
+
+
+def _of_detector(handle, outputs):
+    """Returns how to give a detector that was given as the encoder; empty where it is none."""
+    if "detection_boxes" not in outputs:
+        return ""
+    has_pyramid = any(name.startswith("decoder_") for name in outputs)
+    features = ", and its own features as --image_encoder=detector" if has_pyramid else ""
+    return f". It is a detector: give it as --detector={handle}{features}"
 
 
 def _last_maps(definition, functions, known, channels):

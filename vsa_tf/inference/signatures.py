@@ -5,11 +5,10 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, meant
 from vsa_tf.file_reading import is_count
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.models.network_settings import check_value, setting
-from vsa_tf.program import meant
 
 SIGNATURE_INPUTS = {
     "embed_image": ("image_bytes",),

@@ -41,6 +41,13 @@ def encoder(detector):
     return make_encoder("detector", detector=detector)
 
 
+def test_a_detector_that_is_given_as_the_encoder_is_told_with_how_to_give_it(directory):
+    with pytest.raises(ValueError, match="It is a detector: give it as --detector=") as caught:
+        make_encoder(str(directory))
+    expected = f"--detector={directory}, and its own features as --image_encoder=detector"
+    assert str(caught.value).endswith(expected)
+
+
 def num_runs(detector):
     return int(detector.model.module.num_runs.numpy())
 

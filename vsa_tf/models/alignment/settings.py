@@ -172,6 +172,7 @@ class AlignmentSettings(FragmentSettings):
             )
         for name, has_meaning, where in (
             ("temperature", self.negatives == "softmax", "--negatives=softmax"),
+            ("margin", self.negatives != "softmax", "--negatives=sum, hardest or top_k"),
             (
                 "region_sharpness",
                 self.region_pooling != "max",

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import meant
+
 
 def image_network(settings):
     """Returns the `CropNetwork` of `NetworkSettings`.
@@ -17,14 +19,14 @@ def _network(settings):
     if settings.cnn == "small":
         return ConvolutionalEncoder()
     name = settings.cnn.removeprefix("keras:")
-    constructor = getattr(keras.applications, name, None)
-    if not callable(constructor):  # a module, or nothing
+    names = [each for each in dir(keras.applications) if each[0].isupper()]  # the rest are modules
+    if name not in names:
         raise ValueError(
-            f"Expected cnn to be small or keras:NAME of keras.applications. "
-            f"Received: cnn={settings.cnn!r}"
+            "Expected cnn to be small or keras:NAME of keras.applications. "
+            f"Received: cnn={settings.cnn!r}{meant(name, names, 'keras:', otherwise='')}"
         )
     shape = (settings.crop_size, settings.crop_size, 3)
-    return constructor(
+    return getattr(keras.applications, name)(
         include_top=False, pooling="avg", weights=settings.cnn_weights or None, input_shape=shape
     )
 
