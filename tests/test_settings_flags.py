@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from absl import flags
@@ -97,6 +97,28 @@ def test_a_papers_flagfile_says_all_and_leaves_nothing_to_the_defaults(path):
         if values[name].using_default_value or values[name].value == AUTO
     }
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("name", "splits"),
+    [
+        ("flickr8k", ("train", "dev", "dev")),
+        ("flickr30k", ("train", "dev", "test")),
+        ("coco", ("train", "dev", "test")),
+        ("iapr_tc12", ("train", "test", "test")),
+    ],
+)
+def test_a_papers_settings_hold_for_its_other_data_sets_but_for_the_splits(
+    read_flags, name, splits
+):
+    # The hyperparameters of Flickr8K "are then fixed across all the experiments" (M section 6).
+    paper = "--flagfile=flags/flickr8k_m_rnn_paper.flags"
+    training = read_flags(paper).training
+    own = read_flags(paper, f"--flagfile=flags/{name}.flags")
+    assert (own.training.train_split, own.training.dev_split, own.training.test_split) == splits
+    same = dict(zip(("train_split", "dev_split", "test_split"), splits))
+    assert own.training == replace(training, **same)
+    assert replace(own, training=training) == read_flags(paper)
 
 
 def test_my_photographs_need_no_knowledge():

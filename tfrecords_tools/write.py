@@ -68,8 +68,7 @@ def define_flags(flag_values=flags.FLAGS):
         "features",
         None,
         "Features that others made of the photographs' regions, in place of detector and encoder: "
-        "bottom_up:PATH[,PATH...], TSV files or directories of .npz files; --images may be left "
-        "out.",
+        "bottom_up:PATH[,PATH...], TSV files or directories of .npz files; --images is optional.",
         **define,
     )
     flags.DEFINE_string(
@@ -90,6 +89,9 @@ def define_flags(flag_values=flags.FLAGS):
         "Of csv: shares of the photographs without a split that become dev,test, by a hash of "
         "their paths; by default 0.1,0.1 where no row has a split.",
         **define,
+    )
+    flags.DEFINE_string(
+        "splits_file", None, "CSV rows name,split in place of the data set's splits.", **define
     )
     flags.DEFINE_string("output_dir", None, "Directory for the records.", **define)
     flags.DEFINE_string(
@@ -268,6 +270,7 @@ def _check(flag_values):
         "holdout": flag_values.holdout and parse_shares(flag_values.holdout),
         "num_examples": num_examples,
         "features": flag_values.features,
+        "splits_file": flag_values.splits_file,
     }
     check_source(**arguments)
     check_paths(**arguments)

@@ -234,6 +234,37 @@ def test_own_photographs_without_splits_are_held_out_and_it_is_said(tmp_path, ca
         run(*arguments, "--holdout=0.11,0.1")
 
 
+def test_a_file_of_splits_divides_what_is_written(tmp_path, capsys):
+    given = write_zips(tmp_path, files())
+    splits = tmp_path / "splits.csv"
+    splits.write_text("104_d.jpg,train\n102_b.jpg,test\n103_c,test\n999.jpg,test\n")
+    arguments = [
+        *("--dataset=flickr8k", f"--output_dir={tmp_path / 'out'}", "--num_workers=0"),
+        *(f"--{flag}={path}" for flag, path in given.items()),
+        f"--splits_file={splits}",
+    ]
+    run(*arguments)
+    printed = capsys.readouterr().out
+    assert re.search("^1 photographs are left out, which .*, first .*101_a.jpg$", printed, re.M)
+    assert re.search("^1 names of .* are of no photograph, first 999.jpg$", printed, re.M)
+    # Whatever was published.
+    assert "as published" not in printed and "not written" not in printed
+    info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
+    counts = {name: split["num_images"] for name, split in info["splits"].items()}
+    assert counts == {"train": 1, "test": 2}
+    listed = [skip for skip in info["skipped"] if skip["source_id"] == "999.jpg"]
+    assert len(listed) == 1 and listed[0]["split"] == ""
+    # Another division makes other records, also where the counts are alike.
+    splits.write_text("101_a.jpg,train\n102_b.jpg,test\n103_c,test\n")
+    with pytest.raises(VsaTfError, match="splits_file is .* there and .* now"):
+        run(*arguments)
+    splits.write_text("101_a.jpg,train\n101_a.jpg,dev\n")
+    with pytest.raises(VsaTfError, match="Received: train and dev for '101_a.jpg'$"):
+        run(*arguments)
+    with pytest.raises(VsaTfError, match="splits_file=/absent does not exist"):
+        run(*arguments, "--splits_file=/absent")
+
+
 @pytest.mark.parametrize("detector", ["selective_search", "edge_boxes:/absent"])
 def test_missing_opencv_is_one_clear_error(monkeypatch, tmp_path, detector):
     monkeypatch.setitem(sys.modules, "cv2", None)

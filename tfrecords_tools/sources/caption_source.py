@@ -1,13 +1,23 @@
 """What sources of captions have in common: they list what they leave out, and name photographs.
 
-A photograph is called by its file's name, by its folders where that names several.
+A photograph is called by its file's name, by its folders where that names several. By such names a
+file of splits divides the photographs of any source.
 """
 
 import collections
+import csv
+import dataclasses
 import hashlib
 import posixpath
+import re
 
-from tfrecords_tools.sources.source import Skip, Source, read_caption
+from tfrecords_tools.archive import normal_path
+from tfrecords_tools.sources.source import Skip, Source, WrappedSource, read_caption, split_name
+from vsa_tf.file_reading import text_lines
+
+# Columns of a file of splits, as others call them.
+_NAMES = ("name", "path", "file_name", "filename", "file", "image", "image_path", "image_id")
+_FIRST_SPLITS = ("train", "dev", "test")
 
 
 class CaptionSource(Source):
@@ -135,3 +145,163 @@ def source_ids(paths):
         path: stem if counts[stem] == (2 if stem == names[path] else 1) else names[path]
         for path, stem in stems.items()
     }
+
+
+def read_splits(path):
+    """Reads a file of splits: rows `name,split`, one a photograph.
+
+    A first row may name these columns, among others and in any order; tabs and semicolons serve as
+    commas do. `val` and `validation` are the split `dev`.
+
+    Args:
+        path: of the file, UTF-8.
+
+    Returns:
+        `({name: split}, sha256)`; names are paths as `normal_path` has them.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a row is none, or gives a photograph a second split; it has no row.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    lines = text_lines(data, path)
+    mark = next((mark for mark in ",\t;" if mark in next(filter(str.strip, lines), "")), ",")
+    columns, splits = None, {}
+    # A row ends with its line, so that a quote that is not closed is of one row.
+    for number, line in enumerate(lines, 1):
+        try:
+            row = [field.strip() for field in next(csv.reader([line], delimiter=mark), ())]
+        except csv.Error:  # a field that is longer than any path
+            row = [line]
+        if not any(row):
+            continue
+        if columns is None:
+            named = [field.lower() for field in row]
+            name = next((named.index(own) for own in _NAMES if own in named), None)
+            columns = (0, 1)
+            if name is not None and "split" in named:
+                columns = name, named.index("split")
+                continue
+        name, split = (row[place] if place < len(row) else "" for place in columns)
+        if not name or not re.fullmatch(r"\w+", split):
+            raise ValueError(
+                f"Expected name,split, such as 1.jpg,train, in line {number} of {path}. Received: "
+                f"{line.strip()[:60]!r}"
+            )
+        name, split = normal_path(name), split_name(split)
+        if splits.setdefault(name, split) != split:
+            raise ValueError(
+                f"Expected one split of each photograph in {path}. Received: {splits[name]} and "
+                f"{split} for {name!r}"
+            )
+    if not splits:
+        raise ValueError(f"Expected rows name,split in {path}. Received: none")
+    return splits, hashlib.sha256(data).hexdigest()
+
+
+class SplitSource(WrappedSource):
+    """A source whose photographs a file divides into splits; all else is the other source's.
+
+    A photograph is named by its path, by the last parts of it or by a path that leads there from
+    above, by its file's name or its number in the data set; the ending may be left out. What names
+    several is refused. Photographs that the file does not name are left out.
+
+    Args:
+        source: a `Source`.
+        path: of the file, see `read_splits`.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is none, names none of the photographs, gives one two splits, or a name may
+            be of two.
+    """
+
+    def __init__(self, source, path):
+        super().__init__(source)
+        # Those are of the splits as published.
+        self.official_counts = {}
+        self._path = path
+        splits, self._sha256 = read_splits(path)
+        examples = [example for split in source.splits() for example in source.examples(split)]
+        self._unknown, owners = [], {}
+        for name, place in zip(splits, self._places(splits, examples)):
+            if place is None:
+                self._unknown.append(name)
+            elif splits[owners.setdefault(place, name)] != splits[name]:
+                raise ValueError(
+                    f"Expected one split of each photograph in {path}. Received: "
+                    f"{splits[owners[place]]} by {owners[place]!r} and {splits[name]} by {name!r} "
+                    f"for {_named(examples[place])!r}"
+                )
+        if not owners:
+            asked = repr(_named(examples[0])) if examples else "none"
+            raise ValueError(
+                f"Expected names of the photographs, such as {asked}, in {path}. Received: "
+                f"{len(splits)} others, such as {self._unknown[0]!r}"
+            )
+        found = {splits[name] for name in owners.values()}
+        ordered = [*_FIRST_SPLITS, *sorted(found.difference(_FIRST_SPLITS))]
+        self._examples = {split: [] for split in ordered if split in found}
+        for place, example in enumerate(examples):
+            if place in owners:
+                self._examples[splits[owners[place]]].append(example)
+        self._unnamed = [_named(own) for place, own in enumerate(examples) if place not in owners]
+        self.notes = [*source.notes]
+        for names, what in (
+            (self._unnamed, f"photographs are left out, which {path} does not name"),
+            (self._unknown, f"names of {path} are of no photograph"),
+        ):
+            if names:
+                self.notes.append(f"{len(names)} {what}, first {names[0]}")
+
+    def splits(self):
+        """Returns the splits of the file that have photographs: train, dev and test first."""
+        return tuple(self._examples)
+
+    def examples(self, split):
+        """Yields the `SourceExample`s of a split in the source's order."""
+        if split not in self._examples:
+            raise ValueError(f"Expected a split of {self.splits()}. Received: {split!r}")
+        yield from self._examples[split]
+
+    @property
+    def skipped(self):
+        """List of `Skip`: the source's, whose splits are no more, then what the file leaves out."""
+        skips = [dataclasses.replace(skip, split="") for skip in super().skipped]
+        if self._unnamed:
+            count = len(self._unnamed)
+            reason = f"{count} photographs are left out, which the file of splits does not name"
+            skips.append(Skip("", "", reason, count))
+        reason = "no photograph of this name, which the file of splits has"
+        return skips + [Skip("", name, reason) for name in self._unknown]
+
+    def checksums(self):
+        """Returns `{name: sha256}` of the files that were parsed."""
+        return {**super().checksums(), "splits_file": self._sha256}
+
+    def _places(self, names, examples):
+        """Yields for each name the place of its example, or None."""
+        whole, called, ends = {}, {}, {}
+        for place, example in enumerate(examples):
+            path = _named(example)
+            whole.setdefault(path, set()).add(place)
+            for name in {normal_path(example.filename), example.source_id}:
+                called.setdefault(name, set()).add(place)
+            for name in {*tails(path), *tails(posixpath.splitext(path)[0])}:
+                ends.setdefault(name, set()).add(place)
+        for name in names:
+            # From above, the longest path first.
+            below = (whole[tail] for tail in tails(name)[1:] if tail in whole)
+            found = whole.get(name) or called.get(name) or ends.get(name) or next(below, ())
+            if len(found) > 1:
+                first, second = (_named(examples[place]) for place in sorted(found)[:2])
+                raise ValueError(
+                    f"Expected names that tell photographs apart in {self._path}. Received: "
+                    f"{name!r}, which may be {first!r} or {second!r}"
+                )
+            yield next(iter(found), None)
+
+
+def _named(example):
+    return normal_path(example.path or example.filename)

@@ -99,6 +99,7 @@ def make_source(
     holdout=None,
     num_examples=None,
     features=None,
+    splits_file=None,
     seed=0,
 ):
     """Builds the source of a data set.
@@ -112,6 +113,8 @@ def make_source(
         holdout: `(dev, test)` shares of the photographs of tables that name no split.
         num_examples: `(train, dev, test)` counts of a generated data set.
         features: spec of features of the photographs, see `feature_files`, or None.
+        splits_file: file of the split of each photograph, see `read_splits`, in place of the data
+            set's own splits; or None.
         seed: of a generated data set.
 
     Returns:
@@ -129,13 +132,16 @@ def make_source(
         "holdout": holdout,
         "num_examples": num_examples,
     }
-    check_source(dataset, features=features, **arguments)
+    check_source(dataset, features=features, splits_file=splits_file, **arguments)
     source = _make_source(dataset, arguments, seed)
-    if not features:
+    if features:
+        module = importlib.import_module("tfrecords_tools.sources.bottom_up")
+        has_photographs = brings_photographs(dataset, images, features)
+        source = module.BottomUpSource(source, module.BottomUpFeatures(features), has_photographs)
+    if not splits_file:
         return source
-    module = importlib.import_module("tfrecords_tools.sources.bottom_up")
-    has_photographs = brings_photographs(dataset, images, features)
-    return module.BottomUpSource(source, module.BottomUpFeatures(features), has_photographs)
+    module = importlib.import_module("tfrecords_tools.sources.caption_source")
+    return module.SplitSource(source, splits_file)
 
 
 def brings_photographs(dataset, images, features):
@@ -175,7 +181,7 @@ def check_source(dataset, **arguments):
     if kind not in DATASETS:
         raise ValueError(f"Expected --dataset of {', '.join(DATASETS)}. Received: {dataset!r}")
     needed = {flag: what for flag, what in _REQUIRED[kind].items() if not arguments.get(flag)}
-    allowed = [*_REQUIRED[kind], *_OPTIONAL.get(kind, ())]
+    allowed = [*_REQUIRED[kind], *_OPTIONAL.get(kind, ()), "splits_file"]
     if kind not in _WITHOUT_OTHERS:
         allowed.append("features")
         if arguments.get("features"):
@@ -191,6 +197,12 @@ def check_source(dataset, **arguments):
                 f"Expected no --{flag} for --dataset={dataset}, which does not use it. "
                 f"Received: {value!r}"
             )
+    for flag in ("restval_in_train", "holdout"):
+        if arguments.get("splits_file") and arguments.get(flag):
+            raise ValueError(
+                f"Expected no --{flag} with --splits_file, whose splits are in place of the data "
+                f"set's own. Received: {arguments[flag]!r}"
+            )
     captions = arguments.get("captions")
     if isinstance(captions, (list, tuple)) and len(captions) > 1 and kind not in _SEVERAL_CAPTIONS:
         raise ValueError(
@@ -199,7 +211,7 @@ def check_source(dataset, **arguments):
 
 
 def check_paths(**arguments):
-    """Checks that what a data set is made from is there.
+    """Checks that what a data set is made from is there, and that a file of splits is one.
 
     Raises:
         ValueError: naming the flag and the path.
@@ -210,8 +222,11 @@ def check_paths(**arguments):
     if arguments.get("features"):
         module = importlib.import_module("tfrecords_tools.sources.bottom_up")
         module.feature_files(arguments["features"])
-    for flag in ("images", "captions", "entities"):
-        given = arguments[flag] or []
+    for flag in ("images", "captions", "entities", "splits_file"):
+        given = arguments.get(flag) or []
         for path in [given] if isinstance(given, str) else given:
             if not os.path.exists(path):
                 raise ValueError(f"--{flag}={path} does not exist")
+    if arguments.get("splits_file"):
+        module = importlib.import_module("tfrecords_tools.sources.caption_source")
+        module.read_splits(arguments["splits_file"])
