@@ -11,6 +11,7 @@ from benchmarks.training_steps import compare_steps, keras_step, torch_step
 
 # Steps whose losses are compared: the later ones differ if a gradient or an update does.
 _CHECKED_STEPS = 4
+_OTHERWISE = ", or use --compare=jit"
 
 
 class TorchComparison(abc.ABC):
@@ -143,7 +144,7 @@ class TorchComparison(abc.ABC):
         flags = self.flags
         wants_torch = flags.compare == "torch"
         if wants_torch and not flags.torch_path and not importlib.util.find_spec("torch"):
-            _import_torch(None)
+            import_torch(None, _OTHERWISE)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the programs do
         # TensorFlow first: its own numpy and threads are set up before PyTorch is found.
@@ -152,7 +153,7 @@ class TorchComparison(abc.ABC):
         if keras.backend.backend() != "tensorflow":
             sys.exit(f"Expected KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}")
         if wants_torch:
-            self.torch = _import_torch(flags.torch_path)
+            self.torch = import_torch(flags.torch_path, _OTHERWISE)
         try:
             result = self.measure()
         except RuntimeError as error:
@@ -169,14 +170,19 @@ class TorchComparison(abc.ABC):
         return model
 
 
-def _import_torch(path):
-    """Imports PyTorch, at last from the folder `path`; ends the program where there is none."""
+def import_torch(path, otherwise=""):
+    """Imports PyTorch, at last from the folder `path`; ends the program where there is none.
+
+    Args:
+        path: a folder, or None.
+        otherwise: what else can be done, for the error.
+    """
     if path:
         sys.path.append(path)
     try:
         return importlib.import_module("torch")
     except ImportError as error:
         sys.exit(
-            f"PyTorch is missing ({error}): install it, name its folder with --torch_path, "
-            "or use --compare=jit"
+            f"PyTorch is missing ({error}): install it, or name its folder with --torch_path"
+            f"{otherwise}"
         )
