@@ -35,7 +35,7 @@ def test_pooling_weighs_sorted_values_by_their_number_alone():
         alone = pooling.weights(_LENGTHS[row : row + 1])[0]
         np.testing.assert_allclose(weights[row, :length], alone, atol=1e-6)
         ordered = -np.sort(-values[row][_MASK[row]].numpy(), axis=0)
-        np.testing.assert_allclose(pooled[row], alone @ ordered, atol=1e-5)
+        np.testing.assert_allclose(pooled[row], alone.numpy() @ ordered, atol=1e-5)
     pooling.score.weight.zero_()
     np.testing.assert_allclose(pooling(values, _MASK)[2], values[2].mean(0), atol=1e-6)
 
@@ -49,9 +49,9 @@ def test_violations_of_the_margin_are_summed_or_the_hardest_taken():
             0, 0.2 + scores[image, sentence] - scores[sentence, sentence]
         )
     loss = networks.hinge_loss(torch.from_numpy(scores), hardest=False)
-    np.testing.assert_allclose(loss, of_images.sum() + of_sentences.sum(), rtol=1e-5)
+    np.testing.assert_allclose(loss, of_images.sum() + of_sentences.sum(), rtol=1e-4)
     loss = networks.hinge_loss(torch.from_numpy(scores), hardest=True)
-    np.testing.assert_allclose(loss, of_images.max(1).sum() + of_sentences.max(0).sum(), rtol=1e-5)
+    np.testing.assert_allclose(loss, of_images.max(1).sum() + of_sentences.max(0).sum(), rtol=1e-4)
 
 
 def test_another_sentence_of_the_same_image_is_not_wrong():
