@@ -39,6 +39,12 @@ def test_padding_of_regions_is_not_seen(name):
     np.testing.assert_allclose(changed, model(batch), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["m_rnn m-rnn", "m_rnn mean", "dvsa_rnn attention"])
+def test_no_layer_is_left_unbuilt(name):
+    # Keras would warn whoever makes the model.
+    assert all(layer.built for layer in make_captioner(name).layers)
+
+
 def test_without_a_mask_all_regions_are_there():
     for name in ("m_rnn mean", "dvsa_rnn attention"):
         model, batch = make_captioner(name), make_batch(num_regions=3)

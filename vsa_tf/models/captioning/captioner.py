@@ -81,7 +81,8 @@ class Captioner(keras.Model):
         self.dropout_rate = dropout
         self.weight_penalty = weight_penalty
         self.image_network = image_network
-        self.regions_mean = SetPooling("mean")
+        if image_context == "mean":
+            self.regions_mean = SetPooling("mean", name="regions_mean")
         self.image_dropout = keras.layers.Dropout(dropout)
         self.word_dropout = keras.layers.Dropout(dropout)
         self.output_dropout = keras.layers.Dropout(dropout)
