@@ -55,16 +55,16 @@ FLAGS = (
 NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
 
 
-def _start(data_dir, model_dir):
+def _start(data_dir, model_dir, *more, program="vsa_tf.train"):
     """Starts a run of the program; returns its `Forks` and the number of its process."""
     forks = forks_with("vsa_tf.training.train_model")
     output = data_dir.parent / "output"
-    flags_of_run = [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *FLAGS]
-    return forks, forks.start("vsa_tf.train", *flags_of_run, outputs=[output, output])
+    flags_of_run = [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *FLAGS, *more]
+    return forks, forks.start(program, *flags_of_run, outputs=[output, output])
 
 
-def _finish(data_dir, model_dir):
-    forks, _ = _start(data_dir, model_dir)
+def _finish(data_dir, model_dir, *more, **options):
+    forks, _ = _start(data_dir, model_dir, *more, **options)
     code, output = forks.wait(), (data_dir.parent / "output").read_text("utf-8")
     assert code == 0, output
     return output
@@ -133,6 +133,15 @@ def test_a_killed_run_leaves_the_same_files(runs, name):
     # The checksum is of the paths, too.
     expected, received = (re.sub('"content_sha256".*', "", text) for text in (expected, received))
     assert received.replace(str(killed), str(whole)) == expected
+
+
+def test_a_batch_is_shared_by_two_devices(runs, tmp_path):
+    more = "--distribution=mirrored", "--num_epochs=1", "--hardness_warmup_epochs=0"
+    _finish(runs[0], tmp_path / "model", *more, program="tests.training.two_devices")
+    report = read_sealed(tmp_path / "model" / "metrics.json")
+    assert report["num_images"] == 8
+    last = _arrays(tmp_path / "model" / "checkpoint_last.npz")
+    assert json.loads(str(last["progress.json"]))["steps"] == 6
 
 
 def test_the_killed_run_went_on(runs):

@@ -164,6 +164,18 @@ def execution_scope(settings):
     return tf.distribute.MirroredStrategy().scope()
 
 
+def hand_out_batches(model):
+    """Lets `fit` hand batches to several replicas as they are.
+
+    Keras (3.15) first takes the mean of what the replicas get, to build a model that is not built
+    yet, and fails: there is no mean of a mask.
+
+    Args:
+        model: a compiled Keras model, built, and its optimiser too.
+    """
+    model._maybe_symbolic_build = lambda **_: None
+
+
 def _has_accelerator():
     import tensorflow as tf
 

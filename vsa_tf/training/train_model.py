@@ -30,6 +30,7 @@ from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEve
 from vsa_tf.training.compiling import (
     compile_options,
     execution_scope,
+    hand_out_batches,
     learning_rate,
     make_optimizer,
 )
@@ -99,6 +100,8 @@ def _train(settings, say, stream):
             **compile_options(settings.training, say),
         )
         model.optimizer.build(model.trainable_variables)
+    if settings.training.distribution != "none":
+        hand_out_batches(model)
     set_initial_weights(model, train.text.vocabulary, settings.model, say)
     if start:
         take_over(model, train.text, start, say)
