@@ -80,9 +80,12 @@ class TestSetPooling(VsaTfTestCase):
 
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_one_is_itself_and_none_is_zero(self, pooling):
-        values = np.array(_pooling(pooling)(VALUES, MASK))
+        layer = _pooling(pooling)
+        values = np.array(layer(VALUES, MASK))
         np.testing.assert_allclose(values[2], VALUES[2, 2], rtol=1e-5)
         assert not values[3].any()
+        # Nor where there is no place for one.
+        np.testing.assert_array_equal(layer(VALUES[:, :0], MASK[:, :0]), np.zeros((4, 3)))
 
     @pytest.mark.parametrize("pooling", POOLINGS)
     def test_padding_its_values_and_the_order_change_nothing(self, pooling):

@@ -94,6 +94,8 @@ class SetPooling(keras.layers.Layer):
             self.projection.build((None, None, self.units))
 
     def call(self, values, value_mask):
+        if values.shape[1] == 0:  # images of which there is the frame alone
+            return ops.sum(values, axis=1)
         mask = ops.expand_dims(value_mask, -1)
         if self.pooling == "mean":
             weights = ops.cast(mask, values.dtype)
