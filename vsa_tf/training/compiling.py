@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -159,9 +160,15 @@ def execution_scope(settings):
     """
     if settings.distribution == "none":
         return contextlib.nullcontext()
+    return _replicas().scope()
+
+
+@functools.cache
+def _replicas():
+    """One strategy a process: another would number its reductions as the first one did."""
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy().scope()
+    return tf.distribute.MirroredStrategy()
 
 
 def hand_out_batches(model):
