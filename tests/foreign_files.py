@@ -27,8 +27,7 @@ from tfrecords_tools.sources.tf_records import TfRecords
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.file_reading import read_objects
 from vsa_tf.files import json_text, read_arrays, write_arrays
-from vsa_tf.index import read_sentences
-from vsa_tf.inference.image_files import read_boxes
+from vsa_tf.inference.image_files import read_boxes, read_sentences
 from vsa_tf.metrics.caption_files import read_hypotheses, read_results
 from vsa_tf.metrics.system_scores import score_captions
 from vsa_tf.program import with_flagfiles

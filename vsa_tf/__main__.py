@@ -29,6 +29,7 @@ _PROGRAMS = {
     "caption": "vsa_tf.caption",
     "score_captions": "vsa_tf.score_captions",
     "rerank": "vsa_tf.rerank",
+    "embed": "vsa_tf.embed",
     "index": "vsa_tf.index",
     "search": "vsa_tf.search",
     "benchmark": "vsa_tf.benchmark",

@@ -2,6 +2,7 @@
 
     python -m vsa_tf.index --saved_model=DIR --images=DIR --index_dir=DIR
     python -m vsa_tf.index --saved_model=DIR --sentences=FILE --index_dir=DIR
+    python -m vsa_tf.index --embeddings=DIR --index_dir=DIR
     python -m vsa_tf.index --index_dir=DIR --approximate
 
 Embeds what is new, every line of FILE being a sentence, and adds it to INDEX_DIR, which
@@ -10,6 +11,7 @@ that was stopped goes on where it was when it is started again. The model may be
 --model_dir or --server too; an index holds the vectors of one model and refuses another. A file
 that cannot be read is reported in a JSON line, `{"image", "error"}`, the others are done, and
 their number is said (--strict: the program ends with 1).
+--embeddings adds what `vsa_tf.embed` has written, without opening a model.
 --approximate also prepares approximate searches of all that is in the index (extra `faiss`) and
 prints their recall.
 """
@@ -21,8 +23,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, refuse_missing
-from vsa_tf.file_reading import read_lines
-from vsa_tf.inference.image_files import define_strict_flag, image_files
+from vsa_tf.inference.image_files import define_strict_flag, image_files, read_sentences
 from vsa_tf.inference.model_source import (
     MODEL_FLAGS,
     define_model_flags,
@@ -41,6 +42,7 @@ def define_flags():
         "images", [], "Directory of photographs, or a file; repeatable, and after the flags."
     )
     flags.DEFINE_string("sentences", "", "Text file in UTF-8, a sentence a line.")
+    flags.DEFINE_multi_string("embeddings", [], "Directory of vsa_tf.embed; repeatable.")
     flags.DEFINE_enum(
         "dtype",
         None,
@@ -54,9 +56,10 @@ def main(images):
     values = flags.FLAGS
     needed = {"--index_dir": (values.index_dir, "the directory of the index")}
     adds = bool(values.images or images or values.sentences)
-    if adds or names_a_model(values) or not values.approximate:
+    if adds or names_a_model(values):
         needed[MODEL_FLAGS] = names_a_model(values), "the model"
-        needed["--images or --sentences"] = adds, "what is to be found"
+    if names_a_model(values) or not (values.approximate or values.embeddings):
+        needed["--images, --sentences or --embeddings"] = adds, "what is to be found"
     refuse_missing(needed)
     if pathlib.Path(values.index_dir).is_file():
         raise VsaTfError(f"--index_dir={values.index_dir} is a file, not a directory")
@@ -67,13 +70,16 @@ def main(images):
             f"--dtype={values.dtype}"
         )
     source, paths, sentences = _what_to_add(values, images)
-    if source is None and manifest is None:
+    if source is None and manifest is None and not values.embeddings:
         raise VsaTfError(f"--index_dir={values.index_dir} holds no index yet")
     if values.approximate and importlib.util.find_spec("faiss") is None:
         raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     from vsa_tf.inference.model import Model
-    from vsa_tf.search_index.index_builder import build_index, propose_approximate
+    from vsa_tf.search_index.index_builder import build_index, index_embeddings, propose_approximate
 
+    for folder in values.embeddings:
+        index_embeddings(values.index_dir, folder, values.dtype, program.print_line)
+    manifest = IndexManifest.load(values.index_dir)
     dtype = manifest.dtype if manifest else values.dtype or DTYPES[0]
     model = None if source is None else Model.of(source, "embed_image", "embed_sentence")
     build_index(
@@ -98,17 +104,6 @@ def _what_to_add(values, images):
     source.check("embed_image", "embeds images and sentences")
     paths = image_files([*values.images, *images], program.print_note)
     return source, paths, read_sentences(values.sentences) if values.sentences else []
-
-
-def read_sentences(path):
-    """Returns the sentences of a text file, a line each. Raises VsaTfError: there is none."""
-    try:
-        sentences = [line.strip() for line in read_lines(path) if line.strip()]
-    except (OSError, ValueError) as error:
-        raise VsaTfError(f"--sentences={path} cannot be read: {error}") from error
-    if not sentences:
-        raise VsaTfError(f"--sentences={path} holds no sentence")
-    return sentences
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from absl import flags
 
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import InputError, VsaTfError
-from vsa_tf.file_reading import read_json
+from vsa_tf.file_reading import read_json, read_lines
 from vsa_tf.files import json_text, write_atomically
 from vsa_tf.inference.photographs import batches, read_photograph
 from vsa_tf.program import print_note, print_warning, silent
@@ -189,6 +189,17 @@ def input_lines():
     for line in sys.stdin:
         if line.strip():
             yield line.strip()
+
+
+def read_sentences(path):
+    """Returns the sentences of a text file, a line each. Raises VsaTfError: there is none."""
+    try:
+        sentences = [line.strip() for line in read_lines(path) if line.strip()]
+    except (OSError, ValueError) as error:
+        raise VsaTfError(f"--sentences={path} cannot be read: {error}") from error
+    if not sentences:
+        raise VsaTfError(f"--sentences={path} holds no sentence")
+    return sentences
 
 
 def write_answers_of_lines(lines, ask, texts=("",), missing="", output=None, strict=False):

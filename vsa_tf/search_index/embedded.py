@@ -38,7 +38,21 @@ class Embedded:
             InputError: one cannot be read.
             VsaTfError: the model's vectors are not finite.
         """
-        answer = model.call("embed_image", image_bytes=image_bytes)
+        return cls.of_image_answer(model.call("embed_image", image_bytes=image_bytes))
+
+    @classmethod
+    def each_of(cls, model):
+        """Returns a function of a list of encoded images that gives `Embedded` of one of each."""
+
+        def embed(image_bytes):
+            embedded = cls.of_images(model, image_bytes)
+            return [embedded.take([row]) for row in range(len(image_bytes))]
+
+        return embed
+
+    @classmethod
+    def of_image_answer(cls, answer):
+        """Takes what the signature `embed_image` has answered, a dict; raises as `of_images`."""
         if "embedding" in answer:
             return cls("images", _finite(answer["embedding"]))
         return cls(
@@ -108,7 +122,12 @@ class Embedded:
         return {name: array for name, array in arrays.items() if array is not None}
 
     def take(self, rows):
-        """Returns those of `rows`, int `[n]`; not of sentences with words."""
+        """Returns those of `rows`, int `[n]`."""
+        if self.has_words:
+            ends = np.cumsum(self.counts)
+            words = [np.arange(ends[row] - self.counts[row], ends[row]) for row in rows]
+            vectors = np.asarray(self.vectors[np.concatenate([np.zeros(0, int), *words])])
+            return Embedded(self.kind, vectors, np.asarray(self.counts[rows]))
         return Embedded(
             self.kind, **{name: np.asarray(array[rows]) for name, array in self.arrays().items()}
         )

@@ -12,8 +12,9 @@ from vsa_tf.inference.image_files import answered_images, report_failures
 from vsa_tf.program import silent
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
-from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
-from vsa_tf.search_index.model_probe import check_model, find_score, probe
+from vsa_tf.search_index.embedding_folder import read_embeddings
+from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter, file_key
+from vsa_tf.search_index.model_probe import check_model, new_manifest, same_model
 from vsa_tf.search_index.search_index import LARGE_INDEX_NUMBERS, SearchIndex
 
 _SENTENCES_AT_A_TIME = 64
@@ -40,13 +41,7 @@ class IndexBuilder:
         self._say = say
         self._manifest = IndexManifest.load(index_dir)
         if self._manifest is None:
-            image, sentence = (probe(self._model, kind) for kind in ("images", "sentences"))
-            self._manifest = IndexManifest(
-                model.source.to_dict(),
-                find_score(self._model, image, sentence),
-                dtype,
-                {part.kind: part.summaries()[0].tolist() for part in (image, sentence)},
-            )
+            self._manifest = new_manifest(model, dtype)
             self._index_dir.mkdir(parents=True, exist_ok=True)
             self._manifest.save(index_dir)
         else:
@@ -62,13 +57,13 @@ class IndexBuilder:
         Returns:
             `(number added, number that could not be read)`.
         """
-        indexed = self._indexed_images()
-        keys = {os.path.abspath(path): _file_key(path) for path in paths}
+        indexed = _indexed_images(self._index_dir)
+        keys = {os.path.abspath(path): file_key(path) for path in paths}
         new = [path for path, key in keys.items() if key is None or indexed.get(path) != key]
         progress = self._progress(len(new), "images")
         num_failed = 0
         with IndexWriter(self._index_dir, self._manifest.dtype) as writer:
-            for path, embedded, reason in answered_images(new, self._embed_images):
+            for path, embedded, reason in answered_images(new, Embedded.each_of(self._model)):
                 if reason is None and keys[path] is None:
                     reason = "the file was not there at first"
                 if reason is None:
@@ -83,11 +78,7 @@ class IndexBuilder:
 
     def add_sentences(self, sentences):
         """Adds sentences that are new, a list of str; returns how many."""
-        indexed = {
-            sentence
-            for path in IndexShard.find(self._index_dir, "sentences")
-            for sentence in IndexShard(path, "sentences").columns["sentence"]
-        }
+        indexed = _indexed_sentences(self._index_dir)
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in indexed]
         unknown = []
         progress = self._progress(len(new), "sentences")
@@ -110,26 +101,23 @@ class IndexBuilder:
     def _progress(self, total, unit):
         return Progress(total, None if self._say is silent else sys.stderr, unit)
 
-    def _embed_images(self, images):
-        embedded = Embedded.of_images(self._model, images)
-        return [embedded.take([row]) for row in range(len(images))]
 
-    def _indexed_images(self):
-        indexed = {}
-        for path in IndexShard.find(self._index_dir, "images"):
-            columns = IndexShard(path, "images").columns
-            keys = zip(columns["size"], columns["mtime_ns"])
-            indexed.update(zip(columns["path"], keys))
-        return indexed
+def _indexed_images(index_dir):
+    """Returns what an index holds, a dict of path to `file_key`."""
+    indexed = {}
+    for path in IndexShard.find(index_dir, "images"):
+        columns = IndexShard(path, "images").columns
+        indexed.update(zip(columns["path"], zip(columns["size"], columns["mtime_ns"])))
+    return indexed
 
 
-def _file_key(path):
-    """Returns what tells a changed file: size and time of the last change; None: no file."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+def _indexed_sentences(index_dir):
+    """Returns the sentences that an index holds, a dict of each to ()."""
+    return {
+        sentence: ()
+        for path in IndexShard.find(index_dir, "sentences")
+        for sentence in IndexShard(path, "sentences").columns["sentence"]
+    }
 
 
 def build_index(
@@ -172,6 +160,52 @@ def build_index(
     if approximate:
         _build_approximate(index_dir, say)
     report_failures(num_failed, len(images), strict, say)
+
+
+def index_embeddings(index_dir, folder, dtype=None, say=silent):
+    """Adds what `write_embeddings` has written to an index, or makes it; no model is opened.
+
+    Args:
+        index_dir: the index's directory.
+        folder: see `read_embeddings`.
+        dtype: of the vectors of a new index; None: the folder's.
+        say: called with each line about the work.
+
+    Raises:
+        VsaTfError: the folder is none or damaged, its vectors have no index, or the index is of
+            another model.
+    """
+    values, parts = read_embeddings(folder)
+    of_index, kind = values["index"], values["kind"]
+    if "reason" in of_index:
+        raise VsaTfError(f"{folder} is of vectors without an index. {of_index['reason']}")
+    manifest, own = IndexManifest.load(index_dir), IndexManifest(**of_index)
+    if manifest is None:
+        manifest = IndexManifest(**{**of_index, "dtype": dtype or values["dtype"]})
+        pathlib.Path(index_dir).mkdir(parents=True, exist_ok=True)
+        manifest.save(index_dir)
+    elif manifest.score != own.score or not all(
+        same_model(manifest.probes[each], own.probes[each]) for each in manifest.probes
+    ):
+        raise VsaTfError(
+            f"Expected vectors of the model of {index_dir}, {manifest.model}. Received: {folder}, "
+            f"of {own.model}. Give another --index_dir"
+        )
+    known = _indexed_images(index_dir) if kind == "images" else _indexed_sentences(index_dir)
+    num_added = 0
+    for columns, embedded in parts:
+        rows = []
+        for row, (name, *key) in enumerate(zip(*columns.values())):
+            if known.get(name) != tuple(key):
+                known[name] = tuple(key)
+                rows.append(row)
+        if rows:
+            columns = {name: [column[row] for row in rows] for name, column in columns.items()}
+            with IndexWriter(index_dir, manifest.dtype) as writer:
+                writer.add(columns, embedded.take(rows))
+        num_added += len(rows)
+    num_known = values["num_entries"] - num_added
+    say(f"added {num_added} {kind} to {index_dir}; {num_known} were there")
 
 
 def _build_approximate(index_dir, say):

@@ -190,6 +190,15 @@ class IndexShard:
         return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
+def stored_vectors(vectors, dtype):
+    """Returns vectors as one of `DTYPES`. Raises VsaTfError: they are too large for float16."""
+    with np.errstate(over="ignore"):
+        vectors = vectors.astype(dtype)
+    if not np.isfinite(vectors).all():
+        raise VsaTfError("the model's vectors are too large for float16: use --dtype=float32")
+    return vectors
+
+
 def _check_columns(columns, types):
     """Raises one of `NOT_AS_EXPECTED` where they are not lists of one length, of these types."""
     fits = columns.keys() == types.keys() and len(set(map(len, columns.values()))) == 1
@@ -231,10 +240,7 @@ class IndexWriter:
             VsaTfError: the vectors are too large for float16.
         """
         arrays = embedded.arrays()
-        with np.errstate(over="ignore"):
-            arrays["vectors"] = arrays["vectors"].astype(self._dtype)
-        if not np.isfinite(arrays["vectors"]).all():
-            raise VsaTfError("the model's vectors are too large for float16: use --dtype=float32")
+        arrays["vectors"] = stored_vectors(arrays["vectors"], self._dtype)
         for name, values in columns.items():
             self._columns.setdefault(name, []).extend(values)
         self._parts.append(Embedded(embedded.kind, **arrays))
@@ -256,3 +262,12 @@ class IndexWriter:
 
     def _clear(self):
         self._columns, self._parts, self._bytes = {}, [], 0
+
+
+def file_key(path):
+    """Returns what tells a changed file: size and time of the last change; None: no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

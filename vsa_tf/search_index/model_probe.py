@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.search_index.embedded import SCORES, Embedded, entry_scores
+from vsa_tf.search_index.index_directory import IndexManifest
 
 # An exported model, and the same on an accelerator, differ less; another training differs more.
 _TOLERANCE = 1e-3
@@ -75,6 +76,29 @@ def find_score(model, image, sentence):
         "region of each word. Received: one that scores a pair by a network of its own, as "
         "similarity does, or trained with another --score, --region_pooling or --word_pooling"
     )
+
+
+def new_manifest(model, dtype):
+    """Returns the `IndexManifest` of a new index of what a `Model` embeds.
+
+    Raises:
+        VsaTfError: its vectors cannot be compared, or it does not read plain sentences.
+    """
+    image, sentence = (probe(model.opened, kind) for kind in ("images", "sentences"))
+    return IndexManifest(
+        model.source.to_dict(),
+        find_score(model.opened, image, sentence),
+        dtype,
+        {part.kind: part.summaries()[0].tolist() for part in (image, sentence)},
+    )
+
+
+def manifest_values(model, dtype):
+    """Returns what a later index of the vectors needs, of `new_manifest`; or why there is none."""
+    try:
+        return vars(new_manifest(model, dtype))
+    except VsaTfError as error:
+        return {"reason": error.of_flags}
 
 
 def _picture():
