@@ -80,7 +80,6 @@ def test_help_answers_without_tensorflow(run, program):
             for program, rest in {
                 "align": "--image is missing: .*; --sentence is missing: ",
                 "caption": "IMAGE is missing: ",
-                "index": "--images or --sentences is missing",
                 "localize": "--image is missing: .*; --phrase is missing: ",
             }.items()
         ),
@@ -135,9 +134,13 @@ def test_help_answers_without_tensorflow(run, program):
         ("caption", ["--saved_model=asked", "--beam_size=11", "a.jpg"], "at most 10, as"),
         ("caption", ["--saved_model=asked", "--num_captions=8", "a.jpg"], "which is 7"),
         ("caption", ["--server=h:1", "--model_name=m", "--max_words=7", "a.jpg"], "--max_words"),
-        ("index", [], "--index_dir is missing"),
+        (
+            "index",
+            [],
+            "--index_dir is missing: .*; --images, --sentences or --embeddings is missing",
+        ),
         ("index", ["--index_dir=a.jpg", *MODEL, "--images=a.jpg"], "is a file"),
-        ("index", ["--index_dir=new", *MODEL], "--images or --sentences is missing"),
+        ("index", ["--index_dir=new", *MODEL], "--images, --sentences or --embeddings is missing"),
         ("index", ["--index_dir=new", "--images=a.jpg"], "--server is missing"),
         ("index", ["--index_dir=new", *MODEL, "--images=empty"], "empty holds no image"),
         ("index", ["--index_dir=new", *MODEL, "empty"], "empty holds no image"),

@@ -219,7 +219,7 @@ class TestCaptioner(VsaTfTestCase):
     def test_other_normalizations_are_refused(self):
         model = DvsaRnn(9, feature_normalization="l1")
         with pytest.raises(ValueError, match="Expected feature_normalization to be one of.*'l1'"):
-            model.encodeimages_of(make_batch())
+            model.encode_images(make_batch())
 
     @pytest.mark.parametrize("name", ["m_rnn m-rnn", "dvsa_rnn"])
     def test_a_network_over_pixels_is_trained_through(self, name):
