@@ -254,6 +254,7 @@ def test_python_is_told_what_does_not_go_with_an_index(aligned, tmp_path):
 
 
 def test_a_missing_approximate_index_is_refused_before_the_model_is_opened(tmp_path):
+    pytest.importorskip("faiss", reason="faiss is an extra")
     build_index(tmp_path / "index", Model.of(hashed_source()), sentences=SENTENCES)
     with pytest.raises(VsaTfError, match="no approximate index of sentences"):
         answer_query(tmp_path / "index", None, SENTENCES[0], False, "sentences", 1, True)
