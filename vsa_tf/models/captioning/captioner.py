@@ -5,7 +5,7 @@ from keras import ops
 
 from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
 from vsa_tf.models.layers.sets import SetPooling
-from vsa_tf.models.layers.vector_length import scale_features
+from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
 
 IMAGE_CONTEXTS = ("frame", "mean", "attention")
@@ -99,9 +99,8 @@ class Captioner(keras.Model):
             mask = ops.ones(ops.shape(features)[:2], dtype="bool")
         if self.image_context == "mean":
             others = self.regions_mean(features[:, 1:], mask[:, 1:])
-            # Of roots that are taken: no mean of them is rooted again.
-            scaling = "none" if self.feature_normalization == "none" else "l2"
-            features = ops.stack([features[:, 0], scale_features(others, scaling)], axis=1)
+            others = scale_pooled(others, self.feature_normalization)
+            features = ops.stack([features[:, 0], others], axis=1)
         features = self.image_dropout(features, training=training)
         if self.image_context == "attention":
             regions = self._region_terms(features, mask)

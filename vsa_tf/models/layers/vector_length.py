@@ -66,3 +66,18 @@ def scale_features(features, normalization):
         return scaled
     roots = scaled * ops.rsqrt(ops.maximum(ops.abs(scaled), _SMALLEST_ROOTED))
     return scale_features(roots, "l2")
+
+
+def scale_pooled(pooled, normalization):
+    """Scales what was pooled from scaled features, as `scale_features` scales these.
+
+    Of roots that are taken: no mean of them is rooted again.
+
+    Args:
+        pooled: float `[..., D]`.
+        normalization: of the features.
+
+    Returns:
+        float `[..., D]`.
+    """
+    return scale_features(pooled, "none" if normalization == "none" else "l2")

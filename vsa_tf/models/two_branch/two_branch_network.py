@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.models.layers.sets import SetPooling, drop_parts
-from vsa_tf.models.layers.vector_length import scale_features
+from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import (
     NEGATIVE_PHRASES,
@@ -212,9 +212,7 @@ class TwoBranchNetwork(keras.Model):
             mask = ops.cast(region_mask[:, 1:], "bool")
         if self.regions_size:
             others = self.regions_projection(self.regions_dropout(others, training=training))
-        # Of roots that are taken: no mean of them is rooted again.
-        scaling = "none" if self.feature_normalization == "none" else "l2"
-        return scale_features(self.pooling(others, mask), scaling)
+        return scale_pooled(self.pooling(others, mask), self.feature_normalization)
 
     def embed_sentences(self, batch, training=False):
         """Returns the embeddings of sentences or phrases, float `[B, joint_size]`."""
