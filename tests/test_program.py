@@ -217,6 +217,12 @@ def _write_settings(model_dir, model, inputs=None, **values):
         ("m_rnn", ["--caption_method=best"], "caption_method"),
         ("m_rnn", ["--retrieval=some"], "retrieval"),
         ("m_rnn", ["--shortlist_size=0"], "shortlist_size"),
+        ("alignment", ["--normalization=mean_image"], "--normalization is not for"),
+        (
+            "m_rnn",
+            ["--normalization=mean_image", "--num_normalization_images=3"],
+            "is of --normalization=marginal",
+        ),
         ("m_rnn", ["--output=nowhere/metrics.json"], "there is no such directory"),
         ("dvsa_rnn", ["--neighbor_features=refined"], "a model whose multimodal layer sees"),
         ("m_rnn", ["--protocol=iapr_tc12"], "--protocol=iapr_tc12 needs --retrieval=exact"),

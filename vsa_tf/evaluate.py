@@ -139,6 +139,13 @@ def define_flags():
         "Images that --retrieval=shortlist looks at for a sentence.",
         lower_bound=1,
     )
+    flags.DEFINE_enum(
+        "normalization",
+        captions.normalization,
+        CHOICES["normalization"],
+        "What a sentence's probability is relative to when sentences are ranked: its mean over "
+        "training images (M eq. 7), or its perplexity given their mean (Kiros et al. 2014).",
+    )
     flags.DEFINE_integer(
         "num_normalization_images",
         captions.num_normalization_images,

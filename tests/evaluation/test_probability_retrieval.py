@@ -186,6 +186,26 @@ def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, mo
     assert metrics["sentence_to_image"]["R@1"] == pytest.approx(100 * first.mean())
 
 
+def test_the_mean_image_gives_the_perplexity_that_sentences_are_relative_to(data):
+    model = make_captioner(data)
+    features = data.records.read_region_features(range(4))[:, :1].astype("float32")
+    by_words = np.empty((4, 7))
+    for sentence in range(7):
+        words = data.tokens.row(sentence).tolist()
+        reference = _sentence_log_probs(model, features.mean(axis=0), words)
+        for image in range(4):
+            given = _sentence_log_probs(model, features[image], words)
+            by_words[image, sentence] = np.mean(given) - np.mean(reference)
+    # The logarithm of PPL(w | mean) / PPL(w | I), PPL of every word and END.
+    options, captions = EvaluationOptions(), CaptionOptions(normalization="mean_image")
+    scores = relative_log_likelihoods(model, data, data, options, captions)
+    np.testing.assert_allclose(scores, by_words, atol=1e-5)
+    assert np.abs(by_words).max() > 1e-3
+    metrics = _retrieve(model, data, retrieval="exact", normalization="mean_image")
+    is_own = data.records.image_of_caption[by_words.argmax(axis=1)] == np.arange(4)
+    assert metrics["image_to_sentence"]["R@1"] == pytest.approx(100 * is_own.mean())
+
+
 def test_progress_is_of_all_pairs(data):
     calls, model = [], make_captioner(data)
     _retrieve(model, data, progress=lambda *call: calls.append(call), retrieval="exact")
@@ -194,8 +214,12 @@ def test_progress_is_of_all_pairs(data):
 
 def _log_probs(model, data, image, words):
     """Of every word and END, by the model's logits of this sentence alone."""
-    feature = data.records.read_region_features([image])[:, :1]
-    logits = np.array(model({"region_features": feature, "token_ids": np.int32([words])}))[0]
+    return _sentence_log_probs(model, data.records.read_region_features([image])[0, :1], words)
+
+
+def _sentence_log_probs(model, feature, words):
+    logits = model({"region_features": feature[None], "token_ids": np.int32([words])})
+    logits = np.array(logits)[0]
     logits = logits.astype(np.float64)
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return [log_probs[t, word] for t, word in enumerate([*words, END_ID])]

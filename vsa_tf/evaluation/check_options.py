@@ -22,6 +22,7 @@ CHOICES = {
     "neighbor_features": ("encoder", "refined"),
     "neighbor_distance": ("cosine", "euclidean"),
     "retrieval": ("none", "shortlist", "exact"),
+    "normalization": ("marginal", "mean_image"),
     "baseline": ("cca",),
     "rescoring": ("csls", "inverted_softmax"),
 }
@@ -40,6 +41,7 @@ _OF_FAMILY = {
         "neighbor_features",
         "neighbor_distance",
         "retrieval",
+        "normalization",
         "shortlist_model",
     ),
     "alignment": _OF_WORDS,
@@ -47,7 +49,7 @@ _OF_FAMILY = {
 }
 # Of several models together; the latter two of caption generators among them.
 _OF_SEVERAL = ("weights", "rescoring", "rescoring_temperature")
-_OF_CAPTIONERS = ("retrieval", "num_normalization_images")
+_OF_CAPTIONERS = ("retrieval", "normalization", "num_normalization_images")
 
 
 def check_options(
@@ -199,6 +201,11 @@ def _check_values(given):
                 raise VsaTfError(
                     f"Expected --{name} to be one of {', '.join(allowed)}. Received: {value}"
                 )
+    if given.get("normalization") == "mean_image" and "num_normalization_images" in given:
+        raise VsaTfError(
+            "--num_normalization_images is of --normalization=marginal: the mean image is that of "
+            "all training images"
+        )
     if not given.get("rescoring_temperature", 1) > 0:
         raise VsaTfError(
             f"Expected --rescoring_temperature above 0. Received: {given['rescoring_temperature']}"

@@ -38,6 +38,8 @@ class CaptionOptions:
         neighbor_distance: between these, `cosine` or `euclidean`.
         retrieval: by probability: `none`, `shortlist` or `exact`.
         shortlist_size: images looked at for each sentence by `shortlist`.
+        normalization: of probabilities that rank sentences: by the `marginal` of M eq. 7, or the
+            perplexity given the `mean_image` (Kiros et al. 2014).
         num_normalization_images: training images of the mean in M eq. 7.
     """
 
@@ -48,6 +50,7 @@ class CaptionOptions:
     neighbor_distance: str = "cosine"
     retrieval: str = "none"
     shortlist_size: int = 50
+    normalization: str = "marginal"
     num_normalization_images: int = 100
 
 

@@ -20,10 +20,11 @@ _BATCH_SIZE = 250
 
 
 def probability_retrieval(model, data, images, options, *, captions, retrieval, splits):
-    """Ranks images for sentences by `P(w | I)`, and sentences for images by `P(w | I) / P(w)`.
+    """Ranks images for sentences by `P(w | I)`, and sentences for images relative to `P(w)`.
 
-    `P(w) = sum over I' of P(w | I') P(I')` (M eq. 7), I' sampled from the training images and
-    P(I') constant.
+    Either by `P(w | I) / P(w)`, `P(w) = sum over I' of P(w | I') P(I')` (M eq. 7), I' sampled from
+    the training images and P(I') constant; or by `PPL(w | mean) / PPL(w | I)`, the perplexity given
+    the mean of the training images over that given the image (Kiros et al. 2014, M section 5).
 
     Args:
         model: a `Captioner`.
@@ -40,12 +41,12 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
     Returns:
         dict of `image_to_sentence` and `sentence_to_image`, as of `retrieval_metrics`; where
         `retrieval.iapr_tc12` is set, of what `iapr_tc12_metrics` returns too; and of `rescored`,
-        by the probabilities relative to `P(w)`.
+        by the probabilities relative to those without the image.
     """
     likelihood = _likelihoods(model, data, images, options, captions, retrieval, splits)
     image_of_caption = data.records.image_of_caption
     by_probability = retrieval_metrics(likelihood, image_of_caption, options)
-    relative = likelihood - _log_marginals(model, data, splits.training, options, captions)
+    relative = _normalized(model, data, splits.training, options, captions, likelihood)
     normalized = retrieval_metrics(relative, image_of_caption, options)
     metrics = {
         "image_to_sentence": normalized["image_to_sentence"],
@@ -67,9 +68,9 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
 
 
 def relative_log_likelihoods(model, data, training, options, captions):
-    """Returns `log P(w | I) - log P(w)` of all pairs, float64 `[N, M]`.
+    """Returns the log likelihoods of all pairs, normalised as for images, float64 `[N, M]`.
 
-    One score for both directions: a sentence's images are ranked alike with `P(w)` and without.
+    One score for both directions: it ranks a sentence's images as `P(w | I)` does.
 
     Args:
         training: `SplitData` of the training split.
@@ -77,19 +78,24 @@ def relative_log_likelihoods(model, data, training, options, captions):
     """
     images = encode_images(model, data)
     likelihood = all_log_likelihoods(model, images, data.tokens, options.progress)
-    return likelihood - _log_marginals(model, data, training, options, captions)
+    return _normalized(model, data, training, options, captions, likelihood)
 
 
-def _log_marginals(model, data, training, options, captions):
-    """Returns `log P(w)` of all sentences (M eq. 7), float64 `[M]`."""
-    training = encode_images(model, training)
-    num_training = len(keras.tree.flatten(training)[0])
+def _normalized(model, data, training, options, captions, likelihood):
+    """Returns `log P(w | I)` `[N, M]` relative to what the sentences are without the image."""
+    images = encode_images(model, training)
+    if captions.normalization == "mean_image":
+        # A region that one training image lacks (-1e9 of attention) is not looked at.
+        mean = keras.tree.map_structure(lambda each: each.mean(axis=0, keepdims=True), images)
+        reference = all_log_likelihoods(model, mean, data.tokens)[0].astype(np.float64)
+        return (likelihood - reference) / (data.tokens.lengths + 1)  # of each word and END
+    num_training = len(keras.tree.flatten(images)[0])
     generator = np.random.default_rng(options.seed)
     sample = generator.choice(
         num_training, min(captions.num_normalization_images, num_training), replace=False
     )
-    sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], training)
-    return log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
+    sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], images)
+    return likelihood - log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
 
 
 def _likelihoods(model, data, images, options, captions, retrieval, splits):
