@@ -230,6 +230,10 @@ def test_the_region_captioner_needs_an_alignment_model(tmp_path):
     check(_settings(tmp_path, **values, snippets=str(tmp_path), whole_frame=True))
 
 
+def test_what_people_wrote_needs_no_alignment_model(tmp_path):
+    check(_settings(tmp_path, model="dvsa_rnn", num_regions=1, snippets="records"))
+
+
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [

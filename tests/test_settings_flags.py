@@ -66,6 +66,7 @@ NOT_OF_PAPERS = {
     "cnn_weights",
     "crop_size",
     "snippets",
+    "snippet_overlap",
     "snippet_smoothness",
     "whole_frame",
     "average_weights",

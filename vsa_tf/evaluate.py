@@ -152,6 +152,18 @@ def define_flags():
         "Training images in the mean of M eq. 7.",
         lower_bound=1,
     )
+    flags.DEFINE_enum(
+        "region_boxes",
+        captions.region_boxes,
+        CHOICES["region_boxes"],
+        "Caption the regions that people described, not images: by their given boxes (of records "
+        "with --object_features, or pixels), or by the detected region that overlaps each most.",
+    )
+    flags.DEFINE_float(
+        "region_overlap",
+        captions.region_overlap,
+        "IoU from which a detected region stands for a described one; others are counted.",
+    )
     flags.DEFINE_string(
         "phrase_model",
         None,

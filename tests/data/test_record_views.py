@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.data.given_phrases import given_phrases
-from vsa_tf.data.record_views import PhraseRecords, RegionRecords
+from vsa_tf.data.record_views import DescribedRegions, PhraseRecords, RegionRecords
+from vsa_tf.data.schema import AnnotatedPhrase
 
 
 def test_each_phrase_with_a_box_is_a_caption_of_its_image():
@@ -80,3 +81,61 @@ def test_the_whole_frame_may_stand_beside_each_region():
 def test_regions_without_snippets_are_refused():
     with pytest.raises(ValueError, match="at least one snippet"):
         RegionRecords(given_phrases(), [], [], [])
+
+
+def test_a_described_region_is_an_image_and_all_that_is_said_of_it_its_captions():
+    records = DescribedRegions(given_phrases())
+    # Chain 9 has no box, so that nothing shows what the phrase is of.
+    assert (records.num_images, records.num_described, records.boxes) == (3, 3, "given")
+    assert records.captions == ["two men", "wets two", "dogs", "kite"]
+    assert records.image_of_caption.tolist() == [0, 0, 1, 2]
+    assert records.first_caption.tolist() == [0, 2, 3, 4]
+    assert records.filenames == ["a.png#3", "a.png#5", "b.png#3"]
+
+
+def test_a_given_box_is_seen_by_its_own_feature():
+    records = DescribedRegions(given_phrases(), whole_frame=True)
+    boxes = np.float32([[0, 0, 0.5, 0.5], [0.6, 0.6, 1, 1], [0, 0.9, 0.1, 1]])
+    np.testing.assert_array_equal(records.region_boxes[:, 0], boxes)
+    np.testing.assert_array_equal(records.region_boxes[:, 1], [[0, 0, 1, 1]] * 3)
+    # Of chains 0 and 2; then of the frame of their image.
+    assert records.read_region_features([0, 2])[..., 0].tolist() == [[10, 0], [12, 1]]
+    assert records.read_region_features([1], 1)[..., 0].tolist() == [[11]]
+
+
+def test_the_region_that_overlaps_most_stands_for_a_described_one():
+    # Without features of given boxes. IoU: 1 with region 1; 0.16 / 0.25 with region 3; 0.01 with
+    # the whole frame.
+    records = DescribedRegions(given_phrases(object_features=False))
+    assert (records.num_images, records.num_described, records.boxes) == (2, 3, "detected")
+    np.testing.assert_allclose(records.overlaps, [1, 0.64], rtol=1e-5)
+    assert records.captions == ["two men", "wets two", "dogs"]
+    assert records.image_of_caption.tolist() == [0, 0, 1]
+    assert records.filenames == ["a.png#3", "a.png#5"]
+    np.testing.assert_array_equal(records.region_boxes[1], [[0.5, 0.5, 1, 1]])
+    assert records.read_region_features([0, 1])[..., 0].tolist() == [[1 / 8], [3 / 8]]
+    summary = records.summary()
+    assert summary.pop("mean_overlap") == pytest.approx(0.82)
+    assert summary == {
+        "boxes": "detected",
+        "least_overlap": 0.5,
+        "num_described": 3,
+        "num_captioned": 2,
+    }
+
+
+def test_a_described_region_that_none_overlaps_so_much_is_left_out():
+    # Of three, the second's 0.64 is too little.
+    records = DescribedRegions(given_phrases(), "detected", least_overlap=0.65)
+    assert records.captions == ["two men", "wets two"] and records.num_described == 3
+    records = DescribedRegions(given_phrases(), "detected", least_overlap=0.005)
+    # The third by the whole frame of its image.
+    assert records.read_region_features([2])[..., 0].tolist() == [[1]]
+    kite = given_phrases(phrases=((), (AnnotatedPhrase(0, 1, 1, "3", "other"),)))
+    with pytest.raises(ValueError, match="IoU 0.5 or more with one of 1 desc.*: at most 0.01"):
+        DescribedRegions(kite, "detected")
+
+
+def test_given_boxes_need_features_of_their_own():
+    with pytest.raises(ValueError, match="region_boxes=given needs features .*object_features"):
+        DescribedRegions(given_phrases(object_features=False), "given")

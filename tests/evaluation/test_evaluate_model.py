@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from vsa_tf.errors import VsaTfError
@@ -7,6 +9,7 @@ from vsa_tf.models.captioning.settings import CaptionerSettings
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
+GIVEN_BOXES = CaptionOptions(region_boxes="given")
 CSLS = RetrievalOptions(rescoring=("csls",))
 INVERTED_AT_0 = RetrievalOptions(rescoring=("inverted_softmax",), rescoring_temperature=0.0)
 
@@ -59,6 +62,27 @@ def test_every_model_has_an_evaluator(name):
             {},
             {"retrieval": RetrievalOptions(iapr_tc12=True)},
             "^protocol=iapr_tc12 needs retrieval=exact",
+        ),
+        ("alignment", {}, {"captions": GIVEN_BOXES}, "^region_boxes is not for the model alig"),
+        ("m_rnn", {}, {"captions": CaptionOptions(region_boxes="all")}, "of given, detected. R"),
+        ("m_rnn", {"image_context": "mean"}, {"captions": GIVEN_BOXES}, "^region_boxes shows one"),
+        (
+            "m_rnn",
+            {},
+            {"captions": dataclasses.replace(GIVEN_BOXES, retrieval="exact")},
+            "^region_boxes is of captions",
+        ),
+        (
+            "m_rnn",
+            {},
+            {"captions": dataclasses.replace(GIVEN_BOXES, region_overlap=0.3)},
+            "^region_overlap needs region_boxes=detected",
+        ),
+        (
+            "m_rnn",
+            {},
+            {"captions": CaptionOptions(region_boxes="detected", region_overlap=50.0)},
+            "^Expected region_overlap above 0 and at most 1. Received: 50.0$",
         ),
         ("embedding", {}, {"retrieval": RetrievalOptions(None)}, "^phrase_weight needs phrase_mod"),
         ("embedding", {}, {"retrieval": RetrievalOptions(2)}, "number from 0 to 1.*Received: 2$"),

@@ -54,7 +54,9 @@ class PhraseRegions:
         self._from_pixels = from_pixels
         self._annotated = from_pixels or records.info.object_features
         self.num_slots = 1 + self._num_positives + self._num_negatives
-        self._overlaps = _overlaps(records, num_regions)
+        self._overlaps = region_overlaps(
+            records, records.image_of_caption, records.phrase_boxes, num_regions
+        )
         self._best = self._overlaps.argmax(axis=1)
         self.has_region = self._annotated | (self._overlaps.max(axis=1) >= 0.5)
         # The sampler compares words, not token ids: two unknown words are not the same.
@@ -116,14 +118,22 @@ def _draw(allowed, count, generator):
     return columns, np.arange(count) < allowed.sum(axis=1, keepdims=True)
 
 
-def _overlaps(records, num_regions):
-    """Intersection over union of each phrase's box with its image's regions, float32 `[P, R]`."""
-    overlaps = np.empty((records.num_captions, num_regions), np.float32)
+def region_overlaps(records, images, boxes, num_regions):
+    """Computes the intersection over union of boxes with the regions of their images.
+
+    Args:
+        records: the `RecordSplit`.
+        images: int `[P]`, of each box.
+        boxes: float `[P, 4]`.
+        num_regions: R, the first of each image.
+
+    Returns:
+        float32 `[P, R]`; -1 where an image has no such region.
+    """
+    overlaps = np.empty((len(boxes), num_regions), np.float32)
     for start in range(0, len(overlaps), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        images = records.image_of_caption[rows]
-        regions = records.region_boxes[images, :num_regions]
-        boxes = records.phrase_boxes[rows, None]
-        overlaps[rows] = box_overlap(regions, boxes)
-        overlaps[rows][~records.region_mask[images, :num_regions]] = -1
+        regions = records.region_boxes[images[rows], :num_regions]
+        overlaps[rows] = box_overlap(regions, boxes[rows, None])
+        overlaps[rows][~records.region_mask[images[rows], :num_regions]] = -1
     return overlaps

@@ -1,8 +1,10 @@
-"""A split seen otherwise: its phrases as captions, or its regions as images with snippets."""
+"""A split seen otherwise: its phrases as captions, or its regions as images with captions."""
 
 import dataclasses
 
 import numpy as np
+
+from vsa_tf.data.phrase_regions import region_overlaps
 
 
 class PhraseRecords:
@@ -50,8 +52,9 @@ class PhraseRecords:
         if not rows:
             raise ValueError(
                 f"Expected phrases with boxes in split {records.split!r}. Received: "
-                f"{self.num_dropped} phrases, none with a box. Write the records with --entities; "
-                "if they were, `skipped` in dataset_info.json says what the annotations lacked"
+                f"{self.num_dropped} phrases, none with a box. Write the records with --entities "
+                "or --dataset=regions; if they were, `skipped` in dataset_info.json says what the "
+                "annotations lacked"
             )
         images, chains, sentences = np.array(rows, np.int64).T
         self.image_of_caption, self.phrase_chains = images.astype(np.int32), chains.astype(np.int32)
@@ -104,21 +107,26 @@ class RegionRecords:
         stored = records.info.num_regions
         place = np.asarray(image_of_snippet, np.int64) * stored + region_of_snippet
         places, region = np.unique(place, return_inverse=True)
-        order = np.argsort(region, kind="stable")
+        images, boxes = np.divmod(places, stored)
+        self._show(records, images, boxes, boxes, region, snippets, whole_frame)
+
+    def _show(self, records, images, boxes, names, region_of_caption, captions, whole_frame):
+        """Shows the stored regions `boxes` of `images`, which `names` tell apart."""
+        order = np.argsort(region_of_caption, kind="stable")
         self._records = records
-        self._image, box = np.divmod(places, stored)
-        self._regions = np.stack([box, np.zeros_like(box)], 1) if whole_frame else box[:, None]
+        self._image = images
+        self._regions = np.stack([boxes, np.zeros_like(boxes)], 1)[:, : 1 + whole_frame]
         self.info = dataclasses.replace(records.info, num_regions=self._regions.shape[1])
         self.split = records.split
-        self.captions = [snippets[snippet] for snippet in order]
-        self.image_of_caption = region[order].astype(np.int32)
-        self.first_caption = np.searchsorted(self.image_of_caption, np.arange(len(places) + 1))
-        self.region_boxes = records.region_boxes[self._image[:, None], self._regions]
-        self.region_mask = records.region_mask[self._image[:, None], self._regions]
+        self.captions = [captions[caption] for caption in order]
+        self.image_of_caption = region_of_caption[order].astype(np.int32)
+        self.first_caption = np.searchsorted(self.image_of_caption, np.arange(len(images) + 1))
+        self.region_boxes = records.region_boxes[images[:, None], self._regions]
+        self.region_mask = records.region_mask[images[:, None], self._regions]
         self.filenames = [
-            f"{records.filenames[image]}#{region}" for image, region in zip(self._image, box)
+            f"{records.filenames[image]}#{name}" for image, name in zip(images, names)
         ]
-        self.phrases = self.objects = [()] * len(places)
+        self.phrases = self.objects = [()] * len(images)
 
     @property
     def num_images(self):
@@ -146,3 +154,98 @@ class RegionRecords:
         first = np.minimum((low * size).astype(int), size - 1)
         last = np.maximum(np.ceil(high * size).astype(int), first + 1)
         return picture[first[0] : last[0], first[1] : last[1]]
+
+
+class DescribedRegions(RegionRecords):
+    """A `RecordSplit` seen by the regions that people have described.
+
+    Every coreference chain with a box and a phrase is one image here, and its phrases are its
+    captions. What the model sees of it is the given box, or in its place the region of the records
+    that overlaps it most.
+
+    Args:
+        records: the `RecordSplit`.
+        boxes: `given` or `detected`; empty: given, where the records hold what is seen of them.
+        least_overlap: intersection over union from which a region stands for a given box; those
+            that none overlaps so much are left out.
+        whole_frame: as of `RegionRecords`.
+
+    Attributes:
+        boxes: `given` or `detected`.
+        least_overlap: as the argument; 1 of given boxes.
+        num_described: described regions of the split, those that are left out among them.
+        overlaps: float32 `[num_images]`, with what is seen of each.
+        And those of `RegionRecords`; `filenames` end with the chain.
+
+    Raises:
+        ValueError: no phrase has a box, the records hold no features of given boxes, or no region
+            overlaps one so much.
+    """
+
+    def __init__(self, records, boxes="", least_overlap=0.5, whole_frame=False):
+        phrases = PhraseRecords(records)
+        # Pixels have any box.
+        are_seen = records.info.object_features or records.info.region_feature_size == 0
+        self.boxes = boxes or ("given" if are_seen else "detected")
+        is_given = self.boxes == "given"
+        if is_given and not are_seen:
+            raise ValueError(
+                f"--region_boxes=given needs features of given boxes, which {records.info.data_dir}"
+                " lacks. Write the records with --object_features, or take --region_boxes=detected"
+            )
+        chains, region = np.unique(phrases.phrase_chains, return_inverse=True)
+        images = np.searchsorted(records.first_chain, chains, side="right") - 1
+        self.num_described, self.least_overlap = len(chains), 1.0 if is_given else least_overlap
+        if is_given:
+            stored, self.overlaps = (
+                np.zeros(len(chains), np.int64),
+                np.ones(len(chains), np.float32),
+            )
+        else:
+            overlaps = region_overlaps(
+                records, images, phrases.chain_boxes[chains], records.info.num_regions
+            )
+            stored, self.overlaps = overlaps.argmax(axis=1), overlaps.max(axis=1)
+        is_shown = self.overlaps >= self.least_overlap
+        if not is_shown.any():
+            raise ValueError(
+                f"Expected a region of IoU {least_overlap:g} or more with one of "
+                f"{len(chains)} described regions of split {records.split}. Received: at most "
+                f"{self.overlaps.max():.2f}"
+            )
+        self.overlaps = self.overlaps[is_shown]
+        kept = is_shown[region]
+        firsts = records.first_chain[images]
+        names = [
+            records.chains[image][chain - first].name
+            for image, chain, first in zip(images, chains, firsts)
+        ]
+        self._show(
+            records,
+            images[is_shown],
+            stored[is_shown],
+            [name for name, shown in zip(names, is_shown) if shown],
+            (np.cumsum(is_shown) - 1)[region[kept]],
+            [caption for caption, keep in zip(phrases.captions, kept) if keep],
+            whole_frame,
+        )
+        self._chains = chains if is_given else None
+        if is_given:
+            self.region_boxes[:, 0] = phrases.chain_boxes[chains]
+
+    def read_region_features(self, image_indices, num_regions=None):
+        """Returns float16 `[n, num_regions, D]`, as of `RegionRecords`."""
+        features = super().read_region_features(image_indices, num_regions)
+        if self._chains is not None:
+            features[:, 0] = self._records.read_chain_features(self._chains[image_indices])
+        return features
+
+    def summary(self):
+        """Returns what is said of the regions beside the scores of their captions, a dict."""
+        return {
+            "boxes": self.boxes,
+            "least_overlap": float(self.least_overlap),
+            "num_described": self.num_described,
+            "num_captioned": self.num_images,
+            "mean_overlap": float(self.overlaps.mean()),
+        }

@@ -1,5 +1,6 @@
 """Evaluates caption generators."""
 
+from vsa_tf.data.record_views import DescribedRegions
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
 from vsa_tf.evaluation.caption_methods import CaptionMethods, caption_split, captioned_images
@@ -53,6 +54,8 @@ class CaptionEvaluator:
                 **self.scores(captions, data, options),
             }
         }
+        if isinstance(data.records, DescribedRegions):
+            metrics["described_regions"] = data.records.summary()
         methods = CaptionMethods(model, data, self.settings, self._caption_options, self._splits)
         if self._caption_options.caption_method:
             metrics["captions_by_method"] = {

@@ -21,6 +21,7 @@ CHOICES = {
     ),
     "neighbor_features": ("encoder", "refined"),
     "neighbor_distance": ("cosine", "euclidean"),
+    "region_boxes": ("given", "detected"),
     "retrieval": ("none", "shortlist", "exact"),
     "normalization": ("marginal", "mean_image"),
     "baseline": ("cca",),
@@ -40,6 +41,8 @@ _OF_FAMILY = {
         "caption_method",
         "neighbor_features",
         "neighbor_distance",
+        "region_boxes",
+        "region_overlap",
         "retrieval",
         "normalization",
         "shortlist_model",
@@ -210,6 +213,10 @@ def _check_values(given):
         raise VsaTfError(
             f"Expected --rescoring_temperature above 0. Received: {given['rescoring_temperature']}"
         )
+    if not 0 < given.get("region_overlap", 1) <= 1:
+        raise VsaTfError(
+            f"Expected --region_overlap above 0 and at most 1. Received: {given['region_overlap']}"
+        )
     weight = given.get("phrase_weight")
     if weight is not None and not (isinstance(weight, (int, float)) and 0 <= weight <= 1):
         raise VsaTfError(
@@ -246,6 +253,15 @@ def _check_protocol(settings, model_dir, captions):
 
 def _check_captioner(settings, model_dir, captions, given):
     shortlist_model = given.get("shortlist_model")
+    if captions.region_boxes and settings.model.image_context != "frame":
+        raise VsaTfError(
+            "--region_boxes shows one region. Received: a model of "
+            f"--image_context={settings.model.image_context}"
+        )
+    if captions.region_boxes and captions.retrieval != "none":
+        raise VsaTfError("--region_boxes is of captions; --retrieval is of whole images")
+    if "region_overlap" in given and captions.region_boxes != "detected":
+        raise VsaTfError("--region_overlap needs --region_boxes=detected")
     if captions.retrieval == "shortlist" and not shortlist_model:
         raise VsaTfError("--retrieval=shortlist needs --shortlist_model")
     if shortlist_model:

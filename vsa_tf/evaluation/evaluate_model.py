@@ -112,6 +112,7 @@ def evaluate_model(
         shortlist_model=shortlist_model if captions.retrieval == "shortlist" else None,
         phrase_model=phrase_model,
         say=say,
+        described=captions.region_boxes and (captions.region_boxes, captions.region_overlap),
     )
     data = splits.load(split)
     check_fold_size(options, data.records)

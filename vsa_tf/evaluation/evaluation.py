@@ -41,6 +41,9 @@ class CaptionOptions:
         normalization: of probabilities that rank sentences: by the `marginal` of M eq. 7, or the
             perplexity given the `mean_image` (Kiros et al. 2014).
         num_normalization_images: training images of the mean in M eq. 7.
+        region_boxes: `given` or `detected`: caption the regions that people described, each by its
+            box, or by the region of the records that overlaps this most; None: what it has learnt.
+        region_overlap: IoU from which a detected region stands for a given box.
     """
 
     caption_method: tuple = ()
@@ -52,6 +55,8 @@ class CaptionOptions:
     shortlist_size: int = 50
     normalization: str = "marginal"
     num_normalization_images: int = 100
+    region_boxes: str | None = None
+    region_overlap: float = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,6 +52,12 @@ _PROTOCOLS = {
         "perplexity of the true captions, END and <unk> counted, perplexity_without_unknown as "
         "neuraltalk's, unknown words left out; novel: percent that are no training caption",
     ),
+    "described_regions": (
+        "described_regions",
+        "what stands for an image is a box that people described, its captions are all that they "
+        "say of it; detected: each by the region of the records with the greatest IoU, the whole "
+        "frame among them, if it is least_overlap or more: the others are not scored",
+    ),
 }
 _ENSEMBLE = (
     "the weighted mean of the models' scores, of each less their mean and over their standard "
@@ -156,6 +162,8 @@ def metrics_lines(report):
             "means nothing: they may be in another language than it was trained on"
         )
     metrics = report["metrics"]
+    if "described_regions" in metrics:
+        yield _described_line(metrics["described_regions"])
     if "captions" in metrics:
         yield from _caption_lines(metrics)
     if "image_to_sentence" in metrics:
@@ -172,6 +180,16 @@ def metrics_lines(report):
     if "phrase_localization" in metrics:
         yield from _localization_lines(metrics["phrase_localization"])
     yield from _ceiling_lines(metrics)
+
+
+def _described_line(values):
+    count = f"{values['num_captioned']} of {values['num_described']} described regions"
+    if values["boxes"] == "given":
+        return f"{count} are captioned by their given boxes"
+    return (
+        f"{count} are captioned by the detected box that overlaps theirs most, IoU "
+        f"{values['least_overlap']:g} or more, in the mean {values['mean_overlap']:.2f}"
+    )
 
 
 def _caption_lines(metrics):

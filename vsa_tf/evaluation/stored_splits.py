@@ -21,6 +21,7 @@ class StoredSplits:
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
             `FragmentModel`; or None. Both are read now, before anything that takes its time.
         say: called with each line about the work.
+        described: see `model_view`.
 
     Attributes: those of `GivenSplits`.
 
@@ -29,9 +30,17 @@ class StoredSplits:
     """
 
     def __init__(
-        self, trained, data_dir, fits=False, shortlist_model=None, phrase_model=None, say=silent
+        self,
+        trained,
+        data_dir,
+        fits=False,
+        shortlist_model=None,
+        phrase_model=None,
+        say=silent,
+        described=None,
     ):
         self._trained = trained
+        self._described = described
         self._data_dir = data_dir
         self._fits = fits
         self._say = say
@@ -44,7 +53,7 @@ class StoredSplits:
         if split not in self._loaded:
             for_training = self._fits and split == self._trained.settings.training.train_split
             self._loaded[split] = load_split(
-                self._trained, self._data_dir, split, for_training, self._say
+                self._trained, self._data_dir, split, for_training, self._say, self._described
             )
         return self._loaded[split]
 

@@ -7,7 +7,7 @@ from vsa_tf.data.caption_rows import FragmentStore, TokenStore
 from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.data.record_views import PhraseRecords, RegionRecords
+from vsa_tf.data.record_views import DescribedRegions, PhraseRecords, RegionRecords
 from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
@@ -106,7 +106,7 @@ def read_records(data_dir, split, say=silent):
         raise VsaTfError.of(error) from error
 
 
-def load_split(trained, data_dir, split, for_training=False, say=silent):
+def load_split(trained, data_dir, split, for_training=False, say=silent, described=None):
     """Returns the `SplitData` of a split as a trained model sees it.
 
     Args:
@@ -115,13 +115,14 @@ def load_split(trained, data_dir, split, for_training=False, say=silent):
         split: name of the split.
         for_training: see `model_view`.
         say: called with each line about the work.
+        described: see `model_view`.
 
     Raises:
         VsaTfError: the records cannot be read, or the model cannot use them.
     """
     records = read_records(data_dir, split, say)
     trained.check_records(records)
-    return model_view(records, trained.text, trained.settings, for_training, say)
+    return model_view(records, trained.text, trained.settings, for_training, say, described)
 
 
 def captions_to_learn(records, settings):
@@ -131,7 +132,9 @@ def captions_to_learn(records, settings):
         records: the `RecordSplit` of the training split.
         settings: `Settings`.
     """
-    return _phrase_records(records).captions if settings.model.pairs_phrases else records.captions
+    model = settings.model
+    reads_phrases = model.pairs_phrases or model.reads_descriptions
+    return _phrase_records(records).captions if reads_phrases else records.captions
 
 
 def dependencies_to_learn(records, settings):
@@ -150,7 +153,7 @@ def dependencies_to_learn(records, settings):
     return records.dependencies
 
 
-def model_view(records, text, settings, for_training=False, say=silent):
+def model_view(records, text, settings, for_training=False, say=silent, described=None):
     """Returns the `SplitData` of records: images with captions, or their regions with texts.
 
     Args:
@@ -160,9 +163,11 @@ def model_view(records, text, settings, for_training=False, say=silent):
         for_training: whether something is fitted to them: phrases are then given the regions that
             they learn from.
         say: called with each line about the work.
+        described: `(boxes, least_overlap)` of `DescribedRegions`, by which a caption generator is
+            shown the regions that people described; None: what it has learnt from.
     """
-    if settings.model.captions_regions:
-        records = snippet_records(records, settings.model, say)
+    if described or settings.model.captions_regions:
+        records = _region_records(records, settings.model, described, say)
         every = dataclasses.replace(settings.data, num_regions=records.info.num_regions)
         return SplitData.load(records, text, every)
     if settings.model.pairs_phrases:
@@ -218,6 +223,22 @@ def _phrase_regions(records, settings, say):
     say(
         f"{records.split}: {records.num_captions} phrases; {records.num_dropped} without a box are "
         f"left out; {num_without} have no region to learn from"
+    )
+    return regions
+
+
+def _region_records(records, settings, described, say):
+    """Returns the `RegionRecords` of a caption generator, with captions by people or inferred."""
+    if not described and not settings.reads_descriptions:
+        return snippet_records(records, settings, say)
+    boxes, least_overlap = described or ("", settings.snippet_overlap)
+    try:
+        regions = DescribedRegions(records, boxes, least_overlap, settings.whole_frame)
+    except ValueError as error:
+        raise VsaTfError.of(error) from error
+    say(
+        f"{records.split}: {regions.num_images} of {regions.num_described} described regions, by "
+        f"their {regions.boxes} boxes; {regions.num_captions} descriptions"
     )
     return regions
 

@@ -171,7 +171,12 @@ class NetworkSettings:
 
     @property
     def captions_regions(self):
-        """Whether the model captions regions, from snippets that an alignment model infers."""
+        """Whether the model captions regions, from snippets: inferred, or people's descriptions."""
+        return False
+
+    @property
+    def reads_descriptions(self):
+        """Whether the snippets are the phrases with boxes of the records themselves."""
         return False
 
     def shares_of_run(self, num_epochs):

@@ -8,6 +8,9 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.models.network_settings import NetworkSettings, setting
 
+# In place of an alignment model: what people say of regions in the records themselves.
+DESCRIBED = "records"
+
 
 @dataclasses.dataclass(frozen=True)
 class CaptionerSettings(NetworkSettings):
@@ -112,13 +115,22 @@ class DvsaRnnSettings(CaptionerSettings):
     )
     snippets: str = setting(
         "",
-        "model_dir of an alignment model: caption regions, learning from snippets it infers.",
+        "Caption regions, learning from snippets: model_dir of the alignment model that infers "
+        f"them, or {DESCRIBED}: those that people wrote, phrases or descriptions with boxes.",
         of_network=False,
     )
     snippet_smoothness: float = setting(
         SMOOTHNESS,
         "beta of the chain that cuts sentences into snippets, in shares of a word's best score.",
         minimum=0.0,
+        of_network=False,
+    )
+    snippet_overlap: float = setting(
+        0.5,
+        f"Of --snippets={DESCRIBED} without features of people's boxes: IoU from which a detected "
+        "region stands for one.",
+        minimum=0.0,
+        maximum=1.0,
         of_network=False,
     )
     whole_frame: bool = setting(
@@ -131,10 +143,17 @@ class DvsaRnnSettings(CaptionerSettings):
     def captions_regions(self):
         return bool(self.snippets)
 
+    @property
+    def reads_descriptions(self):
+        return self.snippets == DESCRIBED
+
     def check(self, data):
         super().check(data)
-        if self.snippets and not (pathlib.Path(self.snippets) / "config.json").is_file():
-            raise VsaTfError(f"--snippets={self.snippets} is no model_dir of an alignment model")
+        is_inferred = self.snippets not in ("", DESCRIBED)
+        if is_inferred and not (pathlib.Path(self.snippets) / "config.json").is_file():
+            raise VsaTfError(
+                f"--snippets={self.snippets} is no model_dir of an alignment model, nor {DESCRIBED}"
+            )
         if self.snippets and self.image_context != "frame":
             raise VsaTfError(
                 "The region captioner (--snippets) sees one region, and with --whole_frame its "
