@@ -22,6 +22,7 @@ from tfrecords_tools.sources.iapr_tc12 import IaprTc12
 from tfrecords_tools.sources.karpathy_json import KarpathyJson
 from tfrecords_tools.sources.neuraltalk import Neuraltalk
 from tfrecords_tools.sources.pascal1k import Pascal1k
+from tfrecords_tools.sources.region_descriptions import RegionDescriptions
 from tfrecords_tools.sources.source import SourceExample
 from tfrecords_tools.sources.tf_records import TfRecords
 from vsa_tf.data.dataset_info import DatasetInfo
@@ -108,6 +109,10 @@ def _read_parses(folder):
 
 def _sample(name):
     return lambda folder: shutil.copytree(_SAMPLES / name, folder, dirs_exist_ok=True)
+
+
+def _regions(name):
+    return lambda folder: read_all(RegionDescriptions(folder / "images", folder / name))
 
 
 def _files(**contents):
@@ -283,6 +288,9 @@ READERS = (
         lambda folder: read_all(CsvCaptions(folder, folder / "captions.csv")),
         ("captions.csv",),
     ),
+    Reader("regions", _sample("regions"), _regions("regions.csv"), ("regions.csv",)),
+    Reader("visual_genome", _sample("regions"), _regions("visual_genome"), ("visual_genome/*",)),
+    Reader("refcoco", _sample("regions"), _regions("refcoco"), ("refcoco/*",)),
     Reader("zip", _write_zip, _read_zip),
     Reader(
         "tf_records",

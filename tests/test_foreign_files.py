@@ -28,6 +28,7 @@ TEXTS = (
     "pascal1k",
     "iapr_tc12",
     "csv",
+    "regions",
     *STRICT,
 )
 # Ends of lines to Python alone: form feed, U+0085, U+2028.

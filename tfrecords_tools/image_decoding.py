@@ -31,6 +31,8 @@ IMAGES_PER_BATCH = 16
 # Of libjpeg.
 MAX_JPEG_SIDE = 65_500
 _ORIENTATION = 0x0112
+# Of its values, those whose rows are columns.
+_TURNED = (5, 6, 7, 8)
 _PLUGINS = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -65,6 +67,20 @@ def decode_image(data, max_pixels=DEFAULT_MAX_PIXELS):
         return _pixels(image, picture)
 
 
+def image_size(data, max_pixels=DEFAULT_MAX_PIXELS):
+    """Returns `(height, width)` of an image: upright, and before it is reduced to be decoded.
+
+    Args:
+        data, max_pixels: as of `decode_image`.
+
+    Raises:
+        ImageError: as `decode_image`, as far as the head of the file tells.
+    """
+    with _opened(data, max_pixels) as (image, picture, (width, height)):
+        is_turned = _orientation(image, picture) in _TURNED
+    return (width, height) if is_turned else (height, width)
+
+
 def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
     """Returns the image as a record keeps it: a JPEG that every decoder reads the same way.
 
@@ -85,13 +101,13 @@ def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
     """
     if image is None:
         image = decode_image(data, max_pixels)
-    with _opened(data, max_pixels) as (opened, picture, is_reduced):
+    with _opened(data, max_pixels) as (opened, picture, size):
         width, height = opened.size
         if (
             picture.format == "JPEG"
             and opened.mode in ("L", "RGB")
             and picture.orientation == 1
-            and not is_reduced
+            and opened.size == size
             and not 0 < max_side < max(width, height)
         ):
             return data, "JPEG", height, width
@@ -112,7 +128,7 @@ def stored_image(data, max_side=0, max_pixels=DEFAULT_MAX_PIXELS, image=None):
 def _opened(data, max_pixels):
     """Opens an image after checking what it declares, and turns Pillow's many errors into one.
 
-    Yields `(image, picture, is_reduced)`.
+    Yields `(image, picture, size)`, the size `(width, height)` before it is reduced.
     """
     picture = first_picture(data, max_pixels)
     try:
@@ -121,7 +137,7 @@ def _opened(data, max_pixels):
             size = image.size
             _reduce(image, picture, max_pixels)
             check_size(*image.size, max_pixels)
-            yield image, picture, image.size != size
+            yield image, picture, size
     except ImageError:
         raise
     # Pillow's decoders raise almost anything on damaged files.
@@ -184,7 +200,7 @@ def _orientation(image, picture):
 
 def _turned(pixels, orientation):
     """Undoes EXIF's orientation of an array `[h, w, 3]`."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TURNED:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

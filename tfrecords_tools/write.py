@@ -55,7 +55,7 @@ def define_flags(flag_values=flags.FLAGS):
         "captions",
         None,
         "Directory or zip of the captions, or the file; of the features too, where they are given. "
-        "csv and coco take several, each with the flag.",
+        "csv, regions and coco take several, each with the flag.",
         **define,
     )
     flags.DEFINE_string(
@@ -86,8 +86,8 @@ def define_flags(flag_values=flags.FLAGS):
     flags.DEFINE_list(
         "holdout",
         None,
-        "Of csv: shares of the photographs without a split that become dev,test, by a hash of "
-        "their paths; by default 0.1,0.1 where no row has a split.",
+        "Of csv and regions: shares of the photographs without a split that become dev,test, by a "
+        "hash of their paths; by default 0.1,0.1 where no row has a split.",
         **define,
     )
     flags.DEFINE_string(

@@ -11,7 +11,7 @@ import pytest
 from mini_flickr8k import jpeg
 from PIL import Image
 
-from tfrecords_tools.image_decoding import ImageError, decode_image, stored_image
+from tfrecords_tools.image_decoding import ImageError, decode_image, image_size, stored_image
 
 
 def encoded(image, image_format, **options):
@@ -94,7 +94,7 @@ def test_exif_orientation_is_applied():
     assert image.shape == (32, 16, 3)
     assert image[4].mean() > 240 and image[28].mean() < 15
     stored, _, height, width = stored_image(data)
-    assert stored != data and (height, width) == (32, 16)
+    assert stored != data and (height, width) == image_size(data) == (32, 16)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,8 @@ def test_large_jpeg_is_decoded_at_a_fraction_of_its_size():
     np.testing.assert_allclose(small, means, atol=6)
     stored, image_format, height, width = stored_image(data, max_pixels=10_000)
     assert (image_format, height, width) == ("JPEG", 75, 100)
+    # Whoever speaks of its pixels means those of the file.
+    assert image_size(data, max_pixels=10_000) == (300, 400)
     assert decode_image(stored).shape == (75, 100, 3)
 
 

@@ -6,12 +6,15 @@ import fake_models
 import numpy as np
 import pytest
 from mini_flickr8k import files, jpeg, write_directories
+from source_samples import SAMPLES
 from written_records import SETTINGS, contents, csv_source, write
 
 from tfrecords_tools.record_checking import check_records
 from tfrecords_tools.sources.flickr_captions import Flickr8k
+from tfrecords_tools.sources.region_descriptions import RegionDescriptions
 from tfrecords_tools.write_settings import WriteSettings
 from vsa_tf.data.record_split import RecordSplit
+from vsa_tf.data.record_views import DescribedRegions
 from vsa_tf.data.schema import AnnotatedBox
 from vsa_tf.files import read_sealed
 
@@ -41,6 +44,23 @@ def test_each_chain_has_the_feature_of_the_box_around_all_its_boxes(flickr8k, tm
     # Each of its own image, as its regions are.
     whole_frames = split.read_region_features([0, 0, 1])[:, 0, 4]
     np.testing.assert_array_equal(features[:, 4], whole_frames)
+
+
+def test_a_described_region_is_a_phrase_with_the_feature_of_its_box(tmp_path):
+    sample = SAMPLES / "regions"
+    write_boxes(RegionDescriptions(sample / "images", sample / "regions.csv"), tmp_path / "out")
+    split = RecordSplit(tmp_path / "out", "train")
+    assert [[own.type for own in phrases] for phrases in split.phrases] == [
+        ["region"] * 2,
+        ["region"],
+    ]
+    regions = DescribedRegions(split)
+    clock, man = [0.1, 0.1, 0.6, 0.6], [0.1, 0.25, 1, 0.75]
+    np.testing.assert_array_equal(regions.region_boxes[:, 0], np.float32([clock, man]))
+    features = regions.read_region_features([0, 1])[:, 0]
+    np.testing.assert_array_equal(features[:, :4], np.float16([clock, man]))
+    assert regions.captions == ["a clock on a pole", "a green clock, high up", "a man in sneakers"]
+    assert regions.image_of_caption.tolist() == [0, 0, 1]
 
 
 def test_phrase_without_a_box_stays_a_phrase_without_a_chain(flickr8k, tmp_path):

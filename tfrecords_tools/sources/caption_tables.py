@@ -12,11 +12,14 @@ from tfrecords_tools.sources.source import shown, split_name
 from vsa_tf.file_reading import decode_text, parse_json, split_lines
 
 COLUMNS = ("path", "caption", "split")
+# Of what a row speaks, where it speaks of a region; see `RegionTable`.
+BOX_COLUMNS = ("ymin", "xmin", "ymax", "xmax")
 # What others call them.
 _SYNONYMS = {
     "path": ("path", "file_name", "filename", "file", "image", "image_path"),
     "caption": ("caption", "text", "sentence"),
     "split": ("split",),
+    **{name: (name,) for name in BOX_COLUMNS},
 }
 _SEVERAL = ("captions", "texts", "sentences")
 _TABLE = r"(?i).*\.(csv|tsv|json|jsonl|ndjson)"
@@ -32,20 +35,22 @@ class Row(NamedTuple):
         path: of the photograph, as written.
         caption: bytes or a string; or what a JSON file has in its place.
         split: as written, "" where there is none.
+        box: the values of `BOX_COLUMNS` as written; None where one is missing.
     """
 
     where: str
     path: str
     caption: object
     split: str
+    box: tuple | None = None
 
 
 class CaptionTable:
     """The rows of a file.
 
     A table of commas (or tabs, or semicolons) may name its columns in the first row; else they are
-    path, caption and split. JSON is a list, or a line each, of objects with such entries, or an
-    object of paths and captions.
+    `columns`. JSON is a list, or a line each, of objects with such entries, or an object of paths
+    and captions.
 
     Args:
         file: an `AnnotationFile`.
@@ -63,6 +68,8 @@ class CaptionTable:
         OSError: when the file cannot be read.
         ValueError: when it is JSON of another form.
     """
+
+    columns = COLUMNS
 
     def __init__(self, file, name, folder, is_photograph):
         self.name, self.folder, self._is_photograph = name, folder, is_photograph
@@ -90,7 +97,7 @@ class CaptionTable:
         headers = ((mark, _columns(_fields(first, mark))) for mark in (usual, "\t", ";"))
         delimiter, columns = next((pair for pair in headers if pair[1]), (usual, None))
         self.has_names = columns is not None
-        columns = columns or {"path": 0, "caption": 1, "split": 2}
+        columns = columns or {name: place for place, name in enumerate(self.columns)}
         is_first = self.has_names
         for number, row in self._records(lines, delimiter, columns["path"]):
             if not any(field.strip() for field in row):
@@ -144,17 +151,19 @@ class CaptionTable:
         # The split may be left out where it is the last.
         least = size - 1 if columns.get("split") == size - 1 else size
         if not least <= len(row) <= size:
-            expected = "path,caption[,split]" if least < size else f"{size} columns"
+            expected = (
+                f"{','.join(self.columns[:-1])}[,split]" if least < size else f"{size} columns"
+            )
             reason = f"Expected {expected}. Received: {len(row)} columns ({_NEEDS_QUOTES})"
             self.faults.append((where, reason))
             return
         values = {name: row[place] for name, place in columns.items() if place < len(row)}
         # `read_caption` tells what is not UTF-8.
         caption = values["caption"].encode("utf-8", "surrogateescape")
-        self._add(where, values["path"], caption, values.get("split", ""))
+        self._add(where, values["path"], caption, values.get("split", ""), _box(values))
 
-    def _add(self, where, path, caption, split):
-        self.rows.append(Row(where, path.strip(), caption, split.strip()))
+    def _add(self, where, path, caption, split, box=None):
+        self.rows.append(Row(where, path.strip(), caption, split.strip(), box))
 
     def _read_json(self, data, has_lines):
         try:
@@ -211,19 +220,21 @@ class CaptionTable:
         elif split is not None and not isinstance(split, str):
             self.faults.append((where, f"Expected text as a split. Received: {shown(split)}"))
         else:
+            box = _box({name: entry[own] for name, own in named.items()})
             for caption in captions:
-                self._add(where, path, caption, split or "")
+                self._add(where, path, caption, split or "", box)
 
 
-def read_tables(paths, is_photograph):
+def read_tables(paths, is_photograph, kind=CaptionTable):
     """Reads the tables that `--captions` names.
 
     Args:
         paths: list of files, and of directories and zips of files.
         is_photograph: function of a path; whether there is one.
+        kind: `CaptionTable`, or one of its kind.
 
     Returns:
-        `(tables, repeated)`: a list of `CaptionTable`, and the names of files that hold what one
+        `(tables, repeated)`: a list of `kind`, and the names of files that hold what one
         before them does.
 
     Raises:
@@ -246,7 +257,7 @@ def read_tables(paths, is_photograph):
     names = file_names(os.path.normpath(full) for _, full, _ in found)
     tables, repeated, seen = [], [], set()
     for file, full, folder in found:
-        table = CaptionTable(file, names[os.path.normpath(full)], folder, is_photograph)
+        table = kind(file, names[os.path.normpath(full)], folder, is_photograph)
         if table.sha256 in seen:
             repeated.append(table.name)
         else:
@@ -285,6 +296,11 @@ def _named(entry):
         if column is not None:
             named.setdefault(column, name)
     return named
+
+
+def _box(values):
+    box = tuple(values.get(name) for name in BOX_COLUMNS)
+    return None if None in box else box
 
 
 def _stripped(row, least):

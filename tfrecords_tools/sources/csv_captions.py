@@ -73,6 +73,8 @@ class CsvCaptions(Source):
     """
 
     name = "csv"
+    # What a table without usable rows should hold.
+    rows_wanted = "path,caption[,split]"
 
     def __init__(self, images, captions, holdout=None):
         captions = [captions] if isinstance(captions, (str, os.PathLike)) else list(captions)
@@ -80,7 +82,7 @@ class CsvCaptions(Source):
         self._images = open_photographs(images)
         self._names = set(self._images.names())
         self._skipped, self.notes = [], []
-        tables, repeated = read_tables(captions, lambda path: normal_path(path) in self._names)
+        tables, repeated = self._read_tables(captions, self._is_photograph)
         self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
         self._checksums = {table.name: table.sha256 for table in tables}
         self._several = len(tables) > 1
@@ -94,7 +96,7 @@ class CsvCaptions(Source):
         if not photographs:
             first = f" First reason: {self._skipped[0].reason}." if self._skipped else ""
             raise ValueError(
-                "Expected rows path,caption[,split] whose paths are in --images. Received: "
+                f"Expected rows {self.rows_wanted} whose paths are in --images. Received: "
                 f"{', '.join(repr(os.fspath(path)) for path in captions)} with no usable row."
                 f"{first}"
             )
@@ -127,6 +129,12 @@ class CsvCaptions(Source):
         if split not in self._examples:
             raise ValueError(f"Expected a split of {self.splits()}. Received: {split!r}")
         yield from self._examples[split]
+
+    def _read_tables(self, paths, is_photograph):
+        return read_tables(paths, is_photograph)
+
+    def _is_photograph(self, path):
+        return normal_path(path) in self._names
 
     def _read(self, table, default, photographs):
         counts = _photographs_by_split(table)

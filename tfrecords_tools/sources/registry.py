@@ -45,6 +45,12 @@ _REQUIRED = {
         "images": "the directory or zip of the photographs",
         "captions": "a table of rows path,caption[,split]: CSV, JSON or JSON lines",
     },
+    "regions": {
+        "images": "the directory or zip of the photographs",
+        "captions": "descriptions of regions: region_descriptions.json of "
+        "https://homes.cs.washington.edu/~ranjay/visualgenome, RefCOCO's refs as JSON with COCO's "
+        "instances, or a table of rows path,ymin,xmin,ymax,xmax,sentence[,split]",
+    },
     "shape_scenes": {},
     "tf_records:PATTERN": {},
     "tfds:NAME[/CONFIG][:VERSION]": {},
@@ -56,6 +62,7 @@ _OPTIONAL = {
     "karpathy_json": ("entities", "restval_in_train"),
     "neuraltalk": ("restval_in_train",),
     "csv": ("holdout",),
+    "regions": ("holdout",),
     "shape_scenes": ("num_examples",),
     "tfds:NAME[/CONFIG][:VERSION]": ("images",),
 }
@@ -75,6 +82,7 @@ _CLASSES = {
     "neuraltalk": ("neuraltalk", "Neuraltalk", ("captions", "restval_in_train")),
     "precomp": ("precomp", "Precomp", ("captions",)),
     "csv": ("csv_captions", "CsvCaptions", ("images", "captions", "holdout")),
+    "regions": ("region_descriptions", "RegionDescriptions", ("images", "captions", "holdout")),
 }
 
 # Forms of --dataset; what follows a colon is anything.
@@ -85,7 +93,7 @@ FEATURE_DATASETS = ("neuraltalk", "precomp")
 # Those that cannot have features of others: they have their own, or nobody has made any.
 _WITHOUT_OTHERS = (*FEATURE_DATASETS, "shape_scenes")
 # Those whose captions may lie in several files, given one by one.
-_SEVERAL_CAPTIONS = ("coco", "csv")
+_SEVERAL_CAPTIONS = ("coco", "csv", "regions")
 DEFAULT_NUM_EXAMPLES = (2000, 500, 500)
 
 

@@ -76,6 +76,10 @@ def sample_arguments(paths, table):
         "neuraltalk": {"captions": folders["neuraltalk"]},
         "precomp": {"captions": folders["precomp"]},
         "csv": {"images": paths["images"], "captions": table},
+        "regions": {
+            "images": str(SAMPLES / "regions" / "images"),
+            "captions": str(SAMPLES / "regions" / "regions.csv"),
+        },
         "tf_records:PATTERN": {"dataset": f"tf_records:{SAMPLES / 'tf_records'}"},
         "shape_scenes": {"num_examples": (2, 1, 0), "seed": 3},
     }
