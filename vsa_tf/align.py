@@ -82,7 +82,9 @@ def main(images):
     source.check("align", "aligns sentences")
     from vsa_tf.inference.model import Model
 
-    model = Model.of(source, "align", settings=AnswerSettings.of(**given))
+    count = None if of_lines else len(paths)
+    settings = AnswerSettings.of(**given)
+    model = Model.of(source, "align", settings=settings, num_photographs=count)
 
     warn_once = functools.cache(program.print_warning)
 

@@ -117,7 +117,9 @@ def main(images):
         _check_exported(values, source.model_card())
     from vsa_tf.inference.model import Model
 
-    model = Model.of(source, *_signatures(values, source), settings=settings)
+    signatures, of_lines = _signatures(values, source), paths == ["-"]
+    count = None if of_lines else len(paths)
+    model = Model.of(source, *signatures, settings=settings, num_photographs=count)
     warn_once, asked = functools.cache(program.print_warning), {"num_captions": values.num_captions}
     if not source.model_dir:
         asked["prefix"] = values.prefix
@@ -130,7 +132,7 @@ def main(images):
         warn_once(captions[0].known.note())
         return [[found.to_dict()] for found in captions]
 
-    if paths == ["-"]:
+    if of_lines:
         write_answers_of_lines(input_lines(), lambda images, _: ask(images), strict=values.strict)
     else:
         # Draws follow one another from the seed.

@@ -83,7 +83,8 @@ def main(images):
     source.check("localize", "finds phrases")
     from vsa_tf.inference.model import Model
 
-    model = Model.of(source, "localize")
+    count = None if of_lines else len(paths) * len(values.phrase)
+    model = Model.of(source, "localize", num_photographs=count)
 
     warn_once = functools.cache(program.print_warning)
 

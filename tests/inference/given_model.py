@@ -56,7 +56,7 @@ class GivenSource:
     def __str__(self):
         return self._name
 
-    def open(self, *_, settings=None):
+    def open(self, *_, **options):
         return self._model
 
     def to_dict(self):

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource
@@ -18,6 +19,7 @@ from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference.export_model import GraphModel
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model import Model, open_model
+from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import MRnnSettings
@@ -27,15 +29,17 @@ from vsa_tf.server.model_server import ModelServer
 
 PLACES = ("model_dir", "saved_model", "server")
 SENTENCE = "A red dog plays"
-WITHOUT_KERAS = """
+ASKED = """
 import json, sys
-# TensorFlow imports Keras where it is: here it is not.
-sys.modules["keras"] = None
 import vsa_tf
 import vsa_tf.inference.model, vsa_tf.inference.results
 found = vsa_tf.open_model(sys.argv[1]).align(*sys.argv[2:])
 found.picture()
-print(json.dumps({"found": found.to_dict(), "tensorflow": "tensorflow" in sys.modules}))
+slow = {"tensorflow", "keras", "tf_keras", "sklearn", "pandas", "matplotlib"}
+loaded = sorted(slow & set(sys.modules))
+# What TensorFlow has not imported is there when it is wanted.
+wanted = loaded == ["tensorflow"] and sys.modules["tensorflow"].keras.optimizers.Adam.__name__
+print(json.dumps({"found": found.to_dict(), "loaded": loaded, "wanted": wanted}))
 """
 ANSWERS = {"beam_size": 3, "num_captions": 2, "max_caption_words": 6}
 GRID = {"detector": "grid", "num_regions": 4}
@@ -191,10 +195,12 @@ def test_an_export_of_an_earlier_release_says_nothing_of_words():
 
 
 @pytest.mark.parametrize("place", ["saved_model", "server"])
-def test_what_was_exported_answers_without_keras(sources, models, photographs, place):
+def test_what_was_exported_answers_without_keras_and_what_comes_with_it(
+    sources, models, photographs, place
+):
     arguments = [sources["alignment"][place], str(photographs[0]), SENTENCE]
     result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KERAS, *arguments],
+        [sys.executable, "-c", ASKED, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -205,7 +211,17 @@ def test_what_was_exported_answers_without_keras(sources, models, photographs, p
     expected = models["alignment"]["model_dir"].align(photographs[0], SENTENCE)
     _assert_same(answer["found"], expected.to_dict())
     # A server's answers need no TensorFlow, either.
-    assert answer["tensorflow"] == (place == "saved_model")
+    assert answer["loaded"] == (["tensorflow"] if place == "saved_model" else [])
+    assert answer["wanted"] == (place == "saved_model" and "Adam")
+
+
+def test_for_a_few_photographs_no_time_is_spent_on_graphs(sources, monkeypatch):
+    given = []
+    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", given.append)
+    source = ModelSource(saved_model=sources["m_rnn"]["saved_model"])
+    for count in (None, 1, 1000):
+        source.open("caption", num_photographs=count)
+    assert given == [{"disable_meta_optimizer": True}]
 
 
 def test_vectors_are_an_array_or_what_is_no_padding_of_each(models):

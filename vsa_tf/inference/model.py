@@ -83,9 +83,9 @@ class Model:
         self.signatures = tuple(opened.signatures)
 
     @classmethod
-    def of(cls, source, *signatures, settings=None):
+    def of(cls, source, *signatures, **options):
         """Opens the model that a `ModelSource` names; see `ModelSource.open`."""
-        return cls(source.open(*signatures, settings=settings), source)
+        return cls(source.open(*signatures, **options), source)
 
     def __repr__(self):
         return f"Model({self.source}, signatures={self.signatures})"

@@ -108,12 +108,13 @@ class ModelSource:
             names, kind = (card["signatures"], card["model"]) if card else ([signature], "")
         self._check(signature, names, f"a model that {purpose}", kind)
 
-    def open(self, *signatures, settings=None):
+    def open(self, *signatures, settings=None, num_photographs=None):
         """Opens the model.
 
         Args:
             *signatures: the names that it must answer to.
             settings: `AnswerSettings` of a model directory; None: the defaults.
+            num_photographs: how many it will be asked about, see `ExportedModel`.
 
         Returns:
             A `LocalModel`, an `ExportedModel` or a `RemoteModel`, which are called alike.
@@ -121,7 +122,7 @@ class ModelSource:
         Raises:
             VsaTfError: the model cannot be used, or does not answer to the names.
         """
-        model = self._open(settings)
+        model = self._open(settings, num_photographs)
         for signature in signatures:
             self._check(signature, model.signatures, f"a model with the signature {signature}")
         return model
@@ -134,7 +135,7 @@ class ModelSource:
                 fields[name] = str(pathlib.Path(value).resolve())
         return fields
 
-    def _open(self, settings):
+    def _open(self, settings, num_photographs):
         # Each of them imports what takes seconds.
         if self.server:
             from vsa_tf.inference.remote_model import RemoteModel
@@ -143,7 +144,7 @@ class ModelSource:
         if self.saved_model:
             from vsa_tf.inference.exported_model import ExportedModel
 
-            return ExportedModel(self.saved_model)
+            return ExportedModel(self.saved_model, num_photographs)
         from vsa_tf.inference.local_model import LocalModel
         from vsa_tf.inference.signatures import AnswerSettings
 
