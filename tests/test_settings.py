@@ -76,6 +76,7 @@ def test_a_config_of_an_earlier_version_folds_letters_and_changes_no_photographs
     values = json.loads(_settings(tmp_path).to_json({}))
     del values["data"]["fold_letters"], values["training"]["start_from"], values["content_sha256"]
     del values["data"]["augmentation"]
+    values["training"]["mixed_precision"] = False
     earlier = Settings.from_json(json.dumps(values))
     assert earlier.data.fold_letters and earlier.data.augmentation == "none"
     # Such a run goes on as before, and not with another augmentation.

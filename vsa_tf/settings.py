@@ -139,7 +139,13 @@ class TrainingSettings:
         "Compile steps with XLA; auto: on an accelerator (slower on a CPU).",
         choices=("auto", "true", "false"),
     )
-    mixed_precision: bool = setting(False, "Compute in bfloat16, keep weights in float32.")
+    mixed_precision: str = setting(
+        "false",
+        "Compute in bfloat16, keep weights in float32; auto: where that is measured to be faster "
+        "(accelerators; CPUs with AMX or AVX512-BF16).",
+        choices=("auto", "true", "false"),
+        auto=True,
+    )
     steps_per_execution: int = setting(1, "Steps in one call of the compiled step.", minimum=1)
     distribution: str = setting(
         "none", "mirrored: replicate over the local GPUs.", choices=("none", "mirrored")
@@ -245,11 +251,14 @@ class Settings:
         """Reads the text of `config.json`; raises one of `NOT_AS_EXPECTED` where it is none."""
         values = unsealed(parse_json(text, path), path)
         model = MODELS[values["training"]["model"]].settings
+        training = dict(values["training"])
+        if isinstance(training["mixed_precision"], bool):  # of an earlier version
+            training["mixed_precision"] = str(training["mixed_precision"]).lower()
         return cls(
             # What an earlier version did without a setting for it.
             DataSettings(**{"fold_letters": True, **values["data"]}),
             OptimizerSettings(**values["optimizer"]),
-            TrainingSettings(**values["training"]),
+            TrainingSettings(**training),
             model(**values["model"]),
         )
 

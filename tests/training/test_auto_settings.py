@@ -6,7 +6,8 @@ from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO
 from vsa_tf.settings import Settings
 from vsa_tf.settings_flags import settings_from_flagfile
-from vsa_tf.training.auto_settings import resolve_settings
+from vsa_tf.training import auto_settings
+from vsa_tf.training.auto_settings import product_seconds, resolve_settings
 
 
 def _values(settings):
@@ -78,3 +79,29 @@ def test_more_captions_never_have_smaller_batches_or_more_epochs():
         assert values == sorted(values)
     for size, each in zip(sizes, resolved):
         assert each["batch_size"] <= max(size // 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [((0.02, 0.005), "true"), ((0.02, 0.019), "false"), ((0.02, 0.2), "false")],
+)
+def test_bfloat16_is_chosen_where_it_is_faster(seconds, expected, monkeypatch):
+    monkeypatch.setattr(auto_settings, "product_seconds", lambda: seconds)
+    settings, lines = Settings.of("alignment", mixed_precision="auto"), []
+    resolved = resolve_settings(settings, 30_000, lines.append)
+    assert resolved.training.mixed_precision == expected
+    assert f"takes 20.0 ms in float32 and {1e3 * seconds[1]:.1f} ms in bfloat16" in lines[-1]
+    assert lines[-1].endswith(f"--mixed_precision={expected}")
+
+
+@pytest.mark.parametrize("given", ["true", "false"])
+def test_what_is_given_is_not_measured(given, monkeypatch):
+    monkeypatch.setattr(auto_settings, "product_seconds", lambda: pytest.fail("it was measured"))
+    settings = resolve_settings(Settings.of("alignment", mixed_precision=given), 30_000)
+    assert settings.training.mixed_precision == given
+
+
+def test_a_product_takes_time_in_either_precision():
+    wide, narrow = product_seconds()
+    # Of 512 or more a side, on a CPU: 0.27 thousand million operations.
+    assert wide > 1e-4 and narrow > 0

@@ -126,3 +126,8 @@ def test_a_run_that_goes_on_has_what_it_began_with_where_nothing_is_given():
     assert going_on(given, stored).data.batch_size == 32
     assert going_on(given, stored).model.hardness_warmup_epochs == 5.0
     assert going_on(given, Settings.of("m_rnn")) == given
+
+
+def test_a_run_that_goes_on_computes_as_it_began_on_whatever_machine():
+    stored, given = Settings.of(mixed_precision="true"), Settings.of(mixed_precision="auto")
+    assert going_on(given, stored).training.mixed_precision == "true"

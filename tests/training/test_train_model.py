@@ -66,7 +66,7 @@ def test_what_comes_after_a_run_has_not_its_precision(tmp_path):
     assert before != "mixed_bfloat16"
     with pytest.raises(VsaTfError, match="two or more"):
         train_model(
-            _settings(tmp_path, dev_split="train", test_split="train", mixed_precision=True)
+            _settings(tmp_path, dev_split="train", test_split="train", mixed_precision="true")
         )
     assert keras.config.dtype_policy().name == before
 

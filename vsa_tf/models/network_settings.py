@@ -34,7 +34,8 @@ def setting(
         choices, minimum, maximum: what is allowed; None: anything of the type. A choice `NAME:WHAT`
             is whatever begins with `NAME:`.
         of_network: of a model's settings, whether it is an argument of the model's constructor.
-        auto: whether it may also be `AUTO`, by the size of the data.
+        auto: whether it may also be `AUTO`, by the size of the data, or the choice `auto`, by the
+            machine; see `is_open`.
         may_change: whether a run that goes on may have another value than it began with.
     """
     return dataclasses.field(
@@ -49,6 +50,11 @@ def setting(
             "may_change": may_change,
         },
     )
+
+
+def is_open(field, value):
+    """Whether the value of a setting is `AUTO` or `auto`, and becomes another when a run begins."""
+    return field.metadata["auto"] and value in (AUTO, "auto")
 
 
 def check_value(field, value, model=""):

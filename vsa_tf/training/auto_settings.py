@@ -1,29 +1,40 @@
-"""Settings that follow the size of the data: the one place where `AUTO` becomes a number.
+"""Settings that follow the data and the machine: the one place where `AUTO` becomes a number.
 
 What suits the 30,000 captions of Flickr8K, which each model's settings say, is scaled to the
 captions there are. Batches shrink with the cube root of their number, for some steps an epoch
 must be left; epochs grow with the fourth root, so that small data take fewer steps in more
 passes; words are kept that are rarer. The schedules are shares of the run.
+
+Whether bfloat16 is faster is measured: what a device is called does not tell. Older GPUs have no
+bfloat16, nor has XLA on a CPU with AMX, where TensorFlow's own product is several times as fast.
 """
 
 import dataclasses
+import time
 
-from vsa_tf.models.network_settings import AUTO
+import keras
+
+from vsa_tf.models.network_settings import AUTO, is_open
 from vsa_tf.program import silent
 
 _FLICKR8K_CAPTIONS = 30_000
 _MIN_COUNT = 5  # Of Flickr8K, as in the papers.
 _FEWEST_EPOCHS, _MOST_EPOCHS = 2, 60
 _MOST_WARMUP_STEPS = 200
+# A step is not only products.
+_LEAST_GAIN = 1.25
+_LONG_ENOUGH = 0.005  # Seconds; what starts a product takes none of them.
 
 
 def resolve_settings(settings, num_captions, say=silent):
-    """Returns `Settings` without `AUTO`, and says in a line what was chosen.
+    """Returns `Settings` without `AUTO` and `auto`, and says in a line or two what was chosen.
+
+    What `--jit_compile=auto` means is no part of a run: elsewhere it may be another.
 
     Args:
         settings: `Settings`.
         num_captions: captions of the training split.
-        say: called with that line, if anything was chosen.
+        say: called with each line, if anything was chosen.
     """
     share = max(num_captions, 1) / _FLICKR8K_CAPTIONS
     data, training = settings.data, settings.training
@@ -43,13 +54,49 @@ def resolve_settings(settings, num_captions, say=silent):
         own = {
             field.name: chosen[field.name]
             for field in dataclasses.fields(group)
-            if field.metadata["auto"] and getattr(group, field.name) == AUTO
+            if field.name in chosen and is_open(field, getattr(group, field.name))
         }
         lines += [f"--{name}={value}" for name, value in own.items()]
         groups.append(dataclasses.replace(group, **own))
     if lines:
         say(f"for {num_captions} captions: {' '.join(lines)}")
-    return type(settings)(*groups)
+    resolved = type(settings)(*groups)
+    if training.mixed_precision != "auto":
+        return resolved
+    wide, narrow = product_seconds()
+    choice = str(wide >= _LEAST_GAIN * narrow).lower()
+    say(
+        f"a product of matrices takes {1e3 * wide:.1f} ms in float32 and {1e3 * narrow:.1f} ms in "
+        f"bfloat16 here: --mixed_precision={choice}"
+    )
+    training = dataclasses.replace(resolved.training, mixed_precision=choice)
+    return dataclasses.replace(resolved, training=training)
+
+
+def product_seconds():
+    """Measures a product of two square matrices on the device that Keras computes on.
+
+    They are large enough to keep it busy: 512 wide on a CPU, up to 8192 on an accelerator.
+
+    Returns:
+        Seconds in float32 and in bfloat16, the shortest of three.
+    """
+    for size in (512, 1024, 2048, 4096, 8192):
+        wide = _product_seconds(size, "float32")
+        if wide >= _LONG_ENOUGH:
+            break
+    return wide, _product_seconds(size, "bfloat16")
+
+
+def _product_seconds(size, dtype):
+    matrix = keras.ops.ones((size, size), dtype)
+    seconds = []
+    for _ in range(4):  # The first is compiled.
+        start = time.perf_counter()
+        # To read a number is to wait for it.
+        float(keras.ops.matmul(matrix, matrix)[0, 0])
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
 
 
 def _given(value, chosen):

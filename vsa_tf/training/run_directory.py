@@ -7,7 +7,7 @@ import hashlib
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
-from vsa_tf.models.network_settings import AUTO
+from vsa_tf.models.network_settings import is_open
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings
 from vsa_tf.training.auto_settings import resolve_settings
@@ -90,7 +90,7 @@ def begin_model_dir(settings, model_dir, inputs, text):
 
 
 def resolved_settings(settings, model_dir, num_captions, say=silent):
-    """Returns `Settings` without `AUTO`: those the run there began with, or by the data.
+    """Returns `Settings`, none open: those the run there began with, or by data and machine.
 
     Args:
         settings: `Settings`.
@@ -104,7 +104,7 @@ def resolved_settings(settings, model_dir, num_captions, say=silent):
 
 
 def going_on(settings, stored):
-    """Returns `Settings`, what is `AUTO` as it is in those stored: the run that goes on."""
+    """Returns `Settings`, what is open as it is in those stored: the run that goes on."""
     return Settings(
         *(
             dataclasses.replace(
@@ -112,9 +112,7 @@ def going_on(settings, stored):
                 **{
                     field.name: getattr(there, field.name)
                     for field in dataclasses.fields(group)
-                    if field.metadata["auto"]
-                    and getattr(group, field.name) == AUTO
-                    and hasattr(there, field.name)
+                    if is_open(field, getattr(group, field.name)) and hasattr(there, field.name)
                 },
             )
             for group, there in zip(_groups(settings), _groups(stored))

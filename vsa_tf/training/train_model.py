@@ -69,9 +69,6 @@ def train_model(settings, say=silent, stream=None):
         generate_data(settings, stream)
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(
-        "mixed_bfloat16" if settings.training.mixed_precision else "float32"
-    )
     try:
         return _train(settings, say, stream)
     finally:
@@ -85,6 +82,9 @@ def _train(settings, say, stream):
     info = _check_splits(settings)
     num_captions = info.splits[settings.training.train_split].num_sentences
     settings = resolved_settings(settings, model_dir, num_captions, say)
+    keras.config.set_dtype_policy(
+        "mixed_bfloat16" if settings.training.mixed_precision == "true" else "float32"
+    )
     splits, start = _load_splits(settings, model_dir, say)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
     plan = make_plan(settings, train)
