@@ -40,6 +40,19 @@ def read_flags(tmp_path):
     return read
 
 
+@pytest.mark.parametrize(
+    ("flags_given", "expected"),
+    [
+        ([], "false"),
+        (["--mixed_precision"], "true"),
+        (["--nomixed_precision"], "false"),
+        (["--mixed_precision=auto"], "auto"),
+    ],
+)
+def test_a_choice_of_true_and_false_is_a_switch_too(read_flags, flags_given, expected):
+    assert read_flags(*flags_given).training.mixed_precision == expected
+
+
 def test_each_model_has_its_own_defaults(read_flags):
     for name, model in MODELS.items():
         settings = read_flags(f"--model={name}")

@@ -56,6 +56,8 @@ def _define(field, default, help, flag_values, choices=()):
         # Of all the models that have the flag; `Settings.of` knows the chosen one's.
         allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
         flags.DEFINE_enum(field.name, default, list(allowed), help, flag_values)
+        # Bare, or with "no" before it, it is a switch too.
+        flag_values[field.name].boolean = "true" in allowed
     elif field.type is bool:
         flags.DEFINE_bool(field.name, default, help, flag_values)
     elif field.type is int:
