@@ -124,6 +124,29 @@ def check_text(name, text, may_be_blank=False):
         raise VsaTfError(f"Expected --{name} to be a text with words. Received: {text!r}")
 
 
+def check_choice(name, value, choices):
+    """Refuses what is none of the choices that an argument has.
+
+    Args:
+        name: of the argument.
+        value: anything.
+        choices: iterable of all that is allowed.
+
+    Raises:
+        ValueError: names the choices and the value.
+
+    Example:
+
+    >>> check_choice("cell", "elu", ["relu", "gru"])
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected cell to be one of ('relu', 'gru'). Received: cell='elu'
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(f"Expected {name} to be one of {choices}. Received: {name}={value!r}")
+
+
 def meant(name, names, prefix="", otherwise=". See --help"):
     """Returns the question which of some names was meant, for the end of an error.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from vsa_tf.errors import check_choice
 from vsa_tf.text.normalization import normalize_character
 from vsa_tf.text.tokenizer import CONTINUATION, TOKENIZERS, WORD_RULES, wordpiece_alphabet
 from vsa_tf.text.vocabulary import PAD_ID, UNK_ID, UNK_TOKEN
@@ -151,10 +152,7 @@ class TextToIds(tf.Module):
 
     def __init__(self, vocabulary, tokenizer="word", max_words=None, fold_letters=True):
         super().__init__()
-        if tokenizer not in TOKENIZERS:
-            raise ValueError(
-                f"Expected tokenizer to be one of {TOKENIZERS}. Received: tokenizer={tokenizer!r}"
-            )
+        check_choice("tokenizer", tokenizer, TOKENIZERS)
         if max_words is not None and max_words < 1:
             raise ValueError(
                 f"Expected max_words to be 1 or more, or None. Received: max_words={max_words}"

@@ -101,6 +101,6 @@ class TestDvsaRnn:
 
     @pytest.mark.parametrize("setting", [{"cell": "relu"}, {"image_at": "last"}])
     def test_other_settings_are_refused(self, setting):
-        (value,) = setting.values()
-        with pytest.raises(ValueError, match=f"Expected cell to be one of.*Received.*'{value}'"):
+        ((name, value),) = setting.items()
+        with pytest.raises(ValueError, match=f"Expected {name} to be one of.*{name}='{value}'"):
             DvsaRnn(9, **setting)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
 from vsa_tf.models.alignment.scores import AlignmentScore
@@ -57,11 +58,7 @@ class AlignmentModel(FragmentModel):
         **kwargs,
     ):
         super().__init__(vocabulary_size, joint_size, **kwargs)
-        if similarity not in SIMILARITIES:
-            raise ValueError(
-                f"Expected similarity to be one of {SIMILARITIES}. "
-                f"Received: similarity={similarity!r}"
-            )
+        check_choice("similarity", similarity, SIMILARITIES)
         self.similarity = similarity
         self.length_normalization = length_normalization
         self.hardness_warmup_steps = hardness_warmup_steps

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.alignment.fragment_loss import FRAGMENT_BALANCES, fragment_alignment_loss
 from vsa_tf.models.alignment.fragment_model import FragmentModel
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
@@ -65,15 +66,8 @@ class DeFragModel(FragmentModel):
         super().__init__(
             vocabulary_size, joint_size, num_relations, word_activation=word_activation, **kwargs
         )
-        if objective not in OBJECTIVES:
-            raise ValueError(
-                f"Expected objective to be one of {OBJECTIVES}. Received: objective={objective!r}"
-            )
-        if fragment_balance not in FRAGMENT_BALANCES:
-            raise ValueError(
-                f"Expected fragment_balance to be one of {FRAGMENT_BALANCES}. "
-                f"Received: fragment_balance={fragment_balance!r}"
-            )
+        check_choice("objective", objective, OBJECTIVES)
+        check_choice("fragment_balance", fragment_balance, FRAGMENT_BALANCES)
         self.objective = objective
         self.fragment_balance = fragment_balance
         self.global_weight = global_weight

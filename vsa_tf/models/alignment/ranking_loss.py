@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.pair_costs import negative_mask, softmax_costs
 
 NEGATIVES = ("sum", "hardest", "top_k", "softmax")
@@ -32,10 +33,7 @@ class RankingLoss:
     """
 
     def __init__(self, margin=1.0, negatives="sum", num_hard_negatives=10, temperature=0.05):
-        if negatives not in NEGATIVES:
-            raise ValueError(
-                f"Expected negatives to be one of {NEGATIVES}. Received: negatives={negatives!r}"
-            )
+        check_choice("negatives", negatives, NEGATIVES)
         self.margin = margin
         self.negatives = negatives
         self.num_hard_negatives = num_hard_negatives

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.vector_length import FEATURE_NORMALIZATIONS, scale_features
 
 
@@ -37,11 +38,7 @@ class RegionEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if feature_normalization not in FEATURE_NORMALIZATIONS:
-            raise ValueError(
-                f"Expected feature_normalization to be one of {FEATURE_NORMALIZATIONS}. "
-                f"Received: feature_normalization={feature_normalization!r}"
-            )
+        check_choice("feature_normalization", feature_normalization, FEATURE_NORMALIZATIONS)
         self.units = units
         self.frame_context = frame_context
         self.region_geometry = region_geometry

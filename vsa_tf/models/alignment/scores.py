@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.vector_length import unit_length
 
 SCORES = ("words", "regions", "both")
@@ -54,10 +55,7 @@ class AlignmentScore:
             ("region_pooling", region_pooling, REGION_POOLINGS),
             ("word_pooling", word_pooling, WORD_POOLINGS),
         ):
-            if value not in choices:
-                raise ValueError(
-                    f"Expected {name} to be one of {choices}. Received: {name}={value!r}"
-                )
+            check_choice(name, value, choices)
         self.score = score
         self.region_pooling = region_pooling
         self.region_sharpness = region_sharpness

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
 
 CELLS = ("relu", "gru", "lstm")
@@ -45,8 +46,7 @@ class WordEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if cell not in CELLS:
-            raise ValueError(f"Expected cell to be one of {CELLS}. Received: cell={cell!r}")
+        check_choice("cell", cell, CELLS)
         self.units = units
         self.vocabulary_size = vocabulary_size
         self.word_embedding_size = word_embedding_size

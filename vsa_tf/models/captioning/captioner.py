@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
 from vsa_tf.models.layers.sets import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
@@ -69,11 +70,7 @@ class Captioner(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if image_context not in IMAGE_CONTEXTS:
-            raise ValueError(
-                f"Expected image_context to be one of {IMAGE_CONTEXTS}. Received: "
-                f"image_context={image_context!r}"
-            )
+        check_choice("image_context", image_context, IMAGE_CONTEXTS)
         self.vocabulary_size = vocabulary_size
         self.train_word_vectors = train_word_vectors
         self.image_context = image_context

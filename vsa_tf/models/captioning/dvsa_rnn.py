@@ -2,6 +2,7 @@
 
 import keras
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.captioning.captioner import Captioner
 
 CELLS = ("rnn", "gru", "lstm")
@@ -41,11 +42,8 @@ class DvsaRnn(Captioner):
         **kwargs,
     ):
         super().__init__(vocabulary_size, **kwargs)
-        if cell not in CELLS or image_at not in IMAGE_STEPS:
-            raise ValueError(
-                f"Expected cell to be one of {CELLS} and image_at one of {IMAGE_STEPS}. "
-                f"Received: cell={cell!r}, image_at={image_at!r}"
-            )
+        check_choice("cell", cell, CELLS)
+        check_choice("image_at", image_at, IMAGE_STEPS)
         self.hidden_size = hidden_size
         self.word_embedding_size = word_embedding_size
         self.cell = cell

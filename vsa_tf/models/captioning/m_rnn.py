@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.captioning.captioner import Captioner
 from vsa_tf.models.captioning.sentence_cost import with_start
 
@@ -84,11 +85,8 @@ class MRnn(Captioner):
         **kwargs,
     ):
         super().__init__(vocabulary_size, weight_penalty=weight_penalty, **kwargs)
-        if variant not in VARIANTS or cell not in CELLS:
-            raise ValueError(
-                f"Expected variant to be one of {tuple(VARIANTS)} and cell one of {CELLS}. "
-                f"Received: variant={variant!r}, cell={cell!r}"
-            )
+        check_choice("variant", variant, VARIANTS)
+        check_choice("cell", cell, CELLS)
         self.variant = variant
         self.word_embedding_size = word_embedding_size
         self.recurrent_size = recurrent_size

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
+
 POOLINGS = ("mean", "max", "learned")
 _POSITION_SIZE = 32
 # As in the authors' code; it lets weights move away from the mean soon.
@@ -73,10 +75,7 @@ class SetPooling(keras.layers.Layer):
 
     def __init__(self, pooling="mean", units=32, **kwargs):
         super().__init__(**kwargs)
-        if pooling not in POOLINGS:
-            raise ValueError(
-                f"Expected pooling to be one of {POOLINGS}. Received: pooling={pooling!r}"
-            )
+        check_choice("pooling", pooling, POOLINGS)
         self.pooling = pooling
         self.units = units
         self.supports_masking = True

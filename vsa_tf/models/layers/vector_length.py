@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
+
 # Vectors shorter than its root have no direction to keep.
 _SMALLEST_SQUARE = 1e-10
 # Of entries that are about 1: below it their root is a line, whose slope is finite.
@@ -54,11 +56,7 @@ def scale_features(features, normalization):
     Raises:
         ValueError: for another `normalization`.
     """
-    if normalization not in FEATURE_NORMALIZATIONS:
-        raise ValueError(
-            f"Expected feature_normalization to be one of {FEATURE_NORMALIZATIONS}. "
-            f"Received: feature_normalization={normalization!r}"
-        )
+    check_choice("feature_normalization", normalization, FEATURE_NORMALIZATIONS)
     if normalization == "none":
         return features
     scaled = unit_length(features) * features.shape[-1] ** 0.5

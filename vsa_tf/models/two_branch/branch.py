@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.vector_length import unit_length
 
 BATCH_NORM_PLACES = ("first", "last")
@@ -43,11 +44,7 @@ class Branch(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if batch_norm_at not in BATCH_NORM_PLACES:
-            raise ValueError(
-                f"Expected batch_norm_at to be one of {BATCH_NORM_PLACES}. "
-                f"Received: batch_norm_at={batch_norm_at!r}"
-            )
+        check_choice("batch_norm_at", batch_norm_at, BATCH_NORM_PLACES)
         self.units = units
         self.hidden_size = hidden_size
         self.linear_branches = linear_branches

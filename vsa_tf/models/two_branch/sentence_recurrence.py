@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.sets import POOLINGS, SetPooling
 from vsa_tf.models.layers.words import WordTable
 
@@ -41,13 +42,8 @@ class SentenceRecurrence(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if cell not in CELLS:
-            raise ValueError(f"Expected cell to be one of {CELLS}. Received: cell={cell!r}")
-        if word_pooling not in WORD_POOLINGS:
-            raise ValueError(
-                f"Expected word_pooling to be one of {WORD_POOLINGS}. "
-                f"Received: word_pooling={word_pooling!r}"
-            )
+        check_choice("cell", cell, CELLS)
+        check_choice("word_pooling", word_pooling, WORD_POOLINGS)
         self.vocabulary_size = vocabulary_size
         self.word_embedding_size = word_embedding_size
         self.recurrent_size = recurrent_size

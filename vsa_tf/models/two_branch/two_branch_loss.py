@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.pair_costs import mean_of_pairs, softmax_costs, sum_of_pairs
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 
@@ -90,10 +91,7 @@ class TwoBranchLoss:
             ("counted_neighbors", counted_neighbors, COUNTED_NEIGHBORS),
             ("reduction", reduction, REDUCTIONS),
         ):
-            if value not in choices:
-                raise ValueError(
-                    f"Expected {name} to be one of {choices}. Received: {name}={value!r}"
-                )
+            check_choice(name, value, choices)
         if num_hard_negatives < 1:
             raise ValueError(
                 "Expected num_hard_negatives of 1 or more. Received: "

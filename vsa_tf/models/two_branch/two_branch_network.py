@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.sets import SetPooling, drop_parts
 from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.two_branch.branch import Branch
@@ -101,13 +102,8 @@ class TwoBranchNetwork(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if task not in TASKS:
-            raise ValueError(f"Expected task to be one of {TASKS}. Received: task={task!r}")
-        if negative_phrases not in NEGATIVE_PHRASES:
-            raise ValueError(
-                f"Expected negative_phrases to be one of {NEGATIVE_PHRASES}. Received: "
-                f"negative_phrases={negative_phrases!r}"
-            )
+        check_choice("task", task, TASKS)
+        check_choice("negative_phrases", negative_phrases, NEGATIVE_PHRASES)
         self.task = task
         self.text = text
         self.joint_size = joint_size
