@@ -35,10 +35,10 @@ from vsa_tf.program import with_flagfiles
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.search_index.search_index import SearchIndex
+from vsa_tf.sentence_features.word_vector_table import read_word_vectors
 from vsa_tf.settings import Settings
 from vsa_tf.table import read_rows
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
-from vsa_tf.text.word_vectors import read_word_vectors
 
 _SAMPLES = pathlib.Path(__file__).parent / "testdata"
 _VOCABULARY = Vocabulary.from_sentences([["dog", "cat"]])

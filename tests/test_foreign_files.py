@@ -10,8 +10,8 @@ from tests.damaged_files import damaged, files_of, outcome
 from tests.foreign_files import READERS
 from tfrecords_tools.sources import precomp
 from vsa_tf.errors import VsaTfError
+from vsa_tf.sentence_features.word_vector_table import read_word_vectors
 from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.text.word_vectors import read_word_vectors
 
 CASES = pathlib.Path(__file__).parents[2] / "shared" / "cases"
 # Of each file; `python -m tests.damaged_files 1000` is the long form.

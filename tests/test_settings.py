@@ -192,6 +192,33 @@ def test_contradictions_are_refused(tmp_path, values, message):
         check(_settings(tmp_path, **values))
 
 
+@pytest.mark.parametrize(
+    ("values", "allowed"),
+    [
+        ({"margin": 0.1}, {"negatives": "top_k"}),
+        ({"num_hard_negatives": 5}, {"negatives": "top_k"}),
+        ({"num_hard_negatives": 5, "negatives": "hardest"}, {"text_neighborhood_weight": 0.1}),
+        ({"temperature": 0.1, "negatives": "hardest"}, {"negatives": "softmax"}),
+        ({"learn_temperature": True, "negatives": "top_k"}, {"negatives": "softmax"}),
+        ({"mixture": "gaussian"}, {"text": "hglmm"}),
+        ({"mixture": "gaussian", "text": "lstm"}, {"text": "hglmm"}),
+        ({"num_hard_negatives": 5, "model": "similarity"}, {"negatives": "hardest"}),
+        ({"num_hard_negatives": 5, "model": "alignment"}, {"negatives": "top_k"}),
+        # The number of phrases' own default is no number that was given.
+        (
+            {"num_hard_negatives": 5, "task": "region_phrase", "negatives": "softmax"},
+            {"num_hard_negatives": 30},
+        ),
+    ],
+)
+def test_what_nothing_reads_is_refused(tmp_path, values, allowed):
+    values = {"model": "embedding", **values}
+    name = next(iter(values.keys() - {"model", "negatives", "text", "task"}))
+    with pytest.raises(VsaTfError, match=f"^{name} has no meaning without .*; leave it out$"):
+        check(_settings(tmp_path, **values))
+    check(_settings(tmp_path, **{**values, **allowed}))
+
+
 @pytest.mark.parametrize("model", ["dvsa_rnn", "m_rnn"])
 def test_captioners_see_one_region(tmp_path, model):
     check(_settings(tmp_path, model=model, num_regions=1))

@@ -155,6 +155,7 @@ def test_features_are_scaled_in_the_same_ways_by_all_models(name):
         ),
         ("similarity", {"bidirectional": True}, "sentence_recurrence", {"cell": "gru"}),
         ("similarity", {"num_fusion_layers": 2}, "fusion", {"num_layers": 2}),
+        ("similarity", {"fusion": "bilinear"}, "fusion", {"num_layers": 3}),
     ],
 )
 def test_settings_reach_the_layer_that_they_are_of(name, values, layer, expected):

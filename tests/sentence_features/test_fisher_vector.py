@@ -68,8 +68,13 @@ def test_the_feature_is_the_formula_of_the_paper():
     )
 
 
-def test_fitted_features_are_the_formula_of_their_mixture():
-    feature = FisherVector.fit(SENTENCES, VECTORS, num_centers=4, dimension=None)
+@pytest.mark.parametrize("laplacian", [None, False, True])
+def test_fitted_features_are_the_formula_of_their_mixture(laplacian):
+    feature = FisherVector.fit(
+        SENTENCES, VECTORS, num_centers=4, laplacian=laplacian, dimension=None
+    )
+    if laplacian is not None:
+        assert (feature.mixture.laplacian == laplacian).all()
     columns = {word: row for row, word in enumerate(VECTORS.words)}
     points = feature.word_points.vectors.astype(np.float64)
     expected = [

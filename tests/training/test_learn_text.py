@@ -13,6 +13,7 @@ from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
+from vsa_tf.sentence_features.fisher_vector import FisherVector
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from vsa_tf.training.learn_text import (
@@ -167,3 +168,14 @@ def test_a_language_that_the_vocabulary_has_no_word_of_is_said():
 
 def test_known_words_are_no_matter():
     assert unknown_words_line(_data("a dog", "a cat")) is None
+
+
+@pytest.mark.parametrize(
+    ("mixture", "laplacian"), [("hybrid", None), ("gaussian", False), ("laplacian", True)]
+)
+def test_fisher_vectors_are_of_the_mixture_that_is_asked_for(monkeypatch, mixture, laplacian):
+    asked = {}
+    monkeypatch.setattr(FisherVector, "fit", lambda *_, **values: asked.update(values))
+    settings = Settings.of("embedding", text="hglmm", mixture=mixture, min_count=1)
+    learn_text(["a dog", "a cat"] * 5, settings)
+    assert asked["laplacian"] is laplacian and asked["num_centers"] == 30

@@ -1,6 +1,7 @@
 import keras
 import pytest
 
+from tests import keras_hub_presets
 from tests.data.small_records import write_records
 from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import Settings
@@ -89,3 +90,14 @@ def test_executions_that_do_not_fill_the_steps_between_checkpoints_are_refused(t
 def test_records_that_there_are_not_are_named(tmp_path):
     with pytest.raises(VsaTfError, match="dataset_info.json in data_dir"):
         train_model(_settings(tmp_path))
+
+
+def test_a_preset_without_a_text_tower_is_refused_before_records_are_read(tmp_path, monkeypatch):
+    pytest.importorskip("keras_hub", reason="Keras Hub, an extra, is not installed")
+    spec = f"keras_hub:{keras_hub_presets.save('bert', tmp_path / 'bert')}"
+    write_records(tmp_path)
+    places = {"data_dir": str(tmp_path), "model_dir": str(tmp_path / "model")}
+    settings = Settings.of("embedding", text=spec, dev_split="train", **places)
+    monkeypatch.setattr("vsa_tf.training.train_model.read_records", lambda *_: 1 / 0)
+    with pytest.raises(VsaTfError, match="^text=keras_hub:.* cannot be read as CLIPTokenizer"):
+        train_model(settings)

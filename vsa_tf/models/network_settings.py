@@ -204,6 +204,18 @@ class NetworkSettings:
             if field.metadata["of_network"]
         }
 
+    def check_read(self, name, is_read, where):
+        """Refuses a setting that is no longer its default where nothing reads it.
+
+        Args:
+            name: of the setting.
+            is_read: whether something does.
+            where: the settings with which it does.
+        """
+        default = self.defaults(vars(self)).get(name, getattr(type(self), name))
+        if not is_read and getattr(self, name) != default:
+            raise VsaTfError(f"--{name} has no meaning without {where}; leave it out")
+
     def check(self, data):
         """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
         if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():

@@ -29,7 +29,7 @@ SMALLEST_SHARE = 1e-6
 
 
 class FisherVector:
-    """The HGLMM feature of a sentence.
+    """The HGLMM feature of a sentence, or that of a GMM or LMM.
 
     1. Word vectors are divided by their lengths and rotated to independent components (ICA).
     2. A sentence's Fisher vector is the mean over its words of the gradient of their
@@ -69,6 +69,7 @@ class FisherVector:
         sentences,
         word_vectors,
         num_centers=30,
+        laplacian=None,
         dimension=6000,
         whiten=False,
         frequency_power=0.0,
@@ -81,6 +82,7 @@ class FisherVector:
             word_vectors: a `WordVectorTable`. Independent components and mixture are fitted to
                 those of its words that occur in the sentences; the others are encoded like them.
             num_centers: K.
+            laplacian: of the mixture: None: HGLMM; False: GMM; True: LMM.
             dimension: of the principal components, which are those of the sentences' Fisher
                 vectors; None leaves them out.
             whiten: whether principal components are divided by their standard deviations.
@@ -117,6 +119,7 @@ class FisherVector:
             points.vectors[rows],
             counts**frequency_power,
             num_centers,
+            laplacian,
             smallest_scale=_SMALLEST_SCALE,
             max_iterations=_EM_ITERATIONS,
             tolerance=_EM_TOLERANCE,

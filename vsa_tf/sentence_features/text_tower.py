@@ -45,9 +45,9 @@ class TextTower:
             self.module = tf.saved_model.load(folder)
         self.dimension = self.transform([""]).shape[1]
 
-    @classmethod
-    def of_preset(cls, spec):
-        """Takes the tower of a preset of CLIP, `keras_hub:PRESET`.
+    @staticmethod
+    def preset_tokenizer(spec):
+        """Returns the tokenizer of a preset of CLIP, `keras_hub:PRESET`, which is small.
 
         Raises:
             ValueError: it is not there, or is none of CLIP's, or Keras runs on another backend.
@@ -58,11 +58,15 @@ class TextTower:
                 "Expected KERAS_BACKEND=tensorflow where a text tower is made; a model that has "
                 f"begun goes on with any. Received: {backend}"
             )
-        _, preset = split_spec(spec)
-        models = import_keras_hub(spec).models
-        # First the tokenizer, which is small.
-        tokenizer = load_preset(models.CLIPTokenizer, preset)
-        backbone = load_preset(models.CLIPBackbone, preset, dtype="float32")
+        return load_preset(import_keras_hub(spec).models.CLIPTokenizer, split_spec(spec)[1])
+
+    @classmethod
+    def of_preset(cls, spec):
+        """Takes the tower of a preset; raises ValueError as `preset_tokenizer` does."""
+        tokenizer = cls.preset_tokenizer(spec)
+        backbone = load_preset(
+            import_keras_hub(spec).models.CLIPBackbone, split_spec(spec)[1], dtype="float32"
+        )
         module = _GraphTower(backbone, tokenizer)
         content = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder:

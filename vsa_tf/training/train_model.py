@@ -34,7 +34,14 @@ from vsa_tf.training.compiling import (
     learning_rate,
     make_optimizer,
 )
-from vsa_tf.training.learn_text import learn_text, set_initial_weights, unknown_words_line
+from vsa_tf.training.learn_text import (
+    check_text_tower,
+    learn_text,
+    load_start,
+    set_initial_weights,
+    take_over,
+    unknown_words_line,
+)
 from vsa_tf.training.run_directory import (
     begin_model_dir,
     check_model_dir,
@@ -42,7 +49,6 @@ from vsa_tf.training.run_directory import (
     model_inputs,
     resolved_settings,
 )
-from vsa_tf.training.start_from import load_start, take_over
 
 
 def train_model(settings, say=silent, stream=None):
@@ -251,12 +257,14 @@ def _load_splits(settings, model_dir, say):
     """
     training = settings.training
     names = (training.train_split, training.dev_split)
+    text = load_text(model_dir, settings)
+    if text is None and not training.start_from:
+        check_text_tower(settings)  # before the records, which take their time
     records = {name: read_records(settings.data.data_dir, name, say) for name in names}
     to_learn = records[training.train_split]
     start = None
     if training.start_from and not (model_dir / "checkpoint_last.npz").is_file():
         start = load_start(settings, to_learn)
-    text = load_text(model_dir, settings)
     if text is None:
         captions = captions_to_learn(to_learn, settings)
         dependencies = dependencies_to_learn(to_learn, settings)

@@ -11,6 +11,7 @@ from tests.models.two_branch.two_branch_batches import (
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
 from vsa_tf.models.two_branch.similarity_network import (
+    FUSIONS,
     PAIR_NEGATIVES,
     PairFusion,
     SimilarityNetwork,
@@ -22,6 +23,8 @@ from vsa_tf.models.two_branch.two_branch_network import TASKS
 _RNG = np.random.default_rng(0)
 IMAGES = _RNG.normal(size=(3, 2, 6)).astype("float32")
 TEXTS = _RNG.normal(size=(3, 1, 6)).astype("float32")
+SCORED = [{"num_fusion_layers": number} for number in (1, 2, 3)]
+SCORED += [{"fusion": "concatenation"}, {"fusion": "bilinear"}]
 NEGATIVE = np.array([[False, True, True, True], [True, False, False, True], [False] * 4])
 
 
@@ -41,18 +44,17 @@ class TestSimilarityNetwork(VsaTfTestCase):
     def test_own_settings_are_in_the_config(self):
         settings = {
             "num_fusion_layers": 2,
+            "fusion": "bilinear",
             "negatives": "hardest",
             "num_hard_negatives": 3,
             "reduction": "sum",
         }
         assert SimilarityNetwork(**SMALL, **settings).get_config().items() >= settings.items()
 
-    @pytest.mark.parametrize("num_fusion_layers", [1, 2, 3])
+    @pytest.mark.parametrize("settings", SCORED, ids=str)
     @pytest.mark.parametrize("block_pairs", [1, 4, 7, 10, 100])
-    def test_score_is_the_logit_of_every_pair_whatever_the_blocks(
-        self, num_fusion_layers, block_pairs
-    ):
-        batch, network = image_sentence_batch(), _network(num_fusion_layers=num_fusion_layers)
+    def test_score_is_the_logit_of_every_pair_whatever_the_blocks(self, settings, block_pairs):
+        batch, network = image_sentence_batch(), _network(**settings)
         images, sentences = network.embed_images(batch)[:5], network.embed_sentences(batch)
         scores = network.score(images, sentences, block_pairs)
         assert scores.shape == (5, 6)
@@ -107,9 +109,11 @@ class TestSimilarityNetwork(VsaTfTestCase):
         assert nearest.min(axis=1).max() < 1e-5
         assert set(nearest.argmin(axis=1)) == {0, 1}
 
-    def test_hardest_far_regions_of_the_image_are_the_negatives(self):
+    @pytest.mark.parametrize("fusion", FUSIONS)
+    def test_hardest_far_regions_of_the_image_are_the_negatives(self, fusion):
         batch = region_phrase_batch()
-        network = _network(batch, task="region_phrase", negatives="hardest", num_hard_negatives=18)
+        settings = {"negatives": "hardest", "num_hard_negatives": 18, "fusion": fusion}
+        network = _network(batch, task="region_phrase", **settings)
         outputs = network(batch)
         scores = np.array(network.score(outputs["images"], outputs["sentences"]))
         masks = network.masks(batch)
@@ -187,15 +191,15 @@ class TestSimilarityNetwork(VsaTfTestCase):
     def test_mixed_precision_trains(self):
         with dtype_policy("mixed_bfloat16"):
             for negatives in PAIR_NEGATIVES:
-                network = _network(negatives=negatives)
+                network = _network(negatives=negatives, fusion="bilinear")
                 network.compile(optimizer="sgd", jit_compile=False)
                 assert np.isfinite(fit(network, 2, image_sentence_batch())).all()
 
-    @pytest.mark.parametrize("num_fusion_layers", [1, 3])
-    def test_gradients_of_logits(self, num_fusion_layers):
+    @pytest.mark.parametrize("settings", SCORED, ids=str)
+    def test_gradients_of_logits(self, settings):
         batch = region_phrase_batch()
         with dtype_policy("float64"):
-            network = _network(batch, task="region_phrase", num_fusion_layers=num_fusion_layers)
+            network = _network(batch, task="region_phrase", **settings)
         self.check_gradients(
             lambda: network(batch)["logits"], network.trainable_weights, num_elements=5
         )
@@ -206,6 +210,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
             {"negatives": "top_k"},
             {"num_hard_negatives": 0},
             {"num_fusion_layers": 0},
+            {"fusion": "sum"},
             {"reduction": "none"},
             {"negative_phrases": "all"},
         ],
@@ -236,6 +241,25 @@ class TestPairFusion(VsaTfTestCase):
         for index, (kernel, bias) in enumerate(kernels):
             outputs = (np.maximum(outputs, 0) if index else outputs) @ kernel + bias
         np.testing.assert_allclose(fusion(IMAGES, TEXTS), outputs[..., 0], rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("num_layers", [1, 3])
+    @pytest.mark.parametrize("fusion", ["concatenation", "bilinear"])
+    def test_other_fusions_pass_through_the_same_layers(self, fusion, num_layers):
+        self.run_layer_test(
+            PairFusion, {"num_layers": num_layers, "fusion": fusion}, [IMAGES, TEXTS], (3, 2)
+        )
+        layer = PairFusion(num_layers, fusion)
+        layer(IMAGES, TEXTS)
+        randomize(layer)
+        joined = np.empty((3, 2, {"concatenation": 12, "bilinear": 36}[fusion]))
+        for row, column in np.ndindex(3, 2):
+            x, y = IMAGES[row, column], TEXTS[row, 0]
+            pair = [*x, *y] if fusion == "concatenation" else [a * b for a in x for b in y]
+            joined[row, column] = pair
+        for index, dense in enumerate(layer.fusion_layers):
+            kernel, bias = dense.get_weights()
+            joined = (np.maximum(joined, 0) if index else joined) @ kernel + bias
+        np.testing.assert_allclose(layer(IMAGES, TEXTS), joined[..., 0], rtol=1e-4, atol=1e-5)
 
     def test_other_numbers_of_layers_are_refused(self):
         with pytest.raises(ValueError, match="Expected num_layers.*Received: num_layers=4"):

@@ -170,7 +170,7 @@ class AlignmentSettings(FragmentSettings):
             raise VsaTfError(
                 f"--hardness_warmup_epochs has no meaning with --negatives={self.negatives}"
             )
-        for name, has_meaning, where in (
+        for name, is_read, where in (
             ("temperature", self.negatives == "softmax", "--negatives=softmax"),
             ("margin", self.negatives != "softmax", "--negatives=sum, hardest or top_k"),
             (
@@ -179,10 +179,9 @@ class AlignmentSettings(FragmentSettings):
                 "--region_pooling=log_sum_exp or attention",
             ),
             ("word_sharpness", self.word_pooling != "sum", "--word_pooling=log_sum_exp"),
+            ("num_hard_negatives", self.negatives == "top_k", "--negatives=top_k"),
         ):
-            default = getattr(type(self), name)
-            if not has_meaning and getattr(self, name) != default:
-                raise VsaTfError(f"--{name} has no meaning without {where}; leave it out")
+            self.check_read(name, is_read, where)
         if self.region_pooling == "attention" and self.similarity == "inner":
             raise VsaTfError(
                 "--region_pooling=attention compares directions: it needs --similarity=cosine or "

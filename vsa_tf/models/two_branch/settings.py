@@ -41,6 +41,13 @@ class TwoBranchSettings(NetworkSettings):
     num_centers: int = setting(
         30, "Centres of the mixture of --text=hglmm (paper: 30).", minimum=1, of_network=False
     )
+    mixture: str = setting(
+        "hybrid",
+        "Densities of the mixture of --text=hglmm: of each number the likelier (paper: hybrid), or "
+        "all Gaussian (GMM) or Laplacian.",
+        choices=("hybrid", "gaussian", "laplacian"),
+        of_network=False,
+    )
     text_feature_size: int = setting(
         6000,
         "Principal components of --text=hglmm (paper: 6000); 0: all numbers.",
@@ -197,6 +204,7 @@ class TwoBranchSettings(NetworkSettings):
 
     def check(self, data):
         super().check(data)
+        self.check_read("mixture", self.text == "hglmm", "--text=hglmm")
         if self.reads_sentence_features:
             if not self.train_word_vectors:
                 raise VsaTfError(
@@ -299,8 +307,17 @@ class EmbeddingSettings(TwoBranchSettings):
 
     def check(self, data):
         super().check(data)
-        if self.learn_temperature and self.negatives != "softmax":
-            raise VsaTfError("--learn_temperature has no meaning without --negatives=softmax")
+        is_softmax = self.negatives == "softmax"
+        # The neighbourhood terms count K triplets, whatever the negatives across modalities.
+        has_terms = self.image_neighborhood_weight or self.text_neighborhood_weight
+        counts_triplets = self.negatives == "top_k" or has_terms and not is_softmax
+        for name, is_read, where in (
+            ("margin", not is_softmax, "--negatives=top_k or hardest"),
+            ("num_hard_negatives", counts_triplets, "--negatives=top_k"),
+            ("temperature", is_softmax, "--negatives=softmax"),
+            ("learn_temperature", is_softmax, "--negatives=softmax"),
+        ):
+            self.check_read(name, is_read, where)
         if not (self.image_to_text_weight or self.text_to_image_weight):
             raise VsaTfError(
                 "--image_to_text_weight and --text_to_image_weight are both 0: nothing is learnt"
@@ -320,7 +337,13 @@ class SimilaritySettings(TwoBranchSettings):
         of_network=False,
     )
     num_fusion_layers: int = setting(
-        3, "Layers on the product of the branches (paper: 3).", minimum=1, maximum=3
+        3, "Layers on the branches, joined (paper: 3).", minimum=1, maximum=3
+    )
+    fusion: str = setting(
+        "product",
+        "How the branches are joined (paper: product); bilinear: all products of a number of each, "
+        "for a --joint_size of about 128.",
+        choices=("product", "concatenation", "bilinear"),
     )
     negatives: str = setting(
         "random",
@@ -328,3 +351,8 @@ class SimilaritySettings(TwoBranchSettings):
         choices=("random", "hardest"),
     )
     num_hard_negatives: int = setting(10, "How many --negatives=hardest draws.", minimum=1)
+
+    def check(self, data):
+        super().check(data)
+        is_read = self.negatives == "hardest"
+        self.check_read("num_hard_negatives", is_read, "--negatives=hardest")

@@ -3,10 +3,12 @@
 import keras
 from keras import ops
 
+from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.pair_costs import mean_of_pairs, sum_of_pairs
 from vsa_tf.models.two_branch.two_branch_loss import REDUCTIONS
 from vsa_tf.models.two_branch.two_branch_network import TwoBranchNetwork
 
+FUSIONS = ("product", "concatenation", "bilinear")
 PAIR_NEGATIVES = ("random", "hardest")
 _NO_LOGIT = -1e9
 NUM_LAYERS = (1, 2, 3)
@@ -14,7 +16,7 @@ NUM_LAYERS = (1, 2, 3)
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class SimilarityNetwork(TwoBranchNetwork):
-    """Two branches, multiplied element by element, then FC layers to one logit (T section 3.3).
+    """Two branches, joined (element by element), then FC layers to one logit (T section 3.3).
 
     The loss is `logistic_pair_loss` (T eq. 7).
 
@@ -25,6 +27,7 @@ class SimilarityNetwork(TwoBranchNetwork):
 
     Args:
         num_fusion_layers: 1, 2 or 3 (the paper's best), see `PairFusion`.
+        fusion: `product` (the paper), `concatenation` or `bilinear`, see `PairFusion`.
         negatives: `random` (the paper) or `hardest`: those with the largest logits among
             `num_hard_negatives` random ones.
         num_hard_negatives: for `hardest`; each costs a pass through the fusion layers.
@@ -43,21 +46,15 @@ class SimilarityNetwork(TwoBranchNetwork):
     def __init__(
         self,
         num_fusion_layers=3,
+        fusion="product",
         negatives="random",
         num_hard_negatives=10,
         reduction="mean",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if reduction not in REDUCTIONS:
-            raise ValueError(
-                f"Expected reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}"
-            )
-        if negatives not in PAIR_NEGATIVES:
-            raise ValueError(
-                f"Expected negatives to be one of {PAIR_NEGATIVES}. "
-                f"Received: negatives={negatives!r}"
-            )
+        check_choice("reduction", reduction, REDUCTIONS)
+        check_choice("negatives", negatives, PAIR_NEGATIVES)
         if num_hard_negatives < 1:
             raise ValueError(
                 "Expected num_hard_negatives of 1 or more. "
@@ -67,7 +64,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         self.negatives = negatives
         self.num_hard_negatives = num_hard_negatives
         self.reduction = reduction
-        self.fusion = PairFusion(num_fusion_layers, name="fusion")
+        self.fusion = PairFusion(num_fusion_layers, fusion, name="fusion")
         # A variable of the model, saved with it: a resumed run draws what it would have drawn.
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -131,7 +128,8 @@ class SimilarityNetwork(TwoBranchNetwork):
         if self.negatives == "hardest":
             num_drawn = max(num_pairs, self.num_hard_negatives)
         columns, drawn = drawn_negatives(negative, num_drawn, self.seed_generator)
-        logits = self.fusion(ops.expand_dims(targets, 1), ops.take(others, columns, axis=0))
+        pairs = ops.expand_dims(targets, 1), ops.take(others, columns, axis=0)
+        logits = self.fusion(*(pairs if self.task == "image_sentence" else pairs[::-1]))
         if self.negatives == "hardest":
             logits, _ = ops.top_k(ops.where(drawn, logits, _NO_LOGIT), num_pairs)
             drawn = logits > _NO_LOGIT / 2
@@ -141,6 +139,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         return {
             **super().get_config(),
             "num_fusion_layers": self.num_fusion_layers,
+            "fusion": self.fusion.fusion,
             "negatives": self.negatives,
             "num_hard_negatives": self.num_hard_negatives,
             "reduction": self.reduction,
@@ -161,23 +160,24 @@ class PairFusion(keras.layers.Layer):
 
     For vectors of width H the three layers are H -> H, H -> H / 2, H / 2 -> 1: the paper's
     512-512, 512-256, 256-1. Of two layers, the paper gives no widths: here H -> H / 2 -> 1. One
-    layer is H -> 1.
+    layer is H -> 1. In place of the product the first layer may read other fusions of Fukui et al.
+    2016 (T section 3.3): both vectors end to end, 2 H numbers; or all products of a number of each,
+    `x^T W_k y + b_k`, H^2 numbers: their full bilinear pooling, for which H is 128.
 
     Args:
         num_layers: 1, 2 or 3 (the paper's best).
+        fusion: what the first layer reads: `product` (the paper), `concatenation`, `bilinear`.
 
     Call arguments: images and texts, float `[..., H]` of equal rank, of shapes that broadcast.
     Output shape: `[...]`, the logits p.
     """
 
-    def __init__(self, num_layers=3, **kwargs):
+    def __init__(self, num_layers=3, fusion="product", **kwargs):
         super().__init__(**kwargs)
-        if num_layers not in NUM_LAYERS:
-            raise ValueError(
-                f"Expected num_layers to be one of {NUM_LAYERS}. "
-                f"Received: num_layers={num_layers!r}"
-            )
+        check_choice("num_layers", num_layers, NUM_LAYERS)
+        check_choice("fusion", fusion, FUSIONS)
         self.num_layers = num_layers
+        self.fusion = fusion
 
     def build(self, images_shape, texts_shape):
         size = images_shape[-1]
@@ -187,24 +187,40 @@ class PairFusion(keras.layers.Layer):
             for index, units in enumerate(hidden)
         ]
         self.fusion_layers.append(keras.layers.Dense(1, name=f"fusion_{len(hidden)}"))
+        size = {"product": size, "concatenation": 2 * size, "bilinear": size**2}[self.fusion]
         for layer in self.fusion_layers:
             layer.build((None, size))
             size = layer.units
 
     def call(self, images, texts):
-        product = images * texts
+        layers = self.fusion_layers
+        if self.fusion == "product":
+            joined = images * texts
+        elif self.fusion == "concatenation":
+            joined = ops.concatenate([images + 0 * texts, 0 * images + texts], axis=-1)
+        else:
+            joined, layers = _bilinear(images, texts, layers[0]), layers[1:]
         # Of two axes: a layer is then one matrix product, and so is its gradient.
-        outputs = ops.reshape(product, (-1, product.shape[-1]))
-        for layer in self.fusion_layers:
+        outputs = ops.reshape(joined, (-1, joined.shape[-1]))
+        for layer in layers:
             outputs = layer(outputs)
-        return ops.reshape(outputs, ops.shape(product)[:-1])
+        return ops.reshape(outputs, ops.shape(joined)[:-1])
 
     def compute_output_shape(self, images_shape, texts_shape):
         sizes = zip(images_shape[:-1], texts_shape[:-1], strict=True)
         return tuple(other if size == 1 else size for size, other in sizes)
 
     def get_config(self):
-        return {**super().get_config(), "num_layers": self.num_layers}
+        return {**super().get_config(), "num_layers": self.num_layers, "fusion": self.fusion}
+
+
+def _bilinear(images, texts, layer):
+    """What a layer makes of the outer products of images and texts, which need not be written."""
+    size, units = images.shape[-1], layer.units
+    kernel = ops.reshape(layer.kernel, (size, size * units))
+    maps = ops.reshape(ops.matmul(images, kernel), (*ops.shape(images), units))
+    outputs = ops.matmul(ops.expand_dims(texts, -2), maps)
+    return layer.activation(ops.squeeze(outputs, -2) + layer.bias)
 
 
 def logistic_pair_loss(positive_logits, positive, negative_logits, negative, reduction="mean"):

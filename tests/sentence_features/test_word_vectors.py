@@ -1,7 +1,7 @@
 import pytest
 
+from vsa_tf.sentence_features.word_vector_table import read_word_vectors
 from vsa_tf.text.vocabulary import Vocabulary
-from vsa_tf.text.word_vectors import read_word_vectors
 
 VOCABULARY = Vocabulary.from_sentences([["dog", "cat"]], 1)
 
