@@ -1,14 +1,19 @@
 """Captions ranked anew from files, by hand and by the program."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
 
+from tests.inference.given_model import write_files
+from tests.search_index.given_embeddings import hashed_model
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.errors import VsaTfError
 from vsa_tf.metrics.caption_scores import caption_scores
-from vsa_tf.rerank import TUNED, Training, read_features, rerank, rerank_by_truth, similarity_of
+from vsa_tf.rerank import read_features
+from vsa_tf.scoring.caption_reranking import TUNED, Training, rerank, rerank_by_truth, similarity_of
+from vsa_tf.search_index.embedding_folder import write_embeddings
 
 DOG, CAT, BUS = "a dog runs on the grass", "a cat sits in a tree", "a red bus in the city"
 TRAINING = {
@@ -143,6 +148,24 @@ def test_features_of_either_kind_of_file_are_those_of_their_photographs(tmp_path
         (tmp_path / "a.txt").write_text("a")
         with pytest.raises(VsaTfError, match=f"features=.*{name}|Received"):
             read_features(str(tmp_path / name))
+
+
+def test_a_folder_of_embeddings_has_the_features_of_its_photographs(tmp_path):
+    (tmp_path / "more").mkdir()
+    paths = write_files(tmp_path, [b"a", b"b"])
+    model = hashed_model()
+    write_embeddings(tmp_path / "vectors", model, paths, table="csv")
+    found = read_features(str(tmp_path / "vectors"))
+    assert list(found) == [pathlib.Path(path).name for path in paths]
+    for vector, expected in zip(found.values(), model.embed_images(paths), strict=True):
+        np.testing.assert_array_equal(vector, expected)
+    twice = [*paths, *write_files(tmp_path / "more", [b"a"])]
+    write_embeddings(tmp_path / "twice", model, twice, table="csv")
+    with pytest.raises(VsaTfError, match="different names in features=.*2 names of 3 photographs"):
+        read_features(str(tmp_path / "twice"))
+    write_embeddings(tmp_path / "texts", model, sentences=["a dog"], table="csv")
+    with pytest.raises(VsaTfError, match="Expected photographs in features=.*: sentences"):
+        read_features(str(tmp_path / "texts"))
 
 
 def _write_files(folder):

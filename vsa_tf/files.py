@@ -1,5 +1,6 @@
-"""Files that are whole or absent, locks, JSON with a checksum, and named arrays in one file."""
+"""Files that are whole or absent, locks, JSON with a checksum, named arrays, and tables."""
 
+import csv
 import fcntl
 import hashlib
 import io
@@ -170,3 +171,48 @@ def array_kind(path):
         raise VsaTfError(
             f"Expected a file of arrays that this project wrote. Received: {path}: {error}"
         ) from None
+
+
+def table_bytes(columns, kind):
+    """Returns a table as the bytes of a file.
+
+    Args:
+        columns: dict of name to a list of str or numbers, all of one length.
+        kind: `csv`, or `parquet`, which needs pyarrow.
+    """
+    if kind == "parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(pyarrow.table(columns), sink)
+        return sink.getvalue().to_pybytes()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values()))
+    return text.getvalue().encode()
+
+
+def read_table(path, numbers):
+    """Reads a table that `table_bytes` made, a dict of name to list.
+
+    Args:
+        path: pathlib.Path, of the ending `.parquet` or `.csv`.
+        numbers: dict of each column of numbers to their type, `int` or `float`.
+
+    Raises:
+        VsaTfError: Parquet needs pyarrow.
+    """
+    if path.suffix == ".parquet":
+        try:
+            import pyarrow.parquet
+        except ImportError as error:
+            raise VsaTfError(f"{path} needs pyarrow: pip install 'vsa_tf[parquet]'") from error
+        return pyarrow.parquet.read_table(path).to_pydict()
+    with open(path, encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    columns = dict(zip(names, map(list, zip(*rows))))
+    return columns | {
+        name: list(map(numbers[name], columns[name])) for name in columns if name in numbers
+    }

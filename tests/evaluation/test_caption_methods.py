@@ -14,7 +14,7 @@ from vsa_tf.evaluation.caption_methods import (
 )
 from vsa_tf.evaluation.check_options import CHOICES
 from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
-from vsa_tf.metrics.caption_similarity import CaptionSimilarity
+from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.scoring.nearest_images import nearest_images
@@ -91,7 +91,10 @@ def test_beams_are_searched_once(model, data, training, monkeypatch):
 
     monkeypatch.setattr("vsa_tf.evaluation.caption_methods.caption_split", search)
     methods = _methods(model, data, training)
-    for method in ("beam", "consensus_bleu", "consensus_cider", "oracle_bleu", "oracle_cider"):
+    ways = ("consensus", "oracle", "nearest")
+    of_kinds = {f"{way}_{kind}" for way in ways for kind in KINDS}
+    assert of_kinds | {"greedy", "beam"} == set(CHOICES["caption_method"])
+    for method in ("beam", *(name for name in of_kinds if not name.startswith("nearest"))):
         assert methods.captions(method) == ["a dog"] * 3
     assert len(calls) == 1
 
@@ -121,6 +124,13 @@ def test_consensus_is_with_the_captions_of_the_neighbors(model, data, training, 
     # Training images 0 and 2 have dogs, 1 and 3 cats.
     methods = _with_hypotheses(_methods(model, data, training), texts, [[0], [1], [3]])
     assert methods.captions(f"consensus_{kind}") == ["a dog runs", "two cats sit", "two cats sit"]
+
+
+def test_consensus_by_f1_counts_what_both_have(model, data, training):
+    # Of the captions that the neighbour has, four words or more: both share "cats sit on a".
+    texts = [["two dogs sit here now", "cats sit on a dog"]] * 3
+    methods = _with_hypotheses(_methods(model, data, training), texts, [[1]] * 3)
+    assert methods.captions("consensus_f1") == ["cats sit on a dog"] * 3
 
 
 @pytest.mark.parametrize("kind", ["bleu", "cider"])

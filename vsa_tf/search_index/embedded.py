@@ -9,6 +9,8 @@ from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
 from vsa_tf.text.vocabulary import TextKnowledge
 
+_AT_A_TIME = 100
+
 
 @dataclasses.dataclass(frozen=True)
 class Embedded:
@@ -49,6 +51,31 @@ class Embedded:
             return [embedded.take([row]) for row in range(len(image_bytes))]
 
         return embed
+
+    @classmethod
+    def each_of_split(cls, trained, data, kind):
+        """Yields a split of records, batch by batch.
+
+        Args:
+            trained: a `TrainedModel`.
+            data: `SplitData`.
+            kind: `images` or `sentences`.
+        """
+        if kind == "sentences":
+            for batch in data.sentence_batches(_AT_A_TIME):
+                vectors, counts = np.asarray(trained.model.embed_sentences(batch)), None
+                if vectors.ndim == 3:
+                    mask = np.asarray(trained.model.sentence_mask(batch))
+                    vectors, counts = vectors[mask], mask.sum(axis=1, dtype=np.int32)
+                yield cls(kind, vectors, counts)
+            return
+        from vsa_tf.inference.answers import make_answers
+        from vsa_tf.inference.exported_model import as_arrays
+        from vsa_tf.inference.signatures import AnswerSettings
+
+        answers = make_answers(trained, AnswerSettings())
+        for batch in data.image_batches(_AT_A_TIME):
+            yield cls.of_image_answer(as_arrays(answers.embed_image(batch)))
 
     @classmethod
     def of_image_answer(cls, answer):

@@ -5,7 +5,6 @@ The layout is that of clip-retrieval's `clip_inference`, which autofaiss takes a
 row by row of the same.
 """
 
-import csv
 import importlib.util
 import io
 import os
@@ -18,7 +17,16 @@ import numpy as np
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, reason_of
-from vsa_tf.files import file_sha256, json_text, read_sealed, sealed, write_atomically, write_json
+from vsa_tf.files import (
+    file_sha256,
+    json_text,
+    read_sealed,
+    read_table,
+    sealed,
+    table_bytes,
+    write_atomically,
+    write_json,
+)
 from vsa_tf.inference.image_files import answered_images, report_failures
 from vsa_tf.inference.model import Model
 from vsa_tf.inference.model_source import ModelSource
@@ -38,10 +46,10 @@ _COLUMNS = {
     "sentences": {"caption": "sentence"},
 }
 _PARTS = {"images": ("region", "ymin", "xmin", "ymax", "xmax"), "sentences": ("word",)}
-_INTEGERS = ("size", "mtime_ns", "region", "word")
+_BOX = _PARTS["images"][1:]
+_NUMBERS = dict.fromkeys(("size", "mtime_ns", "region", "word"), int) | dict.fromkeys(_BOX, float)
 # Photographs or sentences of a file: of 20 regions of 1000 numbers 0.8 GB.
 _ENTRIES_A_FILE = 10_000
-_AT_A_TIME = 100
 
 
 def write_embeddings(
@@ -124,10 +132,9 @@ def write_split_embeddings(
     else:
         trained, of_index = model.opened.trained, manifest_values(model, dtype)
     data = load_split(trained, data_dir, split, say=say)
-    entries = _split_images if target == "images" else _split_sentences
     num_entries = len(data.records.filenames if target == "images" else data.records.captions)
     writer = _Writer(output_dir, target, dtype, table, num_entries)
-    writer.write(entries(trained, data), of_index, say)
+    writer.write(_of_split(trained, data, target), of_index, say)
 
 
 def check_output(output_dir, table=None):
@@ -166,34 +173,18 @@ def _sentences(sentences, model):
         yield {"caption": part}, Embedded.of_sentences(model, part)
 
 
-def _split_images(trained, data):
-    from vsa_tf.inference.answers import make_answers
-    from vsa_tf.inference.exported_model import as_arrays
-    from vsa_tf.inference.signatures import AnswerSettings
-
-    answers, first = make_answers(trained, AnswerSettings()), 0
-    for batch in data.image_batches(_AT_A_TIME):
-        embedded = Embedded.of_image_answer(as_arrays(answers.embed_image(batch)))
-        names = data.records.filenames[first : first + len(embedded)]
+def _of_split(trained, data, target):
+    first, records = 0, data.records
+    names = records.filenames if target == "images" else records.captions
+    for embedded in Embedded.each_of_split(trained, data, target):
+        own = names[first : first + len(embedded)]
         first += len(embedded)
-        # Records are not the file: an index embeds it anew where it is added.
-        yield (
-            {"image_path": names, "size": [0] * len(names), "mtime_ns": [0] * len(names)},
-            embedded,
-        )
-
-
-def _split_sentences(trained, data):
-    first, model = 0, trained.model
-    for batch in data.sentence_batches(_AT_A_TIME):
-        vectors, counts = np.asarray(model.embed_sentences(batch)), None
-        if vectors.ndim == 3:
-            mask = np.asarray(model.sentence_mask(batch))
-            vectors, counts = vectors[mask], mask.sum(axis=1, dtype=np.int32)
-        embedded = Embedded("sentences", vectors, counts)
-        captions = data.records.captions[first : first + len(embedded)]
-        first += len(embedded)
-        yield {"caption": captions}, embedded
+        if target == "images":
+            # Records are not the file: an index embeds it anew where it is added.
+            unknown = [0] * len(own)
+            yield {"image_path": own, "size": unknown, "mtime_ns": unknown}, embedded
+        else:
+            yield {"caption": own}, embedded
 
 
 class _Writer:
@@ -255,7 +246,7 @@ class _Writer:
         if embedded.has_regions:
             mask = embedded.region_mask
             self._num_regions = vectors.shape[1]
-            own |= dict(zip(_PARTS["images"][1:], embedded.boxes[mask].astype(np.float64).T))
+            own |= dict(zip(_BOX, embedded.boxes[mask].astype(np.float64).T))
             vectors = vectors[mask]
         for name, column in own.items():
             self._columns.setdefault(name, []).extend(np.asarray(column, object).tolist())
@@ -270,8 +261,8 @@ class _Writer:
         array, content = np.concatenate(self._vectors), io.BytesIO()
         np.save(content, array, allow_pickle=False)
         self._save(f"{name}/{name}_{number}.npy", content.getbuffer())
-        write = _parquet if self._table == "parquet" else _csv
-        self._save(f"metadata/metadata_{number}.{self._table}", write(self._columns))
+        table = table_bytes(self._columns, self._table)
+        self._save(f"metadata/metadata_{number}.{self._table}", table)
         self._num_entries += self._waiting
         self._num_rows += len(array)
         self._columns, self._vectors, self._waiting = {}, [], 0
@@ -293,39 +284,6 @@ class _Writer:
         }
         write_json(self._partial / _MANIFEST, sealed(values))
         os.rename(self._partial, self._output_dir)  # over one that is empty, too
-
-
-def _parquet(columns):
-    import pyarrow
-    import pyarrow.parquet
-
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.table(columns), sink)
-    return sink.getvalue().to_pybytes()
-
-
-def _csv(columns):
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values()))
-    return text.getvalue().encode()
-
-
-def _read_table(path):
-    """Returns the dict of columns of a table, lists."""
-    if path.suffix == ".parquet":
-        try:
-            import pyarrow.parquet
-        except ImportError as error:
-            raise VsaTfError(f"{path} needs pyarrow: pip install 'vsa_tf[parquet]'") from error
-        return pyarrow.parquet.read_table(path).to_pydict()
-    with open(path, encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
-    columns = dict(zip(names, map(list, zip(*rows))))
-    for name in columns.keys() - {"image_path", "caption"}:
-        columns[name] = list(map(int if name in _INTEGERS else float, columns[name]))
-    return columns
 
 
 def read_embeddings(folder):
@@ -366,7 +324,9 @@ def _parts(folder, values, parts):
             for name in pair:
                 if file_sha256(folder / name) != values["files"][name]:
                     raise ValueError(f"{name} does not fit its checksum")
-            yield _entries(values, open_array(folder / pair[0]), _read_table(folder / pair[1]))
+            yield _entries(
+                values, open_array(folder / pair[0]), read_table(folder / pair[1], _NUMBERS)
+            )
         except VsaTfError:
             raise
         except (OSError, *NOT_AS_EXPECTED) as error:
@@ -388,7 +348,7 @@ def _entries(values, vectors, table):
         rows, vectors = vectors, np.zeros((*mask.shape, vectors.shape[1]), vectors.dtype)
         boxes = np.zeros((*mask.shape, 4), np.float32)
         vectors[mask] = rows
-        boxes[mask] = np.array([table[name] for name in _PARTS["images"][1:]], np.float32).T
+        boxes[mask] = np.array([table[name] for name in _BOX], np.float32).T
     columns = {
         own: [table[name][first] for first in firsts.tolist()]
         for name, own in _COLUMNS[kind].items()
