@@ -3,12 +3,19 @@
     python benchmarks/input_pipeline.py --step_ms=100
 
 Writes records of random numbers to a temporary directory, reads them with `RecordSplit`, and times
-three ways of feeding a model: region features from memory, region features from the files, and
-pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is timed too, and
-with every `--augmentation`.)
+the ways of feeding a model: region features from memory, where they fit as training keeps them;
+region features from the files, cold (the system has forgotten the files) and warm (the same batches
+again); and pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is
+timed too, and with every `--augmentation`.) With --num_pixel_steps=0 no pixels are stored.
 Prints one JSON object: seconds to read the split, and of each way the batches per second, the
-processor time of a batch (all cores), and `batches_per_step`: how many batches come in the time of
-one training step of `--step_ms`. The pipeline is no bottleneck where that is well above 1.
+processor time of a batch (all cores), `batches_per_step`: how many batches come in the time of
+one training step of `--step_ms`, and how much the process grows while it reads, in MiB. The
+pipeline is no bottleneck where `batches_per_step` is well above 1. `bytes_per_caption` is what the
+process holds of the annotations, plan and tokens included, without features.
+
+As many records as COCO has, in a directory of the disk that is measured:
+
+    TMPDIR=DIR python -m benchmarks.input_pipeline --num_images=113287 --num_pixel_steps=0
 """
 
 import json
@@ -31,7 +38,7 @@ def _flags():
         ("image_size", 128, "side of the model's image"),
         ("batch_size", 100, "pairs in a batch"),
         ("num_steps", 100, "batches of features to time"),
-        ("num_pixel_steps", 20, "batches of pixels to time"),
+        ("num_pixel_steps", 20, "batches of pixels to time; 0: none are stored"),
         ("seed", 0, "of the records and the batches"),
     )
     parser.add_argument(
@@ -55,10 +62,13 @@ def write_records(data_dir, flags):
     # Enlarged noise: a JPEG of about a photograph's size.
     image = tf.image.resize(pixels, [flags.image_height, flags.image_width], method="bicubic")
     jpeg = tf.io.encode_jpeg(tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)).numpy()
+    size = flags.num_regions * flags.feature_size
+    # Each image has its own place in them, for to draw them all takes longer than the rest.
+    numbers = generator.standard_normal(size + 2**20).astype("<f2")
     name = schema.shard_name("train", 0, 1)
     with tf.io.TFRecordWriter(os.path.join(data_dir, name)) as writer:
         for index in range(flags.num_images):
-            features = generator.standard_normal([flags.num_regions, flags.feature_size])
+            start = generator.integers(2**20)
             captions = [
                 " ".join(map(str, generator.integers(4, 3000, length)))
                 for length in generator.integers(5, 25, 5)
@@ -66,8 +76,8 @@ def write_records(data_dir, flags):
             values = {
                 schema.IMAGE_SOURCE_ID: [str(index).encode()],
                 schema.IMAGE_FILENAME: [f"{index}.jpg".encode()],
-                schema.IMAGE_ENCODED: [jpeg],
-                schema.REGION_FEATURE: [features.astype("<f2").tobytes()],
+                schema.IMAGE_ENCODED: [jpeg] * bool(flags.num_pixel_steps),
+                schema.REGION_FEATURE: [numbers[start : start + size].tobytes()],
                 schema.CAPTION_RAW: [caption.encode() for caption in captions],
             }
             example = tf.train.Example()
@@ -89,7 +99,7 @@ def write_records(data_dir, flags):
         "num_regions": flags.num_regions,
         "region_feature_size": flags.feature_size,
         "image_feature_size": 0,
-        "images_stored": True,
+        "images_stored": bool(flags.num_pixel_steps),
         "encoder": {},
         "detector": {},
     }
@@ -110,9 +120,24 @@ def seconds_per_batch(dataset, num_warm_up, num_steps):
     return seconds / num_steps, processor / num_steps
 
 
+def forget(paths):
+    """Has the system drop what it keeps of files in memory."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+def own_mib():
+    """Returns the memory of the process itself, without files, in MiB."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        (line,) = [line for line in file if line.startswith("RssAnon:")]
+    return int(line.split()[1]) / 1024
+
+
 def measure(flags):
     """Writes records, times the pipeline on them, and returns the JSON object."""
-    from vsa_tf.data.augmentation import Augmentation
     from vsa_tf.data.batch_plan import BatchPlan
     from vsa_tf.data.caption_rows import TokenStore
     from vsa_tf.data.input_pipeline import InputPipeline
@@ -120,8 +145,10 @@ def measure(flags):
 
     def rate(pipeline, num_steps, augmentation=None):
         dataset = pipeline.training_batches(plan, augmentation=augmentation)
+        before = own_mib()
         seconds, processor_seconds = seconds_per_batch(dataset, 2, num_steps)
         return {
+            "growth_mib": round(own_mib() - before, 1),
             "batches_per_second": round(1 / seconds, 2),
             "processor_ms_per_batch": round(1000 * processor_seconds, 2),
             "batches_per_step": round(flags.step_ms / 1000 / seconds, 2),
@@ -129,36 +156,52 @@ def measure(flags):
 
     with tempfile.TemporaryDirectory() as data_dir:
         jpeg_bytes = write_records(data_dir, flags)
-        start = time.perf_counter()
-        split = RecordSplit(data_dir, "train", feature_cache_bytes=2**40)
-        read_seconds = time.perf_counter() - start
+        before, start = own_mib(), time.perf_counter()
         uncached = RecordSplit(data_dir, "train", feature_cache_bytes=0)
+        read_seconds = time.perf_counter() - start
         tokens = TokenStore.from_captions(
-            split.captions, lambda captions: [list(map(int, c.split())) for c in captions], 30
+            uncached.captions, lambda captions: [list(map(int, c.split())) for c in captions], 30
         )
-        plan = BatchPlan(tokens.lengths, split.image_of_caption, flags.batch_size, seed=flags.seed)
-        pixels = {"image_size": flags.image_size}
-        results = {
-            "features_from_memory": rate(InputPipeline(split, tokens), flags.num_steps),
-            "features_from_files": rate(InputPipeline(uncached, tokens), flags.num_steps),
-            "pixels_decoded_each_time": rate(
-                InputPipeline(split, tokens, image_cache_bytes=0, **pixels), flags.num_pixel_steps
-            ),
-        }
-        cached = InputPipeline(split, tokens, image_cache_bytes=2**40, **pixels)
-        start = time.perf_counter()
-        cached.training_batches(plan)
-        decode_seconds = time.perf_counter() - start
-        results["pixels_decoded_once"] = rate(cached, flags.num_steps)
-        results["pixels_decoded_once"]["decode_seconds"] = round(decode_seconds, 2)
-        for name in ("mirror", "randaugment", "autoaugment"):
-            augmentation = Augmentation(name, split.captions, flags.image_size, has_regions=False)
-            results[f"pixels_{name}"] = rate(cached, flags.num_pixel_steps, augmentation)
+        plan = BatchPlan(
+            tokens.lengths, uncached.image_of_caption, flags.batch_size, seed=flags.seed
+        )
+        plan.batch(0)
+        held = own_mib() - before
+        results = {}
+        forget(uncached.info.shard_paths("train"))
+        for state in ("cold", "warm"):
+            pipeline = InputPipeline(uncached, tokens)
+            results[f"features_from_files_{state}"] = rate(pipeline, flags.num_steps)
+        if (split := RecordSplit(data_dir, "train")).features_cached:
+            results["features_from_memory"] = rate(InputPipeline(split, tokens), flags.num_steps)
+        if flags.num_pixel_steps:
+            results |= measure_pixels(uncached, tokens, plan, rate, flags)
     return {
         "settings": vars(flags) | {"jpeg_bytes": jpeg_bytes, "num_cores": os.cpu_count()},
         "read_split_seconds": round(read_seconds, 2),
+        "bytes_per_caption": round(held * 2**20 / plan.num_captions),
         **results,
     }
+
+
+def measure_pixels(split, tokens, plan, rate, flags):
+    """Times the ways of reading pixels; returns their part of the JSON object."""
+    from vsa_tf.data.augmentation import Augmentation
+    from vsa_tf.data.input_pipeline import InputPipeline
+
+    size = flags.image_size
+    decoding = InputPipeline(split, tokens, image_size=size, image_cache_bytes=0)
+    results = {"pixels_decoded_each_time": rate(decoding, flags.num_pixel_steps)}
+    cached = InputPipeline(split, tokens, image_size=size, image_cache_bytes=2**40)
+    start = time.perf_counter()
+    cached.training_batches(plan)
+    decode_seconds = time.perf_counter() - start
+    results["pixels_decoded_once"] = rate(cached, flags.num_steps)
+    results["pixels_decoded_once"]["decode_seconds"] = round(decode_seconds, 2)
+    for name in ("mirror", "randaugment", "autoaugment"):
+        augmentation = Augmentation(name, split.captions, size, has_regions=False)
+        results[f"pixels_{name}"] = rate(cached, flags.num_pixel_steps, augmentation)
+    return results
 
 
 def main():

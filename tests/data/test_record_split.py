@@ -165,6 +165,8 @@ def test_a_file_that_shrinks_later_is_an_error(tmp_path):
     os.truncate(path, 100)
     with pytest.raises(ValueError, match="record 8 of .*changed"):
         split.read_records([7])
+    with pytest.raises(ValueError, match="record 8 of .*changed"):
+        split.read_region_features([7])
 
 
 def test_progress_ends_with_every_image(tmp_path):
