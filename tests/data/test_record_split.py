@@ -15,7 +15,7 @@ from tests.data.small_records import (
     write_records,
 )
 from vsa_tf.data import schema
-from vsa_tf.data.parsed_record import AnnotatedChain
+from vsa_tf.data.parsed_record import AnnotatedChain, ParsedRecord
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 from vsa_tf.errors import VsaTfError
@@ -81,6 +81,15 @@ def test_features_are_the_stored_float16_from_memory_or_file(tmp_path, feature_c
     for num_regions in (1, 2, 3):
         first = split.read_region_features(images, num_regions)
         np.testing.assert_array_equal(first, features[:, :num_regions])
+
+
+def test_features_in_the_files_are_read_without_parsing_records_again(tmp_path, monkeypatch):
+    write_records(tmp_path, images_stored=True)
+    split = RecordSplit(tmp_path, "train", feature_cache_bytes=0)
+    monkeypatch.setattr(ParsedRecord, "parse", lambda *_: pytest.fail("a record was parsed"))
+    features = split.read_region_features(np.array([5, 2, 5]), 2)
+    for row, image in zip(features, (5, 2, 5)):
+        np.testing.assert_array_equal(row, region_features(image)[:2])
 
 
 def _several_chains(image, values):
