@@ -40,6 +40,7 @@ def _flags():
         ("num_steps", 100, "batches of features to time"),
         ("num_pixel_steps", 20, "batches of pixels to time; 0: none are stored"),
         ("seed", 0, "of the records and the batches"),
+        may_be_zero=("num_pixel_steps",),
     )
     parser.add_argument(
         "--step_ms", type=float, default=100.0, help="of a training step (default 100)"
