@@ -102,6 +102,9 @@ class FragmentModel(keras.Model):
             # A variable of the model, saved with it: a resumed run draws what it would have drawn.
             self.seed_generator = keras.random.SeedGenerator()
 
+    def build(self, batch_shape):
+        """Leaves the weights to the first call; Keras would run that on symbols before."""
+
     @property
     def word_table(self):
         return self.sentence_encoder.word_table

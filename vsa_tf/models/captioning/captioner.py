@@ -84,6 +84,9 @@ class Captioner(keras.Model):
         self.word_dropout = keras.layers.Dropout(dropout)
         self.output_dropout = keras.layers.Dropout(dropout)
 
+    def build(self, batch_shape):
+        """Leaves the weights to the first call; Keras would run that on symbols before."""
+
     def encode_images(self, batch, training=False):
         """Returns what the images of a batch contribute, a nest of `[B, ...]`."""
         if self.image_network is None:

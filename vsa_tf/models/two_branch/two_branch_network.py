@@ -157,6 +157,9 @@ class TwoBranchNetwork(keras.Model):
             # A variable of the model, saved with it: a resumed run draws what it would have drawn.
             self.dropping_seed = keras.random.SeedGenerator()
 
+    def build(self, batch_shape):
+        """Leaves the weights to the first call; Keras would run that on symbols before."""
+
     @property
     def word_table(self):
         """The `WordTable`; None where the text side reads `sentence_features`."""
