@@ -1,5 +1,6 @@
 """How TensorFlow runs in tests."""
 
+import gc
 import os
 import sys
 
@@ -7,11 +8,23 @@ import sys
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
-def pytest_collection_finish():
-    """Lets graphs run as they are written: to optimize one takes seconds, and each runs few times.
+def run_graphs_as_written():
+    """Does without optimizing graphs, where TensorFlow is: it takes seconds, and each runs seldom.
 
     Files that do not import TensorFlow go without: its import takes longer than their tests.
     """
     if "tensorflow" in sys.modules:
+        from tensorflow.python.util import tf_stack
+
         options = {"disable_meta_optimizer": True}
         sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
+        # Each operation of a graph notes where it was made; below pytest that is far to walk.
+        stack = tf_stack.extract_stack()
+        tf_stack.extract_stack = lambda stacklevel=1: stack
+
+
+def pytest_collection_finish():
+    run_graphs_as_written()
+    # Modules and tests stay: what is not needed any more is not among them, nor urgent.
+    gc.freeze()
+    gc.set_threshold(10_000)

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 
+from tests.conftest import run_graphs_as_written
 from tests.source_imports import ROOT
 
 
@@ -68,6 +69,7 @@ def _fork_for_each_line():
     """Runs what each line of standard input orders; prints its process and, then, its code."""
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    run_graphs_as_written()
     gc.freeze()
     for line in sys.stdin:
         process = os.fork()
