@@ -1,5 +1,7 @@
 """A spaCy pipeline that needs no trained package: every word hangs from the word before it."""
 
+import functools
+
 import pytest
 
 spacy = pytest.importorskip("spacy", reason="spaCy is an extra")
@@ -14,6 +16,7 @@ def chain_parser(doc):
     return doc
 
 
+@functools.cache
 def chain_pipeline():
     pipeline = spacy.blank("en")
     pipeline.add_pipe("chain_parser")
