@@ -4,8 +4,6 @@ import ast
 import collections
 import sys
 
-import pytest
-
 from tests.build_table import PATH, read_build
 from tests.source_imports import ROOT, imported_names, module_name, source_files
 
@@ -59,20 +57,21 @@ def test_libraries_and_programs_depend_on_what_their_rows_name():
     assert not any(_TARGETS[name].deps for name in set(_TARGETS) - set(_ROWS) - set(_TESTS))
 
 
-@pytest.mark.parametrize("name", _TESTS)
-def test_tests_depend_on_what_they_import(name):
-    deps = _TARGETS[name].deps
-    assert len(deps) == len(set(deps)), f"{name} of BUILD names a dependency twice"
-    tested = set(deps) - set(_TESTS[name])
-    given = {name}.union(tested, *(_BUILD.DEPS.get(row, ()) for row in tested))
-    paths = [ROOT / path for path in _TARGETS[name].srcs]
-    imports = [(module, path) for path in paths for module in imported_names(path)]
-    needed = {
-        _dependency(module, path)
-        for module, path in imports
-        if module.split(".")[0] not in sys.stdlib_module_names
-    }
-    assert set(_TESTS[name]) == needed - given, f"Expected in BUILD: {sorted(needed - given)}"
+def test_tests_depend_on_what_they_import():
+    for name in _TESTS:
+        deps = _TARGETS[name].deps
+        assert len(deps) == len(set(deps)), f"{name} of BUILD names a dependency twice"
+        tested = set(deps) - set(_TESTS[name])
+        given = {name}.union(tested, *(_BUILD.DEPS.get(row, ()) for row in tested))
+        paths = [ROOT / path for path in _TARGETS[name].srcs]
+        imports = [(module, path) for path in paths for module in imported_names(path)]
+        needed = {
+            _dependency(module, path)
+            for module, path in imports
+            if module.split(".")[0] not in sys.stdlib_module_names
+        }
+        expected = sorted(needed - given)
+        assert sorted(_TESTS[name]) == expected, f"{name}: expected in BUILD: {expected}"
 
 
 def test_programs_are_binaries():
