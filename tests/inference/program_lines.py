@@ -1,11 +1,32 @@
 """Runs the programs that answer, in this process."""
 
+import contextlib
 import functools
 import json
 import runpy
 import sys
 
+import pytest
 from absl import flags
+
+from vsa_tf.inference.model_source import ModelSource
+
+
+@contextlib.contextmanager
+def models_opened_once():
+    """Opens a model of the same source and settings once: it takes a second, and the first answer.
+
+    Those that draw are opened each time: they would go on where they were.
+    """
+    open_anew, open_once = ModelSource._open, functools.cache(ModelSource._open)
+
+    def open_model(source, settings):
+        draws = settings is not None and settings.sample
+        return (open_anew if draws else open_once)(source, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelSource, "_open", open_model)
+        yield
 
 
 def program_lines(monkeypatch, capsys, name, *arguments):

@@ -3,6 +3,7 @@
 Batches are given: how photographs and sentences become batches is another question.
 """
 
+import functools
 import itertools
 
 import keras
@@ -228,8 +229,9 @@ FRAGMENTS = {
 }
 
 
+@functools.cache
 def _fragment_questions(case, seed):
-    """Returns kind, model, images and sentences, and each row's vectors of both."""
+    """Returns kind, model, images and sentences, and each row's vectors of both; to be left so."""
     kind, model_class, settings = FRAGMENTS[case]
     make = relation_batch if kind == "fragments" else word_batch
     batch = with_short_rows(make(seed))
@@ -316,21 +318,25 @@ TWO_BRANCH = {
 }
 
 
+@functools.cache
 def _two_branch(case, seed, **settings):
+    """Returns model, images and sentences, and each row's vectors of both; to be left so."""
     batch = with_short_rows(region_phrase_batch(seed))
     model_class, own = TWO_BRANCH[case]
     model = _model(model_class, batch, **SMALL, **own, **settings)
     images, sentences = questions(batch)
     texts = [np.array(model.embed_sentences(row)) for row, _ in rows_alone(sentences)]
-    return model, images, sentences, texts
+    of_regions = settings.get("task") == "region_phrase"
+    embed = model.embed_regions if of_regions else model.embed_images
+    embedded = [np.array(embed(row)) for row, _ in rows_alone(images)]
+    return model, images, sentences, embedded, texts
 
 
 @pytest.mark.parametrize(
     "case, seed", [*itertools.product(("embedding", "similarity"), SEEDS), ("learned pooling", 0)]
 )
 def test_images_and_sentences_are_scored_row_by_row(answer, case, seed):
-    model, images, sentences, texts = _two_branch(case, seed, regions_context=True)
-    frames = [np.array(model.embed_images(row)) for row, _ in rows_alone(images)]
+    model, images, sentences, frames, texts = _two_branch(case, seed, regions_context=True)
     scores = [np.array(model.score(frame, text))[0, 0] for frame, text in zip(frames, texts)]
     for name, batches, expected in (
         ("embed_image", [images], {"embedding": np.concatenate(frames)}),
@@ -346,8 +352,8 @@ def test_images_and_sentences_are_scored_row_by_row(answer, case, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", ["embedding", "similarity"])
 def test_regions_are_ranked_for_the_phrase_of_their_row(answer, case, seed):
-    model, images, sentences, texts = _two_branch(case, seed, task="region_phrase")
-    regions = [np.array(model.embed_regions(row))[0] for row, _ in rows_alone(images)]
+    model, images, sentences, regions, texts = _two_branch(case, seed, task="region_phrase")
+    regions = [row[0] for row in regions]
     scores = [
         [np.array(model.score(region[None], text))[0, 0] for region in row]
         for row, text in zip(regions, texts)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.inference import small_models
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource
 from tests.inference.small_models import make_model_dir
 from tests.source_imports import ROOT
@@ -148,6 +149,20 @@ def test_numbers_are_the_same_from_everywhere_for_every_form(models, photographs
     assert len(found) == len(photographs)
     for each in found:
         _assert_same(each, expected)
+
+
+def test_a_server_answers_every_signature_as_the_saved_model_itself(models):
+    remote, exported = (models["alignment"][place].opened for place in ("server", "saved_model"))
+    assert remote.signatures == exported.signatures
+    texts = ["a red dog plays", "Boys", "the man's dog & the <grass> naïve"]
+    for name, keys in remote.signatures.items():
+        images = small_models.photographs(len(texts))
+        asked = {key: images if key == "image_bytes" else texts for key in keys}
+        received, expected = remote.call(name, **asked), exported.call(name, **asked)
+        assert received.keys() == expected.keys()
+        for key, value in expected.items():
+            assert received[key].dtype == value.dtype, key
+            np.testing.assert_array_equal(received[key], value)
 
 
 @pytest.mark.parametrize("place", PLACES)

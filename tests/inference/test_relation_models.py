@@ -1,5 +1,6 @@
 """Models of dependency relations: the graph gives what the model itself gives."""
 
+import functools
 import json
 
 import numpy as np
@@ -45,20 +46,19 @@ def open_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     encoder, detector = save_encoder(folder / "encoder"), save_detector(folder / "detector")
 
+    @functools.cache
     def open_model(case):
         name, settings = CASES[case]
-        if not (folder / case).exists():
-            make_model_dir(
-                folder / case,
-                name,
-                settings,
-                image_encoder=encoder,
-                detector=detector,
-                num_regions=4,
-            )
+        networks = {"image_encoder": encoder, "detector": detector}
+        make_model_dir(folder / case, name, settings, num_regions=4, **networks)
         return LocalModel(folder / case, encoder, detector)
 
     return open_model
+
+
+@pytest.fixture(scope="module")
+def graph_of(open_model):
+    return functools.cache(lambda case: GraphModel(open_model(case)))
 
 
 def test_sentences_are_read_as_they_are_written(open_model):
@@ -79,9 +79,8 @@ def test_sentences_are_read_as_they_are_written(open_model):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_graph_answers_as_the_model_does(open_model, case):
-    local = open_model(case)
-    graph = GraphModel(local)
+def test_the_graph_answers_as_the_model_does(open_model, graph_of, case):
+    local, graph = open_model(case), graph_of(case)
     assert (
         list(graph.functions)
         == list(local.signatures)
@@ -120,13 +119,13 @@ def test_scores_follow_from_the_embeddings(open_model):
 @pytest.mark.parametrize(
     "line", ["A red dog plays", "det\tdog", "det\tdog\tthe\tmore", "\tdog\tthe", "det\t \tthe"]
 )
-def test_a_line_that_is_no_relation_is_an_input_error(open_model, line):
+def test_a_line_that_is_no_relation_is_an_input_error(open_model, graph_of, line):
     local = open_model("defrag")
     sentences = ["det\tdog\tthe", f"det\tdog\tthe\n{line}"]
     with pytest.raises(InputError, match="one a line: relation<TAB>head<TAB>dependent"):
         local.call("embed_sentence", sentences=sentences)
     with pytest.raises(tf.errors.InvalidArgumentError, match="relation<TAB>head<TAB>dependent"):
-        GraphModel(local).functions["embed_sentence"](sentences=tf.constant(sentences))
+        graph_of("defrag").functions["embed_sentence"](sentences=tf.constant(sentences))
 
 
 def test_an_index_of_such_a_model_is_refused(open_model):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.inference.given_model import GivenModel, GivenSource, write_files
-from tests.inference.program_lines import program_lines
+from tests.inference.program_lines import models_opened_once, program_lines
 from tests.inference.small_models import make_model_dir, photographs
 from tests.search_index.given_embeddings import (
     hashed_model,
@@ -130,8 +130,9 @@ def aligned(tmp_path_factory):
     make_model_dir(folder / "model", "alignment", settings, detector="grid", num_regions=4)
     source = ModelSource(str(folder / "model"))
     paths = write_files(folder, photographs(4))
-    build_index(folder / "index", Model.of(source), paths, SENTENCES)
-    return folder / "index", source, paths
+    with models_opened_once():
+        build_index(folder / "index", Model.of(source), paths, SENTENCES)
+        yield folder / "index", source, paths
 
 
 def test_texts_find_images_as_the_model_scores_them_and_their_boxes(aligned):
