@@ -34,9 +34,13 @@ def _evaluator(captions=CaptionOptions(), training=None, **settings):
     return CaptionEvaluator(settings, captions, splits=splits)
 
 
+@pytest.fixture(scope="module")
+def evaluation(data, model):
+    return _evaluator().evaluate(model, data, QUICK)
+
+
 class TestEvaluate:
-    def test_metrics_have_the_layout_of_the_interface(self, data, model):
-        evaluation = _evaluator().evaluate(model, data, QUICK)
+    def test_metrics_have_the_layout_of_the_interface(self, data, model, evaluation):
         assert evaluation.metrics.keys() == {"captions"}
         metrics = evaluation.metrics["captions"]
         assert metrics.keys() == SCORES | {
@@ -69,8 +73,7 @@ class TestEvaluate:
         evaluator.evaluate(model, data, QUICK)
         assert len(traces) == first
 
-    def test_captions_are_in_the_results_format_of_coco(self, data, model):
-        evaluation = _evaluator().evaluate(model, data, QUICK)
+    def test_captions_are_in_the_results_format_of_coco(self, data, evaluation):
         results = evaluation.files["captions.json"]
         assert [row["image_id"] for row in results] == [0, 1, 2, 3]
         assert [row["file_name"] for row in results] == [f"image{i}.png" for i in range(4)]
@@ -95,18 +98,16 @@ class TestEvaluate:
     def test_pictures_show_the_caption_above_the_true_ones(self, tmp_path):
         data = load_split(tmp_path, images_stored=True)
         options = EvaluationOptions(intervals=False, num_pictures=2)
-        evaluation = _evaluator().evaluate(make_captioner(data), data, options)
+        evaluator, model = _evaluator(), make_captioner(data)
+        evaluation = evaluator.evaluate(model, data, options)
         captions = [row["caption"] for row in evaluation.files["captions.json"]]
         assert list(evaluation.pictures) == ["image0.png", "image3.png"]
         text, picture = evaluation.pictures["image0.png"]
         assert text.split("  \n") == [f"**{captions[0]}**", *CAPTIONS[0]]
         assert (picture.shape, picture.dtype) == ((6, 4, 3), np.uint8)
-
-    def test_pictures_of_photographs_of_one_name_are_all_there(self, tmp_path):
-        data = load_split(tmp_path, images_stored=True)
+        # Photographs of one name are all there.
         data.records.filenames = ["1.jpg"] * 4
-        options = EvaluationOptions(intervals=False, num_pictures=2)
-        pictures = _evaluator().evaluate(make_captioner(data), data, options).pictures
+        pictures = evaluator.evaluate(model, data, options).pictures
         assert list(pictures) == [f"1.jpg ({data.records.source_ids[image]})" for image in (0, 3)]
 
     def test_methods_and_retrieval_are_added_where_asked_for(self, data, model):

@@ -83,6 +83,13 @@ def run(request, data_dir, tmp_path_factory):
     return settings, model_dir, train_model(settings)
 
 
+@pytest.fixture(scope="module")
+def opened(run):
+    """The `TrainedModel` of the run, and its training split."""
+    trained = TrainedModel(run[1])
+    return trained, load_split(trained, run[0].data.data_dir, "train")
+
+
 def test_relation_types_are_learnt_and_kept(run):
     types = RelationTypes.load(run[1] / "relations.txt")
     # Eight images have each twice, `discourse` once: none is rarer than a hundredth.
@@ -101,10 +108,8 @@ def test_metrics_are_of_retrieval_alone(run):
         assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
 
 
-def test_a_sentence_without_fragments_scores_nothing(run):
-    settings, model_dir, _ = run
-    trained = TrainedModel(model_dir)
-    data = load_split(trained, settings.data.data_dir, "train")
+def test_a_sentence_without_fragments_scores_nothing(opened):
+    trained, data = opened
     # The quotation mark is no word of captions: its relation is gone.
     assert data.tokens.lengths.tolist() == [2, 0, 2, 0, 2] * 8
     embedded = EmbeddedSplit.embed(trained.model, data)
@@ -114,10 +119,8 @@ def test_a_sentence_without_fragments_scores_nothing(run):
     assert not scores[:, silent].any() and np.abs(scores[:, ~silent]).max() > 0
 
 
-def test_scores_are_those_of_training(run):
-    settings, model_dir, _ = run
-    trained = TrainedModel(model_dir)
-    data = load_split(trained, settings.data.data_dir, "train")
+def test_scores_are_those_of_training(opened):
+    trained, data = opened
     embedded = EmbeddedSplit.embed(trained.model, data, image_batch_size=3, sentence_batch_size=7)
     batch = {
         **data.pipeline.assembler.image_batch(np.arange(8)),
@@ -133,22 +136,17 @@ def test_scores_are_those_of_training(run):
     np.testing.assert_allclose(embedded.scores(model), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_pictures_show_relations(run):
-    settings, model_dir, _ = run
-    assert len(list((model_dir / "pictures").iterdir())) == 2
-    data = load_split(TrainedModel(model_dir), settings.data.data_dir, "train")
+def test_pictures_show_relations(run, opened):
+    assert len(list((run[1] / "pictures").iterdir())) == 2
+    _, data = opened
     assert data.fragment_names(0) == ["nummod(boats, two)", "amod(boats, red)"]
     assert data.fragment_names(1) == []
 
 
-def test_evaluation_repeats_the_metrics_of_training(run, tmp_path):
-    report = evaluate_model(run[1], split="train", output=tmp_path / "metrics.json")
-    assert report == run[2] == json.loads((tmp_path / "metrics.json").read_text())
-
-
-def test_how_many_sentences_have_no_relation_is_said(run):
-    lines = []
-    evaluate_model(run[1], split="train", say=lines.append)
+def test_evaluation_repeats_the_metrics_of_training_and_says_what_has_no_relation(run, tmp_path):
+    lines, output = [], tmp_path / "metrics.json"
+    report = evaluate_model(run[1], split="train", output=output, say=lines.append)
+    assert report == run[2] == json.loads(output.read_text())
     said = "\n".join(lines)
     assert "train: 16 of 40 sentences have no dependency relation; 0 of 48 relations" in said
 
