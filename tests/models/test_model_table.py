@@ -67,6 +67,20 @@ def test_a_model_and_its_settings_have_one_vocabulary_and_one_default(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_made_by_one_call(name, monkeypatch):
+    network, calls = MODELS[name].load(), []
+    call = network.call
+
+    def counted(model, batch, training=False):
+        calls.append(batch)
+        return call(model, batch, training)
+
+    monkeypatch.setattr(network, "call", counted)
+    model = _make(name, **SMALL[name])
+    assert len(calls) == 1 and model.built and all(layer.built for layer in model.layers)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_every_setting_reaches_the_model(name):
     fields = dataclasses.fields(MODELS[name].settings)
     values = {field.name: _other(field) for field in fields if field.metadata["of_network"]}
