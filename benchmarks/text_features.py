@@ -141,9 +141,8 @@ def _retrieval(flags, images, sentences, image_of_sentence, dev_images, dev_sent
 
 def measure(flags):
     """Returns the numbers that the program prints, a dict."""
+    from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
     from vsa_tf.sentence_features.fisher_vector import FisherVector
-    from vsa_tf.sentence_features.mean_vector import MeanVector
-    from vsa_tf.sentence_features.tf_idf import TfIdf
 
     sentences, images, image_of_sentence = _read(flags.data_dir, flags.train_split)
     dev_sentences, dev_images, dev_image = _read(flags.data_dir, flags.split)

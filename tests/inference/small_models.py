@@ -13,9 +13,8 @@ from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.model_dir.trained_model import save_text
 from vsa_tf.models.model_table import make_model
+from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.mean_vector import MeanVector
-from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.sentence_features.word_vector_table import WordVectorTable
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import RelationTypes

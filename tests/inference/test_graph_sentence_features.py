@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
 from vsa_tf.inference.graph_sentences import GraphFisherVector, GraphMeanVector, GraphTfIdf
+from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.mean_vector import MeanVector
-from vsa_tf.sentence_features.tf_idf import TfIdf
 
 SENTENCES = generated_sentences()
 # Words without a feature, alone and among others, repeated words, and no words at all.

@@ -11,7 +11,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.model_dir.checkpoint import restore_checkpoint, save_checkpoint
 from vsa_tf.model_dir.trained_model import load_text, trained_text
-from vsa_tf.sentence_features.tf_idf import TfIdf
+from vsa_tf.sentence_features.bag_of_words import TfIdf
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 from vsa_tf.training.run_directory import begin_model_dir

@@ -4,9 +4,8 @@ import pytest
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
 from vsa_tf.files import write_arrays
 from vsa_tf.model_dir.trained_model import load_sentence_feature
+from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.mean_vector import MeanVector
-from vsa_tf.sentence_features.tf_idf import TfIdf
 
 SENTENCES = generated_sentences()
 

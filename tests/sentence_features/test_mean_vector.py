@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.sentence_features.generated_sentences import generated_sentences, generated_vectors
-from vsa_tf.sentence_features import mean_vector
-from vsa_tf.sentence_features.mean_vector import MeanVector
+from vsa_tf.sentence_features import bag_of_words
+from vsa_tf.sentence_features.bag_of_words import MeanVector
 
 
 def test_the_feature_is_the_mean_over_words_as_often_as_they_occur():
@@ -27,7 +27,7 @@ def test_blocks_change_nothing(monkeypatch):
     sentences = generated_sentences(50)
     feature = MeanVector.fit(sentences, generated_vectors())
     at_once = feature.transform(sentences)
-    monkeypatch.setattr(mean_vector, "_ROWS", 7)
+    monkeypatch.setattr(bag_of_words, "_ROWS", 7)
     np.testing.assert_array_equal(feature.transform(sentences), at_once)
 
 

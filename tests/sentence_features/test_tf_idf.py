@@ -3,8 +3,8 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from tests.sentence_features.generated_sentences import generated_sentences
-from vsa_tf.sentence_features import tf_idf
-from vsa_tf.sentence_features.tf_idf import TfIdf
+from vsa_tf.sentence_features import bag_of_words
+from vsa_tf.sentence_features.bag_of_words import TfIdf
 
 SENTENCES = generated_sentences()
 
@@ -63,7 +63,7 @@ def test_rare_words_are_left_out():
 def test_blocks_change_nothing(monkeypatch, dimension):
     feature = TfIdf.fit(SENTENCES, dimension=dimension)
     at_once = feature.transform(SENTENCES)
-    monkeypatch.setattr(tf_idf, "_ROWS", 7)
+    monkeypatch.setattr(bag_of_words, "_ROWS", 7)
     np.testing.assert_array_equal(feature.transform(SENTENCES), at_once)
 
 

@@ -8,9 +8,8 @@ from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
 from vsa_tf.files import array_kind
 from vsa_tf.model_dir.checkpoint import restore_checkpoint
 from vsa_tf.models.model_table import make_model
+from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.mean_vector import MeanVector
-from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.settings import Settings
 from vsa_tf.text.vocabulary import RelationTypes, Vocabulary
 

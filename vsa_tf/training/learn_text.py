@@ -11,9 +11,8 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import neutral_path
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
+from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
-from vsa_tf.sentence_features.mean_vector import MeanVector
-from vsa_tf.sentence_features.tf_idf import TfIdf
 from vsa_tf.sentence_features.word_vector_table import (
     WordVectorTable,
     read_word_vectors,
