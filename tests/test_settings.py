@@ -122,6 +122,12 @@ def test_a_model_that_is_gone_on_from_says_what_is_not_given(tmp_path):
     assert Settings.of("alignment", start_from=str(tmp_path)).model.joint_size == 512
     (tmp_path / "config.json").write_text(Settings.of("alignment").to_json({}), encoding="utf-8")
     assert Settings.of(start_from=str(tmp_path)).model.hardness_warmup_epochs == 0
+    # What its negatives alone read goes with them.
+    start = Settings.of("embedding", negatives="top_k", margin=0.1, hidden_size=9)
+    (tmp_path / "config.json").write_text(start.to_json({}), encoding="utf-8")
+    for negatives, margin in (("top_k", 0.1), ("softmax", 0.05)):
+        model = Settings.of(start_from=str(tmp_path), negatives=negatives).model
+        assert (model.negatives, model.margin, model.hidden_size) == (negatives, margin, 9)
 
 
 def test_a_start_that_is_no_model_is_refused(tmp_path):

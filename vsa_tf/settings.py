@@ -14,6 +14,8 @@ from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
 
+_OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
@@ -226,7 +228,7 @@ class Settings:
             if values.get(one):
                 defaults.pop(other, None)  # one of the two: the one that was asked for
         if start and start.training.model == model:
-            defaults |= _taken_over(start)
+            defaults |= _taken_over(start, values)
         values = {**defaults, "model": model, **values}
         return cls(
             *(
@@ -318,13 +320,17 @@ def _start(values):
     return Settings.load(path) if path and (pathlib.Path(path) / "config.json").is_file() else None
 
 
-def _taken_over(start):
+def _taken_over(start, given):
     """Returns what a model is made of, so that the weights of `start` fit, and stay, a dict."""
     read = ("tokenizer", "fold_letters", "max_words", "num_regions", "image_size")
+    negatives = getattr(start.model, "negatives", None)
+    # Other negatives do not read what these did.
+    left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
+    own = [(field, value) for field, value in _values(start.model) if field.name not in left]
     return {
         **{name: getattr(start.data, name) for name in read},
         # Only weights that know nothing need a warm-up of the loss.
-        **{f.name: 0.0 if f.metadata["auto"] else value for f, value in _values(start.model)},
+        **{field.name: 0.0 if field.metadata["auto"] else value for field, value in own},
         # The weights of a CNN are those that it has learnt since.
         "cnn_weights": "",
         "learning_rate": start.optimizer.learning_rate / 5,
