@@ -174,6 +174,15 @@ def test_image_batches_cover_the_split_in_order(tmp_path):
     assert "token_ids" not in batches[0]
 
 
+def test_image_batches_may_be_of_a_few_images(tmp_path):
+    pipeline, _ = _pipeline(tmp_path)
+    batches = _arrays(pipeline.image_batches(2, np.array([7, 0, 3])))
+    assert [batch["image_id"].tolist() for batch in batches] == [[7, 0], [3]]
+    np.testing.assert_array_equal(
+        batches[0]["region_features"][0, :2], small_records.region_features(7)
+    )
+
+
 @pytest.mark.parametrize("widths", [None, (4, 10)])
 def test_sentence_batches_cover_the_split_in_order(tmp_path, widths):
     pipeline, _ = _pipeline(tmp_path)

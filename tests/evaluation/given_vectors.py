@@ -42,9 +42,10 @@ def given_data(regions, sentences, image_of_sentence, region_mask=None, **record
     if region_mask is None:
         region_mask = np.ones(regions.shape[:2], bool)
 
-    def image_batches(size):
-        for first in range(0, len(regions), size):
-            rows = slice(first, first + size)
+    def image_batches(size, images=None):
+        images = np.arange(len(regions)) if images is None else images
+        for first in range(0, len(images), size):
+            rows = images[first : first + size]
             yield {"region_features": regions[rows], "region_mask": np.array(region_mask)[rows]}
 
     def sentence_batches(size):

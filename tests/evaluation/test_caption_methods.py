@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 from keras import ops
@@ -17,7 +19,7 @@ from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.scoring.nearest_images import nearest_images
+from vsa_tf.scoring.nearest_images import NearestImages, nearest_images
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 SETTINGS = MRnnSettings(max_caption_words=5)
@@ -58,7 +60,7 @@ def _with_hypotheses(methods, texts, neighbors):
     """The methods over hand-made captions and neighbours."""
     tokens = [[text.split() for text in each] for each in texts]
     methods._hypotheses = GeneratedCaptions(texts, tokens, [], [])
-    methods._neighbors = neighbors
+    methods._nearest = {"encoder": NearestImages(neighbors, None)}
     return methods
 
 
@@ -85,7 +87,7 @@ def test_greedy_and_beam_are_the_decoders(methods, model, data):
 def test_beams_are_searched_once(model, data, training, monkeypatch):
     calls = []
 
-    def search(generator, data):
+    def search(generator, data, images):
         calls.append(generator.decoder)
         return GeneratedCaptions([["a dog"]] * 3, [[["a", "dog"]]] * 3, [], [])
 
@@ -167,7 +169,7 @@ def test_neighbors_may_be_near_by_euclidean_distance(model, data, training):
     found = {}
     for distance in ("cosine", "euclidean"):
         methods = _methods(model, data, training, neighbor_distance=distance)
-        methods._features = lambda each: queries if each is data else others
+        methods._features = lambda _, each, images: queries if each is data else others
         found[distance] = methods.neighbors[0].tolist()
     assert found == {"cosine": [1, 0], "euclidean": [2, 1]}
 
@@ -180,7 +182,43 @@ def test_neighbors_may_be_near_in_the_models_refined_features(model, data, train
         for each, n in ((data, 3), (training, 4))
     ]
     np.testing.assert_array_equal(methods.neighbors, nearest_images(*features, 2).images)
-    np.testing.assert_allclose(methods._features(training), features[1], rtol=1e-4, atol=1e-5)
+    refined = methods._features("refined", training, np.arange(4))
+    np.testing.assert_allclose(refined, features[1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_few_images_have_what_they_have_among_all(methods, data):
+    chosen = methods.of_images([2, 0])
+    assert chosen.hypotheses.texts == [methods.hypotheses.texts[image] for image in (2, 0)]
+    for features in ("refined", "encoder"):
+        of_all = methods.nearest(features).images
+        np.testing.assert_array_equal(chosen.nearest(features).images, of_all[[2, 0]])
+    for method in ("greedy", "consensus_cider", "oracle_bleu", "nearest_cider"):
+        of_all = methods.captions(method)
+        assert chosen.captions(method) == [of_all[2], of_all[0]]
+    # What was made of all images is as it was.
+    assert len(methods.hypotheses.texts) == data.records.num_images
+
+
+def test_consensus_is_the_order_of_all_hypotheses(model, data, training):
+    texts = [["two cats sit", "a dog runs"]] * 3
+    methods = _with_hypotheses(_methods(model, data, training), texts, [[0], [1], [3]])
+    assert [order.tolist() for order in methods.consensus("cider").order] == [
+        [1, 0],
+        [0, 1],
+        [0, 1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "size", "features"),
+    [("m-rnn", 4, ["refined", "encoder"]), ("m-rnn", 0, ["refined"]), ("rnn_base", 4, ["encoder"])],
+)
+def test_similar_images_are_told_by_what_there_is(variant, size, features):
+    info = types.SimpleNamespace(region_feature_size=size)
+    data = types.SimpleNamespace(records=types.SimpleNamespace(info=info, num_images=2))
+    methods = CaptionMethods(None, data, MRnnSettings(variant=variant), CaptionOptions(), None)
+    assert methods.features == features
+    assert methods.of_images([1])._options.neighbor_features == features[-1]
 
 
 @pytest.mark.parametrize("method", CHOICES["caption_method"])

@@ -3,7 +3,7 @@ import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit, aligned_snippets
 
 RNG = np.random.default_rng(0)
 REGIONS = RNG.normal(size=(5, 3, 4)).astype("float32")
@@ -79,3 +79,15 @@ def test_scores_of_a_model_that_has_diverged_are_refused():
     split = EmbeddedSplit(REGIONS, MASK, words, np.array([1, 1]))
     with pytest.raises(ValueError, match="the model has diverged"):
         split.scores(AlignmentModel(9, 4, score="both"))
+
+
+def test_a_sentence_is_aligned_with_any_image():
+    # Of both images the vectors of regions 1 and 2 are swapped; the third sentence has no part.
+    regions = np.stack([np.eye(3), np.eye(3)[[0, 2, 1]]]).astype("float32")
+    words = np.eye(3, dtype=np.float32)[[1, 1, 2, 0, 1]]
+    embedded = EmbeddedSplit(regions, np.ones((2, 3), bool), words, np.array([3, 1, 1]))
+    own = aligned_snippets(embedded, np.array([0, 0, 1]), 0.0)
+    assert own.tolist() == [[0, 1, 0, 2], [0, 2, 2, 3], [1, 0, 0, 1], [2, 2, 0, 1]]
+    pairs = aligned_snippets(embedded, np.array([1, 0, 1]), 0.0, np.array([0, 1, 0]))
+    expected = [[0, 2, 0, 2], [0, 1, 2, 3]]
+    assert pairs.tolist() == [*expected, [1, 0, 0, 1], *([2, *row[1:]] for row in expected)]

@@ -238,23 +238,23 @@ class InputPipeline:
             augmentation.apply,
         )
 
-    def image_batches(self, batch_size):
+    def image_batches(self, batch_size, images=None):
         """Returns every image of the split once, in order; the last batch may be smaller.
 
         Args:
             batch_size: images in a batch.
+            images: int [n], these alone, in their order; None: all.
 
         Returns:
             `tf.data.Dataset` of dicts without token_ids.
         """
         self.images.prepare()
-        num_images = self.record_split.num_images
-        rows = batch_size if num_images % batch_size == 0 else None
+        if images is None:
+            images = np.arange(self.record_split.num_images)
+        rows = batch_size if len(images) % batch_size == 0 else None
         return self._dataset(
-            tf.data.Dataset.range(0, num_images, batch_size),
-            lambda first: self.assembler.image_batch(
-                np.arange(first, min(first + batch_size, num_images))
-            ),
+            tf.data.Dataset.range(0, len(images), batch_size),
+            lambda first: self.assembler.image_batch(images[first : first + batch_size]),
             self.images.shapes(rows) | {"image_id": [rows]},
         )
 

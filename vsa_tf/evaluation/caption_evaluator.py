@@ -80,7 +80,8 @@ class CaptionEvaluator:
             for result, closest in zip(results, methods.closest(captions)):
                 result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
-        return Evaluation(metrics, pictures, {"captions.json": results}, captions=generated)
+        files = {"captions.json": results}
+        return Evaluation(metrics, pictures, files, captions=generated, caption_methods=methods)
 
     def _generator_of(self, model):
         """Returns the `CaptionGenerator`, the same at every checkpoint: it is compiled once."""

@@ -1,5 +1,6 @@
 """Captions of a split: by the generator, by consensus, by nearest neighbours, by oracles."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -35,6 +36,9 @@ class CaptionMethods:
         settings: `CaptionerSettings`.
         options: `CaptionOptions`.
         splits: `GivenSplits` or `StoredSplits`, with the training split.
+
+    Attributes:
+        splits: as given.
     """
 
     def __init__(self, model, data, settings, options, splits):
@@ -42,50 +46,71 @@ class CaptionMethods:
         self._data = data
         self._settings = settings
         self._options = options
-        self._splits = splits
+        self.splits = splits
+        self._images = np.arange(data.records.num_images)
         self._hypotheses = None
-        self._neighbors = None
+        self._nearest = {}
         self._similarities = {}
 
+    def of_images(self, images):
+        """Returns the `CaptionMethods` of some images of the split, int `[n]`, in their order.
+
+        Where the records hold no features of an encoder, the model's tell similar images.
+        """
+        chosen = copy.copy(self)
+        chosen._images, chosen._hypotheses, chosen._nearest = np.asarray(images), None, {}
+        if self._options.neighbor_features not in self.features:
+            chosen._options = dataclasses.replace(self._options, neighbor_features="refined")
+        return chosen
+
+    @property
+    def features(self):
+        """Those by which similar images can be told, of `refined` and `encoder`, list of str."""
+        of_model, of_records = self._settings.refines_images, self._data.records.info
+        return ["refined"] * of_model + ["encoder"] * (of_records.region_feature_size > 0)
+
     def captions(self, method):
-        """Returns one caption for each image of the split, list of str."""
+        """Returns one caption for each image, list of str."""
         name, _, kind = method.partition("_")
         if name == "greedy":
             decoder = GreedySearch(max_length=self._settings.max_caption_words)
-            return caption_split(CaptionGenerator(self._model, decoder), self._data).best
+            generator = CaptionGenerator(self._model, decoder)
+            return caption_split(generator, self._data, self._images).best
         if name == "beam":
             return self.hypotheses.best
         if name == "nearest":
             similarity = self._similarity(kind)
             chosen = nearest_neighbor_captions(self.neighbors, similarity).captions
-            training = self._splits.training.records.captions
+            training = self.splits.training.records.captions
             return [training[caption] for caption in chosen]
         if name == "consensus":
-            ranking = consensus_reranking(
-                self.hypotheses.tokens, self.neighbors, self._similarity(kind)
-            )
-            best = [order[0] for order in ranking.order]
+            best = [order[0] for order in self.consensus(kind).order]
         else:
             best = self._oracle(kind)
         return [texts[index] for texts, index in zip(self.hypotheses.texts, best)]
+
+    def consensus(self, kind):
+        """Returns the `Reranking` of the hypotheses by `cider`, `bleu` or `f1`."""
+        return consensus_reranking(self.hypotheses.tokens, self.neighbors, self._similarity(kind))
 
     def closest(self, captions):
         """Returns the training caption most like each of the captions by CIDEr, list of str."""
         similarity = self._similarity("cider")
         tokens = [self._data.text.tokenize(caption) for caption in captions]
-        training = self._splits.training.records.captions
+        training = self.splits.training.records.captions
         return [training[row] for row in closest_captions(tokens, similarity).captions]
 
     def _oracle(self, kind):
         """Returns the hypothesis nearest to the true captions, the first where there are none."""
-        images, truth = captioned_images(self._data.records), self._true_captions()
+        truth = self._true_captions()
+        places = [place for place, captions in enumerate(truth) if captions]
         ranking = oracle_reranking(
-            [self.hypotheses.tokens[image] for image in images],
-            [truth[image] for image in images],
+            [self.hypotheses.tokens[place] for place in places],
+            [truth[place] for place in places],
             self._similarity(kind),
         )
         best = np.zeros(len(truth), int)
-        best[images] = [order[0] for order in ranking.order]
+        best[places] = [order[0] for order in ranking.order]
         return best
 
     @property
@@ -97,34 +122,42 @@ class CaptionMethods:
                 beam_size=count, num_captions=count, max_length=self._settings.max_caption_words
             )
             generator = CaptionGenerator(self._model, decoder)
-            self._hypotheses = caption_split(generator, self._data)
+            self._hypotheses = caption_split(generator, self._data, self._images)
         return self._hypotheses
 
     @property
     def neighbors(self):
-        """The captioned training images nearest to each image, int `[N, k]`."""
-        if self._neighbors is None:
-            captioned = captioned_images(self._splits.training.records)
-            self._neighbors = nearest_images(
-                self._features(self._data),
-                self._features(self._splits.training)[captioned],
+        """The nearest of the captioned training images to each image, int `[N, k]`."""
+        return self.nearest(self._options.neighbor_features).images
+
+    def nearest(self, features):
+        """Returns the `NearestImages` of each image among the `captioned_images` of training.
+
+        Args:
+            features: one of `features`.
+        """
+        if features not in self._nearest:
+            training = self.splits.training
+            self._nearest[features] = nearest_images(
+                self._features(features, self._data, self._images),
+                self._features(features, training, captioned_images(training.records)),
                 self._options.num_neighbors,
                 self._options.neighbor_distance,
-            ).images
-        return self._neighbors
+            )
+        return self._nearest[features]
 
-    def _features(self, data):
+    def _features(self, name, data, images):
         """Returns the encoder's features of images, or the model's `I_r = g2(V_I I)`."""
-        if self._options.neighbor_features == "refined":
-            return np.asarray(scaled_tanh(encode_images(self._model, data)["multimodal"][:, 0]))
-        images = np.arange(data.records.num_images)
-        return data.records.read_region_features(images)[:, 0]
+        if name == "refined":
+            encoded = encode_images(self._model, data, images=images)
+            return np.asarray(scaled_tanh(encoded["multimodal"][:, 0]))
+        return data.records.read_region_features(images, 1)[:, 0]
 
     def _similarity(self, kind):
         if kind not in self._similarities:
-            records = self._splits.training.records
+            records = self.splits.training.records
             self._similarities[kind] = CaptionSimilarity(
-                self._splits.training.caption_tokens,
+                self.splits.training.caption_tokens,
                 np.searchsorted(captioned_images(records), records.image_of_caption),
                 kind,
             )
@@ -132,7 +165,7 @@ class CaptionMethods:
 
     def _true_captions(self):
         tokens, bounds = self._data.caption_tokens, self._data.records.first_caption
-        return [tokens[first:last] for first, last in zip(bounds, bounds[1:])]
+        return [tokens[bounds[image] : bounds[image + 1]] for image in self._images]
 
 
 def captioned_images(records):
@@ -181,17 +214,18 @@ def generate_captions(generator, batches, text):
     return captions
 
 
-def caption_split(generator, data):
-    """Writes captions for every image of a split.
+def caption_split(generator, data, images=None):
+    """Writes captions for the images of a split.
 
     Args:
         generator: a `CaptionGenerator`; one that is used again is compiled once.
         data: `SplitData`.
+        images: int `[n]`; None: all.
 
     Returns:
         `GeneratedCaptions`.
     """
-    return generate_captions(generator, data.image_batches(_BATCH_SIZE), data.text)
+    return generate_captions(generator, data.image_batches(_BATCH_SIZE, images), data.text)
 
 
 def _append(captions, text, token_ids, token_log_probs, log_probs):

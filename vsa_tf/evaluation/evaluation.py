@@ -93,12 +93,15 @@ class GivenSplits:
             shortlist of retrieval by probability, and the `SplitData` that it reads.
         phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
             `SplitData` that it reads; None: sentences are compared as wholes alone.
+        retrieval_model: given a `RecordSplit`, returns the model that tells which training caption
+            fits an image best, and the `SplitData` that it reads.
     """
 
     training: object | None = None
     dev: object | None = None
     shortlist_model: Callable | None = None
     phrase_model: Callable | None = None
+    retrieval_model: Callable | None = None
 
 
 @dataclasses.dataclass
@@ -115,6 +118,7 @@ class Evaluation:
         ranked_phrases: list of `(ranked_boxes, truth_boxes, phrase_type)`, as of
             `phrase_localization`, in the order of the records; empty where none was looked for.
         captions: the `GeneratedCaptions` of a caption generator, else None.
+        caption_methods: its `CaptionMethods`, else None.
     """
 
     metrics: dict
@@ -124,3 +128,4 @@ class Evaluation:
     scores: object = None
     ranked_phrases: list = dataclasses.field(default_factory=list)
     captions: object = None
+    caption_methods: object = None

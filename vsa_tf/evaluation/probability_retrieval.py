@@ -203,10 +203,17 @@ def _perplexity(model, tokens, images, image_of_caption, uncounted=None):
     return perplexity(np.concatenate(log_probs))
 
 
-def encode_images(model, data, batch_size=_BATCH_SIZE):
-    """Returns what the images of a split contribute, a nest of numpy arrays `[N, ...]`."""
+def encode_images(model, data, batch_size=_BATCH_SIZE, images=None):
+    """Returns what the images of a split contribute, a nest of numpy arrays `[N, ...]`.
+
+    Args:
+        model: a `Captioner`.
+        data: `SplitData`.
+        batch_size: images at a time.
+        images: int `[N]`; None: all of the split.
+    """
     parts = [
         keras.tree.map_structure(ops.convert_to_numpy, model.encode_images(batch))
-        for batch in data.image_batches(batch_size)
+        for batch in data.image_batches(batch_size, images)
     ]
     return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)

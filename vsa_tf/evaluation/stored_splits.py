@@ -19,7 +19,9 @@ class StoredSplits:
         fits: whether something may be fitted to the training split, see `model_view`.
         shortlist_model: model_dir of the alignment model that makes shortlists, or None.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
-            `FragmentModel`; or None. Both are read now, before anything that takes its time.
+            `FragmentModel`; or None.
+        retrieval_model: model_dir of a model of images and sentences; or None. All are read now,
+            before anything that takes its time.
         say: called with each line about the work.
         described: see `model_view`.
 
@@ -36,6 +38,7 @@ class StoredSplits:
         fits=False,
         shortlist_model=None,
         phrase_model=None,
+        retrieval_model=None,
         say=silent,
         described=None,
     ):
@@ -47,6 +50,7 @@ class StoredSplits:
         self._loaded = {}
         self.shortlist_model = OtherModel(shortlist_model, say).load if shortlist_model else None
         self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
+        self.retrieval_model = OtherModel(retrieval_model, say).load if retrieval_model else None
 
     def load(self, split):
         """Returns the `SplitData` of a split by its name."""

@@ -90,8 +90,8 @@ class SplitData:
     def training_batches(self, plan, start_step, augmentation=None):
         return self.pipeline.training_batches(plan, start_step, augmentation=augmentation)
 
-    def image_batches(self, batch_size):
-        return self.pipeline.image_batches(batch_size)
+    def image_batches(self, batch_size, images=None):
+        return self.pipeline.image_batches(batch_size, images)
 
     def sentence_batches(self, batch_size):
         return self.pipeline.sentence_batches(batch_size)

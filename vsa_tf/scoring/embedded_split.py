@@ -87,16 +87,24 @@ class EmbeddedSplit:
             )
         return scores
 
-    def padded_blocks(self):
-        """Yields sentences of about one length, int `[n]`, and their words `[n, W, H]`."""
-        order = np.argsort(self.lengths, kind="stable")
+    def padded_blocks(self, sentences=None):
+        """Yields the words of sentences of about one length, so many at a time.
+
+        Args:
+            sentences: int `[P]`; None: all.
+
+        Yields:
+            Their places in `sentences`, int `[n]`, and their words `[n, W, H]`.
+        """
+        sentences = np.arange(len(self.lengths)) if sentences is None else sentences
+        order = np.argsort(self.lengths[sentences], kind="stable")
         for first in range(0, len(order), _SENTENCES_AT_A_TIME):
-            sentences = order[first : first + _SENTENCES_AT_A_TIME]
-            longest = self.lengths[sentences].max()
-            words = np.zeros((len(sentences), longest, self.words.shape[1]), np.float32)
-            for row, sentence in enumerate(sentences):
+            places = order[first : first + _SENTENCES_AT_A_TIME]
+            longest = self.lengths[sentences[places]].max()
+            words = np.zeros((len(places), longest, self.words.shape[1]), np.float32)
+            for row, sentence in enumerate(sentences[places]):
                 words[row, : self.lengths[sentence]] = self.words_of(sentence)
-            yield sentences, words
+            yield places, words
 
 
 @dataclasses.dataclass
@@ -182,29 +190,31 @@ def _array(values):
     return ops.convert_to_numpy(values).astype(np.float32, copy=False)
 
 
-def aligned_snippets(embedded, image_of_sentence, smoothness):
-    """Cuts every sentence of a split into snippets, each aligned to a region of its image.
+def aligned_snippets(embedded, images, smoothness, sentences=None):
+    """Cuts sentences into snippets, each aligned to a region of an image.
 
     Args:
         embedded: the `EmbeddedSplit` of N images and M sentences.
-        image_of_sentence: int `[M]`.
+        images: int `[P]`, the image of each sentence.
         smoothness: beta of the chain, see `smooth_alignment`.
+        sentences: int `[P]`; None: all M.
 
     Returns:
-        int `[S, 4]`, a row for each snippet in the order of the sentences: sentence, region, first
-        token, and the token after the last.
+        int `[S, 4]`, a row for each snippet in the order of the sentences: the place of its
+        sentence from 0 to P - 1, region, first token, and the token after the last.
     """
+    sentences = np.arange(len(embedded.lengths)) if sentences is None else sentences
     rows = []
-    for sentences, words in embedded.padded_blocks():
-        images, lengths = image_of_sentence[sentences], embedded.lengths[sentences]
-        scores = np.matmul(words, embedded.regions[images].transpose(0, 2, 1))
-        mask = embedded.region_mask[images]
+    for places, words in embedded.padded_blocks(sentences):
+        own, lengths = images[places], embedded.lengths[sentences[places]]
+        scores = np.matmul(words, embedded.regions[own].transpose(0, 2, 1))
+        mask = embedded.region_mask[own]
         regions = smooth_alignment(scores, lengths, smoothness, mask)
         numbers = ops.convert_to_numpy(snippet_numbers(regions))
         regions = ops.convert_to_numpy(regions)
         row, start = np.nonzero(np.diff(numbers, axis=1, prepend=-1) > 0)
         is_last = np.append(row[1:] != row[:-1], True)
         end = np.where(is_last, lengths[row], np.append(start[1:], 0))
-        rows.append(np.stack([sentences[row], regions[row, start], start, end], axis=1))
+        rows.append(np.stack([places[row], regions[row, start], start, end], axis=1))
     rows = np.concatenate([*rows, np.zeros((0, 4))]).astype(np.int64)
     return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
