@@ -40,6 +40,27 @@ def test_higher_recall_is_higher_in_the_picture():
     assert better[middle] < worse[len(worse) // 2] - 50
 
 
+def test_curves_may_be_over_numbers_with_a_few_of_them_written_and_chance_in_grey():
+    curves = {"by chance": {1: 0.0, 3: 5.0, 9: 10.0}, "model": {1: 50.0, 3: 70.0, 9: 100.0}}
+    picture = recall_chart(curves, "R@K against K", ticks=[1, 3], by_chance="by chance")
+    # The first colour is that of the first curve that is not by chance.
+    model, _ = heights_of(picture, SNIPPET_COLORS[0])
+    chance, _ = heights_of(picture, (140, 140, 140))
+    assert model.max() < 210 and 330 < np.median(chance)
+    # A grid line at 3, the middle of the logarithmic axis, and none between it and the right end.
+    drawn = (np.asarray(picture)[30:380] < 252).any(axis=2).mean(axis=0)
+    assert drawn[375:386].max() > 0.9
+    assert drawn[390:695].max() < 0.3
+
+
+def test_a_long_legend_takes_more_lines():
+    curves = {
+        f"a model of a rather long name, {number}": curve(0, 1, 2, 100) for number in range(12)
+    }
+    few = recall_chart(dict(list(curves.items())[:2]))
+    assert recall_chart(curves).height > few.height + 60
+
+
 @pytest.mark.parametrize(
     "curves",
     [{}, {"one": {"1": 5.0}}, {"one": curve(0, 0, 0, 100), "two": {"1": 0.0, "100": 100.0}}],

@@ -155,8 +155,9 @@ def _query_lines(query, hits, data):
 
 
 def _write_chart(path, metrics):
-    file = io.BytesIO()
-    recall_chart(metrics["recall_curves"]).save(file, "PNG")
+    file, curves = io.BytesIO(), metrics["recall_curves"]
+    named = {name.replace("_", " "): curve for name, curve in curves.items()}
+    recall_chart(named).save(file, "PNG")
     write_atomically(path, file.getvalue())
 
 

@@ -176,10 +176,26 @@ def recall_summary(ranks):
             "Expected a non-empty vector of 1-based ranks: evaluate a split with at least one "
             f"sentence. Received: ranks of shape {ranks.shape}, ranks={ranks[:5]}"
         )
-    summary = {f"R@{k}": 100.0 * float(np.mean(ranks <= k)) for k in RECALL_AT}
+    summary = {f"R@{k}": recall for k, recall in recalls_at(ranks, RECALL_AT).items()}
     summary["median_rank"] = float(np.median(ranks))
     summary["mean_rank"] = float(np.mean(ranks))
     return summary
+
+
+def recalls_at(ranks, places):
+    """Returns the R@k, in percent, at each of the places k, a dict of k to float.
+
+    Args:
+        ranks: int `[Q]`, 1-based; at least one.
+        places: ints.
+
+    Example:
+
+    >>> recalls_at([1, 2, 6, 20], [1, 6, 10])
+    {1: 25.0, 6: 75.0, 10: 75.0}
+    """
+    found = np.searchsorted(np.sort(ranks), places, side="right")
+    return {k: 100.0 * (count / len(ranks)) for k, count in zip(places, found.tolist())}
 
 
 def chance_recall(k, num_candidates, num_right=1):

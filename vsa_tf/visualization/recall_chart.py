@@ -9,17 +9,24 @@ from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 
 _WIDTH, _HEIGHT = 720, 480
 _LEFT, _TOP, _RIGHT, _BOTTOM = 60, 20, 20, 90
+_LEGEND_HEIGHT = 20
 _INK, _GRID, _PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
+_GREY = (140, 140, 140)
 # Drawn larger and reduced, so that lines are smooth.
 _OVERSAMPLING = 3
+_OF_SHARES = "recall, %, against the percentage of items retrieved"
 
 
-def recall_chart(curves):
-    """Draws recall against the share of the items that is retrieved, on a logarithmic axis.
+def recall_chart(curves, label=_OF_SHARES, ticks=None, by_chance=None):
+    """Draws recall against what is retrieved, on a logarithmic axis.
 
     Args:
-        curves: dict of a name to `{share: recall}`, shares as text, both in percent, as of
-            `recall_curve`; all of the same shares, ascending and above 0.
+        curves: dict of a name to `{retrieved: recall}`: a share in percent, as text, as of
+            `recall_curve`, or a number of items, as of `recalls_at`; recall in percent. All of the
+            same shares or numbers, ascending and above 0.
+        label: what the axes are.
+        ticks: those that are written below the axis; None: all.
+        by_chance: name of the curve that is drawn grey, or None.
 
     Returns:
         A PIL image in RGB.
@@ -33,25 +40,48 @@ def recall_chart(curves):
             "Expected curves over the same two or more shares. "
             f"Received: {dict(zip(curves, shares))}"
         )
-    positions = np.log([float(share) for share in shares[0]])
-    positions = _LEFT + (_WIDTH - _LEFT - _RIGHT) * (
-        (positions - positions[0]) / (positions[-1] - positions[0])
-    )
-    lines = {
-        name: [(x, _height(recall)) for x, recall in zip(positions, curve.values())]
-        for name, curve in curves.items()
-    }
-    large = Image.new("RGB", (_WIDTH * _OVERSAMPLING, _HEIGHT * _OVERSAMPLING), _PAPER)
+    logarithms = np.log([float(share) for share in shares[0]])
+    scale = (_WIDTH - _LEFT - _RIGHT) / (logarithms[-1] - logarithms[0])
+    positions = dict(zip(shares[0], _LEFT + scale * (logarithms - logarithms[0])))
+    colors = _colors(curves, by_chance)
+    legend = _legend(curves)
+    size = _WIDTH, _HEIGHT + legend[-1][2] - legend[0][2]
+    large = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), _PAPER)
     draw = ImageDraw.Draw(large)
     for recall in range(0, 101, 20):
         _line(draw, [(_LEFT, _height(recall)), (_WIDTH - _RIGHT, _height(recall))], _GRID, 1)
-    for x in positions:
-        _line(draw, [(x, _height(0)), (x, _height(100))], _GRID, 1)
-    for line, color in zip(lines.values(), SNIPPET_COLORS):
-        _line(draw, line, color, 2)
-    picture = large.resize((_WIDTH, _HEIGHT), Image.Resampling.LANCZOS)
-    _write(ImageDraw.Draw(picture), positions, shares[0], lines)
+    for tick in ticks or positions:
+        _line(draw, [(positions[tick], _height(0)), (positions[tick], _height(100))], _GRID, 1)
+    for name, curve in curves.items():
+        points = [(positions[share], _height(recall)) for share, recall in curve.items()]
+        _line(draw, points, colors[name], 2)
+    picture = large.resize(size, Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(picture)
+    _write(draw, {str(tick): positions[tick] for tick in ticks or positions}, label)
+    for name, x, y in legend:
+        draw.rectangle((x, y - 5, x + 14, y + 5), fill=colors[name])
+        draw.text((x + 20, y), name, _INK, _font(), anchor="lm")
     return picture
+
+
+def _colors(names, by_chance):
+    others = [name for name in names if name != by_chance]
+    colors = {
+        name: SNIPPET_COLORS[place % len(SNIPPET_COLORS)] for place, name in enumerate(others)
+    }
+    return {by_chance: _GREY} | colors
+
+
+def _legend(names):
+    """Returns `(name, x, y)` of each name, as many side by side as there is room for."""
+    places, x, y = [], _LEFT, _HEIGHT - 20
+    for name in names:
+        width = 40 + math.ceil(_font().getlength(name))
+        if x > _LEFT and x + width > _WIDTH:
+            x, y = _LEFT, y + _LEGEND_HEIGHT
+        places.append((name, x, y))
+        x += width
+    return places
 
 
 def _height(recall):
@@ -63,18 +93,13 @@ def _line(draw, points, color, width):
     draw.line(points, fill=color, width=width * _OVERSAMPLING, joint="curve")
 
 
-def _write(draw, positions, shares, names):
-    font = ImageFont.load_default(13)
+def _font():
+    return ImageFont.load_default(13)
+
+
+def _write(draw, ticks, label):
     for recall in range(0, 101, 20):
-        draw.text((_LEFT - 8, _height(recall)), str(recall), _INK, font, anchor="rm")
-    for x, share in zip(positions, shares):
-        draw.text((x, _height(0) + 8), share, _INK, font, anchor="mt")
-    draw.text(
-        (_LEFT, _height(0) + 30), "recall, %, against the percentage of items retrieved", _INK, font
-    )
-    x = _LEFT
-    for name, color in zip(names, SNIPPET_COLORS):
-        text, y = name.replace("_", " "), _HEIGHT - 20
-        draw.rectangle((x, y - 5, x + 14, y + 5), fill=color)
-        draw.text((x + 20, y), text, _INK, font, anchor="lm")
-        x += 40 + math.ceil(draw.textlength(text, font))
+        draw.text((_LEFT - 8, _height(recall)), str(recall), _INK, _font(), anchor="rm")
+    for tick, x in ticks.items():
+        draw.text((x, _height(0) + 8), tick, _INK, _font(), anchor="mt")
+    draw.text((_LEFT, _height(0) + 30), label, _INK, _font())
