@@ -153,8 +153,6 @@ def test_a_start_that_is_no_model_is_refused(tmp_path):
             {"model": "defrag", "objective": "global", "fragment_balance": "batch"},
             "fragment_balance has no meaning with objective=global",
         ),
-        ({"model": "defrag", "report_dir": "pages"}, "report_dir: the pages show words.*defrag"),
-        ({"fragments": "dependencies", "report_dir": "pages"}, "report_dir: the pages show"),
     ],
 )
 def test_contradictions_with_dependency_relations_are_refused(tmp_path, values, message):

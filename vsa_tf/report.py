@@ -4,10 +4,16 @@
 
 Open OUTPUT_DIR/index.html: the pages need no server and no network. It begins with a summary: the
 data, the main figures beside chance, and what each means. By the model the pages show all metrics
-with their protocol, images with their sentences aligned word by word, captions with their
-probabilities, snippets of text with their best regions, the words and regions of largest and
-smallest magnitude, what is retrieved and what is not, and phrases with true and found boxes.
+with their protocol; recall curves; images with the sentence that fits best and their own, aligned
+word by word or relation by relation; snippets of text with their best regions; the words and
+regions of largest and smallest magnitude; what is retrieved and what is not; phrases with true and
+found boxes; captions with their probabilities, beside training captions, before and after
+reranking by consensus; and the nearest images by the model's features and by the encoder's.
 `--projector_dir` also writes the split for TensorBoard's embedding projector.
+
+    python -m vsa_tf.report --model_dir=DIR --model_dir=DIR --output_dir=DIR
+
+sets the recall curves of further models beside those of the first.
 """
 
 import pathlib
@@ -16,17 +22,39 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
+from vsa_tf.evaluation.check_options import given_directories
 from vsa_tf.reporting.report_folder import ReportOptions, check_report
 
 
 def define_flags():
     """Defines the program's flags."""
     defaults = ReportOptions()
-    flags.DEFINE_string("model_dir", None, "Directory that vsa_tf.train has written.")
-    flags.DEFINE_string("data_dir", None, "Directory of records; default: that of the training.")
+    flags.DEFINE_multi_string(
+        "model_dir",
+        None,
+        "Directory that vsa_tf.train has written; repeatable: the pages are of the first, and the "
+        "others' recall curves stand beside its own.",
+    )
+    flags.DEFINE_multi_string(
+        "data_dir",
+        None,
+        "Directory of records; default: that of the training. Of several models once, or once for "
+        "each.",
+    )
     flags.DEFINE_string("split", "dev", "Split of the records.")
     flags.DEFINE_string(
         "output_dir", None, "Directory of the pages: new, empty, or an earlier report."
+    )
+    flags.DEFINE_string(
+        "images",
+        defaults.images,
+        "Directory or zip of the photographs, for records that hold none.",
+    )
+    flags.DEFINE_string(
+        "retrieval_model",
+        defaults.retrieval_model,
+        "model_dir of a model of images and sentences: the training caption that it finds for a "
+        "photograph stands beside what the caption generator writes.",
     )
     flags.DEFINE_multi_string(
         "query", [], "A snippet of text whose best regions are shown; repeatable."
@@ -77,8 +105,12 @@ def main():
         max_images=values.max_images,
         seed=values.seed,
         smoothness=values.smoothness,
+        images=values.images,
+        retrieval_model=values.retrieval_model,
     )
-    check_report(values.model_dir, values.output_dir, options)
+    check_report(
+        given_directories(values.model_dir, values.data_dir)[0], values.output_dir, options
+    )
     from vsa_tf.reporting.write_report import write_report
 
     write_report(

@@ -368,11 +368,6 @@ def check(settings):
             "--export_dir: a SavedModel is written by TensorFlow. Leave it out, and run "
             "vsa_tf.export without KERAS_BACKEND"
         )
-    if settings.model.reads_dependencies and training.report_dir:
-        raise VsaTfError(
-            f"--report_dir: the pages show words, and --model={training.model} reads dependency "
-            "relations here; leave it out"
-        )
     if settings.optimizer.clip_value and settings.optimizer.clip_norm:
         raise VsaTfError("--clip_value and --clip_norm exclude each other; choose one")
     counts = data.num_examples.split(",")

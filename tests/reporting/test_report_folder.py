@@ -1,9 +1,12 @@
 import json
+import types
+import zipfile
 
 import pytest
+from PIL import Image
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.reporting.report_folder import ReportFolder, former_files
+from vsa_tf.reporting.report_folder import PhotographFolder, ReportFolder, former_files, open_images
 
 
 def _write(path, names):
@@ -66,3 +69,52 @@ def test_nothing_outside_is_removed_whatever_the_list_says(tmp_path):
     (report / "report.json").write_text(json.dumps({"written_by": "vsa_tf.report", "files": names}))
     _write(report, ["index.html"])
     assert (tmp_path / "thesis.txt").read_text() == "all of it"
+
+
+def _without_images(*names):
+    return types.SimpleNamespace(info=types.SimpleNamespace(images_stored=False), filenames=names)
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip"])
+def test_photographs_that_records_lack_are_found_by_name(tmp_path, kind):
+    (tmp_path / "images" / "below").mkdir(parents=True)
+    Image.new("RGB", (960, 480), "red").save(tmp_path / "images" / "below" / "wide.png")
+    (tmp_path / "images" / "damaged.jpg").write_bytes(b"no image")
+    path = tmp_path / "images"
+    if kind == "zip":
+        path = tmp_path / "images.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("below/wide.png", "damaged.jpg"):
+                archive.write(tmp_path / "images" / name, name)
+    records = _without_images("absent.jpg", "damaged.jpg", "wide.png")
+    folder = ReportFolder(tmp_path / "report")
+    photographs = PhotographFolder(records, folder, archive=open_images(str(path)))
+    assert photographs.photograph(2) == {
+        "file": "photographs/000002.jpg",
+        "width": 480,
+        "height": 240,
+    }
+    assert not photographs.absent
+    with Image.open(tmp_path / "report" / "photographs" / "000002.jpg") as picture:
+        red, green, blue = picture.getpixel((200, 100))
+        assert red > 240 and green < 15 and blue < 15
+    # Others have an empty frame, each is counted once.
+    for image in (0, 1, 0):
+        assert photographs.photograph(image)["file"] is None
+    assert photographs.absent == "2 are not in --images: absent.jpg, ..."
+    # Another split has a place of its own.
+    training = photographs.of(_without_images("wide.png"), "training")
+    assert training.photograph(0)["file"] == "training/000000.jpg"
+
+
+def test_records_without_photographs_say_how_they_are_shown(tmp_path):
+    photographs = PhotographFolder(_without_images("a.jpg"), ReportFolder(tmp_path / "report"))
+    assert photographs.photograph(0)["file"] is None
+    assert "--images=DIR_OR_ZIP" in photographs.absent
+
+
+def test_images_of_no_folder_are_refused(tmp_path):
+    (tmp_path / "images.zip").write_text("no zip")
+    for name in ("images.zip", "nowhere"):
+        with pytest.raises(VsaTfError, match=f"^images={tmp_path / name}: "):
+            open_images(str(tmp_path / name))

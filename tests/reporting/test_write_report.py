@@ -5,6 +5,7 @@ import functools
 import html.parser
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.small_records import set_dependencies, write_records
+from vsa_tf.data import schema
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.generated_scenes import generate_data
@@ -38,9 +41,13 @@ MODELS = {
     "similarity": ("similarity", {**_NETWORK, "task": "region_phrase"}),
 }
 SECTIONS = {
-    "alignment": ["images", "queries", "magnitudes", "image_search", "image_annotation", "phrases"],
-    "captions": ["images"],
-    "retrieval": ["images", "image_search", "image_annotation"],
+    "alignment": [
+        *("recall", "images", "queries", "magnitudes", "image_search", "image_annotation"),
+        *("neighbors", "phrases"),
+    ],
+    # Of pixels: images are similar by what the model makes of them.
+    "captions": ["images", "training", "reranking", "neighbors"],
+    "retrieval": ["recall", "images", "image_search", "image_annotation", "neighbors"],
     "phrases": ["phrases", "queries"],
     "similarity": ["phrases"],
 }
@@ -194,6 +201,61 @@ def test_titles_name_the_data_the_split_and_the_run(make, kind):
     assert f"<dd>{when:%Y-%m-%d %H:%M}, epoch 1 of 1, the best on dev</dd>" in text
 
 
+def test_several_models_have_their_curves_side_by_side(make, tmp_path):
+    model_dirs = [make(kind)[0].parent / kind for kind in ("retrieval", "alignment")]
+    write_report(model_dirs, None, "dev", tmp_path / "both", ReportOptions(max_images=1))
+    text = (tmp_path / "both" / "recall.html").read_text("utf-8")
+    for model_dir, name in zip(model_dirs, ("embedding", "alignment")):
+        report = model_dir.parent / f"{model_dir.name}_report"
+        # Alone, each had the same.
+        rows = re.findall(rf">{name}, run {model_dir.name}</th>.*", text)
+        assert len(rows) == 2
+        assert all(row in (report / "recall.html").read_text("utf-8") for row in rows)
+
+
+def test_a_model_of_sentences_chooses_training_captions(make, tmp_path):
+    folder = make("captions")[0].parent
+    make("retrieval")
+    options = ReportOptions(max_images=2, retrieval_model=str(folder / "retrieval"))
+    write_report(folder / "captions", None, "dev", tmp_path / "beside", options)
+    training = RecordSplit(folder / "data", "train").captions
+    cards = _cards(tmp_path / "beside", "training")
+    assert len(cards) == 2
+    for card in cards:
+        line = card["lines"][1]
+        assert line["parts"][0]["text"] in training and line["note"].startswith("score ")
+
+
+def test_a_model_of_relations_shows_the_box_of_each(tmp_path):
+    def edit(image, values):
+        values[schema.CAPTION_RAW] = ["A dog runs", "Boats", "Dogs"]
+        set_dependencies(values, [[("nsubj", "runs", "dog"), ("det", "dog", "A")], [], []])
+
+    (tmp_path / "data").mkdir()
+    write_records(tmp_path / "data", 4, images_stored=True, edit=edit)
+    settings = Settings.of(
+        "defrag",
+        data_dir=str(tmp_path / "data"),
+        model_dir=str(tmp_path / "model"),
+        min_count=1,
+        batch_size=4,
+        num_epochs=1,
+        num_pictures=0,
+        joint_size=4,
+        dev_split="train",
+        test_split="train",
+    )
+    train_model(settings)
+    write_report(tmp_path / "model", None, "train", tmp_path / "report")
+    lines = [line for card in _cards(tmp_path / "report", "images_001") for line in card["lines"]]
+    assert [part["text"] for part in lines[1]["parts"]] == [
+        *("A dog runs", "nsubj(runs, dog)", "det(dog, a)")
+    ]
+    assert [part["text"] for part in lines[2]["parts"]] == ["Boats"]
+    (group,) = _groups(tmp_path / "report", "queries")
+    assert group["title"] == "nsubj(runs, dog)"
+
+
 def test_queries_are_asked_and_those_without_words_refused(make, tmp_path):
     report, _ = make("alignment")
     model_dir = report.parent / "alignment"
@@ -262,7 +324,7 @@ def test_a_browser_shows_text_as_text(make, tmp_path):
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("defrag", None, "this defrag model reads dependency relations"),
+        ("defrag", ReportOptions(query=("dog",)), "^query is not for this defrag model"),
         ("m_rnn", ReportOptions(query=("dog",)), "^query is not for this m_rnn model"),
     ],
 )

@@ -1,58 +1,81 @@
-"""The pages of an alignment model."""
+"""The pages of an alignment model, of words or of dependency relations."""
 
+import collections
 import itertools
 
 import numpy as np
 
 from vsa_tf.metrics.magnitude import word_magnitude_table
-from vsa_tf.reporting.phrase_pages import PhraseCards, frequent_snippets, phrase_pages, query_page
-from vsa_tf.reporting.report_page import Card, ReportPage, html_table, numbered_pages, region_cards
-from vsa_tf.reporting.retrieval_pages import RetrievalPages
+from vsa_tf.reporting.phrase_pages import (
+    NUM_REGIONS,
+    PhraseCards,
+    frequent_snippets,
+    phrase_pages,
+    query_page,
+    snippet_answers,
+)
+from vsa_tf.reporting.report_page import Card, ReportPage, html_table, region_cards
+from vsa_tf.reporting.retrieval_pages import RetrievalPages, split_neighbor_page
 from vsa_tf.scoring.embedded_split import aligned_snippets
-from vsa_tf.scoring.region_queries import regions_by_magnitude
+from vsa_tf.scoring.region_queries import best_regions, regions_by_magnitude
+from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID
 
-_INTRODUCTION = (
-    "Each sentence is cut into snippets, each of the region that its words score highest for; grey "
-    "words go to the whole frame. Point at words or boxes, or go from image to image with the "
-    "Tab key and from snippet to snippet with the arrow keys. A rank is that of the image among "
-    "all images of the split, for the sentence."
+_RETRIEVED = (
+    "The first sentence of an image is the one of the whole split that scores highest for it, ✓ "
+    "where it is its own; below are those that people wrote of it. "
+)
+_OF_WORDS = (
+    "Each is cut into snippets, each of the region that its words score highest for; grey words "
+    "go to the whole frame. "
+)
+_OF_RELATIONS = (
+    "Behind each, in grey, are its dependency relations, relation(head, dependent), each with the "
+    "region that it scores highest for; grey ones go to the whole frame. "
+)
+_USE = (
+    "Point at words or boxes, or go from image to image with the Tab key and along a sentence with "
+    "the arrow keys. A rank is that of the image among all images of the split, for the sentence, "
+    "✓ where it is the first."
 )
 # Of largest magnitude.
 _NUM_REGIONS = 40
+# Of words that have no place in a photograph, in either of the usual namings.
+_OF_FUNCTION_WORDS = {"aux", "auxpass", "case", "cc", "cop", "det", "mark", "prep", "punct"}
 
 
 def alignment_pages(model, evaluation, data, photographs, options):
     """Returns the pages of an alignment model, list of `ReportPage`.
 
     Args:
-        model: an `AlignmentModel`.
+        model: a `FragmentModel`.
         evaluation: its `Evaluation` on the split.
         data: the `SplitData`.
         photographs: `PhotographFolder`.
         options: `ReportOptions`.
     """
     records, embedded = data.records, evaluation.embedded
-    retrieval = RetrievalPages(evaluation.scores, records, photographs)
-    snippets = aligned_snippets(embedded, records.image_of_caption, options.smoothness)
-    aligned = AlignedCards(embedded, data, snippets, retrieval.ranks.sentence_to_image, photographs)
-    frequent = frequent_snippets(
-        _spoken_snippets(snippets, embedded, data), options.num_frequent_queries
-    )
-    queries = [*options.query, *map(data.text.join, frequent)]
-    pages = list(
-        numbered_pages(
-            "images",
-            "Images",
-            _INTRODUCTION,
-            options.shown(range(records.num_images)),
-            options.images_per_page,
-            lambda images: [ReportPage.group(cards=map(aligned.card, images))],
+    aligned = AlignedSentences(embedded, data, options.smoothness)
+    retrieval = RetrievalPages(evaluation.scores, records, photographs, aligned.parts)
+    rows = aligned.align(records.image_of_caption, np.arange(records.num_captions))
+    images = np.arange(len(options.shown(range(records.num_images))))
+    aligned.align(images, retrieval.best[images])
+    if data.text.relation_types is None:
+        frequent = frequent_snippets(
+            _spoken_snippets(rows, embedded, data), options.num_frequent_queries
         )
-    )
-    if queries:
-        pages.append(query_page(model, queries, embedded, data, photographs))
+        queries = [*options.query, *map(data.text.join, frequent)]
+        answers = snippet_answers(model, queries, embedded, data)
+        introduction = _RETRIEVED + _OF_WORDS + _USE
+    else:
+        answers = relation_answers(embedded, data, options.num_frequent_queries)
+        introduction = _RETRIEVED + _OF_RELATIONS + _USE
+    pages = retrieval.image_pages(introduction, options)
+    if answers:
+        pages.append(query_page(answers, data, photographs))
     pages.append(magnitude_page(embedded, data, photographs))
     pages += retrieval.pages()
+    # The whole frame comes first.
+    pages.append(split_neighbor_page(embedded.regions[:, 0], records, photographs, options))
     if evaluation.ranked_phrases:
         phrases = [
             (image, _words_of(records, image, phrase))
@@ -74,57 +97,109 @@ def _spoken_snippets(snippets, embedded, data):
             yield data.caption_tokens[sentence][first + loud[0] : first + loud[-1] + 1]
 
 
+def relation_answers(embedded, data, count):
+    """Returns the most frequent dependency relations and their best regions.
+
+    Those of function words, or of words that the model does not know, are left out.
+
+    Args:
+        embedded: the `EmbeddedSplit`.
+        data: its `SplitData`, of relations.
+        count: how many.
+
+    Returns:
+        List of `(text, list of RegionHit)`, the most frequent first; of equally frequent ones the
+        first met.
+    """
+    names, first = data.text.relation_types.names, {}
+    counts = collections.Counter()
+    for place, (relation, *words) in enumerate(data.tokens.packed_ids.tolist()):
+        kind = names[relation].partition(":")[0]
+        if relation != OTHER_RELATION and UNK_ID not in words and kind not in _OF_FUNCTION_WORDS:
+            counts[relation, *words] += 1
+            first.setdefault((relation, *words), place)
+    answers = []
+    for fragment, _ in counts.most_common(count):
+        vector = embedded.words[first[fragment]][None]
+        hits = best_regions(vector, embedded.regions, embedded.region_mask, NUM_REGIONS)
+        answers.append((data.text.decode_fragments([fragment])[0], hits))
+    return answers
+
+
 def _words_of(records, image, phrase):
     words = records.captions[records.first_caption[image] + phrase.caption_index].split()
     return " ".join(words[phrase.first_word : phrase.first_word + phrase.num_words])
 
 
-class AlignedCards:
-    """Makes the card of an image of a split that an alignment model has seen.
+class AlignedSentences:
+    """Makes lines of sentences whose snippets, or relations, point at their regions in an image.
 
     Args:
         embedded: the `EmbeddedSplit`.
         data: its `SplitData`.
-        snippets: of `aligned_snippets`.
-        ranks: int `[M]`, of each sentence's image among all images.
-        photographs: `PhotographFolder`.
+        smoothness: beta of the chain that cuts sentences into snippets. Each relation stands for
+            itself: those that stand side by side need not be about one thing.
     """
 
-    def __init__(self, embedded, data, snippets, ranks, photographs):
+    def __init__(self, embedded, data, smoothness):
         self._embedded = embedded
         self._data = data
-        self._snippets = snippets
-        self._first = np.searchsorted(snippets[:, 0], np.arange(data.records.num_captions + 1))
-        self._starts = embedded.starts
-        self._ranks = ranks
-        self._photographs = photographs
+        self._smoothness = smoothness
+        self._rows = {}
 
-    def card(self, image):
-        """Returns the `Card` of an image."""
-        records = self._data.records
-        card = Card(self._photographs.photograph(image), records.filenames[image])
-        for sentence in range(*records.first_caption[image : image + 2]):
-            card.add_line(self._parts(card, image, sentence), note=f"rank {self._ranks[sentence]}")
-        return card
+    def align(self, images, sentences):
+        """Aligns sentences with images, all together, which is quicker than one by one.
 
-    def _parts(self, card, image, sentence):
-        caption = self._data.records.captions[sentence]
-        rows = self._snippets[self._first[sentence] : self._first[sentence + 1]]
-        parts = snippet_parts(
-            caption, self._data.text.token_boundaries(caption), [(a, b) for _, _, a, b in rows]
-        )
+        Args:
+            images: int `[P]`.
+            sentences: int `[P]`.
+
+        Returns:
+            int `[S, 4]`, as of `aligned_snippets`.
+        """
+        images, sentences = np.asarray(images), np.asarray(sentences)
+        if self._data.text.relation_types is None:
+            rows = aligned_snippets(self._embedded, images, self._smoothness, sentences)
+        else:
+            rows = np.array(list(self._best_regions(images, sentences)), np.int64).reshape(-1, 4)
+        bounds = np.searchsorted(rows[:, 0], np.arange(len(images) + 1))
+        for place, pair in enumerate(zip(images.tolist(), sentences.tolist())):
+            self._rows[pair] = rows[bounds[place] : bounds[place + 1], 1:].tolist()
+        return rows
+
+    def _best_regions(self, images, sentences):
+        embedded = self._embedded
+        for place, (image, sentence) in enumerate(zip(images, sentences)):
+            scores = embedded.words_of(sentence) @ embedded.regions[image].T
+            scores[:, ~embedded.region_mask[image]] = -np.inf
+            for fragment, region in enumerate(scores.argmax(axis=1)):
+                yield place, region, fragment, fragment + 1
+
+    def parts(self, card, image, sentence):
+        """Returns the parts of a sentence's line, whose boxes are added to a card of the image."""
+        image, sentence = int(image), int(sentence)
+        if (image, sentence) not in self._rows:
+            self.align([image], [sentence])
+        rows = self._rows[image, sentence]
         found = []
-        for text, snippet in parts:
-            if snippet is None:
+        for text, place in self._texts(sentence, [(first, last) for _, first, last in rows]):
+            if place is None:
                 found.append(Card.part(text))
                 continue
-            _, region, first, last = rows[snippet]
-            start = self._starts[sentence]
-            words = self._embedded.words[start + first : start + last]
+            region, first, last = rows[place]
+            words = self._embedded.words_of(sentence)[first:last]
             score = float(words.sum(axis=0) @ self._embedded.regions[image, region])
             boxes = card.add_box(self._data.records.region_boxes[image, region])
             found.append(Card.part(text, boxes, f"{score:.2f}"))
         return found
+
+    def _texts(self, sentence, tokens):
+        """Returns `(text, place in tokens)` of the parts of a sentence; place is None of others."""
+        caption, text = self._data.records.captions[sentence], self._data.text
+        if text.relation_types is None:
+            return snippet_parts(caption, text.token_boundaries(caption), tokens)
+        names = self._data.fragment_names(sentence)
+        return [(caption, None), *((name, place) for place, name in enumerate(names))]
 
 
 def snippet_parts(caption, boundaries, snippets):
@@ -173,16 +248,16 @@ def magnitude_page(embedded, data, photographs):
     Returns:
         `ReportPage`.
     """
-    words = word_magnitude_table(
-        embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
-    )
+    ids, unit, names = data.tokens.packed_ids, "word", data.text.vocabulary.tokens
+    if data.text.relation_types is not None:
+        ids, unit, names = ids[:, 0], "relation", data.text.relation_types.names
     tables = [
         html_table(
-            f"Words of {name} magnitude",
-            ("word", "magnitude", "count"),
+            f"{unit.capitalize()}s of {name} magnitude",
+            (unit, "magnitude", "count"),
             [(row["word"], f"{row['magnitude']:.2f}", row["count"]) for row in rows],
         )
-        for name, rows in words.items()
+        for name, rows in word_magnitude_table(embedded.words, ids, names).items()
     ]
     hits = regions_by_magnitude(embedded.regions, embedded.region_mask, _NUM_REGIONS)
     regions = ReportPage.group(
@@ -190,9 +265,9 @@ def magnitude_page(embedded, data, photographs):
     )
     return ReportPage(
         "magnitudes",
-        "Magnitudes of words and regions",
-        "A score is a sum of inner products, so that a short vector hardly counts in it. A word's "
-        "magnitude is the mean length of its vectors in the split.",
+        f"Magnitudes of {unit}s and regions",
+        "A score is a sum of inner products, so that a short vector hardly counts in it. The "
+        f"magnitude of a {unit} is the mean length of its vectors in the split.",
         [regions],
         f'<div class="tables">{"".join(tables)}</div>\n',
         "Magnitudes",

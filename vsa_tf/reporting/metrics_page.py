@@ -10,7 +10,7 @@ _MOST_COLUMNS = 9
 _WHOLE = "The whole split"
 _FEW_IMAGES = 100
 # The main figures, and what each means in a sentence.
-_DIRECTIONS = {
+DIRECTION_TEXTS = {
     "sentence_to_image": ("Image search", "A sentence looks for its photograph."),
     "image_to_sentence": ("Image annotation", "A photograph looks for its sentences."),
 }
@@ -107,7 +107,7 @@ def _figures(title, rows, meanings):
 def _ranked(report):
     """Returns the rows of what is found by rank, see `_figures`."""
     metrics, rows, chances = report["metrics"], [], chance_recalls(report, 1)
-    for key, words in _DIRECTIONS.items():
+    for key, words in DIRECTION_TEXTS.items():
         if key in metrics:
             values = metrics[key]
             extra = {"by chance": chances[key], "median rank": values["median_rank"]}

@@ -12,7 +12,7 @@ _INTRODUCTION = (
     "words found the whole frame. ✓: they overlap by half or more. Point at a phrase, or go from "
     "image to image with Tab and from phrase to phrase with the arrow keys."
 )
-_NUM_REGIONS = 10
+NUM_REGIONS = 10
 # Of frequent snippets.
 _ARTICLES = ("a", "an", "the")
 _LEAST_WORDS = 2
@@ -29,8 +29,9 @@ def region_phrase_pages(model, evaluation, data, photographs, options):
     if model.has_joint_space:
         frequent = frequent_snippets(data.caption_tokens, options.num_frequent_queries)
         queries = [*options.query, *map(data.text.join, frequent)]
-        if queries:
-            pages.append(query_page(model, queries, evaluation.embedded, data, photographs))
+        answers = snippet_answers(model, queries, evaluation.embedded, data)
+        if answers:
+            pages.append(query_page(answers, data, photographs))
     return pages
 
 
@@ -101,38 +102,44 @@ def _note(overlaps, right):
     return f"{note}, {where}"
 
 
-def query_page(model, queries, embedded, data, photographs):
-    """Returns the page of queries and their best regions.
+def snippet_answers(model, queries, embedded, data):
+    """Returns the best regions of snippets of text.
 
     Args:
         model: the model, see `snippet_regions`.
         queries: list of str.
         embedded: the `EmbeddedSplit` of the model, or its `EmbeddedPairs`.
         data: its `SplitData`.
-        photographs: `PhotographFolder`.
 
     Returns:
-        `ReportPage`.
+        List of `(query, list of RegionHit)`.
 
     Raises:
         VsaTfError: a query has no words.
     """
-    groups = [
-        ReportPage.group(
-            query,
-            region_cards(
-                snippet_regions(model, query, embedded, data, _NUM_REGIONS), data, photographs
-            ),
-            small=True,
-        )
-        for query in queries
+    return [
+        (query, snippet_regions(model, query, embedded, data, NUM_REGIONS)) for query in queries
     ]
+
+
+def query_page(answers, data, photographs):
+    """Returns the page of queries and their best regions (D Figure 2), a `ReportPage`.
+
+    Args:
+        answers: list of `(query, list of RegionHit)`.
+        data: the `SplitData`.
+        photographs: `PhotographFolder`.
+    """
+    unit = "Snippets" if data.text.relation_types is None else "Relations"
     return ReportPage(
         "queries",
-        "Snippets and their best regions",
-        f"The {_NUM_REGIONS} regions of all images that score highest for a snippet, best first. "
-        "A card without a box is of a whole frame.",
-        groups,
+        f"{unit} and their best regions",
+        f"The {NUM_REGIONS} regions of all images that score highest for one, best first. A card "
+        "without a box is of a whole frame.",
+        [
+            ReportPage.group(query, region_cards(hits, data, photographs), small=True)
+            for query, hits in answers
+        ],
         section="Queries",
     )
 

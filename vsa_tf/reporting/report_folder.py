@@ -9,6 +9,8 @@ import pathlib
 
 from PIL import Image
 
+from tfrecords_tools.archive import Archive
+from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json
 from vsa_tf.files import write_json
@@ -63,32 +65,62 @@ class ReportFolder:
         write_json(self._path / _MANIFEST, {"written_by": _WRITER, "files": sorted(files)})
 
 
-def check_report(model_dir, output_dir, options):
+def check_report(model_dirs, output_dir, options):
     """Refuses a report that cannot be written, before anything is loaded.
 
-    Args: those of `write_report`.
+    Args:
+        model_dirs: list of str; the pages are of the first.
+        output_dir, options: those of `write_report`.
 
     Raises:
-        VsaTfError: other files would come to harm, or the model has no such pages.
+        VsaTfError: other files would come to harm, a model has no such pages, or what an option
+            names is not there.
     """
     former_files(pathlib.Path(output_dir))
-    settings = Settings.load(model_dir)
+    settings, *others = map(Settings.load, model_dirs)
     model = settings.training.model
-    if settings.model.reads_dependencies:
-        raise VsaTfError(
-            f"The pages show words and their boxes; this {model} model reads dependency relations: "
-            f"see metrics.json and pictures of {model_dir}"
-        )
     reasons = {}
-    if settings.model.family != "alignment":
+    if settings.model.family != "alignment" or settings.model.reads_dependencies:
         reasons["smoothness"] = "which aligns no words"
     if not settings.model.searches_regions:
-        reasons |= dict.fromkeys(
-            ("query", "num_frequent_queries"), "which finds no regions for text"
-        )
+        reasons["query"] = "which finds no regions for text"
+        if settings.model.family != "alignment":  # Relations find regions, too.
+            reasons["num_frequent_queries"] = reasons["query"]
+    if settings.model.family != "captioning" or settings.model.captions_regions:
+        reasons["retrieval_model"] = "which writes no captions of photographs"
+    if settings.model.captions_regions:
+        reasons["images"] = "which describes regions: store the images in the records"
     for name, reason in reasons.items():
         if getattr(options, name) != getattr(ReportOptions, name):
             raise VsaTfError(f"--{name} is not for this {model} model, {reason}; leave it out")
+    if others:
+        for model_dir, each in zip(model_dirs, (settings, *others)):
+            _check_retrieves(each, f"--model_dir={model_dir}", "several models")
+    if options.retrieval_model:
+        named = f"--retrieval_model={options.retrieval_model}"
+        _check_retrieves(Settings.load(options.retrieval_model), named, named)
+    open_images(options.images)
+
+
+def _check_retrieves(settings, named, purpose):
+    if settings.model.family == "captioning" or settings.model.pairs_phrases:
+        raise VsaTfError(
+            f"Expected of {purpose} that they score photographs and sentences: alignment models, "
+            f"or two-branch networks of --task=image_sentence. Received: {named} with the model "
+            f"{settings.training.model}"
+        )
+
+
+def open_images(path):
+    """Returns the `Archive` of photographs at a path, a directory or a zip; None for an empty one.
+
+    Raises:
+        VsaTfError: it is neither.
+    """
+    try:
+        return Archive(path) if path else None
+    except OSError as error:
+        raise VsaTfError(f"--images={path}: {error}") from error
 
 
 def former_files(path):
@@ -125,16 +157,38 @@ class PhotographFolder:
     """Writes the photographs that pages ask for, each once, small and as JPEG.
 
     Args:
-        records: the records of the split; without stored images pages draw empty frames.
+        records: the records of the split.
         folder: `ReportFolder`.
         say: called with a line now and then.
+        archive: `Archive` of the photographs by their names, for records without stored images;
+            None: pages draw empty frames.
+        place: of the files below the folder.
+
+    Attributes:
+        missing: names of photographs that the archive lacks or that cannot be read, list of str.
     """
 
-    def __init__(self, records, folder, say=silent):
+    def __init__(self, records, folder, say=silent, archive=None, place="photographs"):
         self._records = records
         self._folder = folder
         self._say = say
+        self._archive = archive
+        self._place = place
         self._written = {}
+        self.missing = []
+
+    def of(self, records, place):
+        """Returns the `PhotographFolder` of other records, to be written below another place."""
+        return PhotographFolder(records, self._folder, self._say, self._archive, place)
+
+    @property
+    def absent(self):
+        """What to say where frames are empty, a sentence; empty where all were found."""
+        if not self._records.info.images_stored and self._archive is None:
+            return "None: these records hold no photographs; --images=DIR_OR_ZIP shows them."
+        if self.missing:
+            return f"{len(self.missing)} are not in --images: {self.missing[0]}, ..."
+        return ""
 
     def photograph(self, image):
         """Returns `{"file", "width", "height"}` of an image by its number; file may be None."""
@@ -146,16 +200,32 @@ class PhotographFolder:
         return self._written[image]
 
     def _write(self, image):
-        if not self._records.info.images_stored:
+        pixels = self._read(image)
+        if pixels is None:
             return {"file": None, "width": 4, "height": 3}
-        picture = Image.fromarray(self._records.read_image(image))
+        picture = Image.fromarray(pixels)
         picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
         content = io.BytesIO()
         picture.save(content, "JPEG", quality=_QUALITY)
         # Numbers, not the records' names, which may be anything.
-        name = f"photographs/{image:06d}.jpg"
+        name = f"{self._place}/{image:06d}.jpg"
         self._folder.write(name, content.getvalue())
         return {"file": name, "width": picture.width, "height": picture.height}
+
+    def _read(self, image):
+        if self._records.info.images_stored:
+            return self._records.read_image(image)
+        if self._archive is None:
+            return None
+        name = self._records.filenames[image]
+        try:
+            found = self._archive.locate(name)
+            if found is not None:
+                return decode_image(self._archive.read(found))
+        except (OSError, ValueError):  # ambiguous, damaged, or no picture
+            pass
+        self.missing.append(name)
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +240,9 @@ class ReportOptions:
             the whole split.
         seed: of the intervals.
         smoothness: beta of the chain that cuts sentences into snippets (`smooth_alignment`).
+        images: directory or zip of the photographs, for records that hold none.
+        retrieval_model: of a caption generator's report: model_dir of a model that finds the
+            training sentence that fits a photograph best.
     """
 
     query: tuple = ()
@@ -178,6 +251,8 @@ class ReportOptions:
     max_images: int = 0
     seed: int = 0
     smoothness: float = SMOOTHNESS
+    images: str = ""
+    retrieval_model: str = ""
 
     def shown(self, images):
         """Returns those of a sequence of images that have a place on the pages."""

@@ -53,6 +53,7 @@ class ReportPage:
         groups: list of dicts, see `group`.
         html: further content, escaped already.
         section: what it is called in the navigation; pages of one section follow one another.
+        files: dict of name to bytes, what `html` shows besides.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ReportPage:
     groups: list = dataclasses.field(default_factory=list)
     html: str = ""
     section: str = ""
+    files: dict = dataclasses.field(default_factory=dict)
 
     @staticmethod
     def group(title="", cards=(), note="", small=False, level=2):
@@ -271,6 +273,20 @@ def html_table(title, columns, rows):
         f'<div class="table" role="region" aria-label="{_text(title)}" tabindex="0">\n'
         f"<table><caption>{_text(title)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def picture_tag(name, size, text):
+    """Returns a picture as HTML.
+
+    Args:
+        name: of its file.
+        size: its width and height in pixels.
+        text: what it shows, for those who do not see it.
+    """
+    width, height = size
+    return (
+        f'<img class="chart" src="{name}" width="{width}" height="{height}" alt="{_text(text)}">\n'
     )
 
 

@@ -4,10 +4,14 @@ import datetime
 import importlib.resources
 import pathlib
 
+from vsa_tf.evaluation.check_options import given_directories
+from vsa_tf.evaluation.combined_retrieval import split_scores
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.metrics_file import evaluation_report, metrics_lines
-from vsa_tf.evaluation.stored_splits import StoredSplits
+from vsa_tf.evaluation.stored_splits import StoredSplits, check_same_pairs
+from vsa_tf.metrics.retrieval import retrieval_ranks
+from vsa_tf.model_dir.load_split import model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 from vsa_tf.reporting.alignment_pages import alignment_pages
@@ -20,9 +24,10 @@ from vsa_tf.reporting.report_folder import (
     ReportFolder,
     ReportOptions,
     check_report,
+    open_images,
 )
 from vsa_tf.reporting.report_page import page_html
-from vsa_tf.reporting.retrieval_pages import image_sentence_pages
+from vsa_tf.reporting.retrieval_pages import image_sentence_pages, recall_page
 
 
 def _two_branch_pages(model, evaluation, data, photographs, options):
@@ -54,8 +59,10 @@ def write_report(
     """Evaluates the best weights of a model directory and shows what they find as web pages.
 
     Args:
-        model_dir: directory that training wrote.
-        data_dir: directory of records; None for that of the training.
+        model_dir: directory that training wrote; or a list of them, of models of images and
+            sentences: the pages are of the first, and the others' recall stands beside its own.
+        data_dir: directory of records; None for that of the training; of several models, one for
+            all or a list of one each: they hold the same photographs and captions.
         split: name of the split.
         output_dir: directory of the pages, see `ReportFolder`; `index.html` is the first.
         options: `ReportOptions`.
@@ -70,21 +77,33 @@ def write_report(
             records or model cannot be used, or do not belong together.
     """
     options = options or ReportOptions()
-    check_report(model_dir, output_dir, options)
+    model_dirs, data_dirs = given_directories(model_dir, data_dir)
+    check_report(model_dirs, output_dir, options)
     folder = ReportFolder(output_dir)
-    trained = TrainedModel(model_dir)
+    trained, *others = map(TrainedModel, model_dirs)
     settings = trained.settings
-    splits = StoredSplits(trained, data_dir or settings.data.data_dir, say=say)
+    splits = StoredSplits(
+        trained,
+        data_dirs[0] or settings.data.data_dir,
+        retrieval_model=options.retrieval_model or None,
+        say=say,
+    )
     data = splits.load(split)
     evaluator = make_evaluator(settings, splits=splits)
     evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
     report = evaluation_report(settings, data, evaluation.metrics)
     for line in metrics_lines(report):
         say(line)
-    photographs = PhotographFolder(data.records, folder, say)
+    photographs = PhotographFolder(data.records, folder, say, open_images(options.images))
     make_pages = _PAGES[settings.model.family]
     pages = make_pages(trained.model, evaluation, data, photographs, options)
+    if evaluation.scores is not None:
+        ranks = {_name(trained): retrieval_ranks(evaluation.scores, data.records.image_of_caption)}
+        ranks |= _ranks_of(others, data_dirs[1:], data.records, say)
+        pages = [page for page in (recall_page(ranks, report),) if page] + pages
     facts = _facts(report, trained, data.records.info.data_dir)
+    if photographs.absent:
+        facts["pictures"] = photographs.absent
     title = f"{facts['data']}, {split} · {facts['model']}"
     _write_pages([metrics_page(report, settings, facts), *pages], title, folder)
     if projector_dir:
@@ -92,9 +111,33 @@ def write_report(
     return report
 
 
+def _ranks_of(models, data_dirs, records, say):
+    """Returns the `RetrievalRanks` of further models on the photographs of records, by name."""
+    found, loaded = {}, {records.info.data_dir: records}
+    for trained, data_dir in zip(models, data_dirs):
+        data_dir = data_dir or trained.settings.data.data_dir
+        if data_dir not in loaded:
+            loaded[data_dir] = read_records(data_dir, records.split, say)
+            check_same_pairs(records, loaded[data_dir])
+        trained.check_records(loaded[data_dir])
+        data = model_view(loaded[data_dir], trained.text, trained.settings, say=say)
+        say(f"scoring {records.split} by {_name(trained)}")
+        scores = split_scores(trained.model, data, records.num_captions)
+        name = _name(trained)
+        # Runs of one name in several folders.
+        name = name if name not in found else f"{name} ({trained.model_dir})"
+        found[name] = retrieval_ranks(scores, records.image_of_caption)
+    return found
+
+
+def _name(trained):
+    """Returns what a model is called, str."""
+    return f"{trained.settings.training.model}, run {trained.model_dir.resolve().name}"
+
+
 def _facts(report, trained, data_dir):
     """Returns what a report is of, dict of name to text."""
-    data, run = (pathlib.Path(path).resolve().name for path in (data_dir, trained.model_dir))
+    data = pathlib.Path(data_dir).resolve().name
     # The name of a kind of file, such as csv, does not tell one's data apart.
     kind = report["dataset"]
     best = trained.progress["best"]["epoch"]
@@ -102,7 +145,7 @@ def _facts(report, trained, data_dir):
     when = f"{datetime.datetime.fromtimestamp(saved):%Y-%m-%d %H:%M}"
     epochs = f"epoch {best} of {trained.settings.training.num_epochs}"
     return {
-        "model": f"{report['model']}, run {run}",
+        "model": _name(trained),
         "data": data if data == kind else f"{data} ({kind})",
         "split": report["split"],
         "photographs": f"{report['num_images']:,}",
@@ -118,5 +161,7 @@ def _write_pages(pages, title, folder):
     for page in reversed(pages):  # index.html last: where it is, all is there
         if page.groups:
             folder.write(f"data/{page.name}.js", page.data_script())
+        for name, content in page.files.items():
+            folder.write(name, content)
         folder.write(f"{page.name}.html", page_html(page, pages, title))
     folder.finish()

@@ -73,8 +73,10 @@
       if (this.lines.length) {
         const lines = make("div", "lines");
         lines.append(...this.lines.map((line) => line.element));
-        this.status = make("p", "status note");
-        lines.append(this.status);
+        if (card.lines.some((line) => line.parts.some((part) => part.boxes.length))) {
+          this.status = make("p", "status note");
+          lines.append(this.status);
+        }
         this.element.append(lines);
       }
       this.buttons = [...this.element.querySelectorAll(".part")];
