@@ -10,6 +10,10 @@ kind in an embedding model, and by their cosine in others. The model is the one 
 unless it is named again by --model_dir, --saved_model or --server: exported and served it is the
 same, any other is refused.
 
+A text looks for photographs with regions in two stages, once the index has 10,000 of them: those
+whose vectors promise most are then scored exactly, and each line says how many, `"candidates"`. 99
+in 100 of the exact first ten results are found; --candidates=0 scores all.
+
 With --query=- each line of standard input is a query, answered as it comes: index and model are
 loaded once. Its results begin with `"query"`; what cannot be answered is `{"query", "error"}`, and
 the others are done (--strict: the program then ends with 1).
@@ -30,7 +34,7 @@ from vsa_tf.inference.model_source import (
     model_source,
     names_a_model,
 )
-from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
+from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, has_regions
 
 _KINDS = ("images", "sentences")
 
@@ -45,7 +49,15 @@ def define_flags():
     flags.DEFINE_enum(
         "target", None, _KINDS, "What is looked for [images, where the index has any]."
     )
-    flags.DEFINE_bool("approximate", False, "Quicker in a very large index, see vsa_tf.index.")
+    flags.DEFINE_bool(
+        "approximate", False, "Quicker among very many single vectors, see vsa_tf.index."
+    )
+    flags.DEFINE_integer(
+        "candidates",
+        None,
+        "Photographs that a text scores exactly [as many as a recall of 0.99 needs]; 0: all.",
+        lower_bound=0,
+    )
 
 
 def main():
@@ -56,9 +68,10 @@ def main():
     manifest = IndexManifest.load(values.index_dir)
     if manifest is None:
         raise VsaTfError(f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one")
-    if values.approximate and importlib.util.find_spec("faiss") is None:
-        raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     target = _target(values)
+    of_faiss = values.approximate and not (target == "images" and has_regions(values.index_dir))
+    if of_faiss and importlib.util.find_spec("faiss") is None:
+        raise VsaTfError("--approximate needs faiss: pip install 'vsa_tf[faiss]' brings it")
     of_lines = values.query == "-"
     is_image = not of_lines and _is_image(values.query)
     source = model_source(values) if names_a_model(values) else _recorded_source(manifest)
@@ -74,13 +87,21 @@ def main():
             target,
             values.top_k,
             values.approximate,
+            values.candidates,
             strict=values.strict,
         )
         return
     from vsa_tf.search_index.search_index import answer_query
 
     answer_query(
-        values.index_dir, source, values.query, is_image, target, values.top_k, values.approximate
+        values.index_dir,
+        source,
+        values.query,
+        is_image,
+        target,
+        values.top_k,
+        values.approximate,
+        values.candidates,
     )
 
 

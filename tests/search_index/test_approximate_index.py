@@ -4,12 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.search_index.given_embeddings import (
-    images_with_regions,
-    sentences_with_words,
-    unit,
-    write_index,
-)
+from tests.search_index.given_embeddings import unit, write_index
 from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
@@ -73,20 +68,6 @@ def test_what_was_indexed_later_is_searched_too(without_regions):
     assert again.shards == built.shards | {"images-00002"}
     assert [path.name for path in index.index_dir.glob("*.faiss")] == ["images-3.faiss"]
     assert index.nearest(Embedded("sentences", new), "images", 1, again)[0].entry == "new"
-
-
-def test_words_find_images_by_their_real_regions(tmp_path):
-    rng = np.random.default_rng(2)
-    images, sentences = images_with_regions(rng, 400), sentences_with_words(rng, 30)
-    parts = [images.take(np.arange(150)), images.take(np.arange(150, 400)), sentences]
-    index = SearchIndex(write_index(tmp_path / "index", "max_sum", *parts))
-    built = ApproximateIndex.build(index, "images")
-    assert built.recall >= 0.9
-    query = index.sample("images", 1)[0]
-    exact = {hit.entry: hit for hit in index.nearest(query, "images", 400)}
-    for hit in index.nearest(query, "images", 10, built):
-        assert hit.score == pytest.approx(exact[hit.entry].score, rel=1e-5)
-        assert hit.box == exact[hit.entry].box
 
 
 def test_a_bit_that_is_another_is_refused_or_harmless(without_regions):

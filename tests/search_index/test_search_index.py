@@ -2,6 +2,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -274,8 +275,42 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     (best,) = _lines(
         tmp_path / "index", hashed_source(), SENTENCES[2], False, "sentences", 1, approximate=True
     )
+    assert best.pop("candidates") == 100
     # A distance of 0 is the root of 1e-4, see `two_branch_loss.pairwise_distances`.
     assert best == {"rank": 1, "sentence": SENTENCES[2], "score": pytest.approx(-0.01, abs=1e-3)}
+
+
+def test_two_stages_say_how_many_photographs_were_scored(aligned, tmp_path):
+    made, source, paths = aligned
+    for options in ({"candidates": 2}, {"approximate": True}):
+        with pytest.raises(VsaTfError, match="has no first stage of a search: run vsa_tf.index"):
+            _lines(made, source, "a red dog", False, "images", **options)
+    index = shutil.copytree(made, tmp_path / "index")
+    build_index(index, approximate=True)  # without faiss
+    exact = _lines(index, source, "a red dog", False, "images", candidates=0)
+    assert exact == _lines(made, source, "a red dog", False, "images")
+    said = [{**line, "candidates": 4} for line in exact]
+    assert _lines(index, source, "a red dog", False, "images") == said
+    assert _lines(index, source, "a red dog", False, "images", approximate=True) == said
+    few = _lines(index, source, "a red dog", False, "images", 1, candidates=2)
+    assert [line["candidates"] for line in few] == [2]
+    # A photograph is compared with every other one.
+    assert "candidates" not in _lines(index, source, paths[0], True, "images")[0]
+    with pytest.raises(VsaTfError, match="sentences of .* are searched exactly by images"):
+        _lines(index, source, paths[0], True, "sentences", candidates=2)
+
+
+def test_a_large_index_is_searched_in_two_stages_by_itself(aligned, tmp_path, monkeypatch):
+    made, source, paths = aligned
+    monkeypatch.setattr("vsa_tf.search_index.index_builder.TWO_STAGE_IMAGES", 4)
+    index, lines = tmp_path / "index", []
+    for given in (paths[:3], paths):
+        build_index(index, Model.of(source), given, say=lines.append)
+    said = "searches for photographs are in two stages: 4 of 4 are scored exactly"
+    assert [line for line in lines if "stages" in line] == [said]
+    (first, *_) = _lines(index, source, "a red dog", False, "images")
+    assert first.pop("candidates") == 4
+    assert first == _lines(made, source, "a red dog", False, "images")[0]
 
 
 def test_lines_are_answered_by_one_model(aligned, monkeypatch, capsys):

@@ -90,7 +90,8 @@ class PhotographSearch:
                 embedded = Embedded.of_sentences(self._model("sentences", deadline), [query])
             else:
                 embedded = Embedded.of_images(self._model("images", deadline), [query])
-            hits = self._index.nearest(embedded, "images", _NUM_RESULTS)
+            stage = self._index.stage(embedded.kind, "images")
+            hits = self._index.nearest(embedded, "images", _NUM_RESULTS, stage)
         except VsaTfError as error:
             raise ServingError("INTERNAL", str(error)) from error
         results = [

@@ -1,4 +1,4 @@
-"""Candidates for a query among very many vectors, by faiss."""
+"""Candidates for a query among very many entries of one vector each, by faiss."""
 
 import math
 import os
@@ -13,7 +13,6 @@ from vsa_tf.files import file_sha256, read_sealed, sealed, write_json
 _RECALL = 0.95
 _RECALL_AT = 10
 _NUM_QUERIES = 100
-# Candidates of each vector of a query; they are then scored exactly.
 _FEWEST_CANDIDATES = 100
 _CANDIDATES_PER_RESULT = 10
 _VECTORS_PER_CELL = 40
@@ -45,7 +44,6 @@ class ApproximateIndex:
             self.shards = set(values["shards"])
             self.num_cells, self.recall = values["num_cells"], values["recall"]
             self._names, self._sizes = values["shards"], values["sizes"]
-            self._num_regions = values["num_regions"]
             file = path.with_name(values["file"])
             # Older ones have no checksum of it.
             if values.get("file_sha256") not in (None, file_sha256(file)):
@@ -71,14 +69,12 @@ class ApproximateIndex:
         Returns:
             dict of the name of a shard to rows, int `[n]` in ascending order.
         """
-        vectors = np.ascontiguousarray(query.vectors, np.float32)
-        vectors = vectors.reshape(-1, vectors.shape[-1])
+        vectors = query.summaries()
         if query.has_regions:
-            vectors = vectors[: query.counts[0]]
-        count = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
+            vectors = np.asarray(query.vectors[0, : query.counts[0]], np.float32)
         self._faiss.nprobe = self.num_cells
-        _, ids = self._faiss.search(vectors, count)
-        entries = np.unique(ids[ids >= 0] // self._num_regions)
+        _, ids = self._faiss.search(vectors, self.num_candidates(top_k))
+        entries = np.unique(ids[ids >= 0])
         ends = np.cumsum(self._sizes)
         numbers = np.searchsorted(ends, entries, side="right")
         starts = ends - self._sizes
@@ -86,6 +82,16 @@ class ApproximateIndex:
             self._names[number]: entries[numbers == number] - starts[number]
             for number in np.unique(numbers)
         }
+
+    @staticmethod
+    def num_candidates(top_k):
+        """Returns how many entries each vector of a query finds, which are then scored exactly."""
+        return max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
+
+    @staticmethod
+    def take(shard, rows):
+        """Returns those rows of a shard, `Embedded`."""
+        return shard.embedded.take(rows)
 
     @staticmethod
     def build(index, kind):
@@ -96,7 +102,7 @@ class ApproximateIndex:
 
         Args:
             index: the `SearchIndex`.
-            kind: `images`, or `sentences` where each is one vector.
+            kind: `images` or `sentences`, of which each is one vector.
 
         Returns:
             The `ApproximateIndex`.
@@ -106,12 +112,10 @@ class ApproximateIndex:
         """
         faiss = _import_faiss()
         shards = index.shards[kind]
-        num_regions = shards[0].embedded.vectors.shape[1] if shards[0].embedded.has_regions else 1
         cells = _trained_cells(faiss, shards)
         first = 0
         for shard in shards:
-            vectors, ids = _vectors(shard.embedded, first, num_regions)
-            cells.add_with_ids(vectors, ids)
+            cells.add_with_ids(shard.embedded.summaries(), np.arange(first, first + len(shard)))
             first += len(shard)
         path = index.index_dir / f"{kind}.approximate.json"
         file = f"{kind}-{len(shards)}.faiss"
@@ -123,7 +127,6 @@ class ApproximateIndex:
             "file_sha256": file_sha256(path.with_name(file)),
             "shards": [shard.name for shard in shards],
             "sizes": [len(shard) for shard in shards],
-            "num_regions": num_regions,
             "num_cells": 1,
             "recall": 0.0,
         }
@@ -164,14 +167,15 @@ def _import_faiss():
 
 def _trained_cells(faiss, shards):
     """Returns an empty index whose cells fit a sample of the vectors."""
-    total = sum(int(shard.embedded.vectors[..., 0].size) for shard in shards)
+    total = sum(map(len, shards))
     num_cells = max(1, min(round(4 * math.sqrt(total)), total // _VECTORS_PER_CELL))
     share = min(1.0, num_cells * _VECTORS_PER_CELL / total)
     rng = np.random.default_rng(_SEED)
     samples = []
     for shard in shards:
-        vectors, _ = _vectors(shard.embedded, 0, 1, rng, share)
-        samples.append(vectors)
+        count = max(1, round(share * len(shard)))
+        rows = np.sort(rng.choice(len(shard), count, replace=False))
+        samples.append(shard.embedded.take(rows).summaries())
     sample = np.concatenate(samples)
     cells = faiss.index_factory(
         sample.shape[1], f"IVF{min(num_cells, len(sample))},SQfp16", faiss.METRIC_INNER_PRODUCT
@@ -180,21 +184,6 @@ def _trained_cells(faiss, shards):
     cells.cp.min_points_per_centroid = 1
     cells.train(sample)
     return cells
-
-
-def _vectors(embedded, first, num_regions, rng=None, share=1.0):
-    """Returns the real vectors of a shard, float32 `[n, H]`, and numbers that name their entries.
-
-    With `rng` a share of them, at least one.
-    """
-    vectors = embedded.vectors.reshape(-1, embedded.vectors.shape[-1])
-    rows = np.arange(len(vectors))
-    if embedded.has_regions:
-        rows = np.flatnonzero(embedded.region_mask.reshape(-1))
-    if rng is not None:
-        count = max(1, round(share * len(rows)))
-        rows = np.sort(rng.choice(rows, count, replace=False))
-    return np.asarray(vectors[rows], np.float32), (first * num_regions + rows).astype(np.int64)
 
 
 def _entries(hits):

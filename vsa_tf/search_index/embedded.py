@@ -148,6 +148,13 @@ class Embedded:
         arrays = {"vectors": self.vectors, "counts": self.counts, "boxes": self.boxes}
         return {name: array for name, array in arrays.items() if array is not None}
 
+    @classmethod
+    def joined(cls, parts):
+        """Returns those of all parts, a list of `Embedded` of one kind and shape, in order."""
+        names = parts[0].arrays()
+        arrays = {name: np.concatenate([part.arrays()[name] for part in parts]) for name in names}
+        return cls(parts[0].kind, **arrays)
+
     def take(self, rows):
         """Returns those of `rows`, int `[n]`."""
         if self.has_words:

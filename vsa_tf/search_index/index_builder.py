@@ -13,7 +13,14 @@ from vsa_tf.program import silent
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.embedding_folder import read_embeddings
-from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter, file_key
+from vsa_tf.search_index.first_stage import TWO_STAGE_IMAGES, FirstStage
+from vsa_tf.search_index.index_directory import (
+    IndexManifest,
+    IndexShard,
+    IndexWriter,
+    file_key,
+    has_regions,
+)
 from vsa_tf.search_index.model_probe import check_model, new_manifest, same_model
 from vsa_tf.search_index.search_index import LARGE_INDEX_NUMBERS, SearchIndex
 
@@ -132,13 +139,15 @@ def build_index(
 ):
     """Adds to an index, or makes it; what it holds already is not embedded again.
 
+    A large index of photographs with regions gets what is missing of its `FirstStage`.
+
     Args:
         index_dir: its directory.
         model: the `Model` that embeds, of `open_model`; None: nothing is added.
         images: list of image files.
         sentences: list of str.
         dtype: of the stored vectors of a new index.
-        approximate: also build what an approximate search needs.
+        approximate: build what quick searches need of a small index too, and of one vector each.
         strict: see `report_failures`.
         say: called with each line of progress, and with a JSON line, `{"image", "error"}`, for each
             file that cannot be read.
@@ -159,6 +168,8 @@ def build_index(
             say(f"added {num_added} sentences to {index_dir}; {num_known} were there")
     if approximate:
         _build_approximate(index_dir, say)
+    else:
+        _prepare_stages(index_dir, say)
     report_failures(num_failed, len(images), strict, say)
 
 
@@ -206,14 +217,25 @@ def index_embeddings(index_dir, folder, dtype=None, say=silent):
         num_added += len(rows)
     num_known = values["num_entries"] - num_added
     say(f"added {num_added} {kind} to {index_dir}; {num_known} were there")
+    _prepare_stages(index_dir, say)
+
+
+def _prepare_stages(index_dir, say):
+    # A small index is not read for it.
+    if has_regions(index_dir) and len(_indexed_images(index_dir)) >= TWO_STAGE_IMAGES:
+        FirstStage.prepare(SearchIndex(index_dir), TWO_STAGE_IMAGES, say)
 
 
 def _build_approximate(index_dir, say):
     index = SearchIndex(index_dir)
+    if has_regions(index_dir):
+        FirstStage.prepare(index, 1, say)
     kinds = [
-        kind for kind, shards in index.shards.items() if shards and not shards[0].embedded.has_words
+        kind
+        for kind, shards in index.shards.items()
+        if shards and not (shards[0].mapped.has_words or shards[0].mapped.has_regions)
     ]
-    if not kinds:
+    if not kinds and not has_regions(index_dir):
         raise VsaTfError(
             f"{index_dir} holds nothing to search approximately: sentences of words are searched "
             "exactly"
@@ -231,7 +253,7 @@ def propose_approximate(index_dir, say):
     """Says of which kinds a search is slow without the `ApproximateIndex`."""
     index = SearchIndex(index_dir)
     for kind in index.shards:
-        if index.num_numbers(kind) > LARGE_INDEX_NUMBERS:
+        if index.first_stage is None and index.num_numbers(kind) > LARGE_INDEX_NUMBERS:
             say(
                 f"an exact search of {kind} reads {index.num_numbers(kind):,} numbers: "
                 f"vsa_tf.index --index_dir={index_dir} --approximate makes it quicker"

@@ -85,7 +85,7 @@ class IndexShard:
         kind: `images` or `sentences`.
 
     Attributes:
-        name: of the directory.
+        name: of the directory, whose `pathlib.Path` is `path`.
         columns: dict of lists of N; images: `path`, `size` in bytes, `mtime_ns`; sentences:
             `sentence`.
 
@@ -94,14 +94,14 @@ class IndexShard:
     """
 
     def __init__(self, path, kind):
-        self._path, self._kind = pathlib.Path(path), kind
-        self.name = self._path.name
+        self.path, self._kind = pathlib.Path(path), kind
+        self.name = self.path.name
         with self._whole():
             self._checksums = None
-            if (self._path / _CHECKSUMS_FILE).exists():
-                self._checksums = dict(read_json(self._path / _CHECKSUMS_FILE))
+            if (self.path / _CHECKSUMS_FILE).exists():
+                self._checksums = dict(read_json(self.path / _CHECKSUMS_FILE))
             self._check(_COLUMNS_FILE)
-            self.columns = read_json(self._path / _COLUMNS_FILE)
+            self.columns = read_json(self.path / _COLUMNS_FILE)
             _check_columns(self.columns, _COLUMNS[kind])
 
     @functools.cached_property
@@ -112,11 +112,18 @@ class IndexShard:
             VsaTfError: it is damaged.
         """
         with self._whole():
+            for name in self.mapped.arrays():
+                self._check(f"{name}.npy")
+        return self.mapped
+
+    @functools.cached_property
+    def mapped(self):
+        """`embedded` before it is read: its shapes fit, and who takes a row has to check it."""
+        with self._whole():
             arrays = {}
             for name in _ARRAYS:
-                if (self._path / f"{name}.npy").exists():
-                    self._check(f"{name}.npy")
-                    arrays[name] = open_array(self._path / f"{name}.npy")
+                if (self.path / f"{name}.npy").exists():
+                    arrays[name] = open_array(self.path / f"{name}.npy")
                 elif f"{name}.npy" in (self._checksums or ()):
                     raise ValueError(f"{name}.npy is missing")
             embedded = Embedded(self._kind, **arrays)
@@ -134,11 +141,11 @@ class IndexShard:
             yield
         except (OSError, *NOT_AS_EXPECTED) as error:
             raise VsaTfError(
-                f"{self._path} is damaged: {reason_of(error)}. Remove it and run vsa_tf.index again"
+                f"{self.path} is damaged: {reason_of(error)}. Remove it and run vsa_tf.index again"
             ) from error
 
     def _check(self, name):
-        if self._checksums is not None and self._checksums[name] != file_sha256(self._path / name):
+        if self._checksums is not None and self._checksums[name] != file_sha256(self.path / name):
             raise ValueError(f"{name} does not fit its checksum")
 
     @staticmethod
@@ -188,6 +195,11 @@ class IndexShard:
             if is_count(path.name.rpartition("-")[2]) and path.is_dir()
         ]
         return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def has_regions(index_dir):
+    """Returns whether the images of an index have regions; no array is opened."""
+    return any((path / "boxes.npy").exists() for path in IndexShard.find(index_dir, "images")[:1])
 
 
 def stored_vectors(vectors, dtype):
@@ -251,11 +263,7 @@ class IndexWriter:
     def flush(self):
         """Writes what was collected, if anything was."""
         if self._parts:
-            together = {
-                name: np.concatenate([part.arrays()[name] for part in self._parts])
-                for name in self._parts[0].arrays()
-            }
-            embedded = Embedded(self._parts[0].kind, **together)
+            embedded = Embedded.joined(self._parts)
             IndexShard.write(self._index_dir, self._columns, embedded)
         self._clear()
         self._last = self._clock()

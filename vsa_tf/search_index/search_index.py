@@ -15,6 +15,7 @@ from vsa_tf.inference.photographs import encoded
 from vsa_tf.program import print_note, print_warning
 from vsa_tf.search_index.approximate_index import ApproximateIndex
 from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
+from vsa_tf.search_index.first_stage import FirstStage
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard
 from vsa_tf.search_index.model_probe import check_model
 from vsa_tf.text.vocabulary import TextKnowledge
@@ -50,6 +51,8 @@ class SearchIndex:
         index_dir: the directory, a `pathlib.Path`.
         manifest: the `IndexManifest`.
         shards: dict of `images` and `sentences` to the list of their `IndexShard`.
+        first_stage: the `FirstStage` of a large index of photographs with regions, else None. Its
+            shards are not read whole before a search needs it.
 
     Raises:
         VsaTfError: there is no index, or it is damaged.
@@ -67,17 +70,19 @@ class SearchIndex:
             kind: [IndexShard(path, kind) for path in IndexShard.find(index_dir, kind)]
             for kind in ("images", "sentences")
         }
+        self.first_stage = FirstStage.load(self.index_dir, self.shards["images"])
         for shard in (*self.shards["images"], *self.shards["sentences"]):
-            shard.embedded.check()  # read whole, here and once
+            if self.first_stage is None or shard.name not in self.first_stage.shards:
+                shard.embedded.check()  # read whole, here and once
         self._dead = _replaced_rows(self.shards["images"])
         self._checked = set()
         self._approximate = {}
 
     def num_numbers(self, kind):
         """Returns how many numbers an exact search of a kind reads."""
-        return sum(shard.embedded.vectors.size for shard in self.shards[kind])
+        return sum(shard.mapped.vectors.size for shard in self.shards[kind])
 
-    def search(self, model, query, top_k=10, target="images", approximate=False):
+    def search(self, model, query, top_k=10, target="images", approximate=False, candidates=None):
         """Finds what answers a text or a photograph best.
 
         Args:
@@ -85,7 +90,7 @@ class SearchIndex:
             query: a text, str; or a photograph: a `pathlib.Path`, bytes, a PIL image or an array.
             top_k: most results.
             target: `images` or `sentences`, what is looked for.
-            approximate: by the `ApproximateIndex` that `vsa_tf.index` makes.
+            approximate, candidates: see `stage`.
 
         Returns:
             A list of `Hit`, best first.
@@ -94,15 +99,18 @@ class SearchIndex:
             VsaTfError: the model is another one than made the index, an input cannot be read, the
                 query is blank, or no result is asked for.
         """
-        hits, known = self.search_known(model, query, top_k, target, approximate)
+        hits, known, _ = self.search_known(model, query, top_k, target, approximate, candidates)
         if note := known.note():
             warnings.warn(note, stacklevel=2)
         return hits
 
-    def search_known(self, model, query, top_k=10, target="images", approximate=False):
-        """Returns `(hits, known)`: of `search`, and how much of the query the model knows.
+    def search_known(
+        self, model, query, top_k=10, target="images", approximate=False, candidates=None
+    ):
+        """Returns `(hits, known, count)`: of `search`, and how it was found.
 
-        The second is a `TextKnowledge`; of a photograph it says nothing.
+        `known` is a `TextKnowledge`, how much of the query the model knows; of a photograph it says
+        nothing. `count` is how many entries were scored exactly; None if all were.
         """
         kind = "sentences" if isinstance(query, str) else "images"
         if kind == "sentences":
@@ -111,7 +119,7 @@ class SearchIndex:
             raise VsaTfError(f"Expected --top_k of 1 or more. Received: --top_k={top_k}")
         if not self.shards.get(target):
             raise VsaTfError(f"--target={target}: {self.index_dir} holds no {target}")
-        candidates = self.approximate(kind, target) if approximate else None
+        stage = self.stage(kind, target, approximate, candidates)
         model.check("embed_image" if kind == "images" else "embed_sentence")
         if (model, kind) not in self._checked:
             check_model(model, self.manifest, self.index_dir, kind)
@@ -121,62 +129,89 @@ class SearchIndex:
         else:
             embedded = Embedded.of_sentences(model.opened, [query])
         known = embedded.known[0] if embedded.known else TextKnowledge()
-        return self.nearest(embedded, target, top_k, candidates), known
+        count = None if stage is None else stage.num_candidates(top_k)
+        return self.nearest(embedded, target, top_k, stage), known, count
 
-    def approximate(self, kind, target):
-        """Returns the `ApproximateIndex` of a target for queries of a kind, loaded once.
+    def stage(self, kind, target, approximate=False, candidates=None):
+        """Returns what finds the candidates of a search, which alone are then scored exactly.
+
+        Args:
+            kind: of the queries, `images` or `sentences`.
+            target: `images` or `sentences`, what is looked for.
+            approximate: of entries of one vector by the `ApproximateIndex` that `vsa_tf.index`
+                makes, which is loaded once.
+            candidates: of photographs with regions, for a text, how many are scored exactly; None:
+                as many as a recall of 0.99 needs, where the index has a `FirstStage`; 0: all.
+
+        Returns:
+            The `FirstStage` or `ApproximateIndex`; None: every entry is scored, and what is found
+            is exact.
 
         Raises:
-            VsaTfError: there is none, or such queries are searched exactly.
+            VsaTfError: the index has none, or such queries are searched exactly.
         """
-        entries = self.shards[target][0].embedded
-        if entries.has_words or entries.has_regions and kind == "images":
+        entries = self.shards[target][0].mapped
+        if entries.has_regions and kind == "sentences":
+            if self.first_stage is None and (approximate or candidates):
+                raise VsaTfError(
+                    f"{self.index_dir} has no first stage of a search: run vsa_tf.index "
+                    f"--index_dir={self.index_dir} --approximate, or search without --candidates "
+                    "and --approximate"
+                )
+            if candidates == 0 or self.first_stage is None:
+                return None
+            return self.first_stage.with_candidates(candidates) if candidates else self.first_stage
+        if approximate and (entries.has_words or entries.has_regions) or candidates:
             raise VsaTfError(
-                f"--approximate: {target} of {self.index_dir} are searched exactly by {kind}; "
-                "leave it out"
+                f"--approximate and --candidates: {target} of {self.index_dir} are searched "
+                f"exactly by {kind}; leave them out"
             )
+        if not approximate:
+            return None
         if target not in self._approximate:
             self._approximate[target] = ApproximateIndex(self.index_dir, target)
         return self._approximate[target]
 
-    def nearest(self, query, kind, top_k, approximate=None):
+    def nearest(self, query, kind, top_k, stage=None):
         """Finds the entries nearest to a query that is embedded.
 
         Args:
             query: `Embedded` of one image or sentence.
             kind: `images` or `sentences`, what is looked for.
             top_k: most results.
-            approximate: the `ApproximateIndex` of the kind, whose candidates alone are scored,
-                besides what was indexed after it; None: all are, and the result is exact.
+            stage: of `stage`, whose candidates alone are scored, besides what was indexed after it;
+                None: all are, and the result is exact.
 
         Returns:
             A list of `Hit`, best first; of equal scores the earlier entry.
         """
-        candidates = {} if approximate is None else approximate.candidates(query, top_k)
-        found = []
+        candidates = {} if stage is None else stage.candidates(query, top_k)
+        places, parts, found = [], [], []
         for number, shard in enumerate(self.shards[kind]):
-            rows = candidates.get(shard.name)
-            if approximate is not None and shard.name in approximate.shards and rows is None:
-                continue
-            entries = shard.embedded if rows is None else shard.embedded.take(rows)
-            scores = entry_scores(query, entries, self.manifest.score)
-            if kind == "images" and self._dead[number].size:
-                dead = self._dead[number]
-                scores[dead if rows is None else np.isin(rows, dead)] = -np.inf
-            best = _best(scores, top_k)
-            found += [
-                (-float(scores[row]), number, int(row if rows is None else rows[row]))
-                for row in best
-                if scores[row] > -np.inf
-            ]
+            dead = self._dead[number] if kind == "images" else np.zeros(0, np.int64)
+            if stage is None or shard.name not in stage.shards:
+                scores = entry_scores(query, shard.embedded, self.manifest.score)
+                scores[dead] = -np.inf
+                found += [
+                    (-float(scores[row]), number, int(row))
+                    for row in _best(scores, top_k)
+                    if scores[row] > -np.inf
+                ]
+            elif shard.name in candidates:
+                rows = np.setdiff1d(candidates[shard.name], dead, assume_unique=True)
+                parts.append(stage.take(shard, rows))
+                places += [(number, int(row)) for row in rows]
+        if places:
+            scores = entry_scores(query, Embedded.joined(parts), self.manifest.score)
+            found += [(-float(scores[place]), *places[place]) for place in _best(scores, top_k)]
         return [self._hit(query, kind, *place) for place in sorted(found)[:top_k]]
 
     def _hit(self, query, kind, negative_score, number, row):
         shard = self.shards[kind][number]
         column = shard.columns["path" if kind == "images" else "sentence"]
         box = None
-        if shard.embedded.has_regions and query.kind == "sentences":
-            box = tuple(map(float, best_boxes(query, shard.embedded.take([row]))[0]))
+        if shard.mapped.has_regions and query.kind == "sentences":
+            box = tuple(map(float, best_boxes(query, shard.mapped.take([row]))[0]))
         return Hit(column[row], -negative_score, box)
 
     def sample(self, kind, count, seed=0):
@@ -199,7 +234,7 @@ class SearchIndex:
         queries = []
         for place in np.sort(drawn):
             number = int(np.searchsorted(ends, place, side="right"))
-            embedded, row = shards[number].embedded, int(place - (ends[number] - sizes[number]))
+            embedded, row = shards[number].mapped, int(place - (ends[number] - sizes[number]))
             if embedded.has_words:
                 first = int(embedded.counts[:row].sum())
                 words = embedded.vectors[first : first + embedded.counts[row]]
@@ -235,7 +270,17 @@ def _replaced_rows(shards):
     return dead[::-1]
 
 
-def answer_query(index_dir, source, query, is_image, target, top_k, approximate=False, output=None):
+def answer_query(
+    index_dir,
+    source,
+    query,
+    is_image,
+    target,
+    top_k,
+    approximate=False,
+    candidates=None,
+    output=None,
+):
     """Searches an index and writes a JSON line for each result.
 
     Args:
@@ -245,23 +290,33 @@ def answer_query(index_dir, source, query, is_image, target, top_k, approximate=
         is_image: which of them.
         target: `images` or `sentences`, what is looked for.
         top_k: most results.
-        approximate: search with the `ApproximateIndex`.
+        approximate, candidates: see `SearchIndex.stage`.
         output: a text file; None: the standard output.
 
     Raises:
         VsaTfError: index or model cannot be used, or are not of one model.
     """
-    index = _opened(index_dir, target, approximate)
-    if approximate:
-        # Before the model, which takes seconds to open.
-        index.approximate("images" if is_image else "sentences", target)
+    index = SearchIndex(index_dir)
+    kind = "images" if is_image else "sentences"
+    # Before the model, which takes seconds to open.
+    _advise(index, target, index.stage(kind, target, approximate, candidates))
     model = Model.of(source, "embed_image" if is_image else "embed_sentence")
     query = pathlib.Path(query) if is_image else query
-    _write(index.search_known(model, query, top_k, target, approximate), target, output)
+    found = index.search_known(model, query, top_k, target, approximate, candidates)
+    _write(found, target, output)
 
 
 def answer_lines(
-    index_dir, source, lines, is_image, target, top_k, approximate=False, output=None, strict=False
+    index_dir,
+    source,
+    lines,
+    is_image,
+    target,
+    top_k,
+    approximate=False,
+    candidates=None,
+    output=None,
+    strict=False,
 ):
     """Searches an index for each of many queries, by a model that is opened once.
 
@@ -270,20 +325,21 @@ def answer_lines(
     Args:
         lines: iterable of str, each of which is answered before the next is taken.
         is_image: tells of a line whether it is the path of an image.
-        index_dir, source, target, top_k, approximate, output: as of `answer_query`.
+        index_dir, source, target, top_k, approximate, candidates, output: as of `answer_query`.
         strict: see `report_failures`.
 
     Raises:
         VsaTfError: index or model cannot be used; or see `report_failures`.
     """
-    index = _opened(index_dir, target, approximate)
+    index = SearchIndex(index_dir)
+    _advise(index, target, approximate or index.first_stage)
     model = Model.of(source)
     num_lines = num_failed = 0
     for line in lines:
         num_lines += 1
         try:
             query = pathlib.Path(line) if is_image(line) else line
-            found = index.search_known(model, query, top_k, target, approximate)
+            found = index.search_known(model, query, top_k, target, approximate, candidates)
         except VsaTfError as error:
             num_failed += 1
             answer = json_text({"query": line, "error": error.of_flags})
@@ -293,15 +349,14 @@ def answer_lines(
     report_failures(num_failed, num_lines, strict, print_note, "lines")
 
 
-def _opened(index_dir, target, approximate):
-    index = SearchIndex(index_dir)
-    if not approximate and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
-        print_note("a large index: --approximate would be quicker")
-    return index
+def _advise(index, target, stage):
+    if not stage and index.num_numbers(target) > LARGE_INDEX_NUMBERS:
+        print_note("every entry is scored: vsa_tf.index --approximate makes large indices quicker")
 
 
 def _write(found, target, output, **asked):
-    hits, known = found
+    hits, known, count = found
+    scored = {} if count is None else {"candidates": count}
     print_warning(known.note())
     for rank, hit in enumerate(hits, 1):
         entry = {"path" if target == "images" else "sentence": hit.entry}
@@ -312,6 +367,7 @@ def _write(found, target, output, **asked):
             **entry,
             "score": rounded(hit.score),
             **box,
+            **scored,
             **known.to_dict(),
         }
         print(json_text(line), file=output or sys.stdout, flush=True)
