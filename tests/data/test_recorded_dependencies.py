@@ -1,5 +1,7 @@
 """Dependency relations from records to batches."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from vsa_tf.data import schema
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.caption_rows import FragmentStore
 from vsa_tf.data.input_pipeline import InputPipeline
+from vsa_tf.data.parsed_record import CaptionRelations
 from vsa_tf.data.record_split import RecordSplit
 
 
@@ -24,16 +27,31 @@ def _edit(image, values):
 def test_relations_come_in_the_order_of_captions(tmp_path):
     write_records(tmp_path, num_images=5, edit=_edit)
     records = RecordSplit(tmp_path, "train")
-    assert records.dependencies == [_relations(caption) for caption in range(25)]
+    expected = [_relations(caption) for caption in range(25)]
+    assert list(records.dependencies) == expected
+    assert records.dependencies[-1:] == expected[-1:] and records.dependencies[3] == expected[3]
     split = records.info.split("train")
     # Of the captions 0 to 24 seven have none, and 0 + 1 + 2 + 3 are the relations of each four.
     assert (split.num_parsed_sentences, split.num_dependencies) == (18, 6 * 6)
 
 
+def test_relations_take_little_memory():
+    relations = CaptionRelations()
+    tracemalloc.start()
+    for caption in range(2000):
+        # Of ten new strings each time, as records are parsed to.
+        words = [f"w{(caption + place) % 50}" for place in range(10)]
+        relations.extend([tuple(("relation", words[0], word) for word in words)])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Of 12 bytes a relation, 8 a caption, and arrays that grow by an eighth.
+    assert len(relations) == 2000 and held < 2000 * 200
+
+
 def test_captions_that_are_not_parsed_have_none(tmp_path):
     write_records(tmp_path, num_images=2)
     records = RecordSplit(tmp_path, "train")
-    assert records.dependencies == [()] * 10
+    assert list(records.dependencies) == [()] * 10
     assert records.info.split("train").num_dependencies is None
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.data.image_input import decoded_image
-from vsa_tf.data.parsed_record import ParsedRecord
+from vsa_tf.data.parsed_record import CaptionRelations, ParsedRecord
 from vsa_tf.errors import VsaTfError
 
 # A TFRecord is an 8-byte length, its 4-byte checksum, the data, and their 4-byte checksum.
@@ -56,8 +56,8 @@ class RecordSplit:
         objects: list of N tuples of `schema.AnnotatedBox`.
         phrases: list of N tuples of `AnnotatedPhrase`.
         chains: list of N tuples of `AnnotatedChain`.
-        dependencies: list of M tuples of `(relation, head, dependent)`, empty where a caption has
-            no dependency relation or is not parsed.
+        dependencies: `CaptionRelations`, M tuples of `(relation, head, dependent)`, empty where a
+            caption has no dependency relation or is not parsed.
         first_chain: int64 [N + 1]; image i has chains first_chain[i] to first_chain[i + 1] - 1.
         features_cached: whether region features are in memory.
 
@@ -248,7 +248,8 @@ class RecordSplit:
         self._lengths = np.zeros([num_images], np.int64)
         self._num_read = 0
         self.source_ids, self.filenames, self.captions = [], [], []
-        self.objects, self.phrases, self.chains, self.dependencies = [], [], [], []
+        self.objects, self.phrases, self.chains = [], [], []
+        self.dependencies = CaptionRelations()
         self.first_caption = np.zeros([num_images + 1], np.int64)
         self.first_chain = np.zeros([num_images + 1], np.int64)
         self.image_sizes = np.zeros([num_images, 2], np.int32)
