@@ -2,8 +2,8 @@
 
     python -m vsa_tf.benchmark --suite=train|decode|retrieve|input|all --output=FILE.json
 
-`train` is training steps of the alignment model and of m-RNN, against PyTorch's where it is
-installed and else the plain graph against XLA; `decode` writes captions greedily and by beams;
+`train` is training steps of every model, against PyTorch's where it is installed and else the
+plain graph against XLA; `decode` writes captions greedily and by beams;
 `retrieve` scores images against sentences, searches an index and reranks captions; `input` feeds a
 training step. A speed is a ratio of two things measured in turns: leave the machine alone
 meanwhile. Each can be run by itself, with its own sizes: `python -m benchmarks.scoring --help`.
@@ -23,9 +23,10 @@ from absl import flags
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.files import write_json
+from vsa_tf.models.model_table import MODELS
 
 _SUITES = {
-    "train": ("alignment_step", "caption_step"),
+    "train": tuple(f"torch_comparison --model={model}" for model in MODELS),
     "decode": ("decoding",),
     "retrieve": ("scoring", "search", "consensus_reranking"),
     "input": ("input_pipeline",),
@@ -73,7 +74,7 @@ def main():
 
 def _run(name, torch_path):
     """Runs one benchmark; returns its command, seconds and result."""
-    command = ["-m", f"benchmarks.{name}"]
+    command = ["-m", *f"benchmarks.{name}".split()]
     if torch_path and name in _WITH_TORCH:
         command.append(f"--torch_path={torch_path}")
     elif name in _TRAINING_STEPS and not importlib.util.find_spec("torch"):

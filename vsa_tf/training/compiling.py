@@ -136,7 +136,7 @@ def compile_options(settings, say=silent):
     """Returns the options of `model.compile`, and says what is in force.
 
     `auto` compiles with XLA where an accelerator is: on a CPU, TensorFlow's plain graph was
-    faster for every form of the model (benchmarks/alignment_step.py).
+    faster for every form of the model (benchmarks/torch_comparison.py).
 
     Args:
         settings: `TrainingSettings`.
