@@ -5,6 +5,7 @@ import collections.abc
 import dataclasses
 import functools
 import itertools
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ _EXPONENT_BITS = np.uint16(0x7C00)
 _object_class = functools.cache(schema.ObjectClass)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AnnotatedChain:
     """A coreference chain with boxes, and the smallest box around them: what its phrases mean.
 
@@ -54,6 +55,8 @@ def annotated_chains(objects):
 
 
 def _union(boxes):
+    if len(boxes) == 1:  # The box itself takes no memory again.
+        return tuple(boxes[0])
     ymin, xmin, ymax, xmax = zip(*boxes)
     return min(ymin), min(xmin), max(ymax), max(xmax)
 
@@ -213,6 +216,11 @@ def _texts(features, key):
         raise ValueError(f"{key} that is not UTF-8") from error
 
 
+def _names(features, key):
+    """Texts of which many are the same: each is kept once."""
+    return tuple(map(sys.intern, _texts(features, key)))
+
+
 def _single_text(features, key):
     texts = _texts(features, key)
     if len(texts) != 1:
@@ -248,7 +256,7 @@ def _features(features, key, count, size):
 
 def _objects(features):
     boxes = _boxes(features, schema.OBJECT_BOX)
-    chains = _texts(features, schema.OBJECT_CHAIN)
+    chains = _names(features, schema.OBJECT_CHAIN)
     if len(chains) != len(boxes):
         raise ValueError(f"{len(chains)} values of {schema.OBJECT_CHAIN} for {len(boxes)} boxes")
     labels = _values(features, schema.OBJECT_CLASS_LABEL, "int64_list")
@@ -267,7 +275,7 @@ def _phrases(features, num_captions):
         list(_values(features, key, "int64_list"))
         for key in (schema.PHRASE_CAPTION_INDEX, schema.PHRASE_FIRST_WORD, schema.PHRASE_NUM_WORDS)
     ]
-    texts = [_texts(features, key) for key in (schema.PHRASE_CHAIN, schema.PHRASE_TYPE)]
+    texts = [_names(features, key) for key in (schema.PHRASE_CHAIN, schema.PHRASE_TYPE)]
     columns = numbers + texts
     if len({len(column) for column in columns}) != 1:
         raise ValueError(f"{[len(column) for column in columns]} values of the caption/phrase keys")

@@ -78,7 +78,7 @@ class ObjectClass:
 THING = ObjectClass(1, "thing")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AnnotatedBox:
     """A box of one coreference chain, normalised `(ymin, xmin, ymax, xmax)`, and its class."""
 
@@ -87,7 +87,7 @@ class AnnotatedBox:
     object_class: ObjectClass = THING
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AnnotatedPhrase:
     """An entity mention: a run of space-separated words of one caption.
 
