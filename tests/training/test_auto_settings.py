@@ -86,12 +86,27 @@ def test_more_captions_never_have_smaller_batches_or_more_epochs():
     [((0.02, 0.005), "true"), ((0.02, 0.019), "false"), ((0.02, 0.2), "false")],
 )
 def test_bfloat16_is_chosen_where_it_is_faster(seconds, expected, monkeypatch):
+    monkeypatch.setattr(auto_settings, "has_bfloat16", lambda: True)
     monkeypatch.setattr(auto_settings, "product_seconds", lambda: seconds)
     settings, lines = Settings.of("alignment", mixed_precision="auto"), []
     resolved = resolve_settings(settings, 30_000, lines.append)
     assert resolved.training.mixed_precision == expected
     assert f"takes 20.0 ms in float32 and {1e3 * seconds[1]:.1f} ms in bfloat16" in lines[-1]
     assert lines[-1].endswith(f"--mixed_precision={expected}")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("avx2 fma", "false"), ("avx2 amx_bf16", "true"), ("avx512_bf16", "true")],
+)
+def test_a_cpu_without_bfloat16_is_not_measured(flags, expected, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\n")
+    monkeypatch.setattr(auto_settings, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(auto_settings, "product_seconds", lambda: (3.0, 1.0))
+    settings, lines = Settings.of("alignment", mixed_precision="auto"), []
+    resolved = resolve_settings(settings, 30_000, lines.append)
+    assert resolved.training.mixed_precision == expected
+    assert ("neither AMX nor AVX512-BF16" in lines[-1]) == (expected == "false")
 
 
 @pytest.mark.parametrize("given", ["true", "false"])
