@@ -34,7 +34,7 @@ from benchmarks.benchmark_parser import BenchmarkParser
 _BLOCK = 20_000
 _AT = 10
 _REGION_BLOCK = 2_000
-_CANDIDATES = (20, 50, 100, 200, 500, 1000, 2000, 5000)
+_CANDIDATES = (20, 50, 100, 200, 300, 400, 500, 1000, 2000)
 
 
 def _flags():

@@ -97,11 +97,11 @@ def test_few_candidates_leave_most_photographs_unread(tmp_path):
 
 def test_the_candidates_grow_with_the_root_of_the_photographs_and_with_the_results(tmp_path):
     stage = _prepared(tmp_path / "index").first_stage
-    stage._arrays |= {"num_measured": 60, "num_candidates": 55}
-    assert stage.num_candidates(10) == 110  # 4 times as many photographs
-    assert stage.num_candidates(20) == 220
+    stage._arrays |= {"num_measured": 60, "num_candidates": 28}
+    assert stage.num_candidates(10) == 112  # twice, and 4 times as many photographs
+    assert stage.num_candidates(20) == 224
     stage._arrays["of_sentences"] = False
-    assert stage.num_candidates(10) == 220
+    assert stage.num_candidates(10) == 224
     stage._arrays["num_candidates"] = 10
     assert stage.num_candidates(5) == 100  # the fewest
 

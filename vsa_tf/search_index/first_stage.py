@@ -39,8 +39,8 @@ _RIDGE = 0.01
 _RECALL, _RECALL_AT = 0.995, 10
 _NUM_QUERIES, _MEASURED_IMAGES = 100, 5000
 _FEWEST_CANDIDATES = 100
-# Regions are no sentences: what is measured with them as queries is doubled.
-_CAUTION_OF_REGIONS = 2.0
+# More than that, as other queries and more photographs differ; regions as queries differ most.
+_CAUTION, _CAUTION_OF_REGIONS = 2.0, 4.0
 _SEED = 0
 
 
@@ -119,7 +119,7 @@ class FirstStage:
         """
         growth = math.sqrt(max(1.0, self.num_images / int(self._arrays["num_measured"])))
         count = int(self._arrays["num_candidates"]) * growth * max(1.0, top_k / _RECALL_AT)
-        count *= 1.0 if self._arrays["of_sentences"] else _CAUTION_OF_REGIONS
+        count *= _CAUTION if self._arrays["of_sentences"] else _CAUTION_OF_REGIONS
         count = max(_FEWEST_CANDIDATES, math.ceil(count)) if self._count is None else self._count
         return min(max(count, top_k), self.num_images)
 
