@@ -20,9 +20,9 @@ def models_opened_once():
     """
     open_anew, open_once = ModelSource._open, functools.cache(ModelSource._open)
 
-    def open_model(source, settings):
+    def open_model(source, settings, num_photographs=None):
         draws = settings is not None and settings.sample
-        return (open_anew if draws else open_once)(source, settings)
+        return (open_anew if draws else open_once)(source, settings, num_photographs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ModelSource, "_open", open_model)
