@@ -126,7 +126,7 @@ def test_each_relation_points_at_its_own_best_box():
     # Of image 1, whose region 1 lies right; neighbours of one region are not joined.
     parts = aligned.parts(card, 1, 2)
     assert _pointed({"parts": parts}, card.content) == [
-        ("A cat", []),
+        ("A cat —", []),
         ("amod(dog, big)", [list(LEFT)]),
         ("nsubj(runs, dog)", [list(RIGHT)]),
         ("nsubj(runs, <unk>)", [list(RIGHT)]),

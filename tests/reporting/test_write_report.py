@@ -249,7 +249,7 @@ def test_a_model_of_relations_shows_the_box_of_each(tmp_path):
     write_report(tmp_path / "model", None, "train", tmp_path / "report")
     lines = [line for card in _cards(tmp_path / "report", "images_001") for line in card["lines"]]
     assert [part["text"] for part in lines[1]["parts"]] == [
-        *("A dog runs", "nsubj(runs, dog)", "det(dog, a)")
+        *("A dog runs —", "nsubj(runs, dog)", "det(dog, a)")
     ]
     assert [part["text"] for part in lines[2]["parts"]] == ["Boats"]
     (group,) = _groups(tmp_path / "report", "queries")

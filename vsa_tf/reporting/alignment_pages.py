@@ -29,8 +29,8 @@ _OF_WORDS = (
     "go to the whole frame. "
 )
 _OF_RELATIONS = (
-    "Behind each, in grey, are its dependency relations, relation(head, dependent), each with the "
-    "region that it scores highest for; grey ones go to the whole frame. "
+    "Behind each stand its dependency relations, relation(head, dependent), each in the colour of "
+    "the region that it scores highest for; those without a colour go to the whole frame. "
 )
 _USE = (
     "Point at words or boxes, or go from image to image with the Tab key and along a sentence with "
@@ -199,7 +199,8 @@ class AlignedSentences:
         if text.relation_types is None:
             return snippet_parts(caption, text.token_boundaries(caption), tokens)
         names = self._data.fragment_names(sentence)
-        return [(caption, None), *((name, place) for place, name in enumerate(names))]
+        parts = [(name, place) for place, name in enumerate(names)]
+        return [(f"{caption} —" if parts else caption, None), *parts]
 
 
 def snippet_parts(caption, boundaries, snippets):
