@@ -181,7 +181,6 @@ def test_what_needs_words_is_refused_at_once(run, tmp_path, argument):
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
-        ("vsa_tf.report", ["--output_dir=pages"]),
         ("vsa_tf.align", ["--image=x.jpg", "--sentence=Boats"]),
         ("vsa_tf.localize", ["--image=x.jpg", "--phrase=Boats"]),
     ],
