@@ -20,7 +20,8 @@ _ALIGNED_LARGE = {"batch_size": 512, "num_regions": 20, "vocabulary_size": 10_00
 _CAPTIONS = {"batch_size": 100, "vocabulary_size": 3000, "widths": (12, 20)}
 _CAPTIONS_LARGE = {"batch_size": 512, "vocabulary_size": 10_000, "widths": (30,)}
 _FISHER = {"sentence_feature_size": 6000}
-_SMALL = {"feature_size": 16, "vocabulary_size": 20, "batch_size": 12, "widths": (4, 6)}
+_SMALL = {"feature_size": 32, "vocabulary_size": 50, "batch_size": 40, "widths": (4, 6)}
+_NARROW = {"joint_size": 64}
 
 # What a case of a model has at each size: fields of `Case`.
 SIZES = {
@@ -45,8 +46,8 @@ SIZES = {
         "similarity": {**_LARGE, **_FISHER, "batch_size": 2048, "settings": _WIDE},
     },
     "small": {
-        "alignment": {**_SMALL, "num_regions": 3, "settings": {"joint_size": 8}},
-        "defrag": {**_SMALL, "num_regions": 3, "num_relations": 5, "settings": {"joint_size": 8}},
+        "alignment": {**_SMALL, "num_regions": 5, "settings": _NARROW},
+        "defrag": {**_SMALL, "num_regions": 5, "num_relations": 5, "settings": _NARROW},
         "dvsa_rnn": {**_SMALL, "settings": {"hidden_size": 8}},
         "m_rnn": {**_SMALL, "settings": {"recurrent_size": 8, "multimodal_size": 8}},
         "embedding": {**_SMALL, "sentence_feature_size": 24, "settings": {"hidden_size": 32}},

@@ -80,7 +80,7 @@ def test_rates_count_words_and_ends_or_pairs():
     case = cases.Case.of("m_rnn", "small")
     batch = {"token_ids": np.array([[5, 6, 0], [7, 0, 0]])}
     assert case.units_of(batch) == ("tokens", 3 + case.batch_size)
-    assert cases.Case.of("similarity", "small").units_of({}) == ("pairs", 12)
+    assert cases.Case.of("similarity", "small").units_of({}) == ("pairs", 40)
 
 
 def test_a_gradient_of_small_numbers_is_compared_by_its_own_norm():
