@@ -150,7 +150,23 @@ class TrainingSettings:
     )
     steps_per_execution: int = setting(1, "Steps in one call of the compiled step.", minimum=1)
     distribution: str = setting(
-        "none", "mirrored: replicate over the local GPUs.", choices=("none", "mirrored")
+        "none",
+        "Spread each batch over devices, with the loss of one: mirrored: over the local GPUs, with "
+        "TensorFlow; data_parallel: over all devices, with JAX (docs/scaling.md).",
+        choices=("none", "mirrored", "data_parallel"),
+    )
+    num_hosts: int = setting(
+        1,
+        "Of data_parallel: machines that train together, each by this command; 0: as Slurm, Open "
+        "MPI or a TPU's variables say.",
+        minimum=0,
+        may_change=True,
+    )
+    host_id: int = setting(
+        0, "Of several hosts: which this one is; 0 writes --model_dir.", minimum=0, may_change=True
+    )
+    coordinator_address: str = setting(
+        "", "Of several hosts: host 0, as ADDRESS:PORT.", may_change=True
     )
     steps_per_checkpoint: int = setting(
         0,

@@ -35,6 +35,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         pairs: what the loss is divided by for people: the pairs of a batch, if it is their sum.
         events: `TensorBoardEvents`.
         say: called with a line at every checkpoint.
+        saves: whether checkpoints are written: by one of several hosts, which all evaluate.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         pairs,
         events,
         say=silent,
+        saves=True,
     ):
         super().__init__()
         self.evaluator = evaluator
@@ -59,6 +61,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.pairs = pairs
         self.events = events
         self.say = say
+        self.saves = saves
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
@@ -84,22 +87,24 @@ class EvaluateAndSave(keras.callbacks.Callback):
             best = self.progress["best"]
             if best is None or score > best["score"]:
                 self.progress["best"] = {"score": score, "epoch": epoch}
-                save_checkpoint(
-                    self.model_dir / "checkpoint_best.npz",
-                    self.model.variables,
-                    {**self.progress, "steps": steps},
+                self._save(
+                    "checkpoint_best.npz", self.model.variables, {**self.progress, "steps": steps}
                 )
         summary = self.evaluator.summary(metrics)
         self.progress["history"].append({"epoch": epoch, "loss": loss, **summary})
         self.progress["steps"] = steps
-        save_checkpoint(
-            self.model_dir / "checkpoint_last.npz",
+        self._save(
+            "checkpoint_last.npz",
             self.model.variables + self.model.optimizer.variables,
             self.progress,
         )
         self.events.write(steps, {"loss": loss}, metrics, evaluation.pictures)
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
         self.say(f"epoch {epoch}: loss {loss:.3g}, dev {numbers}, {seconds:.0f} s")
+
+    def _save(self, name, variables, progress):
+        if self.saves:
+            save_checkpoint(self.model_dir / name, variables, progress)
 
     def _what_diverged(self, loss):
         if not math.isfinite(loss):
@@ -165,10 +170,13 @@ class TensorBoardEvents:
     Args:
         model_dir: pathlib.Path.
         settings: the `Settings` of the run.
+        writes: whether anything is written: by one of several hosts.
     """
 
-    def __init__(self, model_dir, settings):
-        self.writer = tf.summary.create_file_writer(str(model_dir / "events"))
+    def __init__(self, model_dir, settings, writes=True):
+        self.writer = tf.summary.create_noop_writer()
+        if writes:
+            self.writer = tf.summary.create_file_writer(str(model_dir / "events"))
         with self.writer.as_default(step=0):
             # The same settings are the same trial, also where a run goes on.
             hparams.hparams(hyper_parameters(settings))

@@ -7,6 +7,7 @@ import functools
 import keras
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.program import silent
 
 
@@ -153,14 +154,156 @@ def compile_options(settings, say=silent):
     return {"jit_compile": jit_compile, "steps_per_execution": settings.steps_per_execution}
 
 
-def execution_scope(settings):
-    """Returns the context that variables are made in: one device, or mirrored replicas.
+def check_distribution(training):
+    """Refuses a distribution that the backend has not, and hosts that cannot find each other.
 
-    Each replica takes its share of a batch, and only pairs of that share as negatives.
+    Args:
+        training: `TrainingSettings`.
+
+    Raises:
+        VsaTfError: says which flags and what to do.
     """
-    if settings.distribution == "none":
+    backend = keras.backend.backend()
+    needed = {"mirrored": "tensorflow", "data_parallel": "jax"}.get(training.distribution, backend)
+    if backend != needed:
+        raise VsaTfError(
+            f"--distribution={training.distribution} is {needed}'s: expected "
+            f"KERAS_BACKEND={needed}. Received: KERAS_BACKEND={backend}"
+        )
+    if training.num_hosts != 1 and training.distribution != "data_parallel":
+        raise VsaTfError(
+            f"--num_hosts={training.num_hosts} needs --distribution=data_parallel, and "
+            "KERAS_BACKEND=jax"
+        )
+    if training.num_hosts > 1 and not training.coordinator_address:
+        raise VsaTfError(
+            f"--num_hosts={training.num_hosts} needs --coordinator_address, the ADDRESS:PORT of "
+            "host 0; or --num_hosts=0 where a cluster's variables tell it"
+        )
+    if training.num_hosts and not training.host_id < training.num_hosts:
+        raise VsaTfError(
+            f"Expected --host_id to be below --num_hosts={training.num_hosts}. Received: "
+            f"--host_id={training.host_id}"
+        )
+
+
+def execution_scope(settings):
+    """Returns the context that variables are made in: one device, or mirrored replicas."""
+    if settings.distribution != "mirrored":
         return contextlib.nullcontext()
     return _replicas().scope()
+
+
+@contextlib.contextmanager
+def all_devices(settings):
+    """Within this context `data_parallel` training has every device of every host.
+
+    JAX then computes one step over all of them, as one device would: weights are everywhere, the
+    rows of a batch are spread, and XLA puts in what is sent, the rows that a pair's score needs and
+    the sum of the gradients. Keras gives all batches of `fit` the places of the first (3.15); here
+    each has its own, so that a last batch that the devices cannot share is computed by all.
+
+    Args:
+        settings: `TrainingSettings`.
+    """
+    if settings.distribution != "data_parallel":
+        yield
+        return
+    from keras.src.backend.jax import trainer
+
+    if settings.num_hosts != 1:
+        given = settings.num_hosts > 1
+        keras.distribution.initialize(
+            settings.coordinator_address or None,
+            settings.num_hosts if given else None,
+            settings.host_id if given else None,
+        )
+    iterator = trainer.JAXEpochIterator
+    spread_alike = iterator._get_distributed_iterator
+    iterator._get_distributed_iterator = lambda self, _: map(
+        trainer._distribute_data, self.data_adapter.get_jax_iterator()
+    )
+    try:
+        with _Rows().scope():
+            yield
+    finally:
+        iterator._get_distributed_iterator = spread_alike
+
+
+class _Rows(keras.distribution.DataParallel):
+    """Spreads the rows of full batches evenly over the devices; all devices have all of others.
+
+    Attributes:
+        rows: of a full batch, those that this host reads.
+    """
+
+    rows = None
+
+    def __init__(self):
+        super().__init__(auto_shard_dataset=False)
+
+    def get_data_layout(self, data_shape):
+        if data_shape[0] == self.rows:
+            return super().get_data_layout(data_shape)
+        return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
+
+
+class HostPlan:
+    """What this host reads of a plan of batches: its rows of full ones, a last smaller one whole.
+
+    Args:
+        plan: `BatchPlan` or `NeighborhoodPlan`.
+
+    Raises:
+        VsaTfError: the devices cannot share a batch evenly, or a smaller batch cannot be told from
+            a host's rows of a full one.
+    """
+
+    def __init__(self, plan):
+        self._plan = plan
+        self.host, self.num_hosts, num_devices = this_host()
+        size = plan.batch_size
+        self.batch_size = size // self.num_hosts
+        if size % num_devices:
+            raise VsaTfError(
+                f"Expected --batch_size to be a multiple of the {num_devices} devices. Received: "
+                f"--batch_size={size}"
+            )
+        if self.num_hosts > 1 and plan.num_captions % size == self.batch_size:
+            raise VsaTfError(
+                f"The last batch of {plan.num_captions} captions is as large as what each of "
+                f"{self.num_hosts} hosts reads of the others; use another --batch_size. Received: "
+                f"--batch_size={size}"
+            )
+        if num_devices > 1:
+            keras.distribution.distribution().rows = self.batch_size
+
+    def __getattr__(self, name):
+        return getattr(self._plan, name)
+
+    def batch(self, step):
+        """Returns the pair (width, caption_indices) of a step, as the plan's."""
+        width, captions = self._plan.batch(step)
+        if len(captions) < self._plan.batch_size:
+            return width, captions
+        first = self.host * self.batch_size
+        return width, captions[first : first + self.batch_size]
+
+
+def this_host():
+    """Returns `(host, num_hosts, num_devices)`; `(0, 1, 1)` where none are spread over."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 0, 1, 1
+    return distribution.data_shard_id, distribution.num_processes, distribution.num_model_replicas
+
+
+def await_hosts():
+    """Returns when every host has come here."""
+    if this_host()[1] > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("await_hosts")
 
 
 @functools.cache
@@ -171,8 +314,15 @@ def _replicas():
     return tf.distribute.MirroredStrategy()
 
 
-def hand_out_batches(model):
-    """Lets `fit` hand batches to several replicas as they are.
+def spread_batches(model):
+    """Lets `fit` spread each batch over replicas, with the loss and gradients of one device.
+
+    Each of P replicas runs the model on its rows, and computes a P-th of the loss L of the whole
+    batch, of all rows that `gather_replicas` brings together. Whatever way a weight w of replica r
+    takes to L, through its own rows or, gathered, through those of others, the gradients add up:
+    gathering sums what all replicas' losses say of a row, Keras sums the gradients of the replicas'
+    copies of w, and the sum over replicas of d(L / P) / dw is dL / dw. BatchNorm takes its
+    statistics over all replicas, unless it is given a mask (phrases).
 
     Keras (3.15) first takes the mean of what the replicas get, to build a model that is not built
     yet, and fails: there is no mean of a mask.
@@ -180,7 +330,42 @@ def hand_out_batches(model):
     Args:
         model: a compiled Keras model, built, and its optimiser too.
     """
+    compute_loss, num_replicas = model.compute_loss, _replicas().num_replicas_in_sync
+    model.gather = gather_replicas
+    model.compute_loss = lambda *args, **kwargs: compute_loss(*args, **kwargs) / num_replicas
     model._maybe_symbolic_build = lambda **_: None
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def gather_replicas(values):
+    """Returns all replicas' rows, in the order of the batch; what is no replica has its own.
+
+    Differentiable: each replica's rows get the sum of the gradients that all replicas have of them.
+
+    Args:
+        values: a nest of tensors `[B / P, ...]` of one of P replicas.
+
+    Returns:
+        The same nest of `[B, ...]`.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+
+    def of_all(value):
+        if value.dtype == tf.bool:
+            return tf.cast(of_all(tf.cast(value, tf.int32)), tf.bool)
+        rows = context.all_gather(value, axis=0)
+        # Gathering takes no gradient of single rows; that of a reshape is a tensor.
+        rows = tf.reshape(rows, tf.shape(rows))
+        # The graph would know no size of it.
+        return tf.ensure_shape(rows, (None, *value.shape[1:]))
+
+    return keras.tree.map_structure(of_all, values)
 
 
 def _has_accelerator():

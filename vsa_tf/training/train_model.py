@@ -1,5 +1,6 @@
 """A training run, from records to metrics."""
 
+import contextlib
 import pathlib
 
 import keras
@@ -28,11 +29,16 @@ from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
 from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents
 from vsa_tf.training.compiling import (
+    HostPlan,
+    all_devices,
+    await_hosts,
+    check_distribution,
     compile_options,
     execution_scope,
-    hand_out_batches,
     learning_rate,
     make_optimizer,
+    spread_batches,
+    this_host,
 )
 from vsa_tf.training.learn_text import (
     check_text_tower,
@@ -71,15 +77,21 @@ def train_model(settings, say=silent, stream=None):
         VsaTfError: settings contradict one another, or the model directory is of another run.
     """
     check(settings)
-    if settings.data.dataset:
-        generate_data(settings, stream)
+    check_distribution(settings.training)
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
-    try:
-        return _train(settings, say, stream)
-    finally:
-        # Pages and exports of the same process compute as those of any other.
-        keras.config.set_dtype_policy(before)
+    with all_devices(settings.training):
+        is_first = this_host()[0] == 0
+        if settings.data.dataset and is_first:
+            generate_data(settings, stream)
+            # What is drawn is no matter of whether it had to be generated.
+            keras.utils.set_random_seed(settings.training.seed)
+        await_hosts()
+        try:
+            return _train(settings, say if is_first else silent, stream if is_first else None)
+        finally:
+            # Pages and exports of the same process compute as those of any other.
+            keras.config.set_dtype_policy(before)
 
 
 def _train(settings, say, stream):
@@ -106,12 +118,13 @@ def _train(settings, say, stream):
             **compile_options(settings.training, say),
         )
         model.optimizer.build(model.trainable_variables)
-    if settings.training.distribution != "none":
-        hand_out_batches(model)
+    if settings.training.distribution == "mirrored":
+        spread_batches(model)
     set_initial_weights(model, train.text.vocabulary, settings.model, say)
     if start:
         take_over(model, train.text, start, say)
-    with model_dir_lock(model_dir):
+    is_first = this_host()[0] == 0
+    with model_dir_lock(model_dir) if is_first else contextlib.nullcontext():
         # Again: another run may have begun there meanwhile.
         check_model_dir(settings, model_dir, inputs, train.text)
         progress = {"steps": 0, "best": None, "history": []}
@@ -120,8 +133,12 @@ def _train(settings, say, stream):
             _check_epochs(progress["steps"], settings, plan)
             say(f"going on from step {progress['steps']} of {total_steps}")
         _set_schedule(model, progress, settings, model_dir, total_steps, say)
-        begin_model_dir(settings, model_dir, inputs, train.text)
+        # What a run goes on from is read by all before the first writes.
+        await_hosts()
+        if is_first:
+            begin_model_dir(settings, model_dir, inputs, train.text)
         _fit(model, settings, plan, train, dev, progress, say, stream)
+        await_hosts()
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
 
@@ -188,12 +205,13 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     model_dir = pathlib.Path(settings.training.model_dir)
     evaluator = make_evaluator(settings, splits=GivenSplits(train))
     options = EvaluationOptions(intervals=False, num_pictures=settings.training.num_pictures)
-    events = TensorBoardEvents(model_dir, settings)
+    is_first = this_host()[0] == 0
+    events = TensorBoardEvents(model_dir, settings, is_first)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings, train, say)
     model.fit(
-        train.training_batches(plan, progress["steps"], augmentation),
+        train.training_batches(HostPlan(plan), progress["steps"], augmentation),
         steps_per_epoch=interval,
         epochs=num_intervals,
         callbacks=[
@@ -209,6 +227,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                 pairs,
                 events,
                 say,
+                is_first,
             ),
         ],
         verbose=0,
@@ -228,6 +247,8 @@ def _finish(model, settings, splits, model_dir, say):
     options = EvaluationOptions(num_pictures=settings.training.num_pictures)
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics)
+    if this_host()[0]:
+        return report
     for file_name, content in {"metrics.json": sealed(report), **evaluation.files}.items():
         write_json(model_dir / file_name, content)
     for line in filter(None, (*metrics_lines(report), chance_line(report))):

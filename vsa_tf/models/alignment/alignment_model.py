@@ -103,11 +103,12 @@ class AlignmentModel(FragmentModel):
 
     def call(self, batch, training=False):
         batch = self.drop(batch, training)
-        return self.score(
-            self.embed_images(batch, training),
-            batch["region_mask"],
-            self.embed_sentences(batch, training),
-            self.sentence_mask(batch),
+        sentences = self.embed_sentences(batch, training), self.sentence_mask(batch)
+        if training:
+            # Of replicas, each scores its own images with all sentences.
+            sentences = self.gather(sentences)
+        return self.alignment_score(
+            self.embed_images(batch, training), batch["region_mask"], *sentences, training
         )
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -117,7 +118,8 @@ class AlignmentModel(FragmentModel):
             hardness = 1.0
         if training:
             self.steps_trained.assign_add(1)
-        return self.ranking_loss(ops.cast(y_pred, "float32"), x["image_id"], hardness)
+        scores, image_id = self.gather((ops.cast(y_pred, "float32"), x["image_id"]))
+        return self.ranking_loss(scores, image_id, hardness)
 
     def get_config(self):
         return {

@@ -107,20 +107,21 @@ class DeFragModel(FragmentModel):
         fragment_weight = ops.cast(self.steps_trained >= self.fragment_start_steps, "float32")
         if training:
             self.steps_trained.assign_add(1)
+        y_pred, image_id = self.gather((y_pred, x["image_id"]))
         products = fragment_products(y_pred["regions"], y_pred["fragments"])
         products = ops.cast(products, "float32")
         masks = y_pred["region_mask"], y_pred["fragment_mask"]
         loss = 0.0
         if self.objective != "global":
             loss = fragment_alignment_loss(
-                products, *masks, x["image_id"], multiple_instance, self.fragment_balance
+                products, *masks, image_id, multiple_instance, self.fragment_balance
             )
         if self.objective == "both":
             loss = fragment_weight * loss
         if self.objective != "fragment":
             scores = fragment_scores(products, *masks, self.smoothing)
             weight = self.global_weight if self.objective == "both" else 1.0
-            loss = loss + weight * self.ranking_loss(scores, x["image_id"])
+            loss = loss + weight * self.ranking_loss(scores, image_id)
         if self.weight_penalty:
             squares = [ops.sum(ops.square(each)) for each in self.trainable_weights]
             loss = loss + self.weight_penalty * sum(squares)

@@ -6,6 +6,7 @@ from keras import ops
 from vsa_tf.models.alignment.region_encoder import RegionEncoder
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder
 from vsa_tf.models.alignment.word_encoder import WordEncoder
+from vsa_tf.models.layers.pair_costs import own_rows
 from vsa_tf.models.layers.sets import drop_parts
 
 
@@ -41,6 +42,9 @@ class FragmentModel(keras.Model):
             `[B, W]`, ids of relation types, PAD = 0 on the right (a sentence may have none), heads
             and dependents: int `[B, W]`, token ids.
     """
+
+    # Of a batch that is spread over replicas: see `own_rows`.
+    gather = staticmethod(own_rows)
 
     def __init__(
         self,

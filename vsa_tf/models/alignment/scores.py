@@ -3,6 +3,12 @@
 from keras import ops
 
 from vsa_tf.errors import check_choice
+from vsa_tf.models.alignment.score_blocks import (
+    BLOCK_BYTES,
+    blocked_max_sums,
+    in_blocks,
+    num_blocks,
+)
 from vsa_tf.models.layers.vector_length import unit_length
 
 SCORES = ("words", "regions", "both")
@@ -33,6 +39,9 @@ class AlignmentScore:
         word_sharpness: its lambda.
         length_normalization: put means over words for the sums over words.
 
+    Attributes:
+        block_bytes: of more products than these, scores are made in blocks, see `num_blocks`.
+
     Raises:
         ValueError: for another choice than these.
 
@@ -62,6 +71,7 @@ class AlignmentScore:
         self.word_pooling = word_pooling
         self.word_sharpness = word_sharpness
         self.length_normalization = length_normalization
+        self.block_bytes = BLOCK_BYTES
 
     @property
     def is_max_sum(self):
@@ -69,18 +79,25 @@ class AlignmentScore:
         chosen = self.score, self.region_pooling, self.word_pooling
         return chosen == ("words", "max", "sum")
 
-    def __call__(self, regions, region_mask, words, word_mask):
+    def __call__(self, regions, region_mask, words, word_mask, training=False):
         """Returns `S`, float `[N, M]`; arguments as of `max_sum_score`."""
-        given = regions, region_mask, words, word_mask
-        if self.score == "words":
-            return self._of_words(*given)
-        if self.score == "regions":
-            return self._of_regions(*given)
+        score = {"words": self._of_words, "regions": self._of_regions, "both": self._of_both}
+        score, given = score[self.score], (regions, region_mask, words, word_mask)
+        if (self.region_pooling, self.word_pooling) == ("max", "sum"):
+            return score(*given, training)  # `max_sums` has blocks of its own.
+        return in_blocks(score, *given, self.block_bytes)
+
+    def _of_both(self, *given):
         return (self._of_words(*given) + self._of_regions(*given)) / 2.0
 
-    def _of_words(self, regions, region_mask, words, word_mask):
+    def _of_words(self, regions, region_mask, words, word_mask, training=False):
         if (self.region_pooling, self.word_pooling) == ("max", "sum"):
-            return max_sum_score(regions, region_mask, words, word_mask, self.length_normalization)
+            return max_sum_score(
+                *(regions, region_mask, words, word_mask),
+                self.length_normalization,
+                self.block_bytes,
+                training,
+            )
         directions, lengths, counts = _parts(words, word_mask)
         pooled = self._pooled(regions, region_mask, directions, word_mask)
         pooled = pooled * ops.expand_dims(lengths, 0)
@@ -96,12 +113,19 @@ class AlignmentScore:
             scores = ops.where(ops.any(word_mask, axis=1), scores / self.word_sharpness, 0.0)
         return scores * ops.cast(ops.any(region_mask, axis=1, keepdims=True), scores.dtype)
 
-    def _of_regions(self, regions, region_mask, words, word_mask):
+    def _of_regions(self, regions, region_mask, words, word_mask, training=False):
         directions, lengths, counts = _parts(words, word_mask)
-        pooled = self._pooled(directions, word_mask, regions, region_mask)
-        weights = ops.cast(region_mask, pooled.dtype)
+        weights = ops.cast(region_mask, directions.dtype)
         weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
-        scores = ops.einsum("lki,ki->kl", pooled, weights) * ops.sum(lengths, axis=1)
+        if self.region_pooling == "max":
+            scores = max_sums(
+                *(directions, word_mask, regions, weights), self.block_bytes, training
+            )
+            scores = ops.transpose(scores)
+        else:
+            pooled = self._pooled(directions, word_mask, regions, region_mask)
+            scores = ops.einsum("lki,ki->kl", pooled, weights)
+        scores = scores * ops.sum(lengths, axis=1)
         return scores / counts if self.length_normalization else scores
 
     def _pooled(self, *sides):
@@ -193,7 +217,15 @@ def pooled_products(regions, region_mask, words, word_mask, pooling="max", sharp
     return ops.reshape(pooled, (num_images, num_sentences, num_words))
 
 
-def max_sum_score(regions, region_mask, words, word_mask, length_normalization=False):
+def max_sum_score(
+    regions,
+    region_mask,
+    words,
+    word_mask,
+    length_normalization=False,
+    block_bytes=BLOCK_BYTES,
+    training=False,
+):
     """`S_kl = sum over words t of sentence l of max over regions i of image k of v_i . s_t`.
 
     D eq. 8, which is eq. 1 of the supplement.
@@ -204,17 +236,52 @@ def max_sum_score(regions, region_mask, words, word_mask, length_normalization=F
         words: float `[M, W, H]`, s.
         word_mask: bool `[M, W]`; masked words add nothing.
         length_normalization: divide by the number of words.
+        block_bytes, training: see `max_sums`.
 
     Returns:
         float `[N, M]`; 0 for a sentence without words or an image without regions.
     """
-    best = pooled_products(regions, region_mask, words, word_mask)
-    weights = ops.cast(word_mask, best.dtype)
+    words = ops.convert_to_tensor(words)
+    weights = ops.cast(word_mask, words.dtype)
     if length_normalization:
         weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
-    scores = ops.einsum("kln,ln->kl", best, weights)
-    has_regions = ops.cast(ops.any(region_mask, axis=1), best.dtype)
+    scores = max_sums(regions, region_mask, words, weights, block_bytes, training)
+    has_regions = ops.cast(ops.any(region_mask, axis=1), scores.dtype)
     return scores * ops.expand_dims(has_regions, 1)
+
+
+def max_sums(regions, region_mask, words, weights, block_bytes=BLOCK_BYTES, training=False):
+    """`sum_t c_t max_i v_i . s_t` of every image and sentence, in blocks where they are many.
+
+    Args:
+        regions: float `[N, R, H]`, v.
+        region_mask: bool `[N, R]`; masked regions cannot win.
+        words: float `[M, W, H]`, s.
+        weights: float `[M, W]`, c, not differentiated.
+        block_bytes: see `num_blocks`.
+        training: of a graph that is built before its sizes are known: whether it is made for
+            blocks, whose backward pass needs little memory, or for all at once.
+
+    Returns:
+        float `[N, M]`; of images without regions the values mean nothing.
+
+    Example: 1 times the larger of 2 and 1, and 10 times that of 0 and 3; in two blocks as in one.
+
+    >>> import numpy as np
+    >>> regions = np.float32([[[2, 0], [1, 3]], [[0, 1], [0, 0]]])
+    >>> words, mask = np.float32([[[1, 0], [0, 1]]] * 2), np.ones((2, 2), bool)
+    >>> weights = np.float32([[1, 10], [0, 1]])
+    >>> for block_bytes in (BLOCK_BYTES, 32):
+    ...     print(np.array(max_sums(regions, mask, words, weights, block_bytes)).tolist())
+    [[32.0, 3.0], [10.0, 1.0]]
+    [[32.0, 3.0], [10.0, 1.0]]
+    """
+    regions, words = ops.convert_to_tensor(regions), ops.convert_to_tensor(words)
+    counts = num_blocks(regions, words, block_bytes)
+    if training if not isinstance(counts[0], int) else counts != (1, 1):
+        return blocked_max_sums(regions, _lowest(region_mask, words.dtype), words, weights, counts)
+    best = pooled_products(regions, region_mask, words, None)
+    return ops.einsum("kln,ln->kl", best, weights)
 
 
 def fragment_products(regions, fragments):

@@ -5,6 +5,7 @@ from keras import ops
 
 from vsa_tf.errors import check_choice
 from vsa_tf.models.captioning.sentence_cost import with_end, with_start, word_cost, word_log_probs
+from vsa_tf.models.layers.pair_costs import own_rows
 from vsa_tf.models.layers.sets import SetPooling
 from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.layers.words import AdditiveRecurrentCell, WordTable
@@ -57,6 +58,8 @@ class Captioner(keras.Model):
 
     # Whether a sentence's recurrent states differ from image to image.
     image_in_recurrence = True
+    # Of a batch that is spread over replicas: see `own_rows`.
+    gather = staticmethod(own_rows)
 
     def __init__(
         self,
@@ -179,7 +182,7 @@ class Captioner(keras.Model):
         return logits[:, 0], state
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        cost = word_cost(y_pred, with_end(x["token_ids"]))
+        cost = word_cost(y_pred, with_end(x["token_ids"]), self.gather)
         if self.weight_penalty:
             squares = [ops.sum(ops.square(weight)) for weight in self.trainable_weights]
             cost = cost + self.weight_penalty * sum(squares)

@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from vsa_tf.models.layers.pair_costs import own_rows
+
 
 def word_log_probs(logits, targets):
     """`log P(w_t | w_1 .. w_{t-1}, I)`, natural logarithm.
@@ -21,7 +23,7 @@ def word_log_probs(logits, targets):
     return -costs * ops.cast(ops.not_equal(targets, 0), costs.dtype)
 
 
-def word_cost(logits, targets):
+def word_cost(logits, targets, gather=own_rows):
     """`C = 1/N sum_i L_i log2 PPL(w^i | I^i)`: the mean over words of `-log2 P(word)` (M eq. 6).
 
     The perplexity of M eq. 5 is 2 to this number. END counts as a word.
@@ -29,6 +31,7 @@ def word_cost(logits, targets):
     Args:
         logits: float `[B, T, V]`, unnormalised.
         targets: int `[B, T]`, the words and END, PAD = 0 on the right.
+        gather: brings together the sentences of all replicas, see `own_rows`.
 
     Returns:
         A scalar, in bits a word.
@@ -39,8 +42,10 @@ def word_cost(logits, targets):
     >>> round(float(word_cost(np.zeros((1, 3, 4), "float32"), np.array([[3, 2, 0]]))), 6)
     2.0
     """
-    num_words = ops.sum(ops.cast(ops.not_equal(targets, 0), "float32"))
-    return -ops.sum(word_log_probs(logits, targets)) / (num_words * math.log(2.0))
+    log_probs = ops.sum(word_log_probs(logits, targets), axis=1)
+    num_words = ops.sum(ops.cast(ops.not_equal(targets, 0), "float32"), axis=1)
+    log_probs, num_words = gather((log_probs, num_words))
+    return -ops.sum(log_probs) / (ops.sum(num_words) * math.log(2.0))
 
 
 def with_start(token_ids, start_id=1):

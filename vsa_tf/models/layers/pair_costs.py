@@ -6,6 +6,19 @@ from keras import ops
 _NO_SCORE = -1e9
 
 
+def own_rows(values):
+    """Returns what it is given: the default `gather` of models, which compares all rows of a batch.
+
+    A model reads a batch by rows, and its loss by pairs of them. Where a batch is spread over
+    replicas each of which runs the model on its rows, training puts in its place a function that
+    brings together all replicas' rows (`vsa_tf.training.compiling.gather_replicas`).
+
+    Args:
+        values: a nest of tensors, a row for each of a batch.
+    """
+    return values
+
+
 def negative_mask(image_id):
     """Marks the (image k, sentence l) pairs of a batch that are true negatives.
 

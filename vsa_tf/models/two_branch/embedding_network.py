@@ -97,9 +97,10 @@ class EmbeddingNetwork(TwoBranchNetwork):
         neighborhood = ops.cast(self.steps_trained >= self.neighborhood_start_step, "float32")
         if training:
             self.steps_trained.assign_add(1)
+        images, sentences = self.gather((y_pred["images"], y_pred["sentences"]))
         return self.two_branch_loss(
-            ops.cast(y_pred["images"], "float32"),
-            ops.cast(y_pred["sentences"], "float32"),
+            ops.cast(images, "float32"),
+            ops.cast(sentences, "float32"),
             self.masks(x),
             neighborhood,
             self._temperature(),

@@ -106,7 +106,7 @@ class SimilarityNetwork(TwoBranchNetwork):
         }
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        masks = self.masks(x)
+        masks, y_pred = self.masks(x), self.gather(y_pred)
         logits = y_pred["logits"]
         if self.task == "image_sentence":
             targets, others, negative = y_pred["images"], y_pred["sentences"], masks.negative_texts

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vsa_tf.errors import check_choice
+from vsa_tf.models.layers.pair_costs import own_rows
 from vsa_tf.models.layers.sets import SetPooling, drop_parts
 from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.two_branch.branch import Branch
@@ -15,6 +16,12 @@ from vsa_tf.models.two_branch.pair_masks import (
 from vsa_tf.models.two_branch.sentence_recurrence import CELLS, SentenceRecurrence
 
 TASKS = ("image_sentence", "region_phrase")
+# What of a batch tells which of its rows match.
+_COMPARED = ("image_id", "sentence_id", "phrase_id", "text_id") + (
+    "region_boxes",
+    "region_mask",
+    "phrase_boxes",
+)
 
 
 class TwoBranchNetwork(keras.Model):
@@ -68,6 +75,8 @@ class TwoBranchNetwork(keras.Model):
     """
 
     has_joint_space = True
+    # Of a batch that is spread over replicas: see `own_rows`.
+    gather = staticmethod(own_rows)
 
     def __init__(
         self,
@@ -248,6 +257,7 @@ class TwoBranchNetwork(keras.Model):
 
     def masks(self, batch):
         """Returns the `PairMasks` of a batch: of its B R regions, row after row, and B texts."""
+        batch = self.gather({name: batch[name] for name in _COMPARED if name in batch})
         if self.task == "image_sentence":
             return image_sentence_masks(batch["image_id"], batch.get("sentence_id"))
         return region_phrase_masks(

@@ -1,0 +1,115 @@
+"""Batches spread over devices and hosts: the loss and gradients are those of one device."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import types
+
+import pytest
+
+from tests.forked_programs import forks_with
+from tests.source_imports import ROOT
+from vsa_tf.errors import VsaTfError
+from vsa_tf.settings import TrainingSettings
+from vsa_tf.training import compiling
+from vsa_tf.training.compiling import HostPlan, check_distribution
+
+NAMES = ("alignment blocks", "defrag", "embedding softmax", "similarity", "phrases", "MRnn")
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install .[jax]"
+)
+
+
+def _assert_equal(output):
+    """Every model's losses and steps are equal to 1e-5."""
+    lines = re.findall(r"^(.+): loss (\S+) weights (\S+)$", output, re.MULTILINE)
+    assert [name for name, *_ in lines] == list(NAMES), output
+    for name, *apart in lines:
+        assert max(map(float, apart)) < 1e-5, (name, apart)
+
+
+def test_two_replicas_step_as_one_device_with_the_whole_batch(tmp_path):
+    output = tmp_path / "output"
+    forks = forks_with("vsa_tf.training.train_model")
+    forks.start("tests.training.replica_steps", *NAMES, outputs=[output, tmp_path / "errors"])
+    assert forks.wait() == 0, (tmp_path / "errors").read_text("utf-8")
+    _assert_equal(output.read_text("utf-8"))
+
+
+@needs_jax
+def test_four_devices_of_jax_step_as_one_with_the_whole_batch():
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.training.data_parallel_steps", *NAMES],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    _assert_equal(result.stdout)
+
+
+class _Plan:
+    """Batches of 8 of 27 captions: the last has 3."""
+
+    batch_size = 8
+    num_captions = 27
+
+    def batch(self, step):
+        return 5, list(range(8 * step, min(8 * step + 8, 27)))
+
+
+def _of_host(monkeypatch, host, num_hosts=2, num_devices=4):
+    monkeypatch.setattr(compiling, "this_host", lambda: (host, num_hosts, num_devices))
+    distribution = types.SimpleNamespace()
+    monkeypatch.setattr(compiling.keras.distribution, "distribution", lambda: distribution)
+    return HostPlan(_Plan())
+
+
+def test_each_host_reads_its_rows_and_all_of_a_smaller_batch(monkeypatch):
+    first, second = (_of_host(monkeypatch, host) for host in (0, 1))
+    assert first.batch_size == second.batch_size == 4
+    assert first.batch(1) == (5, [8, 9, 10, 11])
+    assert second.batch(1) == (5, [12, 13, 14, 15])
+    assert first.batch(3) == second.batch(3) == (5, [24, 25, 26])
+
+
+def test_batches_that_devices_cannot_share_are_refused(monkeypatch):
+    with pytest.raises(VsaTfError, match="batch_size to be a multiple of the 3 devices"):
+        _of_host(monkeypatch, 0, num_hosts=1, num_devices=3)
+    # The last batch has 4, as many as a host's rows of the others.
+    monkeypatch.setattr(_Plan, "num_captions", 28)
+    with pytest.raises(VsaTfError, match="as large as what each of 2 hosts reads"):
+        _of_host(monkeypatch, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"distribution": "data_parallel"}, "KERAS_BACKEND=jax. Received: KERAS_BACKEND=tensorfl"),
+        ({"num_hosts": 2}, "num_hosts=2 needs distribution=data_parallel"),
+    ],
+)
+def test_what_tensorflow_cannot_spread_is_refused(given, message):
+    with pytest.raises(VsaTfError, match=message):
+        check_distribution(TrainingSettings(**given))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"distribution": "mirrored"}, "mirrored is tensorflow's: expected KERAS_BACKEND=tensorf"),
+        ({"num_hosts": 2}, "num_hosts=2 needs coordinator_address"),
+        ({"num_hosts": 2, "host_id": 2, "coordinator_address": "a:1"}, "host_id to be below"),
+    ],
+)
+def test_what_jax_cannot_spread_is_refused(given, message, monkeypatch):
+    monkeypatch.setattr(compiling.keras.backend, "backend", lambda: "jax")
+    with pytest.raises(VsaTfError, match=re.escape(message)):
+        check_distribution(TrainingSettings(**{"distribution": "data_parallel", **given}))
