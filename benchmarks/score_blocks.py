@@ -3,9 +3,9 @@
     python -m benchmarks.score_blocks --batch_size=256 --block_bytes=67108864
     python -m benchmarks.score_blocks --batch_size=1024 --peak
 
-A step is what `fit` calls, in TensorFlow's plain graph, by plain gradient descent and the sum of all
-negatives. Blocks and the plain step start from the same weights, and nothing is timed unless their
-first losses agree; the runs alternate in one process. `--peak` trains a step in blocks alone, and
+A step is what `fit` calls, in TensorFlow's plain graph, by plain gradient descent and the sum of
+all negatives. Blocks and the plain step start from the same weights, and nothing is timed unless
+their first losses agree; the runs alternate in one process. `--peak` trains one step in blocks, and
 tells the greatest memory of the process, TensorFlow's own included. Prints one JSON line.
 """
 
