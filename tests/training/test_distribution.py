@@ -106,6 +106,7 @@ def test_what_tensorflow_cannot_spread_is_refused(given, message):
     [
         ({"distribution": "mirrored"}, "mirrored is tensorflow's: expected KERAS_BACKEND=tensorf"),
         ({"num_hosts": 2}, "num_hosts=2 needs coordinator_address"),
+        ({"num_hosts": 0, "mixed_precision": "auto"}, "mixed_precision=auto is measured by each"),
         ({"num_hosts": 2, "host_id": 2, "coordinator_address": "a:1"}, "host_id to be below"),
     ],
 )

@@ -175,6 +175,11 @@ def check_distribution(training):
             f"--num_hosts={training.num_hosts} needs --distribution=data_parallel, and "
             "KERAS_BACKEND=jax"
         )
+    if training.num_hosts != 1 and training.mixed_precision == "auto":
+        raise VsaTfError(
+            f"--mixed_precision=auto is measured by each host alone: expected true or false with "
+            f"--num_hosts={training.num_hosts}"
+        )
     if training.num_hosts > 1 and not training.coordinator_address:
         raise VsaTfError(
             f"--num_hosts={training.num_hosts} needs --coordinator_address, the ADDRESS:PORT of "
