@@ -167,7 +167,8 @@ class Run:
         import jax
         import keras
 
-        from vsa_tf.training.compiling import compile_options, make_optimizer
+        from vsa_tf.training.compiling import compile_options
+        from vsa_tf.training.optimizer import make_optimizer
 
         settings = case.make_settings()
         keras.config.set_dtype_policy(_PRECISIONS[precision][0])

@@ -72,7 +72,7 @@ def measure(flags):
     import numpy as np
     import tensorflow as tf
 
-    from vsa_tf.training.compiling import make_optimizer
+    from vsa_tf.training.optimizer import make_optimizer
 
     tf.config.threading.set_intra_op_parallelism_threads(flags.num_threads)
     given = ("batch_size", "feature_size")

@@ -1,204 +1,119 @@
+"""How steps are compiled; batches spread over devices and hosts, with the loss of one device."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
 import types
 
-import keras
-import numpy as np
 import pytest
 
-from vsa_tf.settings import OptimizerSettings, TrainingSettings
-from vsa_tf.training.compiling import (
-    averaged_weights,
-    compile_options,
-    learning_rate,
-    make_optimizer,
+from tests.forked_programs import forks_with
+from tests.source_imports import ROOT
+from vsa_tf.errors import VsaTfError
+from vsa_tf.settings import TrainingSettings
+from vsa_tf.training import compiling
+from vsa_tf.training.compiling import HostPlan, check_distribution, compile_options
+
+NAMES = ("alignment blocks", "defrag", "embedding softmax", "similarity", "phrases", "MRnn")
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install .[jax]"
 )
 
-PLAIN = {"optimizer": "sgd", "learning_rate_schedule": "constant", "learning_rate_warmup_steps": 0}
+
+def _assert_equal(output):
+    """Every model's losses and steps are equal to 1e-5."""
+    lines = re.findall(r"^(.+): loss (\S+) weights (\S+)$", output, re.MULTILINE)
+    assert [name for name, *_ in lines] == list(NAMES), output
+    for name, *apart in lines:
+        assert max(map(float, apart)) < 1e-5, (name, apart)
 
 
-def _settings(**settings):
-    return OptimizerSettings(**{**PLAIN, **settings})
+def test_two_replicas_step_as_one_device_with_the_whole_batch(tmp_path):
+    output = tmp_path / "output"
+    forks = forks_with("vsa_tf.training.train_model")
+    forks.start("tests.training.replica_steps", *NAMES, outputs=[output, tmp_path / "errors"])
+    assert forks.wait() == 0, (tmp_path / "errors").read_text("utf-8")
+    _assert_equal(output.read_text("utf-8"))
 
 
-def _step(gradients, start=None, **settings):
-    """What one step takes from each variable."""
-    start = start or [np.zeros(len(gradient), "float32") for gradient in gradients]
-    variables = [keras.Variable(value) for value in start]
-    optimizer = make_optimizer(_settings(**settings), 100)
-    optimizer.apply([np.float32(gradient) for gradient in gradients], variables)
-    return [before - np.array(variable) for before, variable in zip(start, variables)]
+@needs_jax
+def test_four_devices_of_jax_step_as_one_with_the_whole_batch():
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.training.data_parallel_steps", *NAMES],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    _assert_equal(result.stdout)
 
 
-def _rates(steps, total_steps=100, **settings):
-    optimizer = make_optimizer(_settings(learning_rate=0.8, **settings), total_steps)
-    rates = []
-    for step in steps:
-        optimizer.iterations.assign(step)
-        rates.append(float(optimizer.learning_rate))
-    return rates
+class _Plan:
+    """Batches of 8 of 27 captions: the last has 3."""
+
+    batch_size = 8
+    num_captions = 27
+
+    def batch(self, step):
+        return 5, list(range(8 * step, min(8 * step + 8, 27)))
+
+
+def _of_host(monkeypatch, host, num_hosts=2, num_devices=4):
+    monkeypatch.setattr(compiling, "this_host", lambda: (host, num_hosts, num_devices))
+    distribution = types.SimpleNamespace()
+    monkeypatch.setattr(compiling.keras.distribution, "distribution", lambda: distribution)
+    return HostPlan(_Plan())
+
+
+def test_each_host_reads_its_rows_and_all_of_a_smaller_batch(monkeypatch):
+    first, second = (_of_host(monkeypatch, host) for host in (0, 1))
+    assert first.batch_size == second.batch_size == 4
+    assert first.batch(1) == (5, [8, 9, 10, 11])
+    assert second.batch(1) == (5, [12, 13, 14, 15])
+    assert first.batch(3) == second.batch(3) == (5, [24, 25, 26])
+
+
+def test_batches_that_devices_cannot_share_are_refused(monkeypatch):
+    with pytest.raises(VsaTfError, match="batch_size to be a multiple of the 3 devices"):
+        _of_host(monkeypatch, 0, num_hosts=1, num_devices=3)
+    # The last batch has 4, as many as a host's rows of the others.
+    monkeypatch.setattr(_Plan, "num_captions", 28)
+    with pytest.raises(VsaTfError, match="as large as what each of 2 hosts reads"):
+        _of_host(monkeypatch, 0)
 
 
 @pytest.mark.parametrize(
-    ("name", "optimizer_class"),
+    ("given", "message"),
     [
-        ("sgd", keras.optimizers.SGD),
-        ("adam", keras.optimizers.Adam),
-        ("adamw", keras.optimizers.AdamW),
-        ("rmsprop", keras.optimizers.RMSprop),
-        ("adadelta", keras.optimizers.Adadelta),
-        ("adagrad", keras.optimizers.Adagrad),
+        ({"distribution": "data_parallel"}, "KERAS_BACKEND=jax. Received: KERAS_BACKEND=tensorfl"),
+        ({"num_hosts": 2}, "num_hosts=2 needs distribution=data_parallel"),
     ],
 )
-def test_each_optimizer_descends(name, optimizer_class):
-    assert type(make_optimizer(_settings(optimizer=name), 10)) is optimizer_class
-    (taken,) = _step([[1.0, -2.0]], optimizer=name)
-    assert taken[0] > 0 > taken[1]
+def test_what_tensorflow_cannot_spread_is_refused(given, message):
+    with pytest.raises(VsaTfError, match=message):
+        check_distribution(TrainingSettings(**given))
 
 
-def test_momentum_is_that_of_the_settings():
-    variable = keras.Variable([0.0])
-    settings = _settings(learning_rate=0.1, momentum=0.5)
-    optimizer = make_optimizer(settings, 10)
-    for _ in range(2):
-        optimizer.apply([np.float32([1.0])], [variable])
-    # Velocities -.1 and -.05 - .1.
-    np.testing.assert_allclose(variable, [-0.25], rtol=1e-6)
-
-
-def test_weight_decay_is_decoupled_from_the_gradient():
-    (taken,) = _step(
-        [[0.0]], start=[np.float32([2.0])], optimizer="adamw", learning_rate=0.1, weight_decay=0.5
-    )
-    np.testing.assert_allclose(taken, [2.0 * 0.1 * 0.5], rtol=1e-5)
-
-
-def test_no_weight_decay_by_default():
-    for name in ("sgd", "adam", "adamw"):
-        (taken,) = _step([[0.0]], start=[np.float32([2.0])], optimizer=name)
-        np.testing.assert_array_equal(taken, [0.0])
-
-
-def test_gradients_are_clipped_by_element():
-    taken = _step([[3.0, -0.5], [-7.0]], learning_rate=1.0, clip_value=2.0)
-    np.testing.assert_allclose(taken[0], [2.0, -0.5])
-    np.testing.assert_allclose(taken[1], [-2.0])
-
-
-def test_gradients_are_clipped_by_the_norm_of_all_together():
-    # The norm is 5, so a norm of 1 is a fifth of each.
-    taken = _step([[3.0, 0.0], [-4.0]], learning_rate=1.0, clip_norm=1.0)
-    np.testing.assert_allclose(taken[0], [0.6, 0.0], rtol=1e-6)
-    np.testing.assert_allclose(taken[1], [-0.8], rtol=1e-6)
-
-
-def test_gradients_are_not_clipped_by_default():
-    taken = _step([[3000.0, -0.5]], learning_rate=1.0)
-    np.testing.assert_allclose(taken[0], [3000.0, -0.5])
-
-
-def _averaged(steps, **settings):
-    """A model of one weight that `steps` steps of -0.1 have made of 0, its average kept."""
-    weight = keras.Variable([0.0])
-    optimizer = make_optimizer(_settings(learning_rate=0.1, momentum=0.0, **settings), 100)
-    for _ in range(steps):
-        optimizer.apply([np.float32([1.0])], [weight])
-    return types.SimpleNamespace(optimizer=optimizer, trainable_variables=[weight])
-
-
-@pytest.mark.parametrize("name", ["sgd", "adam"])
-@pytest.mark.parametrize("decay", [0.3, 0.999])
-def test_the_average_forgets_its_first_steps(name, decay):
-    # Of a constant gradient Adam's steps are SGD's: the weights are -0.1, -0.2, ...
-    expected = 0.0
-    for step in range(12):
-        # Of the first step all is taken; (1 + t) / (10 + t) is below 0.3 up to t = 2.
-        share = min(decay, (1 + step) / (10 + step)) if step else 0.0
-        expected = share * expected + (1 - share) * -0.1 * (step + 1)
-    model = _averaged(12, optimizer=name, average_weights=decay)
-    with averaged_weights(model):
-        np.testing.assert_allclose(model.trainable_variables[0], [expected], rtol=1e-5)
-
-
-def test_the_weights_are_there_again_to_the_bit_after_the_average_even_when_it_fails():
-    model = _averaged(7, average_weights=0.9)
-    before = np.array(model.trainable_variables[0])
-    for failure in (None, KeyboardInterrupt):
-        try:
-            with averaged_weights(model):
-                assert np.array(model.trainable_variables[0]) != before
-                if failure:
-                    raise failure
-        except KeyboardInterrupt:
-            pass
-        np.testing.assert_array_equal(np.array(model.trainable_variables[0]), before)
-
-
-def test_without_an_average_the_weights_stay():
-    model = _averaged(7)
-    before = np.array(model.trainable_variables[0])
-    with averaged_weights(model):
-        np.testing.assert_array_equal(np.array(model.trainable_variables[0]), before)
-    # Nor is one kept: the step and the rate alone.
-    assert len(model.optimizer.variables) == 2
-
-
-def test_a_constant_rate():
-    np.testing.assert_allclose(_rates([0, 50, 200]), [0.8] * 3)
-
-
-def test_half_a_cosine():
-    # (1 + cos(pi t)) / 2 of the rate at t = 0, 1/4, 1/2, 1 and after.
-    expected = [0.8, 0.8 * (1 + np.sqrt(0.5)) / 2, 0.4, 0.0, 0.0]
-    rates = _rates([0, 25, 50, 100, 120], learning_rate_schedule="cosine")
-    np.testing.assert_allclose(rates, expected, atol=1e-6)
-
-
-def test_half_a_cosine_after_warmup():
-    rates = _rates(
-        [0, 10, 20, 60, 100], learning_rate_schedule="cosine", learning_rate_warmup_steps=20
-    )
-    np.testing.assert_allclose(rates, [0.0, 0.4, 0.8, 0.4, 0.0], atol=1e-6)
-
-
-def test_a_step_at_two_thirds():
-    rates = _rates([0, 59, 61, 99], 90, learning_rate_schedule="step")
-    np.testing.assert_allclose(rates, [0.8, 0.8, 0.08, 0.08], rtol=1e-6)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "step"])
-@pytest.mark.parametrize("warmup", [1, 5, 20])
-def test_warmup_grows_to_the_rate(schedule, warmup):
-    rates = _rates(
-        range(60), 90, learning_rate_schedule=schedule, learning_rate_warmup_steps=warmup
-    )
-    assert 0 < rates[0] < 0.8
-    assert rates == sorted(rates)
-    # The ten steps of the staircase need ten steps of training at least.
-    np.testing.assert_allclose(rates[max(warmup, 10) + 1 :], 0.8, rtol=1e-6)
-
-
-def test_a_warmup_longer_than_the_run_never_falls():
-    rates = _rates(range(30), 10, learning_rate_schedule="step", learning_rate_warmup_steps=20)
-    assert rates == sorted(rates)
-
-
-def _rates_from(start, steps, total_steps=100, **settings):
-    rate = learning_rate(_settings(learning_rate=0.8, **settings), total_steps, start)
-    return [float(rate(step)) if callable(rate) else rate for step in steps]
-
-
-def test_a_schedule_that_begins_anew_is_that_of_the_steps_that_are_left():
-    # 40 steps of 100 are done: half a cosine over the other 60, without another warm-up.
-    cosine = {"learning_rate_schedule": "cosine", "learning_rate_warmup_steps": 20}
-    rates = _rates_from(40, [40, 70, 100], **cosine)
-    np.testing.assert_allclose(rates, [0.8, 0.4, 0.0], atol=1e-6)
-    # Two thirds of the 30 that are left.
-    rates = _rates_from(60, [60, 79, 81], 90, learning_rate_schedule="step")
-    np.testing.assert_allclose(rates, [0.8, 0.8, 0.08], rtol=1e-6)
-
-
-def test_a_schedule_without_an_end_goes_on():
-    rising = {"learning_rate_warmup_steps": 20}
-    assert _rates_from(10, range(9, 30), **rising) == _rates_from(0, range(9, 30), **rising)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"distribution": "mirrored"}, "mirrored is tensorflow's: expected KERAS_BACKEND=tensorf"),
+        ({"num_hosts": 2}, "num_hosts=2 needs coordinator_address"),
+        ({"num_hosts": 0, "mixed_precision": "auto"}, "mixed_precision=auto is measured by each"),
+        ({"num_hosts": 2, "host_id": 2, "coordinator_address": "a:1"}, "host_id to be below"),
+    ],
+)
+def test_what_jax_cannot_spread_is_refused(given, message, monkeypatch):
+    monkeypatch.setattr(compiling.keras.backend, "backend", lambda: "jax")
+    with pytest.raises(VsaTfError, match=re.escape(message)):
+        check_distribution(TrainingSettings(**{"distribution": "data_parallel", **given}))
 
 
 def test_xla_is_on_where_it_is_asked_for_and_said_to_be():

@@ -14,7 +14,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.model_dir.checkpoint import save_checkpoint
 from vsa_tf.program import silent
 from vsa_tf.settings import is_path
-from vsa_tf.training.compiling import averaged_weights
+from vsa_tf.training.optimizer import averaged_weights
 
 _STEPS_PER_POINT = 10
 

@@ -35,8 +35,6 @@ from vsa_tf.training.compiling import (
     check_distribution,
     compile_options,
     execution_scope,
-    learning_rate,
-    make_optimizer,
     spread_batches,
     this_host,
 )
@@ -48,6 +46,7 @@ from vsa_tf.training.learn_text import (
     take_over,
     unknown_words_line,
 )
+from vsa_tf.training.optimizer import learning_rate, make_optimizer
 from vsa_tf.training.run_directory import (
     begin_model_dir,
     check_model_dir,

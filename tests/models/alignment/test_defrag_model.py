@@ -14,8 +14,7 @@ from tests.models.alignment.fragment_batches import (
     with_noise_in_padding,
 )
 from tests.vsa_tf_test_case import VsaTfTestCase, dtype_policy, fit, randomize
-from vsa_tf.models.alignment.defrag_model import OBJECTIVES, DeFragModel
-from vsa_tf.models.alignment.fragment_loss import fragment_alignment_loss
+from vsa_tf.models.alignment.defrag_model import OBJECTIVES, DeFragModel, fragment_alignment_loss
 from vsa_tf.models.alignment.ranking_loss import RankingLoss
 from vsa_tf.models.layers.image_network import ConvolutionalEncoder, CropNetwork
 

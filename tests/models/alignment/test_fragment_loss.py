@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
-from vsa_tf.models.alignment.fragment_loss import (
+from vsa_tf.models.alignment.defrag_model import (
     FRAGMENT_BALANCES,
     fragment_alignment_loss,
     multiple_instance_labels,
