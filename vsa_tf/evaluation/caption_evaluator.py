@@ -76,7 +76,7 @@ class CaptionEvaluator:
             {"image_id": image, "caption": caption, "file_name": data.records.filenames[image]}
             for image, caption in enumerate(captions)
         ]
-        if options.intervals and self._splits.training is not None:
+        if options.intervals and self._splits.learnt is not None:
             for result, closest in zip(results, methods.closest(captions)):
                 result["closest_training_caption"] = closest
         pictures = _pictures(captions, data, options.num_pictures)
@@ -113,8 +113,8 @@ class CaptionEvaluator:
             tokenised = [" ".join(ptb_tokenize(caption)) for caption in candidates]
             metrics |= neuraltalk_bleu(tokenised, scorer.references)
         training = []
-        if self._splits.training is not None:
-            training = self._splits.training.caption_tokens
+        if self._splits.learnt is not None:
+            training = self._splits.learnt.caption_tokens
         counts = novelty([data.text.tokenize(caption) for caption in captions], training)
         metrics["novel"] = 100.0 * counts.novel_share if training else None
         metrics["distinct"] = counts.num_distinct

@@ -79,7 +79,7 @@ class CaptionMethods:
         if name == "beam":
             return self.hypotheses.best
         if name == "nearest":
-            similarity = self._similarity(kind)
+            similarity = self._similarity(kind, self.splits.training)
             chosen = nearest_neighbor_captions(self.neighbors, similarity).captions
             training = self.splits.training.records.captions
             return [training[caption] for caption in chosen]
@@ -91,13 +91,15 @@ class CaptionMethods:
 
     def consensus(self, kind):
         """Returns the `Reranking` of the hypotheses by `cider`, `bleu` or `f1`."""
-        return consensus_reranking(self.hypotheses.tokens, self.neighbors, self._similarity(kind))
+        similarity = self._similarity(kind, self.splits.training)
+        return consensus_reranking(self.hypotheses.tokens, self.neighbors, similarity)
 
     def closest(self, captions):
-        """Returns the training caption most like each of the captions by CIDEr, list of str."""
-        similarity = self._similarity("cider")
+        """Returns the caption most like each by CIDEr, of those that were learnt, list of str."""
+        learnt = self.splits.learnt
+        similarity = self._similarity("cider", learnt)
         tokens = [self._data.text.tokenize(caption) for caption in captions]
-        training = self.splits.training.records.captions
+        training = learnt.records.captions
         return [training[row] for row in closest_captions(tokens, similarity).captions]
 
     def _oracle(self, kind):
@@ -107,7 +109,7 @@ class CaptionMethods:
         ranking = oracle_reranking(
             [self.hypotheses.tokens[place] for place in places],
             [truth[place] for place in places],
-            self._similarity(kind),
+            self._similarity(kind, self.splits.training),
         )
         best = np.zeros(len(truth), int)
         best[places] = [order[0] for order in ranking.order]
@@ -153,15 +155,17 @@ class CaptionMethods:
             return np.asarray(scaled_tanh(encoded["multimodal"][:, 0]))
         return data.records.read_region_features(images, 1)[:, 0]
 
-    def _similarity(self, kind):
-        if kind not in self._similarities:
-            records = self.splits.training.records
-            self._similarities[kind] = CaptionSimilarity(
-                self.splits.training.caption_tokens,
+    def _similarity(self, kind, training):
+        """Returns the `CaptionSimilarity` of a kind to the captions of a `SplitData`."""
+        key = kind, id(training)
+        if key not in self._similarities:
+            records = training.records
+            self._similarities[key] = CaptionSimilarity(
+                training.caption_tokens,
                 np.searchsorted(captioned_images(records), records.image_of_caption),
                 kind,
             )
-        return self._similarities[kind]
+        return self._similarities[key]
 
     def _true_captions(self):
         tokens, bounds = self._data.caption_tokens, self._data.records.first_caption

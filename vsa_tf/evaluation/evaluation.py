@@ -87,7 +87,8 @@ class GivenSplits:
     `StoredSplits` has the same attributes and reads each when it is asked for.
 
     Attributes:
-        training: `SplitData` of the training split.
+        training: `SplitData` of the training split, seen as the evaluated one is: its photographs
+            or, where regions that people described are captioned, these.
         dev: `SplitData` of the dev split, on which choices are made.
         shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
             shortlist of retrieval by probability, and the `SplitData` that it reads.
@@ -102,6 +103,11 @@ class GivenSplits:
     shortlist_model: Callable | None = None
     phrase_model: Callable | None = None
     retrieval_model: Callable | None = None
+
+    @property
+    def learnt(self):
+        """`SplitData` of the training split as the model has learnt from it."""
+        return self.training
 
 
 @dataclasses.dataclass

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.model_dir.load_split import load_split, model_view, read_records
+from vsa_tf.model_dir.load_split import model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 
@@ -47,24 +47,42 @@ class StoredSplits:
         self._data_dir = data_dir
         self._fits = fits
         self._say = say
-        self._loaded = {}
+        self._records, self._loaded = {}, {}
         self.shortlist_model = OtherModel(shortlist_model, say).load if shortlist_model else None
         self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
         self.retrieval_model = OtherModel(retrieval_model, say).load if retrieval_model else None
 
     def load(self, split):
-        """Returns the `SplitData` of a split by its name."""
-        if split not in self._loaded:
-            for_training = self._fits and split == self._trained.settings.training.train_split
-            self._loaded[split] = load_split(
-                self._trained, self._data_dir, split, for_training, self._say, self._described
+        """Returns the `SplitData` of a split by its name, as `described` says."""
+        return self._view(split, self._described)
+
+    def _view(self, split, described):
+        if split not in self._records:
+            records = read_records(self._data_dir, split, self._say)
+            self._trained.check_records(records)
+            self._records[split] = records
+        if (split, described) not in self._loaded:
+            trained = self._trained
+            for_training = self._fits and split == trained.settings.training.train_split
+            self._loaded[split, described] = model_view(
+                self._records[split],
+                trained.text,
+                trained.settings,
+                for_training,
+                self._say,
+                described,
             )
-        return self._loaded[split]
+        return self._loaded[split, described]
 
     @property
     def training(self):
-        """`SplitData` of the training split."""
+        """`SplitData` of the training split, seen as the others are."""
         return self.load(self._trained.settings.training.train_split)
+
+    @property
+    def learnt(self):
+        """`SplitData` of the training split as the model has learnt from it."""
+        return self._view(self._trained.settings.training.train_split, None)
 
     @property
     def dev(self):
