@@ -179,7 +179,7 @@ class CaptionTable:
                 f"Expected entries of path and caption in {self.name}. Received: a file of another "
                 f"form. Give --dataset={other} for it."
             )
-        if isinstance(content, dict) and not _named(content):
+        if isinstance(content, dict) and not named_columns(content):
             content = [{"path": path, "captions": given} for path, given in content.items()]
         if isinstance(content, dict):
             content = [content]
@@ -208,7 +208,7 @@ class CaptionTable:
         return entries
 
     def _add_entry(self, where, entry):
-        named = _named(entry) if isinstance(entry, dict) else {}
+        named = named_columns(entry) if isinstance(entry, dict) else {}
         path, split = (entry[named[name]] if name in named else "" for name in ("path", "split"))
         captions = [entry[named["caption"]]] if "caption" in named else []
         if "captions" in named:
@@ -288,8 +288,8 @@ def _column(name):
     return next((own for own, names in _SYNONYMS.items() if name in names), None)
 
 
-def _named(entry):
-    """Returns which entries of an object are the path, the caption or captions, and the split."""
+def named_columns(entry):
+    """Returns `{column: name}` of those that an object has; several captions are `captions`."""
     named = {}
     for name in entry:
         column = "captions" if name.lower() in _SEVERAL else _column(name)

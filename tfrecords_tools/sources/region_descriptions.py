@@ -13,7 +13,12 @@ import math
 from typing import NamedTuple
 
 from tfrecords_tools.image_decoding import ImageError, image_size
-from tfrecords_tools.sources.caption_tables import BOX_COLUMNS, CaptionTable, read_tables
+from tfrecords_tools.sources.caption_tables import (
+    BOX_COLUMNS,
+    CaptionTable,
+    named_columns,
+    read_tables,
+)
 from tfrecords_tools.sources.csv_captions import CsvCaptions
 from tfrecords_tools.sources.source import shown, whole_number
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
@@ -26,8 +31,7 @@ _ROUNDING = 0.01
 _PERCENT = 100
 _LOOKED_AT = 20
 
-
-# Lists of objects, by what the first has.
+# Lists of objects, by what the first has; one that names a box or a caption is a row of a table.
 _KINDS = {
     "regions": {"regions"},
     "refs": {"sentences", "image_id"},
@@ -40,7 +44,7 @@ class _Region(NamedTuple):
 
     number: object
     phrase: object
-    box: tuple | None
+    box: tuple | list  # corners; a list is what stands in place of x, y, width and height
 
 
 class RegionTable(CaptionTable):
@@ -74,8 +78,7 @@ class RegionTable(CaptionTable):
             found = content
         else:
             first = content[0] if isinstance(content, list) and content else None
-            keys = first.keys() if isinstance(first, dict) else set()
-            kind = next((kind for kind, own in _KINDS.items() if own <= keys), None)
+            kind = _kind(first) if isinstance(first, dict) else None
             if kind is None:
                 super()._read_json(data, has_lines)
                 return
@@ -115,7 +118,7 @@ class RegionTable(CaptionTable):
 
         Args:
             images, boxes: of `side_data`, of all files.
-            seen: set of the names of descriptions so far, to which these are added.
+            seen: set of the names of Visual Genome's regions so far, to which these are added.
 
         Raises:
             ValueError: the file is not of one of the forms.
@@ -126,15 +129,10 @@ class RegionTable(CaptionTable):
                 path = self._image(number, images, f"{number}.jpg")
                 for region in entry["regions"]:
                     self._add_region(region, path, seen)
-            for ref in self._refs:
-                name = f"ref {whole_number(ref.get('ref_id', ref.get('ann_id')))}"
-                path = self._image(whole_number(ref["image_id"]), images, ref.get("file_name", ""))
-                given = ref.get("bbox", ref.get("box"))
-                box = _corners(*given) if given else boxes.get(whole_number(ref.get("ann_id")))
-                if self._is_new(name, seen):
-                    for sentence in ref["sentences"]:
-                        text = sentence.get("sent", sentence.get("raw"))
-                        self._add(name, path, text, ref.get("split") or "", box)
+            # Each of RefCOCO, RefCOCO+ and RefCOCOg numbers its refs from 0.
+            own_refs = set()
+            for place, ref in enumerate(self._refs, 1):
+                self._add_ref(place, ref, images, boxes, own_refs)
         except NOT_AS_EXPECTED as error:
             raise ValueError(
                 f"Expected region descriptions in {self.name}: entries of id and regions, each of "
@@ -150,27 +148,61 @@ class RegionTable(CaptionTable):
             self.sizes[path] = size
         return path
 
+    def _add_ref(self, place, ref, images, boxes, seen):
+        number, annotation = whole_number(ref.get("ref_id")), whole_number(ref.get("ann_id"))
+        name = f"entry {place}" if number is None else f"ref {number}"
+        path = self._image(whole_number(ref["image_id"]), images, ref.get("file_name", ""))
+        sentences, given = ref["sentences"], ref.get("bbox", ref.get("box"))
+        if number is not None and not self._is_new(name, seen, len(sentences)):
+            return
+        box = _corners(*given) if given else boxes.get(annotation)
+        if box is None:
+            reason = f"no box of annotation {annotation}: give the instances.json that has it"
+            if given:
+                reason = f"Expected bbox [x, y, width, height] of numbers. Received: {shown(given)}"
+            elif annotation is None:
+                reason = f"Expected a bbox or an ann_id. Received: {shown(ref)}"
+            self.faults += [(name, reason)] * len(sentences)
+            return
+        for sentence in sentences:
+            text = sentence.get("sent", sentence.get("raw"))
+            self._add(name, path, text, ref.get("split") or "", box)
+
     def _add_region(self, region, path, seen):
         number = whole_number(region.number) if isinstance(region, _Region) else None
         if number is None:
             reason = "Expected region_id, phrase, x, y, width and height. Received: "
             self.faults.append((f"a region of {path}", reason + shown(region)))
         elif self._is_new(f"region {number}", seen):
+            if isinstance(region.box, list):
+                reason = "Expected x, y, width and height as numbers. Received: "
+                self.faults.append((f"region {number}", reason + shown(region.box)))
+                return
             self._add(f"region {number}", path, region.phrase, "", region.box)
 
-    def _is_new(self, name, seen):
+    def _is_new(self, name, seen, count=1):
         if name in seen:
-            self.faults.append((name, "a second description of this id"))
+            self.faults += [(name, "a second description of this id")] * count
             return False
         seen.add(name)
         return True
 
 
+def _kind(entry):
+    """Returns which of `_KINDS` a list of such objects is; None: rows of a table."""
+    named = named_columns(entry).keys()
+    if named & {*BOX_COLUMNS, "caption"}:
+        return None
+    kind = next((kind for kind, own in _KINDS.items() if own <= entry.keys()), None)
+    return None if kind == "images" and "captions" in named else kind
+
+
 def _in_short(entry):
     """Takes a JSON object, as it is parsed, for what is read of it."""
     if "phrase" in entry and "x" in entry:
-        box = _corners(*(entry.get(name) for name in ("x", "y", "width", "height")))
-        return _Region(entry.get("region_id", entry.get("id")), entry["phrase"], box)
+        given = [entry.get(name) for name in ("x", "y", "width", "height")]
+        number = entry.get("region_id", entry.get("id"))
+        return _Region(number, entry["phrase"], _corners(*given) or given)
     # Nine tenths of COCO's instances.
     entry.pop("segmentation", None)
     return entry
@@ -193,9 +225,10 @@ def _corners(x, y, width, height):
 class RegionDescriptions(CsvCaptions):
     """Parses descriptions of regions, each a caption of its photograph with a box.
 
-    Descriptions of one box are of one chain. Boxes of tables are shares of the photograph, 0 to 1,
-    or pixels, all of one table alike; those of JSON are pixels. Left out and listed are boxes that
-    are outside the photograph or have no area in it, that are no numbers, or of another unit.
+    Descriptions of one box are of one chain. Boxes of tables, in CSV or JSON, are shares of the
+    photograph, 0 to 1, or pixels, all of one table alike; those of Visual Genome and RefCOCO are
+    pixels. Left out and listed are boxes that are outside the photograph or have no area in it,
+    that are no numbers, or of another unit.
 
     Args:
         images: directory or zip.
@@ -204,7 +237,8 @@ class RegionDescriptions(CsvCaptions):
 
     Raises:
         OSError: when a file is missing or unreadable.
-        ValueError: when the files hold no usable description, or boxes that look like percent.
+        ValueError: when the files hold no usable description, or boxes that look like percent, or
+            disagree on what an id of photographs or of boxes is.
     """
 
     name = "regions"
@@ -241,8 +275,8 @@ class RegionDescriptions(CsvCaptions):
         images, boxes, seen = {}, {}, set()
         for table in tables:
             own_images, own_boxes = table.side_data()
-            images |= own_images
-            boxes |= own_boxes
+            _add_agreeing(images, own_images, "photograph", table.name)
+            _add_agreeing(boxes, own_boxes, "annotation", table.name)
         for table in tables:
             table.complete(images, boxes, seen)
         described = [table for table in tables if table.rows or table.faults]
@@ -269,7 +303,8 @@ class RegionDescriptions(CsvCaptions):
             raise ValueError(
                 f"Expected boxes as shares from 0 to 1, or in pixels, in {table.name}. Received: "
                 f"numbers up to {max(largest):g} for photographs of more pixels, which look like "
-                "percent. Divide them by 100"
+                "percent. Give shares: divide percent by 100, or if they are pixels by the height "
+                "and width of the photograph"
             )
         return True
 
@@ -322,6 +357,16 @@ class RegionDescriptions(CsvCaptions):
             split: [_described(example, self._boxes[example.path]) for example in own]
             for split, own in examples.items()
         }
+
+
+def _add_agreeing(known, own, what, name):
+    """Adds what a file says of ids to what others do; Visual Genome and COCO number alike."""
+    for number, value in own.items():
+        if number is not None and known.setdefault(number, value) != value:
+            raise ValueError(
+                f"Expected files that agree on {what} {number}. Received: {value} in {name}, and "
+                f"{known[number]} before. Write data sets with numbers of their own each by itself"
+            )
 
 
 def _numbers(box):

@@ -84,7 +84,11 @@ class TestVisualGenome:
             ({"y": -9}, "region 1385", "a box outside the photograph of 20 x 30"),
             ({"width": 0}, "region 1385", "a box without area in the photograph of 20 x 30"),
             ({"width": -3}, "region 1385", "a box without area in"),
-            ({"x": "5"}, "region 1385", "Expected ymin,xmin,ymax,xmax as numbers. Received: null"),
+            (
+                {"x": "5"},
+                "region 1385",
+                'Expected x, y, width and height as numbers. Received: ["5", 3, ',
+            ),
             ({"y": float("nan")}, "region 1385", "Expected ymin,xmin,ymax,xmax as numbers"),
             ({"phrase": " "}, "region 1385", "'2.jpg': the caption is empty"),
             ({"phrase": 7}, "region 1385", "'2.jpg': the caption is no text: 7"),
@@ -170,9 +174,51 @@ class TestRefCoco:
             refs[2]["ref_id"] = 0
 
         assert [found[1:] for found in skips(changed(tmp_path, change, "refcoco/refs.json"))] == [
+            ("ref 1", "no box of annotation 9: give the instances.json that has it"),
             ("ref 0", "a second description of this id"),
-            ("ref 1", "Expected ymin,xmin,ymax,xmax as numbers. Received: null"),
         ]
+
+    def test_every_sentence_of_a_second_ref_is_counted(self, tmp_path):
+        source = changed(
+            tmp_path, lambda refs: refs.append(refs[0] | {"split": "val"}), "refcoco/refs.json"
+        )
+        assert [skip.count for skip in source.skipped] == [2]
+
+    def test_without_instances_it_is_said_what_lacks(self):
+        with pytest.raises(ValueError, match="First reason: no box of annotation 71: give the ins"):
+            RegionDescriptions(SAMPLE / "images", SAMPLE / "refcoco" / "refs.json")
+
+    def test_each_file_numbers_its_refs(self, tmp_path):
+        refs = json.loads((SAMPLE / "refcoco" / "refs.json").read_text())
+        refs[0]["sentences"] = [{"sent": "the dog on the left"}]
+        (tmp_path / "plus.json").write_text(json.dumps(refs[:1]))
+        source = RegionDescriptions(SAMPLE / "images", [SAMPLE / "refcoco", tmp_path / "plus.json"])
+        assert [text for text, _ in descriptions(source)["1.jpg"]] == [
+            "left dog",
+            "the big one",
+            "the dog on the left",
+        ]
+        assert source.skipped == []
+
+    def test_a_ref_of_no_number_is_no_second_one(self, tmp_path):
+        ref = {"image_id": 1, "file_name": "1.jpg", "bbox": [30, 0, 30, 40]}
+        refs = [{**ref, "sentences": [{"sent": text}]} for text in ("left", "right")]
+        refs.append({**refs[0], "bbox": None})
+        (tmp_path / "refs.json").write_text(json.dumps(refs))
+        source = RegionDescriptions(SAMPLE / "images", tmp_path / "refs.json")
+        assert [text for text, _ in descriptions(source)["1.jpg"]] == ["left", "right"]
+        (skip,) = source.skipped
+        assert skip.source_id == "entry 3" and skip.reason.startswith("Expected a bbox or an ann_i")
+
+    def test_files_that_number_photographs_or_boxes_otherwise_are_refused(self, tmp_path):
+        folder = copy_sample("regions", tmp_path)
+        with pytest.raises(ValueError, match="agree on photograph 1. Received: .* in "):
+            RegionDescriptions(folder / "images", [folder / "refcoco", folder / "visual_genome"])
+        other = json.loads((folder / "refcoco" / "instances.json").read_text())
+        other["annotations"][1]["bbox"] = [1, 0, 9, 9]
+        (folder / "refcoco" / "other.json").write_text(json.dumps(other))
+        with pytest.raises(ValueError, match="agree on annotation 72. Received: "):
+            RegionDescriptions(folder / "images", folder / "refcoco")
 
 
 class TestTables:
@@ -209,6 +255,14 @@ class TestTables:
             source = table(tmp_path, text, name=name)
             assert descriptions(source) == {"2.jpg": [("a man", (0, 0.5, 0.25, 1))]}
 
+    @pytest.mark.parametrize("names", [("image_id", "width", "height"), ("image_id",)])
+    @pytest.mark.parametrize("text", [{"sentence": "a man"}, {"sentences": ["a man"]}])
+    def test_rows_may_say_more_of_their_photographs(self, tmp_path, names, text):
+        box = {"ymin": 0, "xmin": 0.5, "ymax": 0.25, "xmax": 1}
+        entry = {"file_name": "2.jpg", **text, **box, **dict.fromkeys(names, 20)}
+        source = table(tmp_path, json.dumps([entry]), name="a.json")
+        assert descriptions(source) == {"2.jpg": [("a man", (0, 0.5, 0.25, 1))]}
+
     @pytest.mark.parametrize(
         ("row", "reason"),
         [
@@ -243,7 +297,10 @@ class TestTables:
         (images / "a.jpg").write_bytes(jpeg(300, 400))
         path = tmp_path / "regions.csv"
         path.write_text("a.jpg,0,0,50,50,a dog\na.jpg,10,10,90,100,a cat\n")
-        with pytest.raises(ValueError, match="numbers up to 100 .* look like percent. Divide"):
+        with pytest.raises(
+            ValueError,
+            match="numbers up to 100 .* look like percent. Give shares.* if they are pixels by",
+        ):
             RegionDescriptions(images, path)
         # 300 x 400 has such pixels, but not these alone.
         path.write_text("a.jpg,0,0,50,50,a dog\na.jpg,10,10,90,101,a cat\n")
