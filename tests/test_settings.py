@@ -266,6 +266,22 @@ def test_what_people_wrote_needs_no_alignment_model(tmp_path):
     check(_settings(tmp_path, model="dvsa_rnn", num_regions=1, snippets="records"))
 
 
+def test_what_no_snippets_read_is_refused(tmp_path):
+    (tmp_path / "config.json").touch()
+    overlap, smoothness = {"snippet_overlap": 0.3}, {"snippet_smoothness": 0.5}
+    for snippets, given, message in (
+        ("", overlap, "snippet_overlap has no meaning without snippets=records; leave it out"),
+        (str(tmp_path), overlap, "snippet_overlap has no meaning without snippets=records"),
+        ("", smoothness, "snippet_smoothness has no meaning without snippets=ALIGNMENT_DIR"),
+        ("records", smoothness, "snippet_smoothness has no meaning without snippets=ALIGN"),
+        ("records", {"snippet_overlap": 0.0}, "snippet_overlap above 0 and at most 1. Received"),
+    ):
+        values = {"model": "dvsa_rnn", "num_regions": 1, "snippets": snippets}
+        with pytest.raises(VsaTfError, match=message):
+            check(_settings(tmp_path, **values, **given))
+    check(_settings(tmp_path, **values, **overlap))
+
+
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [

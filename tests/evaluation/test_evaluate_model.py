@@ -10,6 +10,7 @@ from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 
 GIVEN_BOXES = CaptionOptions(region_boxes="given")
+MEAN_IMAGE = CaptionOptions(retrieval="exact", normalization="mean_image")
 CSLS = RetrievalOptions(rescoring=("csls",))
 INVERTED_AT_0 = RetrievalOptions(rescoring=("inverted_softmax",), rescoring_temperature=0.0)
 
@@ -83,6 +84,24 @@ def test_every_model_has_an_evaluator(name):
             {},
             {"captions": CaptionOptions(region_boxes="detected", region_overlap=50.0)},
             "^Expected region_overlap above 0 and at most 1. Received: 50.0$",
+        ),
+        *(
+            ("m_rnn", {}, {"captions": CaptionOptions(**{name: value})}, f"^{name} needs {needs}")
+            for name, value, needs in (
+                ("normalization", "mean_image", "retrieval=exact or"),
+                ("num_normalization_images", 5, "retrieval=exact or"),
+                ("shortlist_size", 5, "retrieval=shortlist$"),
+                ("num_hypotheses", 5, "caption_method=beam"),
+                ("num_neighbors", 5, "caption_method=consensus or nearest$"),
+                ("neighbor_features", "refined", "caption_method=consensus or nearest$"),
+                ("neighbor_distance", "euclidean", "caption_method=consensus or nearest$"),
+            )
+        ),
+        (
+            "m_rnn",
+            {"image_context": "attention"},
+            {"captions": MEAN_IMAGE},
+            "^normalization=mean_image needs images of one vector. .* image_context=attention",
         ),
         ("embedding", {}, {"retrieval": RetrievalOptions(None)}, "^phrase_weight needs phrase_mod"),
         ("embedding", {}, {"retrieval": RetrievalOptions(2)}, "number from 0 to 1.*Received: 2$"),
@@ -161,6 +180,11 @@ def test_what_a_model_has_no_use_for_is_refused_before_it_is_loaded(
             (("embedding", {}),),
             {"captions": CaptionOptions(retrieval="exact")},
             "^retrieval is not",
+        ),
+        (
+            (("m_rnn", {"image_context": "attention"}),),
+            {"captions": MEAN_IMAGE},
+            "^normalization=mean_image needs images of one vector",
         ),
         ((("embedding", {}),), {"query": ["dog"]}, "^query is not for these models together"),
         ((("embedding", {}),), {"baseline": "cca"}, "^baseline is not for these models together"),

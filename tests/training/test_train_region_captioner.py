@@ -88,7 +88,7 @@ def test_a_detected_box_stands_for_a_given_one(folder, model):
 
 
 def test_a_captioner_of_images_is_evaluated_by_given_boxes(folder):
-    lines, captions = [], CaptionOptions(("nearest_cider",), 2, 2, region_boxes="given")
+    lines, captions = [], CaptionOptions(("nearest_cider",), num_neighbors=2, region_boxes="given")
     output = folder / "of_boxes" / "metrics.json"
     output.parent.mkdir()
     report = evaluate_model(

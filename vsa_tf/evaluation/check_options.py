@@ -144,6 +144,7 @@ def _check_ensemble(model_dirs, given):
     for model_dir in model_dirs:
         settings = Settings.load(model_dir)
         families.add(settings.model.family)
+        _check_mean_image(settings.model, given)
         reason = _scores_no_sentences(settings.model, given.get("retrieval"))
         if reason:
             raise VsaTfError(
@@ -181,6 +182,15 @@ def _scores_no_sentences(model, retrieval):
     if model.pairs_phrases and not model.searches_regions:
         return "which tells pairs of regions and phrases, and no distances"
     return ""
+
+
+def _check_mean_image(model, given):
+    is_asked = model.family == "captioning" and given.get("normalization") == "mean_image"
+    if is_asked and model.image_context == "attention":
+        raise VsaTfError(
+            "--normalization=mean_image needs images of one vector. Received: a model of "
+            "--image_context=attention, whose images are sets of regions"
+        )
 
 
 def _check_retrieves(settings, captions, named):
@@ -257,8 +267,6 @@ def _check_captioner(settings, model_dir, captions, given):
         )
     if captions.region_boxes and captions.retrieval != "none":
         raise VsaTfError("--region_boxes is of captions; --retrieval is of whole images")
-    if "region_overlap" in given and captions.region_boxes != "detected":
-        raise VsaTfError("--region_overlap needs --region_boxes=detected")
     if captions.retrieval == "shortlist" and not shortlist_model:
         raise VsaTfError("--retrieval=shortlist needs --shortlist_model")
     if shortlist_model:
@@ -279,6 +287,28 @@ def _check_captioner(settings, model_dir, captions, given):
         raise VsaTfError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
+    _check_mean_image(settings.model, given)
+    _check_read(captions, finds_similar, given)
+
+
+def _check_read(captions, finds_similar, given):
+    """Refuses what nothing that is asked for reads."""
+    is_shortlist, retrieves = captions.retrieval == "shortlist", captions.retrieval != "none"
+    is_reranked = any(not m.startswith(("greedy", "nearest")) for m in captions.caption_method)
+    retrieval, similar = "--retrieval=exact or shortlist", "--caption_method=consensus or nearest"
+    for name, is_read, needs in (
+        ("region_overlap", captions.region_boxes == "detected", "--region_boxes=detected"),
+        ("shortlist_model", is_shortlist, "--retrieval=shortlist"),
+        ("shortlist_size", is_shortlist, "--retrieval=shortlist"),
+        ("normalization", retrieves, retrieval),
+        ("num_normalization_images", retrieves, retrieval),
+        ("num_hypotheses", is_reranked, "--caption_method=beam, consensus or oracle"),
+        ("num_neighbors", finds_similar, similar),
+        ("neighbor_features", finds_similar, similar),
+        ("neighbor_distance", finds_similar, similar),
+    ):
+        if name in given and not is_read:
+            raise VsaTfError(f"--{name} needs {needs}")
 
 
 def _check_two_branch(settings, model_dir, options, given):

@@ -128,7 +128,7 @@ class DvsaRnnSettings(CaptionerSettings):
     snippet_overlap: float = setting(
         0.5,
         f"Of --snippets={DESCRIBED} without features of people's boxes: IoU from which a detected "
-        "region stands for one.",
+        "region stands for one; above 0.",
         minimum=0.0,
         maximum=1.0,
         of_network=False,
@@ -150,6 +150,13 @@ class DvsaRnnSettings(CaptionerSettings):
     def check(self, data):
         super().check(data)
         is_inferred = self.snippets not in ("", DESCRIBED)
+        self.check_read("snippet_smoothness", is_inferred, "--snippets=ALIGNMENT_DIR")
+        self.check_read("snippet_overlap", self.reads_descriptions, f"--snippets={DESCRIBED}")
+        if not self.snippet_overlap:
+            raise VsaTfError(
+                "Expected --snippet_overlap above 0 and at most 1. Received: "
+                f"{self.snippet_overlap}"
+            )
         if is_inferred and not (pathlib.Path(self.snippets) / "config.json").is_file():
             raise VsaTfError(
                 f"--snippets={self.snippets} is no model_dir of an alignment model, nor {DESCRIBED}"
