@@ -103,8 +103,13 @@ def test_photographs_that_records_lack_are_found_by_name(tmp_path, kind):
         assert photographs.photograph(image)["file"] is None
     assert photographs.absent == "2 are not in --images: absent.jpg, ..."
     # Another split has a place of its own.
-    training = photographs.of(_without_images("wide.png"), "training")
+    others = "wide.png", "damaged.jpg", "elsewhere.jpg"
+    training = photographs.of(_without_images(*others), "training")
     assert training.photograph(0)["file"] == "training/000000.jpg"
+    # What it lacks is said with the rest.
+    for image in (1, 2):
+        assert training.photograph(image)["file"] is None
+    assert photographs.absent == "3 are not in --images: absent.jpg, ..."
 
 
 def test_records_without_photographs_say_how_they_are_shown(tmp_path):

@@ -18,6 +18,7 @@ from vsa_tf.data import schema
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.generated_scenes import generate_data
+from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report
 from vsa_tf.settings import Settings
@@ -203,14 +204,49 @@ def test_titles_name_the_data_the_split_and_the_run(make, kind):
 
 def test_several_models_have_their_curves_side_by_side(make, tmp_path):
     model_dirs = [make(kind)[0].parent / kind for kind in ("retrieval", "alignment")]
-    write_report(model_dirs, None, "dev", tmp_path / "both", ReportOptions(max_images=1))
+    same = tmp_path / "elsewhere" / "retrieval"
+    shutil.copytree(model_dirs[0], same)
+    given = [*model_dirs, same]
+    write_report(given, None, "dev", tmp_path / "both", ReportOptions(max_images=1))
     text = (tmp_path / "both" / "recall.html").read_text("utf-8")
+    # A further run of the first one's name does not take its place.
+    assert text.count(f">embedding, run retrieval ({same})</th>") == 2
     for model_dir, name in zip(model_dirs, ("embedding", "alignment")):
         report = model_dir.parent / f"{model_dir.name}_report"
         # Alone, each had the same.
         rows = re.findall(rf">{name}, run {model_dir.name}</th>.*", text)
         assert len(rows) == 2
         assert all(row in (report / "recall.html").read_text("utf-8") for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["retrieval", "captions"])
+def test_models_of_other_features_are_refused_before_anything_is_evaluated(
+    make, tmp_path, monkeypatch, kind
+):
+    folder = make(kind)[0].parent
+    make("retrieval")
+    shutil.copytree(folder / "retrieval", tmp_path / "other")
+    values = read_sealed(tmp_path / "other" / "config.json")
+    values["inputs"]["encoder"] = {"spec": "other"}
+    write_json(tmp_path / "other" / "config.json", sealed(values))
+    monkeypatch.setattr("vsa_tf.reporting.write_report.make_evaluator", None)
+    of_captions = kind == "captions"
+    model_dirs = [folder / kind, *([] if of_captions else [tmp_path / "other"])]
+    options = ReportOptions(retrieval_model=str(tmp_path / "other") if of_captions else "")
+    with pytest.raises(VsaTfError, match="Expected records with the features .* of other"):
+        write_report(model_dirs, None, "dev", tmp_path / "report", options)
+
+
+def test_a_split_of_one_image_says_why_it_has_no_curves(make, tmp_path):
+    model_dir = make("retrieval")[0].parent / "retrieval"
+    data = {"data_dir": str(tmp_path / "data"), "image_size": 32}
+    generate_data(
+        Settings.of("embedding", dataset="shape_scenes", num_examples="1,1,1", min_count=1, **data)
+    )
+    write_report(model_dir, tmp_path / "data", "dev", tmp_path / "report")
+    assert not (tmp_path / "report" / "recall.html").exists()
+    text = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "<dt>recall curves</dt><dd>None: a single image" in text
 
 
 def test_a_model_of_sentences_chooses_training_captions(make, tmp_path):

@@ -28,7 +28,8 @@ class StoredSplits:
     Attributes: those of `GivenSplits`.
 
     Raises:
-        VsaTfError: a model cannot be used; later, a split cannot.
+        VsaTfError: a model cannot be used; later, a split cannot, or has other features than the
+            model of shortlists or retrieval learnt from.
     """
 
     def __init__(
@@ -48,9 +49,12 @@ class StoredSplits:
         self._fits = fits
         self._say = say
         self._records, self._loaded = {}, {}
-        self.shortlist_model = OtherModel(shortlist_model, say).load if shortlist_model else None
+        shortlist = OtherModel(shortlist_model, say) if shortlist_model else None
+        retrieval = OtherModel(retrieval_model, say) if retrieval_model else None
+        self._others = [each for each in (shortlist, retrieval) if each]
+        self.shortlist_model = shortlist.load if shortlist else None
         self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
-        self.retrieval_model = OtherModel(retrieval_model, say).load if retrieval_model else None
+        self.retrieval_model = retrieval.load if retrieval else None
 
     def load(self, split):
         """Returns the `SplitData` of a split by its name, as `described` says."""
@@ -59,7 +63,8 @@ class StoredSplits:
     def _view(self, split, described):
         if split not in self._records:
             records = read_records(self._data_dir, split, self._say)
-            self._trained.check_records(records)
+            for model in (self._trained, *self._others):  # before anything is evaluated
+                model.check_records(records)
             self._records[split] = records
         if (split, described) not in self._loaded:
             trained = self._trained
@@ -102,6 +107,10 @@ class OtherModel:
         self._trained = TrainedModel(model_dir)
         self._say = say
 
+    def check_records(self, records):
+        """Refuses a `RecordSplit` with other features than it was trained on, a VsaTfError."""
+        self._trained.check_records(records)
+
     def load(self, records):
         """Returns the model and the `SplitData` that it reads of a `RecordSplit`.
 
@@ -109,7 +118,7 @@ class OtherModel:
             VsaTfError: it was trained on other features.
         """
         trained = self._trained
-        trained.check_records(records)
+        self.check_records(records)
         data = model_view(records, trained.text, trained.settings, say=self._say)
         return trained.model, data
 

@@ -165,7 +165,8 @@ class PhotographFolder:
         place: of the files below the folder.
 
     Attributes:
-        missing: names of photographs that the archive lacks or that cannot be read, list of str.
+        missing: names of photographs that the archive lacks or that cannot be read, of those `of`
+            other records too; a dict of None.
     """
 
     def __init__(self, records, folder, say=silent, archive=None, place="photographs"):
@@ -175,11 +176,13 @@ class PhotographFolder:
         self._archive = archive
         self._place = place
         self._written = {}
-        self.missing = []
+        self.missing = {}
 
     def of(self, records, place):
         """Returns the `PhotographFolder` of other records, to be written below another place."""
-        return PhotographFolder(records, self._folder, self._say, self._archive, place)
+        folder = PhotographFolder(records, self._folder, self._say, self._archive, place)
+        folder.missing = self.missing
+        return folder
 
     @property
     def absent(self):
@@ -187,7 +190,7 @@ class PhotographFolder:
         if not self._records.info.images_stored and self._archive is None:
             return "None: these records hold no photographs; --images=DIR_OR_ZIP shows them."
         if self.missing:
-            return f"{len(self.missing)} are not in --images: {self.missing[0]}, ..."
+            return f"{len(self.missing)} are not in --images: {next(iter(self.missing))}, ..."
         return ""
 
     def photograph(self, image):
@@ -224,7 +227,7 @@ class PhotographFolder:
                 return decode_image(self._archive.read(found))
         except (OSError, ValueError):  # ambiguous, damaged, or no picture
             pass
-        self.missing.append(name)
+        self.missing[name] = None
         return None
 
 

@@ -89,6 +89,7 @@ def write_report(
         say=say,
     )
     data = splits.load(split)
+    records_of_others = _records_of(others, data_dirs[1:], data.records, say)
     evaluator = make_evaluator(settings, splits=splits)
     evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
     report = evaluation_report(settings, data, evaluation.metrics)
@@ -99,9 +100,12 @@ def write_report(
     pages = make_pages(trained.model, evaluation, data, photographs, options)
     if evaluation.scores is not None:
         ranks = {_name(trained): retrieval_ranks(evaluation.scores, data.records.image_of_caption)}
-        ranks |= _ranks_of(others, data_dirs[1:], data.records, say)
-        pages = [page for page in (recall_page(ranks, report),) if page] + pages
+        _add_ranks(ranks, others, records_of_others, say)
+        curves = recall_page(ranks, report)
+        pages = [curves, *pages] if curves else pages
     facts = _facts(report, trained, data.records.info.data_dir)
+    if evaluation.scores is not None and not curves:
+        facts["recall curves"] = "None: a single image or sentence always comes first."
     if photographs.absent:
         facts["pictures"] = photographs.absent
     title = f"{facts['data']}, {split} · {facts['model']}"
@@ -111,23 +115,33 @@ def write_report(
     return report
 
 
-def _ranks_of(models, data_dirs, records, say):
-    """Returns the `RetrievalRanks` of further models on the photographs of records, by name."""
-    found, loaded = {}, {records.info.data_dir: records}
+def _records_of(models, data_dirs, records, say):
+    """Returns what each further model reads of the photographs of records, list of `RecordSplit`.
+
+    Raises:
+        VsaTfError: they are of other pairs, or have other features than the model learnt from.
+    """
+    found, loaded = [], {records.info.data_dir: records}
     for trained, data_dir in zip(models, data_dirs):
         data_dir = data_dir or trained.settings.data.data_dir
         if data_dir not in loaded:
             loaded[data_dir] = read_records(data_dir, records.split, say)
             check_same_pairs(records, loaded[data_dir])
         trained.check_records(loaded[data_dir])
-        data = model_view(loaded[data_dir], trained.text, trained.settings, say=say)
-        say(f"scoring {records.split} by {_name(trained)}")
-        scores = split_scores(trained.model, data, records.num_captions)
-        name = _name(trained)
-        # Runs of one name in several folders.
-        name = name if name not in found else f"{name} ({trained.model_dir})"
-        found[name] = retrieval_ranks(scores, records.image_of_caption)
+        found.append(loaded[data_dir])
     return found
+
+
+def _add_ranks(ranks, models, records_of, say):
+    """Adds the `RetrievalRanks` of further models on their records to those of the first."""
+    for trained, records in zip(models, records_of, strict=True):
+        data = model_view(records, trained.text, trained.settings, say=say)
+        name = _name(trained)
+        say(f"scoring {records.split} by {name}")
+        # Runs of one name in several folders.
+        name = name if name not in ranks else f"{name} ({trained.model_dir})"
+        scores = split_scores(trained.model, data, records.num_captions)
+        ranks[name] = retrieval_ranks(scores, records.image_of_caption)
 
 
 def _name(trained):
