@@ -10,9 +10,16 @@ from tests.inference.given_model import write_files
 from tests.search_index.given_embeddings import hashed_model
 from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.errors import VsaTfError
+from vsa_tf.metrics.caption_files import read_neighbors, read_vectors
 from vsa_tf.metrics.caption_scores import caption_scores
 from vsa_tf.rerank import read_features
-from vsa_tf.scoring.caption_reranking import TUNED, Training, rerank, rerank_by_truth, similarity_of
+from vsa_tf.scoring.caption_reranking import (
+    TUNED,
+    TrainingCaptions,
+    rerank,
+    rerank_by_truth,
+    similarity_of,
+)
 from vsa_tf.search_index.embedding_folder import write_embeddings
 
 DOG, CAT, BUS = "a dog runs on the grass", "a cat sits in a tree", "a red bus in the city"
@@ -27,7 +34,7 @@ HYPOTHESES = {7: [BUS, CAT, DOG], 8: [DOG, BUS]}
 
 
 def _training(kind="cider", **given):
-    return Training(TRAINING, kind, **(given or {"features": FEATURES}))
+    return TrainingCaptions(TRAINING, kind, **(given or {"features": FEATURES}))
 
 
 @pytest.mark.parametrize("kind", ["cider", "bleu", "f1"])
@@ -80,9 +87,10 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
     training = {f"t{row}": captions(3) for row in range(30)}
     tuning = {row: captions(random.integers(1, 5)) for row in range(12)}
     references = {row: captions(2) for row in reversed(range(14))}
-    names = [*training, *tuning]
+    names = [*training, *tuning, "other"]
+    other = {"other": captions(2)}
     features = dict(zip(names, random.normal(size=(len(names), 4))))
-    given = Training(training, kind, features=features)
+    given = TrainingCaptions(training, kind, features=features)
     score = {"cider": "CIDEr", "bleu": "Bleu_4"}[kind]
 
     def reached(k, m):
@@ -91,11 +99,11 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
             score
         ]
 
-    found = rerank(tuning, given, TUNED, 5, (tuning, references))
+    found = rerank(other, given, TUNED, 5, (tuning, references))
     assert found.tuned_to == pytest.approx(reached(found.num_neighbors, 5))
     assert found.tuned_to == pytest.approx(max(reached(k, 5) for k in (5, 10, 20, 40)))
     assert found.num_candidates == 5
-    found = rerank(tuning, given, 2, TUNED, (tuning, references))
+    found = rerank(other, given, 2, TUNED, (tuning, references))
     assert found.num_neighbors == 2
     assert found.tuned_to == pytest.approx(max(reached(2, m) for m in (1, 5, 10)))
 
@@ -119,8 +127,12 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
         ),
         (lambda: rerank_by_truth({7: [DOG]}, {8: [DOG]}, None), "references of all .*: 7"),
         (
-            lambda: rerank(HYPOTHESES, _training(), TUNED, 1, (HYPOTHESES, {7: [DOG]})),
+            lambda: rerank({7: [DOG]}, _training(), TUNED, 1, ({8: [DOG]}, {7: [DOG]})),
             "tuning_references of all .*: 8",
+        ),
+        (
+            lambda: rerank({7: [DOG]}, _training(), TUNED, 1, (HYPOTHESES, HYPOTHESES)),
+            "tuning_hypotheses of other photographs than hypotheses. Received: 1 of both: 7",
         ),
     ],
 )
@@ -133,12 +145,12 @@ def test_what_does_not_fit_is_one_line(ask, message):
 def test_features_of_either_kind_of_file_are_those_of_their_photographs(tmp_path):
     np.save(tmp_path / "a.npy", {5: np.arange(3.0), 6: np.ones(3, "f4")})
     np.savez(tmp_path / "a.npz", ids=["5", "b.jpg"], features=np.eye(2, dtype="f2"))
-    found = read_features(str(tmp_path / "a.npy"))
+    found = read_vectors(str(tmp_path / "a.npy"))
     assert {image: vector.tolist() for image, vector in found.items()} == {
         5: [0, 1, 2],
         6: [1, 1, 1],
     }
-    found = read_features(str(tmp_path / "a.npz"))
+    found = read_vectors(str(tmp_path / "a.npz"))
     assert {image: vector.tolist() for image, vector in found.items()} == {
         5: [1, 0],
         "b.jpg": [0, 1],
@@ -147,7 +159,25 @@ def test_features_of_either_kind_of_file_are_those_of_their_photographs(tmp_path
     for name in ("b.npz", "a.txt", "nowhere.npz"):
         (tmp_path / "a.txt").write_text("a")
         with pytest.raises(VsaTfError, match=f"features=.*{name}|Received"):
-            read_features(str(tmp_path / name))
+            read_vectors(str(tmp_path / name))
+
+
+def test_a_photograph_has_one_vector(tmp_path):
+    np.savez(tmp_path / "a.npz", ids=["5", "6", "5"], features=np.eye(3))
+    np.save(tmp_path / "a.npy", {5: np.ones(3), "5": np.ones(3)})
+    for name in ("a.npz", "a.npy"):
+        with pytest.raises(VsaTfError, match=f"features=.*{name}.* Received: photograph 5 twice"):
+            read_vectors(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("nearest", ["12", 12, {"1": 2}, [[1]], None])
+def test_neighbours_are_lists_of_photographs(tmp_path, nearest):
+    path = tmp_path / "neighbors.json"
+    path.write_text(json.dumps({"7": [2, "1", "bus.jpg"], "a.jpg": []}))
+    assert read_neighbors(path) == {7: [2, 1, "bus.jpg"], "a.jpg": []}
+    path.write_text(json.dumps({"7": nearest}))
+    with pytest.raises(VsaTfError, match=r"neighbors=.* Received: ['\[{1N]"):
+        read_neighbors(path)
 
 
 def test_a_folder_of_embeddings_has_the_features_of_its_photographs(tmp_path):
@@ -161,7 +191,7 @@ def test_a_folder_of_embeddings_has_the_features_of_its_photographs(tmp_path):
         np.testing.assert_array_equal(vector, expected)
     twice = [*paths, *write_files(tmp_path / "more", [b"a"])]
     write_embeddings(tmp_path / "twice", model, twice, table="csv")
-    with pytest.raises(VsaTfError, match="different names in features=.*2 names of 3 photographs"):
+    with pytest.raises(VsaTfError, match="different names in features=.*: photograph .* twice"):
         read_features(str(tmp_path / "twice"))
     write_embeddings(tmp_path / "texts", model, sentences=["a dog"], table="csv")
     with pytest.raises(VsaTfError, match="Expected photographs in features=.*: sentences"):
@@ -218,6 +248,17 @@ def test_the_program_ranks_mrnn_cr_s_files_without_tensorflow(tmp_path):
         ([], "--training_captions is missing"),
         (["--caption_method=oracle_f1"], "--references is missing"),
         (["--num_neighbors=tuned"], "--tuning_hypotheses is missing.*; --tuning_references is"),
+        (
+            ["--caption_method=oracle_f1", "--references=r.json", "--features=f.npz"]
+            + ["--num_neighbors=tuned", "--tuning_references=r.json"],
+            "=oracle_f1 reads no --features, --num_neighbors, --tuning_references; leave out",
+        ),
+        (["--references=r.json"], "=consensus_cider reads no --references; leave out"),
+        (["--tuning_hypotheses=t.json"], "What is not tuned reads no --tuning_hypotheses"),
+        (
+            ["--neighbors=n.json", "--neighbor_distance=cosine"],
+            "--neighbors reads no --neighbor_distance",
+        ),
         (["--num_candidates=0"], "--num_candidates of 1 or more, or tuned. Received: 0"),
         (["--num_neighbors=all"], "--num_neighbors of 1 or more, or tuned. Received: all"),
         (["--training_captions=t.json", "--output=nowhere/a.json"], "no such directory nowhere"),

@@ -25,25 +25,24 @@ their `scores`: vsa_tf.score_captions reads it, and so does this program.
 import os
 import pathlib
 
-import numpy as np
 from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given, refuse_missing
-from vsa_tf.file_reading import (
-    NOT_AS_EXPECTED,
-    is_count,
-    read_arrays_of,
-    read_json,
-    read_objects,
-    reason_of,
-)
+from vsa_tf.file_reading import is_count
 from vsa_tf.files import write_json
-from vsa_tf.metrics.caption_files import photograph, read_hypotheses, read_references
+from vsa_tf.metrics.caption_files import (
+    by_photograph,
+    read_hypotheses,
+    read_neighbors,
+    read_references,
+    read_vectors,
+)
 from vsa_tf.metrics.caption_similarity import KINDS
 from vsa_tf.scoring.caption_reranking import (
     TUNED,
-    Training,
+    TrainingCaptions,
+    check_tuning,
     checked_number,
     rerank,
     rerank_by_truth,
@@ -53,6 +52,8 @@ from vsa_tf.scoring.nearest_images import DEFAULT_NUM_NEIGHBORS, DISTANCES
 from vsa_tf.search_index.embedding_folder import read_embeddings
 
 METHODS = tuple(f"{name}_{kind}" for name in ("consensus", "oracle") for kind in KINDS)
+_OF_NEIGHBORS = ("features", "neighbors", "neighbor_distance", "num_neighbors", "num_candidates")
+_OF_TUNING = ("tuning_hypotheses", "tuning_references")
 
 
 def define_flags():
@@ -80,8 +81,14 @@ def main():
     of_truth = name == "oracle"
     k, m = (_number(name) for name in ("num_neighbors", "num_candidates"))
     is_tuned = not of_truth and TUNED in (k, m)
+    unread = (*_OF_NEIGHBORS, *_OF_TUNING) if of_truth else ("references",)
+    _refuse_unread(unread, f"--caption_method={values.caption_method}")
+    if not is_tuned:
+        _refuse_unread(_OF_TUNING, f"What is not {TUNED}")
+    if values.neighbors:
+        _refuse_unread(("neighbor_distance",), "--neighbors")
     needed = {"references": of_truth, "training_captions": not of_truth}
-    needed |= {"tuning_hypotheses": is_tuned, "tuning_references": is_tuned}
+    needed |= dict.fromkeys(_OF_TUNING, is_tuned)
     refuse_missing(
         {
             f"--{flag}": (values[flag].value, f"--caption_method={values.caption_method} needs it")
@@ -102,22 +109,22 @@ def main():
         tuning = None
         if is_tuned:
             path = values.tuning_hypotheses
-            tuning = (
-                read_hypotheses(path, "tuning_hypotheses", values.key),
-                _read_references("tuning_references"),
-            )
-        for others, what in ((hypotheses, "hypotheses"), (tuning and tuning[0], "tuning")):
-            seen = [image for image in others or () if image in training]
+            others = read_hypotheses(path, "tuning_hypotheses", values.key)
+            check_tuning(others, hypotheses)
+            tuning = others, _read_references("tuning_references")
+        ranked = {"hypotheses": hypotheses, "tuning_hypotheses": tuning[0] if tuning else ()}
+        for what, images in ranked.items():
+            seen = [image for image in images if image in training]
             if seen:
                 program.print_warning(
                     f"{len(seen)} photographs of --{what} are training photographs, too, and find "
                     f"their own captions: {seen[0]}, ..."
                 )
-        given = Training(
+        given = TrainingCaptions(
             training,
             kind,
             features=read_features(values.features) if values.features else None,
-            neighbors=_read_neighbors(values.neighbors) if values.neighbors else None,
+            neighbors=read_neighbors(values.neighbors) if values.neighbors else None,
             distance=values.neighbor_distance,
             say=program.print_warning,
         )
@@ -143,6 +150,13 @@ def _number(name):
     return checked_number(name, int(text) if text is not None and is_count(text) else text)
 
 
+def _refuse_unread(names, reader):
+    """Refuses flags that are given and that nothing reads."""
+    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
+    if given:
+        raise VsaTfError(f"{reader} reads no {', '.join(given)}; leave out what is not read")
+
+
 def _read_references(name):
     values = flags.FLAGS
     return read_references(values[name].value, name, values.key) if values[name].value else None
@@ -150,53 +164,21 @@ def _read_references(name):
 
 def read_features(path):
     """Returns the vectors of photographs, a dict; raises VsaTfError for a file of another form."""
-    if os.path.isdir(path):
-        return _read_embedded(path)
-    try:
-        if path.endswith(".npy"):
-            found = read_objects(path).items()
-        else:
-            arrays = read_arrays_of(path, ["ids", "features"])
-            found = zip(arrays["ids"].tolist(), arrays["features"], strict=True)
-        return {photograph(image): np.asarray(vector, np.float64) for image, vector in found}
-    except OSError as error:
-        raise VsaTfError(f"--features={path}: {error.strerror}") from error
-    except NOT_AS_EXPECTED as error:
-        raise VsaTfError(
-            f"Expected --features={path} to hold a dict of photographs and vectors (.npy), or ids "
-            f"and features (.npz). Received: {reason_of(error)}"
-        ) from error
-
-
-def _read_embedded(path):
-    """Returns the vectors of a folder of vsa_tf.embed; of regions that of the whole frame."""
+    if not os.path.isdir(path):
+        return read_vectors(path)
     values, parts = read_embeddings(path)
     if values["kind"] != "images":
         raise VsaTfError(f"Expected photographs in --features={path}. Received: sentences")
-    vectors = {}
+    names, vectors = [], []
     for columns, embedded in parts:
-        names = [photograph(pathlib.PurePath(file).name) for file in columns["path"]]
-        vectors |= dict(zip(names, embedded.summaries().astype(np.float64), strict=True))
-    if len(vectors) != values["num_entries"]:
-        raise VsaTfError(
-            f"Expected photographs of different names in --features={path}. Received: "
-            f"{len(vectors)} names of {values['num_entries']} photographs"
-        )
-    return vectors
-
-
-def _read_neighbors(path):
+        names += [pathlib.PurePath(file).name for file in columns["path"]]
+        # Of regions that of the whole frame.
+        vectors += list(embedded.summaries().astype("float64"))
     try:
-        return {
-            photograph(image): [photograph(each) for each in nearest]
-            for image, nearest in read_json(path).items()
-        }
-    except OSError as error:
-        raise VsaTfError(f"--neighbors={path}: {error.strerror}") from error
-    except NOT_AS_EXPECTED as error:
+        return by_photograph(names, vectors)
+    except ValueError as error:
         raise VsaTfError(
-            f"Expected --neighbors={path} to hold an object of photographs and lists of training "
-            f"photographs. Received: {reason_of(error)}"
+            f"Expected photographs of different names in --features={path}. Received: {error}"
         ) from error
 
 

@@ -1,9 +1,15 @@
-"""Files of captions: COCO's JSON, n-best lists, CSV, lines of text, and mRNN-CR's `.npy`."""
+"""Files of captions: COCO's JSON, n-best lists, CSV, lines of text, and mRNN-CR's `.npy`.
+
+And of what their photographs are like: vectors, and nearest training photographs.
+"""
 
 import csv
 import io
 import os
 import pathlib
+import reprlib
+
+import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import (
@@ -11,6 +17,8 @@ from vsa_tf.file_reading import (
     decode_text,
     is_count,
     parse_json,
+    read_arrays_of,
+    read_json,
     read_objects,
     reason_of,
     text_lines,
@@ -109,6 +117,86 @@ def photograph(image):
     """Returns what names a photograph as JSON has it: "12" of a table is 12; "012" is a name."""
     is_number = isinstance(image, str) and is_count(image) and str(int(image)) == image
     return int(image) if is_number else image
+
+
+def by_photograph(images, values):
+    """Returns a dict of photographs to values.
+
+    Args:
+        images: iterable of what names them, see `photograph`.
+        values: of each, as many.
+
+    Raises:
+        ValueError: one comes twice, or numbers differ.
+    """
+    found = {}
+    for image, value in zip(map(photograph, images), values, strict=True):
+        if image in found:
+            raise ValueError(f"photograph {image} twice")
+        found[image] = value
+    return found
+
+
+def read_vectors(path, argument="features"):
+    """Reads a vector of each photograph.
+
+    Args:
+        path: `.npy`, a dict of photographs and vectors, as mRNN-CR has it; else `.npz` of `ids`
+            `[N]` and `features` `[N, D]`.
+        argument: what messages call it.
+
+    Returns:
+        dict of photograph to float64 `[D]`.
+
+    Raises:
+        VsaTfError: the file cannot be read, is of another form, or has two vectors of one.
+    """
+    try:
+        if path.endswith(".npy"):
+            found = read_objects(path)
+            images, vectors = found.keys(), found.values()
+        else:
+            arrays = read_arrays_of(path, ["ids", "features"])
+            images, vectors = arrays["ids"].tolist(), arrays["features"]
+        return by_photograph(images, [np.asarray(vector, np.float64) for vector in vectors])
+    except OSError as error:
+        raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
+    except NOT_AS_EXPECTED as error:
+        raise VsaTfError(
+            f"Expected --{argument}={path} to hold a dict of photographs and vectors (.npy), or "
+            f"ids and features (.npz), one of each. Received: {reason_of(error)}"
+        ) from error
+
+
+def read_neighbors(path, argument="neighbors"):
+    """Reads the nearest training photographs of each photograph.
+
+    Args:
+        path: of JSON, an object of photographs and lists of training photographs, nearest first.
+        argument: what messages call it.
+
+    Returns:
+        dict of photograph to list of photographs.
+
+    Raises:
+        VsaTfError: the file cannot be read, is of another form, or names a photograph twice.
+    """
+    try:
+        found = read_json(path)
+        return by_photograph(found, map(_neighbors, found.values()))
+    except OSError as error:
+        raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
+    except NOT_AS_EXPECTED as error:
+        raise VsaTfError(
+            f"Expected --{argument}={path} to hold an object of photographs and lists of training "
+            f"photographs. Received: {reason_of(error)}"
+        ) from error
+
+
+def _neighbors(nearest):
+    if not isinstance(nearest, list) or not all(isinstance(each, (int, str)) for each in nearest):
+        raise TypeError(reprlib.repr(nearest))
+    return list(map(photograph, nearest))
 
 
 def _entries(path, argument, key, names=_TEXTS + _SEVERAL):

@@ -40,7 +40,7 @@ class Reranked(NamedTuple):
     tuned_to: float | None = None
 
 
-class Training:
+class TrainingCaptions:
     """Training captions, prepared, and how photographs find their neighbours among them.
 
     Args:
@@ -119,7 +119,7 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
 
     Args:
         hypotheses: dict of photograph to its captions, list of str, the best first.
-        training: `Training`.
+        training: `TrainingCaptions`.
         num_neighbors: k; None: 60; `TUNED`: chosen on `tuning`.
         num_candidates: m; None: 125, or 175 for BLEU and F1; `TUNED`.
         tuning: `(hypotheses, references)` of other photographs, dicts.
@@ -128,8 +128,8 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
         `Reranked`. Of equal scores the earlier caption stands first.
 
     Raises:
-        VsaTfError: something is to be tuned on nothing, or a photograph lacks captions, features or
-            references.
+        VsaTfError: something is to be tuned on nothing or on these photographs, or a photograph
+            lacks captions, features or references.
     """
     _check_captions(hypotheses, "hypotheses")
     kind = training.similarity.kind
@@ -142,11 +142,22 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
                 "What is tuned needs --tuning_hypotheses and --tuning_references, of other "
                 "photographs than --hypotheses"
             )
+        check_tuning(tuning[0], hypotheses)
         grid = _NUM_NEIGHBORS if k == TUNED else (k,), _NUM_CANDIDATES if m == TUNED else (m,)
         (k, m), best = _tune(*tuning, training, *grid)
     neighbors = training.nearest(list(hypotheses), k)
     ranking = consensus_reranking(_tokens(hypotheses), neighbors, training.similarity, m)
     return Reranked(*_ordered(hypotheses, ranking), k, m, best)
+
+
+def check_tuning(tuning, hypotheses):
+    """Refuses to tune on photographs that are ranked; both are dicts as of `rerank`."""
+    both = [str(image) for image in tuning if image in hypotheses]
+    if both:
+        raise VsaTfError(
+            "Expected --tuning_hypotheses of other photographs than --hypotheses. Received: "
+            f"{len(both)} of both: {', '.join(both[:5])}"
+        )
 
 
 def rerank_by_truth(hypotheses, references, similarity):
