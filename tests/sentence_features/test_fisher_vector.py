@@ -68,11 +68,11 @@ def test_the_feature_is_the_formula_of_the_paper():
     )
 
 
-@pytest.mark.parametrize("laplacian", [None, False, True])
-def test_fitted_features_are_the_formula_of_their_mixture(laplacian):
-    feature = FisherVector.fit(
-        SENTENCES, VECTORS, num_centers=4, laplacian=laplacian, dimension=None
-    )
+@pytest.mark.parametrize(
+    ("mixture", "laplacian"), [("hybrid", None), ("gaussian", False), ("laplacian", True)]
+)
+def test_fitted_features_are_the_formula_of_their_mixture(mixture, laplacian):
+    feature = FisherVector.fit(SENTENCES, VECTORS, num_centers=4, mixture=mixture, dimension=None)
     if laplacian is not None:
         assert (feature.mixture.laplacian == laplacian).all()
     columns = {word: row for row, word in enumerate(VECTORS.words)}
@@ -179,10 +179,11 @@ def test_a_seed_gives_the_same_feature_and_another_another():
         (SENTENCES[:30], {"num_centers": 4, "dimension": 30}, "from 1 to 29.*dimension=30"),
         (SENTENCES, {"num_centers": 90, "dimension": 5}, "more than 90 .*90 centres"),
         ([["w1", "w2", "w3"]] * 9, {"num_centers": 2, "dimension": 5}, "more than 6 .*Received: 3"),
+        (SENTENCES, {"mixture": "lmm"}, "mixture to be one of .*hybrid.*mixture='lmm'"),
         ([["unheard"]] * 9, {"num_centers": 2, "dimension": 5}, "Received: 0"),
     ],
 )
-def test_too_little_to_fit_to_is_refused(sentences, settings, message):
+def test_what_cannot_be_fitted_is_refused(sentences, settings, message):
     with pytest.raises(ValueError, match=message):
         FisherVector.fit(sentences, VECTORS, **settings)
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
+from vsa_tf.errors import check_choice
 from vsa_tf.files import read_arrays, write_arrays
 from vsa_tf.sentence_features.hybrid_mixture import HybridMixture
 from vsa_tf.sentence_features.principal_components import PrincipalComponents
@@ -15,6 +16,8 @@ from vsa_tf.sentence_features.word_vector_table import (
     words_to_array,
 )
 
+# What `HybridMixture.fit` is asked for.
+_LAPLACIAN = {"hybrid": None, "gaussian": False, "laplacian": True}
 # Sentences worked on together: their Fisher vectors take 150 MB at most, at 18000 numbers each.
 _ROWS = 2048
 # The independent components of word vectors never settle to the last digit, nor need they.
@@ -69,7 +72,7 @@ class FisherVector:
         sentences,
         word_vectors,
         num_centers=30,
-        laplacian=None,
+        mixture="hybrid",
         dimension=6000,
         whiten=False,
         frequency_power=0.0,
@@ -82,7 +85,7 @@ class FisherVector:
             word_vectors: a `WordVectorTable`. Independent components and mixture are fitted to
                 those of its words that occur in the sentences; the others are encoded like them.
             num_centers: K.
-            laplacian: of the mixture: None: HGLMM; False: GMM; True: LMM.
+            mixture: `hybrid`: HGLMM; `gaussian`: GMM; `laplacian`: LMM.
             dimension: of the principal components, which are those of the sentences' Fisher
                 vectors; None leaves them out.
             whiten: whether principal components are divided by their standard deviations.
@@ -94,10 +97,11 @@ class FisherVector:
             A `FisherVector`.
 
         Raises:
-            ValueError: when there are not more different words with vectors in the sentences than
-                numbers in a vector, fewer of them than centres, or not more sentences than
-                dimensions.
+            ValueError: for another mixture; when there are not more different words with vectors
+                in the sentences than numbers in a vector, fewer of them than centres, or not more
+                sentences than dimensions.
         """
+        check_choice("mixture", mixture, _LAPLACIAN)
         rows, counts = _occurring(sentences, word_vectors)
         size = word_vectors.size
         if len(rows) <= max(size, num_centers):
@@ -119,7 +123,7 @@ class FisherVector:
             points.vectors[rows],
             counts**frequency_power,
             num_centers,
-            laplacian,
+            _LAPLACIAN[mixture],
             smallest_scale=_SMALLEST_SCALE,
             max_iterations=_EM_ITERATIONS,
             tolerance=_EM_TOLERANCE,

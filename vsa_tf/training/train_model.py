@@ -23,7 +23,7 @@ from vsa_tf.model_dir.load_split import (
     model_view,
     read_records,
 )
-from vsa_tf.model_dir.trained_model import load_text
+from vsa_tf.model_dir.trained_model import load_start, load_text, take_over
 from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
@@ -41,9 +41,7 @@ from vsa_tf.training.compiling import (
 from vsa_tf.training.learn_text import (
     check_text_tower,
     learn_text,
-    load_start,
     set_initial_weights,
-    take_over,
     unknown_words_line,
 )
 from vsa_tf.training.optimizer import learning_rate, make_optimizer
