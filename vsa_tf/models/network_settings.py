@@ -212,8 +212,9 @@ class NetworkSettings:
             is_read: whether something does.
             where: the settings with which it does.
         """
-        default = self.defaults(vars(self)).get(name, getattr(type(self), name))
-        if not is_read and getattr(self, name) != default:
+        field_default = getattr(type(self), name)
+        defaults = field_default, self.defaults(vars(self)).get(name, field_default)
+        if not is_read and getattr(self, name) not in defaults:
             raise VsaTfError(f"--{name} has no meaning without {where}; leave it out")
 
     def check(self, data):

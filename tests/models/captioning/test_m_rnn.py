@@ -211,8 +211,8 @@ class TestMRnn:
 
     @pytest.mark.parametrize("setting", [{"variant": "m_rnn"}, {"cell": "rnn"}])
     def test_other_settings_are_refused(self, setting):
-        (value,) = setting.values()
-        with pytest.raises(ValueError, match=f"Expected variant to be.*Received.*'{value}'"):
+        ((name, value),) = setting.items()
+        with pytest.raises(ValueError, match=f"Expected {name} to be.*Received.*'{value}'"):
             MRnn(9, **setting)
 
     @pytest.mark.parametrize(("name", "expected"), [("variant", tuple(VARIANTS)), ("cell", CELLS)])
