@@ -27,14 +27,14 @@ RECALLS = {"R@1": 12.34, "R@5": 50.0, "R@10": 75.0, "median_rank": 5.0, "mean_ra
 RETRIEVAL = {"image_to_sentence": RECALLS, "sentence_to_image": RECALLS}
 
 
-def _report(metrics, baseline=None):
+def _report(metrics, baseline=None, **options):
     # One too long, two without words, one of an unknown word.
     tokens = TokenStore([[4] * 9, [], [], [UNK_ID]], max_words=2)
     records = types.SimpleNamespace(
         split="test", num_images=7, num_captions=35, info=types.SimpleNamespace(dataset="small")
     )
     data = types.SimpleNamespace(tokens=tokens, records=records)
-    return evaluation_report(SETTINGS, data, metrics, baseline)
+    return evaluation_report(SETTINGS, data, metrics, baseline, **options)
 
 
 def _lines(metrics, baseline=None):
@@ -75,6 +75,32 @@ def test_sentences_of_another_language_are_told():
 )
 def test_every_number_has_its_protocol(names, protocols):
     assert _report(dict.fromkeys(names, {}))["protocol"].keys() == protocols
+
+
+@pytest.mark.parametrize(
+    ("normalization", "text"),
+    [
+        ("marginal", "log P(sentence | image) less log mean P(sentence | image) over sampled"),
+        ("mean_image", "log P(sentence | image) less that given the mean of all training images"),
+    ],
+)
+def test_what_sentences_are_relative_to_is_said(normalization, text):
+    report = _report({"captions": CAPTIONS, **RETRIEVAL}, normalization=normalization)
+    assert f"sentences by {text}" in report["protocol"]["retrieval_score"]
+    records = types.SimpleNamespace(
+        split="test", num_images=7, num_captions=35, info=types.SimpleNamespace(dataset="small")
+    )
+    report = ensemble_report([], records, RETRIEVAL, normalization)
+    assert f"a caption generator's is {text}" in report["protocol"]["ensemble"]
+
+
+def test_regions_that_stand_for_images_are_called_regions():
+    regions = {"boxes": "given", "num_captioned": 7, "num_described": 7}
+    lines = _lines({"captions": CAPTIONS, "described_regions": regions})
+    assert lines[0] == "m_rnn on small test: 7 regions, 35 sentences"
+    report = _report({"captions": CAPTIONS})
+    report["protocol"]["snippets"] = "inferred"
+    assert next(metrics_lines(report)) == "m_rnn on small test: 7 regions, 35 sentences"
 
 
 def test_captions_are_a_row_for_each_method():

@@ -13,7 +13,7 @@ from vsa_tf.evaluation.probability_retrieval import (
     log_mean_exp,
     perplexity,
     probability_retrieval,
-    relative_log_likelihoods,
+    relative_scores,
     split_perplexities,
 )
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
@@ -90,9 +90,7 @@ class TestHandMadeProbabilities:
     def test_one_score_of_both_directions_is_relative(self, tmp_path, monkeypatch):
         self._metrics(tmp_path, monkeypatch)
         options = EvaluationOptions(progress="of all pairs")
-        scores = relative_log_likelihoods(
-            _Numbered(), self.data, self.training, options, CaptionOptions()
-        )
+        scores = relative_scores(_Numbered(), self.data, self.training, options, CaptionOptions())
         np.testing.assert_allclose(np.exp(scores), [[1, 1 / 3], [1 / 2, 8 / 3]], rtol=1e-6)
 
     def test_images_are_ranked_by_probability(self, tmp_path, monkeypatch):
@@ -198,7 +196,7 @@ def test_the_mean_image_gives_the_perplexity_that_sentences_are_relative_to(data
             by_words[image, sentence] = np.mean(given) - np.mean(reference)
     # The logarithm of PPL(w | mean) / PPL(w | I), PPL of every word and END.
     options, captions = EvaluationOptions(), CaptionOptions(normalization="mean_image")
-    scores = relative_log_likelihoods(model, data, data, options, captions)
+    scores = relative_scores(model, data, data, options, captions)
     np.testing.assert_allclose(scores, by_words, atol=1e-5)
     assert np.abs(by_words).max() > 1e-3
     metrics = _retrieve(model, data, retrieval="exact", normalization="mean_image")

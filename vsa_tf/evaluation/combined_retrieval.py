@@ -8,7 +8,7 @@ import numpy as np
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.metrics_file import ensemble_report
-from vsa_tf.evaluation.probability_retrieval import relative_log_likelihoods
+from vsa_tf.evaluation.probability_retrieval import relative_scores
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, rescored_metrics, retrieval_metrics
 from vsa_tf.evaluation.stored_splits import check_fold_size, check_same_pairs
 from vsa_tf.metrics.retrieval import retrieval_ranks
@@ -226,7 +226,7 @@ def evaluate_ensemble(model_dirs, data_dirs, split, options, captions, retrieval
     metrics |= rescored_metrics(total, image_of_caption, retrieval, options)
     if options.intervals:
         metrics |= generated_ceiling(records, ranks)
-    return ensemble_report(models, records, metrics | tuning)
+    return ensemble_report(models, records, metrics | tuning, captions.normalization)
 
 
 class _Member:
@@ -269,4 +269,4 @@ class _Member:
         if settings.model.family != "captioning":
             return split_scores(model, data, num_sentences)
         training = self.data(settings.training.train_split)
-        return relative_log_likelihoods(model, data, training, self._options, self._captions)
+        return relative_scores(model, data, training, self._options, self._captions)

@@ -121,7 +121,7 @@ def evaluate_model(
     if baseline:
         model, choice = fit_correlation_baseline(model, evaluator, splits, options, say)
     evaluation = evaluator.evaluate(model, data, options)
-    report = evaluation_report(settings, data, evaluation.metrics, choice)
+    report = evaluation_report(settings, data, evaluation.metrics, choice, captions.normalization)
     for line in metrics_lines(report):
         say(line)
     if output:

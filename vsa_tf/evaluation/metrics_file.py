@@ -1,6 +1,6 @@
 """The `metrics.json` of an evaluation, and its tables as lines of text."""
 
-from vsa_tf.data.record_views import PhraseRecords
+from vsa_tf.data.record_views import DescribedRegions, PhraseRecords, RegionRecords
 
 _DIRECTIONS = {
     "image_to_sentence": "image annotation",
@@ -42,9 +42,9 @@ _PROTOCOLS = {
     ),
     "phrase_localization": (
         "phrase_localization",
-        "Flickr30K Entities: one item a phrase mention, union box of its chain, IoU >= 0.5 with "
-        "inclusive pixels; the candidates are the records' regions; phrases whose chain has no box "
-        "are dropped and counted",
+        "as of Flickr30K Entities: one item a phrase mention, union box of its chain, IoU >= 0.5 "
+        "with inclusive pixels; the candidates are the records' regions; phrases whose chain has "
+        "no box are dropped and counted",
     ),
     "captions": (
         "captions",
@@ -62,7 +62,18 @@ _PROTOCOLS = {
 _ENSEMBLE = (
     "the weighted mean of the models' scores, of each less their mean and over their standard "
     "deviation over all pairs of the split; where a model has no score of a sentence the others "
-    "share its weight; a caption generator's is log P(sentence | image) less log P(sentence)"
+    "share its weight; a caption generator's is "
+)
+# By `CaptionOptions.normalization`.
+_RELATIVE = {
+    "marginal": "log P(sentence | image) less log mean P(sentence | image) over sampled training "
+    "images",
+    "mean_image": "log P(sentence | image) less that given the mean of all training images, for "
+    "each word and END",
+}
+_SNIPPETS = (
+    "what stands for an image is a region of the records, its captions are the snippets that an "
+    "alignment model inferred for it"
 )
 # A share of the sentences.
 _MANY_UNKNOWN = 0.1
@@ -79,7 +90,7 @@ _CAPTION_SCORES = (
 )
 
 
-def evaluation_report(settings, data, metrics, baseline=None):
+def evaluation_report(settings, data, metrics, baseline=None, normalization="marginal"):
     """Returns the content of `metrics.json`.
 
     Args:
@@ -88,34 +99,36 @@ def evaluation_report(settings, data, metrics, baseline=None):
         metrics: dict of metrics.
         baseline: what was evaluated in place of the model, see `fit_correlation_baseline`; None:
             the model.
+        normalization: of `CaptionOptions`.
     """
-    protocol = _protocol(metrics)
+    protocol, records = _protocol(metrics), data.records
+    if isinstance(records, RegionRecords) and not isinstance(records, DescribedRegions):
+        protocol["snippets"] = _SNIPPETS
     if {"captions", "image_to_sentence"} <= metrics.keys():
         protocol["retrieval_score"] = (
-            "images by log P(sentence | image); sentences by that less log mean P(sentence | "
-            "image) over sampled training images"
+            f"images by log P(sentence | image); sentences by {_RELATIVE[normalization]}"
         )
     of_baseline = {}
     if baseline is not None:
         protocol["baseline"] = baseline["protocol"]
         of_baseline = {name: baseline[name] for name in ("baseline", "baseline_choice")}
-    num_sentences = data.records.num_captions
-    if isinstance(data.records, PhraseRecords):
-        num_sentences = data.records.info.split(data.records.split).num_sentences
+    num_sentences = records.num_captions
+    if isinstance(records, PhraseRecords):
+        num_sentences = records.info.split(records.split).num_sentences
     return {
         "model": settings.training.model,
         **of_baseline,
-        "split": data.records.split,
-        "dataset": data.records.info.dataset,
+        "split": records.split,
+        "dataset": records.info.dataset,
         "protocol": protocol,
-        "num_images": data.records.num_images,
+        "num_images": records.num_images,
         "num_sentences": num_sentences,
         "sentences": data.tokens.counts(),
         "metrics": metrics,
     }
 
 
-def ensemble_report(models, records, metrics):
+def ensemble_report(models, records, metrics, normalization="marginal"):
     """Returns the content of `metrics.json` of several models together.
 
     Args:
@@ -124,13 +137,15 @@ def ensemble_report(models, records, metrics):
         records: the `RecordSplit` of the first.
         metrics: dict of metrics of all together, and where weights were chosen `tuning`: `split`,
             and `recall_sums` for each choice.
+        normalization: of `CaptionOptions`.
     """
+    protocol = {"ensemble": _ENSEMBLE + _RELATIVE[normalization], **_protocol(metrics)}
     return {
         "model": "ensemble",
         "models": models,
         "split": records.split,
         "dataset": records.info.dataset,
-        "protocol": {"ensemble": _ENSEMBLE, **_protocol(metrics)},
+        "protocol": protocol,
         "num_images": records.num_images,
         "num_sentences": records.num_captions,
         "metrics": metrics,
@@ -146,9 +161,10 @@ def metrics_lines(report):
     evaluated = report["model"]
     if "baseline" in report:
         evaluated = f"{report['baseline']}, on the features of {evaluated},"
+    are_regions = {"described_regions", "snippets"} & report["protocol"].keys()
     yield (
-        f"{evaluated} on {report['dataset']} {report['split']}: "
-        f"{report['num_images']} images, {report['num_sentences']} sentences"
+        f"{evaluated} on {report['dataset']} {report['split']}: {report['num_images']} "
+        f"{'regions' if are_regions else 'images'}, {report['num_sentences']} sentences"
     )
     if "baseline" in report:
         yield report["protocol"]["baseline"]

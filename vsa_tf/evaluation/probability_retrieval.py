@@ -67,10 +67,12 @@ def probability_retrieval(model, data, images, options, *, captions, retrieval, 
     return metrics
 
 
-def relative_log_likelihoods(model, data, training, options, captions):
-    """Returns the log likelihoods of all pairs, normalised as for images, float64 `[N, M]`.
+def relative_scores(model, data, training, options, captions):
+    """Returns the scores of all pairs, normalised as for images, float64 `[N, M]`.
 
-    One score for both directions: it ranks a sentence's images as `P(w | I)` does.
+    `log P(w | I) - log P(w)`; or by the mean image `log PPL(w | mean) - log PPL(w | I)`, which is
+    for each word and END. One score for both directions: it ranks a sentence's images as
+    `P(w | I)` does.
 
     Args:
         training: `SplitData` of the training split.
@@ -82,10 +84,9 @@ def relative_log_likelihoods(model, data, training, options, captions):
 
 
 def _normalized(model, data, training, options, captions, likelihood):
-    """Returns `log P(w | I)` `[N, M]` relative to what the sentences are without the image."""
+    """Returns what `relative_scores` does, of `log P(w | I)` `[N, M]`."""
     images = encode_images(model, training)
     if captions.normalization == "mean_image":
-        # A region that one training image lacks (-1e9 of attention) is not looked at.
         mean = keras.tree.map_structure(lambda each: each.mean(axis=0, keepdims=True), images)
         reference = all_log_likelihoods(model, mean, data.tokens)[0].astype(np.float64)
         return (likelihood - reference) / (data.tokens.lengths + 1)  # of each word and END
