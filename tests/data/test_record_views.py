@@ -103,6 +103,32 @@ def test_a_given_box_is_seen_by_its_own_feature():
     assert records.read_region_features([1], 1)[..., 0].tolist() == [[11]]
 
 
+def _reads(monkeypatch, records):
+    """What is read of photographs: their numbers, and how many regions of each."""
+    reads, read = [], records._records.read_region_features
+
+    def read_region_features(images, num_regions=None):
+        reads.append((list(images), num_regions))
+        return read(images, num_regions)
+
+    monkeypatch.setattr(records._records, "read_region_features", read_region_features)
+    return reads
+
+
+def test_no_more_features_are_read_than_are_seen(monkeypatch):
+    records = _region_records()
+    reads = _reads(monkeypatch, records)
+    assert records.read_region_features([2, 0, 1])[..., 0].tolist() == [[9 / 8], [1 / 8], [3 / 8]]
+    assert records.read_region_features([0])[..., 0].tolist() == [[1 / 8]]
+    assert reads == [([0, 1], 4), ([0], 2)]
+    # The features of given boxes are no regions'; beside them stands the frame alone.
+    for whole_frame, expected in ((False, []), (True, [([0, 1], 1)])):
+        records = DescribedRegions(given_phrases(), whole_frame=whole_frame)
+        reads = _reads(monkeypatch, records)
+        records.read_region_features([0, 1, 2])
+        assert reads == expected
+
+
 def test_the_region_that_overlaps_most_stands_for_a_described_one():
     # Without features of given boxes. IoU: 1 with region 1; 0.16 / 0.25 with region 3; 0.01 with
     # the whole frame.

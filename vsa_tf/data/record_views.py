@@ -138,9 +138,11 @@ class RegionRecords:
 
     def read_region_features(self, image_indices, num_regions=None):
         """Returns float16 `[n, num_regions, D]` of regions, as of `RecordSplit`."""
-        images, regions = self._image[image_indices], self._regions[image_indices, :num_regions]
-        features = self._records.read_region_features(images)
-        return features[np.arange(len(images))[:, None], regions]
+        regions = self._regions[image_indices, :num_regions]
+        # Several regions are of one photograph; of it no more is read than the last of them.
+        images, place = np.unique(self._image[image_indices], return_inverse=True)
+        features = self._records.read_region_features(images, int(regions.max(initial=0)) + 1)
+        return features[place[:, None], regions]
 
     def read_encoded_images(self, image_indices):
         """Returns the encoded photographs that the regions are in, list of bytes."""
@@ -235,10 +237,13 @@ class DescribedRegions(RegionRecords):
 
     def read_region_features(self, image_indices, num_regions=None):
         """Returns float16 `[n, num_regions, D]`, as of `RegionRecords`."""
-        features = super().read_region_features(image_indices, num_regions)
-        if self._chains is not None:
-            features[:, 0] = self._records.read_chain_features(self._chains[image_indices])
-        return features
+        if self._chains is None:
+            return super().read_region_features(image_indices, num_regions)
+        features = self._records.read_chain_features(self._chains[image_indices])[:, None]
+        if self._regions[:, :num_regions].shape[1] == 1:
+            return features
+        frames = super().read_region_features(image_indices, num_regions)[:, 1:]
+        return np.concatenate([features, frames], axis=1)
 
     def summary(self):
         """Returns what is said of the regions beside the scores of their captions, a dict."""
