@@ -2,7 +2,9 @@ import types
 
 import pytest
 
+from tests.data.given_phrases import given_phrases
 from vsa_tf.data.caption_rows import TokenStore
+from vsa_tf.data.record_views import RegionRecords
 from vsa_tf.evaluation.metrics_file import ensemble_report, evaluation_report, metrics_lines
 from vsa_tf.text.vocabulary import UNK_ID
 
@@ -98,9 +100,11 @@ def test_regions_that_stand_for_images_are_called_regions():
     regions = {"boxes": "given", "num_captioned": 7, "num_described": 7}
     lines = _lines({"captions": CAPTIONS, "described_regions": regions})
     assert lines[0] == "m_rnn on small test: 7 regions, 35 sentences"
-    report = _report({"captions": CAPTIONS})
-    report["protocol"]["snippets"] = "inferred"
-    assert next(metrics_lines(report)) == "m_rnn on small test: 7 regions, 35 sentences"
+    records = RegionRecords(given_phrases(), [0, 1], [1, 1], ["two men", "kite"])
+    data = types.SimpleNamespace(tokens=TokenStore([[4], [4]], max_words=2), records=records)
+    report = evaluation_report(SETTINGS, data, {"captions": CAPTIONS})
+    assert "an alignment model inferred" in report["protocol"]["snippets"]
+    assert next(metrics_lines(report)) == "m_rnn on given train: 2 regions, 2 sentences"
 
 
 def test_captions_are_a_row_for_each_method():
