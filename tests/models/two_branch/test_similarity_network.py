@@ -262,6 +262,16 @@ class TestPairFusion(VsaTfTestCase):
             joined = (np.maximum(joined, 0) if index else joined) @ kernel + bias
         np.testing.assert_allclose(layer(IMAGES, TEXTS), joined[..., 0], rtol=1e-4, atol=1e-5)
 
+    def test_what_is_infinite_does_not_spoil_the_other_vector(self):
+        layer = PairFusion(1, "concatenation")
+        layer(IMAGES, TEXTS)
+        (dense,) = layer.fusion_layers
+        dense.set_weights([np.ones((12, 1), "float32"), np.zeros(1, "float32")])
+        texts = np.copy(TEXTS)
+        texts[0, 0, 0] = np.inf
+        logits = np.array(layer(IMAGES, texts))
+        assert (logits[0] == np.inf).all() and np.isfinite(logits[1:]).all()
+
     def test_other_numbers_of_layers_are_refused(self):
         with pytest.raises(ValueError, match="Expected num_layers.*Received: num_layers=4"):
             PairFusion(4)

@@ -342,7 +342,7 @@ class SimilaritySettings(TwoBranchSettings):
     fusion: str = setting(
         "product",
         "How the branches are joined (paper: product); bilinear: all products of a number of each, "
-        "for a --joint_size of about 128.",
+        "for a --joint_size of about 128: the cube of it in weights, 134 million of 512.",
         choices=("product", "concatenation", "bilinear"),
     )
     negatives: str = setting(

@@ -16,7 +16,7 @@ NUM_LAYERS = (1, 2, 3)
 
 @keras.saving.register_keras_serializable("vsa_tf")
 class SimilarityNetwork(TwoBranchNetwork):
-    """Two branches, joined (element by element), then FC layers to one logit (T section 3.3).
+    """Two branches, joined by their product, say, then FC layers to one logit (T section 3.3).
 
     The loss is `logistic_pair_loss` (T eq. 7).
 
@@ -162,7 +162,8 @@ class PairFusion(keras.layers.Layer):
     512-512, 512-256, 256-1. Of two layers, the paper gives no widths: here H -> H / 2 -> 1. One
     layer is H -> 1. In place of the product the first layer may read other fusions of Fukui et al.
     2016 (T section 3.3): both vectors end to end, 2 H numbers; or all products of a number of each,
-    `x^T W_k y + b_k`, H^2 numbers: their full bilinear pooling, for which H is 128.
+    `x^T W_k y + b_k`, H^2 numbers: their full bilinear pooling, for which H is 128. That layer then
+    has the cube of H in weights: 2 million, but 134 million of H = 512.
 
     Args:
         num_layers: 1, 2 or 3 (the paper's best).
@@ -197,7 +198,9 @@ class PairFusion(keras.layers.Layer):
         if self.fusion == "product":
             joined = images * texts
         elif self.fusion == "concatenation":
-            joined = ops.concatenate([images + 0 * texts, 0 * images + texts], axis=-1)
+            shape = _broadcast_shape(images, texts)
+            pair = [ops.broadcast_to(each, shape) for each in (images, texts)]
+            joined = ops.concatenate(pair, axis=-1)
         else:
             joined, layers = _bilinear(images, texts, layers[0]), layers[1:]
         # Of two axes: a layer is then one matrix product, and so is its gradient.
@@ -212,6 +215,12 @@ class PairFusion(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "num_layers": self.num_layers, "fusion": self.fusion}
+
+
+def _broadcast_shape(images, texts):
+    """Returns the shape of their product; which axes are of 1 is known, others may not be."""
+    sizes = zip(images.shape, ops.shape(images), ops.shape(texts), strict=True)
+    return [other if known == 1 else size for known, size, other in sizes]
 
 
 def _bilinear(images, texts, layer):
