@@ -39,13 +39,21 @@ FLAGS = (
     "--num_pictures=0",
     "--seed=3",
 )
+# What one process has compiled, the others need not.
+_JAX = {
+    "KERAS_BACKEND": "jax",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+}
 
 
 def _start(data_dir, model_dir, *more):
     return subprocess.Popen(
         [sys.executable, "-m", "vsa_tf.train", *FLAGS]
         + [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *more],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, **_JAX, "JAX_COMPILATION_CACHE_DIR": str(data_dir.parent / "compiled")},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
