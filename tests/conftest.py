@@ -14,13 +14,8 @@ def run_graphs_as_written():
     Files that do not import TensorFlow go without: its import takes longer than their tests.
     """
     if "tensorflow" in sys.modules:
-        from tensorflow.python.util import tf_stack
-
         options = {"disable_meta_optimizer": True}
         sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
-        # Each operation of a graph notes where it was made; below pytest that is far to walk.
-        stack = tf_stack.extract_stack()
-        tf_stack.extract_stack = lambda stacklevel=1: stack
 
 
 def pytest_collection_finish():

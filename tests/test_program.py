@@ -427,10 +427,11 @@ class TestRun:
     def test_errors_of_the_user_are_one_line(self):
         assert self._raise(VsaTfError("two\nlines")) == "error: two lines"
 
-    def test_a_full_disk_is_one_line(self):
-        message = self._raise(OSError(errno.ENOSPC, "No space left on device"))
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+    def test_a_full_disk_is_one_line(self, number):
+        message = self._raise(OSError(number, os.strerror(number)))
         assert message.startswith("error: ") and "\n" not in message
-        assert "No space left on device" in message and "run the same command again" in message
+        assert os.strerror(number) in message and "run the same command again" in message
 
     def test_a_path_that_cannot_be_written_is_one_line(self):
         error = OSError(errno.EROFS, "Read-only file system", "runs/x")

@@ -109,7 +109,7 @@ def run(main, usage, positional=None, help_sections=None):
     except OSError as error:
         if error.errno in _OF_PATHS and error.filename is not None:
             sys.exit(f"error: {error.filename}: {error.strerror}")
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         sys.exit(
             f"error: {error}. Make room and run the same command again: it goes on where it was"
