@@ -1,3 +1,6 @@
+import fcntl
+import os
+
 import numpy as np
 import pytest
 
@@ -5,6 +8,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.files import (
     array_kind,
     json_text,
+    partial_directory,
     read_arrays,
     read_sealed,
     sealed,
@@ -95,3 +99,27 @@ def test_json_that_was_changed_is_refused(tmp_path, damage, message):
     path.write_text(damage(path.read_text()))
     with pytest.raises(VsaTfError, match=message):
         read_sealed(path)
+
+
+def test_a_partial_directory_is_renamed_or_removed(tmp_path):
+    with partial_directory(tmp_path, "shard") as path:
+        (path / "file").touch()
+        path.rename(tmp_path / "shard-0")
+    with pytest.raises(OSError, match="no room"), partial_directory(tmp_path, "shard") as path:
+        (path / "file").touch()
+        raise OSError("no room")
+    assert [each.name for each in tmp_path.iterdir()] == ["shard-0"]
+
+
+def test_what_a_killed_run_has_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    left, written = tmp_path / ".shard.1.partial", tmp_path / ".shard.2.partial"
+    for path in (left, written):
+        path.mkdir()
+        (path / "file").touch()
+    descriptor = os.open(written, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        with partial_directory(tmp_path, "shard"):
+            assert not left.exists() and (written / "file").exists()
+    finally:
+        os.close(descriptor)

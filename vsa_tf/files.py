@@ -1,5 +1,6 @@
 """Files that are whole or absent, locks, JSON with a checksum, named arrays, and tables."""
 
+import contextlib
 import csv
 import fcntl
 import hashlib
@@ -8,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 
@@ -65,6 +67,43 @@ def lock_file(file, refusal):
         raise refusal from None
     except OSError:
         pass  # some network file systems have no locks
+
+
+@contextlib.contextmanager
+def partial_directory(directory, name):
+    """Makes a directory to be written and then renamed: others never see half of it.
+
+    What is not renamed is removed, be it by a failure now, or left by a killed run: these are free
+    of their lock.
+
+    Args:
+        directory: that it is made in, a `pathlib.Path`.
+        name: of what it will be, for the hidden name.
+
+    Yields:
+        The `pathlib.Path` of an empty directory.
+    """
+    for left in directory.glob(f".{name}.*.partial"):
+        _remove_unlocked(left)
+    path = directory / f".{name}.{os.getpid()}.partial"
+    path.mkdir()
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        lock_file(descriptor, BlockingIOError(f"another run writes {path}"))
+        yield path
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_unlocked(path):
+    with contextlib.suppress(OSError):  # gone, or another run writes it
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            lock_file(descriptor, BlockingIOError())
+            shutil.rmtree(path)
+        finally:
+            os.close(descriptor)
 
 
 def json_text(value, indent=None):

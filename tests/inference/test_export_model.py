@@ -118,7 +118,8 @@ class CopiedGraph:
         self.functions = dict(loaded._functions)
 
     def save(self, path):
-        shutil.copytree(self._path, path, ignore=shutil.ignore_patterns("assets.extra"))
+        ignored = shutil.ignore_patterns("assets.extra")
+        shutil.copytree(self._path, path, ignore=ignored, dirs_exist_ok=True)
 
 
 @pytest.fixture

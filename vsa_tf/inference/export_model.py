@@ -1,9 +1,9 @@
 """The work of `vsa_tf.export`."""
 
+import contextlib
 import functools
 import math
 import pathlib
-import shutil
 from typing import NamedTuple
 
 import keras
@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from vsa_tf.data.record_split import RecordSplit
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, operation_reason
 from vsa_tf.file_reading import is_count
-from vsa_tf.files import read_sealed
+from vsa_tf.files import partial_directory, read_sealed
 from vsa_tf.inference.answers import answer
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_checks import require
@@ -79,31 +79,49 @@ def export_model(
         examples = examples._replace(prefix="")
     export_dir = pathlib.Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
-    version = _next_version(export_dir)
     # Servers look for numbers only: they never see half of a version.
-    temporary = export_dir / f".{version}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        say(f"writing version {version}")
+    with partial_directory(export_dir, "version") as temporary:
+        say(f"writing version {_next_version(export_dir)}")
         graph = GraphModel(local)
-        graph.save(temporary)
+        with _one_error(temporary):
+            graph.save(temporary)
         say(f"comparing its answers to {len(examples.sentences)} examples")
         differences = answer_differences(local, ExportedModel(temporary), examples)
         check_differences(differences)
-        has_warm_up = write_warm_up(temporary, training.model, local.signatures, examples)
+        with _one_error(temporary):
+            has_warm_up = write_warm_up(temporary, training.model, local.signatures, examples)
         if not has_warm_up:
             say("left out warm-up requests: they need the package tensorflow-serving-api")
         metrics = _metrics(pathlib.Path(model_dir))
         card = model_card(local, graph.functions, metrics, differences, has_warm_up)
         write_model_card(temporary, card)
-        temporary.rename(export_dir / str(version))
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        target = _renamed(temporary, export_dir)
     for name, signature in card["signatures"].items():
         say(f"{name:16} largest difference {signature['largest_difference']:.1e}")
-    say(f"wrote {export_dir / str(version)}")
-    return export_dir / str(version)
+    say(f"wrote {target}")
+    return target
+
+
+@contextlib.contextmanager
+def _one_error(path):
+    """Turns what TensorFlow raises of a disk into an error of this project."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = operation_reason(error.message)
+        raise VsaTfError(f"{path} cannot be written: {reason}. Run the command again") from error
+
+
+def _renamed(temporary, export_dir):
+    """Makes a whole version the next one, and returns its directory."""
+    while True:
+        target = export_dir / str(_next_version(export_dir))
+        try:
+            temporary.rename(target)
+            return target
+        except OSError:
+            if not target.exists():  # else another run has made it in between
+                raise
 
 
 class GraphModel(tf.Module):

@@ -6,14 +6,21 @@ import functools
 import io
 import os
 import pathlib
-import shutil
 import time
 
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, open_array, read_json, reason_of
-from vsa_tf.files import file_sha256, json_text, read_sealed, sealed, write_atomically, write_json
+from vsa_tf.files import (
+    file_sha256,
+    json_text,
+    partial_directory,
+    read_sealed,
+    sealed,
+    write_atomically,
+    write_json,
+)
 from vsa_tf.search_index.embedded import Embedded
 
 _MANIFEST_FILE = "index.json"
@@ -161,30 +168,28 @@ class IndexShard:
             embedded: `Embedded` of N.
         """
         kind = embedded.kind
-        temporary = index_dir / f".{kind}.{os.getpid()}.partial"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        checksums = {}
-        for name, array in embedded.arrays().items():
-            content = io.BytesIO()
-            np.save(content, array, allow_pickle=False)
-            write_atomically(temporary / f"{name}.npy", content.getbuffer())
-            checksums[f"{name}.npy"] = file_sha256(temporary / f"{name}.npy")
-        write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
-        checksums[_COLUMNS_FILE] = file_sha256(temporary / _COLUMNS_FILE)
-        write_json(temporary / _CHECKSUMS_FILE, checksums)
-        number = len(IndexShard.find(index_dir, kind))
-        while True:
-            target = index_dir / f"{kind}-{number:05d}"
-            if not target.exists():
-                try:
-                    # Refused if another run has made it in between.
-                    os.rename(temporary, target)
-                    return
-                except OSError:
-                    if not target.exists():
-                        raise
-            number += 1
+        with partial_directory(index_dir, kind) as temporary:
+            checksums = {}
+            for name, array in embedded.arrays().items():
+                content = io.BytesIO()
+                np.save(content, array, allow_pickle=False)
+                write_atomically(temporary / f"{name}.npy", content.getbuffer())
+                checksums[f"{name}.npy"] = file_sha256(temporary / f"{name}.npy")
+            write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
+            checksums[_COLUMNS_FILE] = file_sha256(temporary / _COLUMNS_FILE)
+            write_json(temporary / _CHECKSUMS_FILE, checksums)
+            number = len(IndexShard.find(index_dir, kind))
+            while True:
+                target = index_dir / f"{kind}-{number:05d}"
+                if not target.exists():
+                    try:
+                        # Refused if another run has made it in between.
+                        os.rename(temporary, target)
+                        return
+                    except OSError:
+                        if not target.exists():
+                            raise
+                number += 1
 
     @staticmethod
     def find(index_dir, kind):
