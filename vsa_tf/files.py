@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import fcntl
+import glob
 import hashlib
 import io
 import json
@@ -83,7 +84,7 @@ def partial_directory(directory, name):
     Yields:
         The `pathlib.Path` of an empty directory.
     """
-    for left in directory.glob(f".{name}.*.partial"):
+    for left in directory.glob(f".{glob.escape(name)}.*.partial"):
         _remove_unlocked(left)
     path = directory / f".{name}.{os.getpid()}.partial"
     path.mkdir()

@@ -5,11 +5,11 @@ The layout is that of clip-retrieval's `clip_inference`, which autofaiss takes a
 row by row of the same.
 """
 
+import contextlib
 import importlib.util
 import io
 import os
 import pathlib
-import shutil
 import sys
 
 import numpy as np
@@ -20,6 +20,7 @@ from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, reason_of
 from vsa_tf.files import (
     file_sha256,
     json_text,
+    partial_directory,
     read_sealed,
     read_table,
     sealed,
@@ -199,7 +200,6 @@ class _Writer:
         has_arrow = importlib.util.find_spec("pyarrow") is not None
         self._table = table or ("parquet" if has_arrow else "csv")
         self._output_dir = pathlib.Path(output_dir)
-        self._partial = self._output_dir.with_name(f"{self._output_dir.name}.partial")
         self._kind, self._dtype = kind, dtype
         self._total = num_entries
         self._digits = len(str(max(0, num_entries - 1) // _ENTRIES_A_FILE))
@@ -209,11 +209,15 @@ class _Writer:
     def write(self, entries, of_index, say):
         """Writes all; returns the number of those that could not be embedded."""
         num_failed = 0
-        shutil.rmtree(self._partial, ignore_errors=True)
-        for name in (_NAMES[self._kind], "metadata"):
-            (self._partial / name).mkdir(parents=True)
+        parent = self._output_dir.parent
+        parent.mkdir(parents=True, exist_ok=True)
         progress = Progress(self._total, None if say is silent else sys.stderr, self._kind)
-        try:
+        with (
+            partial_directory(parent, self._output_dir.name) as self._partial,
+            contextlib.closing(progress),
+        ):
+            for name in (_NAMES[self._kind], "metadata"):
+                (self._partial / name).mkdir()
             for columns, embedded in entries:
                 num_failed += columns is None
                 if columns is not None:
@@ -224,9 +228,6 @@ class _Writer:
             self._flush()
             if self._num_entries:
                 self._finish(of_index)
-        finally:
-            progress.close()
-            shutil.rmtree(self._partial, ignore_errors=True)
         if self._num_entries:
             written = f"{self._num_entries} {self._kind}, {self._num_rows} vectors"
             say(f"wrote {written}, to {self._output_dir}")
