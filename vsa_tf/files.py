@@ -97,6 +97,23 @@ def partial_directory(directory, name):
         shutil.rmtree(path, ignore_errors=True)
 
 
+def rename_to_free(path, targets):
+    """Renames a directory to the first name that is free, and returns that.
+
+    Args:
+        path: a `pathlib.Path`.
+        targets: iterable of `pathlib.Path`; those that are there, or that another run makes in
+            between, are passed over.
+    """
+    for target in targets:
+        if not target.exists():
+            try:
+                return path.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+
+
 def _remove_unlocked(path):
     with contextlib.suppress(OSError):  # gone, or another run writes it
         descriptor = os.open(path, os.O_RDONLY)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import math
 import pathlib
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import tensorflow as tf
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.errors import VsaTfError, operation_reason
 from vsa_tf.file_reading import is_count
-from vsa_tf.files import partial_directory, read_sealed
+from vsa_tf.files import partial_directory, read_sealed, rename_to_free
 from vsa_tf.inference.answers import answer
 from vsa_tf.inference.exported_model import ExportedModel
 from vsa_tf.inference.graph_checks import require
@@ -95,7 +96,8 @@ def export_model(
         metrics = _metrics(pathlib.Path(model_dir))
         card = model_card(local, graph.functions, metrics, differences, has_warm_up)
         write_model_card(temporary, card)
-        target = _renamed(temporary, export_dir)
+        numbers = itertools.count(_next_version(export_dir))
+        target = rename_to_free(temporary, (export_dir / str(number) for number in numbers))
     for name, signature in card["signatures"].items():
         say(f"{name:16} largest difference {signature['largest_difference']:.1e}")
     say(f"wrote {target}")
@@ -110,18 +112,6 @@ def _one_error(path):
     except tf.errors.OpError as error:
         reason = operation_reason(error.message)
         raise VsaTfError(f"{path} cannot be written: {reason}. Run the command again") from error
-
-
-def _renamed(temporary, export_dir):
-    """Makes a whole version the next one, and returns its directory."""
-    while True:
-        target = export_dir / str(_next_version(export_dir))
-        try:
-            temporary.rename(target)
-            return target
-        except OSError:
-            if not target.exists():  # else another run has made it in between
-                raise
 
 
 class GraphModel(tf.Module):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import itertools
 import os
 import pathlib
 import time
@@ -17,6 +18,7 @@ from vsa_tf.files import (
     json_text,
     partial_directory,
     read_sealed,
+    rename_to_free,
     sealed,
     write_atomically,
     write_json,
@@ -178,18 +180,8 @@ class IndexShard:
             write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
             checksums[_COLUMNS_FILE] = file_sha256(temporary / _COLUMNS_FILE)
             write_json(temporary / _CHECKSUMS_FILE, checksums)
-            number = len(IndexShard.find(index_dir, kind))
-            while True:
-                target = index_dir / f"{kind}-{number:05d}"
-                if not target.exists():
-                    try:
-                        # Refused if another run has made it in between.
-                        os.rename(temporary, target)
-                        return
-                    except OSError:
-                        if not target.exists():
-                            raise
-                number += 1
+            numbers = itertools.count(len(IndexShard.find(index_dir, kind)))
+            rename_to_free(temporary, (index_dir / f"{kind}-{number:05d}" for number in numbers))
 
     @staticmethod
     def find(index_dir, kind):
