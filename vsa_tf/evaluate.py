@@ -28,6 +28,7 @@ from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, Retr
 _ASKED = (
     "output",
     "beam_size",
+    "length_normalization",
     "shortlist_model",
     "word_magnitudes",
     "query",
@@ -95,6 +96,11 @@ def define_flags():
         None,
         "Beams of a caption generator; default: that of the training.",
         lower_bound=1,
+    )
+    flags.DEFINE_bool(
+        "length_normalization",
+        None,
+        "Rank captions of beams by log probability per word; default: as in the training.",
     )
     flags.DEFINE_multi_enum(
         "caption_method",

@@ -210,6 +210,9 @@ class TestDecoder:
         assert isinstance(decoder, BeamSearch)
         # D: 7 beams.
         assert (decoder.beam_size, decoder.num_captions, decoder.max_length) == (7, 1, 20)
+        assert decoder.length_normalization
+        as_papers = CaptionEvaluator(DvsaRnnSettings(length_normalization=False)).decoder()
+        assert not as_papers.length_normalization
 
 
 class TestSelection:

@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import numpy as np
@@ -51,9 +52,9 @@ def methods(model, data, training):
     return _methods(model, data, training)
 
 
-def _methods(model, data, training, **options):
+def _methods(model, data, training, settings=SETTINGS, **options):
     options = CaptionOptions(num_hypotheses=4, num_neighbors=2, **options)
-    return CaptionMethods(model, data, SETTINGS, options, GivenSplits(training))
+    return CaptionMethods(model, data, settings, options, GivenSplits(training))
 
 
 def _with_hypotheses(methods, texts, neighbors):
@@ -74,12 +75,14 @@ def test_every_method_gives_each_image_a_caption(methods, data, training, method
         assert all(caption in texts for caption, texts in zip(captions, methods.hypotheses.texts))
 
 
-def test_greedy_and_beam_are_the_decoders(methods, model, data):
+@pytest.mark.parametrize("per_word", [False, True])
+def test_greedy_and_beam_are_the_decoders(model, data, training, per_word):
+    settings = dataclasses.replace(SETTINGS, length_normalization=per_word)
+    methods = _methods(model, data, training, settings)
     greedy = caption_split(CaptionGenerator(model, GreedySearch(max_length=5)), data)
     assert methods.captions("greedy") == greedy.best
-    beams = caption_split(
-        CaptionGenerator(model, BeamSearch(4, num_captions=4, max_length=5)), data
-    )
+    search = BeamSearch(4, num_captions=4, length_normalization=per_word, max_length=5)
+    beams = caption_split(CaptionGenerator(model, search), data)
     assert methods.captions("beam") == beams.best
     assert [len(texts) for texts in methods.hypotheses.texts] == [4, 4, 4]
 

@@ -43,6 +43,12 @@ def test_every_model_has_an_evaluator(name):
         (
             "m_rnn",
             {},
+            {"length_normalization": False},
+            "^length_normalization needs caption_method=",
+        ),
+        (
+            "m_rnn",
+            {},
             {"captions": CaptionOptions(("best",))},
             "caption_method to be one of greedy, .*: best$",
         ),

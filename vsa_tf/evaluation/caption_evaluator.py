@@ -94,7 +94,11 @@ class CaptionEvaluator:
         length = self.settings.max_caption_words
         if self.settings.beam_size == 1:
             return GreedySearch(max_length=length)
-        return BeamSearch(beam_size=self.settings.beam_size, max_length=length)
+        return BeamSearch(
+            beam_size=self.settings.beam_size,
+            length_normalization=self.settings.length_normalization,
+            max_length=length,
+        )
 
     def scores(self, captions, data, options):
         """Returns the scores of one caption for each image, a dict; percent for shares.

@@ -121,7 +121,10 @@ class CaptionMethods:
         if self._hypotheses is None:
             count = self._options.num_hypotheses
             decoder = BeamSearch(
-                beam_size=count, num_captions=count, max_length=self._settings.max_caption_words
+                beam_size=count,
+                num_captions=count,
+                length_normalization=self._settings.length_normalization,
+                max_length=self._settings.max_caption_words,
             )
             generator = CaptionGenerator(self._model, decoder)
             self._hypotheses = caption_split(generator, self._data, self._images)

@@ -35,6 +35,7 @@ _COUNTS = (
 _OF_FAMILY = {
     "captioning": (
         *_COUNTS,
+        "length_normalization",
         "caption_method",
         "neighbor_features",
         "neighbor_distance",
@@ -66,7 +67,8 @@ def check_options(
     Args:
         model_dir, data_dir: see `evaluate_model`.
         options, captions, retrieval, output: see `evaluate_model`.
-        **asked: its beam_size, shortlist_model, word_magnitudes, query, phrase_model and baseline.
+        **asked: its beam_size, length_normalization, shortlist_model, word_magnitudes, query,
+            phrase_model and baseline.
 
     Raises:
         VsaTfError: names what is refused.
@@ -288,13 +290,14 @@ def _check_captioner(settings, model_dir, captions, given):
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
     _check_mean_image(settings.model, given)
-    _check_read(captions, finds_similar, given)
+    _check_read(captions, finds_similar, given, settings.model.beam_size)
 
 
-def _check_read(captions, finds_similar, given):
+def _check_read(captions, finds_similar, given, beam_size):
     """Refuses what nothing that is asked for reads."""
     is_shortlist, retrieves = captions.retrieval == "shortlist", captions.retrieval != "none"
     is_reranked = any(not m.startswith(("greedy", "nearest")) for m in captions.caption_method)
+    searches = given.get("beam_size", beam_size) > 1 or "beam" in captions.caption_method
     retrieval, similar = "--retrieval=exact or shortlist", "--caption_method=consensus or nearest"
     for name, is_read, needs in (
         ("region_overlap", captions.region_boxes == "detected", "--region_boxes=detected"),
@@ -302,6 +305,7 @@ def _check_read(captions, finds_similar, given):
         ("shortlist_size", is_shortlist, "--retrieval=shortlist"),
         ("normalization", retrieves, retrieval),
         ("num_normalization_images", retrieves, retrieval),
+        ("length_normalization", searches, "--caption_method=beam, or --beam_size above 1"),
         ("num_hypotheses", is_reranked, "--caption_method=beam, consensus or oracle"),
         ("num_neighbors", finds_similar, similar),
         ("neighbor_features", finds_similar, similar),

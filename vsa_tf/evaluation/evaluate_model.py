@@ -38,6 +38,7 @@ def evaluate_model(
     captions=CaptionOptions(),
     retrieval=RetrievalOptions(),
     beam_size=None,
+    length_normalization=None,
     shortlist_model=None,
     word_magnitudes=None,
     query=(),
@@ -58,7 +59,8 @@ def evaluate_model(
         options: `EvaluationOptions`.
         captions: `CaptionOptions`, of a caption generator.
         retrieval: `RetrievalOptions`.
-        beam_size: of a caption generator, in place of what it was trained with.
+        beam_size, length_normalization: of a caption generator, in place of what it was trained
+            with.
         shortlist_model: model_dir of an alignment model, for `captions.retrieval=shortlist`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
         query: snippets of text whose best regions an alignment model finds and says.
@@ -84,6 +86,7 @@ def evaluate_model(
         output,
         data_dir=data_dir,
         beam_size=beam_size,
+        length_normalization=length_normalization,
         shortlist_model=shortlist_model,
         word_magnitudes=word_magnitudes,
         query=query,
@@ -101,10 +104,9 @@ def evaluate_model(
     (model_dir,), (data_dir,) = model_dirs, data_dirs
     trained = TrainedModel(model_dir)
     settings = trained.settings
-    if beam_size is not None:
-        settings = dataclasses.replace(
-            settings, model=dataclasses.replace(settings.model, beam_size=beam_size)
-        )
+    asked = {"beam_size": beam_size, "length_normalization": length_normalization}
+    if asked := {name: value for name, value in asked.items() if value is not None}:
+        settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, **asked))
     splits = StoredSplits(
         trained,
         data_dir or settings.data.data_dir,

@@ -37,7 +37,7 @@ class AnswerSettings:
     )
     num_captions: int = setting(5, "Captions of an image.", minimum=1)
     max_caption_words: int = setting(20, "Longest caption, its end counted.", minimum=1)
-    length_normalization: bool = setting(False, "Rank captions by log probability per word.")
+    length_normalization: bool = setting(True, "Rank captions by log probability per word.")
     smoothness: float = setting(
         SMOOTHNESS,
         "beta of the chain that cuts a sentence into snippets, in shares of the mean over its "

@@ -126,7 +126,9 @@ class AlignmentSettings(FragmentSettings):
     )
     word_sharpness: float = setting(6.0, "Of --word_pooling=log_sum_exp.", minimum=0.001)
     length_normalization: bool = setting(
-        False, "Divide a sentence's score by its number of words (paper: no)."
+        False,
+        "Divide a sentence's score, or a caption's log probability where beams are ranked, by its "
+        "number of words (papers: no).",
     )
     dropout: float = setting(
         0.2,

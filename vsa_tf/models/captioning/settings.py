@@ -56,6 +56,9 @@ class CaptionerSettings(NetworkSettings):
     beam_size: int = setting(
         1, "Beams of the final captions; 1: the best word each time.", minimum=1, of_network=False
     )
+    length_normalization: bool = setting(
+        True, "Rank captions of beams by log probability per word (papers: no).", of_network=False
+    )
     max_caption_words: int = setting(
         20, "Longest generated caption, its end counted.", minimum=1, of_network=False
     )
