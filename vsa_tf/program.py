@@ -114,8 +114,9 @@ def run(main, usage, positional=None, help_sections=None):
         sys.exit(
             f"error: {error}. Make room and run the same command again: it goes on where it was"
         )
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    except KeyboardInterrupt as error:
+        # With where it goes on, if the work has said so.
+        sys.exit(": ".join(("interrupted", *map(str, error.args))))
 
 
 def with_flagfiles(arguments, including=()):

@@ -4,6 +4,7 @@
     python -m vsa_tf.train --data_dir=DIR --model_dir=DIR
 
 The same command goes on with a run that was stopped; with more `--num_epochs` it trains longer.
+Ctrl-C and SIGTERM end it after the step that is computed, with a checkpoint.
 `--start_from` goes on from a model of other photographs. `model_dir` holds the resolved `flagfile`,
 `config.json`, `vocabulary.txt`, the last and the best checkpoint, TensorBoard events in `events`,
 `metrics.json` and pictures of what was found. `--report_dir` and `--export_dir` go on with what

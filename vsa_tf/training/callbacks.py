@@ -1,7 +1,10 @@
 """What happens at every checkpoint of a training run, TensorBoard events included."""
 
+import contextlib
 import dataclasses
 import math
+import signal
+import threading
 import time
 
 import keras
@@ -19,11 +22,44 @@ from vsa_tf.training.optimizer import averaged_weights
 _STEPS_PER_POINT = 10
 
 
+@contextlib.contextmanager
+def stop_signals():
+    """Gives a `threading.Event` that SIGINT or SIGTERM sets; a second one does what it did before.
+
+    Elsewhere than in the main thread nothing sets it: only there are signals heard.
+    """
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def tell(*_):
+        restore()
+        told.set()
+
+    for number in numbers:
+        signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        restore()
+
+
 class EvaluateAndSave(keras.callbacks.Callback):
     """Evaluates on dev, keeps the best weights, saves the state to go on from, writes events.
 
     The best weights, averages where the run keeps them, are written before the state, which holds
     both: a run killed between the two repeats the epoch and writes the same weights again.
+
+    A run that is told to stop does so after the step that it computes, with a checkpoint, or where
+    it evaluates after that. Between two evaluations `progress` holds `within`, the steps since the
+    last one and the sum of their losses, so that the run goes on as if it had not been stopped.
 
     Args:
         evaluator: of the model, see `make_evaluator`; it says which metrics are best.
@@ -36,6 +72,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         events: `TensorBoardEvents`.
         say: called with a line at every checkpoint.
         saves: whether checkpoints are written: by one of several hosts, which all evaluate.
+        told: of `stop_signals`; None: the run is never told to stop.
     """
 
     def __init__(
@@ -50,6 +87,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         events,
         say=silent,
         saves=True,
+        told=None,
     ):
         super().__init__()
         self.evaluator = evaluator
@@ -62,14 +100,29 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.events = events
         self.say = say
         self.saves = saves
+        self.told = told or threading.Event()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
 
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.told.is_set():
+            return
+        within = self._within(batch + 1, float(logs["loss"]))
+        # After the last step an evaluation is due.
+        if within["steps"] == self.interval:
+            return
+        if not self._what_diverged(within["loss"]):
+            self.progress |= {"steps": self.progress["steps"] + batch + 1, "within": within}
+            self._save_last()
+        self._stop()
+
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
-        loss = logs["loss"] / self.pairs
-        steps = self.progress["steps"] + self.interval
+        num_steps = self.interval - self._within(0, 0.0)["steps"]
+        loss = self._within(num_steps, logs["loss"])["loss"] / self.interval / self.pairs
+        steps = self.progress["steps"] + num_steps
+        self.progress.pop("within", None)
         passes = round(steps / self.steps_per_epoch, 2)
         # Checkpoints may stand within a pass over the captions.
         epoch = int(passes) if passes.is_integer() else passes
@@ -93,14 +146,30 @@ class EvaluateAndSave(keras.callbacks.Callback):
         summary = self.evaluator.summary(metrics)
         self.progress["history"].append({"epoch": epoch, "loss": loss, **summary})
         self.progress["steps"] = steps
+        self._save_last()
+        self.events.write(steps, {"loss": loss}, metrics, evaluation.pictures)
+        numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
+        self.say(f"epoch {epoch}: loss {loss:.3g}, dev {numbers}, {seconds:.0f} s")
+        if self.told.is_set():
+            self._stop()
+
+    def _within(self, num_steps, loss):
+        """Returns `within` after so many steps more, of that mean loss."""
+        before = self.progress.get("within", {"steps": 0, "loss": 0.0})
+        return {"steps": before["steps"] + num_steps, "loss": before["loss"] + num_steps * loss}
+
+    def _stop(self):
+        self.events.flush()
+        raise KeyboardInterrupt(
+            f"stopped at step {self.progress['steps']}; the same command goes on from there"
+        )
+
+    def _save_last(self):
         self._save(
             "checkpoint_last.npz",
             self.model.variables + self.model.optimizer.variables,
             self.progress,
         )
-        self.events.write(steps, {"loss": loss}, metrics, evaluation.pictures)
-        numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
-        self.say(f"epoch {epoch}: loss {loss:.3g}, dev {numbers}, {seconds:.0f} s")
 
     def _save(self, name, variables, progress):
         if self.saves:
@@ -202,7 +271,11 @@ class TensorBoardEvents:
                 tf.summary.image(f"pictures/{name}", picture[None])
                 tf.summary.text(f"captions/{name}", caption)
         if metrics:
-            self.writer.flush()
+            self.flush()
+
+    def flush(self):
+        """Writes what was kept back."""
+        self.writer.flush()
 
 
 def hyper_parameters(settings):

@@ -1,9 +1,10 @@
-"""The directory of a training run: what tells the run from another, and one run in it at a time."""
+"""The directories of a training run: the records it needs, what tells it from another, its lock."""
 
 import contextlib
 import dataclasses
 import hashlib
 
+from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.files import lock_file, write_atomically
 from vsa_tf.model_dir.trained_model import save_text
@@ -157,3 +158,50 @@ def model_dir_lock(model_dir):
             yield
         finally:
             (model_dir / _LOCK).unlink(missing_ok=True)
+
+
+def check_splits(settings):
+    """Returns the `DatasetInfo` of a run's records, before any is read.
+
+    Args:
+        settings: `Settings`.
+
+    Raises:
+        VsaTfError: they lack a split, or what a setting needs.
+    """
+    training = settings.training
+    try:
+        info = DatasetInfo.load(settings.data.data_dir)
+    except (OSError, ValueError) as error:
+        raise VsaTfError.of(error) from error
+    for flag, name in (
+        ("train_split", training.train_split),
+        ("dev_split", training.dev_split),
+        ("test_split", final_split(settings, info)),
+    ):
+        if name not in info.splits:
+            raise VsaTfError(
+                f"Expected --{flag} to be a split of {info.data_dir}, one of "
+                f"{', '.join(info.splits)}. Received: --{flag}={name}"
+            )
+    context = getattr(settings.model, "image_context", "frame")
+    if context != "frame" and info.used_regions(settings.data.num_regions) == 1:
+        raise VsaTfError(
+            f"--image_context={context} is of the regions beside the whole frame, and "
+            f"{info.data_dir} holds whole frames alone. Leave it out, or write the records with a "
+            "--detector"
+        )
+    augmentation = settings.data.augmentation
+    if augmentation != "none" and info.region_feature_size:
+        raise VsaTfError(
+            f"--augmentation={augmentation} changes photographs, and {info.data_dir} holds "
+            "features of them. Leave it out, or write the records with --image_encoder=pixels"
+        )
+    return info
+
+
+def final_split(settings, info):
+    """Returns the split of the final evaluation, of the `DatasetInfo` of a run's records."""
+    if settings.training.test_split:
+        return settings.training.test_split
+    return "test" if "test" in info.splits else settings.training.dev_split

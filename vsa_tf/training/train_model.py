@@ -8,7 +8,6 @@ import numpy as np
 
 from vsa_tf.data.augmentation import Augmentation
 from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
-from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import make_evaluator
 from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
@@ -27,7 +26,7 @@ from vsa_tf.model_dir.trained_model import load_start, load_text, take_over
 from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
-from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents
+from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents, stop_signals
 from vsa_tf.training.compiling import (
     HostPlan,
     all_devices,
@@ -48,6 +47,8 @@ from vsa_tf.training.optimizer import learning_rate, make_optimizer
 from vsa_tf.training.run_directory import (
     begin_model_dir,
     check_model_dir,
+    check_splits,
+    final_split,
     model_dir_lock,
     model_inputs,
     resolved_settings,
@@ -59,7 +60,8 @@ def train_model(settings, say=silent, stream=None):
 
     Data order, dropout and schedules are functions of the step, and the state is saved whole at
     every checkpoint: a run killed at any moment and started again ends with the same weights. One
-    that is given more epochs trains longer.
+    that is given more epochs trains longer. SIGINT and SIGTERM end it after a step, with a
+    checkpoint; not where several hosts train together, which only a kill ends.
 
     Args:
         settings: `Settings`. Their report_dir and export_dir are the program's, which goes on with
@@ -72,6 +74,7 @@ def train_model(settings, say=silent, stream=None):
 
     Raises:
         VsaTfError: settings contradict one another, or the model directory is of another run.
+        KeyboardInterrupt: the run was told to stop, and has; the same call goes on with it.
     """
     check(settings)
     check_distribution(settings.training)
@@ -94,7 +97,7 @@ def train_model(settings, say=silent, stream=None):
 def _train(settings, say, stream):
     model_dir = pathlib.Path(settings.training.model_dir)
     last = model_dir / "checkpoint_last.npz"
-    info = _check_splits(settings)
+    info = check_splits(settings)
     num_captions = info.splits[settings.training.train_split].num_sentences
     settings = resolved_settings(settings, model_dir, num_captions, say)
     keras.config.set_dtype_policy(
@@ -186,14 +189,32 @@ def _check_interval(training, interval):
         )
 
 
+def intervals_left(progress, interval, total_steps):
+    """Returns what is to be trained yet, a list of `(steps, number of intervals of so many)`.
+
+    Args:
+        progress: the progress dict of the run. `within`, see `EvaluateAndSave`, is taken out where
+            there are fewer steps between checkpoints than it tells of.
+        interval: steps between two checkpoints.
+        total_steps: of the run; the last checkpoint may stand behind them.
+    """
+    within = progress.get("within", {"steps": 0})["steps"]
+    if within >= interval:
+        within = 0
+        del progress["within"]
+    number = -(-(total_steps - progress["steps"] + within) // interval)
+    parts = [(interval - within, 1), (interval, number - 1)] if within else [(interval, number)]
+    return [(num_steps, number) for num_steps, number in parts if number > 0]
+
+
 def _fit(model, settings, plan, train, dev, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
-    num_intervals = -(-(total_steps - progress["steps"]) // interval)
-    if num_intervals <= 0:
+    parts = intervals_left(progress, interval, total_steps)
+    if not parts:
         return
-    last_step = progress["steps"] + num_intervals * interval
+    last_step = progress["steps"] + sum(num_steps * number for num_steps, number in parts)
     if last_step != total_steps:
         say(
             f"training ends with the checkpoint of step {last_step}, not with step "
@@ -207,11 +228,8 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings, train, say)
-    model.fit(
-        train.training_batches(HostPlan(plan), progress["steps"], augmentation),
-        steps_per_epoch=interval,
-        epochs=num_intervals,
-        callbacks=[
+    with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
+        callbacks = [
             # First: the other counts the steps of an epoch as done at its end.
             ShowSteps(progress, interval, pairs, rate, events, stream),
             EvaluateAndSave(
@@ -225,17 +243,30 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                 events,
                 say,
                 is_first,
+                told,
             ),
-        ],
-        verbose=0,
-        shuffle=False,
-    )
+        ]
+        for part, (num_steps, number) in enumerate(parts):
+            if part:
+                # Keras leaves averages, where the optimizer keeps them, in the place of weights.
+                await_hosts()
+                restore_checkpoint(
+                    model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
+                )
+            model.fit(
+                train.training_batches(HostPlan(plan), progress["steps"], augmentation),
+                steps_per_epoch=num_steps,
+                epochs=number,
+                callbacks=callbacks,
+                verbose=0,
+                shuffle=False,
+            )
 
 
 def _finish(model, settings, splits, model_dir, say):
     """Evaluates the best weights on the test split; writes metrics.json and pictures."""
     train = splits[settings.training.train_split]
-    name = _test_split(settings, train.records.info)
+    name = final_split(settings, train.records.info)
     data = splits.get(name)
     if data is None:
         records = read_records(settings.data.data_dir, name, say)
@@ -257,13 +288,6 @@ def _finish(model, settings, splits, model_dir, say):
     if evaluation.pictures:
         say(f"pictures: {model_dir / 'pictures'}")
     return report
-
-
-def _test_split(settings, info):
-    """Returns the split of the final evaluation."""
-    if settings.training.test_split:
-        return settings.training.test_split
-    return "test" if "test" in info.splits else settings.training.dev_split
 
 
 def _load_splits(settings, model_dir, say):
@@ -294,39 +318,6 @@ def _load_splits(settings, model_dir, say):
     for line in filter(None, map(unknown_words_line, splits.values())):
         say(line)
     return splits, start
-
-
-def _check_splits(settings):
-    """Returns the `DatasetInfo`; refuses splits that it does not have, before any is read."""
-    training = settings.training
-    try:
-        info = DatasetInfo.load(settings.data.data_dir)
-    except (OSError, ValueError) as error:
-        raise VsaTfError.of(error) from error
-    for flag, name in (
-        ("train_split", training.train_split),
-        ("dev_split", training.dev_split),
-        ("test_split", _test_split(settings, info)),
-    ):
-        if name not in info.splits:
-            raise VsaTfError(
-                f"Expected --{flag} to be a split of {info.data_dir}, one of "
-                f"{', '.join(info.splits)}. Received: --{flag}={name}"
-            )
-    context = getattr(settings.model, "image_context", "frame")
-    if context != "frame" and info.used_regions(settings.data.num_regions) == 1:
-        raise VsaTfError(
-            f"--image_context={context} is of the regions beside the whole frame, and "
-            f"{info.data_dir} holds whole frames alone. Leave it out, or write the records with a "
-            "--detector"
-        )
-    augmentation = settings.data.augmentation
-    if augmentation != "none" and info.region_feature_size:
-        raise VsaTfError(
-            f"--augmentation={augmentation} changes photographs, and {info.data_dir} holds "
-            "features of them. Leave it out, or write the records with --image_encoder=pixels"
-        )
-    return info
 
 
 def make_augmentation(settings, train, say=silent):

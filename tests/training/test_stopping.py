@@ -1,0 +1,135 @@
+"""A run that is told to stop ends after a step, with a checkpoint, and goes on as if it had not."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from tests.data import small_records
+from vsa_tf.evaluation.evaluation import Evaluation
+from vsa_tf.files import read_sealed
+from vsa_tf.settings import Settings
+from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, stop_signals
+from vsa_tf.training.train_model import intervals_left, train_model
+
+# 8 photographs have 40 captions, 2 steps an epoch: checkpoints stand at steps 3, 6 and 9.
+_VALUES = {
+    "dev_split": "train",
+    "test_split": "train",
+    "joint_size": 4,
+    "word_embedding_size": 4,
+    "batch_size": 20,
+    "num_buckets": 1,
+    "num_pictures": 0,
+    "num_epochs": 4,
+    "steps_per_checkpoint": 3,
+    "dropout": 0.3,
+    "average_weights": 0.9,
+    "seed": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    small_records.write_records(folder)
+    return folder
+
+
+def _train(data_dir, model_dir, say=lambda line: None, **values):
+    places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
+    train_model(Settings.of(None, **places, **{**_VALUES, **values}), say)
+
+
+def _checkpoint(model_dir, name="checkpoint_last.npz"):
+    """Returns the values in order, their names hold the number of the model; and the progress."""
+    with np.load(model_dir / name) as file:
+        progress = json.loads(str(file["progress.json"]))
+        return [file[key] for key in sorted(set(file.files) - {"progress.json"})], progress
+
+
+def _assert_same_ends(whole, stopped):
+    for name in ("checkpoint_best.npz", "checkpoint_last.npz"):
+        (expected, _), (received, _) = _checkpoint(whole, name), _checkpoint(stopped, name)
+        for expected_value, value in zip(expected, received, strict=True):
+            np.testing.assert_array_equal(value, expected_value)
+    (_, expected), (_, received) = _checkpoint(whole), _checkpoint(stopped)
+    assert received["best"] == expected["best"] and received["steps"] == expected["steps"] == 9
+    for expected_row, row in zip(expected["history"], received["history"], strict=True):
+        assert row == pytest.approx(expected_row, rel=1e-6)
+    expected, received = (read_sealed(path / "metrics.json") for path in (whole, stopped))
+    assert received["metrics"] == expected["metrics"]
+
+
+def _tell_at_step(monkeypatch, step, number):
+    """A signal comes while the batch of a step, the first is 1, ends."""
+    on_train_batch_end = ShowSteps.on_train_batch_end
+
+    def tell(callback, batch, logs=None):
+        on_train_batch_end(callback, batch, logs)
+        if callback.progress["steps"] + batch + 1 == step:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(ShowSteps, "on_train_batch_end", tell)
+
+
+def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch):
+    whole, stopped, before = tmp_path / "whole", tmp_path / "stopped", _handlers()
+    _train(data_dir, whole)
+    # Between two checkpoints; and at the last step before one, whose evaluation follows.
+    for step, number in ((5, signal.SIGTERM), (6, signal.SIGINT)):
+        with monkeypatch.context() as patch:
+            _tell_at_step(patch, step, number)
+            with pytest.raises(KeyboardInterrupt, match=f"stopped at step {step}; the same comm"):
+                _train(data_dir, stopped)
+        assert _handlers() == before
+        progress = _checkpoint(stopped)[1]
+        assert (progress["steps"], len(progress["history"])) == (step, step // 3)
+    lines = []
+    _train(data_dir, stopped, lines.append)
+    assert "going on from step 6 of 8" in lines
+    _assert_same_ends(whole, stopped)
+
+
+def _handlers():
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "within", "interval", "parts"),
+    [
+        (0, 0, 3, [(3, 3)]),
+        (6, 0, 3, [(3, 1)]),
+        (5, 2, 3, [(1, 1), (3, 1)]),
+        # Behind the last step, up to the checkpoint.
+        (8, 2, 3, [(1, 1)]),
+        (9, 0, 3, []),
+        # Stopped when there were more steps between two checkpoints.
+        (5, 2, 1, [(1, 3)]),
+        (5, 2, 4, [(2, 1), (4, 1)]),
+    ],
+)
+def test_what_is_left_of_an_interval_comes_first(steps, within, interval, parts):
+    progress = {"steps": steps}
+    if within:
+        progress["within"] = {"steps": within, "loss": 1.0}
+    assert intervals_left(progress, interval, total_steps=8) == parts
+
+
+def test_weights_that_diverged_are_not_saved(tmp_path):
+    with stop_signals() as told:
+        os.kill(os.getpid(), signal.SIGTERM)
+        callback = EvaluateAndSave(
+            *(None, lambda: Evaluation({}, {}), tmp_path, {"steps": 0}, 5, 5, 1, _Events()),
+            told=told,
+        )
+        with pytest.raises(KeyboardInterrupt, match="stopped at step 0;"):
+            callback.on_train_batch_end(1, {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+class _Events:
+    def flush(self):
+        pass
