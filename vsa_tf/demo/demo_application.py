@@ -57,7 +57,7 @@ class DemoApplication:
         self._files = static_files()
 
     def __call__(self, environ, start_response):
-        request = Request(environ)
+        request = Request(environ, populate_request=False)
         try:
             response = self._response(request)
         except ServingError as error:

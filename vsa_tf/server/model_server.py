@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import tensorflow as tf
 from waitress import wasyncore
@@ -22,6 +23,8 @@ _STOP_SECONDS = 5
 # As many threads again as requests that are computed or wait: for status and health, and to say
 # that the server is busy.
 _SPARE_THREADS = 4
+# Between two looks at what is still being answered, once the server is to stop.
+_PAUSE_SECONDS = 0.02
 # Of those where nothing is being answered, so many are closed when all are taken.
 _NUM_CLOSED = MAX_CONNECTIONS // 8
 # At a time, between two looks at all connections.
@@ -200,12 +203,34 @@ class HttpServer:
         self._thread.start()
 
     def stop(self, seconds):
-        """Closes all connections, once running requests are answered, but after `seconds`."""
-        self._server.accepting = False
-        self._server.task_dispatcher.shutdown(timeout=seconds)
-        # In the server's own thread, which may be polling what is to be closed.
+        """Refuses new connections, and closes each when all that came over it is answered.
+
+        Those that are left after `seconds` are closed as they are.
+        """
+        deadline = time.monotonic() + seconds
+        self._in_its_thread(self._close_listener)
+        while self._server.active_channels and time.monotonic() < deadline:
+            # What had been sent is read before.
+            self._in_its_thread(lambda: None)
+            self._in_its_thread(self._close_still_ones)
+            time.sleep(_PAUSE_SECONDS)
+        self._server.task_dispatcher.shutdown(timeout=max(deadline - time.monotonic(), 0.1))
         self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._connections))
         self._thread.join(1)
+
+    def _in_its_thread(self, function):
+        """Calls it in the thread that polls all connections, once it has looked at each anew."""
+        done = threading.Event()
+        self._server.trigger.pull_trigger(lambda: (function(), done.set()))
+        done.wait(1)
+
+    def _close_listener(self):
+        self._server.handle_accept()  # who came before
+        wasyncore.dispatcher.close(self._server)
+
+    def _close_still_ones(self):
+        for channel in self._server.still_channels():
+            channel.handle_close()
 
 
 class _Server(TcpWSGIServer):
@@ -213,14 +238,18 @@ class _Server(TcpWSGIServer):
 
     def readable(self):
         if len(self._map) >= self.adj.connection_limit:
-            still = [
-                channel
-                for channel in self.active_channels.values()
-                if not (channel.requests or channel.total_outbufs_len)
-            ]
-            for channel in sorted(still, key=lambda channel: channel.last_activity)[:_NUM_CLOSED]:
+            still = sorted(self.still_channels(), key=lambda channel: channel.last_activity)
+            for channel in still[:_NUM_CLOSED]:
                 channel.will_close = True
         return super().readable()
+
+    def still_channels(self):
+        """Returns the connections where nothing is being answered."""
+        return [
+            channel
+            for channel in self.active_channels.values()
+            if not (channel.requests or channel.total_outbufs_len)
+        ]
 
     def handle_accept(self):
         for _ in range(_NUM_ACCEPTED):  # none, where there are fewer

@@ -7,6 +7,7 @@ import math
 import pathlib
 import threading
 import time
+import weakref
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +54,7 @@ class ModelVersions:
         self._loaded = {}
         self._states = {}
         self._failures = {}
+        self._forgotten = threading.Event()
 
     def find(self, version=None, label=None):
         """Returns a `LoadedVersion`, the newest one by default.
@@ -112,6 +114,9 @@ class ModelVersions:
         with self._lock:
             for version in set(self._states) - set(folders) - set(self._loaded):
                 del self._states[version]
+        if self._forgotten.is_set():
+            self._forgotten.clear()
+            gc.collect()  # a session and its graph refer to one another
 
     def close(self):
         """Ends all running computations."""
@@ -166,9 +171,11 @@ class ModelVersions:
 
     def _unload(self, version):
         with self._lock:
-            del self._loaded[version]
+            loaded = self._loaded.pop(version)
+        # By the last request that uses it.
+        weakref.finalize(loaded, self._forgotten.set)
+        del loaded
         self._set_state(version, "END")
-        gc.collect()  # a session and its graph refer to one another
         _LOGGER.info("model %s: version %d unloaded", self.config.name, version)
 
     def _set_state(self, version, state, code="OK", message=""):

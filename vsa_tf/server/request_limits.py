@@ -22,6 +22,7 @@ _HTTP_STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+_LATE = "DEADLINE_EXCEEDED"
 # gRPC sends messages as headers, and refuses large ones.
 _LONGEST_MESSAGE = 2000
 # Of HTTP, and as many of gRPC. One that only listens or sends slowly takes no thread, only a file
@@ -96,6 +97,26 @@ class RequestPool:
         limit = self._limits.timeout_seconds
         if timeout_seconds is not None:
             limit = max(min(limit, timeout_seconds), 0)
+        job = _Job(function, time.monotonic() + limit)
+        del function
+        try:
+            self._begin(job)
+            concurrent.futures.wait([job.future], limit)
+            if job.future.cancel():  # its turn has not come
+                raise _late(limit)
+            with self._lock:
+                job.is_late = not job.future.done()
+            if job.is_late:
+                self._start_thread()
+                raise _late(limit)
+            if _is_late(job.future.exception()):
+                raise _late(limit)
+            return job.future.result()
+        finally:
+            # Else an error, which knows this frame, would keep the request in memory.
+            del job
+
+    def _begin(self, job):
         if self._stopped:
             raise _stopping()
         if not self._places.acquire(blocking=False):
@@ -103,32 +124,22 @@ class RequestPool:
                 "UNAVAILABLE",
                 f"The server is busy with {self._limits.max_requests} requests. Try again later",
             )
-        job = _Job(function, time.monotonic() + limit)
         job.future.add_done_callback(lambda _: self._places.release())
         with self._lock:
+            if self._stopped:  # meanwhile; nobody takes more out of the queue
+                job.end(None, _stopping())
+                return
             if self._num_threads < self._limits.num_threads:
                 self._num_threads += 1
                 self._start_thread()
-        self._jobs.put(job)
-        concurrent.futures.wait([job.future], limit)
-        late = ServingError("DEADLINE_EXCEEDED", f"No answer within {limit:g} seconds")
-        if job.future.cancel():  # its turn has not come
-            raise late
-        with self._lock:
-            job.is_late = not job.future.done()
-        if job.is_late:
-            self._start_thread()
-            raise late
-        error = job.future.exception()
-        if isinstance(error, ServingError) and error.code == late.code:
-            raise late
-        return job.future.result()
+            self._jobs.put(job)
 
     def stop(self):
         """Refuses new work; what waits is dropped, what runs may finish."""
-        self._stopped = True
-        for _ in range(self._limits.num_threads):
-            self._jobs.put(None)
+        with self._lock:
+            self._stopped = True
+            for _ in range(self._limits.num_threads):
+                self._jobs.put(None)
 
     def _start_thread(self):
         # A daemon: an operation that does not end does not keep the process from its end.
@@ -168,6 +179,14 @@ class _Job:
 
 def _stopping():
     return ServingError("UNAVAILABLE", "The server is shutting down")
+
+
+def _late(limit):
+    return ServingError(_LATE, f"No answer within {limit:g} seconds")
+
+
+def _is_late(error):
+    return isinstance(error, ServingError) and error.code == _LATE
 
 
 class ServingError(Exception):

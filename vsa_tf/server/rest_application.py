@@ -39,7 +39,9 @@ def create_application(catalog, pool, limits, pages=None):
         path = environ.get("PATH_INFO", "")
         if pages is not None and path != _HEALTH_PATH and not path.lower().startswith("/v1/"):
             return pages(environ, start_response)
-        return api.response(Request(environ))(environ, start_response)
+        # Else the two would know one another, and stay in memory until that is found out.
+        request = Request(environ, populate_request=False)
+        return api.response(request)(environ, start_response)
 
     return application
 

@@ -59,9 +59,21 @@ class RestClient:
 
     def send(self, body, path=None):
         """Returns the status and the body of the answer to `body`, unread."""
+        self.begin(body, path)
+        return self.end()
+
+    def begin(self, body, path=None):
+        """Sends `body`; `end` follows."""
         self._connection.request("POST", path or self._path, body)
+
+    def end(self):
+        """Returns the status and the body of the answer to what has been sent."""
         response = self._connection.getresponse()
         return response.status, response.read()
+
+    def close(self):
+        """Ends the connection; the next request begins another."""
+        self._connection.close()
 
     @staticmethod
     def outputs(body, names):
@@ -82,8 +94,9 @@ class GrpcClient:
     def __init__(self, address, model_name):
         # Else all clients of a process share one connection.
         options = [("grpc.use_local_subchannel_pool", 1)]
-        channel = grpc.insecure_channel(f"{address[0]}:{address[1]}", options)
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        options += [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        self._channel = grpc.insecure_channel(f"{address[0]}:{address[1]}", options)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model_name = model_name
 
     def request(self, signature_name, inputs):
@@ -95,12 +108,20 @@ class GrpcClient:
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         return request
 
-    def send(self, request):
+    def send(self, request, timeout=_TIMEOUT_SECONDS):
         """Returns the name of the status code, and the `PredictResponse` or the message."""
         try:
-            return "OK", self._stub.Predict(request, _TIMEOUT_SECONDS)
+            return "OK", self._stub.Predict(request, timeout)
         except grpc.RpcError as error:
             return error.code().name, error.details()
+
+    def begin(self, request):
+        """Sends a request; returns the future of its answer."""
+        return self._stub.Predict.future(request, _TIMEOUT_SECONDS)
+
+    def close(self):
+        """Ends the connection."""
+        self._channel.close()
 
     @staticmethod
     def outputs(response):
