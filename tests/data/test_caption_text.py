@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from vsa_tf.data.caption_text import CaptionText
+from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import DataSettings
 from vsa_tf.text.tokenizer import WordTokenizer
 from vsa_tf.text.vocabulary import OTHER_RELATION, UNK_ID, RelationTypes, Vocabulary
@@ -59,6 +61,23 @@ def test_fingerprints_tell_what_was_learnt(text):
     reordered = RelationTypes(["<pad>", "<other>", "nsubj", "det"], text.relation_types.counts)
     other = CaptionText(text.vocabulary, "word", None, reordered).fingerprints()
     assert other["relations"] != text.fingerprints()["relations"]
+
+
+class _Lengths:
+    """A sentence feature: a number for each length, the fourth of which no float16 holds."""
+
+    dimension, words = 1, ("dogs",)
+
+    def transform(self, sentences):
+        return np.float32([[0, 1, 65504, 65536, np.nan][len(each)] for each in sentences])[:, None]
+
+
+@pytest.mark.parametrize("wrong", ["dogs run the", "dogs run run the"])
+def test_a_sentence_feature_that_is_not_finite_is_refused_with_its_sentence(text, wrong):
+    text = CaptionText(text.vocabulary, "word", _Lengths())
+    assert text.sentence_features(["dogs", "the dogs"]).tolist() == [[1], [65504]]
+    with pytest.raises(VsaTfError, match=f"infinity of the sentence '{wrong}'"):
+        text.sentence_features(["dogs", wrong, "the dogs"])
 
 
 LANGUAGES = {

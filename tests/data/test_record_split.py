@@ -263,7 +263,9 @@ def test_a_feature_that_is_not_finite_names_its_record(tmp_path, number):
             values[schema.REGION_FEATURE] = [features.tobytes()]
 
     write_records(tmp_path, edit=edit)
-    with pytest.raises(ValueError, match="record 2 of .*train-00001.*not finite"):
+    with pytest.raises(
+        ValueError, match="record 2 of .*train-00001.*not finite, of photograph 'image5.png'"
+    ):
         RecordSplit(tmp_path, "train")
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.tfrecords_tools.fake_models import FEATURE_SIZE, FakeDetector, FakeEncoder
 from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.inference import photograph_reader
 from vsa_tf.inference.photograph_reader import PhotographReader
 
@@ -21,10 +21,10 @@ _INPUTS = {
 _PIXELS = {"region_feature_size": 0, "encoder": {"spec": "pixels"}, "detector": {"spec": "none"}}
 
 
-def _photograph(index):
+def _photograph(index, width=30):
     """Returns a photograph of one colour, `(encoded, image)`."""
     file = io.BytesIO()
-    Image.new("RGB", (30, 20), (index * 40, 10, 250)).save(file, "PNG")
+    Image.new("RGB", (width, 20), (index * 40, 10, 250)).save(file, "PNG")
     return file.getvalue(), decode_image(file.getvalue())
 
 
@@ -48,6 +48,12 @@ def test_every_photograph_is_a_row(reader):
         batch["region_features"][:, 0, 0], [(0 + 10 + 250) / 3, (80 + 10 + 250) / 3], rtol=1e-3
     )
     assert batch["region_features"].dtype == np.float16
+
+
+def test_a_photograph_of_features_that_are_not_finite_cannot_be_read(reader):
+    # FakeEncoder has none of those 40 wide.
+    with pytest.raises(InputError, match="features of it are NaN"):
+        reader.batch([_photograph(0), _photograph(2, width=40)])
 
 
 def test_regions_are_the_frame_the_detections_and_padding(reader):

@@ -71,7 +71,7 @@ def test_a_line_without_numbers_is_named(tmp_path):
         read_word_vectors(path, VOCABULARY, 2)
 
 
-@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e39"])
 def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
     path = _write(tmp_path, "dog 1 2", f"cat 1 {number}")
     with pytest.raises(ValueError, match=f"2 numbers after 'cat' in line 2.*1 {number}"):

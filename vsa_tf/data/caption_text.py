@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from vsa_tf.errors import VsaTfError
 from vsa_tf.text.tokenizer import (
     CONTINUATION,
     WordpieceTokenizer,
@@ -177,7 +178,11 @@ class CaptionText:
         return frozenset(self.vocabulary.tokens) - set(SPECIAL_TOKENS)
 
     def sentence_features(self, captions):
-        """Returns the sentence feature of each caption, float16 `[M, T]`; None if there is none."""
+        """Returns the sentence feature of each caption, float16 `[M, T]`; None if there is none.
+
+        Raises:
+            VsaTfError: a caption's is NaN or infinite, or too large for float16.
+        """
         if self.sentence_feature is None:
             return None
         features = np.empty((len(captions), self.sentence_feature.dimension), np.float16)
@@ -185,7 +190,16 @@ class CaptionText:
             sentences = captions[start : start + _FEATURE_ROWS]
             if not self.reads_texts:
                 sentences = [self.tokenize(text) for text in sentences]
-            features[start : start + len(sentences)] = self.sentence_feature.transform(sentences)
+            with np.errstate(over="ignore"):
+                rows = self.sentence_feature.transform(sentences).astype(np.float16)
+            finite = np.isfinite(rows).all(axis=1)
+            if not finite.all():
+                raise VsaTfError(
+                    "Expected sentence features that are finite in float16. Received: NaN or "
+                    f"infinity of the sentence {captions[start + int(np.argmin(finite))][:60]!r}; "
+                    "see that its word vectors, or the model that embeds it, are finite and small"
+                )
+            features[start : start + len(sentences)] = rows
         return features
 
     def decode(self, token_ids):

@@ -234,7 +234,7 @@ def _boxes(features, keys):
         raise ValueError(f"{[column.size for column in columns]} values of {list(keys)}")
     boxes = np.stack(columns, axis=1)
     if not np.isfinite(boxes).all():
-        raise ValueError(f"a box of {keys[0].rsplit('/', 1)[0]} that is not finite")
+        raise _not_finite(f"box of {keys[0].rsplit('/', 1)[0]}", features)
     return boxes
 
 
@@ -250,8 +250,13 @@ def _features(features, key, count, size):
     # Infinities and NaNs are the numbers whose exponent bits are all set.
     bits = np.frombuffer(data, "<u2")
     if ((bits & _EXPONENT_BITS) == _EXPONENT_BITS).any():
-        raise ValueError(f"a {key} that is not finite")
+        raise _not_finite(key, features)
     return np.frombuffer(data, _FEATURE_DTYPE).reshape(count, size)
+
+
+def _not_finite(what, features):
+    name = _single_text(features, schema.IMAGE_FILENAME)
+    return ValueError(f"a {what} that is not finite, of photograph {name!r}")
 
 
 def _objects(features):

@@ -8,7 +8,7 @@ from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import stored_image
 from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import InputError, VsaTfError
 from vsa_tf.model_handles import is_findable, joined_specs
 
 # Of the records' own default.
@@ -88,6 +88,7 @@ class PhotographReader:
 
         Raises:
             VsaTfError: the detector gives no boxes that can be used.
+            InputError: the encoder gives features that are not finite in float16.
         """
         images = [image for _, image in photographs]
         num_regions = self.num_regions if boxes is None else max(map(len, boxes))
@@ -112,8 +113,12 @@ class PhotographReader:
             )
         else:
             features = self.encoder.encode(images, boxes)
-            # As records keep them.
-            batch["region_features"] = _padded(features, num_regions).astype(np.float16)
+            with np.errstate(over="ignore"):
+                # As records keep them.
+                features = _padded(features, num_regions).astype(np.float16)
+            if not np.isfinite(features).all():
+                raise InputError("the encoder's features of it are NaN, or infinite in float16")
+            batch["region_features"] = features
         return batch
 
 

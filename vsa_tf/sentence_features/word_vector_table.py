@@ -3,7 +3,6 @@
 import collections
 import itertools
 import json
-import math
 
 import numpy as np
 import scipy.sparse
@@ -13,6 +12,7 @@ from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 # What tells how many numbers a file's vectors have.
 _FIRST_LINES = 100
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class WordVectorTable:
@@ -240,8 +240,8 @@ def read_word_vectors(path, vocabulary, size):
             )
         try:
             vector = [float(field) for field in fields[-size:]]
-            if not all(map(math.isfinite, vector)):
-                raise ValueError("not finite")
+            if not all(abs(each) <= _LARGEST for each in vector):  # nor is NaN
+                raise ValueError("not finite in float32")
         except ValueError:
             raise ValueError(
                 f"Expected {size} numbers after {word!r} in line {number} of {path}. "
