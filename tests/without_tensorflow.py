@@ -27,10 +27,10 @@ def run_without_tensorflow(program, *arguments, directory, cwd=None):
         (without / name / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
     outputs = [without / name for name in ("stdout", "stderr")]
     command = [program, *map(str, arguments)]
-    forks = forks_with(*_LOADED)
-    forks.start(*command, outputs=outputs, cwd=cwd or directory, paths=(without, ROOT, directory))
+    paths = without, ROOT, directory
+    run = forks_with(*_LOADED).start(*command, outputs=outputs, cwd=cwd or directory, paths=paths)
     return subprocess.CompletedProcess(
-        command, forks.wait(), *(path.read_text("utf-8") for path in outputs)
+        command, run.wait(), *(path.read_text("utf-8") for path in outputs)
     )
 
 

@@ -7,17 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.forked_programs import Forks
+from tests.forked_programs import tensorflow_forks
 
-# What all of them import: a process that has loaded it starts each of them. No threads are started.
-LOADED = (
-    "vsa_tf.inference.local_model",
-    "vsa_tf.inference.export_model",
-    "vsa_tf.search_index.index_builder",
-    "vsa_tf.training.train_model",
-    "tfrecords_tools.exporting.export_formats",
-    "tfrecords_tools.writer",
-)
 _TRAINING = (
     "--image_size=32",
     "--crop_size=16",
@@ -181,7 +172,6 @@ class Runs:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self._forks = Forks(LOADED)
         self._log = self.folder / f"log_{id(self)}"
 
     def make_data(self):
@@ -197,14 +187,15 @@ class Runs:
         command = [*PROGRAMS[name].command(self.folder, output), *more]
         if disturbances:
             command = ["tests.faults.disturbed", *disturbances, *command]
-        return self._forks.start(*command, outputs=[self._log, self._log])
+        self._run = tensorflow_forks().start(*command, outputs=[self._log, self._log])
+        return self._run.process
 
     def ended_within(self, seconds):
-        return self._forks.ended_within(seconds)
+        return self._run.ended_within(seconds)
 
     def wait(self):
         """Returns `(code, output)` of the program that was started."""
-        code = self._forks.wait()
+        code = self._run.wait()
         return code, self._log.read_text("utf-8")
 
     def finish(self, name, output, **options):

@@ -1,15 +1,12 @@
 """How steps are compiled; batches spread over devices and hosts, with the loss of one device."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 import types
 
 import pytest
 
-from tests.forked_programs import forks_with
+from tests.forked_programs import jax_forks, tensorflow_forks
 from tests.source_imports import ROOT
 from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import TrainingSettings
@@ -30,29 +27,22 @@ def _assert_equal(output):
         assert max(map(float, apart)) < 1e-5, (name, apart)
 
 
+def _run(forks, name, folder, **options):
+    outputs = folder / "output", folder / "errors"
+    run = forks.start(f"tests.training.{name}", *NAMES, outputs=outputs, **options)
+    assert run.wait() == 0, outputs[1].read_text("utf-8")
+    return outputs[0].read_text("utf-8")
+
+
 def test_two_replicas_step_as_one_device_with_the_whole_batch(tmp_path):
-    output = tmp_path / "output"
-    forks = forks_with("vsa_tf.training.train_model")
-    forks.start("tests.training.replica_steps", *NAMES, outputs=[output, tmp_path / "errors"])
-    assert forks.wait() == 0, (tmp_path / "errors").read_text("utf-8")
-    _assert_equal(output.read_text("utf-8"))
+    _assert_equal(_run(tensorflow_forks(), "replica_steps", tmp_path))
 
 
 @needs_jax
-def test_four_devices_of_jax_step_as_one_with_the_whole_batch():
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.training.data_parallel_steps", *NAMES],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "jax",
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    _assert_equal(result.stdout)
+def test_four_devices_of_jax_step_as_one_with_the_whole_batch(tmp_path):
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    options = {"cwd": tmp_path, "paths": [ROOT], "environment": devices}
+    _assert_equal(_run(jax_forks(), "data_parallel_steps", tmp_path, **options))
 
 
 class _Plan:

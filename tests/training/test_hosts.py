@@ -2,17 +2,14 @@
 
 import dataclasses
 import importlib.util
-import os
-import signal
+import itertools
 import socket
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 from absl import flags
 
+from tests.forked_programs import jax_forks
 from tests.source_imports import ROOT
 from vsa_tf.evaluation.generated_scenes import generate_data
 from vsa_tf.settings_flags import define_flags, settings_from_flags
@@ -39,25 +36,18 @@ FLAGS = (
     "--num_pictures=0",
     "--seed=3",
 )
-# What one process has compiled, the others need not.
-_JAX = {
-    "KERAS_BACKEND": "jax",
-    "JAX_PLATFORMS": "cpu",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
-}
+# Of runs.
+_NUMBERS = itertools.count()
 
 
 def _start(data_dir, model_dir, *more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "vsa_tf.train", *FLAGS]
-        + [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *more],
-        env={**os.environ, **_JAX, "JAX_COMPILATION_CACHE_DIR": str(data_dir.parent / "compiled")},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    folder = data_dir.parent
+    output = folder / f"{next(_NUMBERS)}.log"
+    return jax_forks().start(
+        *("vsa_tf.train", *FLAGS, f"--data_dir={data_dir}", f"--model_dir={model_dir}", *more),
+        outputs=[output, output],
+        cwd=folder,
+        paths=[ROOT],
     )
 
 
@@ -73,10 +63,9 @@ def _start_hosts(data_dir, model_dir):
     return [_start(data_dir, model_dir, *of_all, f"--host_id={host}") for host in range(2)]
 
 
-def _finish(*processes):
-    for process in processes:
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
+def _finish(*runs):
+    for run in runs:
+        assert run.wait() == 0, run.outputs[0].read_text("utf-8")
 
 
 def _arrays(model_dir):
@@ -117,13 +106,10 @@ def test_hosts_of_which_one_was_killed_go_on_exactly(data_dir, of_two):
     model_dir = data_dir.parent / "killed"
     first, second = _start_hosts(data_dir, model_dir)
     while not (model_dir / "checkpoint_last.npz").exists():
-        assert first.poll() is second.poll() is None
-        time.sleep(0.05)
-    second.send_signal(signal.SIGKILL)
-    second.communicate()
+        assert not first.ended_within(0.05) and not second.ended_within(0)
+    second.kill()
     # The other would end when it has missed this one for long enough.
     first.kill()
-    first.communicate()
     _finish(*_start_hosts(data_dir, model_dir))
     for name, value in _arrays(model_dir).items():
         np.testing.assert_array_equal(value, of_two[name], err_msg=name)

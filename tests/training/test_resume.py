@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import random
 import re
@@ -15,7 +14,7 @@ import pytest
 from absl import flags
 
 from tests.data import small_records
-from tests.forked_programs import forks_with
+from tests.forked_programs import tensorflow_forks
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -56,16 +55,15 @@ NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
 
 
 def _start(data_dir, model_dir, *more, program="vsa_tf.train"):
-    """Starts a run of the program; returns its `Forks` and the number of its process."""
-    forks = forks_with("vsa_tf.training.train_model")
+    """Starts a run of the program; returns its `ForkedProgram`."""
     output = data_dir.parent / "output"
     flags_of_run = [f"--data_dir={data_dir}", f"--model_dir={model_dir}", *FLAGS, *more]
-    return forks, forks.start(program, *flags_of_run, outputs=[output, output])
+    return tensorflow_forks().start(program, *flags_of_run, outputs=[output, output])
 
 
 def _finish(data_dir, model_dir, *more, **options):
-    forks, _ = _start(data_dir, model_dir, *more, **options)
-    code, output = forks.wait(), (data_dir.parent / "output").read_text("utf-8")
+    run = _start(data_dir, model_dir, *more, **options)
+    code, output = run.wait(), (data_dir.parent / "output").read_text("utf-8")
     assert code == 0, output
     return output
 
@@ -74,13 +72,13 @@ def _kill(data_dir, model_dir, name, delay):
     """Kills a run when a file has been written again, and a little later."""
     path = model_dir / name
     before = path.stat().st_mtime_ns if path.exists() else 0
-    forks, process = _start(data_dir, model_dir)
-    while not forks.ended_within(0.001):
+    run = _start(data_dir, model_dir)
+    while not run.ended_within(0.001):
         if path.exists() and path.stat().st_mtime_ns != before:
             time.sleep(delay)
-            os.kill(process, signal.SIGKILL)
+            run.kill()
             break
-    assert forks.wait() == -signal.SIGKILL
+    assert run.wait() == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
