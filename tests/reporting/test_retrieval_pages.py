@@ -93,7 +93,10 @@ def test_sentences_of_image_annotation_are_aligned_with_the_image_that_asks():
         captions=["one", "two"],
     )
 
+    asked = []
+
     def parts_of(card, image, sentence):
+        asked.append((image, sentence))
         return [card.part(f"sentence {sentence} on image {image}")]
 
     pages = RetrievalPages(np.float32([[1, 2], [0, 4]]), records, GivenPhotographs(), parts_of)
@@ -102,6 +105,7 @@ def test_sentences_of_image_annotation_are_aligned_with_the_image_that_asks():
         ["sentence 1 on image 0", "sentence 0 on image 0"],
         ["sentence 1 on image 1", "sentence 0 on image 1"],
     ]
+    assert asked == list(zip(*pages.annotations()))
 
 
 def _row(html, name):

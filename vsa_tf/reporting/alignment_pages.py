@@ -59,6 +59,7 @@ def alignment_pages(model, evaluation, data, photographs, options):
     rows = aligned.align(records.image_of_caption, np.arange(records.num_captions))
     images = np.arange(len(options.shown(range(records.num_images))))
     aligned.align(images, retrieval.best[images])
+    aligned.align(*retrieval.annotations())
     if data.text.relation_types is None:
         frequent = frequent_snippets(
             _spoken_snippets(rows, embedded, data), options.num_frequent_queries

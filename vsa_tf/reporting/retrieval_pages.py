@@ -105,6 +105,18 @@ class RetrievalPages:
             self._parts_of(card, image, sentence), label, note, right=True if own else None
         )
 
+    def annotations(self):
+        """Returns images and the sentences that the page of image annotation shows of them.
+
+        Those who make parts of sentences may make them together, before `pages` asks for them.
+
+        Returns:
+            int `[P]` and int `[P]`.
+        """
+        chosen = self._images[np.concatenate(self._chosen(self.ranks.image_to_sentence))]
+        shown = [self._shown_sentences(image)[0] for image in chosen]
+        return np.repeat(chosen, list(map(len, shown))), np.concatenate(shown)
+
     def pages(self):
         """Returns the pages of either direction, list of `ReportPage`."""
         search = self._groups(
@@ -135,14 +147,17 @@ class RetrievalPages:
             ),
         ]
 
-    def _groups(self, ranks, queries, answers_of, answer):
+    def _chosen(self, ranks):
+        """Returns which queries are shown: some that found a right answer, and the worst."""
         first = np.flatnonzero(ranks == 1)
-        found = first[spread(len(first), _NUM_QUERIES)]
         worst = np.argsort(-ranks, kind="stable")[:_NUM_QUERIES]
-        worst = worst[ranks[worst] > 1]
-        groups = []
+        return first[spread(len(first), _NUM_QUERIES)], worst[ranks[worst] > 1]
+
+    def _groups(self, ranks, queries, answers_of, answer):
+        found, worst = self._chosen(ranks)
+        num_first, groups = np.count_nonzero(ranks == 1), []
         for title, chosen in (
-            (f"Found: {len(first)} of {len(ranks)} have a right {answer} first", found),
+            (f"Found: {num_first} of {len(ranks)} have a right {answer} first", found),
             (f"Not found: the {len(worst)} worst", worst),
         ):
             groups.append(ReportPage.group(title))
@@ -166,15 +181,18 @@ class RetrievalPages:
     def _sentences_of_image(self, image, rank):
         records, row = self._records, self._scores[image]
         card = Card(self._photographs.photograph(image), records.filenames[image])
-        shown = list(_best(row))
-        own = np.flatnonzero(records.image_of_caption == image)
-        best_own = own[np.argmax(row[own])]
-        if best_own not in shown:
-            shown.append(best_own)
+        shown, best_own = self._shown_sentences(image)
         for sentence in shown:
             place = f"rank {rank}, " if sentence == best_own else ""
             self._add_line(card, image, sentence, f"{place}{row[sentence]:.2f}")
         return ReportPage.group(cards=[card])
+
+    def _shown_sentences(self, image):
+        """Returns the best sentences for an image, its own best among them or behind, and that."""
+        row, shown = self._scores[image], list(_best(self._scores[image]))
+        own = np.flatnonzero(self._records.image_of_caption == image)
+        best_own = own[np.argmax(row[own])]
+        return shown if best_own in shown else [*shown, best_own], best_own
 
 
 def _best(scores):
