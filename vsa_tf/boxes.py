@@ -112,4 +112,5 @@ def boxes_of_pixels(boxes, height, width):
 
 
 def _area(start, end, inclusive):
-    return np.prod(np.maximum(end - start + int(inclusive), 0), axis=-1)
+    sides = np.maximum(end - start + int(inclusive), 0)
+    return sides[..., 0] * sides[..., 1]
