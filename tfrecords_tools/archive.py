@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 
-from vsa_tf.file_reading import parse_json
+from vsa_tf.file_reading import parse_json, swells
 
 
 class Archive:
@@ -124,7 +124,11 @@ class Archive:
             with open(os.path.join(self.path, *name.split("/")), "rb") as file:
                 return file.read()
         try:
-            return self._open_zip().read(name)
+            archive = self._open_zip()
+            info = archive.getinfo(name)
+            if swells(info.compress_size, info.file_size):
+                raise OSError(f"{info.compress_size} bytes that declare {info.file_size}")
+            return archive.read(info)
         except KeyError:
             raise FileNotFoundError(f"No file {name!r} in {self.path!r}.") from None
         # RuntimeError: encrypted; NotImplementedError: an unknown compression.

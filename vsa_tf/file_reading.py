@@ -3,6 +3,7 @@
 What is wrong with a file is one `VsaTfError` that names it, never an error of a parser.
 """
 
+import contextlib
 import io
 import json
 import math
@@ -17,6 +18,9 @@ from vsa_tf.errors import VsaTfError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MOST_DIGITS = 18
+# What is unpacked beyond this is refused where it is more than so many times what is packed:
+# photographs, features and JSON stay below 20, and deflate ends at 1032.
+_UNPACKED_BYTES, _UNPACKED_TIMES = 64 << 20, 100
 # The types of numbers and texts of arrays in a pickle; objects are `O8`.
 _PLAIN_DTYPE = re.compile(r"[biufSU][1-9]\d{0,8}")
 # What Python raises where a value that was parsed is not of the form, size or depth expected.
@@ -145,6 +149,30 @@ def reason_of(error):
     if isinstance(error, KeyError):
         return f"no entry {error}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def told_as(what):
+    """Raises VsaTfError where a value that was parsed is not of the form expected.
+
+    Args:
+        what: what is wrong then, such as "a.json is no table"; the reason is added.
+    """
+    try:
+        yield
+    except VsaTfError:
+        raise
+    except NOT_AS_EXPECTED as error:
+        raise VsaTfError(f"{what}: {reason_of(error)}") from error
+
+
+def swells(packed, unpacked):
+    """Whether so few bytes declare so many that they are there to fill the memory.
+
+    Args:
+        packed, unpacked: sizes in bytes.
+    """
+    return unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed)
 
 
 def is_count(text):

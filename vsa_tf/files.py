@@ -15,7 +15,7 @@ import shutil
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import read_arrays_of, read_json
+from vsa_tf.file_reading import read_arrays_of, read_json, told_as
 
 _KIND = "kind"
 _CHECKSUM = "content_sha256"
@@ -180,6 +180,48 @@ def _checksum(values):
     # As it will be read: keys are strings.
     text = json.dumps(json.loads(json.dumps(values)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed_files(folder, values, left_out=""):
+    """Returns `sealed` of a dict, with the checksums of the files of a folder as `files`.
+
+    Args:
+        folder: pathlib.Path; its files of now, and of the folders in it.
+        values: dict.
+        left_out: name of a folder in it whose files may be others later.
+    """
+    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
+    files = {
+        name.as_posix(): file_sha256(path)
+        for name, path in paths.items()
+        if path.is_file() and name.parts[0] != left_out
+    }
+    return sealed({**values, "files": files})
+
+
+def check_files(folder, manifest):
+    """Refuses a folder of which a file is missing or another than `sealed_files` saw.
+
+    Args:
+        folder: pathlib.Path.
+        manifest: name of the file in it that keeps their checksums; where there is none, or it
+            has none, as older ones, nothing is refused.
+
+    Raises:
+        VsaTfError: names the file.
+    """
+    try:
+        files = read_sealed(folder / manifest).get("files", {})
+    except FileNotFoundError:
+        return
+    with told_as(f"{folder / manifest} is damaged"):
+        for name, checksum in files.items():
+            path = folder / name
+            if not path.is_file() or file_sha256(path) != checksum:
+                raise VsaTfError(
+                    f"{path} is damaged: it does not fit its checksum in {manifest}. Copy or "
+                    "export the model again"
+                )
 
 
 def write_arrays(path, kind, arrays):

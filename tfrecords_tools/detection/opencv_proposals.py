@@ -1,13 +1,20 @@
 """OpenCV's region proposals: selective search and edge boxes."""
 
+import contextlib
+import gzip
 import hashlib
+import io
 import pathlib
+import zlib
 
 import numpy as np
+
+from vsa_tf.file_reading import swells
 
 # Pixels of the photographs that the constants of edge boxes were tuned on.
 _LONGEST_EDGE_SIDE = 500
 _MAX_EDGE_BOXES = 1000
+_GZIP = b"\x1f\x8b"
 # Pixels. Time of a search grows with their square: about half a second at 224 x 224.
 _LONGEST_SEARCH_SIDE = 320
 
@@ -79,6 +86,21 @@ def load_opencv():
     return cv2
 
 
+def _swells(content):
+    """Whether a gzip file unpacks to far more than such a file has; it does not say itself."""
+    size = 0
+    # What is damaged is told by OpenCV.
+    with (
+        contextlib.suppress(EOFError, OSError, zlib.error),
+        gzip.GzipFile(fileobj=io.BytesIO(content)) as file,
+    ):
+        while part := file.read(1 << 20):
+            size += len(part)
+            if swells(len(content), size):
+                return True
+    return False
+
+
 class EdgeBoxes(OpenCVProposals):
     """Boxes that many whole contours lie in.
 
@@ -102,6 +124,8 @@ class EdgeBoxes(OpenCVProposals):
         super().__init__(_LONGEST_EDGE_SIDE)
         try:
             content = pathlib.Path(model).read_bytes()
+            if content.startswith(_GZIP) and _swells(content):
+                raise ValueError("it is packed so that it would fill the memory")
             storage = self.cv2.FileStorage(model, self.cv2.FILE_STORAGE_READ)
             # OpenCV divides by it unseen, which ends the process where it is missing.
             if not storage.getNode("options").getNode("numberOfTrees").real() >= 1:

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
+from xml.parsers import expat
 
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase, ObjectClass
 from vsa_tf.file_reading import text_lines
@@ -211,6 +212,24 @@ def parse_sentences(data):
     return tuple(sentences), problems
 
 
+def _parse_xml(data):
+    """Returns the root element of an XML file, in which no entities are declared.
+
+    A few lines of them stand for gigabytes, or for files.
+    """
+
+    def refuse(name, *_):
+        raise ValueError(f"not XML of annotations: it declares the entity {name!r}")
+
+    parser, builder = expat.ParserCreate(), ElementTree.TreeBuilder()
+    parser.buffer_text = True
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.Parse(data, True)
+    return builder.close()
+
+
 def parse_annotations(data):
     """Parses an `Annotations` file.
 
@@ -227,8 +246,8 @@ def parse_annotations(data):
         ValueError: when the file is not such XML.
     """
     try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
+        root = _parse_xml(data)
+    except expat.ExpatError as error:
         raise ValueError(f"not XML: {error}") from None
     width, height = (_number(root, f"size/{side}") for side in ("width", "height"))
     if width <= 0 or height <= 0:

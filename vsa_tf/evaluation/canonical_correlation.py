@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg import blas
 
+from vsa_tf.file_reading import told_as
 from vsa_tf.files import read_arrays, write_arrays
 
 _PROJECTED_ROWS = 4096
@@ -41,6 +42,13 @@ class CanonicalCorrelation:
     """
 
     def __init__(self, mean_x, mean_y, weights_x, weights_y, correlations, power=4.0):
+        shapes = [np.shape(each) for each in (mean_x, mean_y, weights_x, weights_y, correlations)]
+        (p, *_), (q, *_), (k, *_) = ((*shapes[place], -1) for place in (0, 1, 4))
+        if shapes != [(p,), (q,), (p, k), (q, k), (k,)]:
+            raise ValueError(
+                "Expected mean_x [P], mean_y [Q], weights_x [P, K], weights_y [Q, K] and "
+                f"correlations [K]. Received: shapes {shapes}"
+            )
         self.mean_x, self.mean_y = mean_x, mean_y
         self.weights_x, self.weights_y = weights_x, weights_y
         self.correlations = correlations
@@ -152,7 +160,11 @@ class CanonicalCorrelation:
             FileNotFoundError: there is none.
             ValueError: when it is another file.
         """
-        return cls(**read_arrays(path, _KIND))
+        arrays = read_arrays(path, _KIND)
+        with told_as(f"{path} is no {_KIND} that can be read"):
+            if any(array.dtype.kind != "f" for array in arrays.values()):
+                raise ValueError("it holds arrays of other things than numbers")
+            return cls(**arrays)
 
     def _projected(self, features, mean, weights):
         features = np.asanyarray(features)

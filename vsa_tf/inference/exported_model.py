@@ -7,7 +7,8 @@ import numpy as np
 
 from vsa_tf.errors import InputError, VsaTfError, operation_reason
 from vsa_tf.file_reading import reason_of
-from vsa_tf.inference.signatures import check_numbers, version_path
+from vsa_tf.files import check_files
+from vsa_tf.inference.signatures import MODEL_CARD, check_numbers, version_path
 
 # Of up to so many photographs, all of them together take less time longer than their graph takes
 # to be optimised.
@@ -47,11 +48,12 @@ class ExportedModel:
         signatures: dict of name to the names of its inputs.
 
     Raises:
-        VsaTfError: there is no SavedModel.
+        VsaTfError: there is no SavedModel, or one of its files is not as it was written.
     """
 
     def __init__(self, saved_model, num_photographs=None):
         self.path = version_path(saved_model)
+        check_files(self.path, MODEL_CARD)
         if num_photographs is not None and num_photographs <= _FEW:
             tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         try:

@@ -5,9 +5,12 @@ import PIL
 import tensorflow as tf
 
 from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MIN_SIDE
-from vsa_tf.files import json_text, sealed, write_json
+from vsa_tf.files import json_text, sealed_files, write_json
+from vsa_tf.inference.signatures import MODEL_CARD
 from vsa_tf.settings import is_path
 
+# Who serves a model may give it other warm-up requests, which TFRecords' own checksums keep.
+_EXTRA = "assets.extra"
 _PLAIN_TEXT = "plain text in UTF-8"
 _RELATIONS = (
     "the dependency relations of a sentence in UTF-8, one a line, as a parser finds them: "
@@ -73,8 +76,11 @@ def model_card(local, functions, metrics, differences, has_warm_up):
 
 
 def write_model_card(path, card):
-    """Writes `model_card.json` and `README.md` into a directory, a `pathlib.Path`."""
-    write_json(path / "model_card.json", sealed(card))
+    """Writes `model_card.json` and `README.md` into a directory, a `pathlib.Path`.
+
+    The first has the checksums of all that lies there: whoever loads the model looks at them.
+    """
+    write_json(path / MODEL_CARD, sealed_files(path, card, left_out=_EXTRA))
     (path / "README.md").write_text(_readme(card), encoding="utf-8")
 
 

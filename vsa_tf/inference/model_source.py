@@ -7,8 +7,9 @@ import re
 from absl import flags
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import told_as
 from vsa_tf.files import read_sealed
-from vsa_tf.inference.signatures import version_path
+from vsa_tf.inference.signatures import MODEL_CARD, version_path
 from vsa_tf.model_handles import check_handles
 from vsa_tf.settings import Settings
 
@@ -84,7 +85,7 @@ class ModelSource:
         """
         if not self.saved_model:
             return None
-        path = version_path(self.saved_model) / "model_card.json"
+        path = version_path(self.saved_model) / MODEL_CARD
         try:
             return read_sealed(path)
         except FileNotFoundError:
@@ -105,7 +106,8 @@ class ModelSource:
             names, kind = settings.model.signatures, settings.training.model
         else:
             card = self.model_card()
-            names, kind = (card["signatures"], card["model"]) if card else ([signature], "")
+            with told_as(f"{self.saved_model} has a model_card.json that cannot be read"):
+                names, kind = ([*card["signatures"]], card["model"]) if card else ([signature], "")
         self._check(signature, names, f"a model that {purpose}", kind)
 
     def open(self, *signatures, settings=None, num_photographs=None):

@@ -9,7 +9,7 @@ import urllib.parse
 import numpy as np
 
 from vsa_tf.errors import InputError, VsaTfError, operation_reason
-from vsa_tf.file_reading import parse_json
+from vsa_tf.file_reading import parse_json, told_as
 from vsa_tf.inference.signatures import check_numbers
 
 _TIMEOUT_SECONDS = 600
@@ -37,18 +37,21 @@ class RemoteModel:
     def __init__(self, server, model_name):
         self._server = server
         self._path = f"/v1/models/{urllib.parse.quote(model_name, safe='')}"
-        metadata = self._request("GET", f"{self._path}/metadata")
-        definitions = metadata["metadata"]["signature_def"]["signature_def"]
-        # Of these one is another by a second name, and one is TensorFlow's own.
-        for name in ("serving_default", "__saved_model_init_op"):
-            definitions.pop(name, None)
-        self.signatures = {
-            name: tuple(sorted(definition["inputs"])) for name, definition in definitions.items()
-        }
-        self._dtypes = {
-            name: {key: tensor["dtype"] for key, tensor in definition["outputs"].items()}
-            for name, definition in definitions.items()
-        }
+        path = f"{self._path}/metadata"
+        metadata = self._request("GET", path)
+        with self._as_expected(path):
+            definitions = dict(metadata["metadata"]["signature_def"]["signature_def"])
+            # Of these one is another by a second name, and one is TensorFlow's own.
+            for name in ("serving_default", "__saved_model_init_op"):
+                definitions.pop(name, None)
+            self.signatures = {
+                name: tuple(sorted(definition["inputs"]))
+                for name, definition in definitions.items()
+            }
+            self._dtypes = {
+                name: {key: _DTYPES[tensor["dtype"]] for key, tensor in each["outputs"].items()}
+                for name, each in definitions.items()
+            }
 
     def call(self, name, **inputs):
         """Answers one signature; arguments, results and errors as of `LocalModel.call`.
@@ -61,14 +64,18 @@ class RemoteModel:
             "signature_name": name,
             "inputs": {key: [_json_value(value) for value in inputs[key]] for key in inputs},
         }
-        outputs = self._request("POST", f"{self._path}:predict", json.dumps(body))["outputs"]
-        dtypes = self._dtypes[name]
-        if len(dtypes) == 1:
-            # A single output comes without its name.
-            outputs = {next(iter(dtypes)): outputs}
-        return check_numbers(
-            {key: np.array(value, _DTYPES[dtypes[key]]) for key, value in outputs.items()}
-        )
+        path = f"{self._path}:predict"
+        answer = self._request("POST", path, json.dumps(body))
+        with self._as_expected(path):
+            outputs, dtypes = answer["outputs"], self._dtypes[name]
+            if len(dtypes) == 1:
+                # A single output comes without its name.
+                outputs = {next(iter(dtypes)): outputs}
+            outputs = {key: np.array(value, dtypes[key]) for key, value in outputs.items()}
+        return check_numbers(outputs)
+
+    def _as_expected(self, path):
+        return told_as(f"{self._server}{path} answers otherwise than TensorFlow Serving")
 
     def _request(self, method, path, body=None):
         for pause in (*_PAUSES, None):
@@ -78,7 +85,7 @@ class RemoteModel:
             time.sleep(pause)
         if status == 200:
             return answer
-        message = operation_reason(answer.get("error", "no reason given")).partition("\n")[0]
+        message = operation_reason(str(answer.get("error", "no reason given"))).partition("\n")[0]
         if status in _INPUT_STATUSES and method == "POST":
             raise InputError(message)
         raise VsaTfError(f"{self._server}{path} answers {status}: {message}")

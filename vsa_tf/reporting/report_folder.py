@@ -12,8 +12,8 @@ from PIL import Image
 from tfrecords_tools.archive import Archive
 from tfrecords_tools.image_decoding import decode_image
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json
-from vsa_tf.files import write_json
+from vsa_tf.file_reading import NOT_AS_EXPECTED
+from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings
@@ -62,7 +62,8 @@ class ReportFolder:
         self._write_manifest(self._files)
 
     def _write_manifest(self, files):
-        write_json(self._path / _MANIFEST, {"written_by": _WRITER, "files": sorted(files)})
+        manifest = {"written_by": _WRITER, "files": sorted(files)}
+        write_json(self._path / _MANIFEST, sealed(manifest))
 
 
 def check_report(model_dirs, output_dir, options):
@@ -137,7 +138,7 @@ def former_files(path):
     if not path.is_dir() or not any(path.iterdir()):
         return []
     try:
-        manifest = read_json(path / _MANIFEST)
+        manifest = read_sealed(path / _MANIFEST)
         if manifest["written_by"] == _WRITER:
             # No file outside of it is removed, whatever the manifest says.
             return [name for name in manifest["files"] if _is_below(path, name)]

@@ -41,6 +41,8 @@ class TextTower:
         self._archive = archive
         with tempfile.TemporaryDirectory() as folder:
             with zipfile.ZipFile(io.BytesIO(archive)) as file:
+                if any(info.compress_type for info in file.infolist()):
+                    raise ValueError("Expected a zip of a SavedModel. Received: one that is packed")
                 file.extractall(folder)
             self.module = tf.saved_model.load(folder)
         self.dimension = self.transform([""]).shape[1]

@@ -1,0 +1,161 @@
+"""Files that mean harm: they swell, name files elsewhere, or ask for more than data."""
+
+import gzip
+import io
+import json
+import pathlib
+import struct
+import types
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import scipy.io
+
+from tfrecords_tools.archive import Archive
+from tfrecords_tools.exporting.exported_directory import ImageFolder
+from tfrecords_tools.image_decoding import decode_image
+from tfrecords_tools.image_structure import ImageError
+from tfrecords_tools.sources.flickr30k_entities import parse_annotations
+from tfrecords_tools.sources.neuraltalk import read_columns
+from tfrecords_tools.sources.region_features import read_arrays
+from vsa_tf.data.dataset_info import DatasetInfo
+from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import read_arrays_of
+from vsa_tf.files import check_files, sealed, sealed_files, write_json
+from vsa_tf.reporting.report_folder import former_files
+
+SWOLLEN = 65 << 20
+SOURCES = [*pathlib.Path(__file__).parents[1].glob("*/**/*.py")]
+
+
+def _zip(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_a_zip_that_swells_is_refused_by_what_it_declares(tmp_path, monkeypatch):
+    _zip(tmp_path / "a.zip", bomb=bytes(SWOLLEN), sound=bytes(1 << 20))
+    archive = Archive(tmp_path / "a.zip")
+    assert len(archive.read("sound")) == 1 << 20
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing is unpacked
+    with pytest.raises(OSError, match=f"'bomb' in .* bytes that declare {SWOLLEN}"):
+        archive.read("bomb")
+
+
+def test_a_zip_writes_nothing_outside_and_opens_nothing_outside(tmp_path):
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("a")
+    _zip(tmp_path / "a.zip", **{"../out.txt": "x", "b.jpg": "b"})
+    for archive in (Archive(tmp_path / "in"), Archive(tmp_path / "a.zip")):
+        for name in ("../secret", str(tmp_path / "secret"), "a/../../secret"):
+            assert archive.locate(name) is None and archive.find(name) is None
+    assert Archive(tmp_path / "a.zip").read("../out.txt") == b"x"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "in", "secret"]
+
+
+def test_arrays_that_swell_are_refused_by_what_they_declare(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", features=np.zeros((SWOLLEN // 4, 1), np.float32))
+    for read in (lambda path: read_arrays_of(path), lambda path: read_arrays([str(path)])):
+        with pytest.raises(VsaTfError, match="is compressed"):
+            read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_matlab_file_that_swells_is_refused_whatever_it_declares(order):
+    sound = io.BytesIO()
+    feats = np.random.default_rng(0).random((3, 4)).astype(np.float32)
+    scipy.io.savemat(sound, {"feats": feats}, do_compression=True)
+    assert read_columns(sound.getvalue()).shape == (3, 4)
+    packed = zlib.compress(bytes(SWOLLEN))
+    header = bytes(124) + struct.pack(f"{order}HH", 0x0100, 0x4D49)
+    element = struct.pack(f"{order}II", 15, len(packed)) + packed
+    with pytest.raises(ValueError, match="would fill the memory"):
+        read_columns(header + element)
+
+
+def test_a_forest_that_swells_is_refused(tmp_path):
+    proposals = pytest.importorskip("tfrecords_tools.detection.opencv_proposals")
+    pytest.importorskip("cv2")
+    (tmp_path / "model.yml.gz").write_bytes(gzip.compress(bytes(SWOLLEN)))
+    with pytest.raises(ValueError, match="would fill the memory"):
+        proposals.EdgeBoxes(str(tmp_path / "model.yml.gz"))
+
+
+def test_an_image_that_swells_is_refused_by_what_it_declares(monkeypatch):
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(999)))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    with pytest.raises(ImageError, match="60000"):
+        decode_image(data)
+
+
+ENTITIES = b'<!DOCTYPE a [<!ENTITY b "%s">]>' % (b"b" * 99)
+OUTSIDE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>'
+SIZE = b"<annotation><size><width>9</width><height>9</height></size>%s</annotation>"
+
+
+@pytest.mark.parametrize("declared", [ENTITIES, OUTSIDE, ENTITIES.decode().encode("utf-16")])
+def test_xml_that_declares_entities_is_refused(declared):
+    text = SIZE % b"<object><name>&b;</name></object>"
+    if declared[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = text.decode().encode("utf-16")[2:]
+    with pytest.raises(ValueError, match="declares the entity 'b'"):
+        parse_annotations(declared + text)
+    assert parse_annotations(SIZE % b"") == ((), [])
+
+
+def test_no_path_of_a_file_leads_outside_its_folder(tmp_path):
+    (tmp_path / "secret").write_text("s")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    record = types.SimpleNamespace(filename="../../evil", encoded_image=b"jpeg")
+    for path in (None, "../../evil", "/evil", "a/../../evil"):
+        assert (folder / ImageFolder(folder).add(record, path)).resolve().is_relative_to(folder)
+    manifest = {"written_by": "vsa_tf.report", "files": ["../secret", str(tmp_path / "secret")]}
+    (tmp_path / "report").mkdir()
+    write_json(tmp_path / "report" / "report.json", sealed(manifest))
+    assert former_files(tmp_path / "report") == []
+    split = {"num_images": 0, "num_sentences": 0, "num_phrases": 0}
+    shards = [{"file": "../secret", "num_records": 0, "sha256": ""}]
+    info = {"schema_version": 1, "dataset": "", "splits": {"a": {**split, "shards": shards}}}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(VsaTfError, match="not a plain file name"):
+        DatasetInfo.load(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "report", "secret"]
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    allowed = {"file_reading.py": "its own unpickler", "beam_pool.py": "what the run has written"}
+    for path in SOURCES:
+        if path.parts[-2] != "tests" and "tests" not in path.parts and path.name not in allowed:
+            text = path.read_text(encoding="utf-8")
+            for words in ("pickle.load", "allow_pickle=True", " eval(", " exec(", "yaml.load("):
+                assert words not in text, (path, words)
+
+
+def test_a_folder_whose_files_are_others_is_refused(tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "graph").write_bytes(b"graph")
+    (tmp_path / "assets" / "words.txt").write_text("dog\ncat\n")
+    (tmp_path / "extra").mkdir()
+    check_files(tmp_path, "card.json")  # as of others
+    write_json(tmp_path / "card.json", sealed_files(tmp_path, {"a": 1}, left_out="extra"))
+    (tmp_path / "extra" / "more").write_text("more")
+    check_files(tmp_path, "card.json")
+    (tmp_path / "assets" / "words.txt").write_text("cat\ndog\n")
+    with pytest.raises(VsaTfError, match="words.txt is damaged: it does not fit its checksum"):
+        check_files(tmp_path, "card.json")
+    (tmp_path / "assets" / "words.txt").unlink()
+    with pytest.raises(VsaTfError, match="words.txt is damaged"):
+        check_files(tmp_path, "card.json")
+    write_json(tmp_path / "card.json", sealed({"a": 1}))  # an older one
+    check_files(tmp_path, "card.json")
