@@ -1,23 +1,28 @@
-"""Checks and times training steps of every model on an accelerator, beside the same in PyTorch.
+"""A training step of every model on an accelerator, checked and timed, beside the same in PyTorch.
 
-    KERAS_BACKEND=jax python -m benchmarks.accelerator --output=FILE.json [--sizes=papers,large]
-
-Needs numpy, Keras and JAX alone: no TensorFlow, no records. Of every model, at the papers' sizes
-and at large ones, in float32 and in bfloat16 (as --mixed_precision trains):
+Of every model, at the papers' sizes and at large ones, in float32 and in bfloat16 (as
+--mixed_precision trains), with the settings of the papers without dropout:
 
 * the loss and its gradients are compared with those that JAX computes on the CPU in the same run,
   in float32, from the same weights and batch: to 1e-4; of bfloat16 the loss, and the direction
-  and length of the gradient, to 2e-2, for with few bits what nearly ties is chosen otherwise;
+  and length of the gradient, to 2e-2, for with few bits what nearly ties is chosen otherwise
+  (`check`, in the JSON);
 * the step is the function that Keras's `fit` compiles. XLA's compilations are counted: one a
-  bucket of sentence lengths, none in all later steps;
-* its time is that of steps which follow one another. Shares are of the device's rates in a large
-  matrix product and a large copy, measured first: of matrix products the operations are counted;
-  of memory the bytes that pass if all else is fused into the products, sums and lookups beside it;
-* where PyTorch is installed (or in --torch_path), the same mathematics follow in it, eagerly and
-  by `torch.compile`, with their losses and gradients compared, too.
+  bucket of sentence lengths, none in all later steps (`compilations`, in the JSON);
+* step ms is the median of runs of steps that follow one another, the batch in the device's memory.
+  Shares are of the device's rates in a large matrix product and a large copy, measured first: of
+  matrix products the operations are counted; of memory the bytes that pass if all else is fused
+  into the products, sums and lookups beside it (above 1: from caches). Peak memory is that of the
+  compiled step: arguments, results and what lies between;
+* the same mathematics follow in PyTorch, where it is installed, eagerly and by `torch.compile`,
+  with their losses and gradients compared, too. The ratio is ours / the faster of the two.
 
-What --seconds do not suffice for is left out, and named. Prints a table; FILE.json is written
-after every step (docs/benchmarks.md says what it holds). Exits 1 where a comparison failed.
+    KERAS_BACKEND=jax python -m benchmarks.accelerator --output=FILE.json [--sizes=papers,large]
+
+Needs numpy, Keras and JAX alone: no TensorFlow, no records (docs/scaling.md: on a machine that
+reaches no registry). `--sizes=small` runs on a CPU. What --seconds do not suffice for is left out,
+and named. Prints a table; FILE.json is written after every step, an entry for `python -m
+vsa_tf.benchmark --merge=FILE.json`. Exits 1 where a comparison failed.
 """
 
 import concurrent.futures
@@ -25,11 +30,10 @@ import functools
 import json
 import os
 import pathlib
-import platform
 import sys
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, make_entry
 from benchmarks.training_cases import SEED, SIZES, Case
 from benchmarks.training_steps import check_gradients, jax_gradients, jax_state, seconds_of, work_of
 from vsa_tf.models.model_table import MODELS
@@ -53,8 +57,7 @@ class Run:
 
     def __init__(self, flags):
         import jax
-        import keras
-        import numpy as np
+        import keras  # noqa: F401  so that what is missing is said at once
 
         self._flags = flags
         self._start = time.monotonic()
@@ -62,17 +65,7 @@ class Run:
         self._device, self._host = jax.devices()[-1], jax.devices("cpu")[0]
         self._compiled = []  # Names of functions, in the order of XLA's compilations.
         jax.monitoring.register_event_duration_secs_listener(self._count)
-        self.results = {
-            "command": f"python -m benchmarks.accelerator {' '.join(sys.argv[1:])}",
-            "versions": {
-                "python": platform.python_version(),
-                **{module.__name__: module.__version__ for module in (jax, keras, np)},
-            },
-            "device": {"platform": self._device.platform, "kind": self._device.device_kind},
-            "peaks": {"matrix_tflops": {}},
-            "steps": [],
-            "not_measured": [],
-        }
+        self.results = {"peaks": {"matrix_tflops": {}}, "rows": [], "not_measured": []}
 
     def _count(self, event, _, fun_name="", **__):
         if event == _COMPILATION:
@@ -99,10 +92,9 @@ class Run:
             self.results["not_measured"].append({"what": "PyTorch", "why": str(error)})
             self._write()
             return
-        self.results["versions"]["torch"] = torch_steps.torch.__version__
         for compiled in (False, True):
             # The largest first: that is what time should be left for.
-            for row in reversed(self.results["steps"]):
+            for row in reversed(self.results["rows"]):
                 label = f"{row['model']}, {row['size']}, {row['precision']}, PyTorch"
                 label += " compiled" if compiled else ""
                 reference = references[row["model"], row["size"]]
@@ -121,13 +113,19 @@ class Run:
         except Exception as error:  # Of one case, such as too little memory: the others follow.
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             self.results["not_measured"].append({"what": label, "why": why})
-        seconds = self.results["seconds"] = round(time.monotonic() - self._start, 1)
+        seconds = time.monotonic() - self._start
         print(f"{seconds:6.1f} s  {label}", file=sys.stderr, flush=True)
         self._write()
         return result
 
     def _write(self):
-        text = json.dumps(self.results, indent=1)
+        name = f"{self._device.device_kind} ({self._device.platform})"
+        results, peaks = dict(self.results), self.results["peaks"]
+        tflops = {f"{key}_matrix_tflops": value for key, value in peaks["matrix_tflops"].items()}
+        row = {"device": name, **tflops, "copy_gb_per_second": peaks.get("copy_gb_per_second")}
+        results["rows"] = [row, *results["rows"]]
+        entry = make_entry("ours / PyTorch's", sizes={}, device=name, **results)
+        text = json.dumps(entry, indent=1)
         pathlib.Path(self._flags.output).write_text(text + "\n", encoding="utf-8")
 
     def _measure_peaks(self):
@@ -219,7 +217,7 @@ class Run:
             logs, state = step(state, each)
         seconds = seconds_of(train, lambda logs: jax.block_until_ready((logs, state)))
         later_steps = len(self._compiled)
-        self.results["steps"].append(
+        self.results["rows"].append(
             {
                 "model": case.model,
                 "size": case.size,
@@ -292,7 +290,7 @@ def failures(results):
     for each in results["not_measured"]:
         if not each["why"].startswith("--seconds") and "PyTorch" not in each["what"]:
             lines.append(f"{each['what']}: {each['why']}")
-    for row in results["steps"]:
+    for row in results["rows"]:
         name = f"{row['model']}, {row['size']}, {row['precision']}"
         checks = {name: row["check"], f"{name}, compilations": row["compilations"]}
         for kind, each in row.get("torch", {}).items():
@@ -385,7 +383,7 @@ def main():
     except ImportError as error:
         sys.exit(f"Expected numpy, keras and jax. {error}")
     run.measure()
-    print("\n".join(_table(run.results["steps"])))
+    print("\n".join(_table(run.results["rows"])))
     for each in run.results["not_measured"]:
         print(f"not measured: {each['what']}: {each['why']}")
     if failed := failures(run.results):

@@ -1,23 +1,20 @@
-"""Time to write a caption on one core, greedily and by beam search, image features given.
+"""Writing a caption greedily and by beam search, image features given.
+
+Of all steps: an m-RNN as in its paper, with random weights and features, to which END is forbidden,
+so that every caption takes all steps: the worst case. A trained model's captions end where it ends
+them, and its features are the records' own. Both ways are called as evaluation calls them, in
+alternating runs, by a process that may use one core. Milliseconds are of one caption:
+processor ms the least of the runs, ms the median, with waiting for a core that others have.
 
     python -m benchmarks.decoding
     python -m benchmarks.decoding --model_dir=DIR --data_dir=RECORDS [--split=dev]
-
-Without `--model_dir` the model is m-RNN as in its paper, with random weights and features. END is
-forbidden there, so that every caption takes all `--max_length` steps: the worst case. A trained
-model's captions end where it ends them, and its features are the records' own.
-
-Both ways are called as evaluation calls them, in alternating runs, by a process that may use one
-core. `cpu_ms` is the time that it computed, `wall_ms` includes waiting for the core while other
-programs have it; both are of one sentence. Prints one JSON line.
 """
 
-import json
 import os
 import sys
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 
 def _flags():
@@ -89,8 +86,7 @@ def _trained_model(flags):
 
 
 def measure(flags):
-    """Runs both ways alternately; returns times of a sentence and the load as a dict."""
-    import keras
+    """Runs both ways alternately; returns rows of the table and what is kept beside them."""
     import numpy as np
     import tensorflow as tf
 
@@ -104,7 +100,7 @@ def measure(flags):
     rules["max_length"] = flags.max_length
     generators = {
         "greedy": CaptionGenerator(model, GreedySearch(**rules)),
-        f"beam_{flags.beam_size}": CaptionGenerator(model, BeamSearch(flags.beam_size, **rules)),
+        f"{flags.beam_size} beams": CaptionGenerator(model, BeamSearch(flags.beam_size, **rules)),
     }
     lengths = {}
     for name, generator in generators.items():
@@ -124,23 +120,18 @@ def measure(flags):
         name: {key: np.round(values, 3).tolist() for key, values in each.items()}
         for name, each in times.items()
     }
-    return {
-        "versions": {module.__name__: module.__version__ for module in (tf, keras, np)},
-        "num_sentences": num_sentences,
-        "vocabulary_size": model.vocabulary_size,
-        "num_cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "mean_tokens": lengths,
-        "least_ms": {
-            name: {key: min(values) for key, values in each.items()}
-            for name, each in of_each.items()
-        },
-        "median_ms": {
-            name: {key: float(np.median(values)) for key, values in each.items()}
-            for name, each in of_each.items()
-        },
-        "ms_each": of_each,
-    }
+    rows = [
+        {
+            "captions": "of a trained model" if flags.model_dir else "of all steps",
+            "search": name,
+            "tokens": lengths[name],
+            "processor_ms": min(each["cpu_ms"]),
+            "ms": float(np.median(each["wall_ms"])),
+        }
+        for name, each in of_each.items()
+    ]
+    details = {"num_sentences": num_sentences, "vocabulary_size": model.vocabulary_size}
+    return rows, {**details, "ms_each": of_each}
 
 
 def main():
@@ -156,10 +147,10 @@ def main():
     if keras.backend.backend() != "tensorflow":
         sys.exit(f"Expected KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}")
     try:
-        result = measure(flags)
+        rows, details = measure(flags)
     except (VsaTfError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    print(json.dumps(result))
+    print_entry("a caption's milliseconds", rows, flags, **details)
 
 
 if __name__ == "__main__":

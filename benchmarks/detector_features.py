@@ -1,12 +1,14 @@
 """Writing records with one network of Model Garden beside a detector and an encoder apart.
 
-    python -m benchmarks.detector_features --image_encoder=keras:ResNet50
-
 A RetinaNet with a ResNet-50 is exported with random weights by `tfrecords_tools.export_detector`.
 Generated photographs are written with it as detector and encoder, and with it as detector and
-`--image_encoder` for `--num_regions` crops, in turns. `--compare=pooling` compares what
-`--region_features=pool` does with Model Garden's RoIAlign instead, on one map: the time of a
-photograph's regions, and how far the features are apart. Prints a JSON line.
+another encoder for 20 crops, in turns. Pooling is what `--region_features=pool` does with one map,
+its frame cut out too, beside Model Garden's RoIAlign in its place: the time of a photograph's
+regions, and how far the features are apart, as one reads a map's cells at their centres and the
+other at their corners. Figures are medians.
+
+    python -m benchmarks.detector_features --image_encoder=keras:ResNet50
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.detector_features --compare=pooling
 """
 
 import io
@@ -19,7 +21,7 @@ import time
 
 import numpy as np
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 _HEIGHT, _WIDTH = 375, 500
 
@@ -71,7 +73,7 @@ def _examples(count):
 
 
 def compare_networks(flags):
-    """Returns photographs a second of both, a dict."""
+    """Returns photographs a second of both, a row of the table."""
     from tfrecords_tools.detectors import make_detector
     from tfrecords_tools.encoders import make_encoder
     from tfrecords_tools.shard_writer import ShardWriter
@@ -98,14 +100,14 @@ def compare_networks(flags):
                     raise SystemExit("detector_features.py: the detector found too few regions")
     rates = {name: flags.num_images / statistics.median(own[1:]) for name, own in seconds.items()}
     return {
-        "image_encoder": flags.image_encoder,
+        "encoder apart": flags.image_encoder,
         **{f"{name}_images_per_second": round(rate, 2) for name, rate in rates.items()},
-        "one_network_over_apart": round(rates["one_network"] / rates["apart"], 2),
+        "one / apart": round(rates["one_network"] / rates["apart"], 2),
     }
 
 
 def compare_pooling(flags):
-    """Returns milliseconds of both and how far their features are apart, a dict."""
+    """Returns milliseconds of both and how far their features are apart, a row of the table."""
     import tensorflow as tf
     from official.vision.ops.spatial_transform_ops import multilevel_crop_and_resize
 
@@ -149,8 +151,9 @@ def compare_pooling(flags):
     one, other = features["separable"], features["model_garden"]
     apart = np.linalg.norm(one - other, axis=1) / np.linalg.norm(one, axis=1)
     return {
+        "map": f"{side} x {side} x {flags.feature_size}",
         **{f"{name}_ms": round(own, 2) for name, own in medians.items()},
-        "model_garden_over_separable": round(medians["model_garden"] / medians["separable"], 2),
+        "Model Garden's / separable": round(medians["model_garden"] / medians["separable"], 2),
         "relative_difference": round(float(apart.mean()), 4),
     }
 
@@ -158,8 +161,10 @@ def compare_pooling(flags):
 def main():
     flags = _flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    found = compare_networks(flags) if flags.compare == "network" else compare_pooling(flags)
-    print(json.dumps({**found, "load_average": round(os.getloadavg()[0], 1)}))
+    if flags.compare == "network":
+        print_entry("one network / two", [compare_networks(flags)], flags)
+    else:
+        print_entry("RoIAlign / separable pooling", [compare_pooling(flags)], flags)
 
 
 if __name__ == "__main__":

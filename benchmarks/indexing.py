@@ -1,19 +1,18 @@
-"""Speed of `vsa_tf.index` beside that of the model alone.
+"""`vsa_tf.index` beside the model alone.
 
 Photographs of a directory are indexed, and embedded by calling the SavedModel with bytes that are
-in memory already, as many at a time; the two take turns, group of photographs by group. Prints one
-JSON line: photographs a second of both, and how much longer indexing takes.
+in memory already, as many at a time; the two take turns, group of photographs by group. Indexing
+can be ahead, for a batch a core is on its way.
 
     python -m benchmarks.indexing --saved_model=DIR --images=DIR
 """
 
-import json
 import os
 import pathlib
 import tempfile
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 _BATCH = 16  # of vsa_tf.inference.image_files
 _GROUP = 4 * _BATCH
@@ -60,18 +59,17 @@ def measure(flags):
     # The first group of each warms up.
     rates = {name: _GROUP * len(values[1:]) / sum(values[1:]) for name, values in seconds.items()}
     return {
-        "num_images": _GROUP * len(seconds["index"][1:]),
+        "photographs": _GROUP * len(seconds["index"][1:]),
         "index_images_per_second": round(rates["index"], 2),
         "model_images_per_second": round(rates["model"], 2),
-        "index_over_model": round(rates["model"] / rates["index"] - 1, 3),
-        "load_average": round(os.getloadavg()[0], 1),
+        "index / model": round(rates["index"] / rates["model"], 3),
     }
 
 
 def main():
     flags = _flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(json.dumps(measure(flags)))
+    print_entry("index / the SavedModel called", [measure(flags)], flags)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,29 @@
 """How fast the input pipeline makes batches, next to how fast a training step takes them.
 
-    python benchmarks/input_pipeline.py --step_ms=100
+Records of random numbers are written, read with `RecordSplit`, and fed to a training step:
+region features from memory, where they fit as training keeps them; from the files, cold (the
+system has forgotten the files) and warm (the same batches again); and pixels, decoded for each
+batch, or once and kept, then with every `--augmentation`. Processor ms are a batch's, of all
+cores. Batches per step are those that come in the time of one step of `--step_ms`: well above 1
+the pipeline is no bottleneck. Growth is what the process takes more while it reads. Bytes per
+caption are what it holds of the annotations, plan and tokens included, without features.
 
-Writes records of random numbers to a temporary directory, reads them with `RecordSplit`, and times
-the ways of feeding a model: region features from memory, where they fit as training keeps them;
-region features from the files, cold (the system has forgotten the files) and warm (the same batches
-again); and pixels decoded for each batch. (Pixels that fit in memory are decoded once; that is
-timed too, and with every `--augmentation`.) With --num_pixel_steps=0 no pixels are stored.
-Prints one JSON object: seconds to read the split, and of each way the batches per second, the
-processor time of a batch (all cores), `batches_per_step`: how many batches come in the time of
-one training step of `--step_ms`, and how much the process grows while it reads, in MiB. The
-pipeline is no bottleneck where `batches_per_step` is well above 1. `bytes_per_caption` is what the
-process holds of the annotations, plan and tokens included, without features.
-
-As many records as COCO has, in a directory of the disk that is measured:
-
+    python -m benchmarks.input_pipeline --step_ms=100
     TMPDIR=DIR python -m benchmarks.input_pipeline --num_images=113287 --num_pixel_steps=0
+
+The second has as many records as COCO, in a directory of the disk that is measured. With
+--num_pixel_steps=0 no pixels are stored.
 """
 
 import json
 import os
-import sys
 import tempfile
 import time
 
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
+
 
 def _flags():
-    from benchmarks.benchmark_parser import BenchmarkParser
-
     parser = BenchmarkParser(__doc__)
     parser.add_integers(
         ("num_images", 1000, "records to write"),
@@ -138,21 +134,23 @@ def own_mib():
 
 
 def measure(flags):
-    """Writes records, times the pipeline on them, and returns the JSON object."""
+    """Writes records, times the pipeline on them; returns rows of the table and the rest."""
     from vsa_tf.data.batch_plan import BatchPlan
     from vsa_tf.data.caption_rows import TokenStore
     from vsa_tf.data.input_pipeline import InputPipeline
     from vsa_tf.data.record_split import RecordSplit
 
-    def rate(pipeline, num_steps, augmentation=None):
+    def rate(name, pipeline, num_steps, augmentation=None):
         dataset = pipeline.training_batches(plan, augmentation=augmentation)
         before = own_mib()
         seconds, processor_seconds = seconds_per_batch(dataset, 2, num_steps)
         return {
-            "growth_mib": round(own_mib() - before, 1),
+            "fed": name,
+            "images": flags.num_images,
             "batches_per_second": round(1 / seconds, 2),
-            "processor_ms_per_batch": round(1000 * processor_seconds, 2),
+            "processor_ms": round(1000 * processor_seconds, 2),
             "batches_per_step": round(flags.step_ms / 1000 / seconds, 2),
+            "growth_mib": round(own_mib() - before, 1),
         }
 
     with tempfile.TemporaryDirectory() as data_dir:
@@ -168,48 +166,45 @@ def measure(flags):
         )
         plan.batch(0)
         held = own_mib() - before
-        results = {}
+        rows = []
         forget(uncached.info.shard_paths("train"))
         for state in ("cold", "warm"):
             pipeline = InputPipeline(uncached, tokens)
-            results[f"features_from_files_{state}"] = rate(pipeline, flags.num_steps)
+            rows.append(rate(f"features from files, {state}", pipeline, flags.num_steps))
         if (split := RecordSplit(data_dir, "train")).features_cached:
-            results["features_from_memory"] = rate(InputPipeline(split, tokens), flags.num_steps)
+            pipeline = InputPipeline(split, tokens)
+            rows.append(rate("features from memory", pipeline, flags.num_steps))
         if flags.num_pixel_steps:
-            results |= measure_pixels(uncached, tokens, plan, rate, flags)
-    return {
-        "settings": vars(flags) | {"jpeg_bytes": jpeg_bytes, "num_cores": os.cpu_count()},
-        "read_split_seconds": round(read_seconds, 2),
+            rows += measure_pixels(uncached, tokens, plan, rate, flags)
+    split = {
+        "images": flags.num_images,
+        "reading_seconds": round(read_seconds, 2),
         "bytes_per_caption": round(held * 2**20 / plan.num_captions),
-        **results,
     }
+    return [*rows, split], {"jpeg_bytes": jpeg_bytes}
 
 
 def measure_pixels(split, tokens, plan, rate, flags):
-    """Times the ways of reading pixels; returns their part of the JSON object."""
+    """Times the ways of reading pixels; returns their rows."""
     from vsa_tf.data.augmentation import Augmentation
     from vsa_tf.data.input_pipeline import InputPipeline
 
     size = flags.image_size
     decoding = InputPipeline(split, tokens, image_size=size, image_cache_bytes=0)
-    results = {"pixels_decoded_each_time": rate(decoding, flags.num_pixel_steps)}
+    rows = [rate("pixels, decoded for each batch", decoding, flags.num_pixel_steps)]
     cached = InputPipeline(split, tokens, image_size=size, image_cache_bytes=2**40)
-    start = time.perf_counter()
-    cached.training_batches(plan)
-    decode_seconds = time.perf_counter() - start
-    results["pixels_decoded_once"] = rate(cached, flags.num_steps)
-    results["pixels_decoded_once"]["decode_seconds"] = round(decode_seconds, 2)
+    cached.training_batches(plan)  # decodes them
+    rows.append(rate("pixels, decoded once and kept", cached, flags.num_steps))
     for name in ("mirror", "randaugment", "autoaugment"):
         augmentation = Augmentation(name, split.captions, size, has_regions=False)
-        results[f"pixels_{name}"] = rate(cached, flags.num_pixel_steps, augmentation)
-    return results
+        rows.append(rate(f"pixels, kept, {name}", cached, flags.num_pixel_steps, augmentation))
+    return rows
 
 
 def main():
-    # Run as a file, its own folder is where Python looks for modules.
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     flags = _flags()
-    print(json.dumps(measure(flags), indent=2))
+    rows, details = measure(flags)
+    print_entry("ways to feed a training step", rows, flags, **details)
 
 
 if __name__ == "__main__":

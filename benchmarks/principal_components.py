@@ -1,20 +1,17 @@
 """What share of the variance principal components keep, beside exact ones and a one-pass sketch.
 
-    python -m benchmarks.principal_components --rows=1000 --columns=600 --dimension=200
+The rows are drawn: the standard deviation of column i is i to the power of minus the decay, 0 for
+noise. Exact is the share of all variance that the eigenvectors of the covariance keep, in percent;
+the others are shares of that, in percent: fitted as `--text=hglmm` fits them, iterations by power
+iterations, which are for larger matrices, and sketch by the rows added up with random signs into
+the components + 200 (Clarkson and Woodruff 2013), which is what was done before.
 
-The rows are drawn: the standard deviation of column i is i to the power of minus `--decay`, 0 for
-noise. `exact` is the share of all variance that the eigenvectors of the covariance keep, in
-percent; the others are shares of that: `fitted` as `--text=hglmm` fits them, `iterations` by power
-iterations, which are for larger matrices, and `sketch` by the rows added up with random signs into
-`--dimension` + 200 (Clarkson and Woodruff 2013), which is what was done before. Prints one JSON
-line.
+    python -m benchmarks.principal_components --rows=1000 --columns=600 --dimension=200
 """
 
-import json
-import sys
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 
 def main():
@@ -49,7 +46,8 @@ def main():
     def blocks():
         return [GroupedMatrix(flags.rows, [(np.arange(flags.rows), matrix)])]
 
-    result = {"command": " ".join(["python", "-m", __spec__.name, *sys.argv[1:]])}
+    result = {"rows": flags.rows, "columns": flags.columns, "components": flags.dimension}
+    result["decay"] = flags.decay
     result["exact"] = round(100 * float(exact / variances.sum()), 2)
     for name, options in (("fitted", {}), ("iterations", {"exact_size": 0})):
         start = time.perf_counter()
@@ -61,7 +59,7 @@ def main():
     signs = rng.choice([-1.0, 1.0], (flags.rows, 1))
     np.add.at(sketch, rng.integers(size, size=flags.rows), signs * centered)
     result["sketch"] = share(np.linalg.svd(sketch, full_matrices=False)[2][: flags.dimension].T)
-    print(json.dumps(result))
+    print_entry("ways to fit them", [result], flags)
 
 
 if __name__ == "__main__":

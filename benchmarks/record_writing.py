@@ -1,30 +1,31 @@
 """Throughput of the local writer by workers, and its memory by images.
 
-    python -m benchmarks.record_writing --num_workers=1,2 --sizes=10000,100000
+Generated examples are written with the writer and the worker pool of `tfrecords_tools.write`:
+rendered scenes with five sentences each (the data set shape_scenes), or given features. Every run
+is a process of its own that writes an empty directory. Images per second, after the start-up, are
+the median of the runs. Memory is the most that the launcher and any one worker held; seconds are
+the processor's, of the launcher and of all workers with their start-up, which other programs on
+the machine hardly change.
 
-Writes generated examples with the writer and the worker pool of `tfrecords_tools.write`: rendered
-scenes with five sentences each (`--source=scenes`, the data set shape_scenes) or given features of
-`--num_regions` x `--feature_size` numbers (`--source=features`). Throughput: `--speed_images`
-examples with each number of workers in turns, `--repeats` times. Memory: each of `--sizes` with the
-most workers. Every run is a process of its own that writes an empty directory, which is removed.
-Prints a JSON line for each run: images per second (after the start-up, as the program counts), the
-most memory that the parent and any one worker held, in MB, and the processor's seconds of the
-parent and of all workers with their start-up, which other programs on the machine hardly change;
-the last line has the medians.
+    python -m benchmarks.record_writing --num_workers=1,2 --sizes=10000,100000
+    python -m benchmarks.record_writing --source=features --sizes=4000
+
+`--speed_images` examples are written with each number of workers in turns, `--repeats` times; each
+of `--sizes` once, with the most workers.
 """
 
 import argparse
 import dataclasses
-import json
 import multiprocessing
 import os
 import resource
 import statistics
+import sys
 import tempfile
 
 import numpy as np
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 from tfrecords_tools.sources.source import GeneratedExamples, Source, SourceExample
 
 _NUM_CAPTIONS = 5
@@ -117,16 +118,16 @@ def _write(connection, flags, num_images, num_workers):
         )
         num_bytes = sum(entry.stat().st_size for entry in os.scandir(directory))
     used = {}
-    for name, who in (("parent", resource.RUSAGE_SELF), ("worker", resource.RUSAGE_CHILDREN)):
+    for name, who in (("launcher", resource.RUSAGE_SELF), ("worker", resource.RUSAGE_CHILDREN)):
         usage = resource.getrusage(who)
-        used[f"{name}_mb"] = round(usage.ru_maxrss / 1024)
-        used[f"{name}_cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 1)
+        used[f"{name}_mib"] = round(usage.ru_maxrss / 1024)
+        used[f"{name}_processor_seconds"] = round(usage.ru_utime + usage.ru_stime, 1)
     connection.send(
         {
             "images_per_second": round(num_images / result.seconds, 1),
-            "startup_seconds": round(result.startup_seconds, 1),
-            "written_mb": round(num_bytes / 2**20),
             **used,
+            "startup_seconds": round(result.startup_seconds, 1),
+            "written_mib": round(num_bytes / 2**20),
         }
     )
 
@@ -143,39 +144,23 @@ def measure(flags, num_images, num_workers):
     except EOFError:
         raise SystemExit("the run failed; what it printed says why") from None
     process.join()
-    return {
-        "num_images": num_images,
-        "num_workers": num_workers,
-        **found,
-        "load_average": round(os.getloadavg()[0], 1),
-    }
+    run = {"images": num_images, "workers": num_workers, **found}
+    print(run, file=sys.stderr, flush=True)
+    return run
 
 
 def main():
     flags = _flags()
-    rates = {number: [] for number in flags.num_workers}
+    runs = {number: [] for number in flags.num_workers}
     for _ in range(flags.repeats):
         for number in flags.num_workers:
-            run = measure(flags, flags.speed_images, number)
-            print(json.dumps(run), flush=True)
-            rates[number].append(run["images_per_second"])
-    memory = {}
-    for size in flags.sizes:
-        run = measure(flags, size, max(flags.num_workers))
-        print(json.dumps(run), flush=True)
-        memory[size] = {name: run[name] for name in ("parent_mb", "worker_mb")}
-    print(
-        json.dumps(
-            {
-                "source": flags.source,
-                "num_cores": len(os.sched_getaffinity(0)),
-                "images_per_second": {
-                    number: round(statistics.median(own), 1) for number, own in rates.items()
-                },
-                "memory": memory,
-            }
-        )
-    )
+            runs[number].append(measure(flags, flags.speed_images, number))
+    rows = [
+        {name: statistics.median(run[name] for run in own) for name in own[0]}
+        for own in runs.values()
+    ]
+    rows += [measure(flags, size, max(flags.num_workers)) for size in flags.sizes]
+    print_entry(f"{flags.source}, by workers and images", rows, flags, runs=list(runs.values()))
 
 
 if __name__ == "__main__":

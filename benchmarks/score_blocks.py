@@ -1,20 +1,20 @@
-"""Time and memory of a training step of the alignment model with its scores in blocks.
-
-    python -m benchmarks.score_blocks --batch_size=256 --block_bytes=67108864
-    python -m benchmarks.score_blocks --batch_size=1024 --peak
+"""A training step of the alignment model with its scores in blocks.
 
 A step is what `fit` calls, in TensorFlow's plain graph, by plain gradient descent and the sum of
 all negatives. Blocks and the plain step start from the same weights, and nothing is timed unless
-their first losses agree; the runs alternate in one process. `--peak` trains one step in blocks, and
-tells the greatest memory of the process, TensorFlow's own included. Prints one JSON line.
+their first losses agree; the runs alternate in one process. Times are read as those of
+`torch_comparison`. Memory is the greatest of a process that trains one step in blocks,
+TensorFlow's own 0.8 GiB included.
+
+    python -m benchmarks.score_blocks --batch_size=256 --block_bytes=67108864
+    python -m benchmarks.score_blocks --batch_size=1024 --peak
 """
 
-import json
 import os
 import resource
 import sys
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 from benchmarks.training_steps import compare_steps, keras_step
 
 _VOCABULARY_SIZE = 3000
@@ -68,16 +68,18 @@ def main():
     flags = _flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     batch = _batch(flags)
-    result = {"settings": vars(flags)}
     blocks = _step(flags, batch, flags.block_bytes)
     if flags.peak:
-        result["loss"] = blocks()
+        loss = blocks()
         # KiB, on Linux.
-        result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        row = {"pairs": flags.batch_size, "memory_mib": peak_mib}
+        print_entry("memory of a process", [row], flags, loss=loss)
     else:
         steps = {"plain": _step(flags, batch, sys.maxsize), "blocks": blocks}
-        result |= compare_steps(steps, "plain", 1e-5, 2, 1, flags.repeats)
-    print(json.dumps(result))
+        rows, details = compare_steps(steps, "plain", 1e-5, 2, 1, flags.repeats)
+        rows = [{"pairs": flags.batch_size, **row} for row in rows]
+        print_entry("blocks / plain step", rows, flags, **details)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Time of exact max/sum scoring against the straightforward einsum, in alternating runs.
+"""Exact scores of images and sentences against the straightforward einsum, in alternating runs.
 
-The straightforward way pads the sentences to the longest and computes, in blocks that fit memory,
+A score sums over the words of a sentence the best product with a region. The straightforward way
+pads the sentences to the longest and computes, in blocks that fit memory,
 `einsum('nrh,mwh->nmrw')`, the maximum over regions and the masked sum over words: in PyTorch where
-it can be imported, in numpy otherwise. Prints one JSON line.
+it can be imported, in numpy otherwise. Seconds are medians of the runs, the ratio that of theirs.
 
     python -m benchmarks.scoring --num_images=200 --num_sentences=1000
 """
 
-import json
 import sys
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 
 def _flags():
@@ -70,7 +70,7 @@ def _numpy_einsum(regions, region_mask, padded, word_mask, image_block, sentence
 
 
 def measure(flags, torch=None):
-    """Runs both alternately; returns seconds, their ratio and the largest difference as a dict."""
+    """Runs both alternately; returns a row of the table and what is kept beside it, dicts."""
     import numpy as np
 
     from vsa_tf.scoring.blocked_scores import max_sum_scores
@@ -99,16 +99,18 @@ def measure(flags, torch=None):
             run()
             seconds[name].append(time.perf_counter() - start)
     ratios = np.array(seconds["einsum"]) / np.array(seconds["blocked"])
-    return {
-        "reference": f"torch {torch.__version__}" if torch else f"numpy {np.__version__}",
-        "num_pairs": flags.num_images * flags.num_sentences,
+    row = {
+        "pairs": flags.num_images * flags.num_sentences,
+        "einsum in": "PyTorch" if torch else "numpy",
+        "ours_seconds": float(np.median(seconds["blocked"])),
+        "einsum_seconds": float(np.median(seconds["einsum"])),
+        "einsum / ours": float(np.median(ratios)),
+    }
+    return row, {
         "real_words": int(lengths.sum()),
         "padded_words": int(word_mask.size),
-        "blocked_seconds": float(np.median(seconds["blocked"])),
-        "einsum_seconds": float(np.median(seconds["einsum"])),
-        "times_faster": float(np.median(ratios)),
-        "times_faster_each": [round(float(ratio), 2) for ratio in ratios],
-        "times_faster_best_runs": min(seconds["einsum"]) / min(seconds["blocked"]),
+        "ratio_of_each_run": [round(float(ratio), 2) for ratio in ratios],
+        "ratio_of_least_seconds": min(seconds["einsum"]) / min(seconds["blocked"]),
         "largest_difference": difference,
     }
 
@@ -124,7 +126,8 @@ def main():
         import torch
     except ImportError:
         torch = None
-    print(json.dumps({"backend": keras.backend.backend(), **measure(flags, torch)}))
+    row, details = measure(flags, torch)
+    print_entry("einsum / ours", [row], flags, backend=keras.backend.backend(), **details)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,27 @@
-"""Time of a search among very many vectors, exact and quick, and how often they agree.
+"""A search among very many vectors: exact and quick, and how often they agree.
 
-Writes an index of random vectors of length 1 in clusters, as `vsa_tf.index` would, and searches it
-for further vectors of the same clusters, exactly and by `ApproximateIndex` in turns. Prints one
-JSON line: milliseconds of a query, median and 95th percentile, and the share of the exact first 10
-results among the approximate ones.
+By vectors: an index of random vectors of length 1 in clusters is written as `vsa_tf.index` would,
+and searched for further vectors of the same clusters, exactly and by `ApproximateIndex` in turns.
+Recall@10 is the share of the exact first 10 results among the others'.
+
+By regions: photographs by their regions, for sentences that the index does not hold, exactly and
+in two stages. The first photographs are those of a real index, the others are generated past them:
+a photograph whose regions are all moved up to half the way to another one's frame, and each by
+noise of 0.3 of its length. Of photographs put together from the regions of two, more candidates are
+needed. Processor ms are one core's own time, medians of the queries. Bytes are a photograph's;
+memory is the process's own, and what of the index was mapped at the most, which the system takes
+back when it needs it.
 
     python -m benchmarks.search --num_vectors=1000000 --width=512
-
-With --index_dir, a real index of photographs with regions and of sentences, the first vectors are
-those photographs and the others are generated past them: a photograph whose regions are all moved
-up to half the way to another one's frame, and each by noise of 0.3 of its length. Sentences that
-the new index does not hold are searched exactly and in two stages. The line has the milliseconds
-of both and the processor's, the recall by the number of candidates, the memory, and the seconds of
-the preparation.
-
     python -m vsa_tf.embed --model_dir=MODEL --data_dir=DATA --split=dev --output_dir=IMAGES
-    python -m vsa_tf.embed --model_dir=MODEL --data_dir=DATA --split=dev --target=sentences \\
+    python -m vsa_tf.embed --model_dir=MODEL --data_dir=DATA --split=dev --target=sentences \
         --output_dir=SENTENCES
     python -m vsa_tf.index --embeddings=IMAGES --embeddings=SENTENCES --index_dir=INDEX
     python -m benchmarks.search --index_dir=INDEX --num_vectors=100000 --dtype=float16
+
+The line also has the recall by the number of candidates.
 """
 
-import json
 import multiprocessing
 import os
 import pathlib
@@ -29,7 +29,7 @@ import re
 import tempfile
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 
 _BLOCK = 20_000
 _AT = 10
@@ -68,6 +68,7 @@ def _flags():
 
 
 def measure(flags, directory):
+    """Measures both searches by one vector; returns rows of the table and the rest."""
     import numpy as np
 
     from vsa_tf.search_index.approximate_index import ApproximateIndex
@@ -109,21 +110,18 @@ def measure(flags, directory):
             found.append({hit.entry for hit in index.nearest(query, "images", _AT, by)})
             milliseconds[name].append((time.perf_counter() - started) * 1e3)
         shares.append(len(found[0] & found[1]) / len(found[0]))
-    result = {"num_vectors": flags.num_vectors, "width": flags.width, "dtype": flags.dtype}
+    rows = []
     for name, values in milliseconds.items():
         p50, p95 = np.percentile(values[2:], (50, 95))
-        result[name] = {"p50_ms": round(p50, 2), "p95_ms": round(p95, 2)}
-    return {
-        **result,
-        f"recall@{_AT}": round(float(np.mean(shares[2:])), 4),
-        "cells_looked_into": approximate.num_cells,
-        "build_seconds": round(build_seconds, 1),
-        "load_average": round(os.getloadavg()[0], 1),
-    }
+        row = {"vectors": flags.num_vectors, "numbers": flags.width, "search": name}
+        rows.append({**row, "median_ms": round(p50, 2), "95th_percentile_ms": round(p95, 2)})
+    rows[1][f"recall@{_AT}"] = round(float(np.mean(shares[2:])), 4)
+    rows[1]["preparing_seconds"] = round(build_seconds, 1)
+    return rows, {"cells_looked_into": approximate.num_cells}
 
 
 def measure_regions(flags, directory):
-    """Measures the two stages; returns what is printed, a dict."""
+    """Measures the two stages; returns a row of the table, in a list, and the rest."""
     import numpy as np
 
     from vsa_tf.search_index.search_index import SearchIndex
@@ -155,26 +153,27 @@ def measure_regions(flags, directory):
             {hit.entry for hit in index.nearest(query, "images", _AT, few)} for query in queries
         ]
         curve[count] = round(_agreement(exact, rows), 4)
-    result = {"num_photographs": stage.num_images, "candidates": stage.num_candidates(_AT)}
+    wall_ms, processor_ms = {}, {}
     for name, values in times.items():
         wall, processor = np.median(np.array(values[1:]) * 1e3, axis=0)
-        result[name] = {"p50_ms": round(wall, 1), "p50_processor_ms": round(processor, 1)}
+        wall_ms[name], processor_ms[f"{name}_processor_ms"] = round(wall, 1), round(processor, 1)
     vectors = index.shards["images"][0].mapped.vectors
     files = pathlib.Path(directory).glob("*/first_stage-*.npy")
     first_stage_bytes = sum(path.stat().st_size for path in files)
-    return {
-        **result,
+    row = {
+        "photographs": stage.num_images,
+        "regions x numbers": " x ".join(map(str, vectors.shape[1:])),
+        **processor_ms,
+        "candidates": stage.num_candidates(_AT),
         f"recall@{_AT}": round(_agreement(exact, found), 4),
-        "recall_by_candidates": curve,
-        "regions_and_width": list(vectors.shape[1:]),
         "bytes_of_regions": vectors[0].nbytes,
         "bytes_of_first_stage": first_stage_bytes // stage.num_images,
-        "megabytes_own": memory["RssAnon"],
-        "megabytes_mapped": memory["RssFile"],
-        "prepare_processor_seconds": round(prepare_seconds, 1),
-        "open_seconds": round(open_seconds, 1),
-        "load_average": round(os.getloadavg()[0], 1),
+        "own_mib": memory["RssAnon"],
+        "mapped_mib": memory["RssFile"],
+        "preparing_processor_seconds": round(prepare_seconds, 1),
+        "opening_seconds": round(open_seconds, 1),
     }
+    return [row], {"recall_by_candidates": curve, "median_ms": wall_ms}
 
 
 def _agreement(exact, found):
@@ -249,7 +248,9 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory(dir=flags.directory) as directory:
         of_kind = measure_regions if flags.index_dir else measure
-        print(json.dumps(of_kind(flags, directory)))
+        rows, details = of_kind(flags, directory)
+    compared = "exact and in two stages, by regions" if flags.index_dir else "exact and quick"
+    print_entry(compared, rows, flags, **details)
 
 
 if __name__ == "__main__":

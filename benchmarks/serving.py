@@ -1,15 +1,15 @@
 """What serving a SavedModel costs over calling it.
 
-    python -m benchmarks.serving --saved_model=DIR [--signatures=caption,align] [--image=FILE]
+`vsa_tf.serve` in a process of its own is asked for one row at a time, over REST and over gRPC, by
+1, 4 and 16 clients; the same SavedModel is called directly by as many threads. The three take
+turns in one run, and nothing is timed unless their answers agree. Milliseconds are from sending a
+request to holding the bytes of its answer. The server runs as many requests at a time as there are
+cores and lets the others wait their turn; called directly, some threads wait while others overtake
+them. How a server bears hours of good and bad requests is in [reliability.md](reliability.md).
 
-Starts `vsa_tf.serve` in a process of its own and asks for one row at a time, over REST and over
-gRPC, with 1, 4 and 16 clients; the same SavedModel is called directly by as many threads of this
-process. The three take turns in one run, and nothing is timed unless their answers agree. Prints a
-JSON line for each signature and number of clients: milliseconds of the median and of the 99th
-percentile, from sending a request to holding the bytes of its answer.
+    python -m benchmarks.serving --saved_model=DIR [--signatures=caption,align] [--image=FILE]
 """
 
-import json
 import os
 import pathlib
 import sys
@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 from tests.server.server_process import MODEL, ServerProcess
 
 _CLIENTS = (1, 4, 16)
@@ -84,9 +84,11 @@ def _check_answers(server, loaded, name, inputs):
 
 
 def _measure(flags, server, loaded, name, inputs):
+    """Returns rows of the table, one of each number of clients and way."""
     import numpy as np
 
     _check_answers(server, loaded, name, inputs)
+    rows = []
     for num_clients in _CLIENTS:
         calls = {way: _calls(way, server, loaded, name, inputs, num_clients) for way in _WAYS}
         seconds = {way: [] for way in _WAYS}
@@ -106,17 +108,19 @@ def _measure(flags, server, loaded, name, inputs):
                 if repeat:  # the first run connects and warms up
                     seconds[way] += times
                     total[way] += elapsed
-        line = {"signature": name, "clients": num_clients}
         for way in _WAYS:
             p50, p99 = np.percentile(seconds[way], (50, 99)) * 1e3
-            line[way] = {
-                "p50_ms": round(p50, 2),
-                "p99_ms": round(p99, 2),
-                "requests_per_second": round(len(seconds[way]) / total[way], 1),
-            }
-        for way in _WAYS[1:]:
-            line[way]["over_direct"] = round(line[way]["p50_ms"] / line["direct"]["p50_ms"] - 1, 3)
-        print(json.dumps(line), flush=True)
+            rows.append(
+                {
+                    "signature": name,
+                    "clients": num_clients,
+                    "way": way,
+                    "median_ms": round(p50, 2),
+                    "99th_percentile_ms": round(p99, 2),
+                    "requests_per_second": round(len(seconds[way]) / total[way], 1),
+                }
+            )
+    return rows
 
 
 def main():
@@ -136,11 +140,13 @@ def main():
                 else [name for name in sorted(loaded.signature_defs) if not name.startswith("__")]
             )
             encoded = pathlib.Path(flags.image).read_bytes() if flags.image else b""
+            rows = []
             for name in names:
                 inputs = make_inputs(loaded, name, flags.text, encoded)
-                _measure(flags, server, loaded, name, inputs)
+                rows += _measure(flags, server, loaded, name, inputs)
         finally:
             server.stop()
+    print_entry("called, REST and gRPC", rows, flags)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
-"""Time of a training step of one of our models in TensorFlow against the same in PyTorch, on a CPU.
-
-    python -m benchmarks.torch_comparison --model=alignment [--jit_compile] [--torch_path=FOLDER]
-    python -m benchmarks.torch_comparison --model=m_rnn --compare=jit
+"""A training step of each of our models in TensorFlow against the same in PyTorch, on a CPU.
 
 A step is forward, loss, backward, clipping and the update of all weights, with the settings and the
 sizes of the model's paper (`benchmarks.training_cases`). Ours is the function that `fit` calls, in
 TensorFlow's plain graph (and with XLA); PyTorch's is eager code written as one would. Both start
 from the same weights, and nothing is timed unless their first losses agree. The runs alternate in
-one process, on equally many threads; while other programs run, give it one core (`taskset -c 0`),
-because threads that wait for each other lose more than others. Prints one JSON line.
+one process, on equally many threads. Milliseconds and their ratio are medians of the runs;
+the processor's, of all threads together, are the least of the runs, and hold beside other programs,
+too, on one core: threads that wait for each other lose more than others.
+
+    python -m benchmarks.torch_comparison --model=alignment [--jit_compile] [--torch_path=FOLDER]
+    python -m benchmarks.torch_comparison --model=m_rnn --compare=jit
+    taskset -c 0 python -m benchmarks.torch_comparison --model=m_rnn --steps=1 --repeats=4
 """
 
 import dataclasses
 import importlib.util
-import json
 import os
 import sys
 
-from benchmarks.benchmark_parser import BenchmarkParser
+from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 from benchmarks.training_cases import SIZES, Case
 from benchmarks.training_steps import compare_steps, keras_step
 from vsa_tf.models.model_table import MODELS
@@ -63,13 +64,11 @@ def _flags():
 
 
 def measure(flags):
-    """Runs the steps alternately; returns times, ratios and losses as a dict.
+    """Runs the steps alternately; returns rows of the table, sizes and what is kept beside them.
 
     Raises:
         RuntimeError: the losses of the first steps differ.
     """
-    import keras
-    import numpy as np
     import tensorflow as tf
 
     from vsa_tf.training.optimizer import make_optimizer
@@ -89,7 +88,6 @@ def measure(flags):
     steps = {"graph": ours(jit_compile=False)}
     if flags.jit_compile or flags.compare == "jit":
         steps["xla"] = ours(jit_compile=True)
-    versions = {module.__name__: module.__version__ for module in (tf, keras, np)}
     # PyTorch draws negatives of its own after the first step of the one, and of the other's
     # RMSProp it adds epsilon to the root, Keras under it.
     checked_steps = 1 if flags.model in ("similarity", "dvsa_rnn") else _CHECKED_STEPS
@@ -100,22 +98,15 @@ def measure(flags):
         model = case.make_model(settings)
         peer = TorchStep(flags.model, model, {**batch, **case.drawn(model)}, settings.optimizer)
         steps["torch"] = lambda: peer.step().item()
-        versions["torch"] = torch.__version__
-    return {
-        "settings": {name: v for name, v in vars(flags).items() if name != "torch_path"},
-        "case": dataclasses.asdict(case),
-        # 1 lets TensorFlow use oneDNN's matrix products on every processor.
-        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "versions": versions,
-        **compare_steps(
-            steps,
-            "graph" if flags.compare == "jit" else "torch",
-            _TOLERANCE,
-            checked_steps,
-            flags.steps,
-            flags.repeats,
-        ),
-    }
+    reference = "graph" if flags.compare == "jit" else "torch"
+    rows, details = compare_steps(
+        steps, reference, _TOLERANCE, checked_steps, flags.steps, flags.repeats
+    )
+    rows = [{"model": flags.model, "pairs": case.batch_size, **row} for row in rows]
+    sizes = {**vars(flags), **dataclasses.asdict(case)}
+    # 1 lets TensorFlow use oneDNN's matrix products on every processor.
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    return rows, sizes, {**details, "case": sizes["settings"], "TF_ENABLE_ONEDNN_OPTS": onednn}
 
 
 def main():
@@ -133,10 +124,11 @@ def main():
     if wants_torch:
         import_torch(flags.torch_path, _OTHERWISE)
     try:
-        result = measure(flags)
+        rows, sizes, details = measure(flags)
     except RuntimeError as error:
         sys.exit(str(error))
-    print(json.dumps(result))
+    compared = "ours / PyTorch's" if wants_torch else "XLA / the plain graph"
+    print_entry(compared, rows, sizes, **details)
 
 
 def import_torch(path, otherwise=""):

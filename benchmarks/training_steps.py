@@ -1,7 +1,6 @@
 """Training steps of several implementations of one model: checked, counted and timed."""
 
 import functools
-import os
 import time
 
 import numpy as np
@@ -82,8 +81,10 @@ def compare_steps(steps, reference, tolerance, checked_steps, timed_steps, repea
         repeats: runs of each.
 
     Returns:
-        A dict of times in milliseconds a step, ratios and losses. `cpu` times, of all threads
-        together, do not include waiting for a core that another program has.
+        For each of the others a part of a row of a table: milliseconds a step and the ratio, the
+        medians of the runs, and the same of the processor's time, the least of the runs. That, of
+        all threads together, does not include waiting for a core that another program has. Then
+        what is kept beside them, a dict.
 
     Raises:
         RuntimeError: the losses differ, so that the times would not be of the same thing.
@@ -111,26 +112,25 @@ def compare_steps(steps, reference, tolerance, checked_steps, timed_steps, repea
             wall_ms[name].append(1000 * wall / timed_steps)
             cpu_ms[name].append(1000 * cpu / timed_steps)
 
-    def of_each(statistic, milliseconds):
-        return {name: round(float(statistic(each)), 2) for name, each in milliseconds.items()}
+    def rounded(number):
+        return round(float(number), 3)
 
-    others = [name for name in steps if name != reference]
-    return {
-        "num_cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "step_ms": of_each(np.median, wall_ms),
-        "least_step_ms": of_each(min, wall_ms),
-        "least_step_cpu_ms": of_each(min, cpu_ms),
-        f"ratio_to_{reference}": {
-            name: round(float(np.median(np.divide(wall_ms[name], wall_ms[reference]))), 3)
-            for name in others
-        },
-        f"least_ratio_to_{reference}": {
-            name: round(min(wall_ms[name]) / min(wall_ms[reference]), 3) for name in others
-        },
-        f"least_cpu_ratio_to_{reference}": {
-            name: round(min(cpu_ms[name]) / min(cpu_ms[reference]), 3) for name in others
-        },
+    other_wall, other_cpu = wall_ms.pop(reference), cpu_ms.pop(reference)
+    rows = [
+        {
+            "step": name,
+            "ms": rounded(np.median(wall_ms[name])),
+            f"{reference}_ms": rounded(np.median(other_wall)),
+            "ratio": rounded(np.median(np.divide(wall_ms[name], other_wall))),
+            "processor_ms": rounded(min(cpu_ms[name])),
+            f"{reference}_processor_ms": rounded(min(other_cpu)),
+            "processor_ratio": rounded(min(cpu_ms[name]) / min(other_cpu)),
+        }
+        for name in wall_ms
+    ]
+    return rows, {
+        "least_step_ms": {name: rounded(min(each)) for name, each in wall_ms.items()},
+        f"least_{reference}_ms": rounded(min(other_wall)),
         "first_call_seconds": first_seconds,
         "first_losses": losses,
         "largest_relative_loss_difference": difference,

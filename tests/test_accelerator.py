@@ -111,9 +111,7 @@ def test_failures_are_told_and_a_lack_of_time_is_none():
     good, bad = {"passes": True}, {"passes": False}
     row = {"model": "m_rnn", "size": "small", "precision": "float32"}
     results = {
-        "steps": [
-            {**row, "check": good, "compilations": good, "torch": {"eager": {"check": good}}}
-        ],
+        "rows": [{**row, "check": good, "compilations": good, "torch": {"eager": {"check": good}}}],
         "not_measured": [
             {"what": "m_rnn, large", "why": "--seconds=1 are over"},
             {"what": "PyTorch", "why": "No module named 'torch'"},
@@ -121,7 +119,7 @@ def test_failures_are_told_and_a_lack_of_time_is_none():
     }
     assert accelerator.failures(results) == []
     results["not_measured"].append({"what": "peaks", "why": "RuntimeError: no memory"})
-    results["steps"][0] |= {"compilations": bad, "torch": {"eager": {"check": bad}}}
+    results["rows"][0] |= {"compilations": bad, "torch": {"eager": {"check": bad}}}
     assert accelerator.failures(results) == [
         "peaks: RuntimeError: no memory",
         f"m_rnn, small, float32, compilations: {bad}",
@@ -189,7 +187,10 @@ def test_a_step_is_checked_and_measured_without_tensorflow(tmp_path):
     assert results["not_measured"] == [
         {"what": "PyTorch", "why": results["not_measured"][0]["why"]}
     ]
-    (row,) = results["steps"]
+    peaks, row = results["rows"]
+    assert peaks["bfloat16_matrix_tflops"] > 0 and peaks["copy_gb_per_second"] > 0
+    assert results["machine"]["device"] == peaks["device"] == "cpu (cpu)"
+    assert results["command"].startswith("KERAS_BACKEND=jax python -m benchmarks.accelerator --o")
     assert (row["model"], row["size"], row["precision"]) == ("m_rnn", "small", "bfloat16")
     # Not 0: the CPU's values are of float32.
     assert row["check"]["passes"] and 1e-4 < row["check"]["gradient_error"] < 0.05
