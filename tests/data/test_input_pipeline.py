@@ -19,6 +19,7 @@ _KEYS = {"region_boxes", "region_mask", "token_ids", "image_id", "sentence_id"}
 
 
 def _pipeline(tmp_path, feature_cache_bytes=2**20, **settings):
+    tmp_path.mkdir(exist_ok=True)
     write_records(tmp_path, images_stored=True)
     split = RecordSplit(tmp_path, "train", feature_cache_bytes)
     tokens = TokenStore.from_captions(split.captions, small_records.tokenise, max_words=10)
@@ -134,6 +135,39 @@ def test_images_are_decoded_and_resized(tmp_path, image_cache_bytes):
         for row, image in enumerate(batch["image_id"].numpy()):
             # Image i is of one grey level, 10 * i, which resizing keeps.
             np.testing.assert_array_equal(batch["images"][row], np.full([5, 5, 3], 10 * image))
+
+
+class _Crop:
+    """A crop of 2 x 2 pixels of the image's grey level, on top of it where its region begins."""
+
+    size = 2
+
+    def __init__(self):
+        self.num_images = 0
+
+    def __call__(self, images, boxes):
+        self.num_images += len(images)
+        grey = images.mean(axis=(1, 2, 3))[:, None] + boxes[..., 1]
+        return np.tile(grey[..., None, None, None], (1, 1, 2, 2, 3))
+
+
+def test_regions_are_cut_out_once_if_there_is_room(tmp_path):
+    # 8 images of 3 regions of 2 x 2 x 3 numbers of 4 bytes are a quarter of this.
+    enough = 4 * 8 * 3 * 2 * 2 * 3 * 4
+    pipeline, plan = _pipeline(tmp_path, image_size=5, image_cache_bytes=enough)
+    crop = _Crop()
+    dataset = pipeline.training_batches(plan, num_steps=14, crop=crop)
+    assert dataset.element_spec["images"] == tf.TensorSpec([None, 3, 2, 2, 3], tf.float32)
+    for batch in _arrays(dataset):
+        grey = 10 * batch["image_id"][:, None] + batch["region_boxes"][..., 1]
+        expected = np.broadcast_to(grey[..., None, None, None], batch["images"].shape)
+        np.testing.assert_allclose(batch["images"], expected, rtol=1e-6)
+    assert crop.num_images == 8
+    assert pipeline.image_batches(3).element_spec["images"].shape[1:] == [5, 5, 3]
+    pipeline, plan = _pipeline(tmp_path / "less", image_size=5, image_cache_bytes=enough - 4)
+    spec = pipeline.training_batches(plan, crop=crop).element_spec
+    assert spec["images"] == tf.TensorSpec([None, 5, 5, 3], tf.uint8)
+    assert crop.num_images == 8
 
 
 def test_decoding_once_gives_the_pixels_of_decoding_each_time(tmp_path):

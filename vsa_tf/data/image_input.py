@@ -9,6 +9,7 @@ import tensorflow as tf
 # Stands for `images` until `decode`; never leaves the pipeline.
 ENCODED_IMAGES = "encoded_images"
 _PROGRESS_EVERY = 256
+_CROPPED_AT_A_TIME = 64
 
 
 class _ImageInput:
@@ -25,9 +26,11 @@ class _ImageInput:
         record_split: the argument.
         num_regions: R, never more than there are.
         decodes: whether images come encoded, for `decode`.
+        dtypes: of `entries`, a dict of TensorFlow's, where they are not those of others.
     """
 
     decodes = False
+    dtypes = {}
 
     def __init__(self, record_split, num_regions=0):
         self.record_split = record_split
@@ -129,6 +132,7 @@ class Pixels(_ImageInput):
             )
         self.image_size = image_size
         self.decodes = record_split.num_images * image_size**2 * 3 > cache_bytes
+        self._cache_bytes = cache_bytes
         self._progress = progress
         self._decoded = None
 
@@ -152,6 +156,18 @@ class Pixels(_ImageInput):
         if not self.decodes and self._decoded is None:
             self._decoded = decoded_images(self.record_split, self.image_size, self._progress)
 
+    def cropped(self, crop):
+        """Returns the `Crops` of all regions, if they fit in a quarter of the cache; else itself.
+
+        Args:
+            crop: a `RegionCrop`.
+        """
+        num_bytes = 4 * self.record_split.num_images * self.num_regions * crop.size**2 * 3
+        if self.decodes or num_bytes > self._cache_bytes // 4:
+            return self
+        self.prepare()
+        return Crops(self.record_split, self.num_regions, self._decoded, crop)
+
     def decode(self, batch):
         if ENCODED_IMAGES not in batch:
             return batch
@@ -162,6 +178,33 @@ class Pixels(_ImageInput):
             fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
         )
         return batch
+
+
+class Crops(_ImageInput):
+    """Reads images as crops of their regions, which are cut out once for all steps.
+
+    Args:
+        record_split: a `RecordSplit` of N images, or a view of one.
+        num_regions: R.
+        images: uint8 `[N, S, S, 3]`.
+        crop: a `RegionCrop`; `entries` hold what it makes, images float32 `[n, R, s, s, 3]`.
+    """
+
+    dtypes = {"images": tf.float32}
+
+    def __init__(self, record_split, num_regions, images, crop):
+        super().__init__(record_split, num_regions)
+        boxes = record_split.region_boxes[:, : self.num_regions]
+        self._crops = np.empty((*boxes.shape[:2], crop.size, crop.size, 3), np.float32)
+        for first in range(0, len(images), _CROPPED_AT_A_TIME):
+            rows = slice(first, first + _CROPPED_AT_A_TIME)
+            self._crops[rows] = crop(images[rows], boxes[rows])
+
+    def shapes(self, rows, num_regions=None):
+        return {"images": [rows, *self._crops.shape[1:]], **super().shapes(rows, num_regions)}
+
+    def entries(self, image_indices):
+        return {"images": self._crops[image_indices], **super().entries(image_indices)}
 
 
 def decoded_images(record_split, image_size, progress=None):

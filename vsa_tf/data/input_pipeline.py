@@ -1,5 +1,6 @@
 """Batches of a split: put together as numpy arrays, then fed as `tf.data.Dataset`s."""
 
+import copy
 import os
 
 import numpy as np
@@ -131,7 +132,7 @@ class InputPipeline:
     | key | |
     | --- | --- |
     | region_features | float16 [B, R, D], when `image_size` is 0; padding is 0 |
-    | images | uint8 [B, S, S, 3], when `image_size` is S |
+    | images | uint8 [B, S, S, 3], when `image_size` is S; or crops of regions, see `Crops` |
     | region_boxes | float32 [B, R, 4], normalised `ymin, xmin, ymax, xmax`; padding is 0 |
     | region_mask | bool [B, R], False is padding |
     | token_ids | int32 [B, W], words only, padded with PAD on the right |
@@ -198,7 +199,7 @@ class InputPipeline:
         boxes = records.region_boxes[:, :count][records.region_mask[:, :count]]
         return self.assembler.phrase_regions is not None or bool((boxes != WHOLE_FRAME).any())
 
-    def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None):
+    def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None, crop=None):
         """Returns the batches of training steps.
 
         Args:
@@ -207,6 +208,8 @@ class InputPipeline:
                 on are those of a run that began at 0.
             num_steps: number of steps; None goes on for ever.
             augmentation: the `Augmentation` that changes their images; None: they stay.
+            crop: a `RegionCrop` whose crops the batches hold as images, if there is room for all
+                (see `Pixels.cropped`); None: they hold whole images.
 
         Returns:
             `tf.data.Dataset` of dicts with every key of the class's table.
@@ -216,21 +219,21 @@ class InputPipeline:
         """
         self._check_captions(plan.num_captions)
         self.images.prepare()
+        assembler = copy.copy(self.assembler)
+        assembler.images = images = self.images.cropped(crop) if crop else self.images
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
         rows = None if plan.has_smaller_batch else plan.batch_size
         width = plan.widths[0] if len(plan.widths) == 1 else None
         steps = tf.data.Dataset.range(start_step, stop_step)
         shapes = (
-            self.images.shapes(rows)
-            | self._sentence_shapes(rows, width)
-            | self._phrase_shapes(rows)
+            images.shapes(rows) | self._sentence_shapes(rows, width) | self._phrase_shapes(rows)
         )
 
         def assemble(step):
-            return self.assembler.assemble_batch(plan, step)
+            return assembler.assemble_batch(plan, step)
 
         if augmentation is None:
-            return self._dataset(steps, assemble, shapes)
+            return self._dataset(steps, assemble, shapes, images=images)
         return self._dataset(
             steps,
             lambda step: augmentation.draw(assemble(step), step),
@@ -292,8 +295,9 @@ class InputPipeline:
         positions = tf.data.Dataset.range(0, num_captions, batch_size)
         return self._dataset(positions, assemble, self._sentence_shapes(rows, None))
 
-    def _dataset(self, positions, assemble, shapes, finish=None):
-        keys = list(shapes)
+    def _dataset(self, positions, assemble, shapes, finish=None, images=None):
+        images = images or self.images
+        keys, dtypes = list(shapes), _DTYPES | images.dtypes
 
         def assemble_values(position):
             batch = assemble(int(position))
@@ -301,19 +305,19 @@ class InputPipeline:
 
         def make_batch(position):
             values = tf.numpy_function(
-                assemble_values, [position], [_DTYPES[key] for key in keys], stateful=False
+                assemble_values, [position], [dtypes[key] for key in keys], stateful=False
             )
             batch = {
                 key: tf.ensure_shape(value, shapes[key])
                 for key, value in zip(keys, values, strict=True)
             }
-            batch = self.images.decode(batch)
+            batch = images.decode(batch)
             return finish(batch) if finish else batch
 
         options = tf.data.Options()
         options.deterministic = True
         # Putting arrays together holds Python's lock; what the graph does runs on every core.
-        calls = os.cpu_count() if self.images.decodes or finish else 2
+        calls = os.cpu_count() if images.decodes or finish else 2
         dataset = positions.map(make_batch, self.num_parallel_calls or calls)
         return dataset.prefetch(self.prefetch).with_options(options)
 

@@ -87,8 +87,10 @@ class SplitData:
         """The `PhraseRegions` of training batches; None where whole images are paired."""
         return self.pipeline.assembler.phrase_regions
 
-    def training_batches(self, plan, start_step, augmentation=None):
-        return self.pipeline.training_batches(plan, start_step, augmentation=augmentation)
+    def training_batches(self, plan, start_step, augmentation=None, crop=None):
+        return self.pipeline.training_batches(
+            plan, start_step, augmentation=augmentation, crop=crop
+        )
 
     def image_batches(self, batch_size, images=None):
         return self.pipeline.image_batches(batch_size, images)

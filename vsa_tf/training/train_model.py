@@ -23,6 +23,7 @@ from vsa_tf.model_dir.load_split import (
     read_records,
 )
 from vsa_tf.model_dir.trained_model import load_start, load_text, take_over
+from vsa_tf.models.layers.image_network import RegionCrop
 from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
@@ -227,7 +228,10 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     events = TensorBoardEvents(model_dir, settings, is_first)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
-    augmentation = make_augmentation(settings, train, say)
+    augmentation, crop = make_augmentation(settings, train, say), None
+    if train.from_pixels and augmentation is train.phrase_regions is None:
+        # Else they are not the same in every step.
+        crop = RegionCrop(settings.model.crop_size)
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         callbacks = [
             # First: the other counts the steps of an epoch as done at its end.
@@ -254,7 +258,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                     model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
                 )
             model.fit(
-                train.training_batches(HostPlan(plan), progress["steps"], augmentation),
+                train.training_batches(HostPlan(plan), progress["steps"], augmentation, crop),
                 steps_per_epoch=num_steps,
                 epochs=number,
                 callbacks=callbacks,

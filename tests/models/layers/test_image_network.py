@@ -44,6 +44,13 @@ class TestCropNetwork(VsaTfTestCase):
                     atol=1e-5,
                 )
 
+    def test_crops_that_were_made_before_are_taken_as_they_are(self):
+        network = CropNetwork(ConvolutionalEncoder((4,)), size=8)
+        crops = RegionCrop(8)(IMAGES, BOXES)
+        for count in (1, 2):
+            boxes = BOXES[:, :count]
+            np.testing.assert_allclose(network(crops, boxes), network(IMAGES, boxes), rtol=1e-5)
+
     def test_config_keeps_the_network(self):
         network = CropNetwork(ConvolutionalEncoder((4, 5), name="cnn"), size=8)
         revived = CropNetwork.from_config(json.loads(json.dumps(network.get_config())))

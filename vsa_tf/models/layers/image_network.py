@@ -39,7 +39,8 @@ class CropNetwork(keras.layers.Layer):
         network: a layer or model from `[N, size, size, 3]` in 0..255 to `[N, D]`.
         size: height and width of a crop, in pixels.
 
-    Call arguments: images `[B, S, S', 3]`, boxes `[B, R, 4]` normalised.
+    Call arguments: images `[B, S, S', 3]`, boxes `[B, R, 4]` normalised; in place of images what a
+        `RegionCrop` has made of them, `[B, R', size, size, 3]`, R' at least R.
     Output shape: `[B, R, D]`.
     """
 
@@ -54,7 +55,10 @@ class CropNetwork(keras.layers.Layer):
             self.network.build((None, self.size, self.size, images_shape[-1]))
 
     def call(self, images, boxes, training=False):
-        crops = self.crop(images, boxes)
+        if len(images.shape) == 5:
+            crops = ops.cast(images[:, : boxes.shape[1]], self.compute_dtype)
+        else:
+            crops = self.crop(images, boxes)
         batch, regions, _, _, channels = ops.shape(crops)
         crops = ops.reshape(crops, (batch * regions, self.size, self.size, channels))
         features = self.network(crops, training=training)
