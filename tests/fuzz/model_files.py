@@ -73,16 +73,15 @@ def _read_records(folder):
     from vsa_tf.data.record_split import RecordSplit
 
     records = RecordSplit(folder, "train", feature_cache_bytes=0)
-    images = list(range(len(records.filenames)))
-    features = records.read_features(images) if hasattr(records, "read_features") else None
-    return records.captions, records.region_boxes.tolist(), features
+    features = records.read_region_features(list(range(len(records.filenames))))
+    return records.captions, records.region_boxes.tolist(), np.asarray(features).tolist()
 
 
 def _checked_records(folder):
     """The problems that `tfrecords_tools.inspect --check` lists."""
     from tfrecords_tools.record_checking import check_records
 
-    return bool(check_records(folder, lambda count: None))
+    return bool(check_records(folder))
 
 
 def _write_export(folder):
@@ -92,13 +91,11 @@ def _write_export(folder):
 
     (folder / "words.txt").write_text("dog\ncat\n")
     module = tf.Module()
-    file = str(folder / "words.txt")
-    module.table = tf.lookup.StaticHashTable(
-        tf.lookup.TextFileInitializer(
-            file, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, 1
-        ),
-        -1,
+    line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+    words = tf.lookup.TextFileInitializer(
+        str(folder / "words.txt"), tf.string, line, tf.int64, number
     )
+    module.table = tf.lookup.StaticHashTable(words, -1)
     module.weights = tf.Variable(np.arange(6, dtype=np.float32).reshape(2, 3))
 
     def embed(sentences):

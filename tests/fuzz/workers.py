@@ -20,9 +20,13 @@ from tests.fuzz.mutations import damaged
 # Of one mutation: of the processor's time; of the clock, where it waits for what never comes, and
 # where C does not come back to Python.
 SECONDS, WAITED_SECONDS = 5, 60
+# Before the first: TensorFlow is imported, on a machine that may be loaded.
+_START_SECONDS = 600
 MEMORY_BYTES = 512 << 20
-# The mutation that is tried, and KiB above the start.
-_NOTE = struct.Struct("<qq")
+# The mutation that is tried, or that none is yet; KiB above the start; how many were read, and
+# refused, before it.
+_NOTE = struct.Struct("<qqqq")
+_STARTS = -1
 
 
 class _Hang(BaseException):
@@ -89,7 +93,7 @@ def try_reader(reader, numbers, seed, kept):
 def _run(reader, numbers, seed, kept, trial, place):
     """Runs a process as far as it comes; returns the mutation that is next."""
     note, results = mmap.mmap(-1, _NOTE.size), place / "results"
-    note[:] = _NOTE.pack(numbers.start, 0)
+    note[:] = _NOTE.pack(_STARTS, 0, 0, 0)
     results.write_bytes(b"")
     process = os.fork()
     if not process:
@@ -102,27 +106,27 @@ def _run(reader, numbers, seed, kept, trial, place):
         finally:
             os._exit(status)
     status, is_killed = _wait(process, note)
-    number, kib = _NOTE.unpack(note)
+    number, kib, num_read, num_refused = _NOTE.unpack(note)
+    trial.outcomes.update({fuzz.READ: num_read, fuzz.REFUSED: num_refused})
     trial.kib = max(trial.kib, kib)
     noted = [line.split("\t", 2) for line in results.read_text().splitlines()]
     for line in noted:
-        _count(trial, *line)
+        _add_failure(trial, *line)
     if status == 0 and not is_killed:
         return numbers.stop
-    if str(number) in [each for kind, each, _ in noted if kind in fuzz.FAULTS]:
+    if str(number) in [each for _, each, _ in noted]:
         return number + 1
-    if os.WIFEXITED(status):
+    if os.WIFEXITED(status) or number == _STARTS:
         raise RuntimeError(f"the fuzzer itself failed at {reader.name}, mutation {number}")
     kind = fuzz.HANG if is_killed else fuzz.ENDED
     _keep(reader, place / "sample", number, kept)
-    _count(trial, kind, str(number), f"the process ended as {status}")
+    _add_failure(trial, kind, number, f"the process ended as {status}")
     return number + 1
 
 
-def _count(trial, kind, number, message):
-    trial.outcomes[kind] += int(number) if kind in (fuzz.READ, fuzz.REFUSED) else 1
-    if kind not in (fuzz.READ, fuzz.REFUSED):
-        trial.failures.append(f"{kind}, mutation {number}: {message}")
+def _add_failure(trial, kind, number, message):
+    trial.outcomes[kind] += 1
+    trial.failures.append(f"{kind}, mutation {number}: {message}")
 
 
 def _wait(process, note):
@@ -134,7 +138,9 @@ def _wait(process, note):
             return status, False
         if note[:] != last:
             last, changed = note[:], time.monotonic()
-        elif time.monotonic() - changed > WAITED_SECONDS:
+        elif time.monotonic() - changed > (
+            _START_SECONDS if _NOTE.unpack(last)[0] == _STARTS else WAITED_SECONDS
+        ):
             os.kill(process, signal.SIGKILL)
             return os.waitpid(process, 0)[1], True
         time.sleep(0.02)
@@ -147,7 +153,7 @@ def _child(reader, numbers, seed, kept, note, results, folder):
     whole = {path: path.read_bytes() for path in reader.paths(folder)}
     expected = repr(reader.read(folder))
     assert repr(reader.read(folder)) == expected, "a sound sample is read in two ways"
-    outcomes, start = collections.Counter(), _memory("VmRSS")
+    outcomes, start, kib = collections.Counter(), _memory("VmRSS"), 0
     if not reader.is_slow:  # TensorFlow reserves more than it takes
         bytes_ = 1024 * _memory("VmSize") + MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
@@ -155,8 +161,8 @@ def _child(reader, numbers, seed, kept, note, results, folder):
     with open(results, "a", buffering=1) as lines:
         for number in numbers:
             path, is_forged = mutate(reader, folder, whole, number, seed)
-            kib = max(_NOTE.unpack(note)[1], _memory("VmHWM") - start)
-            note[:] = _NOTE.pack(number, kib)
+            kib = max(kib, _memory("VmHWM") - start)
+            note[:] = _NOTE.pack(number, kib, outcomes[fuzz.READ], outcomes[fuzz.REFUSED])
             kind, message = _try(reader, folder, None if is_forged else expected)
             if _memory("VmHWM") - start > MEMORY_BYTES >> 10:
                 kind, message = fuzz.MEMORY, f"{(_memory('VmHWM') - start) >> 10} MiB"
@@ -169,10 +175,8 @@ def _child(reader, numbers, seed, kept, note, results, folder):
             found = {path for path in reader.paths(folder)} - whole.keys()
             for path in found:  # what a reader mended or made
                 path.unlink()
-        kib = max(_NOTE.unpack(note)[1], _memory("VmHWM") - start)
-        note[:] = _NOTE.pack(numbers.stop, kib)
-        for kind in (fuzz.READ, fuzz.REFUSED):
-            lines.write(f"{kind}\t{outcomes[kind]}\t\n")
+        kib = max(kib, _memory("VmHWM") - start)
+        note[:] = _NOTE.pack(numbers.stop, kib, outcomes[fuzz.READ], outcomes[fuzz.REFUSED])
 
 
 def _try(reader, folder, expected):

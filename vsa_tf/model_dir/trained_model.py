@@ -6,7 +6,7 @@ import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
+from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of, told_as
 from vsa_tf.files import array_kind
 from vsa_tf.model_dir.checkpoint import neutral_path, restore_checkpoint
 from vsa_tf.models.model_table import make_model
@@ -146,7 +146,8 @@ def load_sentence_feature(path):
             f"Expected {path} to hold a sentence feature, {tuple(_SENTENCE_FEATURES)}. "
             f"Received: a {kind}"
         )
-    return _SENTENCE_FEATURES[kind].load(path)
+    with told_as(f"{path} is no sentence feature that can be read"):
+        return _SENTENCE_FEATURES[kind].load(path)
 
 
 def load_start(settings, records):
