@@ -14,7 +14,9 @@ import pytest
 from absl import flags
 
 from tests.data import small_records
+from tests.faults.programs import trained
 from tests.forked_programs import tensorflow_forks
+from tests.training.reproducible_runs import uncached
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import evaluate_model
 from vsa_tf.evaluation.evaluation import EvaluationOptions
@@ -131,6 +133,20 @@ def test_a_killed_run_leaves_the_same_files(runs, name):
     # The checksum is of the paths, too.
     expected, received = (re.sub('"content_sha256".*', "", text) for text in (expected, received))
     assert received.replace(str(killed), str(whole)) == expected
+
+
+def test_neither_caches_nor_steps_of_a_call_nor_the_process_change_a_bit(runs, tmp_path):
+    # In this process, whose Python orders sets otherwise.
+    settings = _settings(runs[0], tmp_path / "model")
+    training = dataclasses.replace(settings.training, steps_per_execution=3)
+    with uncached():
+        train_model(dataclasses.replace(settings, training=training))
+    expected, received = trained(runs[1]), trained(tmp_path / "model")
+    assert [name for name in expected if received[name] != expected[name]] == []
+
+
+def test_a_run_prints_no_warning(runs):
+    assert not re.search("warn|deprecat|^[WE][0-9]{4} ", runs[3], re.IGNORECASE | re.MULTILINE)
 
 
 def test_a_batch_is_shared_by_two_devices(runs, tmp_path):

@@ -223,10 +223,11 @@ def decoded_images(record_split, image_size, progress=None):
     """
     num_images = record_split.num_images
     images = np.zeros([num_images, image_size, image_size, 3], np.uint8)
+    # Traced here: TensorFlow takes each thread that waits for it for a trace, and warns of many.
     decode = tf.function(
         lambda encoded: resized_image(encoded, image_size),
         input_signature=[tf.TensorSpec([], tf.string)],
-    )
+    ).get_concrete_function()
 
     def decode_into_row(image):
         encoded = record_split.read_encoded_images([image])[0]

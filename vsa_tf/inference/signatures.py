@@ -144,7 +144,10 @@ def check_export(settings, backend):
 def check_numbers(answers):
     """Returns answers, a dict of arrays. Raises VsaTfError where one is NaN."""
     if any(np.isnan(value).any() for value in answers.values() if value.dtype.kind == "f"):
-        raise VsaTfError("the model's answers are not numbers: it has diverged in training")
+        raise VsaTfError(
+            "the model's answers are not numbers: it has diverged in training, or a feature that "
+            "it reads is not finite"
+        )
     return answers
 
 
