@@ -48,6 +48,21 @@ def soak_server(folder, seconds, say, seed=0, saved_model=None):
     shutil.copytree(saved_models[0], base / "1")
     server = ServerProcess(base)
     load = Load(server, questions, RequestLimits.max_body_bytes, seed)
+    try:
+        faults = _steadiness_faults(server, load, base, saved_models, seconds, say)
+        load.start()
+        time.sleep(_LEAST_SECONDS)
+        faults += stop_under_load(server, load, saved_models, 0 if saved_model else _BUSY_SECONDS)
+    finally:
+        load.stop()
+        server.stop()
+    faults += [line for line in server.lines if "Traceback" in line or "rror:" in line]
+    say(f"{load.greatest} versions; {sum(load.counts.values())} requests: {dict(load.counts)}")
+    return faults + load.faults
+
+
+def _steadiness_faults(server, load, base, saved_models, seconds, say):
+    """Asks the server so long, while versions come; returns a list of what was not steady."""
     load.start()
     time.sleep(max(_WARM_UP * seconds, 3 * _LEAST_SECONDS))
     _next_version(server, load, base, saved_models, say)
@@ -69,15 +84,8 @@ def soak_server(folder, seconds, say, seed=0, saved_model=None):
     say(f"at rest, before and after: {before}; {after}")
     faults = watch.faults()
     if after.descriptors > before.descriptors:
-        faults.append(
-            f"descriptors at rest: {before.descriptors} before, {after.descriptors} after"
-        )
-    load.start()
-    time.sleep(_LEAST_SECONDS)
-    faults += stop_under_load(server, load, saved_models, None if saved_model else _BUSY_SECONDS)
-    faults += [line for line in server.lines if "Traceback" in line or "rror:" in line]
-    say(f"{load.greatest} versions; {sum(load.counts.values())} requests: {dict(load.counts)}")
-    return faults + load.faults
+        faults.append(f"at rest, descriptors grew from {before.descriptors} to {after.descriptors}")
+    return faults
 
 
 def small_saved_models(folder):
@@ -125,7 +133,7 @@ def stop_under_load(server, load, saved_models, busy_seconds=_BUSY_SECONDS):
         load: `Load`, which asks.
         saved_models: as of the load's `Questions`.
         busy_seconds: about how long requests are computed that are to run then, one over REST and
-            one over gRPC, of `small_saved_models`; None: nobody sends them.
+            one over gRPC, of `small_saved_models`; 0: nobody sends them.
 
     Returns:
         List of str, what went wrong.

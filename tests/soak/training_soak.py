@@ -42,29 +42,29 @@ def soak_training(folder, seconds, say, seed=0):
     """
     command = PROGRAMS["write"].command(folder, folder / "records")
     subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
-    run = _Run(folder)
-    run.wait_for_checkpoints(3)
-    time.sleep(max(_WARM_UP * seconds, _LEAST_SECONDS))
-    run.take_seconds()
-    watch = Watch(run.number, say, "checkpoint")
-    every, until = max(seconds / _NUM_SAMPLES, _LEAST_SECONDS), time.monotonic() + seconds
-    while time.monotonic() < until:
-        time.sleep(every)
-        watch.take(run.take_seconds())
-    time.sleep(random.Random(seed).random())
-    step, faults = run.stop()
+    with _Run(folder) as run:
+        run.wait_for_checkpoints(3)
+        time.sleep(max(_WARM_UP * seconds, _LEAST_SECONDS))
+        run.take_seconds()
+        watch = Watch(run.number, say, "checkpoint")
+        every, until = max(seconds / _NUM_SAMPLES, _LEAST_SECONDS), time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(every)
+            watch.take(run.take_seconds())
+        time.sleep(random.Random(seed).random())
+        step, faults = run.stop()
     faults += watch.faults() + watch.descriptor_faults()
-    again = _Run(folder)
-    again.wait_for_checkpoints(2)
-    if not any(line.startswith(f"going on from step {step} of") for line in again.lines):
-        faults.append(f"the run did not go on from step {step}: {again.lines[:20]}")
-    last, more = again.stop()
+    with _Run(folder) as again:
+        again.wait_for_checkpoints(2)
+        if not any(line.startswith(f"going on from step {step} of") for line in again.lines):
+            faults.append(f"the run did not go on from step {step}: {again.lines[:20]}")
+        last, more = again.stop()
     say(f"stopped at step {step}, gone on with, stopped at step {last}")
     return faults + more
 
 
 class _Run:
-    """A process of `vsa_tf.train`.
+    """A process of `vsa_tf.train`; as a context, it has ended at the end.
 
     Args:
         folder: with the records; the model directory is made there.
@@ -90,6 +90,13 @@ class _Run:
         self._lock, self._seconds, self._num_checkpoints = threading.Lock(), [], 0
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
 
     def _read(self):
         before = None
@@ -124,7 +131,6 @@ class _Run:
         try:
             code = self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
             return None, [f"training went on for {_STOP_SECONDS} s after SIGTERM"]
         self._reader.join()
         told = _STOPPED.fullmatch(self.lines[-1]) if self.lines else None

@@ -208,21 +208,21 @@ class HttpServer:
         Those that are left after `seconds` are closed as they are.
         """
         deadline = time.monotonic() + seconds
-        self._in_its_thread(self._close_listener)
+        self._in_its_thread(self._close_listener, deadline)
         while self._server.active_channels and time.monotonic() < deadline:
             # What had been sent is read before.
-            self._in_its_thread(lambda: None)
-            self._in_its_thread(self._close_still_ones)
+            self._in_its_thread(lambda: None, deadline)
+            self._in_its_thread(self._close_still_ones, deadline)
             time.sleep(_PAUSE_SECONDS)
         self._server.task_dispatcher.shutdown(timeout=max(deadline - time.monotonic(), 0.1))
         self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._connections))
         self._thread.join(1)
 
-    def _in_its_thread(self, function):
+    def _in_its_thread(self, function, deadline):
         """Calls it in the thread that polls all connections, once it has looked at each anew."""
         done = threading.Event()
         self._server.trigger.pull_trigger(lambda: (function(), done.set()))
-        done.wait(1)
+        done.wait(max(deadline - time.monotonic(), 0))
 
     def _close_listener(self):
         self._server.handle_accept()  # who came before
