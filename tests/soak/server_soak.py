@@ -21,7 +21,8 @@ _NUM_VERSIONS = 30
 _NUM_SAMPLES = 60
 _LEAST_SECONDS = 2
 _WARM_UP = 0.1
-_SWAP_SECONDS = 120
+# On a machine that others use, too.
+_SWAP_SECONDS = 600
 # A server answers what runs within five seconds; and ends.
 _STOP_SECONDS = 8
 _BUSY_SECONDS = 1.5
