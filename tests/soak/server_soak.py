@@ -76,7 +76,7 @@ def _steadiness_faults(server, load, base, saved_models, seconds, say):
     until, next_version_at = time.monotonic() + seconds, 0.0
     while time.monotonic() < until:
         if time.monotonic() >= next_version_at:
-            next_version_at = time.monotonic() + max(seconds / _NUM_VERSIONS, 5 * every)
+            next_version_at = time.monotonic() + max(seconds / _NUM_VERSIONS, 5 * _LEAST_SECONDS)
             _next_version(server, load, base, saved_models, say)
         time.sleep(every)
         watch.take(load.take_seconds())
