@@ -62,7 +62,7 @@ def test_nothing_is_lost_when_a_version_comes_nor_when_the_server_stops(
     available = running.server.catalog.available
     next_version(lambda: available()[MODEL], load, tmp_path / "base", versions)
     time.sleep(1)
-    faults = stop_under_load(running, load, versions, busy_seconds=0.5)
+    faults = stop_under_load(running, load, versions, busy_seconds=0.2)
     assert faults + load.faults == []
     assert set(load.counts) == {"answered", "refused", "given up", "turned away"}
 

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import logging
 import math
+import os
 import pathlib
 import threading
 import time
@@ -288,15 +289,17 @@ class VersionFolder:
     def read(cls, path):
         """Returns the folder at `path` as it is now."""
         files = []
-        for file in sorted(path.rglob("*")):
-            try:
-                status = file.stat()
-            except FileNotFoundError:  # gone since it was listed
-                continue
-            # Not the time of modification, which copying programs set to that of the original.
-            files.append((str(file), status.st_size, status.st_ctime))
+        # pathlib's own walk ends with an error where a folder goes while it is looked at.
+        for folder, folders, names in os.walk(path):
+            for file in (pathlib.Path(folder, name) for name in (*folders, *names)):
+                try:
+                    status = file.stat()
+                except FileNotFoundError:  # gone since it was listed
+                    continue
+                # Not the time of modification, which copying programs set to that of the original.
+                files.append((str(file), status.st_size, status.st_ctime))
         changed_at = max((changed_at for _, _, changed_at in files), default=0.0)
-        return cls(path, hash(tuple(files)), changed_at)
+        return cls(path, hash(tuple(sorted(files))), changed_at)
 
     def is_settled(self, seconds):
         """Whether nothing in it has changed for `seconds`: copying it has ended."""
