@@ -25,6 +25,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_arrays_of
 from vsa_tf.files import check_files, sealed, sealed_files, write_json
 from vsa_tf.reporting.report_folder import former_files
+from vsa_tf.search_index.embedding_folder import read_embeddings
 
 SWOLLEN = 65 << 20
 SOURCES = [*pathlib.Path(__file__).parents[1].glob("*/**/*.py")]
@@ -130,6 +131,10 @@ def test_no_path_of_a_file_leads_outside_its_folder(tmp_path):
     (folder / "dataset_info.json").write_text(json.dumps(info))
     with pytest.raises(VsaTfError, match="not a plain file name"):
         DatasetInfo.load(folder)
+    files = {f"{name}/../../secret": "" for name in ("img_emb", "metadata")}
+    write_json(folder / "embeddings.json", sealed({"format": 1, "kind": "images", "files": files}))
+    with pytest.raises(VsaTfError, match="names a file outside"):
+        read_embeddings(folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "report", "secret"]
 
 

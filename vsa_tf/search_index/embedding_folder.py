@@ -306,6 +306,8 @@ def read_embeddings(folder):
         if values["format"] != _FORMAT:
             raise ValueError(f"its format is {values['format']}, and this program's is {_FORMAT}")
         kind, names = values["kind"], sorted(values["files"])
+        if any(".." in pathlib.PurePath(name).parts for name in names):
+            raise ValueError("it names a file outside")
         parts = zip(
             [name for name in names if name.startswith(f"{_NAMES[kind]}/")],
             [name for name in names if name.startswith("metadata/")],
