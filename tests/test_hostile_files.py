@@ -46,6 +46,19 @@ def test_a_zip_that_swells_is_refused_by_what_it_declares(tmp_path, monkeypatch)
         archive.read("bomb")
 
 
+def test_a_member_that_is_longer_than_its_file_is_not_allocated(tmp_path, monkeypatch):
+    np.savez(tmp_path / "b.npz", a=np.arange(9))
+    data = bytearray((tmp_path / "b.npz").read_bytes())
+    sizes = data.rindex(b"PK\x01\x02") + 20
+    data[sizes : sizes + 8] = struct.pack("<II", 1 << 31, 1 << 31)
+    (tmp_path / "a.zip").write_bytes(data)
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    with pytest.raises(VsaTfError, match="a.npy is longer than the file"):
+        read_arrays_of(tmp_path / "a.zip")
+    with pytest.raises(OSError, match=f"declare {1 << 31}"):
+        Archive(tmp_path / "a.zip").read("a.npy")
+
+
 def test_a_zip_writes_nothing_outside_and_opens_nothing_outside(tmp_path):
     (tmp_path / "secret").write_text("s")
     (tmp_path / "in").mkdir()

@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 
-from vsa_tf.file_reading import parse_json, swells
+from vsa_tf.file_reading import is_longer, parse_json, swells
 
 
 class Archive:
@@ -126,7 +126,7 @@ class Archive:
         try:
             archive = self._open_zip()
             info = archive.getinfo(name)
-            if swells(info.compress_size, info.file_size):
+            if is_longer(archive, info) or swells(info.compress_size, info.file_size):
                 raise OSError(f"{info.compress_size} bytes that declare {info.file_size}")
             return archive.read(info)
         except KeyError:

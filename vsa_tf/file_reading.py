@@ -167,12 +167,13 @@ def told_as(what):
 
 
 def swells(packed, unpacked):
-    """Whether so few bytes declare so many that they are there to fill the memory.
-
-    Args:
-        packed, unpacked: sizes in bytes.
-    """
+    """Whether so few bytes, packed, declare so many that they are there to fill the memory."""
     return unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed)
+
+
+def is_longer(archive, info):
+    """Whether a `ZipFile`'s member declares more bytes than the file has: all are allocated."""
+    return info.compress_size > archive.start_dir
 
 
 def is_count(text):
@@ -245,7 +246,9 @@ def read_arrays_of(path, names=None, of_others=0):
 def _member(archive, info, most_bytes):
     if info.compress_type != zipfile.ZIP_STORED and info.file_size > most_bytes:
         raise ValueError(f"{info.filename} is compressed")
-    # No longer than the file; its checksum is looked at here.
+    if is_longer(archive, info):
+        raise ValueError(f"{info.filename} is longer than the file")
+    # Its checksum is looked at here.
     data = archive.read(info)
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
