@@ -121,6 +121,7 @@ def test_features_are_scaled_in_the_same_ways_by_all_models(name):
             "region_encoder",
             {"units": 6, "region_geometry": False},
         ),
+        ("alignment", {"region_hidden_size": 5}, "region_encoder", {"units": 6, "hidden_size": 5}),
         (
             "alignment",
             {"margin": 0.2, "negatives": "top_k", "num_hard_negatives": 3},

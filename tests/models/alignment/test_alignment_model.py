@@ -24,6 +24,7 @@ SETTINGS = {
     "word_activation": "relu",
     "frame_context": True,
     "region_geometry": True,
+    "region_hidden_size": 5,
     "feature_normalization": "none",
     "dropout": 0.0,
 }
@@ -109,7 +110,7 @@ class TestAlignmentModel(VsaTfTestCase):
         np.testing.assert_array_equal(model(with_noise_in_padding(batch)), model(batch))
 
     def test_inner_keeps_magnitudes(self):
-        model = _model(frame_context=False, region_geometry=False)
+        model = _model(frame_context=False, region_geometry=False, region_hidden_size=0)
         features = np.array(word_batch()["region_features"], "float32")
         kernel, bias = model.region_encoder.get_weights()
         np.testing.assert_allclose(

@@ -27,7 +27,7 @@ class TestRegionEncoder(VsaTfTestCase):
         [
             {},
             {"frame_context": True, "region_geometry": True},
-            {"feature_normalization": "l2", "frame_context": True},
+            {"feature_normalization": "l2", "frame_context": True, "hidden_size": 6},
         ],
     )
     def test_layer(self, options):
@@ -44,6 +44,7 @@ class TestRegionEncoder(VsaTfTestCase):
             "units": 4,
             "frame_context": True,
             "region_geometry": True,
+            "hidden_size": 6,
             "feature_normalization": "l2",
             "dropout": 0.25,
         }
@@ -66,6 +67,16 @@ class TestRegionEncoder(VsaTfTestCase):
         features = FEATURES.astype("float32")
         both = np.concatenate([features, np.repeat(features[:, :1], 3, axis=1)], axis=-1)
         expected = both @ np.concatenate([kernel, frame_kernel]) + bias
+        np.testing.assert_allclose(encoder(FEATURES, BOXES), expected, rtol=1e-5, atol=1e-5)
+
+    def test_a_hidden_layer_is_added(self):
+        encoder = _encoder(hidden_size=6)
+        kernel, bias = encoder.projection.get_weights()
+        hidden_kernel, hidden_bias = encoder.hidden.get_weights()
+        (second_kernel,) = encoder.hidden_projection.get_weights()
+        features = FEATURES.astype("float32")
+        hidden = np.maximum(features @ hidden_kernel + hidden_bias, 0.0)
+        expected = features @ kernel + bias + hidden @ second_kernel
         np.testing.assert_allclose(encoder(FEATURES, BOXES), expected, rtol=1e-5, atol=1e-5)
 
     def test_geometry_is_box_height_width_area_and_squared_distance_from_the_middle(self):

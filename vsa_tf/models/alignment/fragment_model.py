@@ -26,6 +26,7 @@ class FragmentModel(keras.Model):
         word_activation: f of s, the vector of a word or relation.
         cell: of `WordEncoder`, where fragments are words.
         frame_context, region_geometry, feature_normalization: see `RegionEncoder`.
+        region_hidden_size: its `hidden_size`.
         dropout: rate of dropout in the encoders of both sides.
         region_dropping: probability with which each region but the first, the whole frame, is left
             out of an image in training.
@@ -57,6 +58,7 @@ class FragmentModel(keras.Model):
         cell="relu",
         frame_context=True,
         region_geometry=False,
+        region_hidden_size=0,
         feature_normalization="l2",
         dropout=0.2,
         region_dropping=0.0,
@@ -74,6 +76,7 @@ class FragmentModel(keras.Model):
         self.cell = cell
         self.frame_context = frame_context
         self.region_geometry = region_geometry
+        self.region_hidden_size = region_hidden_size
         self.feature_normalization = feature_normalization
         self.dropout = dropout
         self.region_dropping = region_dropping
@@ -95,6 +98,7 @@ class FragmentModel(keras.Model):
             joint_size,
             frame_context=frame_context,
             region_geometry=region_geometry,
+            hidden_size=region_hidden_size,
             feature_normalization=feature_normalization,
             dropout=dropout,
         )
@@ -169,6 +173,7 @@ class FragmentModel(keras.Model):
             "cell": self.cell,
             "frame_context": self.frame_context,
             "region_geometry": self.region_geometry,
+            "region_hidden_size": self.region_hidden_size,
             "feature_normalization": self.feature_normalization,
             "dropout": self.dropout,
             "region_dropping": self.region_dropping,

@@ -18,8 +18,11 @@ class RegionEncoder(keras.layers.Layer):
         region_geometry: add `W_g [ymin, xmin, ymax, xmax, height, width, area, dy, dx]` of the
             region's box; dy and dx are the squared distances of its centre from the frame's,
             without which no product could prefer the middle.
+        hidden_size: width of a hidden layer beside that matrix, `W_2 f(W_1 CNN(I_i) + b_1)` is
+            added, f is ReLU (Chen et al. 2021, Learning the best pooling strategy for visual
+            semantic embedding); 0: none.
         feature_normalization: `none`, `l2` or `power`, see `scale_features`.
-        dropout: rate of dropout on the features.
+        dropout: rate of dropout on the features and the hidden layer.
 
     Call arguments:
         features: float `[B, R, D]`, region 0 the whole frame.
@@ -33,6 +36,7 @@ class RegionEncoder(keras.layers.Layer):
         units,
         frame_context=False,
         region_geometry=False,
+        hidden_size=0,
         feature_normalization="none",
         dropout=0.0,
         **kwargs,
@@ -42,6 +46,7 @@ class RegionEncoder(keras.layers.Layer):
         self.units = units
         self.frame_context = frame_context
         self.region_geometry = region_geometry
+        self.hidden_size = hidden_size
         self.feature_normalization = feature_normalization
         self.dropout_rate = dropout
 
@@ -51,6 +56,9 @@ class RegionEncoder(keras.layers.Layer):
             self.frame_projection = keras.layers.Dense(units, use_bias=False, name="W_f")
         if region_geometry:
             self.geometry_projection = keras.layers.Dense(units, use_bias=False, name="W_g")
+        if hidden_size:
+            self.hidden = keras.layers.Dense(hidden_size, activation="relu", name="W_1")
+            self.hidden_projection = keras.layers.Dense(units, use_bias=False, name="W_2")
 
     def build(self, features_shape, boxes_shape=None):
         self.projection.build(features_shape)
@@ -58,6 +66,9 @@ class RegionEncoder(keras.layers.Layer):
             self.frame_projection.build(features_shape)
         if self.region_geometry:
             self.geometry_projection.build((*features_shape[:-1], 9))
+        if self.hidden_size:
+            self.hidden.build(features_shape)
+            self.hidden_projection.build((*features_shape[:-1], self.hidden_size))
 
     def call(self, features, boxes, training=False):
         features = ops.cast(features, self.compute_dtype)
@@ -68,6 +79,9 @@ class RegionEncoder(keras.layers.Layer):
             v = v + self.frame_projection(features[:, :1])
         if self.region_geometry:
             v = v + self.geometry_projection(self._geometry(boxes))
+        if self.hidden_size:
+            hidden = self.dropout(self.hidden(features), training=training)
+            v = v + self.hidden_projection(hidden)
         return v
 
     def _geometry(self, boxes):
@@ -86,6 +100,7 @@ class RegionEncoder(keras.layers.Layer):
             "units": self.units,
             "frame_context": self.frame_context,
             "region_geometry": self.region_geometry,
+            "hidden_size": self.hidden_size,
             "feature_normalization": self.feature_normalization,
             "dropout": self.dropout_rate,
         }

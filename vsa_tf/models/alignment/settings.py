@@ -38,6 +38,11 @@ class FragmentSettings(NetworkSettings):
     region_geometry: bool = setting(
         False, "Add the place and size of its box to every region's feature (papers: no)."
     )
+    region_hidden_size: int = setting(
+        0,
+        "Hidden layer beside the matrix of regions, its width (papers: 0).",
+        minimum=0,
+    )
     feature_normalization: str = setting(
         "l2",
         "Scale region features to one length, l2: as they are, power: their square roots "
