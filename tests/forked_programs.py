@@ -158,7 +158,7 @@ def _say(*numbers):
 
 
 def _run(command, cwd, paths, outputs, environment):
-    signal.alarm(300)
+    signal.alarm(900)  # a busy machine takes ten times as long as an idle one
     for number, name in enumerate((os.devnull, *outputs)):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND), number)
     os.chdir(cwd)
