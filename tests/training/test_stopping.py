@@ -56,7 +56,7 @@ def _assert_same_ends(whole, stopped):
         for expected_value, value in zip(expected, received, strict=True):
             np.testing.assert_array_equal(value, expected_value)
     (_, expected), (_, received) = _checkpoint(whole), _checkpoint(stopped)
-    assert received["best"] == expected["best"] and received["steps"] == expected["steps"] == 9
+    assert received["best"] == expected["best"] and received["steps"] == expected["steps"]
     for expected_row, row in zip(expected["history"], received["history"], strict=True):
         assert row == pytest.approx(expected_row, rel=1e-6)
     expected, received = (read_sealed(path / "metrics.json") for path in (whole, stopped))
@@ -75,21 +75,26 @@ def _tell_at_step(monkeypatch, step, number):
     monkeypatch.setattr(ShowSteps, "on_train_batch_end", tell)
 
 
-def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch):
+# Steps at which it is stopped: between two checkpoints, and the last before one, whose evaluation
+# follows.
+@pytest.mark.parametrize(
+    ("interval", "steps", "values"), [(3, (5, 6), {}), (4, (6, 8), {"steps_per_execution": 2})]
+)
+def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch, interval, steps, values):
     whole, stopped, before = tmp_path / "whole", tmp_path / "stopped", _handlers()
-    _train(data_dir, whole)
-    # Between two checkpoints; and at the last step before one, whose evaluation follows.
-    for step, number in ((5, signal.SIGTERM), (6, signal.SIGINT)):
+    values = {"steps_per_checkpoint": interval, **values}
+    _train(data_dir, whole, **values)
+    for step, number in zip(steps, (signal.SIGTERM, signal.SIGINT), strict=True):
         with monkeypatch.context() as patch:
             _tell_at_step(patch, step, number)
             with pytest.raises(KeyboardInterrupt, match=f"stopped at step {step}; the same comm"):
-                _train(data_dir, stopped)
+                _train(data_dir, stopped, **values)
         assert _handlers() == before
         progress = _checkpoint(stopped)[1]
-        assert (progress["steps"], len(progress["history"])) == (step, step // 3)
+        assert (progress["steps"], len(progress["history"])) == (step, step // interval)
     lines = []
-    _train(data_dir, stopped, lines.append)
-    assert "going on from step 6 of 8" in lines
+    _train(data_dir, stopped, lines.append, **values)
+    assert f"going on from step {step} of 8" in lines
     _assert_same_ends(whole, stopped)
 
 
