@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.data import small_records
+from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.files import read_sealed
 from vsa_tf.settings import Settings
@@ -92,6 +93,10 @@ def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch, interva
         assert _handlers() == before
         progress = _checkpoint(stopped)[1]
         assert (progress["steps"], len(progress["history"])) == (step, step // interval)
+        if step % interval:
+            # Of 2 steps each; the last checkpoint stands before step 4, or there.
+            with pytest.raises(VsaTfError, match=f"a run of {step / 2:.3g} epochs.*num_epochs=2;"):
+                _train(data_dir, stopped, **{**values, "num_epochs": 2})
     lines = []
     _train(data_dir, stopped, lines.append, **values)
     assert f"going on from step {step} of 8" in lines

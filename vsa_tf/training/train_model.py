@@ -131,7 +131,7 @@ def _train(settings, say, stream):
         progress = {"steps": 0, "best": None, "history": []}
         if last.is_file():
             progress = restore_checkpoint(last, model.variables + model.optimizer.variables)
-            _check_epochs(progress["steps"], settings, plan)
+            _check_epochs(progress, settings, plan)
             say(f"going on from step {progress['steps']} of {total_steps}")
         _set_schedule(model, progress, settings, model_dir, total_steps, say)
         # What a run goes on from is read by all before the first writes.
@@ -144,14 +144,22 @@ def _train(settings, say, stream):
         return _finish(model, settings, splits, model_dir, say)
 
 
-def _check_epochs(steps, settings, plan):
+def _check_epochs(progress, settings, plan):
     """Refuses a run of fewer epochs than are trained already."""
     num_epochs, interval = settings.training.num_epochs, _interval(settings, plan)
-    done = steps / plan.steps_per_epoch
+    steps, total_steps = progress["steps"], num_epochs * plan.steps_per_epoch
+    # Stopped on its way to a checkpoint that a run of so few epochs would not have, or would reach
+    # with no step left for its schedule.
+    is_past = (
+        "within" in progress
+        and progress["schedule"]["num_epochs"] > num_epochs
+        and steps > total_steps
+    )
     # The last checkpoint may stand behind the last epoch.
-    if steps >= num_epochs * plan.steps_per_epoch + interval:
+    if is_past or steps >= total_steps + interval:
         raise VsaTfError(
-            f"{settings.training.model_dir} holds a run of {done:.3g} epochs. Received: "
+            f"{settings.training.model_dir} holds a run of {steps / plan.steps_per_epoch:.3g} "
+            "epochs. Received: "
             f"--num_epochs={num_epochs}; give at least as many, or another --model_dir"
         )
 
