@@ -128,6 +128,20 @@ def test_what_is_left_of_an_interval_comes_first(steps, within, interval, parts)
     assert intervals_left(progress, interval, total_steps=8) == parts
 
 
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_signals() as told:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not told.is_set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert told.is_set()
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_weights_that_diverged_are_not_saved(tmp_path):
     with stop_signals() as told:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -26,7 +26,8 @@ _STEPS_PER_POINT = 10
 def stop_signals():
     """Gives a `threading.Event` that SIGINT or SIGTERM sets; a second one does what it did before.
 
-    Elsewhere than in the main thread nothing sets it: only there are signals heard.
+    One that is ignored, as SIGINT is by what a script starts with `&`, stays so. Elsewhere than in
+    the main thread nothing sets it: only there are signals heard.
     """
     told = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -34,6 +35,7 @@ def stop_signals():
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+    before = {number: each for number, each in before.items() if each != signal.SIG_IGN}
 
     def restore():
         for number, handler in before.items():
@@ -43,7 +45,7 @@ def stop_signals():
         restore()
         told.set()
 
-    for number in numbers:
+    for number in before:
         signal.signal(number, tell)
     try:
         yield told
