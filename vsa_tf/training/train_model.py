@@ -245,17 +245,17 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
             # First: the other counts the steps of an epoch as done at its end.
             ShowSteps(progress, interval, pairs, rate, events, stream),
             EvaluateAndSave(
-                evaluator,
-                lambda: evaluator.evaluate(model, dev, options),
-                model_dir,
-                progress,
-                interval,
-                plan.steps_per_epoch,
-                pairs,
-                events,
-                say,
-                is_first,
-                told,
+                evaluator=evaluator,
+                evaluate=lambda: evaluator.evaluate(model, dev, options),
+                model_dir=model_dir,
+                progress=progress,
+                interval=interval,
+                steps_per_epoch=plan.steps_per_epoch,
+                pairs=pairs,
+                events=events,
+                say=say,
+                saves=is_first,
+                told=told,
             ),
         ]
         for part, (num_steps, number) in enumerate(parts):
