@@ -103,6 +103,16 @@ def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch, interva
     _assert_same_ends(whole, stopped)
 
 
+def test_told_after_the_last_checkpoint_it_stops_before_the_final_evaluation(
+    data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ShowSteps, "on_train_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 3; the same comm"):
+        _train(data_dir, tmp_path, num_epochs=1)
+    assert _checkpoint(tmp_path)[1]["steps"] == 3
+    assert not (tmp_path / "metrics.json").exists()
+
+
 def _handlers():
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 

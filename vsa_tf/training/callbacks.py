@@ -117,7 +117,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         if not self._what_diverged(within["loss"]):
             self.progress |= {"steps": self.progress["steps"] + batch + 1, "within": within}
             self._save_last()
-        self._stop()
+        self.stop_if_told()
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
@@ -152,19 +152,20 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.events.write(steps, {"loss": loss}, metrics, evaluation.pictures)
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in summary.items())
         self.say(f"epoch {epoch}: loss {loss:.3g}, dev {numbers}, {seconds:.0f} s")
-        if self.told.is_set():
-            self._stop()
+        self.stop_if_told()
 
     def _within(self, num_steps, loss):
         """Returns `within` after so many steps more, of that mean loss."""
         before = self.progress.get("within", {"steps": 0, "loss": 0.0})
         return {"steps": before["steps"] + num_steps, "loss": before["loss"] + num_steps * loss}
 
-    def _stop(self):
-        self.events.flush()
-        raise KeyboardInterrupt(
-            f"stopped at step {self.progress['steps']}; the same command goes on from there"
-        )
+    def stop_if_told(self):
+        """Raises KeyboardInterrupt if the run is told to stop; to be called behind a checkpoint."""
+        if self.told.is_set():
+            self.events.flush()
+            raise KeyboardInterrupt(
+                f"stopped at step {self.progress['steps']}; the same command goes on from there"
+            )
 
     def _save_last(self):
         self._save(

@@ -241,23 +241,21 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
         # Else they are not the same in every step.
         crop = RegionCrop(settings.model.crop_size)
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
-        callbacks = [
-            # First: the other counts the steps of an epoch as done at its end.
-            ShowSteps(progress, interval, pairs, rate, events, stream),
-            EvaluateAndSave(
-                evaluator=evaluator,
-                evaluate=lambda: evaluator.evaluate(model, dev, options),
-                model_dir=model_dir,
-                progress=progress,
-                interval=interval,
-                steps_per_epoch=plan.steps_per_epoch,
-                pairs=pairs,
-                events=events,
-                say=say,
-                saves=is_first,
-                told=told,
-            ),
-        ]
+        checkpoints = EvaluateAndSave(
+            evaluator=evaluator,
+            evaluate=lambda: evaluator.evaluate(model, dev, options),
+            model_dir=model_dir,
+            progress=progress,
+            interval=interval,
+            steps_per_epoch=plan.steps_per_epoch,
+            pairs=pairs,
+            events=events,
+            say=say,
+            saves=is_first,
+            told=told,
+        )
+        # First: the other counts the steps of an epoch as done at its end.
+        callbacks = [ShowSteps(progress, interval, pairs, rate, events, stream), checkpoints]
         for part, (num_steps, number) in enumerate(parts):
             if part:
                 # Keras leaves averages, where the optimizer keeps them, in the place of weights.
@@ -273,6 +271,8 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                 verbose=0,
                 shuffle=False,
             )
+    # It may have been told after the last checkpoint.
+    checkpoints.stop_if_told()
 
 
 def _finish(model, settings, splits, model_dir, say):
