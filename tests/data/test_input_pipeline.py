@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.data import small_records
 from tests.data.small_records import write_records
 from vsa_tf.data import schema
+from vsa_tf.data.augmentation import Augmentation
 from vsa_tf.data.batch_plan import BatchPlan
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.input_pipeline import InputPipeline
@@ -168,6 +169,22 @@ def test_regions_are_cut_out_once_if_there_is_room(tmp_path):
     spec = pipeline.training_batches(plan, crop=crop).element_spec
     assert spec["images"] == tf.TensorSpec([None, 5, 5, 3], tf.uint8)
     assert crop.num_images == 8
+
+
+def test_regions_that_differ_from_step_to_step_are_not_cut_out_once(tmp_path):
+    pipeline, plan = _pipeline(tmp_path, image_size=5)
+    records = PhraseRecords(pipeline.record_split)
+    tokens = TokenStore([[4]] * 8, max_words=1)
+    regions = PhraseRegions(records, num_negatives=4, negative_overlap=1.0, from_pixels=True)
+    phrases = InputPipeline(records, tokens, phrase_regions=regions, image_size=5)
+    phrase_plan = BatchPlan(tokens.lengths, records.image_of_caption, 4, seed=1)
+    mirror, crop = Augmentation("mirror", pipeline.record_split.captions, 5), _Crop()
+    for pairs, of_pairs, drawn in ((pipeline, plan, mirror), (phrases, phrase_plan, None)):
+        expected, received = (
+            _arrays(pairs.training_batches(of_pairs, 0, 4, drawn, each)) for each in (None, crop)
+        )
+        _assert_same(received, expected)
+    assert crop.num_images == 0
 
 
 def test_decoding_once_gives_the_pixels_of_decoding_each_time(tmp_path):

@@ -208,8 +208,9 @@ class InputPipeline:
                 on are those of a run that began at 0.
             num_steps: number of steps; None goes on for ever.
             augmentation: the `Augmentation` that changes their images; None: they stay.
-            crop: a `RegionCrop` whose crops the batches hold as images, if there is room for all
-                (see `Pixels.cropped`); None: they hold whole images.
+            crop: a `RegionCrop` whose crops the batches hold as images, if regions are the same in
+                every step, without augmentation and `phrase_regions`, and there is room for all
+                (see `Pixels.cropped`); else, or None: they hold whole images.
 
         Returns:
             `tf.data.Dataset` of dicts with every key of the class's table.
@@ -219,8 +220,9 @@ class InputPipeline:
         """
         self._check_captions(plan.num_captions)
         self.images.prepare()
-        assembler = copy.copy(self.assembler)
-        assembler.images = images = self.images.cropped(crop) if crop else self.images
+        assembler, images = copy.copy(self.assembler), self.images
+        if crop and augmentation is None and assembler.phrase_regions is None:
+            assembler.images = images = images.cropped(crop)
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
         rows = None if plan.has_smaller_batch else plan.batch_size
         width = plan.widths[0] if len(plan.widths) == 1 else None

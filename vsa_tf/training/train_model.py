@@ -236,10 +236,8 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     events = TensorBoardEvents(model_dir, settings, is_first)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
-    augmentation, crop = make_augmentation(settings, train, say), None
-    if train.from_pixels and augmentation is train.phrase_regions is None:
-        # Else they are not the same in every step.
-        crop = RegionCrop(settings.model.crop_size)
+    augmentation = make_augmentation(settings, train, say)
+    crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
             evaluator=evaluator,
