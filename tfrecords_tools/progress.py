@@ -13,11 +13,14 @@ class Progress:
         unit: what is counted, in the plural.
         interval: seconds between plain lines.
         clock: function that returns seconds.
+        done: how many were done before, which took none of these seconds.
     """
 
-    def __init__(self, total, stream=sys.stderr, unit="images", interval=5.0, clock=time.monotonic):
+    def __init__(
+        self, total, stream=sys.stderr, unit="images", interval=5.0, clock=time.monotonic, *, done=0
+    ):
         self.total = total
-        self.done = 0
+        self.done = self._before = done
         self._note = ""
         self._stream = stream
         self._unit = unit
@@ -49,7 +52,7 @@ class Progress:
     def _show(self, now):
         if self._stream is None:
             return
-        rate = self.done / max(now - self._start, 1e-9)
+        rate = (self.done - self._before) / max(now - self._start, 1e-9)
         left = (self.total - self.done) / rate if rate else float("inf")
         text = f"{self.done}/{self.total} {self._unit}, {rate:.1f} {self._unit}/s"
         if left != float("inf"):

@@ -173,14 +173,17 @@ def test_several_steps_in_a_call_are_counted():
     assert events.points == [(16, {"step_loss": 3.0, "learning_rate": 0.5})]
 
 
-def test_an_epoch_says_where_it_is(monkeypatch):
+@pytest.mark.parametrize(("within", "shown"), [(0, "2/6"), (3, "5/9")])
+def test_an_epoch_says_where_it_is(monkeypatch, within, shown):
     stream, now = io.StringIO(), iter(range(0, 100, 4))
     monkeypatch.setattr(Progress.__init__, "__defaults__", (None, "images", 5.0, lambda: next(now)))
-    callback = ShowSteps({"steps": 0}, 6, 2, 0.5, _StepEvents(), stream)
+    progress = {"steps": within, "within": {"steps": within, "loss": 1.0}}
+    callback = ShowSteps(progress, within + 6, 2, 0.5, _StepEvents(), stream)
     callback.on_epoch_begin(0)
     for step in range(6):
         callback.on_train_batch_end(step, {"loss": 5.0})
-    assert stream.getvalue().splitlines()[0] == "2/6 steps, 0.2 steps/s, 0:16 left, loss 2.5"
+    first = stream.getvalue().splitlines()[0]
+    assert first == f"{shown} steps, 0.2 steps/s, 0:16 left, loss 2.5"
 
 
 @pytest.fixture(scope="module")

@@ -193,7 +193,8 @@ class ShowSteps(keras.callbacks.Callback):
 
     Args:
         progress: the progress dict of the run.
-        interval: steps of one epoch of `fit`.
+        interval: steps between two checkpoints, which an epoch of `fit` has, or what is left of
+            them.
         pairs: as of `EvaluateAndSave`.
         learning_rate: a schedule of the step, or a number.
         events: `TensorBoardEvents`.
@@ -210,7 +211,9 @@ class ShowSteps(keras.callbacks.Callback):
         self.stream = stream
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._bar = Progress(self.interval, self.stream, unit="steps")
+        # What is left of an interval within which the run was stopped.
+        self._before = self.progress.get("within", {"steps": 0})["steps"]
+        self._bar = Progress(self.interval, self.stream, unit="steps", done=self._before)
         # Steps of the epoch, and the sum of their losses, at the last point.
         self._last = 0, 0.0
 
@@ -218,7 +221,7 @@ class ShowSteps(keras.callbacks.Callback):
         # Of several steps in one call, the last one's number comes.
         done = batch + 1
         mean = float(logs["loss"]) / self.pairs
-        self._bar.add(done - self._bar.done, f"loss {mean:.3g}")
+        self._bar.add(self._before + done - self._bar.done, f"loss {mean:.3g}")
         last_done, last_sum = self._last
         if done - last_done >= _STEPS_PER_POINT:
             # Keras tells the mean since the epoch began.
