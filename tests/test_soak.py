@@ -5,10 +5,18 @@ is in tests/training/test_stopping.py.
 """
 
 import os
+import threading
 
 import pytest
 
 from tests.soak.steadiness import Held, Sample, Watch
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
 
 
 def _faults(watch, **last):
@@ -51,14 +59,14 @@ def test_what_stays_or_becomes_less_is_none():
 
 def test_a_sample_is_of_the_process_and_of_its_work():
     lines = []
-    watch = Watch(os.getpid(), lines.append, "request")
-    held = bytearray(64 << 20)
-    held[:: 1 << 12] = b"1" * (1 << 14)
-    with open(os.devnull, "rb"):
-        watch.take([0.001] * 98 + [1.0, 2.0])
-    del held
-    watch.take([0.001])
-    watch.take([])  # nothing was done: nothing is told
+    with Watch(os.getpid(), lines.append, "request") as watch:
+        held = bytearray(64 << 20)
+        held[:: 1 << 12] = b"1" * (1 << 14)
+        with open(os.devnull, "rb"):
+            watch.take([0.001] * 98 + [1.0, 2.0])
+        del held
+        watch.take([0.001])
+        watch.take([])  # nothing was done: nothing is told
     first, second = watch.samples
     assert 50 < first.held.megabytes - second.held.megabytes < 80
     assert first.held.descriptors == second.held.descriptors + 1

@@ -70,16 +70,17 @@ def _steadiness_faults(server, load, base, saved_models, seconds, say):
     load.stop()
     load.take_seconds()
     before = Held.at_rest(server.number)
-    watch = Watch(server.number, say, "request")
-    load.start()
     every = max(seconds / _NUM_SAMPLES, _LEAST_SECONDS)
-    until, next_version_at = time.monotonic() + seconds, 0.0
-    while time.monotonic() < until:
-        if time.monotonic() >= next_version_at:
-            next_version_at = time.monotonic() + max(seconds / _NUM_VERSIONS, 5 * _LEAST_SECONDS)
-            _next_version(server, load, base, saved_models, say)
-        time.sleep(every)
-        watch.take(load.take_seconds())
+    with Watch(server.number, say, "request") as watch:
+        load.start()
+        until, next_version_at = time.monotonic() + seconds, 0.0
+        while time.monotonic() < until:
+            if time.monotonic() >= next_version_at:
+                pause = max(seconds / _NUM_VERSIONS, 5 * _LEAST_SECONDS)
+                next_version_at = time.monotonic() + pause
+                _next_version(server, load, base, saved_models, say)
+            time.sleep(every)
+            watch.take(load.take_seconds())
     load.stop()
     after = Held.at_rest(server.number)
     say(f"at rest, before and after: {before}; {after}")

@@ -83,17 +83,21 @@ class _Measure(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self._lock, self._seconds = threading.Lock(), []
-        self.start()
+        self._lock, self._seconds, self._ended = threading.Lock(), [], threading.Event()
 
     def run(self):
         content = bytes(_MEASURE_BYTES)
-        while True:
+        while not self._ended.is_set():
             started = time.monotonic()
             hashlib.sha256(content).digest()
             with self._lock:
                 self._seconds.append(time.monotonic() - started)
-            time.sleep(_MEASURE_SECONDS)
+            self._ended.wait(_MEASURE_SECONDS)
+
+    def end(self):
+        """Ends the thread."""
+        self._ended.set()
+        self.join()
 
     def take(self):
         """Returns the median of the seconds since the last call."""
@@ -105,7 +109,7 @@ class _Measure(threading.Thread):
 
 
 class Watch:
-    """Takes samples of a process.
+    """Takes samples of a process, as a context: a thread measures the machine meanwhile.
 
     Args:
         process: its number.
@@ -117,6 +121,13 @@ class Watch:
         self._process, self._say, self._work = process, say, work
         self._started, self._processor = time.monotonic(), self._processor_seconds()
         self._measure, self.samples = _Measure(), []
+
+    def __enter__(self):
+        self._measure.start()
+        return self
+
+    def __exit__(self, *_):
+        self._measure.end()
 
     def _processor_seconds(self):
         fields = pathlib.Path(f"/proc/{self._process}/stat").read_text("utf-8").rpartition(")")[2]

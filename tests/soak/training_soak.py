@@ -46,11 +46,11 @@ def soak_training(folder, seconds, say, seed=0):
         run.wait_for_checkpoints(3)
         time.sleep(max(_WARM_UP * seconds, _LEAST_SECONDS))
         run.take_seconds()
-        watch = Watch(run.number, say, "checkpoint")
         every, until = max(seconds / _NUM_SAMPLES, _LEAST_SECONDS), time.monotonic() + seconds
-        while time.monotonic() < until:
-            time.sleep(every)
-            watch.take(run.take_seconds())
+        with Watch(run.number, say, "checkpoint") as watch:
+            while time.monotonic() < until:
+                time.sleep(every)
+                watch.take(run.take_seconds())
         time.sleep(random.Random(seed).random())
         step, faults = run.stop()
     faults += watch.faults() + watch.descriptor_faults()
