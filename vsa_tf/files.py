@@ -17,6 +17,8 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_arrays_of, read_json, told_as
 
+# Of an export: what it is, with the checksums of its files.
+MODEL_CARD = "model_card.json"
 _KIND = "kind"
 _CHECKSUM = "content_sha256"
 # Halves of characters: names of files that are not UTF-8 have them, and UTF-8 cannot.

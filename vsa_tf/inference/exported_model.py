@@ -7,8 +7,8 @@ import numpy as np
 
 from vsa_tf.errors import InputError, VsaTfError, operation_reason
 from vsa_tf.file_reading import reason_of
-from vsa_tf.files import check_files
-from vsa_tf.inference.signatures import MODEL_CARD, check_numbers, version_path
+from vsa_tf.files import MODEL_CARD, check_files
+from vsa_tf.inference.signatures import check_numbers, version_path
 
 # Of up to so many photographs, all of them together take less time longer than their graph takes
 # to be optimised.

@@ -5,8 +5,7 @@ import PIL
 import tensorflow as tf
 
 from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MIN_SIDE
-from vsa_tf.files import json_text, sealed_files, write_json
-from vsa_tf.inference.signatures import MODEL_CARD
+from vsa_tf.files import MODEL_CARD, json_text, sealed_files, write_json
 from vsa_tf.settings import is_path
 
 # Who serves a model may give it other warm-up requests, which TFRecords' own checksums keep.

@@ -8,8 +8,8 @@ from absl import flags
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import told_as
-from vsa_tf.files import read_sealed
-from vsa_tf.inference.signatures import MODEL_CARD, version_path
+from vsa_tf.files import MODEL_CARD, read_sealed
+from vsa_tf.inference.signatures import version_path
 from vsa_tf.model_handles import check_handles
 from vsa_tf.settings import Settings
 

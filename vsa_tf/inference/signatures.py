@@ -10,8 +10,6 @@ from vsa_tf.file_reading import is_count
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.models.network_settings import check_value, setting
 
-# Of an export: what it is, with the checksums of its files.
-MODEL_CARD = "model_card.json"
 SIGNATURE_INPUTS = {
     "embed_image": ("image_bytes",),
     "embed_sentence": ("sentences",),

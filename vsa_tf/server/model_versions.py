@@ -17,7 +17,7 @@ from tensorflow.python.saved_model import loader_impl
 from tensorflow_serving.apis import prediction_log_pb2
 
 from vsa_tf.errors import operation_reason
-from vsa_tf.files import check_files
+from vsa_tf.files import MODEL_CARD, check_files
 from vsa_tf.server.model_config import is_version
 from vsa_tf.server.request_limits import ServingError
 from vsa_tf.server.tensor_protos import from_tensor_proto
@@ -34,8 +34,6 @@ _CODE_NAMES = {
     for name, value in vars(tf.errors).items()
     if name.isupper() and isinstance(value, int)
 }
-# Of those that `vsa_tf.export` has written.
-_MODEL_CARD = "model_card.json"
 _WARM_UP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
 
@@ -208,7 +206,7 @@ class LoadedVersion:
     def __init__(self, name, version, path):
         self.name = name
         self.version = version
-        check_files(pathlib.Path(path), _MODEL_CARD)
+        check_files(pathlib.Path(path), MODEL_CARD)  # of those that `vsa_tf.export` has written
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         loader = loader_impl.SavedModelLoader(str(path))
         graph = loader.load(self._session, [tf.saved_model.SERVING])
