@@ -32,7 +32,8 @@ class ServerProcess:
             [
                 *(sys.executable, "-m", "vsa_tf.serve", f"--model_name={MODEL}"),
                 *(f"--model_base_path={base_path}", "--rest_port=0", "--port=0"),
-                "--settle_seconds=0",
+                # Two that take long leave two for all others.
+                *("--settle_seconds=0", "--num_threads=4"),
             ],
             cwd=ROOT,
             stderr=subprocess.PIPE,

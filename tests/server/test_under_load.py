@@ -3,6 +3,7 @@
 The short form of `python -m tests.soak --only=server`.
 """
 
+import contextlib
 import gc
 import http.client
 import json
@@ -20,14 +21,15 @@ from werkzeug.wrappers import Request
 
 from tests.server.running_server import GOOD, NUM_BUSY_STEPS, grpc_request, predict
 from tests.server.server_process import MODEL
-from tests.soak.load import Load, Questions
+from tests.soak.load import Load, Questions, wait_until
 from tests.soak.server_soak import next_version, stop_under_load
 from vsa_tf.server.model_config import ModelConfig
 from vsa_tf.server.model_server import ModelServer
 from vsa_tf.server.model_versions import ModelVersions
 from vsa_tf.server.request_limits import RequestLimits, ServingError, _Job
 
-_LIMITS = RequestLimits(max_body_bytes=4 << 20)
+# Two that take long leave two for all others.
+_LIMITS = RequestLimits(num_threads=4, max_body_bytes=4 << 20)
 
 
 class _Running:
@@ -35,21 +37,25 @@ class _Running:
 
     def __init__(self, base):
         config = ModelConfig(MODEL, str(base))
-        self.server = ModelServer([config], _LIMITS, settle_seconds=0, poll_seconds=0.1)
-        self.server.__enter__()
+        self._context = contextlib.ExitStack()
+        self.server = self._context.enter_context(
+            ModelServer([config], _LIMITS, settle_seconds=0, poll_seconds=0.1)
+        )
         self.rest_address = "127.0.0.1", self.server.rest_port
         self.grpc_address = "127.0.0.1", self.server.port
 
     def stop(self):
         started = time.monotonic()
-        self.server.__exit__(None, None, None)
+        self._context.close()  # nothing, the second time
         return 0, time.monotonic() - started
 
 
 @pytest.fixture
 def running(tmp_path, saved_models):
     shutil.copytree(saved_models[1], tmp_path / "base" / "1")
-    return _Running(tmp_path / "base")
+    server = _Running(tmp_path / "base")
+    yield server
+    server.stop()
 
 
 def test_nothing_is_lost_when_a_version_comes_nor_when_the_server_stops(
@@ -58,11 +64,15 @@ def test_nothing_is_lost_when_a_version_comes_nor_when_the_server_stops(
     versions = [saved_models[factor] for factor in (1, 2, 3)]
     load = Load(running, Questions(versions), _LIMITS.max_body_bytes)
     load.start(4)
-    time.sleep(2)
-    available = running.server.catalog.available
-    next_version(lambda: available()[MODEL], load, tmp_path / "base", versions)
-    time.sleep(1)
-    faults = stop_under_load(running, load, versions, busy_seconds=0.2)
+    try:
+        wait_until(lambda: load.counts.keys() >= {"answered", "refused", "given up"})
+        available = running.server.catalog.available
+        next_version(lambda: available()[MODEL], load, tmp_path / "base", versions)
+        num_answered = load.counts["answered"]
+        wait_until(lambda: load.counts["answered"] >= num_answered + 20)
+        faults = stop_under_load(running, load, versions, busy_seconds=0.2)
+    finally:
+        load.stop()
     assert faults + load.faults == []
     assert set(load.counts) == {"answered", "refused", "given up", "turned away"}
 

@@ -295,6 +295,14 @@ class Load:
         return self._judge(name, status, outputs, expected, least)
 
 
+def wait_until(is_so, seconds=60):
+    """Returns whether it is so, at the latest after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_so()
+
+
 def _close(*clients):
     for client in clients:
         if client is not None:

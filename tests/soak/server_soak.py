@@ -11,8 +11,8 @@ import numpy as np
 
 from tests.server.model_requests import GrpcClient, RestClient, same_outputs
 from tests.server.server_process import MODEL, ServerProcess
-from tests.server.small_saved_models import write_small_model
-from tests.soak.load import Load, Questions
+from tests.server.small_saved_models import BEGUN, LONG_STEPS, write_small_model
+from tests.soak.load import Load, Questions, wait_until
 from tests.soak.steadiness import Held, Watch
 from vsa_tf.server.model_versions import LoadedVersion
 from vsa_tf.server.request_limits import RequestLimits
@@ -113,10 +113,8 @@ def next_version(available, load, base, saved_models, timeout=_SWAP_SECONDS):
     """
     version = load.greatest = load.greatest + 1
     shutil.copytree(saved_models[(version - 1) % len(saved_models)], base / str(version))
-    deadline = time.monotonic() + timeout
-    while available() != [version]:
-        assert time.monotonic() < deadline, f"version {version} is not served: {available()}"
-        time.sleep(0.1)
+    is_served = wait_until(lambda: available() == [version], timeout)
+    assert is_served, f"version {version} is not served: {available()}"
     load.least = version
     shutil.rmtree(base / str(version - 1))
 
@@ -145,7 +143,7 @@ def stop_under_load(server, load, saved_models, busy_seconds=_BUSY_SECONDS):
         threads = _be_busy(server, saved_models[0], busy_seconds, faults)
     load.tell_stopping()
     code, seconds = server.stop()
-    time.sleep(0.5)
+    wait_until(lambda: load.counts["turned away"])
     load.stop()
     for thread in threads:
         thread.join()
@@ -163,9 +161,11 @@ def _be_busy(server, saved_model, seconds, faults):
     started = time.monotonic()
     stub.send(stub.request("busy", {"num_steps": np.array(_FIRST_BUSY_STEPS, np.int32)}))
     scale = seconds / (time.monotonic() - started)
-    inputs = {"num_steps": np.array(max(int(_FIRST_BUSY_STEPS * scale), 1), np.int32)}
+    num_steps = max(int(_FIRST_BUSY_STEPS * scale), LONG_STEPS)
+    inputs = {"num_steps": np.array(num_steps, np.int32)}
     loaded = LoadedVersion(MODEL, 1, saved_model)
     expected = loaded.run("busy", {"num_steps": np.array(1, np.int32)})
+    num_begun = _num_begun(stub)
     rest.begin(rest.body("busy", inputs))
     call = stub.begin(stub.request("busy", inputs))
 
@@ -187,5 +187,11 @@ def _be_busy(server, saved_model, seconds, faults):
     threads = [threading.Thread(target=wait, args=(each,)) for each in (wait_rest, wait_grpc)]
     for thread in threads:
         thread.start()
-    time.sleep(seconds / 5)
+    # One that waited for its turn would rightly be turned away.
+    if not wait_until(lambda: _num_begun(stub) >= num_begun + len(threads)):
+        faults.append("what was to run has not begun")
     return threads
+
+
+def _num_begun(stub):
+    return stub.outputs(stub.send(stub.request(BEGUN, {}))[1])["number"]
