@@ -43,7 +43,7 @@ class CanonicalCorrelation:
 
     def __init__(self, mean_x, mean_y, weights_x, weights_y, correlations, power=4.0):
         shapes = [np.shape(each) for each in (mean_x, mean_y, weights_x, weights_y, correlations)]
-        (p, *_), (q, *_), (k, *_) = ((*shapes[place], -1) for place in (0, 1, 4))
+        p, q, k = map(np.size, (mean_x, mean_y, correlations))
         if shapes != [(p,), (q,), (p, k), (q, k), (k,)]:
             raise ValueError(
                 "Expected mean_x [P], mean_y [Q], weights_x [P, K], weights_y [Q, K] and "
