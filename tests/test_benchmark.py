@@ -133,10 +133,19 @@ def test_what_is_measured_again_replaces_what_was_there(program, tmp_path):
     assert _entries(values)[:-1] == [_entry(), *now[1:]]
 
 
-@pytest.mark.parametrize("text", ['{"ratio": 2}', "[]", '{"entries": [{"rows": []}]}', '{"x": {}}'])
-def test_other_files_are_not_merged(program, tmp_path, text):
+@pytest.mark.parametrize(
+    "content",
+    [
+        *({"ratio": 2}, [], {"entries": [{"rows": []}]}, {"x": {}}, 5),
+        *(_entry(**{name: []}) for name in ("machine", "command", "sizes")),
+        *(_entry(**{name: 5}) for name in ("rows", "date", "versions", "not_measured")),
+        *(_entry(rows=[{}]), _entry(compared=""), _entry(note="\ud800")),
+        *({"entries": [_entry()], "not_measured": lines} for lines in (5, [[]], [{}])),
+    ],
+)
+def test_other_files_are_not_merged(program, tmp_path, content):
     values, _ = program
-    (tmp_path / "other.json").write_text(text)
+    (tmp_path / "other.json").write_text(json.dumps(content))
     values.merge = [str(tmp_path / "other.json")]
     with pytest.raises(VsaTfError, match="what one benchmark has printed. Received: .*other.json"):
         benchmark.main()

@@ -50,6 +50,7 @@ WITHOUT_A_ROW = {
     "tfrecords_tools.worker_pool.ShardTask.run": _OF_A_RUN,
     "vsa_tf.__main__._print_programs": _OWN,
     "vsa_tf.benchmark._run": _OF_A_RUN,
+    "vsa_tf.benchmark._said": _OWN,
     "vsa_tf.data.parsed_record.ParsedRecord.parse": _SLOW,
     "vsa_tf.data.record_split.RecordSplit._read_shard": _SLOW,
     "vsa_tf.demo.demo_application.static_files": _OWN,

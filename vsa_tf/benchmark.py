@@ -30,7 +30,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.file_reading import read_json
+from vsa_tf.file_reading import read_json, told_as
 from vsa_tf.files import write_atomically, write_json
 from vsa_tf.models.model_table import MODELS
 
@@ -158,21 +158,24 @@ def read_results(path):
         VsaTfError: it holds something else.
     """
     results = read_json(path)
-    if _is_entry(results):
-        results = {"entries": [results]}
-    entries = results.get("entries") if isinstance(results, dict) else None
-    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
-        raise VsaTfError(
-            "Expected results of vsa_tf.benchmark, or what one benchmark has printed. Received: "
-            f"{path}"
-        )
-    return {"entries": entries, "not_measured": results.get("not_measured", [])}
+    with told_as(
+        f"Expected results of vsa_tf.benchmark, or what one benchmark has printed. Received: {path}"
+    ):
+        results = {"entries": [results]} if _is_entry(results) else results
+        entries = [*results["entries"]]
+        if not all(map(_is_entry, entries)):
+            raise ValueError("an entry is not as benchmarks print it")
+        results = {"entries": entries, "not_measured": [*results.get("not_measured", [])]}
+        # What cannot be joined or shown is refused before anything is measured.
+        page_text(_joined(results, entries)).encode()
+    return results
 
 
 def _is_entry(value):
     return (
         isinstance(value, dict)
         and value.keys() >= {"command", "date", "machine", "compared", "rows"}
+        and isinstance(value["machine"], dict)
         and value["machine"].keys() >= {"processor", "cores", "memory_gib"}
     )
 
@@ -212,12 +215,12 @@ def _run(run, torch_path):
     return entry
 
 
-def page_text(results, directory):
+def page_text(results, directory=None):
     """Returns the page of some results, Markdown.
 
     Args:
         results: as `read_results` returns them.
-        directory: of the benchmarks, whose docstrings say what is compared.
+        directory: of the benchmarks, whose docstrings say what is compared; None: nothing does.
     """
     entries, missing = results["entries"], []
     usual = _usual(entries)
@@ -229,7 +232,7 @@ def page_text(results, directory):
     for key, (subject, benchmarks) in _SUBJECTS.items():
         lines.append(f"## {subject}\n")
         for name in benchmarks:
-            title, text = _said(directory / f"{name}.py")
+            title, text = _said(directory / f"{name}.py") if directory else (name, "")
             if own := [entry for entry in entries if _benchmark(entry) == name]:
                 lines += [f"### {title}\n", text, *_tables(own, usual, "**{}**\n")]
             else:
@@ -291,7 +294,7 @@ def _tables(entries, usual, heading):
         own = [entry for entry in entries if entry["compared"] == compared]
         tables = collections.defaultdict(list)
         for row in (row for entry in own for row in entry["rows"]):
-            tables[next(iter(row))].append(row)
+            tables[[*row][0]].append(row)
         lines.append(heading.format(compared[0].upper() + compared[1:]))
         lines += [f"{_table(rows)}\n" for rows in tables.values()]
         lines += _sizes(own)

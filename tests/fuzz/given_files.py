@@ -11,6 +11,7 @@ from tfrecords_tools.dependency_parses import DependencyParses
 from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.image_decoding import decode_image, image_size, stored_image
 from tfrecords_tools.sources.source import SourceExample
+from vsa_tf import benchmark
 from vsa_tf.file_reading import read_objects
 from vsa_tf.inference.image_files import read_boxes, read_sentences
 from vsa_tf.inference.photographs import read_photograph
@@ -24,6 +25,17 @@ from vsa_tf.server.model_config import read_model_config_file
 from vsa_tf.table import read_rows
 from vsa_tf.text.vocabulary import Vocabulary
 
+_BENCHMARK = {
+    "command": "python -m benchmarks.search --width=8",
+    "date": "2026-01-02",
+    "machine": {"processor": "one", "cores": 2, "memory_gib": 8, "device": "GPU"},
+    "cores_of_others": 0.5,
+    "versions": {"numpy": "2.1"},
+    "compared": "this / that",
+    "sizes": {"num_images": 1000},
+    "rows": [{"way": "ours", "ms": 2.5}],
+    "not_measured": [{"what": "a TPU", "why": "there is none"}],
+}
 _VOCABULARY = Vocabulary.from_sentences([["dog", "cat"]])
 _BOXES = {"a.jpg": {"boxes": [[0, 0, 1, 1], [0.1, 0.2, 0.3, 0.5]], "scores": [1, 0.5]}}
 _COCO_RESULTS = [{"image_id": 1, "caption": "a dog"}, {"image_id": 2, "caption": "two cats"}]
@@ -118,6 +130,11 @@ def _ask_server(folder):
 
 
 READERS = (
+    Reader(
+        "benchmarks",
+        json_files(results__json={"entries": [_BENCHMARK], "not_measured": ["Power."]}),
+        lambda folder: benchmark.page_text(benchmark.read_results(folder / "results.json")),
+    ),
     Reader(
         "word_vectors",
         text_files(vectors__txt="the 1 2\ndog 3 4\ncat 5 6\n"),
