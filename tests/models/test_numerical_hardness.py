@@ -35,6 +35,7 @@ CHOICES = {
         {
             "similarity": "cosine",
             "score": "both",
+            "region_hidden_size": 3,
             "region_pooling": "attention",
             "word_pooling": "log_sum_exp",
             "length_normalization": True,

@@ -39,9 +39,7 @@ class FragmentSettings(NetworkSettings):
         False, "Add the place and size of its box to every region's feature (papers: no)."
     )
     region_hidden_size: int = setting(
-        0,
-        "Hidden layer beside the matrix of regions, its width (papers: 0).",
-        minimum=0,
+        0, "Hidden layer beside the matrix of regions, its width (papers: 0).", minimum=0
     )
     feature_normalization: str = setting(
         "l2",
