@@ -18,6 +18,7 @@ from vsa_tf.file_reading import (
     reason_of,
     split_lines,
     text_lines,
+    told_as,
 )
 
 # What Python's `str.splitlines` takes for line ends besides the three.
@@ -91,6 +92,20 @@ def test_what_a_value_lacks_is_said(take, reason):
     with pytest.raises(NOT_AS_EXPECTED) as caught:
         take()
     assert reason in reason_of(caught.value)
+
+
+def test_an_error_of_ours_is_told_anew_only_where_there_is_something_to_do():
+    own, foreign = VsaTfError("line 3 is wrong"), OSError("gone")
+    for error, then, told in (
+        (own, "", "line 3 is wrong"),
+        (own, ". Write it again", "a.json is damaged: line 3 is wrong. Write it again"),
+        (foreign, "", "a.json is damaged: gone"),
+    ):
+        with pytest.raises(VsaTfError) as caught, told_as("a.json is damaged", then, (OSError,)):
+            raise error
+        assert str(caught.value) == told
+    with pytest.raises(OSError, match="gone"), told_as("a.json is damaged"):
+        raise foreign
 
 
 def test_what_a_library_says_in_lines_is_one():

@@ -152,18 +152,20 @@ def reason_of(error):
 
 
 @contextlib.contextmanager
-def told_as(what):
+def told_as(what, then="", also=()):
     """Raises VsaTfError where a value that was parsed is not of the form expected.
 
     Args:
         what: what is wrong then, such as "a.json is no table"; the reason is added.
+        then: what to do, such as ". Restore the file"; a VsaTfError is told so only with it.
+        also: further types of errors that are told so.
     """
     try:
         yield
-    except VsaTfError:
-        raise
-    except NOT_AS_EXPECTED as error:
-        raise VsaTfError(f"{what}: {reason_of(error)}") from error
+    except (*NOT_AS_EXPECTED, *also) as error:
+        if isinstance(error, VsaTfError) and not then:
+            raise
+        raise VsaTfError(f"{what}: {reason_of(error)}{then}") from error
 
 
 def swells(packed, unpacked):

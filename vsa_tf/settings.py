@@ -8,7 +8,7 @@ import os
 import pathlib
 
 from vsa_tf.errors import VsaTfError, meant, refuse_missing
-from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, parse_json, reason_of
+from vsa_tf.file_reading import is_count, parse_json, told_as
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
@@ -285,17 +285,12 @@ class Settings:
         """Reads the settings of a trained model. Raises VsaTfError if they are not there."""
         path = pathlib.Path(model_dir) / "config.json"
         try:
-            return cls.from_json(path.read_bytes(), path)
+            with told_as(f"{path} is not a settings file of this version"):
+                return cls.from_json(path.read_bytes(), path)
         except OSError:
             raise VsaTfError(
                 f"Expected a model directory that vsa_tf.train has written. Received: "
                 f"{model_dir!r}, which has no readable config.json"
-            ) from None
-        except VsaTfError:
-            raise
-        except NOT_AS_EXPECTED as error:
-            raise VsaTfError(
-                f"{path} is not a settings file of this version: {reason_of(error)}"
             ) from None
 
     @classmethod

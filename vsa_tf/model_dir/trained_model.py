@@ -6,7 +6,7 @@ import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of, told_as
+from vsa_tf.file_reading import told_as
 from vsa_tf.files import array_kind
 from vsa_tf.model_dir.checkpoint import neutral_path, restore_checkpoint
 from vsa_tf.models.model_table import make_model
@@ -123,10 +123,8 @@ def load_text(model_dir, settings):
 
 
 def _load(load, path):
-    try:
+    with told_as(f"{path} cannot be read", ". Restore the file", (OSError,)):
         return load(path)
-    except (OSError, *NOT_AS_EXPECTED) as error:
-        raise VsaTfError(f"{path} cannot be read: {reason_of(error)}. Restore the file") from error
 
 
 def load_sentence_feature(path):

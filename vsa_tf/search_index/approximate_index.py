@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, reason_of
+from vsa_tf.file_reading import told_as
 from vsa_tf.files import file_sha256, read_sealed, sealed, write_json
 
 _RECALL = 0.95
@@ -39,7 +39,13 @@ class ApproximateIndex:
         path = pathlib.Path(index_dir) / f"{kind}.approximate.json"
         faiss = _import_faiss()
         again = f"run vsa_tf.index --index_dir={index_dir} --approximate"
-        try:
+        if not path.exists():
+            raise VsaTfError(
+                f"{index_dir} has no approximate index of {kind}: {again}, or search without "
+                "--approximate"
+            )
+        # faiss's own are RuntimeErrors.
+        with told_as(f"{path} is damaged", f". Remove it and {again}", (OSError, RuntimeError)):
             values = read_sealed(path)
             self.shards = set(values["shards"])
             self.num_cells, self.recall = values["num_cells"], values["recall"]
@@ -49,15 +55,6 @@ class ApproximateIndex:
             if values.get("file_sha256") not in (None, file_sha256(file)):
                 raise ValueError(f"{file.name} does not fit its checksum")
             self._faiss = faiss.read_index(str(file))
-        except FileNotFoundError:
-            raise VsaTfError(
-                f"{index_dir} has no approximate index of {kind}: {again}, or search without "
-                "--approximate"
-            ) from None
-        except (OSError, RuntimeError, *NOT_AS_EXPECTED) as error:  # faiss's own are RuntimeErrors
-            raise VsaTfError(
-                f"{path} is damaged: {reason_of(error)}. Remove it and {again}"
-            ) from error
 
     def candidates(self, query, top_k):
         """Finds entries that may answer a query.

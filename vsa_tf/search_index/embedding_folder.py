@@ -16,7 +16,7 @@ import numpy as np
 
 from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, reason_of
+from vsa_tf.file_reading import open_array, told_as
 from vsa_tf.files import (
     file_sha256,
     json_text,
@@ -301,7 +301,9 @@ def read_embeddings(folder):
         VsaTfError: it is none, or damaged, which may be found as parts are read.
     """
     folder = pathlib.Path(folder)
-    try:
+    with told_as(
+        f"Expected a folder that vsa_tf.embed has written. Received: {folder}", also=(OSError,)
+    ):
         values = read_sealed(folder / _MANIFEST)
         if values["format"] != _FORMAT:
             raise ValueError(f"its format is {values['format']}, and this program's is {_FORMAT}")
@@ -313,27 +315,18 @@ def read_embeddings(folder):
             [name for name in names if name.startswith("metadata/")],
             strict=True,
         )
-    except (OSError, *NOT_AS_EXPECTED) as error:
-        raise VsaTfError(
-            f"Expected a folder that vsa_tf.embed has written. Received: {folder} "
-            f"({reason_of(error)})"
-        ) from error
     return values, _parts(folder, values, parts)
 
 
 def _parts(folder, values, parts):
     for pair in parts:
-        try:
+        with told_as(f"{folder} is damaged", also=(OSError,)):
             for name in pair:
                 if file_sha256(folder / name) != values["files"][name]:
                     raise ValueError(f"{name} does not fit its checksum")
             yield _entries(
                 values, open_array(folder / pair[0]), read_table(folder / pair[1], _NUMBERS)
             )
-        except VsaTfError:
-            raise
-        except (OSError, *NOT_AS_EXPECTED) as error:
-            raise VsaTfError(f"{folder} is damaged: {reason_of(error)}") from error
 
 
 def _entries(values, vectors, table):

@@ -23,7 +23,7 @@ import zlib
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, open_array, reason_of
+from vsa_tf.file_reading import open_array, told_as
 from vsa_tf.files import file_sha256, read_arrays, write_arrays, write_atomically
 from vsa_tf.program import silent
 from vsa_tf.scoring.blocked_scores import max_sum_scores
@@ -83,16 +83,16 @@ class FirstStage:
             VsaTfError: it is damaged.
         """
         path = index_dir / _FILE
-        try:
-            stage = cls(index_dir, read_arrays(path, _KIND))
+        then = (
+            ". Remove it: searches are exact then, until "
+            f"vsa_tf.index --index_dir={index_dir} --approximate makes it again"
+        )
+        with told_as(f"{path} is damaged", then, (OSError,)):
+            try:
+                stage = cls(index_dir, read_arrays(path, _KIND))
+            except FileNotFoundError:
+                return None
             stage.num_candidates(_RECALL_AT)
-        except FileNotFoundError:
-            return None
-        except (OSError, *NOT_AS_EXPECTED) as error:
-            raise VsaTfError(
-                f"{path} is damaged: {reason_of(error)}. Remove it: searches are exact then, until "
-                f"vsa_tf.index --index_dir={index_dir} --approximate makes it again"
-            ) from error
         for shard in shards:
             stage._open(shard)
         return stage

@@ -1,6 +1,5 @@
 """An index on the disk: its manifest and the shards of its entries."""
 
-import contextlib
 import dataclasses
 import functools
 import io
@@ -12,7 +11,7 @@ import time
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import NOT_AS_EXPECTED, is_count, open_array, read_json, reason_of
+from vsa_tf.file_reading import is_count, open_array, read_json, told_as
 from vsa_tf.files import (
     file_sha256,
     json_text,
@@ -71,19 +70,16 @@ class IndexManifest:
             VsaTfError: it is damaged or of another version.
         """
         path = pathlib.Path(index_dir) / _MANIFEST_FILE
-        try:
-            values = read_sealed(path)
+        again = ". Build another in a new directory"
+        with told_as(f"{path} is no index that can be read", again, (OSError,)):
+            try:
+                values = read_sealed(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
             version = values.pop("format")
             if version != _FORMAT:
                 raise ValueError(f"its format is {version}, and this program's is {_FORMAT}")
             return cls(**values)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, *NOT_AS_EXPECTED) as error:
-            raise VsaTfError(
-                f"{path} is no index that can be read: {reason_of(error)}. Build another in a new "
-                "directory"
-            ) from error
 
 
 class IndexShard:
@@ -144,14 +140,9 @@ class IndexShard:
     def __len__(self):
         return len(next(iter(self.columns.values())))
 
-    @contextlib.contextmanager
     def _whole(self):
-        try:
-            yield
-        except (OSError, *NOT_AS_EXPECTED) as error:
-            raise VsaTfError(
-                f"{self.path} is damaged: {reason_of(error)}. Remove it and run vsa_tf.index again"
-            ) from error
+        again = ". Remove it and run vsa_tf.index again"
+        return told_as(f"{self.path} is damaged", again, (OSError,))
 
     def _check(self, name):
         if self._checksums is not None and self._checksums[name] != file_sha256(self.path / name):
