@@ -23,7 +23,7 @@ from tfrecords_tools.sources.region_features import read_arrays
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import read_arrays_of
-from vsa_tf.files import check_files, sealed, sealed_files, write_json
+from vsa_tf.files import check_files, file_checksums, file_sha256, sealed, write_json
 from vsa_tf.reporting.report_folder import former_files
 from vsa_tf.search_index.embedding_folder import read_embeddings
 
@@ -147,7 +147,13 @@ def test_no_path_of_a_file_leads_outside_its_folder(tmp_path):
     files = {f"{name}/../../secret": "" for name in ("img_emb", "metadata")}
     write_json(folder / "embeddings.json", sealed({"format": 1, "kind": "images", "files": files}))
     with pytest.raises(VsaTfError, match="names a file outside"):
-        read_embeddings(folder)
+        list(read_embeddings(folder)[1])
+    for name in ("../secret", str(tmp_path / "secret")):
+        write_json(
+            folder / "card.json", sealed({"files": {name: file_sha256(tmp_path / "secret")}})
+        )
+        with pytest.raises(VsaTfError, match="names a file outside"):
+            check_files(folder, "card.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "report", "secret"]
 
 
@@ -166,14 +172,15 @@ def test_a_folder_whose_files_are_others_is_refused(tmp_path):
     (tmp_path / "assets" / "words.txt").write_text("dog\ncat\n")
     (tmp_path / "extra").mkdir()
     check_files(tmp_path, "card.json")  # as of others
-    write_json(tmp_path / "card.json", sealed_files(tmp_path, {"a": 1}, left_out="extra"))
+    files = file_checksums(tmp_path, left_out="extra")
+    write_json(tmp_path / "card.json", sealed({"a": 1, "files": files}))
     (tmp_path / "extra" / "more").write_text("more")
     check_files(tmp_path, "card.json")
     (tmp_path / "assets" / "words.txt").write_text("cat\ndog\n")
-    with pytest.raises(VsaTfError, match="words.txt is damaged: it does not fit its checksum"):
+    with pytest.raises(VsaTfError, match="words.txt does not fit its checksum. Copy or export"):
         check_files(tmp_path, "card.json")
     (tmp_path / "assets" / "words.txt").unlink()
-    with pytest.raises(VsaTfError, match="words.txt is damaged"):
+    with pytest.raises(VsaTfError, match="words.txt is missing. Copy or export"):
         check_files(tmp_path, "card.json")
     write_json(tmp_path / "card.json", sealed({"a": 1}))  # an older one
     check_files(tmp_path, "card.json")

@@ -184,30 +184,49 @@ def _checksum(values):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def sealed_files(folder, values, left_out=""):
-    """Returns `sealed` of a dict, with the checksums of the files of a folder as `files`.
+def file_checksums(folder, left_out=""):
+    """Returns a dict of the files of a folder, as `check_file` takes their names, to checksums.
 
     Args:
         folder: pathlib.Path; its files of now, and of the folders in it.
-        values: dict.
         left_out: name of a folder in it whose files may be others later.
     """
     paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
-    files = {
+    return {
         name.as_posix(): file_sha256(path)
         for name, path in paths.items()
         if path.is_file() and name.parts[0] != left_out
     }
-    return sealed({**values, "files": files})
 
 
-def check_files(folder, manifest):
-    """Refuses a folder of which a file is missing or another than `sealed_files` saw.
+def check_file(folder, name, checksum):
+    """Refuses a file of a folder that is missing or another than its checksum was taken of.
 
     Args:
         folder: pathlib.Path.
-        manifest: name of the file in it that keeps their checksums; where there is none, or it
-            has none, as older ones, nothing is refused.
+        name: of the file, as the file that keeps the checksum has it, whoever wrote that.
+        checksum: its SHA-256, hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is missing, another, or outside the folder.
+    """
+    place = pathlib.PurePath(name)
+    if place.is_absolute() or ".." in place.parts:
+        raise ValueError(f"{name} names a file outside")
+    if not (folder / place).is_file():
+        raise ValueError(f"{name} is missing")
+    if file_sha256(folder / place) != checksum:
+        raise ValueError(f"{name} does not fit its checksum")
+
+
+def check_files(folder, manifest):
+    """Refuses a folder of which a file is missing or another than when it was written.
+
+    Args:
+        folder: pathlib.Path.
+        manifest: name of the sealed file in it that keeps `file_checksums` as `files`; where there
+            is none, or it has none, as older ones, nothing is refused.
 
     Raises:
         VsaTfError: names the file.
@@ -216,14 +235,9 @@ def check_files(folder, manifest):
         files = read_sealed(folder / manifest).get("files", {})
     except FileNotFoundError:
         return
-    with told_as(f"{folder / manifest} is damaged"):
+    with told_as(f"{folder} is damaged", ". Copy or export the model again", (OSError,)):
         for name, checksum in files.items():
-            path = folder / name
-            if not path.is_file() or file_sha256(path) != checksum:
-                raise VsaTfError(
-                    f"{path} is damaged: it does not fit its checksum in {manifest}. Copy or "
-                    "export the model again"
-                )
+            check_file(folder, name, checksum)
 
 
 def write_arrays(path, kind, arrays):

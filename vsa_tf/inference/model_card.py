@@ -5,7 +5,7 @@ import PIL
 import tensorflow as tf
 
 from tfrecords_tools.image_structure import DEFAULT_MAX_PIXELS, MIN_SIDE
-from vsa_tf.files import MODEL_CARD, json_text, sealed_files, write_json
+from vsa_tf.files import MODEL_CARD, file_checksums, json_text, sealed, write_json
 from vsa_tf.settings import is_path
 
 # Who serves a model may give it other warm-up requests, which TFRecords' own checksums keep.
@@ -79,7 +79,8 @@ def write_model_card(path, card):
 
     The first has the checksums of all that lies there: whoever loads the model looks at them.
     """
-    write_json(path / MODEL_CARD, sealed_files(path, card, left_out=_EXTRA))
+    files = file_checksums(path, left_out=_EXTRA)
+    write_json(path / MODEL_CARD, sealed({**card, "files": files}))
     (path / "README.md").write_text(_readme(card), encoding="utf-8")
 
 

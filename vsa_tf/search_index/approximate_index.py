@@ -8,7 +8,7 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import told_as
-from vsa_tf.files import file_sha256, read_sealed, sealed, write_json
+from vsa_tf.files import check_file, file_sha256, read_sealed, sealed, write_json
 
 _RECALL = 0.95
 _RECALL_AT = 10
@@ -51,9 +51,8 @@ class ApproximateIndex:
             self.num_cells, self.recall = values["num_cells"], values["recall"]
             self._names, self._sizes = values["shards"], values["sizes"]
             file = path.with_name(values["file"])
-            # Older ones have no checksum of it.
-            if values.get("file_sha256") not in (None, file_sha256(file)):
-                raise ValueError(f"{file.name} does not fit its checksum")
+            if "file_sha256" in values:  # older ones have none
+                check_file(path.parent, file.name, values["file_sha256"])
             self._faiss = faiss.read_index(str(file))
 
     def candidates(self, query, top_k):

@@ -18,7 +18,8 @@ from tfrecords_tools.progress import Progress
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import open_array, told_as
 from vsa_tf.files import (
-    file_sha256,
+    check_file,
+    file_checksums,
     json_text,
     partial_directory,
     read_sealed,
@@ -204,7 +205,7 @@ class _Writer:
         self._total = num_entries
         self._digits = len(str(max(0, num_entries - 1) // _ENTRIES_A_FILE))
         self._columns, self._vectors, self._waiting = {}, [], 0
-        self._files, self._num_entries, self._num_rows, self._num_regions = {}, 0, 0, 0
+        self._num_parts = self._num_entries = self._num_rows = self._num_regions = 0
 
     def write(self, entries, of_index, say):
         """Writes all; returns the number of those that could not be embedded."""
@@ -257,20 +258,17 @@ class _Writer:
     def _flush(self):
         if not self._waiting:
             return
-        number = str(len(self._files) // 2).zfill(self._digits)
+        number = str(self._num_parts).zfill(self._digits)
         name = _NAMES[self._kind]
         array, content = np.concatenate(self._vectors), io.BytesIO()
         np.save(content, array, allow_pickle=False)
-        self._save(f"{name}/{name}_{number}.npy", content.getbuffer())
-        table = table_bytes(self._columns, self._table)
-        self._save(f"metadata/metadata_{number}.{self._table}", table)
+        write_atomically(self._partial / name / f"{name}_{number}.npy", content.getbuffer())
+        table = self._partial / "metadata" / f"metadata_{number}.{self._table}"
+        write_atomically(table, table_bytes(self._columns, self._table))
+        self._num_parts += 1
         self._num_entries += self._waiting
         self._num_rows += len(array)
         self._columns, self._vectors, self._waiting = {}, [], 0
-
-    def _save(self, name, content):
-        write_atomically(self._partial / name, content)
-        self._files[name] = file_sha256(self._partial / name)
 
     def _finish(self, of_index):
         values = {
@@ -281,7 +279,7 @@ class _Writer:
             "num_rows": self._num_rows,
             "num_regions": self._num_regions,
             "index": of_index,
-            "files": self._files,
+            "files": file_checksums(self._partial),
         }
         write_json(self._partial / _MANIFEST, sealed(values))
         os.rename(self._partial, self._output_dir)  # over one that is empty, too
@@ -308,8 +306,6 @@ def read_embeddings(folder):
         if values["format"] != _FORMAT:
             raise ValueError(f"its format is {values['format']}, and this program's is {_FORMAT}")
         kind, names = values["kind"], sorted(values["files"])
-        if any(".." in pathlib.PurePath(name).parts for name in names):
-            raise ValueError("it names a file outside")
         parts = zip(
             [name for name in names if name.startswith(f"{_NAMES[kind]}/")],
             [name for name in names if name.startswith("metadata/")],
@@ -322,8 +318,7 @@ def _parts(folder, values, parts):
     for pair in parts:
         with told_as(f"{folder} is damaged", also=(OSError,)):
             for name in pair:
-                if file_sha256(folder / name) != values["files"][name]:
-                    raise ValueError(f"{name} does not fit its checksum")
+                check_file(folder, name, values["files"][name])
             yield _entries(
                 values, open_array(folder / pair[0]), read_table(folder / pair[1], _NUMBERS)
             )

@@ -13,7 +13,8 @@ import numpy as np
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import is_count, open_array, read_json, told_as
 from vsa_tf.files import (
-    file_sha256,
+    check_file,
+    file_checksums,
     json_text,
     partial_directory,
     read_sealed,
@@ -145,8 +146,8 @@ class IndexShard:
         return told_as(f"{self.path} is damaged", again, (OSError,))
 
     def _check(self, name):
-        if self._checksums is not None and self._checksums[name] != file_sha256(self.path / name):
-            raise ValueError(f"{name} does not fit its checksum")
+        if self._checksums is not None:
+            check_file(self.path, name, self._checksums[name])
 
     @staticmethod
     def write(index_dir, columns, embedded):
@@ -162,15 +163,12 @@ class IndexShard:
         """
         kind = embedded.kind
         with partial_directory(index_dir, kind) as temporary:
-            checksums = {}
             for name, array in embedded.arrays().items():
                 content = io.BytesIO()
                 np.save(content, array, allow_pickle=False)
                 write_atomically(temporary / f"{name}.npy", content.getbuffer())
-                checksums[f"{name}.npy"] = file_sha256(temporary / f"{name}.npy")
             write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
-            checksums[_COLUMNS_FILE] = file_sha256(temporary / _COLUMNS_FILE)
-            write_json(temporary / _CHECKSUMS_FILE, checksums)
+            write_json(temporary / _CHECKSUMS_FILE, file_checksums(temporary))
             numbers = itertools.count(len(IndexShard.find(index_dir, kind)))
             rename_to_free(temporary, (index_dir / f"{kind}-{number:05d}" for number in numbers))
 
