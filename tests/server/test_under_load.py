@@ -70,7 +70,7 @@ def test_nothing_is_lost_when_a_version_comes_nor_when_the_server_stops(
         next_version(lambda: available()[MODEL], load, tmp_path / "base", versions)
         num_answered = load.counts["answered"]
         wait_until(lambda: load.counts["answered"] >= num_answered + 20)
-        faults = stop_under_load(running, load, versions, busy_seconds=0.2)
+        faults = stop_under_load(running, load, versions, busy_seconds=1)
     finally:
         load.stop()
     assert faults + load.faults == []

@@ -158,13 +158,14 @@ def _be_busy(server, saved_model, seconds, faults):
     """Sends two long requests; returns the threads that wait for their answers."""
     rest = RestClient(server.rest_address, MODEL)
     stub = GrpcClient(server.grpc_address, MODEL)
+    loaded = LoadedVersion(MODEL, 1, saved_model)
+    expected = loaded.run("busy", {"num_steps": np.array(1, np.int32)})
+    # Here, where it waits for nobody's turn.
     started = time.monotonic()
-    stub.send(stub.request("busy", {"num_steps": np.array(_FIRST_BUSY_STEPS, np.int32)}))
+    loaded.run("busy", {"num_steps": np.array(_FIRST_BUSY_STEPS, np.int32)})
     scale = seconds / (time.monotonic() - started)
     num_steps = max(int(_FIRST_BUSY_STEPS * scale), LONG_STEPS)
     inputs = {"num_steps": np.array(num_steps, np.int32)}
-    loaded = LoadedVersion(MODEL, 1, saved_model)
-    expected = loaded.run("busy", {"num_steps": np.array(1, np.int32)})
     num_begun = _num_begun(stub)
     rest.begin(rest.body("busy", inputs))
     call = stub.begin(stub.request("busy", inputs))
