@@ -3,6 +3,7 @@
 And of what their photographs are like: vectors, and nearest training photographs.
 """
 
+import contextlib
 import csv
 import io
 import os
@@ -13,15 +14,14 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import (
-    NOT_AS_EXPECTED,
     decode_text,
     is_count,
     parse_json,
     read_arrays_of,
     read_json,
     read_objects,
-    reason_of,
     text_lines,
+    told_as,
 )
 
 # What names the photograph of an entry or a column, the first that is there.
@@ -151,7 +151,8 @@ def read_vectors(path, argument="features"):
     Raises:
         VsaTfError: the file cannot be read, is of another form, or has two vectors of one.
     """
-    try:
+    expected = "a dict of photographs and vectors (.npy), or ids and features (.npz), one of each"
+    with _told(argument, path, expected):
         if path.endswith(".npy"):
             found = read_objects(path)
             images, vectors = found.keys(), found.values()
@@ -159,13 +160,6 @@ def read_vectors(path, argument="features"):
             arrays = read_arrays_of(path, ["ids", "features"])
             images, vectors = arrays["ids"].tolist(), arrays["features"]
         return by_photograph(images, [np.asarray(vector, np.float64) for vector in vectors])
-    except OSError as error:
-        raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
-    except NOT_AS_EXPECTED as error:
-        raise VsaTfError(
-            f"Expected --{argument}={path} to hold a dict of photographs and vectors (.npy), or "
-            f"ids and features (.npz), one of each. Received: {reason_of(error)}"
-        ) from error
 
 
 def read_neighbors(path, argument="neighbors"):
@@ -181,16 +175,19 @@ def read_neighbors(path, argument="neighbors"):
     Raises:
         VsaTfError: the file cannot be read, is of another form, or names a photograph twice.
     """
-    try:
+    with _told(argument, path, "an object of photographs and lists of training photographs"):
         found = read_json(path)
         return by_photograph(found, map(_neighbors, found.values()))
+
+
+@contextlib.contextmanager
+def _told(argument, path, expected):
+    """Raises VsaTfError, which names the argument, where its file is not as expected."""
+    try:
+        with told_as(f"Expected --{argument}={path} to hold {expected}. Received"):
+            yield
     except OSError as error:
         raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
-    except NOT_AS_EXPECTED as error:
-        raise VsaTfError(
-            f"Expected --{argument}={path} to hold an object of photographs and lists of training "
-            f"photographs. Received: {reason_of(error)}"
-        ) from error
 
 
 def _neighbors(nearest):
@@ -207,7 +204,8 @@ def _entries(path, argument, key, names=_TEXTS + _SEVERAL):
         names: what an entry's captions may be called; the first that it has counts.
     """
     ending = pathlib.Path(path).suffix.lower()
-    try:
+    expected = "captions of photographs, such as COCO's JSON, a list of image_id and caption"
+    with _told(argument, path, expected):
         if ending == ".npy":
             found, key = read_objects(path), key or "id"
         else:
@@ -218,15 +216,6 @@ def _entries(path, argument, key, names=_TEXTS + _SEVERAL):
                 if not isinstance(text, str):
                     raise TypeError(f"the caption {text!r} of photograph {image}")
         dict(entries)  # a list is no photograph
-    except OSError as error:
-        raise VsaTfError(f"--{argument}={path}: {error.strerror}") from error
-    except VsaTfError:
-        raise
-    except NOT_AS_EXPECTED as error:
-        raise VsaTfError(
-            f"Expected captions of photographs in --{argument}={path}, such as COCO's JSON, a list "
-            f"of image_id and caption. Received: {reason_of(error)}"
-        ) from error
     if not entries:
         raise VsaTfError(f"Expected captions in --{argument}={path}. Received: none")
     return entries
