@@ -118,7 +118,7 @@ class CopiedGraph:
         self.functions = dict(loaded._functions)
 
     def save(self, path):
-        ignored = shutil.ignore_patterns("assets.extra")
+        ignored = shutil.ignore_patterns("assets.extra", "model_card.json", "README.md")
         shutil.copytree(self._path, path, ignore=ignored, dirs_exist_ok=True)
 
 

@@ -39,6 +39,14 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def signals_are_heard():
+    # A script's `&` makes its programs deaf to Ctrl-C, and so the tests that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _train(data_dir, model_dir, say=lambda line: None, **values):
     places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
     train_model(Settings.of(None, **places, **{**_VALUES, **values}), say)
