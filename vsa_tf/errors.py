@@ -170,6 +170,21 @@ def meant(name, names, prefix="", otherwise=". See --help"):
     return f". Did you mean {' or '.join(found)}?" if found else otherwise
 
 
+def counted(things, noun):
+    """Returns how many there are in words.
+
+    Args:
+        things: anything with a length.
+        noun: what one of them is called.
+
+    Example:
+
+    >>> counted(["a dog"], "caption"), counted([], "caption")
+    ('1 caption', '0 captions')
+    """
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
+
+
 def operation_reason(message):
     """Returns the words of a TensorFlow operation that failed, without the form it gives them.
 

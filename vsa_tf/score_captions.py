@@ -26,7 +26,7 @@ import types
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError, check_given
+from vsa_tf.errors import VsaTfError, check_given, counted
 from vsa_tf.files import write_json
 from vsa_tf.metrics.caption_scores import BLEU_NAMES
 from vsa_tf.metrics.system_scores import compare_captions, score_captions
@@ -146,13 +146,19 @@ def _cell(value):
 def _warnings(comparison):
     if comparison["missing"]:
         yield (
-            f"{len(comparison['missing'])} photographs of the references are left out, to which a "
-            f"system has no caption: {_first_of(comparison['missing'])}"
+            f"left out {counted(comparison['missing'], 'photograph')} of the references, to which "
+            f"a system has no caption: {_first_of(comparison['missing'])}"
+        )
+    if comparison["empty_references"]:
+        yield (
+            "references without a word, which no caption is like, of "
+            f"{counted(comparison['empty_references'], 'photograph')}: "
+            f"{_first_of(comparison['empty_references'])}"
         )
     for name, scores in comparison["systems"].items():
         if scores["empty"]:
             yield (
-                f"{name}: {len(scores['empty'])} captions without a word score 0: "
+                f"{name}: {counted(scores['empty'], 'caption')} without a word, scored 0: "
                 f"{_first_of(scores['empty'])}"
             )
     skipped = [scores["skipped"] for scores in comparison["systems"].values()]

@@ -201,6 +201,13 @@ def test_captions_without_a_word_are_listed():
     assert scores["words"] == pytest.approx(4 / 3)
 
 
+def test_photographs_whose_references_have_no_word_are_listed(files):
+    truth = TRUTH | {2: [" ", "."], 3: ["i j k l", ""]}
+    comparison = compare_captions({"a": RIGHT}, truth, meteor=False)
+    assert comparison["empty_references"] == [2, 3]
+    assert comparison["systems"]["a"]["empty"] == []
+
+
 def test_the_program_s_module_is_the_function_too():
     assert vsa_tf.score_captions.main
     assert vsa_tf.score_captions(["a dog"], [["a dog"]], meteor=False)["Bleu_1"] > 0.99
@@ -209,11 +216,14 @@ def test_the_program_s_module_is_the_function_too():
 def test_the_program_scores_files_without_tensorflow(tmp_path, files):
     (tmp_path / "theirs.csv").write_text('caption,image_id\n"a cat, two",12\n.,31\n,7\n')
     (tmp_path / "training.txt").write_text("two men\n")
+    # Nearer in length to none of the captions.
+    (tmp_path / "more.csv").write_text("image_id,caption\n12,\n")
     result = run_without_tensorflow(
         "vsa_tf.score_captions",
         f"--results={files[0]}",
         f"--results={tmp_path / 'theirs.csv'}",
         f"--references={files[1]}",
+        f"--references={tmp_path / 'more.csv'}",
         f"--training_captions={tmp_path / 'training.txt'}",
         "--num_resamples=9",
         "--nometeor",
@@ -228,7 +238,10 @@ def test_the_program_scores_files_without_tensorflow(tmp_path, files):
     # and 0 words have 3, 2 and 3: the penalty is exp(1 - 8 / 3).
     assert (ours.split()[0], ours.split()[1], ours.split()[-1]) == ("results", "1.0000", "0.6667")
     assert theirs.split()[:2] == ["theirs", f"{2 / 3 * np.exp(1 - 8 / 3):.4f}"]
-    assert result.stderr == "warning: theirs: 2 captions without a word score 0: 31, 7\n"
+    assert result.stderr.splitlines() == [
+        "warning: references without a word, which no caption is like, of 1 photograph: 12",
+        "warning: theirs: 2 captions without a word, scored 0: 31, 7",
+    ]
     written = json.loads((tmp_path / "scores.json").read_text())
     assert written["systems"]["theirs"]["empty"] == [31, 7]
     assert [image["image_id"] for image in written["images"]] == list(IDS)

@@ -84,7 +84,8 @@ def compare_captions(
     Returns:
         dict of
 
-        * `num_images`: those that were scored; `missing`: the references' other photographs.
+        * `num_images`: those that were scored; `missing`: the references' other photographs;
+          `empty_references`: those scored of which a reference has no word, a list.
         * `systems`: by name a dict of the scores; `skipped`; `words`: mean of a caption's words;
           `closest_reference_words`: mean words of the references of the closest length;
           `distinct`: different captions; `novel`: share that are no training caption, or None;
@@ -116,6 +117,9 @@ def compare_captions(
     comparison = {
         "num_images": len(images),
         "missing": [image for image in truths if image not in scored],
+        "empty_references": [
+            image for image, own in zip(images, scorer.references, strict=True) if not all(own)
+        ],
     }
     comparison["systems"] = {
         name: _summary(found, images, [systems[name][image] for image in images], training)
