@@ -51,7 +51,7 @@ def define_flags():
     )
     flags.DEFINE_bool("meteor", True, "METEOR, where there is Java; it takes seconds.")
     flags.DEFINE_bool("spice", False, "SPICE, where there are Java and SPICE's files.")
-    flags.DEFINE_bool("allow_missing", False, "Leave photographs out to which a system has none.")
+    flags.DEFINE_bool("allow_missing", False, "Leave out what references or results lack.")
     flags.DEFINE_integer(
         "num_resamples", 1000, "Resamples of intervals and tests; 0: none.", lower_bound=0
     )
@@ -148,6 +148,11 @@ def _warnings(comparison):
         yield (
             f"left out {counted(comparison['missing'], 'photograph')} of the references, to which "
             f"a system has no caption: {_first_of(comparison['missing'])}"
+        )
+    if comparison["without_references"]:
+        yield (
+            f"left out {counted(comparison['without_references'], 'photograph')} of results, which "
+            f"have no references: {_first_of(comparison['without_references'])}"
         )
     if comparison["empty_references"]:
         yield (

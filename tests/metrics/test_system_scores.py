@@ -61,7 +61,7 @@ def test_lists_dicts_and_files_have_the_scores_of_the_scorer(files):
             REFERENCES,
             "references of photographs without a result, 1 of them: 2. allow",
         ),
-        (RESULTS, REFERENCES[:1], "results for photographs without references, 2 .*: 1, 2$"),
+        (RESULTS, REFERENCES[:1], "results for photographs without references, 2 .*: 1, 2. allow"),
         ({1: "a"}, {"1": ["a"]}, "results for photographs without references, 1 of them: 1$"),
         ([], [], "references for one image or more. Received: none"),
         (["a"], [[]], "one or more references for each image. Received: references"),
@@ -187,12 +187,23 @@ def test_photographs_without_a_result_are_left_out_where_that_is_allowed():
     # Both systems on the two that both have: 8 of 8 words, and 4.
     assert comparison["systems"]["a"]["Bleu_1"] == pytest.approx(1)
     assert comparison["systems"]["b"]["Bleu_1"] == pytest.approx(1 / 2)
-    with pytest.raises(VsaTfError, match="results of b for photographs without references, 1"):
-        _compare({"a": RIGHT, "b": fewer | {9: "a"}}, allow_missing=True)
+    with pytest.raises(VsaTfError, match="results of b for photographs without references, 4"):
+        _compare({"a": RIGHT, "b": dict.fromkeys((5, 6, 8, 9), "a")}, allow_missing=True)
     with pytest.raises(VsaTfError, match="references of photographs without a result of b, 3"):
         _compare({"a": RIGHT, "b": {}}, allow_missing=True)
     with pytest.raises(VsaTfError, match="same photographs. Received: none that all have"):
         _compare({"a": {1: "a"}, "b": {2: "a"}}, allow_missing=True)
+
+
+def test_results_without_references_are_left_out_where_that_is_allowed():
+    more = {9: "e f g h", **WRONG, 8: "a"}
+    message = "of b for photographs without references, 2 of them: 9, 8. allow_missing leaves them"
+    with pytest.raises(VsaTfError, match=message):
+        _compare({"a": RIGHT, "b": more})
+    comparison = _compare({"b": more, "a": RIGHT | {8: "b"}}, allow_missing=True)
+    assert (comparison["num_images"], comparison["missing"]) == (3, [])
+    assert comparison["without_references"] == [9, 8]
+    assert comparison["systems"] == _compare({"b": WRONG, "a": RIGHT})["systems"]
 
 
 def test_captions_without_a_word_are_listed():
@@ -214,10 +225,10 @@ def test_the_program_s_module_is_the_function_too():
 
 
 def test_the_program_scores_files_without_tensorflow(tmp_path, files):
-    (tmp_path / "theirs.csv").write_text('caption,image_id\n"a cat, two",12\n.,31\n,7\n')
+    (tmp_path / "theirs.csv").write_text('caption,image_id\n"a cat, two",12\n.,31\n,7\na,8\n')
     (tmp_path / "training.txt").write_text("two men\n")
     # Nearer in length to none of the captions.
-    (tmp_path / "more.csv").write_text("image_id,caption\n12,\n")
+    (tmp_path / "more.csv").write_text("image_id,caption\n12,\n5,a dog\n")
     result = run_without_tensorflow(
         "vsa_tf.score_captions",
         f"--results={files[0]}",
@@ -227,6 +238,7 @@ def test_the_program_scores_files_without_tensorflow(tmp_path, files):
         f"--training_captions={tmp_path / 'training.txt'}",
         "--num_resamples=9",
         "--nometeor",
+        "--allow_missing",
         "--per_image",
         "--output=scores.json",
         directory=tmp_path,
@@ -239,6 +251,8 @@ def test_the_program_scores_files_without_tensorflow(tmp_path, files):
     assert (ours.split()[0], ours.split()[1], ours.split()[-1]) == ("results", "1.0000", "0.6667")
     assert theirs.split()[:2] == ["theirs", f"{2 / 3 * np.exp(1 - 8 / 3):.4f}"]
     assert result.stderr.splitlines() == [
+        "warning: left out 1 photograph of the references, to which a system has no caption: 5",
+        "warning: left out 1 photograph of results, which have no references: 8",
         "warning: references without a word, which no caption is like, of 1 photograph: 12",
         "warning: theirs: 2 captions without a word, scored 0: 31, 7",
     ]

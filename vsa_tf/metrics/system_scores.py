@@ -77,14 +77,15 @@ def compare_captions(
         num_resamples: of photographs, for intervals of 95 % and the paired test; 0: none.
         seed: of the resamples.
         per_image: whether to list every photograph's captions and scores.
-        allow_missing: whether photographs to which a system has no caption are left out, for all
-            systems alike; else they are an error.
+        allow_missing: whether photographs that references or a system's captions lack are left
+            out, for all systems alike; else they are an error.
         key: the entry that names the photograph in files, as of `read_results`.
 
     Returns:
         dict of
 
         * `num_images`: those that were scored; `missing`: the references' other photographs;
+          `without_references`: photographs of results that the references lack;
           `empty_references`: those scored of which a reference has no word, a list.
         * `systems`: by name a dict of the scores; `skipped`; `words`: mean of a caption's words;
           `closest_reference_words`: mean words of the references of the closest length;
@@ -117,6 +118,9 @@ def compare_captions(
     comparison = {
         "num_images": len(images),
         "missing": [image for image in truths if image not in scored],
+        "without_references": list(
+            dict.fromkeys(image for own in systems.values() for image in own if image not in truths)
+        ),
         "empty_references": [
             image for image, own in zip(images, scorer.references, strict=True) if not all(own)
         ],
@@ -154,15 +158,14 @@ def _common(systems, truths, allow_missing):
             (truths, captions, f"references of photographs without a result{of_system}"),
         ):
             missing = [str(image) for image in one if image not in other]
-            may_miss = one is truths and allow_missing and len(missing) < len(truths)
-            if missing and not may_miss:
+            may_miss = len(missing) < len(one)
+            if missing and not (may_miss and allow_missing):
                 raise VsaTfError(
                     f"Expected results and references of the same photographs. Received: {said}, "
-                    f"{len(missing)} of them: {', '.join(missing[:5])}"
-                    + (_ALLOW if one is truths and len(missing) < len(truths) else "")
+                    f"{len(missing)} of them: {', '.join(missing[:5])}{_ALLOW * may_miss}"
                 )
     first, *others = systems.values()
-    images = [image for image in first if all(image in captions for captions in others)]
+    images = [image for image in first if all(image in each for each in (truths, *others))]
     if truths and not images:
         raise VsaTfError("Expected results of the same photographs. Received: none that all have")
     return images
