@@ -62,7 +62,11 @@ def test_lists_dicts_and_files_have_the_scores_of_the_scorer(files):
             "references of photographs without a result, 1 of them: 2. allow",
         ),
         (RESULTS, REFERENCES[:1], "results for photographs without references, 2 .*: 1, 2. allow"),
-        ({1: "a"}, {"1": ["a"]}, "results for photographs without references, 1 of them: 1$"),
+        (
+            {1: "a"},
+            {"1": ["a"]},
+            "results for photographs without references, 1 .*: 1; references are of 1$",
+        ),
         ([], [], "references for one image or more. Received: none"),
         (["a"], [[]], "one or more references for each image. Received: references"),
         (["a"], ["a dog"], "one or more references for each image. Received: references"),
@@ -204,6 +208,27 @@ def test_results_without_references_are_left_out_where_that_is_allowed():
     assert (comparison["num_images"], comparison["missing"]) == (3, [])
     assert comparison["without_references"] == [9, 8]
     assert comparison["systems"] == _compare({"b": WRONG, "a": RIGHT})["systems"]
+
+
+def test_the_key_by_which_photographs_are_the_same_is_named(tmp_path, files):
+    # As vsa_tf.evaluate writes them, beside what people number or name otherwise.
+    entries = [
+        {"image_id": row, "file_name": f"{key}.jpg", "caption": text}
+        for row, (key, text) in enumerate(zip(IDS, RESULTS))
+    ]
+    ours = _write(tmp_path / "ours.json", entries)
+    token = tmp_path / "token.txt"
+    token.write_text("".join(f"{key}.jpg#0\t{own[0]}\n" for key, own in zip(IDS, REFERENCES)))
+    coco = json.loads(files[1].read_text())
+    coco["images"] = [{"id": key, "file_name": f"{key}.jpg"} for key in IDS]
+    for references in (token, _write(tmp_path / "coco.json", coco)):
+        message = "3 of them: 0, 1, 2; references are of .*31.*. key=file_name names photographs"
+        with pytest.raises(VsaTfError, match=message):
+            _score(ours, references)
+        assert score_captions(ours, references, meteor=False, key="file_name")["words"] == 3
+    # There is no such hint where the files have no other entry.
+    with pytest.raises(VsaTfError, match="references are of 31.jpg, 7.jpg, 12.jpg$"):
+        _score(files[0], token)
 
 
 def test_captions_without_a_word_are_listed():

@@ -25,7 +25,7 @@ from vsa_tf.file_reading import (
 )
 
 # What names the photograph of an entry or a column, the first that is there.
-_KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
+KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
 _TEXTS = ("caption", "text", "sentence", "raw")
 _SEVERAL = ("captions", "hypotheses", "sentences")
 # What mRNN-CR calls the captions that a model wrote: gen_beam_search_10, say.
@@ -291,7 +291,7 @@ _READERS = {
 
 def _entry(entry, key, names):
     """Returns the `(photograph, captions)` of an object or a row; see `_entries`."""
-    image = photograph(entry[key if key is not None else _first(entry, _KEYS)])
+    image = photograph(entry[key if key is not None else _first(entry, KEYS)])
     made = [name for name in entry if _GENERATED in names and name.startswith(_GENERATED)]
     if len(made) > 1:
         raise ValueError(f"several lists of hypotheses of photograph {image}: {', '.join(made)}")

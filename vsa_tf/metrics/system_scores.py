@@ -3,6 +3,7 @@
 No TensorFlow here.
 """
 
+import contextlib
 import itertools
 import os
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.metrics.bootstrap import paired_difference, percentile_intervals, resampled_sums
-from vsa_tf.metrics.caption_files import read_references, read_results
+from vsa_tf.metrics.caption_files import KEYS, read_references, read_results
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, bleu, novelty
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 
@@ -100,9 +101,14 @@ def compare_captions(
     Raises:
         VsaTfError: as `score_captions`.
     """
+    given = list(systems.values())
     systems = {name: _results(results, key) for name, results in systems.items()}
     truths = _references(references, key)
-    images = _common(systems, truths, allow_missing)
+    try:
+        images = _common(systems, truths, allow_missing)
+    except VsaTfError as error:
+        then = _meant_key(given, references, _num_shared(systems.values(), truths), key)
+        raise VsaTfError(error.of_flags + then) from None
     training = None
     if training_captions is not None:
         training = _training(training_captions, key)
@@ -160,15 +166,32 @@ def _common(systems, truths, allow_missing):
             missing = [str(image) for image in one if image not in other]
             may_miss = len(missing) < len(one)
             if missing and not (may_miss and allow_missing):
+                kind = "references" if other is truths else "results"
+                ids = ", ".join(map(str, itertools.islice(other, 3)))
                 raise VsaTfError(
                     f"Expected results and references of the same photographs. Received: {said}, "
-                    f"{len(missing)} of them: {', '.join(missing[:5])}{_ALLOW * may_miss}"
+                    f"{len(missing)} of them: {', '.join(missing[:5])}"
+                    + (_ALLOW if may_miss else f"; {kind} are of {ids or 'none'}")
                 )
     first, *others = systems.values()
     images = [image for image in first if all(image in each for each in (truths, *others))]
     if truths and not images:
         raise VsaTfError("Expected results of the same photographs. Received: none that all have")
     return images
+
+
+def _meant_key(given, references, num_shared, key):
+    """Returns the end of an error: the entry by which all files share more photographs, or ""."""
+    for other in KEYS if key is None else ():
+        with contextlib.suppress(VsaTfError):
+            truths = _references(references, other)
+            if _num_shared([_results(own, other) for own in given], truths) > num_shared:
+                return f". --key={other} names photographs as the references do"
+    return ""
+
+
+def _num_shared(systems, truths):
+    return len(set(truths).intersection(*systems))
 
 
 def _summary(statistics, images, captions, training):
