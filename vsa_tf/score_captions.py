@@ -82,6 +82,7 @@ def main():
         per_image=values.per_image,
         allow_missing=values.allow_missing,
         key=values.key,
+        say=program.print_note,
     )
     if values.output:
         write_json(values.output, comparison)

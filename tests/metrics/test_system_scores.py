@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -242,6 +243,20 @@ def test_photographs_whose_references_have_no_word_are_listed(files):
     comparison = compare_captions({"a": RIGHT}, truth, meteor=False)
     assert comparison["empty_references"] == [2, 3]
     assert comparison["systems"]["a"]["empty"] == []
+
+
+def test_what_is_waited_for_is_said_before(monkeypatch):
+    lines = []
+
+    def statistics(self, candidates, meteor, spice):
+        assert len(lines) == 1
+        raise ValueError("as far as it goes")
+
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(CaptionScorer, "statistics", statistics)
+    with pytest.raises(VsaTfError, match="as far"):
+        compare_captions({"a": RIGHT}, TRUTH, say=lines.append)
+    assert lines == ["scoring 3 photographs; METEOR, in Java, can take a minute"]
 
 
 def test_the_program_s_module_is_the_function_too():

@@ -6,6 +6,7 @@ No TensorFlow here.
 import contextlib
 import itertools
 import os
+import shutil
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.metrics.bootstrap import paired_difference, percentile_intervals, resampled_sums
 from vsa_tf.metrics.caption_files import KEYS, read_references, read_results
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, bleu, novelty
+from vsa_tf.program import silent
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 
 _ALLOW = ". --allow_missing leaves them out"
@@ -67,6 +69,7 @@ def compare_captions(
     per_image=False,
     allow_missing=False,
     key=None,
+    say=silent,
 ):
     """Scores captions of several systems for the same photographs, and tests their differences.
 
@@ -81,6 +84,7 @@ def compare_captions(
         allow_missing: whether photographs that references or a system's captions lack are left
             out, for all systems alike; else they are an error.
         key: the entry that names the photograph in files, as of `read_results`.
+        say: called with a line before a program in Java is waited for.
 
     Returns:
         dict of
@@ -112,6 +116,9 @@ def compare_captions(
     training = None
     if training_captions is not None:
         training = _training(training_captions, key)
+    if (meteor or spice) and shutil.which("java"):
+        java = " and ".join(["METEOR"] * bool(meteor) + ["SPICE"] * bool(spice))
+        say(f"scoring {len(images)} photographs; {java}, in Java, can take a minute")
     try:
         scorer = CaptionScorer([truths[image] for image in images])
         statistics = {
