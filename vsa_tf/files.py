@@ -331,3 +331,31 @@ def read_table(path, numbers):
     return columns | {
         name: list(map(numbers[name], columns[name])) for name in columns if name in numbers
     }
+
+
+def csv_fields(line, delimiter):
+    """Returns the fields of a line of a table, none where its quotes do not close."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def csv_header(line, usual, columns):
+    """Finds by what the fields of a table are separated: by its first line, tabs or semicolons too.
+
+    Args:
+        line: the first that is not blank.
+        usual: the separator that is tried first, and taken where none gives a header.
+        columns: called with a list of fields; what it finds, nothing where they name no columns.
+
+    Returns:
+        `(separator, what columns found)`; None in its place where there is no header.
+
+    Example:
+
+    >>> csv_header("id; text", ",", lambda fields: fields if "text" in fields else None)
+    (';', ['id', 'text'])
+    """
+    found = ((mark, columns(csv_fields(line, mark))) for mark in (usual, "\t", ";"))
+    return next((pair for pair in found if pair[1]), (usual, None))

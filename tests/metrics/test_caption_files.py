@@ -37,6 +37,9 @@ def write(tmp_path):
         ("a.csv", "split,image_id,caption\r\ndev,12,a dog\r\ndev,b.jpg,käse\r\n"),
         ("a.csv", '\ufeffcaption,path\n"a dog",12\n'),
         ("a.tsv", "path\tcaption\n12\ta dog\n"),
+        ("a.csv", 'id; Text\n12;a dog\n\nb.jpg ; "käse"\n'),
+        ("a.csv", "\nFile_Name\tcaption\n12\ta dog\n"),
+        ("a.tsv", "id;text\n12;a dog\n"),
         ("a.txt", "12\ta dog\nb.jpg\tkäse\n"),
         ("Flickr8k.token.txt", "12#0\ta dog\r\nb.jpg#0\tkäse"),
     ],
@@ -76,6 +79,10 @@ def test_the_key_names_the_entry_of_the_photograph(write):
     assert read_references(write("b.json", truth), key="file_name") == {"x.jpg": ["dogs"]}
     with pytest.raises(VsaTfError, match="no entry 'name'"):
         read_results(results, key="name")
+    table = write("c.csv", "id;Name;caption\n1;x.jpg;a dog\n")
+    assert read_results(table, key="Name") == {"x.jpg": "a dog"}
+    with pytest.raises(VsaTfError, match="must name the columns, path,caption"):
+        read_results(table, key="path")
 
 
 def test_what_rerank_writes_is_of_results_and_of_hypotheses(write):
@@ -119,8 +126,15 @@ def test_mrnn_cr_s_lists_have_hypotheses_and_sentences(tmp_path):
     [
         ("a.csv", "image_id,caption\n1,a dog, two\n", "line 2 with other columns .*needs quotes"),
         ("a.csv", "image_id,caption\n1\n", "line 2 with other columns than image_id,caption"),
-        ("a.csv", '1,"a dog\n2,cats', "unexpected end of data"),
-        ("a.csv", "1,a dog\n2,cats\n", "an entry without image_id: it has 1, a dog"),
+        ("a.csv", 'id,text\n1,"a dog\n2,cats', "unexpected end of data"),
+        (
+            "a.csv",
+            "1,a dog\n2,cats\n",
+            "Received: '1,a dog', but the first row must name the columns, image_id,caption$",
+        ),
+        ("a.tsv", "image_id\tremark\n1\tb\n", "the first row must name the columns"),
+        ("a.csv", "id;text\n1;a;b\n", "line 2 with other columns than id;text: .*';' needs quotes"),
+        ("a.csv", "", "Expected captions in results=.*a.csv. Received: none"),
         (
             "a.csv",
             b"image_id,caption\n1,\xff\n",

@@ -10,6 +10,7 @@ from tfrecords_tools.archive import AnnotationFile
 from tfrecords_tools.sources.caption_source import file_names
 from tfrecords_tools.sources.source import shown, split_name
 from vsa_tf.file_reading import decode_text, parse_json, split_lines
+from vsa_tf.files import csv_fields, csv_header
 
 COLUMNS = ("path", "caption", "split")
 # Of what a row speaks, where it speaks of a region; see `RegionTable`.
@@ -94,8 +95,7 @@ class CaptionTable:
 
     def _read_lines(self, lines, usual):
         first = next((line for line in lines if line.strip()), "")
-        headers = ((mark, _columns(_fields(first, mark))) for mark in (usual, "\t", ";"))
-        delimiter, columns = next((pair for pair in headers if pair[1]), (usual, None))
+        delimiter, columns = csv_header(first, usual, _columns)
         self.has_names = columns is not None
         columns = columns or {name: place for place, name in enumerate(self.columns)}
         is_first = self.has_names
@@ -141,7 +141,7 @@ class CaptionTable:
             start += 1
 
     def _is_row(self, line, delimiter, path_column):
-        fields = _fields(line, delimiter)
+        fields = csv_fields(line, delimiter)
         if len(fields) <= max(1, path_column):
             return False
         path = fields[path_column].strip()
@@ -264,13 +264,6 @@ def read_tables(paths, is_photograph, kind=CaptionTable):
             seen.add(table.sha256)
             tables.append(table)
     return tables, repeated
-
-
-def _fields(line, delimiter):
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error:
-        return []
 
 
 def _columns(fields):

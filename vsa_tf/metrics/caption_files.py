@@ -23,6 +23,7 @@ from vsa_tf.file_reading import (
     text_lines,
     told_as,
 )
+from vsa_tf.files import csv_header
 
 # What names the photograph of an entry or a column, the first that is there.
 KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
@@ -40,7 +41,8 @@ def read_results(path, argument="results", key=None):
     * `.json`: COCO's results `[{"image_id", "caption"}]`, COCO's captions `{"annotations": [...]}`,
       an object of photographs and captions, or an n-best list.
     * `.jsonl`, `.ndjson`: such an entry a line.
-    * `.csv`, `.tsv`: columns by their names, `image_id,caption`.
+    * `.csv`, `.tsv`: columns by their names, `image_id,caption`, separated by commas, tabs or
+      semicolons.
     * `.npy`: mRNN-CR's list of dicts, as `read_objects` reads it.
     * any other: a caption a line; or `IMAGE<TAB>CAPTION`, `IMAGE#NUMBER<TAB>CAPTION` as Flickr8K's.
 
@@ -245,23 +247,40 @@ def _of_json_lines(data, path, key):
 
 
 def _of_table(data, path, key):
-    text_lines(data, path)  # what is not UTF-8 is refused
-    delimiter = "\t" if pathlib.Path(path).suffix.lower() == ".tsv" else ","
-    table = csv.DictReader(
-        io.StringIO(decode_text(data), newline=""), delimiter=delimiter, strict=True
-    )
+    first = next(filter(str.strip, text_lines(data, path)), "")  # what is not UTF-8 is refused
+    usual = "\t" if pathlib.Path(path).suffix.lower() == ".tsv" else ","
+    delimiter, names = csv_header(first, usual, lambda fields: _column_names(fields, key))
+    if first and not names:
+        raise ValueError(
+            f"{first.strip()[:60]!r}, but the first row must name the columns, "
+            f"{key or KEYS[0]},{_TEXTS[0]}"
+        )
+    text = io.StringIO(decode_text(data), newline="")
+    table = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
     entries = []
     try:
         for row in table:
-            if None in row or None in row.values():
+            fields = [field.strip() for field in row]
+            if any(fields) and len(fields) != len(names):
                 raise ValueError(
-                    f"line {table.line_num} with other columns than {','.join(table.fieldnames)}: "
-                    "a caption with commas needs quotes"
+                    f"line {table.line_num} with other columns than {delimiter.join(names)}: "
+                    f"a caption with {delimiter!r} needs quotes"
                 )
-            entries.append(row)
+            if any(fields):
+                entries.append(dict(zip(names, fields)))
     except csv.Error as error:
         raise ValueError(f"line {table.line_num}: {error}") from error
-    return entries
+    return entries[1:]
+
+
+def _column_names(fields, key):
+    """Returns what the columns are called, where they name photographs and captions; else None."""
+    names = [field.strip() for field in fields]
+    # In capital letters, too.
+    lower = [name if name == key else name.lower() for name in names]
+    has_image = key in names if key is not None else any(name in KEYS for name in lower)
+    is_text = [name in (*_TEXTS, *_SEVERAL) or name.startswith(_GENERATED) for name in lower]
+    return lower if has_image and any(is_text) else None
 
 
 def _of_lines(data, path, key):
