@@ -48,13 +48,24 @@ def test_the_caption_most_like_the_neighbours_comes_first(kind):
     assert found.scores[7] == sorted(found.scores[7], reverse=True)
 
 
+def test_k_and_m_are_those_that_there_were():
+    found = rerank(HYPOTHESES, _training(), num_neighbors=1000, num_candidates=500)
+    assert (found.num_neighbors, found.num_candidates) == (3, 6)
+    # The most of any photograph.
+    neighbors = {7: [2], 8: [1, "bus.jpg"]}
+    found = rerank(HYPOTHESES, _training(neighbors=neighbors))
+    assert (found.num_neighbors, found.num_candidates) == (2, 4)
+    tuned = rerank(HYPOTHESES, _training(), TUNED, TUNED, ({1: [DOG]}, {1: [DOG]}))
+    assert (tuned.num_neighbors, tuned.num_candidates) == (3, 1)
+
+
 def test_neighbours_of_a_file_are_taken_as_they_are():
     neighbors = {7: [2, 1], 8: [1, "bus.jpg"]}
     found = rerank(HYPOTHESES, _training(neighbors=neighbors), 1, 1)
     assert found.captions[7][0] == CAT and found.captions[8][0] == DOG
     both = rerank(HYPOTHESES, _training(neighbors=neighbors), num_candidates=1)
     # Both of its neighbours' captions are known word for word, and DOG stands before.
-    assert both.captions[8][0] == DOG and both.num_neighbors == 60
+    assert both.captions[8][0] == DOG and both.num_neighbors == 2
 
 
 def test_the_distance_chooses_the_neighbours():

@@ -29,7 +29,8 @@ class Reranked(NamedTuple):
     Attributes:
         captions: dict of photograph to its captions, list of str, the best first.
         scores: dict of photograph to their scores, list of float.
-        num_neighbors, num_candidates: k and m; None for an oracle.
+        num_neighbors, num_candidates: k and m, or the most neighbours and captions of these that a
+            photograph has, if fewer; None for an oracle.
         tuned_to: CIDEr or BLEU-4 of the first captions where k or m was tuned; else None.
     """
 
@@ -147,6 +148,8 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
         (k, m), best = _tune(*tuning, training, *grid)
     neighbors = training.nearest(list(hypotheses), k)
     ranking = consensus_reranking(_tokens(hypotheses), neighbors, training.similarity, m)
+    k = min(k, max(map(len, neighbors)))
+    m = min(m, max(len(training.similarity.captions_of(rows)) for rows in neighbors))
     return Reranked(*_ordered(hypotheses, ranking), k, m, best)
 
 
