@@ -167,7 +167,9 @@ def test_features_of_either_kind_of_file_are_those_of_their_photographs(tmp_path
         "b.jpg": [0, 1],
     }
     np.savez(tmp_path / "b.npz", ids=["5"], features=np.eye(2))
-    for name in ("b.npz", "a.txt", "nowhere.npz"):
+    with pytest.raises(VsaTfError, match="features=.*b.npz .* Received: 1 ids and 2 features$"):
+        read_vectors(str(tmp_path / "b.npz"))
+    for name in ("a.txt", "nowhere.npz"):
         (tmp_path / "a.txt").write_text("a")
         with pytest.raises(VsaTfError, match=f"features=.*{name}|Received"):
             read_vectors(str(tmp_path / name))

@@ -161,6 +161,8 @@ def read_vectors(path, argument="features"):
         else:
             arrays = read_arrays_of(path, ["ids", "features"])
             images, vectors = arrays["ids"].tolist(), arrays["features"]
+            if len(images) != len(vectors):
+                raise ValueError(f"{len(images)} ids and {len(vectors)} features")
         return by_photograph(images, [np.asarray(vector, np.float64) for vector in vectors])
 
 
