@@ -175,6 +175,18 @@ def test_features_of_either_kind_of_file_are_those_of_their_photographs(tmp_path
             read_vectors(str(tmp_path / name))
 
 
+def test_a_vector_that_is_not_finite_is_named_with_its_photograph_and_file(tmp_path):
+    features = np.eye(3)
+    features[1, 2], features[2, 0] = np.nan, np.inf
+    np.savez(tmp_path / "a.npz", ids=["5", "b.jpg", "7"], features=features)
+    with pytest.raises(
+        VsaTfError, match=r"features=.*a.npz\. .* infinity in 2 photographs: b.jpg, 7"
+    ):
+        read_features(str(tmp_path / "a.npz"))
+    with pytest.raises(VsaTfError, match="finite vectors in features. .* in 1 photograph: 7"):
+        _training(features=FEATURES | {7: [0, np.nan, 1]})
+
+
 def test_a_photograph_has_one_vector(tmp_path):
     np.savez(tmp_path / "a.npz", ids=["5", "6", "5"], features=np.eye(3))
     np.save(tmp_path / "a.npy", {5: np.ones(3), "5": np.ones(3)})

@@ -42,6 +42,7 @@ from vsa_tf.metrics.caption_similarity import KINDS
 from vsa_tf.scoring.caption_reranking import (
     TUNED,
     TrainingCaptions,
+    check_finite,
     check_tuning,
     checked_number,
     rerank,
@@ -164,8 +165,12 @@ def _read_references(name):
 
 def read_features(path):
     """Returns the vectors of photographs, a dict; raises VsaTfError for a file of another form."""
-    if not os.path.isdir(path):
-        return read_vectors(path)
+    found = _read_folder(path) if os.path.isdir(path) else read_vectors(path)
+    check_finite(found, f"--features={path}")
+    return found
+
+
+def _read_folder(path):
     values, parts = read_embeddings(path)
     if values["kind"] != "images":
         raise VsaTfError(f"Expected photographs in --features={path}. Received: sentences")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, counted
 from vsa_tf.metrics.caption_scores import CaptionScorer, bleu
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.program import silent
@@ -61,6 +61,7 @@ class TrainingCaptions:
     ):
         if (features is None) == (neighbors is None):
             raise VsaTfError("Expected one of --features and --neighbors")
+        check_finite(features or {}, "--features")
         held = captions if features is None else [name for name in captions if name in features]
         left_out = len(captions) - len(held)
         if not held:
@@ -103,6 +104,24 @@ class TrainingCaptions:
                 f"Received: {', '.join(map(str, unknown[:5])) or 'none'}"
             )
         return np.array([self._rows[name] for name in self._neighbors[image]])
+
+
+def check_finite(features, name):
+    """Refuses a dict of photographs and vectors of which one has NaN or infinity.
+
+    Args:
+        features: the dict.
+        name: what messages call it.
+
+    Raises:
+        VsaTfError: names the first such photograph.
+    """
+    damaged = [str(image) for image, own in features.items() if not np.isfinite(own).all()]
+    if damaged:
+        raise VsaTfError(
+            f"Expected finite vectors in {name}. Received: NaN or infinity in "
+            f"{counted(damaged, 'photograph')}: {', '.join(damaged[:5])}"
+        )
 
 
 def similarity_of(captions, kind):
