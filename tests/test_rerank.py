@@ -123,14 +123,17 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
     ("ask", "message"),
     [
         (lambda: rerank({7: []}, _training()), "none of 1 photographs: 7"),
-        (lambda: rerank({9: [DOG]}, _training()), "features of all .* none of 1: 9"),
+        (
+            lambda: rerank({9: [DOG]}, _training()),
+            "features of all .* none of 1: 9. .* features repeated",
+        ),
         (lambda: rerank(HYPOTHESES, _training(), TUNED), "needs tuning_hypotheses and tuning_ref"),
         (lambda: rerank(HYPOTHESES, _training(), 0), "num_neighbors of 1 or .* Received: 0"),
         (lambda: rerank(HYPOTHESES, _training(), 1, "5"), "num_candidates of 1 or .* Received: 5"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={7: [5]})), "neighbours of 7 .*: 5"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={7: []})), "neighbours of 7 .*: none"),
         (lambda: rerank({7: [DOG]}, _training(neighbors={8: [1]})), "neighbors of all .*: 7"),
-        (lambda: _training(features={7: [1]}), "features of training .*: of none"),
+        (lambda: _training(features={7: [1]}), "training .*: of 7, and captions of 1, 2, bus"),
         (lambda: _training(features={}, neighbors={}), "one of features and neighbors"),
         (
             lambda: rerank({7: [DOG]}, _training(features=FEATURES | {7: [1]})),
@@ -218,6 +221,17 @@ def test_a_folder_of_embeddings_has_the_features_of_its_photographs(tmp_path):
     write_embeddings(tmp_path / "twice", model, twice, table="csv")
     with pytest.raises(VsaTfError, match="different names in features=.*: photograph .* twice"):
         read_features(str(tmp_path / "twice"))
+    # Those of several are of all.
+    write_embeddings(tmp_path / "first", model, paths[:1], table="csv")
+    write_embeddings(tmp_path / "second", model, paths[1:], table="csv")
+    both = read_features([str(tmp_path / name) for name in ("first", "second")])
+    assert both.keys() == found.keys()
+    np.testing.assert_array_equal(np.stack([*both.values()]), np.stack([*found.values()]))
+    with pytest.raises(VsaTfError, match="features=.*first of other .* 1 photograph again: "):
+        read_features([str(tmp_path / name) for name in ("vectors", "first")])
+    write_embeddings(tmp_path / "other", hashed_model(1), paths[1:], table="csv")
+    with pytest.raises(VsaTfError, match="features of one model. Received: another's in .*other"):
+        read_features([str(tmp_path / name) for name in ("first", "other")])
     write_embeddings(tmp_path / "texts", model, sentences=["a dog"], table="csv")
     with pytest.raises(VsaTfError, match="Expected photographs in features=.*: sentences"):
         read_features(str(tmp_path / "texts"))

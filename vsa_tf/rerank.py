@@ -16,7 +16,8 @@ those of the best CIDEr, or for bleu and f1 the best BLEU-4, of the first captio
 Captions are files as vsa_tf.score_captions reads them, mRNN-CR's `.npy` among them. --features is
 mRNN-CR's `.npy`, a dict of photographs and vectors, an `.npz` of `ids` `[N]` and `features`
 `[N, D]`, or a directory of vsa_tf.embed, whose photographs go by the names of their files;
---neighbors, in its place, is JSON of photographs and their nearest training photographs.
+repeated, as that writes a split at a time, it is all of these. --neighbors, in its place, is JSON
+of photographs and their nearest training photographs.
 
 --output is COCO's results, `caption` being the best, with all `captions` in their new order, and
 their `scores`: vsa_tf.score_captions reads it, and so does this program.
@@ -28,7 +29,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError, check_given, refuse_missing
+from vsa_tf.errors import VsaTfError, check_given, counted, refuse_missing
 from vsa_tf.file_reading import is_count
 from vsa_tf.files import write_json
 from vsa_tf.metrics.caption_files import (
@@ -51,6 +52,7 @@ from vsa_tf.scoring.caption_reranking import (
 )
 from vsa_tf.scoring.nearest_images import DEFAULT_NUM_NEIGHBORS, DISTANCES
 from vsa_tf.search_index.embedding_folder import read_embeddings
+from vsa_tf.search_index.model_probe import same_model
 
 METHODS = tuple(f"{name}_{kind}" for name in ("consensus", "oracle") for kind in KINDS)
 _OF_NEIGHBORS = ("features", "neighbors", "neighbor_distance", "num_neighbors", "num_candidates")
@@ -64,7 +66,9 @@ def define_flags():
     flags.DEFINE_string("output", "", "JSON file of the captions in their new order.")
     flags.DEFINE_enum("caption_method", "consensus_cider", METHODS, "What ranks them.")
     flags.DEFINE_multi_string("training_captions", [], "File of the neighbours' captions.")
-    flags.DEFINE_string("features", "", "Vectors of the photographs, training and other.")
+    flags.DEFINE_multi_string(
+        "features", [], "Vectors of the photographs, training and other; repeatable."
+    )
     flags.DEFINE_string("neighbors", "", "JSON file of training photographs, nearest first.")
     flags.DEFINE_enum("neighbor_distance", "cosine", DISTANCES, "Of features.")
     flags.DEFINE_string("num_neighbors", str(DEFAULT_NUM_NEIGHBORS), "k, or tuned.")
@@ -163,17 +167,41 @@ def _read_references(name):
     return read_references(values[name].value, name, values.key) if values[name].value else None
 
 
-def read_features(path):
-    """Returns the vectors of photographs, a dict; raises VsaTfError for a file of another form."""
-    found = _read_folder(path) if os.path.isdir(path) else read_vectors(path)
-    check_finite(found, f"--features={path}")
+def read_features(paths):
+    """Reads the vectors of photographs, as the program's `--features`.
+
+    Args:
+        paths: a file or a directory of `vsa_tf.embed`; or a list of such, of different photographs.
+
+    Returns:
+        dict of photograph to its vector.
+
+    Raises:
+        VsaTfError: a file is of another form, a photograph comes twice, a vector is not finite, or
+            directories are of several models.
+    """
+    found, probes = {}, []
+    for path in [paths] if isinstance(paths, str) else paths:
+        own = _read_folder(path, probes) if os.path.isdir(path) else read_vectors(path)
+        check_finite(own, f"--features={path}")
+        twice = [str(image) for image in own if image in found]
+        if twice:
+            raise VsaTfError(
+                f"Expected --features={path} of other photographs than those before. Received: "
+                f"{counted(twice, 'photograph')} again: {', '.join(twice[:5])}"
+            )
+        found |= own
     return found
 
 
-def _read_folder(path):
+def _read_folder(path, probes):
+    """Returns the vectors of a directory; adds what its model is told by to `probes`, a list."""
     values, parts = read_embeddings(path)
     if values["kind"] != "images":
         raise VsaTfError(f"Expected photographs in --features={path}. Received: sentences")
+    probes += [found["images"] for found in [values["index"].get("probes")] if found]
+    if probes and not same_model(probes[0], probes[-1]):
+        raise VsaTfError(f"Expected --features of one model. Received: another's in {path}")
     names, vectors = [], []
     for columns, embedded in parts:
         names += [pathlib.PurePath(file).name for file in columns["path"]]

@@ -18,6 +18,9 @@ from vsa_tf.scoring.nearest_images import DEFAULT_NUM_NEIGHBORS, nearest_images
 from vsa_tf.text.ptb_tokenizer import ptb_tokenize
 
 TUNED = "tuned"
+_SEVERAL_FEATURES = (
+    "Vectors are of training photographs and of the others: --features repeated gives several files"
+)
 # What is tried where k and m are tuned.
 _NUM_NEIGHBORS = (5, 10, 20, 40, 60, 80, 100)
 _NUM_CANDIDATES = (1, 5, 10, 25, 50, 75, 100, 125, 150, 175, 200, 250)
@@ -65,7 +68,11 @@ class TrainingCaptions:
         held = captions if features is None else [name for name in captions if name in features]
         left_out = len(captions) - len(held)
         if not held:
-            raise VsaTfError("Expected --features of training photographs. Received: of none")
+            has, wants = (", ".join(map(str, list(ids)[:3])) for ids in (features or (), captions))
+            raise VsaTfError(
+                f"Expected --features of training photographs. Received: of {has or 'none'}, and "
+                f"captions of {wants or 'none'}. {_SEVERAL_FEATURES}"
+            )
         if left_out:
             first = next(name for name in captions if name not in features)
             say(f"{left_out} training photographs without features are left out: {first}, ...")
@@ -85,7 +92,8 @@ class TrainingCaptions:
         """
         given = self._neighbors if self._features is None else self._features
         name = "neighbors" if self._features is None else "features"
-        _check_all(images, given, f"--{name}")
+        then = "" if self._features is None else f". {_SEVERAL_FEATURES}"
+        _check_all(images, given, f"--{name}", then)
         if self._features is None:
             return [self._known(image)[:num_neighbors] for image in images]
         queries, training = (
@@ -245,12 +253,12 @@ def _check_captions(captions, argument):
         )
 
 
-def _check_all(images, given, name):
+def _check_all(images, given, name, then=""):
     missing = [str(image) for image in images if image not in given]
     if missing:
         raise VsaTfError(
             f"Expected {name} of all photographs. Received: none of {len(missing)}: "
-            f"{', '.join(missing[:5])}"
+            f"{', '.join(missing[:5])}{then}"
         )
 
 
