@@ -92,6 +92,14 @@ def test_help_answers_without_tensorflow(run, name):
     # The flags too, each with its help and default.
     for flag in FLAGS[name]:
         assert re.search(rf"^  --(\[no\])?{flag}: \S", result.stdout, re.MULTILINE), flag
+    # absl's words, after a full stop.
+    assert "repeat this option" not in result.stdout
+
+
+def test_help_tells_which_flags_may_be_repeated(run):
+    printed = run("vsa_tf.rerank", "--help").stdout
+    assert "--features: Vectors of the photographs, training and other; repeatable.\n" in printed
+    assert "--references: What people wrote, for an oracle; repeatable.\n" in printed
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -31,6 +31,8 @@ _OF_PATHS = (
 _FLAGFILE = re.compile("--?flagfile(?:=(.*))?")
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _FLAGFILE_HELP = "  --flagfile: File of flags, one a line; flags after it win."
+# What absl adds to the help of flags that may be repeated, whatever it ends in.
+_REPEATED = ";\n    repeat this option to specify a list of values"
 # In the package lie those of the checkout (vsa_tf/flags).
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 
@@ -86,6 +88,7 @@ def run(main, usage, positional=None, help_sections=None):
     _ignore_warnings("pkg_resources is deprecated")
     flag_values = flags.FLAGS
     if any(argument in _HELP for argument in sys.argv[1:]):
+        _tell_repeatable(flag_values)
         if help_sections:
             _print_sections(usage, flag_values, help_sections)
         else:
@@ -184,6 +187,14 @@ def _ignore_warnings(start):
     if ours not in given:
         # Of these the last wins.
         os.environ["PYTHONWARNINGS"] = f"{ours},{given}".rstrip(",")
+
+
+def _tell_repeatable(flag_values):
+    for name in flag_values:
+        flag = flag_values[name]
+        text = flag.help.removesuffix(_REPEATED) if flag.help else ""
+        if flag.help and text != flag.help:
+            flag.help = text if "repeatable" in text else f"{text.rstrip('.')}; repeatable."
 
 
 def _print_help(usage, flag_values):
