@@ -209,7 +209,7 @@ def main(flag_values=flags.FLAGS):
         for spec in (*joined_specs(settings.detector), settings.image_encoder):
             fetch(spec)
         source = make_source(**source_arguments)
-        for note in source.notes:
+        for note in (*source.notes, *source.split_notes):
             print(note)
         if flag_values.dependencies:
             source = ParsedSource(source, DependencyParses(flag_values.dependencies))

@@ -18,6 +18,8 @@ from vsa_tf.file_reading import text_lines
 # Columns of a file of splits, as others call them.
 _NAMES = ("name", "path", "file_name", "filename", "file", "image", "image_path", "image_id")
 _FIRST_SPLITS = ("train", "dev", "test")
+# Of fewer photographs a model that knows nothing learns little.
+_FEW = 100
 
 
 class CaptionSource(Source):
@@ -147,6 +149,24 @@ def source_ids(paths):
     }
 
 
+def split_notes(examples, advice):
+    """Returns what somebody should know who divided a data set, list of str.
+
+    Args:
+        examples: dict of the names of its splits to sequences of their photographs.
+        advice: how to name some for `dev`.
+    """
+    notes, num_train = [], len(examples.get("train", ()))
+    if 0 < num_train < _FEW:
+        notes.append(
+            f"{num_train} photographs to train on are few: a model that begins from nothing needs "
+            f"{_FEW} or more"
+        )
+    if num_train and "dev" not in examples:
+        notes.append(f"no photograph is in dev, which training needs: {advice}")
+    return notes
+
+
 def read_splits(path):
     """Reads a file of splits: rows `name,split`, one a photograph.
 
@@ -254,6 +274,8 @@ class SplitSource(WrappedSource):
         ):
             if names:
                 self.notes.append(f"{len(names)} {what}, first {names[0]}")
+        # In place of the source's own, whose splits are no more.
+        self.split_notes = split_notes(self._examples, f"name some in {path}")
 
     def splits(self):
         """Returns the splits of the file that have photographs: train, dev and test first."""

@@ -9,7 +9,7 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import normal_path, open_photographs
-from tfrecords_tools.sources.caption_source import file_names
+from tfrecords_tools.sources.caption_source import file_names, split_notes
 from tfrecords_tools.sources.caption_tables import read_tables
 from tfrecords_tools.sources.source import (
     MISSING_CAPTION,
@@ -30,8 +30,6 @@ _ANY_SPLIT = re.compile(r"\w+", re.ASCII)
 # Held out for dev and test where nobody has named any split; of fewer photographs none are.
 DEFAULT_SHARES = (0.1, 0.1)
 _FEWEST = 10
-# Of fewer a model that knows nothing learns little.
-_FEW = 100
 _IMAGE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
@@ -81,7 +79,7 @@ class CsvCaptions(Source):
         holdout = holdout if holdout is None else parse_shares(holdout)
         self._images = open_photographs(images)
         self._names = set(self._images.names())
-        self._skipped, self.notes = [], []
+        self._skipped, self.notes, self.split_notes = [], [], []
         tables, repeated = self._read_tables(captions, self._is_photograph)
         self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
         self._checksums = {table.name: table.sha256 for table in tables}
@@ -214,7 +212,7 @@ class CsvCaptions(Source):
         if len(counts) > 1:
             shares = _shown(holdout or DEFAULT_SHARES)
             self._checksums["holdout"] = shares
-            self.notes.append(
+            self.split_notes.append(
                 f"{len(free)} photographs have no split: by a hash of their paths {counts['dev']} "
                 f"are held out for dev and {counts['test']} for test, {counts['train']} are train "
                 f"(--holdout={shares})"
@@ -277,18 +275,11 @@ class CsvCaptions(Source):
         ]
         if bare:
             add(f"{len(bare)} photographs of --images have no caption, first {bare[0]}")
-        counts = {split: len(own) for split, own in self._examples.items()}
-        num_train = counts.get("train", 0)
-        if 0 < num_train < _FEW:
-            add(
-                f"{num_train} photographs to train on are few: a model that begins from nothing "
-                f"needs {_FEW} or more"
-            )
-        if num_train and "dev" not in counts:
-            add(
-                "no photograph is in dev, which training needs: name some in the column split, or "
-                "hold out some of those without a split (--holdout=0.2,0.2)"
-            )
+        self.split_notes += split_notes(
+            self._examples,
+            "name some in the column split, or hold out some of those without a split "
+            "(--holdout=0.2,0.2)",
+        )
 
     def _where(self, table, where):
         return f"{table.name} {where}" if self._several else where

@@ -35,6 +35,7 @@ class Source:
         layout: `{split: what the rows of its array are}`, of sources of arrays.
         is_parsed: whether its examples bring dependency relations.
         notes: lines on what was read that its user should know, one a subject.
+        split_notes: such lines on how the photographs are divided.
         skipped: sequence of `Skip`, what was left out so far: complete once every split's examples
             were read.
     """
@@ -46,6 +47,7 @@ class Source:
     layout = {}
     is_parsed = False
     notes = ()
+    split_notes = ()
     skipped = ()
 
     def splits(self):
@@ -94,6 +96,7 @@ class WrappedSource(Source):
         self.features_of = source.features_of
         self.layout = source.layout
         self.notes = source.notes
+        self.split_notes = source.split_notes
 
     @property
     def skipped(self):

@@ -124,7 +124,7 @@ class TestSplits:
         assert counts == {"train": 16, "dev": 2, "test": 2}
         # Whole photographs.
         assert all(len(own.captions) == 2 for split in counts for own in source.examples(split))
-        (note,) = [note for note in source.notes if "held out" in note]
+        (note,) = [note for note in source.split_notes if "held out" in note]
         assert "2 are held out for dev and 2 for test, 16 are train (--holdout=0.1,0.1)" in note
         # Records of other shares are other records.
         assert source.checksums()["holdout"] == "0.1,0.1"
@@ -221,7 +221,8 @@ class TestPaths:
 
 class TestNotes:
     def notes(self, source, *words):
-        return [note for note in source.notes if all(word in note for word in words)]
+        notes = *source.notes, *source.split_notes
+        return [note for note in notes if all(word in note for word in words)]
 
     def test_two_files_that_disagree_are_one_line(self, tmp_path, images):
         first, second = tmp_path / "first.csv", tmp_path / "second.csv"
@@ -271,4 +272,5 @@ class TestNotes:
 
     def test_what_is_in_order_has_no_line(self, tmp_path):
         text = table(100, ",train") + "100.jpg,A cat,dev\n"
-        assert build(tmp_path, many(tmp_path, 101), text).notes == []
+        source = build(tmp_path, many(tmp_path, 101), text)
+        assert [*source.notes, *source.split_notes] == []

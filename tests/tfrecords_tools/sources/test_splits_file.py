@@ -66,6 +66,8 @@ def test_a_file_divides_the_photographs_and_what_is_left_over_is_listed(divide):
     left_out, unknown = source.notes
     assert left_out.startswith("1 photographs") and left_out.endswith("first d.jpg")
     assert unknown.startswith("1 names") and unknown.endswith("first x.jpg")
+    (few,) = source.split_notes
+    assert few.startswith("1 photographs to train on are few")
     # As published it is divided otherwise.
     assert source.official_counts == {}
     assert set(source.checksums()) == {"captions", "splits_file"}
@@ -180,6 +182,25 @@ def test_features_of_others_are_divided_too(tmp_path):
         "dev": ["1001"],
         "test": ["1002"],
     }
+
+
+@pytest.mark.parametrize("dataset", ["csv", "regions"])
+def test_what_a_table_says_of_its_own_splits_is_not_said_beside_a_file(tmp_path, dataset):
+    images = tmp_path / "images"
+    images.mkdir()
+    names = [f"{number}.jpg" for number in range(10)]
+    for name in names:
+        (images / name).write_bytes(b"")
+    box = "0,0,1,1," if dataset == "regions" else ""
+    table, path = tmp_path / "captions.csv", tmp_path / "splits.csv"
+    table.write_text("".join(f"{name},{box}A dog\n" for name in names))
+    own = {"dataset": dataset, "images": str(images), "captions": str(table)}
+    held_out, few = make_source(**own).split_notes
+    assert "held out for dev" in held_out and few.startswith("8 photographs to train on")
+    path.write_text("".join(f"{name},train\n" for name in names))
+    few, without = make_source(**own, splits_file=str(path)).split_notes
+    assert few.startswith("10 photographs to train on are few")
+    assert without.startswith("no photograph is in dev") and without.endswith(f"in {path}")
 
 
 @pytest.mark.parametrize("flag", [{"holdout": (0.1, 0.1)}, {"restval_in_train": True}])
