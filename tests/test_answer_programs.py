@@ -141,6 +141,11 @@ def test_help_answers_without_tensorflow(run, program):
         ),
         ("index", ["--index_dir=a.jpg", *MODEL, "--images=a.jpg"], "is a file"),
         ("index", ["--index_dir=new", *MODEL], "--images, --sentences or --embeddings is missing"),
+        (
+            "index",
+            ["--index_dir=new", "--embeddings=empty", "--image_encoder=keras:MobileNetV2"],
+            "--embeddings needs no model: leave out --image_encoder, or add --images",
+        ),
         ("index", ["--index_dir=new", "--images=a.jpg"], "--server is missing"),
         ("index", ["--index_dir=new", *MODEL, "--images=empty"], "empty holds no image"),
         ("index", ["--index_dir=new", *MODEL, "empty"], "empty holds no image"),

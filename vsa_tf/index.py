@@ -59,6 +59,11 @@ def main(images):
     adds = bool(values.images or images or values.sentences)
     if adds or names_a_model(values):
         needed[MODEL_FLAGS] = names_a_model(values), "the model"
+    if names_a_model(values) and values.embeddings and not adds:
+        raise VsaTfError(
+            f"--embeddings needs no model: leave out {' and '.join(names_a_model(values))}, or add "
+            "--images or --sentences. What vsa_tf.embed has lacked is given to vsa_tf.embed"
+        )
     if names_a_model(values) or not (values.approximate or values.embeddings):
         needed["--images, --sentences or --embeddings"] = adds, "what is to be found"
     refuse_missing(needed)

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -14,7 +15,12 @@ from tests.without_tensorflow import refusal, run_without_tensorflow
 from vsa_tf.errors import VsaTfError
 from vsa_tf.inference.model import Model
 from vsa_tf.search_index import embedding_folder
-from vsa_tf.search_index.embedding_folder import read_embeddings, write_embeddings
+from vsa_tf.search_index.embedded import Embedded
+from vsa_tf.search_index.embedding_folder import (
+    read_embeddings,
+    write_embeddings,
+    write_split_embeddings,
+)
 from vsa_tf.search_index.index_builder import build_index, index_embeddings
 from vsa_tf.search_index.search_index import SearchIndex
 
@@ -218,10 +224,38 @@ def test_a_stopped_run_leaves_nothing_and_too_large_vectors_are_told(tmp_path):
         write_embeddings(tmp_path / "out", model, sentences=["a dog"], dtype="float16")
     assert os.listdir(tmp_path) == []
     # Its scores are not of its vectors: they are written, and have no index.
-    write_embeddings(tmp_path / "out", model, sentences=["a dog"])
+    said = []
+    write_embeddings(tmp_path / "out", model, sentences=["a dog"], say=said.append)
+    reason = "vsa_tf.index does not take these vectors. Expected a model whose vectors"
+    assert said[-1].startswith(reason)
     with pytest.raises(VsaTfError, match="without an index. Expected a model whose vectors can be"):
         index_embeddings(tmp_path / "index", tmp_path / "out")
     assert not (tmp_path / "index").exists()
+
+
+def test_a_split_of_an_encoder_that_is_not_found_is_written_and_says_that_it_has_no_index(
+    tmp_path, monkeypatch
+):
+    def refuse(source):
+        raise VsaTfError("--image_encoder is missing: the model reads what lite0 makes")
+
+    def embedded_split(trained, data, target):
+        yield {"caption": ["a dog"]}, Embedded("sentences", np.ones((1, 4), np.float32))
+
+    source = types.SimpleNamespace(check=lambda *args: None)
+    data = types.SimpleNamespace(records=types.SimpleNamespace(captions=["a dog"]))
+    monkeypatch.setattr(embedding_folder, "ModelSource", lambda *args: source)
+    monkeypatch.setattr(embedding_folder.Model, "of", refuse)
+    monkeypatch.setattr(embedding_folder, "_of_split", embedded_split)
+    monkeypatch.setattr("vsa_tf.model_dir.trained_model.TrainedModel", lambda path: None)
+    monkeypatch.setattr("vsa_tf.model_dir.load_split.load_split", lambda *args, say: data)
+    said, out = [], tmp_path / "out"
+    write_split_embeddings(out, "model", "data", "dev", "sentences", table="csv", say=said.append)
+    again = "Run vsa_tf.embed again so that it reads photographs, too: --image_encoder is missing"
+    assert said[-1].startswith(f"vsa_tf.index does not take these vectors. {again}")
+    with pytest.raises(VsaTfError) as error:
+        index_embeddings(tmp_path / "index", out)
+    assert again in error.value.of_flags
 
 
 def test_a_folder_of_another_model_or_a_damaged_one_is_refused(tmp_path):

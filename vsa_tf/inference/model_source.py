@@ -181,5 +181,5 @@ def model_source(values):
 
 
 def names_a_model(values):
-    """Returns whether any of the flags is given."""
-    return any(values[name].value for name in _HELP)
+    """Returns those of the flags that are given, list of str; an empty one names no model."""
+    return [f"--{name}" for name in _HELP if values[name].value]

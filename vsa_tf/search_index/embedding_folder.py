@@ -130,7 +130,8 @@ def write_split_embeddings(
     except VsaTfError as error:
         if image_encoder:
             raise
-        trained, of_index = TrainedModel(model_dir), {"reason": error.of_flags}
+        reason = f"Run vsa_tf.embed again so that it reads photographs, too: {error.of_flags}"
+        trained, of_index = TrainedModel(model_dir), {"reason": reason}
     else:
         trained, of_index = model.opened.trained, manifest_values(model, dtype)
     data = load_split(trained, data_dir, split, say=say)
@@ -232,6 +233,8 @@ class _Writer:
         if self._num_entries:
             written = f"{self._num_entries} {self._kind}, {self._num_rows} vectors"
             say(f"wrote {written}, to {self._output_dir}")
+            if "reason" in of_index:
+                say(f"vsa_tf.index does not take these vectors. {of_index['reason']}")
         return num_failed
 
     def _add(self, columns, embedded):
