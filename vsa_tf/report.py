@@ -71,7 +71,8 @@ def define_flags():
     flags.DEFINE_integer(
         "max_images",
         defaults.max_images,
-        "Images that have a place on the pages; 0: all. Metrics are of the whole split.",
+        "How many images, the first of the split, the pages Images and Phrases show and examples "
+        "are chosen from; 0: all. All else is of the whole split, neighbours of examples, too.",
         lower_bound=0,
     )
     flags.DEFINE_float(
