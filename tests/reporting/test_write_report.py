@@ -82,7 +82,9 @@ def make(tmp_path_factory):
         finds_regions = settings.model.searches_regions
         queries = {"num_frequent_queries": 2} if finds_regions else {}
         options = ReportOptions(images_per_page=2, **queries)
-        write_report(folder / kind, None, "dev", report, options, projector)
+        said = []
+        write_report(folder / kind, None, "dev", report, options, projector, say=said.append)
+        (folder / f"{kind}_said.txt").write_text("\n".join(said))
         return report, projector
 
     with pytest.MonkeyPatch.context() as patch:
@@ -103,6 +105,21 @@ def _groups(report, page):
 
 def _cards(report, page):
     return [card for group in _groups(report, page) for card in group["cards"]]
+
+
+def test_each_page_is_said_when_it_is_made(kind, make):
+    report, _ = make(kind)
+    said = (report.parent / f"{kind}_said.txt").read_text().splitlines()
+    start = said.index("making the pages")
+    assert "evaluating dev" in said[:start]
+    made = [line.removeprefix("made the page ") for line in said[start + 1 :] if "made" in line]
+    # All but the first and the curves, which show no photographs.
+    titles = {
+        re.search(r"<h1>(.*)</h1>", path.read_text("utf-8"))[1]
+        for path in report.glob("*.html")
+        if path.stem not in ("index", "recall")
+    }
+    assert set(made) == titles and len(made) == len(titles)
 
 
 class _References(html.parser.HTMLParser):

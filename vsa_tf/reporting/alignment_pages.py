@@ -44,7 +44,7 @@ _OF_FUNCTION_WORDS = {"aux", "auxpass", "case", "cc", "cop", "det", "mark", "pre
 
 
 def alignment_pages(model, evaluation, data, photographs, options):
-    """Returns the pages of an alignment model, list of `ReportPage`.
+    """Yields the pages of an alignment model, each a `ReportPage`.
 
     Args:
         model: a `FragmentModel`.
@@ -70,13 +70,13 @@ def alignment_pages(model, evaluation, data, photographs, options):
     else:
         answers = relation_answers(embedded, data, options.num_frequent_queries)
         introduction = _RETRIEVED + _OF_RELATIONS + _USE
-    pages = retrieval.image_pages(introduction, options)
+    yield from retrieval.image_pages(introduction, options)
     if answers:
-        pages.append(query_page(answers, data, photographs))
-    pages.append(magnitude_page(embedded, data, photographs))
-    pages += retrieval.pages()
+        yield query_page(answers, data, photographs)
+    yield magnitude_page(embedded, data, photographs)
+    yield from retrieval.pages()
     # The whole frame comes first.
-    pages.append(split_neighbor_page(embedded.regions[:, 0], records, photographs, options))
+    yield split_neighbor_page(embedded.regions[:, 0], records, photographs, options)
     if evaluation.ranked_phrases:
         phrases = [
             (image, _words_of(records, image, phrase))
@@ -84,8 +84,7 @@ def alignment_pages(model, evaluation, data, photographs, options):
             for phrase in own
         ]
         cards = PhraseCards(phrases, evaluation.ranked_phrases, records, photographs)
-        pages += phrase_pages(cards, options)
-    return pages
+        yield from phrase_pages(cards, options)
 
 
 def _spoken_snippets(snippets, embedded, data):

@@ -29,30 +29,27 @@ _NEIGHBORS = {
 
 
 def caption_pages(model, evaluation, data, photographs, options):
-    """Returns the pages of a caption generator, list of `ReportPage`; see `alignment_pages`."""
+    """Yields the pages of a caption generator; see `alignment_pages`."""
     del model
     methods = evaluation.caption_methods
     closest = [row["closest_training_caption"] for row in evaluation.files["captions.json"]]
     cards = CaptionedCards(evaluation.captions, closest, data, photographs)
-    pages = list(
-        numbered_pages(
-            "images",
-            "Images",
-            _INTRODUCTION + ("" if methods.features else _NO_NEIGHBORS),
-            options.shown(range(data.records.num_images)),
-            options.images_per_page,
-            lambda images: [ReportPage.group(cards=map(cards.card, images))],
-        )
+    yield from numbered_pages(
+        "images",
+        "Images",
+        _INTRODUCTION + ("" if methods.features else _NO_NEIGHBORS),
+        options.shown(range(data.records.num_images)),
+        options.images_per_page,
+        lambda images: [ReportPage.group(cards=map(cards.card, images))],
     )
     images = example_images(data.records, options)
     methods = methods.of_images(images)
     examples = ExampleCards(images, data, photographs)
     if methods.splits.retrieval_model or methods.features:
-        pages.append(training_page(examples, evaluation.captions, methods))
+        yield training_page(examples, evaluation.captions, methods)
     if methods.features:
-        pages.append(reranking_page(examples, methods))
-        pages.append(training_neighbor_page(examples, methods))
-    return pages
+        yield reranking_page(examples, methods)
+        yield training_neighbor_page(examples, methods)
 
 
 class CaptionedCards:

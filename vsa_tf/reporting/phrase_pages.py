@@ -20,37 +20,34 @@ _MOST_WORDS = 4
 
 
 def region_phrase_pages(model, evaluation, data, photographs, options):
-    """Returns the pages of a two-branch network of phrases; see `alignment_pages`."""
+    """Yields the pages of a two-branch network of phrases; see `alignment_pages`."""
     records = data.records
     phrases = list(zip(records.image_of_caption, records.captions))
     cards = PhraseCards(phrases, evaluation.ranked_phrases, records, photographs)
-    pages = phrase_pages(cards, options)
+    yield from phrase_pages(cards, options)
     # A similarity network has no space in which the regions of all images could be searched.
     if model.has_joint_space:
         frequent = frequent_snippets(data.caption_tokens, options.num_frequent_queries)
         queries = [*options.query, *map(data.text.join, frequent)]
         answers = snippet_answers(model, queries, evaluation.embedded, data)
         if answers:
-            pages.append(query_page(answers, data, photographs))
-    return pages
+            yield query_page(answers, data, photographs)
 
 
 def phrase_pages(cards, options):
-    """Returns the pages of images whose phrases were looked for, list of `ReportPage`.
+    """Yields the pages of images whose phrases were looked for, each a `ReportPage`.
 
     Args:
         cards: `PhraseCards`.
         options: `ReportOptions`.
     """
-    return list(
-        numbered_pages(
-            "phrases",
-            "Phrases",
-            _INTRODUCTION,
-            options.shown(cards.images),
-            options.images_per_page,
-            lambda images: [ReportPage.group(cards=map(cards.card, images))],
-        )
+    return numbered_pages(
+        "phrases",
+        "Phrases",
+        _INTRODUCTION,
+        options.shown(cards.images),
+        options.images_per_page,
+        lambda images: [ReportPage.group(cards=map(cards.card, images))],
     )
 
 

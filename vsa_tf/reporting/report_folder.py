@@ -15,14 +15,12 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import NOT_AS_EXPECTED
 from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.models.alignment.settings import SMOOTHNESS
-from vsa_tf.program import silent
 from vsa_tf.settings import Settings
 
 _MANIFEST = "report.json"
 _WRITER = "vsa_tf.report"
 _LONGEST_SIDE = 480
 _QUALITY = 80
-_PROGRESS_EVERY = 250
 
 
 class ReportFolder:
@@ -160,7 +158,6 @@ class PhotographFolder:
     Args:
         records: the records of the split.
         folder: `ReportFolder`.
-        say: called with a line now and then.
         archive: `Archive` of the photographs by their names, for records without stored images;
             None: pages draw empty frames.
         place: of the files below the folder.
@@ -170,10 +167,9 @@ class PhotographFolder:
             other records too; a dict of None.
     """
 
-    def __init__(self, records, folder, say=silent, archive=None, place="photographs"):
+    def __init__(self, records, folder, archive=None, place="photographs"):
         self._records = records
         self._folder = folder
-        self._say = say
         self._archive = archive
         self._place = place
         self._written = {}
@@ -181,7 +177,7 @@ class PhotographFolder:
 
     def of(self, records, place):
         """Returns the `PhotographFolder` of other records, to be written below another place."""
-        folder = PhotographFolder(records, self._folder, self._say, self._archive, place)
+        folder = PhotographFolder(records, self._folder, self._archive, place)
         folder.missing = self.missing
         return folder
 
@@ -199,8 +195,6 @@ class PhotographFolder:
         image = int(image)
         if image not in self._written:
             self._written[image] = self._write(image)
-            if len(self._written) % _PROGRESS_EVERY == 0:
-                self._say(f"photographs of {len(self._written)} images")
         return self._written[image]
 
     def _write(self, image):
@@ -240,8 +234,9 @@ class ReportOptions:
         query: snippets whose best regions are shown besides the split's frequent ones.
         num_frequent_queries: of those.
         images_per_page: images on a page.
-        max_images: images that have a place on the pages, from the first; 0: all. Metrics are of
-            the whole split.
+        max_images: how many images of the split, from the first, the pages of images and of
+            phrases show, and the pages of a few examples choose from; 0: all. All else is of the
+            whole split: neighbours, and what queries and retrieval find.
         seed: of the intervals.
         smoothness: beta of the chain that cuts sentences into snippets (`smooth_alignment`).
         images: directory or zip of the photographs, for records that hold none.
@@ -259,5 +254,5 @@ class ReportOptions:
     retrieval_model: str = ""
 
     def shown(self, images):
-        """Returns those of a sequence of images that have a place on the pages."""
+        """Returns those of a sequence of images that pages show one by one."""
         return images[: self.max_images] if self.max_images else images

@@ -27,17 +27,15 @@ _BY_CHANCE = "by chance"
 
 
 def image_sentence_pages(evaluation, data, photographs, options):
-    """Returns the pages of a two-branch network of sentences; see `alignment_pages`."""
+    """Yields the pages of a two-branch network of sentences; see `alignment_pages`."""
     retrieval = RetrievalPages(evaluation.scores, data.records, photographs)
-    return [
-        *retrieval.image_pages(_INTRODUCTION, options),
-        *retrieval.pages(),
-        split_neighbor_page(evaluation.embedded.images, data.records, photographs, options),
-    ]
+    yield from retrieval.image_pages(_INTRODUCTION, options)
+    yield from retrieval.pages()
+    yield split_neighbor_page(evaluation.embedded.images, data.records, photographs, options)
 
 
 def example_images(records, options):
-    """Returns a few dozen of the images that have a place on the pages, evenly spread, int `[n]`.
+    """Returns a few dozen of the images that `options` shows, evenly spread, int `[n]`.
 
     Args:
         records: the records of the split.
@@ -75,16 +73,14 @@ class RetrievalPages:
         self.best = np.argmax(scores, axis=1)
 
     def image_pages(self, introduction, options):
-        """Returns the pages of the images and their sentences, list of `ReportPage`."""
-        return list(
-            numbered_pages(
-                "images",
-                "Images",
-                introduction,
-                options.shown(range(self._records.num_images)),
-                options.images_per_page,
-                lambda images: [ReportPage.group(cards=map(self.card, images))],
-            )
+        """Yields the pages of the images and their sentences, each a `ReportPage`."""
+        return numbered_pages(
+            "images",
+            "Images",
+            introduction,
+            options.shown(range(self._records.num_images)),
+            options.images_per_page,
+            lambda images: [ReportPage.group(cards=map(self.card, images))],
         )
 
     def card(self, image):

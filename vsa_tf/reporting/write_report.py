@@ -91,13 +91,18 @@ def write_report(
     data = splits.load(split)
     records_of_others = _records_of(others, data_dirs[1:], data.records, say)
     evaluator = make_evaluator(settings, splits=splits)
+    say(f"evaluating {split}")
     evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
     report = evaluation_report(settings, data, evaluation.metrics)
     for line in metrics_lines(report):
         say(line)
-    photographs = PhotographFolder(data.records, folder, say, open_images(options.images))
-    make_pages = _PAGES[settings.model.family]
-    pages = make_pages(trained.model, evaluation, data, photographs, options)
+    say("making the pages")
+    photographs = PhotographFolder(data.records, folder, open_images(options.images))
+    make_pages, pages = _PAGES[settings.model.family], []
+    # Each may take a while: photographs are read, and made small.
+    for page in make_pages(trained.model, evaluation, data, photographs, options):
+        pages.append(page)
+        say(f"made the page {page.title}")
     if evaluation.scores is not None:
         ranks = {_name(trained): retrieval_ranks(evaluation.scores, data.records.image_of_caption)}
         _add_ranks(ranks, others, records_of_others, say)
