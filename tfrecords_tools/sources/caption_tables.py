@@ -36,7 +36,7 @@ class Row(NamedTuple):
         path: of the photograph, as written.
         caption: bytes or a string; or what a JSON file has in its place.
         split: as written, "" where there is none.
-        box: the values of `BOX_COLUMNS` as written; None where one is missing.
+        box: the values of `BOX_COLUMNS` as written, None of one that is missing; or None of all.
     """
 
     where: str
@@ -293,7 +293,7 @@ def named_columns(entry):
 
 def _box(values):
     box = tuple(values.get(name) for name in BOX_COLUMNS)
-    return None if None in box else box
+    return None if box == len(box) * (None,) else box
 
 
 def _stripped(row, least):

@@ -324,8 +324,10 @@ class RegionDescriptions(CsvCaptions):
         """Returns `(box, None)`, or None and why it cannot be used."""
         box = _numbers(row.box)
         if box is None:
-            named = ",".join(BOX_COLUMNS)
-            return None, f"Expected {named} as numbers. Received: {shown(row.box)}"
+            given = dict(zip(BOX_COLUMNS, row.box or len(BOX_COLUMNS) * (None,)))
+            missing = ", ".join(name for name, value in given.items() if value is None)
+            received = f"no {missing}" if missing else shown(row.box)
+            return None, f"Expected {','.join(BOX_COLUMNS)} as numbers. Received: {received}"
         given = " ".join(f"{name} {value:g}" for name, value in zip(BOX_COLUMNS, box))
         size, of_size, rounding = (1.0, 1.0), "", _ROUNDING
         if self._in_pixels:

@@ -286,6 +286,17 @@ class TestTables:
         assert found[1] == "line 3" and found[2].startswith(reason), found
         assert len(descriptions(source)["1.jpg"]) == 2
 
+    def test_columns_of_boxes_that_are_missing_are_named(self, tmp_path):
+        every = "Received: no ymin, xmin, ymax, xmax"
+        with pytest.raises(ValueError, match=f"no usable row. First reason: .*{every}"):
+            table(tmp_path, "path,x,y,width,height,sentence", "2.jpg,1,2,3,4,a man")
+        with pytest.raises(ValueError, match="Received: no ymax, xmax"):
+            table(tmp_path, "path,ymin,xmin,height,width,sentence", "2.jpg,0,0,1,1,a man")
+        box = {"ymin": 0, "xmin": 0, "ymax": None}
+        entry = {"path": "2.jpg", "sentence": "a man", **box}
+        with pytest.raises(ValueError, match="Received: no ymax, xmax"):
+            table(tmp_path, json.dumps([entry]), name="a.json")
+
     def test_shares_among_pixels_are_listed(self, tmp_path):
         source = table(tmp_path, "1.jpg,0,0,30,30,a", "1.jpg,4,0,40,60,b", "1.jpg,0,0,1,1,c")
         (found,) = skips(source)
