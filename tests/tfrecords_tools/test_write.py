@@ -224,7 +224,7 @@ def test_own_photographs_without_splits_are_held_out_and_it_is_said(tmp_path, ca
         "12 photographs have no split: by a hash of their paths 1 are held out for dev" in printed
     )
     assert "10 photographs to train on are few" in printed
-    assert "second.jsonl: 1 row cannot be read, first line 8" in printed
+    assert "rows left out: 1, first second.jsonl line 8" in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
     counts = {name: split["num_images"] for name, split in info["splits"].items()}
     assert counts == {"train": 10, "dev": 1, "test": 1} and info["num_skipped"] == 1

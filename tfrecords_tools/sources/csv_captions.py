@@ -11,14 +11,7 @@ import re
 from tfrecords_tools.archive import normal_path, open_photographs
 from tfrecords_tools.sources.caption_source import file_names, split_notes
 from tfrecords_tools.sources.caption_tables import read_tables
-from tfrecords_tools.sources.source import (
-    MISSING_CAPTION,
-    Skip,
-    Source,
-    SourceExample,
-    read_caption,
-    split_name,
-)
+from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption, split_name
 
 DEFAULT_SPLIT = "train"
 # Where captions have commas but no quotes, their ends look like splits.
@@ -26,6 +19,8 @@ _SPLIT = re.compile(
     r"(train|restval|trainval|minival|dev|test|testall|fold|split|extra)([_0-9]\w*|[A-Z])?",
     re.ASCII,
 )
+# Reasons are of one kind up to what they say of the one row.
+_OF_ONE = re.compile(r"\. Received|[:(]|\d")
 _ANY_SPLIT = re.compile(r"\w+", re.ASCII)
 # Held out for dev and test where nobody has named any split; of fewer photographs none are.
 DEFAULT_SHARES = (0.1, 0.1)
@@ -84,7 +79,7 @@ class CsvCaptions(Source):
         self.notes += [f"{name} holds what another file does and is read once" for name in repeated]
         self._checksums = {table.name: table.sha256 for table in tables}
         self._several = len(tables) > 1
-        self._conflicts, self._single_words, self._missing = [], [], []
+        self._conflicts, self._single_words, self._left_out = [], [], {}
         photographs = {}
         for table in tables:
             for where, reason in table.faults:
@@ -103,7 +98,7 @@ class CsvCaptions(Source):
             path: [number for number, _ in own.captions] for path, own in photographs.items()
         }
         self._examples = self._make_examples(photographs, splits)
-        self._note(photographs, tables)
+        self._note(photographs)
 
     @property
     def skipped(self):
@@ -154,7 +149,8 @@ class CsvCaptions(Source):
             split = split or default
             path, reason = find(row.path)
             if path is None:
-                self._skip(split or "", table, row.where, reason)
+                kind = reason.removeprefix(repr(_printable(row.path)))
+                self._skip(split or "", table, row.where, reason, kind)
                 continue
             self._add(table, row, split, path, photographs.setdefault(path, _Photograph()))
 
@@ -163,15 +159,15 @@ class CsvCaptions(Source):
         photograph.num_rows += 1
         text, reason = read_caption(row.caption)
         if text is None:
-            self._skip(split or "", table, row.where, f"{_printable(path)!r}: {reason}")
-            if reason == MISSING_CAPTION:
-                self._missing.append(self._where(table, row.where))
+            self._skip(split or "", table, row.where, f"{_printable(path)!r}: {reason}", reason)
             return
         if split and photograph.split is None:
             photograph.split = split, table.name
         known = photograph.split and photograph.split[0]
         if split and known != split:
-            self._skip(split, table, row.where, f"{_printable(path)!r} is already in split {known}")
+            self._skip(
+                split, table, row.where, f"{_printable(path)!r} is already in split {known}", ""
+            )
             self._conflicts.append((path, *photograph.split, split, table.name))
             return
         if len(text.split()) == 1:
@@ -235,17 +231,14 @@ class CsvCaptions(Source):
             )
         return examples
 
-    def _note(self, photographs, tables):
+    def _note(self, photographs):
         """Says in a line each what people should know who wrote the tables."""
 
         def add(line):
             self.notes.append(_printable(line))
 
-        for table in tables:
-            if table.faults:
-                where, reason = table.faults[0]
-                rows = f"{len(table.faults)} row{'s' * (len(table.faults) > 1)}"
-                add(f"{table.name}: {rows} cannot be read, first {where}: {reason}")
+        for count, first in self._left_out.values():
+            add(f"rows left out: {count}, first {first}")
         own = [row for row in self._conflicts if row[2] == row[4]]
         for rows, what in (
             (own, "in two splits"),
@@ -258,9 +251,6 @@ class CsvCaptions(Source):
                     f"in {table} and {other} in {other_table}; the first holds; "
                     f"rows skipped: {len(rows)}"
                 )
-        if self._missing:
-            captions = f"{len(self._missing)} caption{'s' * (len(self._missing) > 1)}"
-            add(f"{captions} skipped, first {self._missing[0]}: {MISSING_CAPTION}")
         if self._single_words:
             total = sum(len(own.captions) for own in photographs.values())
             add(
@@ -284,8 +274,14 @@ class CsvCaptions(Source):
     def _where(self, table, where):
         return f"{table.name} {where}" if self._several else where
 
-    def _skip(self, split, table, where, reason):
-        self._skipped.append(Skip(split, self._where(table, where), reason))
+    def _skip(self, split, table, where, reason, kind=None):
+        """Lists what is left out, and counts its kind; an empty one is said elsewhere."""
+        where = self._where(table, where)
+        self._skipped.append(Skip(split, where, reason))
+        if kind != "":
+            kind = _OF_ONE.split(kind or reason)[0]
+            count, first = self._left_out.get(kind, (0, f"{where}: {reason}"))
+            self._left_out[kind] = count + 1, first
 
 
 def _photographs_by_split(table):

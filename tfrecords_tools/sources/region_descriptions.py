@@ -245,15 +245,9 @@ class RegionDescriptions(CsvCaptions):
     rows_wanted = "path,ymin,xmin,ymax,xmax,sentence[,split]"
 
     def __init__(self, images, captions, holdout=None):
-        self._boxes, self._wrong_boxes, self._side_checksums = {}, [], {}
+        self._boxes, self._side_checksums = {}, {}
         self._photograph_size = functools.cache(self._read_size)
         super().__init__(images, captions, holdout)
-        if self._wrong_boxes:
-            where, reason = self._wrong_boxes[0]
-            self.notes.append(
-                f"descriptions left out for their boxes: {len(self._wrong_boxes)}, first {where}: "
-                f"{reason}"
-            )
 
     @property
     def skipped(self):
@@ -313,7 +307,6 @@ class RegionDescriptions(CsvCaptions):
         if box is None:
             photograph.num_rows += 1
             self._skip(split or "", table, row.where, reason)
-            self._wrong_boxes.append((self._where(table, row.where), reason))
             return
         before = len(photograph.captions)
         super()._add(table, row, split, path, photograph)

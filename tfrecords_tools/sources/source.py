@@ -18,7 +18,6 @@ DEV_NAMES = ("dev", "val", "validation", "valid")
 MAX_CAPTION_WORDS = 200
 # What pandas and others write for a value that is missing.
 _MISSING = ("nan", "null", "none", "<na>")
-MISSING_CAPTION = "the caption is probably missing: it is NaN, null or None alone"
 
 
 class Source:
@@ -244,7 +243,7 @@ def read_caption(data):
     if not text:
         return None, "the caption is empty"
     if text.lower() in _MISSING:
-        return None, MISSING_CAPTION
+        return None, "the caption is probably missing: it is NaN, null or None alone"
     if not any(character.isalnum() for character in text):
         return None, f"the caption has no word: {text[:60]!r}"
     num_words = len(text.split())

@@ -249,7 +249,7 @@ class TestNotes:
         source = build(tmp_path, images, "".join(f"a.jpg,{line}\n" for line in lines))
         assert rows(source) == {"train": [("a.jpg", (lines[-1],))]}
         assert self.notes(
-            source, "3 captions skipped, first line 1: the caption is probably missing"
+            source, "rows left out: 3, first line 1: 'a.jpg': the caption is probably missing"
         )
         assert [skip.source_id for skip in source.skipped] == ["line 1", "line 2", "line 3"]
 
@@ -264,7 +264,7 @@ class TestNotes:
 
     def test_lines_that_cannot_be_read_are_one_line(self, tmp_path, images):
         source = build(tmp_path, images, "a.jpg,A dog, a cat, a cow\nb.jpg\nb.jpg,A cat\n")
-        assert self.notes(source, "captions.csv: 2 rows cannot be read, first line 1: Expected")
+        assert self.notes(source, "rows left out: 2, first line 1: Expected path,caption")
 
     def test_photographs_without_captions_are_one_line(self, tmp_path, images):
         source = build(tmp_path, images, "b.jpg,A dog\n")

@@ -116,10 +116,8 @@ class TestVisualGenome:
 
     def test_wrong_boxes_are_said_at_once(self, tmp_path):
         source = changed(tmp_path, lambda content: content[1]["regions"][0].update(x=40))
-        (note,) = [note for note in source.notes if "boxes" in note]
-        assert note.startswith(
-            "descriptions left out for their boxes: 1, first region 1385: a box out"
-        )
+        (note,) = [note for note in source.notes if "box" in note]
+        assert note.startswith("rows left out: 1, first region 1385: a box outside")
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -285,6 +283,29 @@ class TestTables:
         (found,) = skips(source)
         assert found[1] == "line 3" and found[2].startswith(reason), found
         assert len(descriptions(source)["1.jpg"]) == 2
+
+    def test_each_kind_of_what_is_left_out_is_said_with_its_number(self, tmp_path):
+        rows = [
+            *("2.jpg,0,0,1,1,a man", "2.jpg,0,0,2,1,a", "2.jpg,0,-3,1,1,b", "2.jpg,0,x,1,1,c"),
+            *("2.jpg,0,0,1,1,", "1.jpg,0,0,1,1,", "2.jpg,0,0,1,1,...", "1.jpg,0,0,1,1,???"),
+            *("7.jpg,0,0,1,1,a", "8.jpg,0,0,1,1,b", "2.jpg,0,0,1,a", "2.jpg,0.5,0,0.5,1,d"),
+        ]
+        source = table(tmp_path, *rows)
+        said = [note for note in source.notes if note.startswith("rows left out: ")]
+        for (count, line, reason), note in zip(
+            (
+                (1, 11, "Expected path,ymin"),
+                (2, 2, "a box outside the photograph: ymin 0 xmin 0 ymax 2"),
+                (1, 4, "Expected ymin,xmin,ymax,xmax as numbers"),
+                (2, 5, "'2.jpg': the caption is empty"),
+                (2, 7, "'2.jpg': the caption has no word: '...'"),
+                (2, 9, "'7.jpg' is not in --images"),
+                (1, 12, "a box without area in the photograph"),
+            ),
+            said,
+            strict=True,
+        ):
+            assert note.startswith(f"rows left out: {count}, first line {line}: {reason}")
 
     def test_columns_of_boxes_that_are_missing_are_named(self, tmp_path):
         every = "Received: no ymin, xmin, ymax, xmax"
