@@ -50,6 +50,12 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path):
     assert list(read_lines(tmp_path / "text", strict=False)) == ["à", "b\udce0"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_called_so(encoding):
+    with pytest.raises(VsaTfError, match="byte 0xf[ef] in line 1, as of UTF-16. Save the file as"):
+        text_lines("\ufeffa dog\n".encode(encoding), "text")
+
+
 def test_a_table_keeps_its_line_ends_and_bytes():
     text = decode_text(b'\xef\xbb\xbfa,"b\r\nc"\r\n\xff')
     assert text == 'a,"b\r\nc"\r\n\udcff'

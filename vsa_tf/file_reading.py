@@ -108,9 +108,10 @@ def _checked(line, number, name):
         line.encode()
     except UnicodeEncodeError as error:
         byte = ord(line[error.start]) & 0xFF
+        kind = ", as of UTF-16" * line.startswith(("\udcff\udcfe", "\udcfe\udcff"))
         raise VsaTfError(
-            f"Expected UTF-8 in {name}. Received: the byte {byte:#04x} in line {number}. Save the "
-            "file as UTF-8"
+            f"Expected UTF-8 in {name}. Received: the byte {byte:#04x} in line {number}{kind}. "
+            "Save the file as UTF-8"
         ) from None
     return line
 
