@@ -68,6 +68,13 @@ def test_neighbours_of_a_file_are_taken_as_they_are():
     assert both.captions[8][0] == DOG and both.num_neighbors == 2
 
 
+def test_what_is_left_out_is_counted_in_words():
+    lines = []
+    features = {image: own for image, own in FEATURES.items() if image != 2}
+    TrainingCaptions(TRAINING, "cider", features=features, say=lines.append)
+    assert lines == ["left out 1 training photograph without features: 2"]
+
+
 def test_the_distance_chooses_the_neighbours():
     # By angle 1 is the nearest to 7, by distance 2.
     features = FEATURES | {1: [30, 10, 0], 2: [2, 1, 0]}
@@ -122,7 +129,7 @@ def test_k_and_m_are_tuned_to_the_best_first_captions_of_other_photographs(kind)
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda: rerank({7: []}, _training()), "none of 1 photographs: 7"),
+        (lambda: rerank({7: []}, _training()), "none of 1 photograph: 7"),
         (
             lambda: rerank({9: [DOG]}, _training()),
             "features of all .* none of 1: 9. .* features repeated",
@@ -261,7 +268,7 @@ def test_the_program_ranks_mrnn_cr_s_files_without_tensorflow(tmp_path):
         directory=tmp_path,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout == ("2 photographs, of which 2 have another first caption; k = 1, m = 1\n")
+    assert result.stdout == ("2 photographs, another first caption of 2; k = 1, m = 1\n")
     ranked = json.loads((tmp_path / "ranked.json").read_text())
     assert [(entry["image_id"], entry["caption"]) for entry in ranked] == [(7, DOG), (8, BUS)]
     assert ranked[1]["captions"] == [BUS, DOG] and len(ranked[1]["scores"]) == 2

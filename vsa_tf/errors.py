@@ -185,6 +185,17 @@ def counted(things, noun):
     return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
+def listed(names):
+    """Returns the first five of a list of names, for the end of a message.
+
+    Example:
+
+    >>> listed([7, "b.jpg"]), listed(list(range(9)))
+    ('7, b.jpg', '0, 1, 2, 3, 4, ...')
+    """
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
 def operation_reason(message):
     """Returns the words of a TensorFlow operation that failed, without the form it gives them.
 

@@ -29,7 +29,7 @@ import pathlib
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError, check_given, counted, refuse_missing
+from vsa_tf.errors import VsaTfError, check_given, counted, listed, refuse_missing
 from vsa_tf.file_reading import is_count
 from vsa_tf.files import write_json
 from vsa_tf.metrics.caption_files import (
@@ -122,8 +122,8 @@ def main():
             seen = [image for image in images if image in training]
             if seen:
                 program.print_warning(
-                    f"{len(seen)} photographs of --{what} are training photographs, too, and find "
-                    f"their own captions: {seen[0]}, ..."
+                    f"--{what} have {counted(seen, 'training photograph')}, whose own captions are "
+                    f"found: {listed(seen)}"
                 )
         given = TrainingCaptions(
             training,
@@ -140,7 +140,7 @@ def main():
     ]
     write_json(values.output, entries)
     changed = sum(own[0] != hypotheses[image][0] for image, own in reranked.captions.items())
-    line = f"{len(entries)} photographs, of which {changed} have another first caption"
+    line = f"{counted(entries, 'photograph')}, another first caption of {changed}"
     if not of_truth:
         line += f"; k = {reranked.num_neighbors}, m = {reranked.num_candidates}"
     if is_tuned:

@@ -26,7 +26,7 @@ import types
 from absl import flags
 
 from vsa_tf import program
-from vsa_tf.errors import VsaTfError, check_given, counted
+from vsa_tf.errors import VsaTfError, check_given, counted, listed
 from vsa_tf.files import write_json
 from vsa_tf.metrics.caption_scores import BLEU_NAMES
 from vsa_tf.metrics.system_scores import compare_captions, score_captions
@@ -148,33 +148,29 @@ def _warnings(comparison):
     if comparison["missing"]:
         yield (
             f"left out {counted(comparison['missing'], 'photograph')} of the references, to which "
-            f"a system has no caption: {_first_of(comparison['missing'])}"
+            f"a system has no caption: {listed(comparison['missing'])}"
         )
     if comparison["without_references"]:
         yield (
             f"left out {counted(comparison['without_references'], 'photograph')} of results, which "
-            f"have no references: {_first_of(comparison['without_references'])}"
+            f"have no references: {listed(comparison['without_references'])}"
         )
     if comparison["empty_references"]:
         yield (
             "references without a word, which no caption is like, of "
             f"{counted(comparison['empty_references'], 'photograph')}: "
-            f"{_first_of(comparison['empty_references'])}"
+            f"{listed(comparison['empty_references'])}"
         )
     for name, scores in comparison["systems"].items():
         if scores["empty"]:
             yield (
                 f"{name}: {counted(scores['empty'], 'caption')} without a word, scored 0: "
-                f"{_first_of(scores['empty'])}"
+                f"{listed(scores['empty'])}"
             )
     skipped = [scores["skipped"] for scores in comparison["systems"].values()]
     for metric, reason in dict.fromkeys(item for each in skipped for item in each.items()):
         if reason != "not asked for":
             yield f"no {metric}: {reason}"
-
-
-def _first_of(images):
-    return ", ".join(map(str, images[:5])) + (", ..." if len(images) > 5 else "")
 
 
 class _ProgramAndFunction(types.ModuleType):

@@ -245,8 +245,8 @@ def test_a_file_of_splits_divides_what_is_written(tmp_path, capsys):
     ]
     run(*arguments)
     printed = capsys.readouterr().out
-    assert re.search("^1 photographs are left out, which .*, first .*101_a.jpg$", printed, re.M)
-    assert re.search("^1 names of .* are of no photograph, first 999.jpg$", printed, re.M)
+    assert re.search("^1 photograph left out, which .*, first .*101_a.jpg$", printed, re.M)
+    assert re.search("^1 name of no photograph in .*, first 999.jpg$", printed, re.M)
     # Whatever was published.
     assert "as published" not in printed and "not written" not in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())

@@ -13,6 +13,7 @@ import re
 
 from tfrecords_tools.archive import normal_path
 from tfrecords_tools.sources.source import Skip, Source, WrappedSource, read_caption, split_name
+from vsa_tf.errors import counted
 from vsa_tf.file_reading import text_lines
 
 # Columns of a file of splits, as others call them.
@@ -268,12 +269,12 @@ class SplitSource(WrappedSource):
                 self._examples[splits[owners[place]]].append(example)
         self._unnamed = [_named(own) for place, own in enumerate(examples) if place not in owners]
         self.notes = [*source.notes]
-        for names, what in (
-            (self._unnamed, f"photographs are left out, which {path} does not name"),
-            (self._unknown, f"names of {path} are of no photograph"),
+        for names, noun, what in (
+            (self._unnamed, "photograph", f"left out, which {path} does not name"),
+            (self._unknown, "name", f"of no photograph in {path}"),
         ):
             if names:
-                self.notes.append(f"{len(names)} {what}, first {names[0]}")
+                self.notes.append(f"{counted(names, noun)} {what}, first {names[0]}")
         # In place of the source's own, whose splits are no more.
         self.split_notes = split_notes(self._examples, f"name some in {path}")
 
@@ -292,9 +293,9 @@ class SplitSource(WrappedSource):
         """List of `Skip`: the source's, whose splits are no more, then what the file leaves out."""
         skips = [dataclasses.replace(skip, split="") for skip in super().skipped]
         if self._unnamed:
-            count = len(self._unnamed)
-            reason = f"{count} photographs are left out, which the file of splits does not name"
-            skips.append(Skip("", "", reason, count))
+            count = counted(self._unnamed, "photograph")
+            reason = f"{count} left out, which the file of splits does not name"
+            skips.append(Skip("", "", reason, len(self._unnamed)))
         reason = "no photograph of this name, which the file of splits has"
         return skips + [Skip("", name, reason) for name in self._unknown]
 

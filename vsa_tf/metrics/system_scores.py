@@ -10,7 +10,7 @@ import shutil
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, counted
 from vsa_tf.metrics.bootstrap import paired_difference, percentile_intervals, resampled_sums
 from vsa_tf.metrics.caption_files import KEYS, read_references, read_results
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, bleu, novelty
@@ -118,7 +118,7 @@ def compare_captions(
         training = _training(training_captions, key)
     if (meteor or spice) and shutil.which("java"):
         java = " and ".join(["METEOR"] * bool(meteor) + ["SPICE"] * bool(spice))
-        say(f"scoring {len(images)} photographs; {java}, in Java, can take a minute")
+        say(f"scoring {counted(images, 'photograph')}; {java}, in Java, can take a minute")
     try:
         scorer = CaptionScorer([truths[image] for image in images])
         statistics = {

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError, counted
+from vsa_tf.errors import VsaTfError, counted, listed
 from vsa_tf.metrics.caption_scores import CaptionScorer, bleu
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.program import silent
@@ -66,7 +66,7 @@ class TrainingCaptions:
             raise VsaTfError("Expected one of --features and --neighbors")
         check_finite(features or {}, "--features")
         held = captions if features is None else [name for name in captions if name in features]
-        left_out = len(captions) - len(held)
+        left_out = [] if features is None else [name for name in captions if name not in features]
         if not held:
             has, wants = (", ".join(map(str, list(ids)[:3])) for ids in (features or (), captions))
             raise VsaTfError(
@@ -74,8 +74,8 @@ class TrainingCaptions:
                 f"captions of {wants or 'none'}. {_SEVERAL_FEATURES}"
             )
         if left_out:
-            first = next(name for name in captions if name not in features)
-            say(f"{left_out} training photographs without features are left out: {first}, ...")
+            count = counted(left_out, "training photograph")
+            say(f"left out {count} without features: {listed(left_out)}")
         self._rows = {name: row for row, name in enumerate(held)}
         self._features, self._neighbors, self._distance = features, neighbors, distance
         self.similarity = similarity_of({name: captions[name] for name in held}, kind)
@@ -249,7 +249,7 @@ def _check_captions(captions, argument):
     if empty or not captions:
         raise VsaTfError(
             f"Expected one or more captions of each photograph in --{argument}. Received: none of "
-            f"{len(empty)} photographs: {', '.join(empty[:5])}"
+            f"{counted(empty, 'photograph')}: {', '.join(empty[:5])}"
         )
 
 

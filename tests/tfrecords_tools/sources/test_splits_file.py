@@ -60,12 +60,12 @@ def test_a_file_divides_the_photographs_and_what_is_left_over_is_listed(divide):
     assert source.skipped == [
         # Its split is no more.
         Skip("", "9", "not in --images"),
-        Skip("", "", "1 photographs are left out, which the file of splits does not name"),
+        Skip("", "", "1 photograph left out, which the file of splits does not name"),
         Skip("", "x.jpg", "no photograph of this name, which the file of splits has"),
     ]
     left_out, unknown = source.notes
-    assert left_out.startswith("1 photographs") and left_out.endswith("first d.jpg")
-    assert unknown.startswith("1 names") and unknown.endswith("first x.jpg")
+    assert left_out.startswith("1 photograph left") and left_out.endswith("first d.jpg")
+    assert unknown.startswith("1 name of") and unknown.endswith("first x.jpg")
     (few,) = source.split_notes
     assert few.startswith("1 photographs to train on are few")
     # As published it is divided otherwise.
