@@ -53,6 +53,11 @@ def stop_signals():
         restore()
 
 
+def steps_within(progress):
+    """Returns how many steps of an interval a run had made when it was told to stop."""
+    return progress.get("within", {"steps": 0})["steps"]
+
+
 class EvaluateAndSave(keras.callbacks.Callback):
     """Evaluates on dev, keeps the best weights, saves the state to go on from, writes events.
 
@@ -121,7 +126,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._started
-        num_steps = self.interval - self._within(0, 0.0)["steps"]
+        num_steps = self.interval - steps_within(self.progress)
         loss = self._within(num_steps, logs["loss"])["loss"] / self.interval / self.pairs
         steps = self.progress["steps"] + num_steps
         self.progress.pop("within", None)
@@ -212,7 +217,7 @@ class ShowSteps(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         # What is left of an interval within which the run was stopped.
-        self._before = self.progress.get("within", {"steps": 0})["steps"]
+        self._before = steps_within(self.progress)
         self._bar = Progress(self.interval, self.stream, unit="steps", done=self._before)
         # Steps of the epoch, and the sum of their losses, at the last point.
         self._last = 0, 0.0

@@ -27,7 +27,13 @@ from vsa_tf.models.layers.image_network import RegionCrop
 from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
 from vsa_tf.settings import Settings, check
-from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents, stop_signals
+from vsa_tf.training.callbacks import (
+    EvaluateAndSave,
+    ShowSteps,
+    TensorBoardEvents,
+    steps_within,
+    stop_signals,
+)
 from vsa_tf.training.compiling import (
     HostPlan,
     all_devices,
@@ -207,7 +213,7 @@ def intervals_left(progress, interval, total_steps):
         interval: steps between two checkpoints.
         total_steps: of the run; the last checkpoint may stand behind them.
     """
-    within = progress.get("within", {"steps": 0})["steps"]
+    within = steps_within(progress)
     if within >= interval:
         within = 0
         del progress["within"]
