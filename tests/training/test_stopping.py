@@ -1,35 +1,20 @@
 """A run that is told to stop ends after a step, with a checkpoint, and goes on as if it had not."""
 
-import json
 import os
 import signal
 
-import numpy as np
 import pytest
 
 from tests.data import small_records
+from tests.training.small_runs import assert_same, progress, train
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.files import read_sealed
-from vsa_tf.settings import Settings
 from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, stop_signals
-from vsa_tf.training.train_model import intervals_left, train_model
+from vsa_tf.training.train_model import intervals_left
 
-# 8 photographs have 40 captions, 2 steps an epoch: checkpoints stand at steps 3, 6 and 9.
-_VALUES = {
-    "dev_split": "train",
-    "test_split": "train",
-    "joint_size": 4,
-    "word_embedding_size": 4,
-    "batch_size": 20,
-    "num_buckets": 1,
-    "num_pictures": 0,
-    "num_epochs": 4,
-    "steps_per_checkpoint": 3,
-    "dropout": 0.3,
-    "average_weights": 0.9,
-    "seed": 3,
-}
+# Of 2 steps an epoch: checkpoints stand at steps 3, 6 and 9.
+_VALUES = {"num_epochs": 4, "steps_per_checkpoint": 3, "dropout": 0.3, "average_weights": 0.9}
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +32,13 @@ def signals_are_heard():
     signal.signal(signal.SIGINT, before)
 
 
-def _train(data_dir, model_dir, say=lambda line: None, **values):
-    places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
-    train_model(Settings.of(None, **places, **{**_VALUES, **values}), say)
-
-
-def _checkpoint(model_dir, name="checkpoint_last.npz"):
-    """Returns the values in order, their names hold the number of the model; and the progress."""
-    with np.load(model_dir / name) as file:
-        progress = json.loads(str(file["progress.json"]))
-        return [file[key] for key in sorted(set(file.files) - {"progress.json"})], progress
+def _train(data_dir, model_dir, **values):
+    return train(data_dir, model_dir, **{**_VALUES, **values})
 
 
 def _assert_same_ends(whole, stopped):
-    for name in ("checkpoint_best.npz", "checkpoint_last.npz"):
-        (expected, _), (received, _) = _checkpoint(whole, name), _checkpoint(stopped, name)
-        for expected_value, value in zip(expected, received, strict=True):
-            np.testing.assert_array_equal(value, expected_value)
-    (_, expected), (_, received) = _checkpoint(whole), _checkpoint(stopped)
+    assert_same(whole, stopped)
+    expected, received = progress(whole), progress(stopped)
     assert received["best"] == expected["best"] and received["steps"] == expected["steps"]
     for expected_row, row in zip(expected["history"], received["history"], strict=True):
         assert row == pytest.approx(expected_row, rel=1e-6)
@@ -99,14 +73,13 @@ def test_it_ends_as_the_undisturbed_one(data_dir, tmp_path, monkeypatch, interva
             with pytest.raises(KeyboardInterrupt, match=f"stopped at step {step}; the same comm"):
                 _train(data_dir, stopped, **values)
         assert _handlers() == before
-        progress = _checkpoint(stopped)[1]
-        assert (progress["steps"], len(progress["history"])) == (step, step // interval)
+        made = progress(stopped)
+        assert (made["steps"], len(made["history"])) == (step, step // interval)
         if step % interval:
             # Of 2 steps each; the last checkpoint stands before step 4, or there.
             with pytest.raises(VsaTfError, match=f"a run of {step / 2:.3g} epochs.*num_epochs=2;"):
                 _train(data_dir, stopped, **{**values, "num_epochs": 2})
-    lines = []
-    _train(data_dir, stopped, lines.append, **values)
+    lines = _train(data_dir, stopped, **values)
     assert f"going on from step {step} of 8" in lines
     _assert_same_ends(whole, stopped)
 
@@ -117,7 +90,7 @@ def test_told_after_the_last_checkpoint_it_stops_before_the_final_evaluation(
     monkeypatch.setattr(ShowSteps, "on_train_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt, match="stopped at step 3; the same comm"):
         _train(data_dir, tmp_path, num_epochs=1)
-    assert _checkpoint(tmp_path)[1]["steps"] == 3
+    assert progress(tmp_path)["steps"] == 3
     assert not (tmp_path / "metrics.json").exists()
 
 

@@ -1,30 +1,16 @@
 """Runs that go on: with more epochs, and from a model of other photographs."""
 
-import json
-import pathlib
 import shutil
 
 import numpy as np
 import pytest
 
 from tests.data import small_records
+from tests.training.small_runs import arrays, assert_same, progress, train
 from vsa_tf.errors import VsaTfError
-from vsa_tf.model_dir.checkpoint import neutral_path
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.settings import Settings
 from vsa_tf.training.train_model import train_model
-
-# 8 photographs have 40 captions: 2 steps an epoch.
-SMALL = {
-    "dev_split": "train",
-    "test_split": "train",
-    "joint_size": 4,
-    "word_embedding_size": 4,
-    "batch_size": 20,
-    "num_buckets": 1,
-    "num_pictures": 0,
-    "seed": 3,
-}
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +18,6 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
     small_records.write_records(folder)
     return folder
-
-
-def _train(data_dir, model_dir, say=None, **values):
-    places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
-    lines = []
-    train_model(Settings.of(None, **places, **{**SMALL, **values}), say or lines.append)
-    return lines
 
 
 def _stop_after(epoch):
@@ -49,25 +28,6 @@ def _stop_after(epoch):
     return say
 
 
-def _arrays(model_dir, name="checkpoint_last.npz"):
-    with np.load(pathlib.Path(model_dir) / name) as file:
-        return {key: file[key] for key in file.files if key != "progress.json"}
-
-
-def _progress(model_dir):
-    with np.load(pathlib.Path(model_dir) / "checkpoint_last.npz") as file:
-        return json.loads(str(file["progress.json"]))
-
-
-def _assert_same(first, second, *names):
-    for name in names or ("checkpoint_last.npz", "checkpoint_best.npz"):
-        # Keras numbers the names of a process; the order is theirs.
-        expected, received = _arrays(first, name), _arrays(second, name)
-        for (key, value), other in zip(sorted(expected.items()), sorted(received.items())):
-            assert neutral_path(key) == neutral_path(other[0])
-            np.testing.assert_array_equal(other[1], value, err_msg=key)
-
-
 CONSTANT = {"learning_rate_schedule": "constant", "hardness_warmup_epochs": 2.0}
 
 
@@ -75,7 +35,7 @@ CONSTANT = {"learning_rate_schedule": "constant", "hardness_warmup_epochs": 2.0}
 def constant(data_dir, tmp_path_factory):
     """A run of one epoch at a constant rate; the last test removes it."""
     model_dir = tmp_path_factory.mktemp("constant") / "one"
-    _train(data_dir, model_dir, num_epochs=1, **CONSTANT)
+    train(data_dir, model_dir, num_epochs=1, **CONSTANT)
     return model_dir
 
 
@@ -85,33 +45,33 @@ def test_more_epochs_at_a_constant_rate_end_as_if_they_had_been_asked_for_at_onc
     longer = tmp_path / "longer"
     shutil.copytree(constant, longer)
     # What changes no weight may differ too: here a checkpoint at each step, from the middle on.
-    lines = _train(data_dir, longer, num_epochs=2, steps_per_checkpoint=1, **CONSTANT)
+    lines = train(data_dir, longer, num_epochs=2, steps_per_checkpoint=1, **CONSTANT)
     assert "going on from step 2 of 4" in lines
     assert not any("anew" in line for line in lines)
-    assert [row["epoch"] for row in _progress(longer)["history"]] == [1, 1.5, 2]
-    _train(data_dir, tmp_path / "at_once", num_epochs=2, **CONSTANT)
-    _assert_same(tmp_path / "at_once", longer, "checkpoint_last.npz")
+    assert [row["epoch"] for row in progress(longer)["history"]] == [1, 1.5, 2]
+    train(data_dir, tmp_path / "at_once", num_epochs=2, **CONSTANT)
+    assert_same(tmp_path / "at_once", longer, "checkpoint_last.npz")
     # The directory says what it holds now; what was not given is what the run began with.
     stored = Settings.load(longer)
     assert (stored.training.num_epochs, stored.training.steps_per_checkpoint) == (2, 1)
     assert stored.optimizer == Settings.load(constant).optimizer
     assert "--num_epochs=2" in (longer / "flagfile").read_text().splitlines()
     with pytest.raises(VsaTfError, match="holds a run of 2 epochs. Received: num_epochs=1"):
-        _train(data_dir, longer, num_epochs=1, **CONSTANT)
+        train(data_dir, longer, num_epochs=1, **CONSTANT)
     with pytest.raises(VsaTfError, match="another run: learning_rate is 0.5 here"):
-        _train(data_dir, longer, num_epochs=3, learning_rate=0.5, **CONSTANT)
+        train(data_dir, longer, num_epochs=3, learning_rate=0.5, **CONSTANT)
     assert Settings.load(longer) == stored
 
 
 def test_averages_are_kept_as_the_best_and_go_on_beside_the_weights(data_dir, constant, tmp_path):
     values = {**CONSTANT, "average_weights": 0.5}
     first, longer, at_once = (tmp_path / name for name in ("first", "longer", "at_once"))
-    _train(data_dir, first, num_epochs=1, **values)
+    train(data_dir, first, num_epochs=1, **values)
     last, best = (
-        list(_arrays(first, f"checkpoint_{name}.npz").items()) for name in ("last", "best")
+        list(arrays(first, f"checkpoint_{name}.npz").items()) for name in ("last", "best")
     )
     # The weights are those of the run without averages, which its state has besides.
-    plain = list(_arrays(constant).values())
+    plain = list(arrays(constant).values())
     for (_, value), expected in zip(last, plain[: len(best)]):
         np.testing.assert_array_equal(value, expected)
     averages = [value for name, value in last if name.endswith("_average")]
@@ -125,35 +85,35 @@ def test_averages_are_kept_as_the_best_and_go_on_beside_the_weights(data_dir, co
             np.testing.assert_array_equal(value, weight)
     assert not averages
     shutil.copytree(first, longer)
-    _train(data_dir, longer, num_epochs=2, **values)
-    _train(data_dir, at_once, num_epochs=2, **values)
-    _assert_same(at_once, longer)
+    train(data_dir, longer, num_epochs=2, **values)
+    train(data_dir, at_once, num_epochs=2, **values)
+    assert_same(at_once, longer)
     with pytest.raises(VsaTfError, match="another run: average_weights is 0.0 here and 0.5 there"):
-        _train(data_dir, longer, num_epochs=2, **CONSTANT)
+        train(data_dir, longer, num_epochs=2, **CONSTANT)
 
 
 def test_a_schedule_of_another_length_begins_anew_and_goes_on_when_it_is_stopped(
     data_dir, tmp_path
 ):
-    _train(data_dir, tmp_path / "whole", num_epochs=1)
+    train(data_dir, tmp_path / "whole", num_epochs=1)
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
-    lines = _train(data_dir, tmp_path / "whole", num_epochs=3)
+    lines = train(data_dir, tmp_path / "whole", num_epochs=3)
     assert "--num_epochs was another: the learning rate begins anew at step 2, for 4 steps" in lines
     with pytest.raises(KeyboardInterrupt):
-        _train(data_dir, tmp_path / "stopped", _stop_after(2), num_epochs=3)
-    lines = _train(data_dir, tmp_path / "stopped", num_epochs=3)
+        train(data_dir, tmp_path / "stopped", _stop_after(2), num_epochs=3)
+    lines = train(data_dir, tmp_path / "stopped", num_epochs=3)
     assert "going on from step 4 of 6" in lines and not any("anew" in line for line in lines)
-    _assert_same(tmp_path / "whole", tmp_path / "stopped")
-    assert _progress(tmp_path / "stopped")["schedule"] == {"start": 2, "num_epochs": 3}
-    assert [row["epoch"] for row in _progress(tmp_path / "stopped")["history"]] == [1, 2, 3]
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+    assert progress(tmp_path / "stopped")["schedule"] == {"start": 2, "num_epochs": 3}
+    assert [row["epoch"] for row in progress(tmp_path / "stopped")["history"]] == [1, 2, 3]
 
 
 def test_a_finished_run_is_evaluated_again_and_not_trained(data_dir, constant, tmp_path):
     shutil.copytree(constant, tmp_path / "model")
-    lines = _train(data_dir, tmp_path / "model", **CONSTANT)
+    lines = train(data_dir, tmp_path / "model", **CONSTANT)
     assert "going on from step 2 of 2" in lines
     assert not any(line.startswith("epoch") for line in lines)
-    _assert_same(constant, tmp_path / "model")
+    assert_same(constant, tmp_path / "model")
 
 
 @pytest.fixture(scope="module")
@@ -176,12 +136,12 @@ def test_a_start_that_does_not_fit_is_refused(constant, data_dir, tmp_path):
         places = {"data_dir": str(data_dir), "model_dir": str(tmp_path)}
         train_model(Settings.of("m_rnn", **places, **splits, **start))
     with pytest.raises(VsaTfError, match="has tokenizer=word. Received: tokenizer=wordpiece"):
-        _train(data_dir, tmp_path, tokenizer="wordpiece", **start)
+        train(data_dir, tmp_path, tokenizer="wordpiece", **start)
 
 
 def test_a_model_goes_on_with_other_photographs(constant, others, tmp_path):
     values = {"start_from": str(constant), "num_epochs": 1, "batch_size": 5, "learning_rate": 0.0}
-    lines = _train(others, tmp_path / "new", **values)
+    lines = train(others, tmp_path / "new", **values)
     (line,) = [line for line in lines if line.startswith(f"from {constant}: ")]
     start, new = TrainedModel(constant), TrainedModel(tmp_path / "new")
     size = len(start.text.vocabulary)
@@ -196,5 +156,5 @@ def test_a_model_goes_on_with_other_photographs(constant, others, tmp_path):
     assert int(new.model.steps_trained.value) == 3
     # The same command again; the start is needed no more.
     shutil.rmtree(constant)
-    lines = _train(others, tmp_path / "new", **values)
+    lines = train(others, tmp_path / "new", **values)
     assert "going on from step 3 of 3" in lines
