@@ -81,9 +81,8 @@ def _summary(info):
                 f"    {split.num_dependencies} dependency relations of "
                 f"{split.num_parsed_sentences} sentences"
             )
-    lines.append(
-        f"regions: at most {info.num_regions} an image, features of {info.region_feature_size}"
-    )
+    features = f"features of {size}" if (size := info.region_feature_size) else "no features"
+    lines.append(f"regions: at most {info.num_regions} an image, {features}")
     lines.append(f"images: {'stored' if info.images_stored else 'not stored'}")
     if info.object_features:
         lines.append("annotated boxes: features of each chain stored")

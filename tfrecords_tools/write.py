@@ -376,15 +376,15 @@ def _print_result(result, output_dir, source):
     for name, reason in result.empty_splits.items():
         first = f", first reason: {reason}" if reason else ""
         print(f"{name}: not written, it has no usable photograph{first}")
-    listed = os.path.join(output_dir, "dataset_info.json")
+    features = f"features of {size}" if (size := info["region_feature_size"]) else "no features"
     print(
-        f"regions: at most {info['num_regions']}, features of {info['region_feature_size']}; "
-        f"skipped: {info['num_skipped']} (listed in {listed})"
+        f"regions: at most {info['num_regions']}, {features}; skipped: {info['num_skipped']} "
+        f"(listed in {os.path.join(output_dir, 'dataset_info.json')})"
     )
     asked = info["settings"]["num_regions"]
     fewer = sum(split.get("num_with_fewer_regions", 0) for split in info["splits"].values())
     if fewer and info["detector"] != {"spec": "none"}:
-        print(f"{fewer} images have fewer regions than --num_regions={asked}: too few were found")
+        print(f"images of fewer regions than --num_regions={asked}, as too few were found: {fewer}")
     if result.num_images:
         rate = result.num_images / max(result.seconds, 1e-9)
         print(

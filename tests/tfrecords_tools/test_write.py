@@ -223,7 +223,8 @@ def test_own_photographs_without_splits_are_held_out_and_it_is_said(tmp_path, ca
     assert (
         "12 photographs have no split: by a hash of their paths 1 are held out for dev" in printed
     )
-    assert "10 photographs to train on are few" in printed
+    assert "photographs to train on are few: 10" in printed
+    assert "regions: at most 1, no features; skipped: 1 (listed in" in printed
     assert "rows left out: 1, first second.jsonl line 8" in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
     counts = {name: split["num_images"] for name, split in info["splits"].items()}
@@ -245,8 +246,8 @@ def test_a_file_of_splits_divides_what_is_written(tmp_path, capsys):
     ]
     run(*arguments)
     printed = capsys.readouterr().out
-    assert re.search("^1 photograph left out, which .*, first .*101_a.jpg$", printed, re.M)
-    assert re.search("^1 name of no photograph in .*, first 999.jpg$", printed, re.M)
+    assert re.search("^photographs left out, which .*: 1, first .*101_a.jpg$", printed, re.M)
+    assert re.search("^names in .* of no photograph: 1, first 999.jpg$", printed, re.M)
     # Whatever was published.
     assert "as published" not in printed and "not written" not in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
@@ -278,7 +279,10 @@ def test_images_with_fewer_regions_than_asked_are_counted(tmp_path, capsys):
     arguments += ["--dataset=flickr8k", "--num_workers=0", "--num_regions=50"]
     # The grid has 38 windows.
     run(*arguments, f"--output_dir={tmp_path / 'grid'}", "--detector=grid")
-    assert "4 images have fewer regions than --num_regions=50" in capsys.readouterr().out
+    assert (
+        "images of fewer regions than --num_regions=50, as too few were found: 4"
+        in capsys.readouterr().out
+    )
     joined, boxes = tmp_path / "joined", tmp_path / "p.json"
     boxes.write_text("{}")
     with pytest.raises(VsaTfError, match="p.json has no proposals for"):

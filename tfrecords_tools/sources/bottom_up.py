@@ -243,13 +243,13 @@ class BottomUpSource(WrappedSource):
         most = max(features.region_counts, default=0)
         num_fewer = features.region_counts.total() - features.region_counts[most]
         for count, what in (
-            (num_fewer, f"photographs have fewer than {most} regions"),
-            (len(self._missing), "photographs have no features"),
-            (self._unused, "features are of other photographs"),
-            (len(features.faults), "rows or files of features cannot be used"),
+            (num_fewer, f"photographs of fewer than {most} regions"),
+            (len(self._missing), "photographs without features"),
+            (self._unused, "features of other photographs"),
+            (len(features.faults), "rows or files of features that cannot be used"),
         ):
             if count:
-                self.notes.append(f"{count} {what}")
+                self.notes.append(f"{what}: {count}")
 
     def examples(self, split):
         """Yields the `SourceExample`s of a split that have features."""
@@ -260,7 +260,7 @@ class BottomUpSource(WrappedSource):
         """List of `Skip`: the source's, photographs without features, and what is unusable."""
         faults = [Skip("", name, f"features: {reason}") for name, reason in self._features.faults]
         if self._unused:
-            reason = f"{self._unused} features are of no photograph of the data set"
+            reason = f"features of no photograph of the data set: {self._unused}"
             faults.append(Skip("", "", reason, self._unused))
         return [*super().skipped, *self._missing, *faults]
 

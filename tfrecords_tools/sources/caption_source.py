@@ -13,7 +13,6 @@ import re
 
 from tfrecords_tools.archive import normal_path
 from tfrecords_tools.sources.source import Skip, Source, WrappedSource, read_caption, split_name
-from vsa_tf.errors import counted
 from vsa_tf.file_reading import text_lines
 
 # Columns of a file of splits, as others call them.
@@ -150,6 +149,11 @@ def source_ids(paths):
     }
 
 
+def case_key(path):
+    """Returns what paths share whose files' names differ in capital letters alone, str."""
+    return posixpath.basename(path).casefold()
+
+
 def split_notes(examples, advice):
     """Returns what somebody should know who divided a data set, list of str.
 
@@ -160,8 +164,8 @@ def split_notes(examples, advice):
     notes, num_train = [], len(examples.get("train", ()))
     if 0 < num_train < _FEW:
         notes.append(
-            f"{num_train} photographs to train on are few: a model that begins from nothing needs "
-            f"{_FEW} or more"
+            f"photographs to train on are few: {num_train}, and a model that begins from nothing "
+            f"needs {_FEW} or more"
         )
     if num_train and "dev" not in examples:
         notes.append(f"no photograph is in dev, which training needs: {advice}")
@@ -256,10 +260,14 @@ class SplitSource(WrappedSource):
                     f"for {_named(examples[place])!r}"
                 )
         if not owners:
-            asked = repr(_named(examples[0])) if examples else "none"
+            names = list(map(_named, examples))
+            by_case = {case_key(name): name for name in names}
+            pairs = ((by_case.get(case_key(name)), name) for name in self._unknown)
+            first = names[0] if names else None, self._unknown[0]
+            asked, received = next((pair for pair in pairs if pair[0]), first)
             raise ValueError(
-                f"Expected names of the photographs, such as {asked}, in {path}. Received: "
-                f"{len(splits)} others, such as {self._unknown[0]!r}"
+                f"Expected names of the photographs, such as {asked!r}, in {path}. Received: "
+                f"{len(splits)} others, such as {received!r}"
             )
         found = {splits[name] for name in owners.values()}
         ordered = [*_FIRST_SPLITS, *sorted(found.difference(_FIRST_SPLITS))]
@@ -269,12 +277,12 @@ class SplitSource(WrappedSource):
                 self._examples[splits[owners[place]]].append(example)
         self._unnamed = [_named(own) for place, own in enumerate(examples) if place not in owners]
         self.notes = [*source.notes]
-        for names, noun, what in (
-            (self._unnamed, "photograph", f"left out, which {path} does not name"),
-            (self._unknown, "name", f"of no photograph in {path}"),
+        for names, what in (
+            (self._unnamed, f"photographs left out, which {path} does not name"),
+            (self._unknown, f"names in {path} of no photograph"),
         ):
             if names:
-                self.notes.append(f"{counted(names, noun)} {what}, first {names[0]}")
+                self.notes.append(f"{what}: {len(names)}, first {names[0]}")
         # In place of the source's own, whose splits are no more.
         self.split_notes = split_notes(self._examples, f"name some in {path}")
 
@@ -293,9 +301,9 @@ class SplitSource(WrappedSource):
         """List of `Skip`: the source's, whose splits are no more, then what the file leaves out."""
         skips = [dataclasses.replace(skip, split="") for skip in super().skipped]
         if self._unnamed:
-            count = counted(self._unnamed, "photograph")
-            reason = f"{count} left out, which the file of splits does not name"
-            skips.append(Skip("", "", reason, len(self._unnamed)))
+            count = len(self._unnamed)
+            reason = f"photographs left out, which the file of splits does not name: {count}"
+            skips.append(Skip("", "", reason, count))
         reason = "no photograph of this name, which the file of splits has"
         return skips + [Skip("", name, reason) for name in self._unknown]
 

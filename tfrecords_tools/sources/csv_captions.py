@@ -9,7 +9,7 @@ import posixpath
 import re
 
 from tfrecords_tools.archive import normal_path, open_photographs
-from tfrecords_tools.sources.caption_source import file_names, split_notes
+from tfrecords_tools.sources.caption_source import case_key, file_names, split_notes
 from tfrecords_tools.sources.caption_tables import read_tables
 from tfrecords_tools.sources.source import Skip, Source, SourceExample, read_caption, split_name
 
@@ -189,9 +189,16 @@ class CsvCaptions(Source):
                 )
             return beside, None
         try:
-            return self._images.locate(path), f"{_printable(path)!r} is not in --images"
+            found = self._images.locate(path)
         except ValueError as error:
             return None, str(error)
+        near = None if found else self._in_any_case.get(case_key(path))
+        as_there = f" (it has {_printable(near)!r})" if near else ""
+        return found, f"{_printable(path)!r} is not in --images{as_there}"
+
+    @functools.cached_property
+    def _in_any_case(self):
+        return {case_key(name): name for name in self._images.names()}
 
     def _divide(self, photographs, holdout):
         """Returns `{path: split}` of the photographs, in their order."""
@@ -254,7 +261,7 @@ class CsvCaptions(Source):
         if self._single_words:
             total = sum(len(own.captions) for own in photographs.values())
             add(
-                f"{len(self._single_words)} of {total} captions are of one word, first "
+                f"captions of one word: {len(self._single_words)} of {total}, first "
                 f"{self._single_words[0]}; sentences teach more, and text without spaces between "
                 "its words is trained on with --tokenizer=wordpiece"
             )
@@ -264,7 +271,7 @@ class CsvCaptions(Source):
             if path not in photographs and path.lower().endswith(_IMAGE)
         ]
         if bare:
-            add(f"{len(bare)} photographs of --images have no caption, first {bare[0]}")
+            add(f"photographs of --images without captions: {len(bare)}, first {bare[0]}")
         self.split_notes += split_notes(
             self._examples,
             "name some in the column split, or hold out some of those without a split "

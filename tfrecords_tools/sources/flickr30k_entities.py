@@ -149,7 +149,7 @@ class Flickr30kEntities:
         )
         if not strays:
             return []
-        return [f"{len(strays)} annotations of no photograph (first: {strays[0]})"]
+        return [f"annotations of no photograph: {len(strays)}, first {strays[0]}"]
 
     def checksums(self):
         """Returns one SHA-256 for the files read so far of each folder."""

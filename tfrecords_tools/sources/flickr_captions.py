@@ -156,7 +156,7 @@ class FlickrCaptions(CaptionSource):
         others = file_names(name for name in self._images.names() if name not in found)
         known = {*self._paths, *others.values()}
         for name in sorted(set(self._captions) - known):
-            self._skip("", name, f"{len(self._captions[name])} captions of no photograph")
+            self._skip("", name, f"captions of no photograph: {len(self._captions[name])}")
         for name in sorted(others.values()):
             if name.lower().endswith((".jpg", ".jpeg")) or name in self._captions:
                 self._skip("", name, "a photograph in no split")

@@ -132,7 +132,7 @@ class TfRecords(CaptionSource):
             for fault in self._read(split, path)
         ]
         if faults:
-            self.notes.append(f"{len(faults)} records are left out, first {faults[0]}")
+            self.notes.append(f"records left out: {len(faults)}, first {faults[0]}")
         if not self._seen:
             first = f" First reason: {self._skipped[0].reason}." if self._skipped else ""
             raise ValueError(

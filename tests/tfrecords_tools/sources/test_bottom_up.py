@@ -62,8 +62,8 @@ def test_captions_have_the_features_of_their_photographs(sample):
     regions = first.read_features()
     np.testing.assert_array_equal(regions.features[1:], features_of(1001))
     assert regions.size == (320, 480) and len(regions.boxes) == 4
-    assert skips(source) == [("", "", "1 features are of no photograph of the data set")]
-    assert source.notes == ["1 features are of other photographs"]
+    assert skips(source) == [("", "", "features of no photograph of the data set: 1")]
+    assert source.notes == ["features of other photographs: 1"]
     assert "features" in source.checksums()
 
 
@@ -177,8 +177,8 @@ def test_what_does_not_fit_is_listed_and_counted(tmp_path):
         ),
     ]
     assert source.notes == [
-        "3 photographs have no features",
-        "5 rows or files of features cannot be used",
+        "photographs without features: 3",
+        "rows or files of features that cannot be used: 5",
     ]
 
 
@@ -208,7 +208,7 @@ def test_photographs_of_fewer_regions_are_counted(tmp_path):
     features = features_in(tmp_path, row(1) + row(2, BOXES[:2], features_of(2, 2)) + row(3))
     source = BottomUpSource(Photographs("1.jpg", "2.jpg", "3.jpg"), features, False)
     assert [len(own.read_features().boxes) for own in source.examples("train")] == [4, 3, 4]
-    assert source.notes == ["1 photographs have fewer than 3 regions"]
+    assert source.notes == ["photographs of fewer than 3 regions: 1"]
 
 
 def test_boxes_of_another_order_are_refused(tmp_path):

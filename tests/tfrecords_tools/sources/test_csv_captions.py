@@ -89,6 +89,8 @@ def test_captions_are_numbered_by_the_rows_of_their_photographs(tmp_path, images
 def test_table_without_usable_row_is_refused(tmp_path, images):
     with pytest.raises(ValueError, match="'x.jpg' is not in --images"):
         build(tmp_path, images, "path,caption\nx.jpg,A dog\n")
+    with pytest.raises(ValueError, match="'C.JPG' is not in --images .it has 'more/c.jpg'.*"):
+        build(tmp_path, images, "path,caption\nC.JPG,A dog\n")
     with pytest.raises(ValueError, match="no usable row"):
         build(tmp_path, images, "")
 
@@ -242,7 +244,7 @@ class TestNotes:
 
     def test_captions_of_one_word_are_one_line(self, tmp_path, images):
         source = build(tmp_path, images, "a.jpg,dog\nb.jpg,cat\nb.jpg,A cat\n")
-        assert self.notes(source, "2 of 3 captions are of one word, first line 1: 'dog'")
+        assert self.notes(source, "captions of one word: 2 of 3, first line 1: 'dog'")
 
     def test_captions_that_are_probably_missing_are_skipped_in_one_line(self, tmp_path, images):
         lines = ["NaN", "null", "None", "A cat sits on null and None"]
@@ -255,7 +257,7 @@ class TestNotes:
 
     def test_few_photographs_are_one_line(self, tmp_path):
         source = build(tmp_path, many(tmp_path, 20), table(20))
-        assert self.notes(source, "16 photographs to train on are few")
+        assert self.notes(source, "photographs to train on are few: 16")
 
     def test_no_photograph_for_dev_is_one_line(self, tmp_path, images):
         source = build(tmp_path, images, "a.jpg,A dog,train\n")
@@ -266,9 +268,15 @@ class TestNotes:
         source = build(tmp_path, images, "a.jpg,A dog, a cat, a cow\nb.jpg\nb.jpg,A cat\n")
         assert self.notes(source, "rows left out: 2, first line 1: Expected path,caption")
 
+    def test_names_in_other_letters_are_one_line(self, tmp_path, images):
+        source = build(tmp_path, images, "A.JPG,A dog\nB.JPG,A cat\nx.jpg,A cow\nb.jpg,A hen\n")
+        first = "first line 1: 'A.JPG' is not in --images (it has 'a.jpg')"
+        assert self.notes(source, f"rows left out: 2, {first}")
+        assert self.notes(source, "rows left out: 1, first line 3: 'x.jpg' is not in --images")
+
     def test_photographs_without_captions_are_one_line(self, tmp_path, images):
         source = build(tmp_path, images, "b.jpg,A dog\n")
-        assert self.notes(source, "2 photographs of --images have no caption, first a.jpg")
+        assert self.notes(source, "photographs of --images without captions: 2, first a.jpg")
 
     def test_what_is_in_order_has_no_line(self, tmp_path):
         text = table(100, ",train") + "100.jpg,A cat,dev\n"

@@ -127,7 +127,7 @@ def test_annotations_of_no_photograph_are_counted(tmp_path):
     assert entities.leftovers(names) == []
     # Of 103 and 104 the annotations and the sentences.
     assert entities.leftovers(names[:2]) == [
-        "4 annotations of no photograph (first: Annotations/103.xml)"
+        "annotations of no photograph: 4, first Annotations/103.xml"
     ]
 
 

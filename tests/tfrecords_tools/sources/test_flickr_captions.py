@@ -83,7 +83,7 @@ def test_stray_names_and_unusable_lines_are_skipped_and_listed(tmp_path):
         b"no tab here\n101_a.jpg#0\tanother first caption\n"
     )
     found = skips(flickr8k(tmp_path, contents))
-    assert ("", "2258277193_586949ec62.jpg.1", "2 captions of no photograph") in found
+    assert ("", "2258277193_586949ec62.jpg.1", "captions of no photograph: 2") in found
     assert ("", "101_a.jpg#0", "a second caption of this number") in found
     assert [row[1] for row in found if "not NAME#k" in row[2]] == ["Flickr8k.token.txt:11"]
     assert len(found) == 3
@@ -267,7 +267,7 @@ def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
         own = folder / "entities" / kind
         (own / f"9999.{ending}").write_bytes((own / f"1001.{ending}").read_bytes())
     assert skips(flickr30k(folder)) == [
-        ("", "entities", "2 annotations of no photograph (first: Annotations/9999.xml)")
+        ("", "entities", "annotations of no photograph: 2, first Annotations/9999.xml")
     ]
 
 

@@ -61,7 +61,7 @@ def test_annotations_of_no_photograph_are_listed_in_one_line(tmp_path):
         folder / "entities",
     )
     assert skips(source) == [
-        ("", "entities", "1 annotations of no photograph (first: Sentences/9999.txt)")
+        ("", "entities", "annotations of no photograph: 1, first Sentences/9999.txt")
     ]
 
 

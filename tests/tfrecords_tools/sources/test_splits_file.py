@@ -60,14 +60,14 @@ def test_a_file_divides_the_photographs_and_what_is_left_over_is_listed(divide):
     assert source.skipped == [
         # Its split is no more.
         Skip("", "9", "not in --images"),
-        Skip("", "", "1 photograph left out, which the file of splits does not name"),
+        Skip("", "", "photographs left out, which the file of splits does not name: 1"),
         Skip("", "x.jpg", "no photograph of this name, which the file of splits has"),
     ]
     left_out, unknown = source.notes
-    assert left_out.startswith("1 photograph left") and left_out.endswith("first d.jpg")
-    assert unknown.startswith("1 name of") and unknown.endswith("first x.jpg")
+    assert left_out.startswith("photographs left out") and left_out.endswith(": 1, first d.jpg")
+    assert unknown.startswith("names in ") and unknown.endswith("of no photograph: 1, first x.jpg")
     (few,) = source.split_notes
-    assert few.startswith("1 photographs to train on are few")
+    assert few.startswith("photographs to train on are few: 1,")
     # As published it is divided otherwise.
     assert source.official_counts == {}
     assert set(source.checksums()) == {"captions", "splits_file"}
@@ -89,6 +89,9 @@ def test_a_bare_name_is_of_the_one_photograph_that_has_it(divide):
     # Paths decide.
     with pytest.raises(ValueError, match=r"such as 'a/1.jpg', in .*Received: 1 .*'b/1.jpg'$"):
         divide("b/1.jpg,dev", "a/1.jpg")
+    # The photograph that is meant is named, where its name has other letters.
+    with pytest.raises(ValueError, match=r"such as 'a/2.jpg', in .*Received: 2 .*'A/2.JPG'$"):
+        divide("9.jpg,dev\nA/2.JPG,dev", "a/1.jpg", "a/2.jpg")
     with pytest.raises(ValueError, match=r"'1.jpg', which may be 'a/1.jpg' or 'b/1.jpg'$"):
         divide("1.jpg,dev", "a/1.jpg", "b/1.jpg")
     with pytest.raises(ValueError, match=r"'1', which may be '1.jpg' or '1.png'$"):
@@ -196,10 +199,10 @@ def test_what_a_table_says_of_its_own_splits_is_not_said_beside_a_file(tmp_path,
     table.write_text("".join(f"{name},{box}A dog\n" for name in names))
     own = {"dataset": dataset, "images": str(images), "captions": str(table)}
     held_out, few = make_source(**own).split_notes
-    assert "held out for dev" in held_out and few.startswith("8 photographs to train on")
+    assert "held out for dev" in held_out and few.startswith("photographs to train on are few: 8,")
     path.write_text("".join(f"{name},train\n" for name in names))
     few, without = make_source(**own, splits_file=str(path)).split_notes
-    assert few.startswith("10 photographs to train on are few")
+    assert few.startswith("photographs to train on are few: 10,")
     assert without.startswith("no photograph is in dev") and without.endswith(f"in {path}")
 
 

@@ -65,7 +65,7 @@ def test_what_is_left_out_is_listed_and_counted():
         ("train", name, reason),
     ]
     (note,) = source.notes
-    assert note.startswith("1 records are left out, first record 2 of coco_train.record-00001")
+    assert note.startswith("records left out: 1, first record 2 of coco_train.record-00001")
 
 
 def test_the_photograph_is_the_stored_bytes_in_another_process_too(tmp_path):
@@ -232,7 +232,7 @@ def test_damage_costs_its_own_record(tmp_path):
     assert (first, last) == ("train.tfrecord#2", "train.tfrecord#4")
     assert reason == f"the bytes {offset - 12} to {offset + length + 4} are damaged"
     assert ending.startswith("the file ends within it")
-    assert source.notes == [f"2 records are left out, first record 2 of train.tfrecord: {reason}"]
+    assert source.notes == [f"records left out: 2, first record 2 of train.tfrecord: {reason}"]
 
 
 def test_a_photograph_whose_bytes_have_changed_is_refused_when_it_is_read(tmp_path):
