@@ -6,6 +6,8 @@ import sys
 
 # A process for each core runs tests (setup.cfg): the threads of one would wait for the other's.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# As programs have it, which decides the last bits: a test that calls one must not change the others.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # What tests write need not outlast the machine: to wait for its disk takes longer than to write.
 os.fsync = lambda descriptor: None
 
