@@ -184,11 +184,11 @@ def read_features(paths):
     for path in [paths] if isinstance(paths, str) else paths:
         own = _read_folder(path, probes) if os.path.isdir(path) else read_vectors(path)
         check_finite(own, f"--features={path}")
-        twice = [str(image) for image in own if image in found]
+        twice = [image for image in own if image in found]
         if twice:
             raise VsaTfError(
                 f"Expected --features={path} of other photographs than those before. Received: "
-                f"{counted(twice, 'photograph')} again: {', '.join(twice[:5])}"
+                f"{counted(twice, 'photograph')} again: {listed(twice)}"
             )
         found |= own
     return found

@@ -10,7 +10,7 @@ import shutil
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError, counted
+from vsa_tf.errors import VsaTfError, counted, listed
 from vsa_tf.metrics.bootstrap import paired_difference, percentile_intervals, resampled_sums
 from vsa_tf.metrics.caption_files import KEYS, read_references, read_results
 from vsa_tf.metrics.caption_scores import BLEU_NAMES, CaptionScorer, bleu, novelty
@@ -170,14 +170,14 @@ def _common(systems, truths, allow_missing):
             (captions, truths, f"results{of_system} for photographs without references"),
             (truths, captions, f"references of photographs without a result{of_system}"),
         ):
-            missing = [str(image) for image in one if image not in other]
+            missing = [image for image in one if image not in other]
             may_miss = len(missing) < len(one)
             if missing and not (may_miss and allow_missing):
                 kind = "references" if other is truths else "results"
                 ids = ", ".join(map(str, itertools.islice(other, 3)))
                 raise VsaTfError(
                     f"Expected results and references of the same photographs. Received: {said}, "
-                    f"{len(missing)} of them: {', '.join(missing[:5])}"
+                    f"{len(missing)} of them: {listed(missing)}"
                     + (_ALLOW if may_miss else f"; {kind} are of {ids or 'none'}")
                 )
     first, *others = systems.values()

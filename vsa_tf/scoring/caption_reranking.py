@@ -124,11 +124,11 @@ def check_finite(features, name):
     Raises:
         VsaTfError: names the first such photograph.
     """
-    damaged = [str(image) for image, own in features.items() if not np.isfinite(own).all()]
+    damaged = [image for image, own in features.items() if not np.isfinite(own).all()]
     if damaged:
         raise VsaTfError(
             f"Expected finite vectors in {name}. Received: NaN or infinity in "
-            f"{counted(damaged, 'photograph')}: {', '.join(damaged[:5])}"
+            f"{counted(damaged, 'photograph')}: {listed(damaged)}"
         )
 
 
@@ -182,11 +182,11 @@ def rerank(hypotheses, training, num_neighbors=None, num_candidates=None, tuning
 
 def check_tuning(tuning, hypotheses):
     """Refuses to tune on photographs that are ranked; both are dicts as of `rerank`."""
-    both = [str(image) for image in tuning if image in hypotheses]
+    both = [image for image in tuning if image in hypotheses]
     if both:
         raise VsaTfError(
             "Expected --tuning_hypotheses of other photographs than --hypotheses. Received: "
-            f"{len(both)} of both: {', '.join(both[:5])}"
+            f"{len(both)} of both: {listed(both)}"
         )
 
 
@@ -245,20 +245,20 @@ def _ordered(hypotheses, ranking):
 
 
 def _check_captions(captions, argument):
-    empty = [str(image) for image, own in captions.items() if not own]
+    empty = [image for image, own in captions.items() if not own]
     if empty or not captions:
         raise VsaTfError(
             f"Expected one or more captions of each photograph in --{argument}. Received: none of "
-            f"{counted(empty, 'photograph')}: {', '.join(empty[:5])}"
+            f"{counted(empty, 'photograph')}: {listed(empty)}"
         )
 
 
 def _check_all(images, given, name, then=""):
-    missing = [str(image) for image in images if image not in given]
+    missing = [image for image in images if image not in given]
     if missing:
         raise VsaTfError(
             f"Expected {name} of all photographs. Received: none of {len(missing)}: "
-            f"{', '.join(missing[:5])}{then}"
+            f"{listed(missing)}{then}"
         )
 
 
