@@ -14,14 +14,14 @@ def run(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
         train_model,
-        "train_model",
-        lambda settings, say, stream: calls.append("train") or {"split": "test"},
+        "train_and_evaluate",
+        lambda settings, say, stream: calls.append("train") or ({"split": "test"}, "data", "found"),
     )
     monkeypatch.setattr(
         write_report,
         "write_report",
-        lambda model_dir, split, output_dir, say: (
-            say("R@1 26.5") or calls.append(("report", model_dir, split, output_dir))
+        lambda model_dir, split, output_dir, evaluated: calls.append(
+            ("report", model_dir, split, output_dir, evaluated)
         ),
     )
     monkeypatch.setattr(
@@ -44,12 +44,9 @@ def test_a_run_ends_with_its_metrics_unless_more_is_asked_for(run):
     assert run() == ["train"]
 
 
-def test_pages_are_of_the_split_of_the_final_evaluation(run):
-    assert run("--report_dir=pages") == ["train", ("report", "model", "test", "pages")]
-
-
-def test_the_table_that_training_has_printed_is_not_printed_again(run, capsys):
-    run("--report_dir=pages")
+def test_pages_are_of_the_final_evaluation(run, capsys):
+    pages = ("report", "model", "test", "pages", ["data", "found"])
+    assert run("--report_dir=pages") == ["train", pages]
     assert capsys.readouterr().out.splitlines() == ["open pages/index.html"]
 
 

@@ -3,6 +3,9 @@
 import numpy as np
 
 WHOLE_FRAME = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
+# Boxes whose overlap with all is computed together: of a few dozen one by one takes three times
+# as long, of thousands most are never asked for.
+_OVERLAPS_AT_A_TIME = 16
 
 
 def box_overlap(boxes, others, inclusive=False):
@@ -67,16 +70,23 @@ def select_regions(boxes, scores, num_regions=20, nms_threshold=0.5):
     order = order[usable[order]]
     suppressed = np.zeros(len(boxes), bool)
     chosen = []
-    for place in order:
+    for place, hides in _hidden_boxes(boxes, order, nms_threshold):
         if len(chosen) == num_regions - 1:
             break
         if not suppressed[place]:
             chosen.append(place)
-            suppressed |= box_overlap(boxes[place], boxes) > nms_threshold
+            suppressed |= hides
     return (
         np.concatenate([WHOLE_FRAME, boxes[chosen]]),
         np.concatenate([np.ones(1, np.float32), scores[chosen]]),
     )
+
+
+def _hidden_boxes(boxes, order, nms_threshold):
+    """Yields each place of `order`, and which boxes that box hides, bool `[K]`."""
+    for first in range(0, len(order), _OVERLAPS_AT_A_TIME):
+        places = order[first : first + _OVERLAPS_AT_A_TIME]
+        yield from zip(places, box_overlap(boxes[places, None], boxes) > nms_threshold)
 
 
 def boxes_of_pixels(boxes, height, width):

@@ -19,21 +19,20 @@ from vsa_tf import program, settings_flags
 def main():
     settings = settings_flags.settings_from_flags()
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
-    from vsa_tf.training.train_model import train_model
+    from vsa_tf.training.train_model import train_and_evaluate
 
-    metrics = train_model(settings, program.print_line, sys.stderr)
+    report, *evaluated = train_and_evaluate(settings, program.print_line, sys.stderr)
     if settings.training.report_dir:
-        _report(settings.training, metrics["split"])
+        _report(settings.training, report["split"], evaluated)
     if settings.training.export_dir:
         _export(settings.training)
 
 
-def _report(training, split):
+def _report(training, split, evaluated):
     from vsa_tf.reporting.write_report import write_report
 
-    # Training has printed the table.
     write_report(
-        training.model_dir, split=split, output_dir=training.report_dir, say=program.silent
+        training.model_dir, split=split, output_dir=training.report_dir, evaluated=evaluated
     )
     program.print_line(f"open {training.report_dir}/index.html")
 

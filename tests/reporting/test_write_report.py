@@ -22,7 +22,7 @@ from vsa_tf.files import read_sealed, sealed, write_json
 from vsa_tf.reporting.report_folder import ReportOptions
 from vsa_tf.reporting.write_report import write_report
 from vsa_tf.settings import Settings
-from vsa_tf.training.train_model import train_model
+from vsa_tf.training.train_model import train_and_evaluate, train_model
 
 NUM_IMAGES = 5
 _NETWORK = {
@@ -54,6 +54,10 @@ SECTIONS = {
 }
 
 
+# Of each kind of model what training has returned of its own evaluation.
+_EVALUATED = {}
+
+
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
     """Trains a model and writes its report, each once; returns `(report, projector)`."""
@@ -77,7 +81,7 @@ def make(tmp_path_factory):
             **values,
         )
         generate_data(settings)
-        train_model(settings)
+        _, *_EVALUATED[kind] = train_and_evaluate(settings)
         report, projector = folder / f"{kind}_report", folder / f"{kind}_projector"
         finds_regions = settings.model.searches_regions
         queries = {"num_frequent_queries": 2} if finds_regions else {}
@@ -120,6 +124,19 @@ def test_each_page_is_said_when_it_is_made(kind, make):
         if path.stem not in ("index", "recall")
     }
     assert set(made) == titles and len(made) == len(titles)
+
+
+@pytest.mark.parametrize("kind", ["alignment", "captions"])
+def test_what_training_has_evaluated_is_not_evaluated_again(kind, make, monkeypatch, tmp_path):
+    model_dir = make(kind)[0].parent / kind
+    write_report(model_dir, None, "test", tmp_path / "made")
+    monkeypatch.setattr("vsa_tf.reporting.write_report.make_evaluator", None)
+    write_report(model_dir, None, "test", tmp_path / "given", evaluated=_EVALUATED[kind])
+    made, given = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "made", tmp_path / "given")
+    )
+    assert made == given
 
 
 class _References(html.parser.HTMLParser):

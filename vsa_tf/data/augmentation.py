@@ -33,6 +33,27 @@ _SIDE = re.compile(
 )
 
 
+def make_augmentation(name, data, seed, say):
+    """Returns the `Augmentation` of a run's training batches; None where there is none.
+
+    Args:
+        name: `none`, or of `Augmentation`.
+        data: `SplitData` of the training split.
+        seed: of the run.
+        say: called with a line of what is not mirrored.
+    """
+    if name == "none":
+        return None
+    pipeline, captions = data.pipeline, data.records.captions
+    augmentation = Augmentation(name, captions, pipeline.image_size, pipeline.has_regions, seed)
+    num_sides = int(augmentation.names_side.sum())
+    say(
+        f"--augmentation={name}: {num_sides} of {len(captions)} sentences hold left or right; "
+        "batches with them do not mirror their photographs"
+    )
+    return augmentation
+
+
 class Augmentation:
     """Changes the photographs of training batches.
 

@@ -263,13 +263,14 @@ class InputPipeline:
             self.images.shapes(rows) | {"image_id": [rows]},
         )
 
-    def sentence_batches(self, batch_size, widths=None):
+    def sentence_batches(self, batch_size, widths=None, captions=None):
         """Returns every caption of the split once, in order; the last batch may be smaller.
 
         Args:
             batch_size: captions in a batch.
             widths: ascending widths, the last at least the longest caption; a batch has the
                 smallest that holds it. None chooses.
+            captions: int [n], these alone, in their order; None: all.
 
         Returns:
             `tf.data.Dataset` of dicts of what the table says of captions.
@@ -288,13 +289,16 @@ class InputPipeline:
                 f"widths={widths}."
             )
 
-        def assemble(first):
-            captions = np.arange(first, min(first + batch_size, num_captions))
-            width = widths[np.searchsorted(widths, lengths[captions].max())]
-            return self.assembler.sentence_batch(captions, width)
+        if captions is None:
+            captions = np.arange(num_captions)
 
-        rows = batch_size if num_captions % batch_size == 0 else None
-        positions = tf.data.Dataset.range(0, num_captions, batch_size)
+        def assemble(first):
+            rows = captions[first : first + batch_size]
+            width = widths[np.searchsorted(widths, lengths[rows].max())]
+            return self.assembler.sentence_batch(rows, width)
+
+        rows = batch_size if len(captions) % batch_size == 0 else None
+        positions = tf.data.Dataset.range(0, len(captions), batch_size)
         return self._dataset(positions, assemble, self._sentence_shapes(rows, None))
 
     def _dataset(self, positions, assemble, shapes, finish=None, images=None):

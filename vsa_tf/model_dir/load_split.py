@@ -95,8 +95,8 @@ class SplitData:
     def image_batches(self, batch_size, images=None):
         return self.pipeline.image_batches(batch_size, images)
 
-    def sentence_batches(self, batch_size):
-        return self.pipeline.sentence_batches(batch_size)
+    def sentence_batches(self, batch_size, captions=None):
+        return self.pipeline.sentence_batches(batch_size, captions=captions)
 
 
 def read_records(data_dir, split, say=silent):

@@ -55,6 +55,7 @@ def write_report(
     options=None,
     projector_dir=None,
     say=silent,
+    evaluated=None,
 ):
     """Evaluates the best weights of a model directory and shows what they find as web pages.
 
@@ -68,6 +69,8 @@ def write_report(
         options: `ReportOptions`.
         projector_dir: directory of a log of TensorBoard, for its embedding projector; None: none.
         say: called with each line about the work.
+        evaluated: the `SplitData` and the `Evaluation` of that split by the one model, as
+            `train_and_evaluate` returns them; None: they are made.
 
     Returns:
         The metrics, laid out as `metrics.json`.
@@ -88,11 +91,12 @@ def write_report(
         retrieval_model=options.retrieval_model or None,
         say=say,
     )
-    data = splits.load(split)
+    data, evaluation = evaluated or (splits.load(split), None)
     records_of_others = _records_of(others, data_dirs[1:], data.records, say)
-    evaluator = make_evaluator(settings, splits=splits)
-    say(f"evaluating {split}")
-    evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
+    if evaluation is None:
+        evaluator = make_evaluator(settings, splits=splits)
+        say(f"evaluating {split}")
+        evaluation = evaluator.evaluate(trained.model, data, EvaluationOptions(seed=options.seed))
     report = evaluation_report(settings, data, evaluation.metrics)
     for line in metrics_lines(report):
         say(line)

@@ -49,19 +49,22 @@ class EmbeddedSplit:
     @classmethod
     def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250):
         """Runs `model` over all images and sentences of `data`, a `SplitData`."""
-        regions, masks, words = [], [], []
+        regions, masks = [], []
         for batch in data.image_batches(image_batch_size):
             regions.append(_array(model.embed_images(batch)))
             masks.append(ops.convert_to_numpy(batch["region_mask"]))
-        for batch in data.sentence_batches(sentence_batch_size):
+        lengths, words = data.tokens.lengths, None
+        starts = np.cumsum(lengths) - lengths
+        # A recurrence takes as many steps as the longest sentence of a batch has words.
+        by_length = np.argsort(lengths, kind="stable")
+        for batch in data.sentence_batches(sentence_batch_size, by_length):
             vectors = _array(model.embed_sentences(batch))
-            words.append(vectors[ops.convert_to_numpy(model.sentence_mask(batch))])
-        return cls(
-            np.concatenate(regions),
-            np.concatenate(masks),
-            np.concatenate(words),
-            data.tokens.lengths,
-        )
+            mask = ops.convert_to_numpy(model.sentence_mask(batch))
+            if words is None:
+                words = np.empty((lengths.sum(), vectors.shape[-1]), np.float32)
+            first = starts[ops.convert_to_numpy(batch["sentence_id"])]
+            words[(first[:, None] + np.arange(mask.shape[1]))[mask]] = vectors[mask]
+        return cls(np.concatenate(regions), np.concatenate(masks), words, lengths)
 
     def scores(self, model):
         """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`.

@@ -6,7 +6,7 @@ import pathlib
 import keras
 import numpy as np
 
-from vsa_tf.data.augmentation import Augmentation
+from vsa_tf.data.augmentation import make_augmentation
 from vsa_tf.data.batch_plan import BatchPlan, NeighborhoodPlan, choose_bucket_widths
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluate_model import make_evaluator
@@ -63,6 +63,11 @@ from vsa_tf.training.run_directory import (
 
 
 def train_model(settings, say=silent, stream=None):
+    """Does what `train_and_evaluate` does; returns the content of `metrics.json`."""
+    return train_and_evaluate(settings, say, stream)[0]
+
+
+def train_and_evaluate(settings, say=silent, stream=None):
     """Trains, or goes on training, and evaluates the best weights.
 
     Data order, dropout and schedules are functions of the step, and the state is saved whole at
@@ -77,7 +82,8 @@ def train_model(settings, say=silent, stream=None):
         stream: text file for the progress within an epoch; None: it is not shown.
 
     Returns:
-        The content of `metrics.json`.
+        `(report, data, evaluation)`: the content of `metrics.json`, and the `SplitData` and
+        `Evaluation` that it is of.
 
     Raises:
         VsaTfError: settings contradict one another, or the model directory is of another run.
@@ -242,7 +248,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     events = TensorBoardEvents(model_dir, settings, is_first)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
-    augmentation = make_augmentation(settings, train, say)
+    augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
@@ -280,7 +286,11 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
 
 
 def _finish(model, settings, splits, model_dir, say):
-    """Evaluates the best weights on the test split; writes metrics.json and pictures."""
+    """Evaluates the best weights on the test split; writes metrics.json and pictures.
+
+    Returns:
+        That of `train_and_evaluate`.
+    """
     train = splits[settings.training.train_split]
     name = final_split(settings, train.records.info)
     data = splits.get(name)
@@ -292,7 +302,7 @@ def _finish(model, settings, splits, model_dir, say):
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics)
     if this_host()[0]:
-        return report
+        return report, data, evaluation
     for file_name, content in {"metrics.json": sealed(report), **evaluation.files}.items():
         write_json(model_dir / file_name, content)
     for line in filter(None, (*metrics_lines(report), chance_line(report))):
@@ -303,7 +313,7 @@ def _finish(model, settings, splits, model_dir, say):
         keras.utils.save_img(path, picture, scale=False)
     if evaluation.pictures:
         say(f"pictures: {model_dir / 'pictures'}")
-    return report
+    return report, data, evaluation
 
 
 def _load_splits(settings, model_dir, say):
@@ -334,28 +344,6 @@ def _load_splits(settings, model_dir, say):
     for line in filter(None, map(unknown_words_line, splits.values())):
         say(line)
     return splits, start
-
-
-def make_augmentation(settings, train, say=silent):
-    """Returns the `Augmentation` of a run's training batches; None where there is none.
-
-    Args:
-        settings: `Settings`.
-        train: `SplitData` of the training split.
-        say: called with a line of what is not mirrored.
-    """
-    name = settings.data.augmentation
-    if name == "none":
-        return None
-    pipeline, captions = train.pipeline, train.records.captions
-    seed, has_regions = settings.training.seed, pipeline.has_regions
-    augmentation = Augmentation(name, captions, pipeline.image_size, has_regions, seed)
-    num_sides = int(augmentation.names_side.sum())
-    say(
-        f"--augmentation={name}: {num_sides} of {len(captions)} sentences hold left or right; "
-        "batches with them do not mirror their photographs"
-    )
-    return augmentation
 
 
 def make_plan(settings, train):
