@@ -131,3 +131,18 @@ def test_words_are_known_by_their_letters_or_by_the_letters_without_marks(
     tokens = WordTokenizer(fold_letters).tokenize(learnt)
     text = CaptionText(Vocabulary.from_sentences([tokens]), "word", fold_letters=fold_letters)
     assert text.known_words("LÄUFT, lauft Laufť") == (unknown, 3 - len(unknown))
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "tokens", "boundaries"),
+    [
+        ("word", ["the", "dog", "'s", "dogs"], [0, 1, 3, 3, 4]),
+        ("wordpiece", ["the", "dog", "'", "##s", "dog", "##s"], [0, 1, 4, 4, 6]),
+    ],
+)
+def test_boundaries_point_at_the_tokens_of_each_word(tokenizer, tokens, boundaries):
+    pieces = Vocabulary.from_sentences([["the", "dog", "##s", "'"]])
+    text, caption = CaptionText(pieces, tokenizer), "The dog's ... dogs"
+    assert text.tokenize(caption) == tokens
+    for _ in range(2):  # as well when its words are known
+        assert text.token_boundaries(caption) == boundaries

@@ -64,12 +64,8 @@ def test_captions_are_split_into_words(text, expected):
 @settings(deadline=None, max_examples=300)
 @given(ANY_TEXT)
 def test_a_caption_has_the_tokens_of_its_words(text):
-    words = text.split()
-    tokens, boundaries = WORDS.tokenize_words(words)
+    tokens = [token for word in text.split() for token in WORDS.tokenize(word)]
     assert tokens == WORDS.tokenize(text)
-    assert len(boundaries) == len(words) + 1
-    for word, start, end in zip(words, boundaries, boundaries[1:]):
-        assert tokens[start:end] == WORDS.tokenize(word)
 
 
 @settings(deadline=None, max_examples=300)
@@ -79,12 +75,6 @@ def test_tokens_are_words_or_symbols(text):
         assert token in SYMBOLS or any(c.isalnum() or not c.isascii() for c in token)
         assert token == normalize(token)
         assert not set(token) & set(' "()[]{}<>!?;*\\^_|~=`')
-
-
-def test_boundaries_point_at_the_tokens_of_each_word():
-    tokens, boundaries = WORDS.tokenize_words(["The", "dog's", "...", "t-shirt."])
-    assert tokens == ["the", "dog", "'s", "t-shirt"]
-    assert boundaries == [0, 1, 3, 3, 4]
 
 
 def test_the_longest_piece_comes_first():
@@ -105,14 +95,6 @@ def test_only_characters_without_a_piece_are_unknown():
 
 def test_without_pieces_every_character_is_unknown():
     assert WordpieceTokenizer([]).tokenize("ab c") == ["<unk>"] * 3
-
-
-def test_boundaries_point_at_the_pieces_of_each_word():
-    tokenizer = WordpieceTokenizer(["dog", "##s", "'", "##'", "a"])
-    tokens, boundaries = tokenizer.tokenize_words(["A", "dog's", ".", "dogs"])
-    assert tokens == ["a", "dog", "'", "##s", "dog", "##s"]
-    assert boundaries == [0, 1, 4, 4, 6]
-    assert tokens == tokenizer.tokenize("A dog's . dogs")
 
 
 def test_the_tokenizer_is_chosen_by_name():

@@ -3,6 +3,7 @@ import types
 import numpy as np
 import pytest
 
+from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.visualization.alignment_picture import SNIPPET_COLORS
 from vsa_tf.visualization.split_pictures import (
     aligned_pictures,
@@ -39,12 +40,8 @@ def test_pictures_of_photographs_of_one_name_are_told_apart():
 
 def test_alignments_of_photographs_of_one_name_are_all_drawn():
     regions = np.eye(2, dtype=np.float32)
-    embedded = types.SimpleNamespace(
-        lengths=np.array([1, 1]),
-        regions=np.stack([regions, regions]),
-        region_mask=np.ones((2, 2), bool),
-        words_of=lambda sentence: regions[1:],
-    )
+    words, lengths = np.stack([regions[1], regions[1]]), np.array([1, 1])
+    embedded = EmbeddedSplit(np.stack([regions] * 2), np.ones((2, 2), bool), words, lengths)
     records = types.SimpleNamespace(
         info=types.SimpleNamespace(contents={"images_stored": True}),
         num_images=2,

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import re
 
 import numpy as np
@@ -16,6 +17,8 @@ from vsa_tf.text.tokenizer import (
 )
 from vsa_tf.text.vocabulary import END_ID, PAD_ID, SPECIAL_TOKENS, Vocabulary
 
+# Words whose tokens are counted once.
+_KEPT_WORDS = 1 << 16
 # Sentences whose features are computed together.
 _FEATURE_ROWS = 4096
 # Letters of scripts without spaces between words, where a whole sentence would be a piece: Thai,
@@ -94,7 +97,12 @@ class CaptionText:
 
     def token_boundaries(self, caption):
         """Returns `boundaries`: word i of `caption.split()` has tokens boundaries[i] to [i + 1]."""
-        return self._tokenizer.tokenize_words(caption.split())[1]
+        return [0, *itertools.accumulate(map(self._num_tokens, caption.split()))]
+
+    @functools.cached_property
+    def _num_tokens(self):
+        """How many tokens a word gives: captions are the tokens of their words, mostly the same."""
+        return functools.lru_cache(_KEPT_WORDS)(lambda word: len(self.tokenize(word)))
 
     def encode(self, captions):
         """Returns a list of token ids for each caption, without START and END."""

@@ -206,10 +206,13 @@ class RecordSplit:
             ValueError: a record holds no image.
         """
         images = []
-        for image, record in zip(image_indices, self._parsed_records(image_indices), strict=True):
-            if not record.encoded_image:
+        for image in image_indices:
+            descriptor, length = self._descriptors[self._shards[image]], self._image_lengths[image]
+            if not length:
                 raise self._missing_image(image)
-            images.append(record.encoded_image)
+            encoded = os.pread(descriptor, int(length), int(self._image_offsets[image]))
+            self._check_length(image, length, len(encoded))
+            images.append(encoded)
         return images
 
     def read_image(self, image_index):
@@ -246,6 +249,9 @@ class RecordSplit:
         self._numbers = np.zeros([num_images], np.int64)
         self._offsets = np.zeros([num_images], np.int64)
         self._lengths = np.zeros([num_images], np.int64)
+        # Where they are in the files, checked and as they are wanted: no record is parsed again.
+        self._image_offsets = np.zeros([num_images], np.int64)
+        self._image_lengths = np.zeros([num_images], np.int64)
         self._num_read = 0
         self.source_ids, self.filenames, self.captions = [], [], []
         self.objects, self.phrases, self.chains = [], [], []
@@ -258,7 +264,6 @@ class RecordSplit:
         self.region_mask = np.zeros([num_images, num_regions], bool)
         fits = 0 < num_images * num_regions * size * 2 <= feature_cache_bytes
         self._features = np.zeros([num_images, num_regions, size], np.float16) if fits else None
-        # Where they are in the files, checked and as they are wanted: no record is parsed again.
         self._feature_offsets = None if fits else np.zeros([num_images], np.int64)
         # How many chains there are is known at the end: rows are gathered image by image till then.
         self._chain_features = [] if self.info.object_features else None
@@ -293,6 +298,8 @@ class RecordSplit:
         record = self._parse(image, serialized)
         if self.info.images_stored and not record.encoded_image:
             raise self._missing_image(image)
+        self._image_offsets[image] = offset + serialized.index(record.encoded_image)
+        self._image_lengths[image] = len(record.encoded_image)
         num_regions = len(record.region_boxes)
         self.source_ids.append(record.source_id)
         self.filenames.append(record.filename)

@@ -1,5 +1,6 @@
 """The work of `vsa_tf.export`."""
 
+import concurrent.futures
 import contextlib
 import functools
 import itertools
@@ -290,9 +291,9 @@ def answer_differences(model, other, examples):
         numbers above 1, infinite where texts, shapes or names differ. Between rows alone and at
         once one up to `LARGEST_OF_BATCH` is none: products of other sizes round otherwise.
     """
-    differences = {}
-    for name, inputs in model.signatures.items():
-        rows = _inputs(inputs, examples)
+
+    def compared(name):
+        rows = _inputs(model.signatures[name], examples)
         together = other.call(name, **rows)
         found = dict.fromkeys(together, 0.0)
         for index in range(len(examples.sentences)):
@@ -306,8 +307,11 @@ def answer_differences(model, other, examples):
                     if of_batch > LARGEST_OF_BATCH:
                         difference = max(difference, of_batch)
                 found[output] = max(found.get(output, 0.0), difference)
-        differences[name] = found
-    return differences
+        return found
+
+    # The first answer to each waits until TensorFlow has optimised its graph, on one core.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return dict(zip(model.signatures, pool.map(compared, model.signatures)))
 
 
 def _inputs(names, examples):

@@ -109,6 +109,24 @@ class EmbeddedSplit:
                 words[row, : self.lengths[sentence]] = self.words_of(sentence)
             yield places, words
 
+    def aligned_blocks(self, images, smoothness, sentences):
+        """Aligns each word of sentences to a region of an image, so many sentences at a time.
+
+        Args:
+            images: int `[P]`, the image of each sentence.
+            smoothness: beta of the chain, see `smooth_alignment`.
+            sentences: int `[P]`.
+
+        Yields:
+            Their places in `sentences`, int `[n]`, the scores of their words and regions
+            `[n, W, R]`, and the region of each word, int `[n, W]`, -1 at padding.
+        """
+        for places, words in self.padded_blocks(sentences):
+            own, lengths = images[places], self.lengths[sentences[places]]
+            scores = np.matmul(words, self.regions[own].transpose(0, 2, 1))
+            regions = smooth_alignment(scores, lengths, smoothness, self.region_mask[own])
+            yield places, scores, ops.convert_to_numpy(regions)
+
 
 @dataclasses.dataclass
 class EmbeddedPairs:
@@ -208,13 +226,9 @@ def aligned_snippets(embedded, images, smoothness, sentences=None):
     """
     sentences = np.arange(len(embedded.lengths)) if sentences is None else sentences
     rows = []
-    for places, words in embedded.padded_blocks(sentences):
-        own, lengths = images[places], embedded.lengths[sentences[places]]
-        scores = np.matmul(words, embedded.regions[own].transpose(0, 2, 1))
-        mask = embedded.region_mask[own]
-        regions = smooth_alignment(scores, lengths, smoothness, mask)
+    for places, _, regions in embedded.aligned_blocks(images, smoothness, sentences):
+        lengths = embedded.lengths[sentences[places]]
         numbers = ops.convert_to_numpy(snippet_numbers(regions))
-        regions = ops.convert_to_numpy(regions)
         row, start = np.nonzero(np.diff(numbers, axis=1, prepend=-1) > 0)
         is_last = np.append(row[1:] != row[:-1], True)
         end = np.where(is_last, lengths[row], np.append(start[1:], 0))

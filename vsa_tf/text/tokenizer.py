@@ -91,24 +91,6 @@ class WordTokenizer:
         """Returns the list of tokens of one word of `tokenize`: itself."""
         return [word]
 
-    def tokenize_words(self, words):
-        """Splits words one by one, so that positions in the caption find their tokens.
-
-        Args:
-            words: sequence of strings, such as `caption.split()`.
-
-        Returns:
-            `(tokens, boundaries)`: the list of all tokens, and `len(words) + 1` ascending integers
-            such that `words[i]` gave `tokens[boundaries[i]:boundaries[i + 1]]`; none for a word
-            that is punctuation only. `tokens` equals `tokenize(" ".join(words))`.
-        """
-        tokens = []
-        boundaries = [0]
-        for word in words:
-            tokens.extend(self.tokenize(word))
-            boundaries.append(len(tokens))
-        return tokens, boundaries
-
 
 class WordpieceTokenizer(WordTokenizer):
     """Splits captions into wordpieces, greedily and longest first.

@@ -2,11 +2,10 @@
 
 import collections
 
-import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from vsa_tf.decoding.segment_alignment import Snippet, smooth_alignment, snippets
+from vsa_tf.decoding.segment_alignment import Snippet, snippets
 from vsa_tf.models.alignment.settings import SMOOTHNESS
 from vsa_tf.visualization.alignment_picture import alignment_picture, contact_sheet
 
@@ -71,18 +70,20 @@ def aligned_pictures(embedded, data, count):
         return {}
     # Relations that stand side by side need not be about one thing.
     smoothness = SMOOTHNESS if data.text.relation_types is None else 0.0
+    chosen = [
+        image
+        for image in spread(records.num_images, count)
+        if embedded.lengths[slice(*records.first_caption[image : image + 2])][:1].any()
+    ]
+    images, sentences = np.array(chosen, int), records.first_caption[chosen]
+    found = {}
+    for places, scores, regions in embedded.aligned_blocks(images, smoothness, sentences):
+        found.update(zip(places.tolist(), zip(scores, regions)))
     pictures = {}
-    chosen = spread(records.num_images, count)
-    for image, name in zip(chosen, picture_names(records, chosen)):
-        sentence = records.first_caption[image]
-        if sentence == records.first_caption[image + 1] or not embedded.lengths[sentence]:
-            continue
-        mask = embedded.region_mask[image]
-        boxes = records.region_boxes[image][: len(mask)]
-        scores = embedded.words_of(sentence) @ embedded.regions[image].T
-        (assignment,) = keras.ops.convert_to_numpy(
-            smooth_alignment(scores[None], [len(scores)], smoothness, mask[None])
-        )
+    for place, name in enumerate(picture_names(records, chosen)):
+        image, sentence = chosen[place], sentences[place]
+        scores, assignment = (values[: embedded.lengths[sentence]] for values in found[place])
+        boxes = records.region_boxes[image][: embedded.region_mask.shape[1]]
         picture = alignment_picture(
             records.read_image(image),
             data.fragment_names(sentence),

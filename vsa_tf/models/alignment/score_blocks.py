@@ -116,8 +116,11 @@ def blocked_max_sums(regions, penalties, words, weights, counts):
             products = ops.matmul(rows, word_columns)
             products = ops.reshape(products, (-1, num_regions, num_sentences * num_words))
             products = products + ops.expand_dims(ops.take(penalty_blocks, block, axis=1), 2)
-            best = ops.reshape(ops.max(products, axis=1), (-1, num_sentences, num_words))
-            winners = ops.cast(ops.argmax(products, axis=1), place_type)
+            best = ops.max(products, axis=1, keepdims=True)
+            # Of whole numbers: Keras would first look for zeros below zero among the products.
+            winners = ops.argmax(ops.cast(ops.equal(products, best), "uint8"), axis=1)
+            winners = ops.cast(winners, place_type)
+            best = ops.reshape(best, (-1, num_sentences, num_words))
             return ops.einsum("kln,ln->kl", best, weights), winners
 
         scores, winners = ops.map(score, images)
