@@ -1,9 +1,12 @@
 """Regions for a snippet, and by magnitude, against hand-made cases."""
 
+import types
+
 import numpy as np
 import pytest
 
-from vsa_tf.scoring.region_queries import best_regions, regions_by_magnitude
+from vsa_tf.errors import VsaTfError
+from vsa_tf.scoring.region_queries import best_regions, regions_by_magnitude, snippet_regions
 
 REGIONS = np.array([[[1, 0], [0, 1]], [[3, 4], [1, 1]]], np.float32)
 
@@ -23,6 +26,27 @@ def test_masked_regions_are_no_hits_even_if_nan():
 
 def test_equal_scores_stand_in_order():
     assert [hit[:2] for hit in best_regions([[0, 0]], REGIONS)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def _snippet_hits(snippets):
+    """Hits of snippets of numbers, by a model whose words of number 0 would find region 0."""
+    text = types.SimpleNamespace(
+        encode=lambda snippets: [list(map(int, snippet.split())) for snippet in snippets],
+        sentence_features=lambda snippets: None,
+    )
+    vectors = np.float32([[9, 0], [0, 1], [1, 1]])
+    model = types.SimpleNamespace(embed_sentences=lambda batch: vectors[batch["token_ids"]])
+    embedded = types.SimpleNamespace(regions=REGIONS, region_mask=np.ones((2, 2), bool))
+    return snippet_regions(model, snippets, embedded, types.SimpleNamespace(text=text), 2)
+
+
+def test_snippets_are_asked_together_and_each_finds_what_it_would_alone():
+    snippets = ["2 1 2", "1", "2 2"]
+    assert _snippet_hits(snippets) == [_snippet_hits([snippet])[0] for snippet in snippets]
+    assert _snippet_hits(snippets)[1] == [(1, 0, 4.0), (0, 1, 1.0)]
+    assert _snippet_hits([]) == []
+    with pytest.raises(VsaTfError, match="^query='' has no words"):
+        _snippet_hits(["1", ""])
 
 
 def test_magnitude_is_the_length_of_the_vector():

@@ -137,8 +137,8 @@ def evaluate_model(
             evaluation.embedded.words, data.tokens.packed_ids, data.text.vocabulary.tokens
         )
         write_json(word_magnitudes, table)
-    for text in query:
-        hits = snippet_regions(trained.model, text, evaluation.embedded, data)
+    hits_of = snippet_regions(trained.model, list(query), evaluation.embedded, data)
+    for text, hits in zip(query, hits_of):
         if note := TextKnowledge.of_words(*data.text.known_words(text)).note():
             warn(note)
         for line in _query_lines(text, hits, data):

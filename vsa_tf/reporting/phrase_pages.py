@@ -114,9 +114,7 @@ def snippet_answers(model, queries, embedded, data):
     Raises:
         VsaTfError: a query has no words.
     """
-    return [
-        (query, snippet_regions(model, query, embedded, data, NUM_REGIONS)) for query in queries
-    ]
+    return list(zip(queries, snippet_regions(model, queries, embedded, data, NUM_REGIONS)))
 
 
 def query_page(answers, data, photographs):

@@ -19,34 +19,43 @@ class RegionHit(NamedTuple):
     score: float
 
 
-def snippet_regions(model, snippet, embedded, data, top_k=10):
-    """Finds the best regions of a split for a snippet.
+def snippet_regions(model, snippets, embedded, data, top_k=10):
+    """Finds the best regions of a split for each of some snippets.
 
     Args:
         model: an `AlignmentModel`, or an `EmbeddingNetwork` of regions and phrases, in whose space
             of rows of length 1 the nearest is that of the largest inner product.
-        snippet: str.
+        snippets: list of str.
         embedded: the `EmbeddedSplit` of the model, or its `EmbeddedPairs`.
         data: its `SplitData`.
         top_k: number of regions.
 
     Returns:
-        A list of `RegionHit`, best first.
+        For each a list of `RegionHit`, best first.
 
     Raises:
-        VsaTfError: the snippet has no words.
+        VsaTfError: a snippet has no words.
     """
-    ids = data.text.encode([snippet])[0]
-    if not ids:
-        raise VsaTfError(f"--query={snippet!r} has no words")
-    batch = {"token_ids": np.array([ids], np.int32)}
-    features = data.text.sentence_features([snippet])
+    if not snippets:
+        return []
+    ids = data.text.encode(snippets)
+    token_ids = np.zeros((len(ids), max(map(len, ids))), np.int32)
+    for snippet, row, own in zip(snippets, token_ids, ids):
+        if not own:
+            raise VsaTfError(f"--query={snippet!r} has no words")
+        row[: len(own)] = own
+    batch = {"token_ids": token_ids}
+    features = data.text.sentence_features(snippets)
     if features is not None:
         batch["sentence_features"] = features
-    # Vectors of a sentence's words [1, W, H], or of a phrase as a whole [1, H].
+    # Vectors of each snippet's words [Q, W, H], or of each as a whole [Q, H].
     vectors = ops.convert_to_numpy(model.embed_sentences(batch))
-    words = vectors.reshape(-1, vectors.shape[-1])
-    return best_regions(words, embedded.regions, embedded.region_mask, top_k)
+    if vectors.ndim == 2:
+        vectors = vectors[:, None]
+    return [
+        best_regions(words[: len(own)], embedded.regions, embedded.region_mask, top_k)
+        for words, own in zip(vectors, ids)
+    ]
 
 
 def best_regions(snippet_words, regions, region_mask=None, top_k=10):
