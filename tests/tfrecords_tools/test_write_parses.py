@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from given_pipeline import chain_pipeline, spacy
@@ -51,7 +52,9 @@ def test_two_processes_write_the_same(tmp_path):
 def test_an_interrupted_run_goes_on_whatever_it_had_written(tmp_path):
     whole = _whole(tmp_path)
     path, partial = tmp_path / "parses.conllu", tmp_path / ".parses.conllu.partial"
-    for size in range(0, len(whole) + 1, 7):
+    # Within the lines of each sentence, and about its end.
+    ends = [end.end() for end in re.finditer(b"\n\n", whole)]
+    for size in {0, len(whole), *(end - less for end in ends for less in (0, 1, 2, 9))}:
         partial.write_bytes(whole[:size])
         # Each sentence ends with a blank line, and so does nothing else.
         assert _write(path) == 5 - whole[:size].count(b"\n\n")

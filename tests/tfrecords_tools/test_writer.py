@@ -2,12 +2,7 @@ import dataclasses
 import io
 import json
 import os
-import pathlib
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import fake_models
 import numpy as np
@@ -17,6 +12,7 @@ from mini_flickr8k import files, jpeg, write_directories, write_zips
 from program_runs import run_program
 from written_records import SETTINGS, contents, csv_source, write
 
+from tests.forked_programs import tensorflow_forks
 from tfrecords_tools import write as write_program
 from tfrecords_tools.record_checking import check_records
 from tfrecords_tools.sources.csv_captions import CsvCaptions
@@ -381,27 +377,26 @@ def test_killed_run_goes_on_to_the_bytes_of_the_uninterrupted_run(tmp_path, caps
     arguments = [
         "--dataset=shape_scenes",
         "--num_shards=8",
-        "--num_examples=160,40,40",
+        "--num_examples=80,16,16",
         "--seed=5",
         f"--output_dir={tmp_path / 'killed'}",
     ]
-    root = pathlib.Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tfrecords_tools.write", *arguments, "--num_workers=1"]
-    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 300
-        while not list((tmp_path / "killed").glob(".train-0000[2-7]*.json")):
-            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
+    said = tmp_path / "said"
+    process = tensorflow_forks().start(
+        "tfrecords_tools.write", *arguments, "--num_workers=1", outputs=[said, said]
+    )
+    while not list((tmp_path / "killed").glob(".train-0000[2-7]*.json")):
+        assert not process.ended_within(0.005), said.read_text("utf-8")
+    process.kill()
     left = contents(tmp_path / "killed")
     assert "dataset_info.json" not in left
     whole = [name for name in left if name.endswith(".tfrecord")]
     assert 2 <= len(whole) < 24
     run_program(write_program, *arguments, "--num_workers=2")
-    # Three shards of twenty were whole.
+    # Three shards of ten were whole.
     (number,) = re.findall(r"^(\d+) images in .* images/s", capsys.readouterr().out, re.MULTILINE)
-    assert 0 < int(number) <= 240 - 3 * 20
+    assert 0 < int(number) <= 112 - 3 * 10
     # Uninterrupted, and in one process.
-    source = ShapeScenes(160, 40, 40, seed=5)
+    source = ShapeScenes(80, 16, 16, seed=5)
     write_records(source, tmp_path / "whole", WriteSettings(num_shards=8, seed=5), stream=None)
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")

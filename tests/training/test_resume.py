@@ -14,7 +14,6 @@ import pytest
 from absl import flags
 
 from tests.data import small_records
-from tests.faults.programs import trained
 from tests.forked_programs import tensorflow_forks
 from tests.training.reproducible_runs import uncached
 from vsa_tf.errors import VsaTfError
@@ -38,7 +37,7 @@ FLAGS = (
     "--min_count=1",
     "--batch_size=30",
     "--num_buckets=2",
-    "--num_epochs=4",
+    "--num_epochs=2",
     "--steps_per_checkpoint=3",
     "--dropout=0.3",
     "--region_dropping=0.2",
@@ -54,7 +53,7 @@ FLAGS = (
     "--num_pictures=1",
     "--seed=3",
 )
-NUM_STEPS = 4 * 5 + 1  # up to the next checkpoint
+NUM_STEPS = 2 * 5 + 2  # up to the next checkpoint
 
 
 def _start(data_dir, model_dir, *more, program="vsa_tf.train"):
@@ -96,7 +95,11 @@ def runs(tmp_path_factory):
             settings, data=dataclasses.replace(settings.data, num_examples="30,6,8")
         )
     )
-    _finish(data_dir, whole)
+    # In this process, whose Python orders sets otherwise.
+    settings = _settings(data_dir, whole)
+    training = dataclasses.replace(settings.training, steps_per_execution=3)
+    with uncached():
+        train_model(dataclasses.replace(settings, training=training))
     # The best weights are written just before the state: killed there, the run has only those.
     _kill(data_dir, killed, "checkpoint_best.npz", 0)
     _kill(data_dir, killed, "checkpoint_last.npz", random.Random(0).uniform(0, 0.05))
@@ -113,12 +116,13 @@ def _settings(data_dir, model_dir):
 
 
 def _arrays(path):
+    # Keras's names hold the number of the model in the process.
     with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+        return {neutral_path(name): file[name] for name in file.files}
 
 
 @pytest.mark.parametrize("name", ["checkpoint_best.npz", "checkpoint_last.npz"])
-def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(runs, name):
+def test_neither_kills_nor_caches_nor_steps_of_a_call_nor_the_process_change_a_bit(runs, name):
     _, whole, killed, _ = runs
     expected, received = _arrays(whole / name), _arrays(killed / name)
     assert list(expected) == list(received)
@@ -133,21 +137,8 @@ def test_a_killed_run_leaves_the_same_files(runs, name):
     expected, received = ((folder / name).read_text("utf-8") for folder in (whole, killed))
     # The checksum is of the paths, too.
     expected, received = (re.sub('"content_sha256".*', "", text) for text in (expected, received))
+    expected = expected.replace('"steps_per_execution": 3', '"steps_per_execution": 1')
     assert received.replace(str(killed), str(whole)) == expected
-
-
-def test_neither_caches_nor_steps_of_a_call_nor_the_process_change_a_bit(runs, tmp_path):
-    # In this process, whose Python orders sets otherwise.
-    settings = _settings(runs[0], tmp_path / "model")
-    training = dataclasses.replace(settings.training, steps_per_execution=3)
-    with uncached():
-        train_model(dataclasses.replace(settings, training=training))
-    # Keras's names hold the number of the model in the process.
-    expected, received = (
-        {neutral_path(name): value for name, value in trained(path).items()}
-        for path in (runs[1], tmp_path / "model")
-    )
-    assert [name for name in expected if received[name] != expected[name]] == []
 
 
 def test_a_run_prints_no_warning(runs):
@@ -166,7 +157,7 @@ def test_a_batch_is_shared_by_two_devices(runs, tmp_path):
 def test_the_killed_run_went_on(runs):
     output = runs[3]
     assert "going on from step" in output
-    assert f"of {4 * 5}" in output
+    assert f"of {2 * 5}" in output
 
 
 def test_all_steps_were_done(runs):
