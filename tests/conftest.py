@@ -6,8 +6,10 @@ import sys
 
 # A process for each core runs tests (setup.cfg): the threads of one would wait for the other's.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-# As programs have it, which decides the last bits: a test that calls one must not change the others.
+# As programs have it, which decides the last bits: a test that calls one does not change others.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# What XLA compiles in tests runs a few times: LLVM would take longer to make it quick.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # What tests write need not outlast the machine: to wait for its disk takes longer than to write.
 os.fsync = lambda descriptor: None
 
@@ -22,8 +24,18 @@ def run_graphs_as_written():
         sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
 
 
+def collect_garbage_seldom():
+    """What is there stays, modules and tests; what is not needed any more is not urgent."""
+    gc.freeze()
+    gc.set_threshold(100_000)
+    gc.enable()
+
+
+def pytest_collection():
+    # What is imported stays: to look for garbage in it takes as long as to rewrite its asserts.
+    gc.disable()
+
+
 def pytest_collection_finish():
     run_graphs_as_written()
-    # Modules and tests stay: what is not needed any more is not among them, nor urgent.
-    gc.freeze()
-    gc.set_threshold(10_000)
+    collect_garbage_seldom()

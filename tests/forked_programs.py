@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from tests.conftest import run_graphs_as_written
+from tests.conftest import collect_garbage_seldom, run_graphs_as_written
 from tests.source_imports import ROOT
 
 
@@ -49,7 +49,6 @@ def jax_forks():
         JAX_COMPILATION_CACHE_DIR="compiled",
         JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
         JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
-        XLA_FLAGS="--xla_backend_optimization_level=0",
     )
 
 
@@ -135,10 +134,11 @@ class ForkedProgram:
 
 def _fork_for_each_line():
     """Runs what each line of standard input orders; prints its process and, then, its code too."""
+    gc.disable()
     for name in sys.argv[1:]:
         importlib.import_module(name)
     run_graphs_as_written()
-    gc.freeze()
+    collect_garbage_seldom()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks for the codes of those below
     for line in sys.stdin:
         if not os.fork():
