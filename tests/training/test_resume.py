@@ -192,22 +192,22 @@ def test_the_flagfile_gives_the_same_settings(runs):
 
 
 def test_a_model_dir_of_other_settings_is_refused(runs):
-    data_dir, whole, _, _ = runs
-    settings = _settings(data_dir, whole)
+    data_dir, _, killed, _ = runs
+    settings = _settings(data_dir, killed)
     other = dataclasses.replace(settings, model=dataclasses.replace(settings.model, joint_size=9))
-    before = (whole / "checkpoint_last.npz").read_bytes()
+    before = (killed / "checkpoint_last.npz").read_bytes()
     with pytest.raises(VsaTfError, match="another run: joint_size is 9 here and 8 there"):
         train_model(other)
-    assert (whole / "checkpoint_last.npz").read_bytes() == before
+    assert (killed / "checkpoint_last.npz").read_bytes() == before
 
 
 def test_a_corrupt_checkpoint_is_refused(runs, tmp_path):
-    data_dir, whole, _, _ = runs
+    data_dir, _, killed, _ = runs
     model_dir = tmp_path / "model"
     model_dir.mkdir()
     for name in ("config.json", "vocabulary.txt", "flagfile"):
-        (model_dir / name).write_bytes((whole / name).read_bytes())
-    content = (whole / "checkpoint_last.npz").read_bytes()
+        (model_dir / name).write_bytes((killed / name).read_bytes())
+    content = (killed / "checkpoint_last.npz").read_bytes()
     (model_dir / "checkpoint_last.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(VsaTfError, match="checkpoint_last.npz cannot be read"):
         train_model(_settings(data_dir, model_dir))
@@ -237,9 +237,9 @@ def test_what_shows_only_when_the_model_is_made_is_refused(
 
 
 def test_other_records_are_not_gone_on_with(runs, tmp_path):
-    data_dir, whole, _, _ = runs
+    data_dir, _, killed, _ = runs
     model_dir = tmp_path / "model"
-    shutil.copytree(whole, model_dir)
+    shutil.copytree(killed, model_dir)
     stored = read_sealed(model_dir / "config.json")
     stored["inputs"]["records"] = "of other features"
     (model_dir / "config.json").write_text(json.dumps(stored), encoding="utf-8")
