@@ -19,6 +19,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.inference import export_model
 from vsa_tf.inference.export_model import GraphModel
 from vsa_tf.inference.exported_model import ExportedModel
+from vsa_tf.inference.graph_sentences import GraphSentences
 from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.signatures import INTEGER_INPUTS, SIGNATURE_INPUTS, AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
@@ -132,9 +133,19 @@ def open_model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def graph_of(open_model):
+    traced, plain = functools.cache(export_model._traced_reader), {}
+
+    def read_sentences(text, max_words):
+        # All have one vocabulary: sentences without features are read by one graph.
+        if text.sentence_feature is None:
+            return plain.setdefault(max_words, GraphSentences(text, max_words))
+        return GraphSentences(text, max_words)
+
     @functools.cache
     def graph_of(case):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(export_model, "GraphSentences", read_sentences)
+            patch.setattr(export_model, "_traced_reader", traced)
             if case not in READING:
                 patch.setattr(export_model, "GraphPhotographs", GivenPhotographs)
             return GraphModel(open_model(case))

@@ -11,8 +11,11 @@ from tests.data.small_records import set_dependencies, write_records
 from tests.inference.small_models import make_model_dir, photographs, save_detector, save_encoder
 from vsa_tf.data import schema
 from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.inference import export_model as export_module
 from vsa_tf.inference.export_model import GraphModel, export_model
 from vsa_tf.inference.exported_model import ExportedModel, as_arrays
+from vsa_tf.inference.graph_photographs import GraphPhotographs
+from vsa_tf.inference.graph_sentences import GraphRelations
 from vsa_tf.inference.local_model import LocalModel, RelationReader
 from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.search_index.model_probe import probe
@@ -56,9 +59,26 @@ def open_model(tmp_path_factory):
     return open_model
 
 
+def _made_once(make):
+    made = []
+
+    def once(*arguments):
+        if not made:
+            made.append(make(*arguments))
+        return made[0]
+
+    return once
+
+
 @pytest.fixture(scope="module")
 def graph_of(open_model):
-    return functools.cache(lambda case: GraphModel(open_model(case)))
+    traced = functools.cache(export_module._traced_reader)
+    with pytest.MonkeyPatch.context() as patch:
+        # All are of the same networks, words and relations: what reads for them is traced once.
+        for make in (GraphPhotographs, GraphRelations):
+            patch.setattr(export_module, make.__name__, _made_once(make))
+        patch.setattr(export_module, "_traced_reader", traced)
+        yield functools.cache(lambda case: GraphModel(open_model(case)))
 
 
 def test_sentences_are_read_as_they_are_written(open_model):
@@ -133,7 +153,7 @@ def test_an_index_of_such_a_model_is_refused(open_model):
         probe(open_model("defrag"), "sentences")
 
 
-def test_an_exported_model_takes_relations(open_model, tmp_path):
+def test_an_exported_model_takes_relations(open_model, graph_of, tmp_path, monkeypatch):
     images = photographs(3)
 
     def edit(image, values):
@@ -142,21 +162,17 @@ def test_an_exported_model_takes_relations(open_model, tmp_path):
 
     (tmp_path / "data").mkdir()
     write_records(tmp_path / "data", 3, 1, "dev", images_stored=True, edit=edit)
-    make_model_dir(
-        tmp_path / "model",
-        "defrag",
-        DeFragSettings(joint_size=6, crop_size=16),
-        detector="grid",
-        num_regions=3,
-    )
-    where = {"detector": "grid", "split": "dev", "num_examples": 3}
+    local, graph = open_model("defrag"), graph_of("defrag")
+    monkeypatch.setattr(export_module, "LocalModel", lambda *_: local)
+    monkeypatch.setattr(export_module, "GraphModel", lambda _: graph)
+    where = {"split": "dev", "num_examples": 3}
     version = export_model(
         tmp_path / "model", tmp_path / "exported", data_dir=tmp_path / "data", **where
     )
     card = json.loads((version / "model_card.json").read_text())
     assert card["default_signature"] == "score" and "relation<TAB>head" in card["sentences"]
     assert "relation<TAB>head<TAB>dependent" in (version / "README.md").read_text()
-    exported, local = ExportedModel(version), LocalModel(tmp_path / "model", detector="grid")
+    exported = ExportedModel(version)
     asked = {"image_bytes": photographs(len(SENTENCES)), "sentences": SENTENCES}
     np.testing.assert_allclose(
         exported.call("score", **asked)["score"],
