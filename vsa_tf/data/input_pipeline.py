@@ -309,6 +309,7 @@ class InputPipeline:
             batch = assemble(int(position))
             return [batch[key] for key in keys]
 
+        @tf.autograph.experimental.do_not_convert
         def make_batch(position):
             values = tf.numpy_function(
                 assemble_values, [position], [dtypes[key] for key in keys], stateful=False

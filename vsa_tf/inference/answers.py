@@ -230,7 +230,9 @@ def _map_rows(function, parts, shape=()):
     """Asks a model about each row of tensors alone; it gives float32 of `shape`."""
     if keras.backend.backend() == "tensorflow":
         specification = tf.TensorSpec(shape, tf.float32)
-        return tf.map_fn(lambda row: function(*row), parts, fn_output_signature=specification)
+        # As it is: to rewrite it, and all that it calls, takes a second.
+        of_row = tf.autograph.experimental.do_not_convert(lambda row: function(*row))
+        return tf.map_fn(of_row, parts, fn_output_signature=specification)
     # Other backends are never within a graph of TensorFlow's.
     rows = zip(*(np.asarray(part) for part in parts))
     return tf.stack([tf.convert_to_tensor(function(*row)) for row in rows])
