@@ -6,7 +6,7 @@ import pytest
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 from vsa_tf.evaluation.alignment_evaluator import AlignmentEvaluator, ranked_phrases
-from vsa_tf.metrics.phrase_localization import phrase_localization
+from vsa_tf.evaluation.retrieval_metrics import localization_metrics
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.text.vocabulary import Vocabulary
 
@@ -68,7 +68,7 @@ def _split(phrases, max_words=40):
 
 def _localized(embedded, data):
     """The metrics as the evaluator takes them."""
-    return phrase_localization(ranked_phrases(embedded, data), inclusive_pixels=False)
+    return localization_metrics(list(ranked_phrases(embedded, data)))[0]
 
 
 def _phrase(caption, first_word, num_words, chain, kind="other"):

@@ -176,8 +176,11 @@ def _rankings(regions, phrases, image_of_phrase, mask=None):
     model = GivenVectors("region_phrase")
     data = given_data(unit_vectors(regions), unit_vectors(phrases), image_of_phrase, mask)
     embedded = EmbeddedPairs.embed(model, data)
-    rankings = phrase_rankings(model, embedded, data.records.image_of_caption)
-    return [ranking.tolist() for ranking in rankings]
+    boxes = np.float32([[[k, 0, k + 1, 1] for k in range(len(row))] for row in regions])
+    rankings = phrase_rankings(model, embedded, data.records.image_of_caption, boxes)
+    # Of boxes apart, regions that agree are those that are near.
+    assert all(own.tolist() == agreed.tolist() for own, agreed in rankings)
+    return [own.tolist() for own, _ in rankings]
 
 
 def test_nearer_regions_stand_first():
@@ -201,4 +204,4 @@ def test_of_equal_regions_the_first_stands_first():
 
 
 def test_there_may_be_no_phrase():
-    assert phrase_rankings(GivenVectors(), None, np.zeros(0, int)) == []
+    assert phrase_rankings(GivenVectors(), None, np.zeros(0, int), np.zeros((0, 1, 4))) == []

@@ -38,7 +38,8 @@ def given_scores(token_ids, scores, num_regions=4, num_words=4):
     size = len(scores)
     batch = {
         "region_features": np.full((size, num_regions, len(TOKENS)), _NOISE, "float32"),
-        "region_boxes": np.float32(np.random.default_rng(0).random((size, num_regions, 4))),
+        "region_boxes": np.float32(np.random.default_rng(0).random((size, num_regions, 4)) / 2)
+        + np.float32([0, 0, 0.5, 0.5]),
         "region_mask": np.zeros((size, num_regions), bool),
         "token_ids": np.zeros((size, num_words), "int32"),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.decoding.box_agreements import box_agreements
 from tests.inference.answer_batches import (
     BALL,
     DOG,
@@ -29,6 +30,7 @@ from tests.inference.answer_batches import (
 from tests.models.alignment.fragment_batches import NUM_RELATIONS, relation_batch, word_batch
 from tests.models.two_branch.two_branch_batches import region_phrase_batch
 from tests.vsa_tf_test_case import randomize
+from vsa_tf.decoding.box_agreement import WITH_BOXES, WITHOUT_BOXES
 from vsa_tf.inference.answers import region_answers
 from vsa_tf.inference.exported_model import as_arrays
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
@@ -113,9 +115,13 @@ def _check_alignment(found, images, sentences, scores, smoothness, by_length=Fal
     assert found.keys() == ALIGNMENT_NAMES
 
 
-def _check_ranking(found, images, scores):
+def _check_ranking(found, images, scores, power):
     """Asserts the answer of localize, given for each row the scores of its real regions."""
     boxes = images["region_boxes"]
+    scores = [
+        box_agreements(list(map(float, row)), boxes[place, : len(row)].tolist(), power)
+        for place, row in enumerate(scores)
+    ]
     # sorted keeps equals as they are: the earlier region is first.
     orders = [sorted(range(len(row)), key=lambda region: -row[region]) for row in scores]
     _check(found, "boxes", [[boxes[row, i] for i in order] for row, order in enumerate(orders)])
@@ -165,12 +171,14 @@ def test_an_alignment_by_hand(answer):
 
 
 def test_regions_of_a_phrase_by_hand(answer):
-    # The frame 1 + 0 + 4 + 0, the left region 4 + 2 + 1 + 0, the right one 1 + 3 + 3 + 5.
+    # The frame 1 + 0 + 4 + 0, the left region 4 + 2 + 1 + 0, the right one 1 + 3 + 3 + 5. Nearest
+    # to the right one is the frame, which it is a half of.
     images, sentences = questions(EXAMPLE)
+    images["region_boxes"][0] = [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 0, 0]]
     found = answer("alignment", GivenScores(), "localize", images, sentences)
-    assert found["scores"].tolist() == [[12, 7, 5, 0], [-2, 0, 0, 0]]
+    np.testing.assert_allclose(found["scores"], [[0.915, 0.817, 0.103, 0], [1, 0, 0, 0]], atol=1e-3)
     assert found["num_boxes"].tolist() == [3, 1]
-    np.testing.assert_array_equal(found["boxes"][0], images["region_boxes"][0, [2, 1, 0, 3]])
+    np.testing.assert_array_equal(found["boxes"][0], images["region_boxes"][0, [2, 0, 1, 3]])
 
 
 def _scores_with_ties(seed):
@@ -205,7 +213,7 @@ def test_of_equal_regions_the_earlier_is_first(answer, seed):
     ids, scores = _scores_with_ties(seed)
     images, sentences = questions(given_scores(ids, scores))
     found = answer("alignment", GivenScores(), "localize", images, sentences)
-    _check_ranking(found, images, [np.sum(words, axis=0).tolist() for words in scores])
+    _check_ranking(found, images, [np.sum(words, axis=0) for words in scores], WITHOUT_BOXES)
 
 
 FRAGMENTS = {
@@ -290,7 +298,7 @@ def test_alignments_are_the_best_of_all(answer, case, seed):
     found = answer(kind, model, "align", images, sentences, smoothness=0.3)
     _check_alignment(found, images, sentences, scores, 0.3, model.length_normalization)
     found = answer(kind, model, "localize", images, sentences)
-    _check_ranking(found, images, [np.sum(words, axis=0) for words in scores])
+    _check_ranking(found, images, [np.sum(words, axis=0) for words in scores], WITHOUT_BOXES)
 
 
 SMALL = {"joint_size": 4, "hidden_size": 6, "text_hidden_size": 6}
@@ -358,7 +366,8 @@ def test_regions_are_ranked_for_the_phrase_of_their_row(answer, case, seed):
         [np.array(model.score(region[None], text))[0, 0] for region in row]
         for row, text in zip(regions, texts)
     ]
-    _check_ranking(answer("two_branch", model, "localize", images, sentences), images, scores)
+    found = answer("two_branch", model, "localize", images, sentences)
+    _check_ranking(found, images, scores, WITH_BOXES)
     found = answer("two_branch", model, "embed_image", images)
     _check_regions(found, images, regions)
 
@@ -379,10 +388,10 @@ def test_distances_by_hand(answer):
     for branch in (model.image_branch, model.text_branch):
         branch.output_projection.kernel.assign(np.eye(2))
     found = answer("two_branch", model, "localize", images, sentences)
-    near, far, opposite = -0.01, -(2.0001**0.5), -(4.0001**0.5)
-    np.testing.assert_allclose(
-        found["scores"], [[near, far, far, far, 0], [near, far, opposite, 0, 0]], rtol=1e-4
-    )
+    # Of boxes apart the agreement is the share of each: the softmax of its score, standardised,
+    # over 0.7.
+    expected = [[0.9003, 0.0332, 0.0332, 0.0332, 0], [0.8899, 0.0805, 0.0296, 0, 0]]
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-4)
     for row, order in enumerate([[2, 0, 1, 3, 4], [0, 2, 1, 3, 4]]):
         np.testing.assert_array_equal(found["boxes"][row], images["region_boxes"][row, order])
 

@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from vsa_tf.decoding.box_agreement import WITHOUT_BOXES
 from vsa_tf.evaluation.evaluation import Evaluation, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import (
     DIRECTIONS,
     iapr_tc12_metrics,
+    localization_metrics,
+    ranked_regions,
     recall_sum,
     rescored_metrics,
     retrieval_metrics,
 )
-from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import retrieval_ranks
 from vsa_tf.scoring.embedded_split import EmbeddedSplit
 from vsa_tf.visualization.split_pictures import aligned_pictures
@@ -44,8 +46,7 @@ class AlignmentEvaluator:
         metrics = retrieval_metrics(scores, records.image_of_caption, options, ranks)
         phrases = [] if model.num_relations else list(ranked_phrases(embedded, data))
         if phrases:
-            # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
-            metrics["phrase_localization"] = phrase_localization(phrases, inclusive_pixels=False)
+            metrics["phrase_localization"], phrases = localization_metrics(phrases)
         if options.intervals:
             metrics |= generated_ceiling(records, ranks)
         metrics |= rescored_metrics(scores, records.image_of_caption, self._retrieval, options)
@@ -75,17 +76,18 @@ def ranked_phrases(embedded, data):
         data: its `SplitData`.
 
     Yields:
-        `(ranked_boxes, truth_boxes, phrase_type)`, as of `phrase_localization`.
+        `(ranked_boxes, agreed_boxes, truth_boxes, phrase_type)`, as of `localization_metrics`.
     """
     records, starts = data.records, embedded.starts
     for image, phrases in enumerate(records.phrases):
+        if not phrases:
+            continue
         mask = embedded.region_mask[image]
         regions, boxes = embedded.regions[image][mask], records.region_boxes[image]
         boxes = boxes[: len(mask)][mask]
-        chains = {}
+        chains, boundaries, vectors = {}, {}, []
         for annotated in records.objects[image]:
             chains.setdefault(annotated.chain, []).append(annotated.box)
-        boundaries = {}
         for phrase in phrases:
             sentence = records.first_caption[image] + phrase.caption_index
             if sentence not in boundaries:
@@ -95,5 +97,8 @@ def ranked_phrases(embedded, data):
                 for word in (phrase.first_word, phrase.first_word + phrase.num_words)
             )
             words = embedded.words[starts[sentence] + first : starts[sentence] + last]
-            order = np.argsort(-(regions @ words.sum(axis=0)), kind="stable")
-            yield boxes[order], np.array(chains.get(phrase.chain, ())).reshape(-1, 4), phrase.type
+            vectors.append(words.sum(axis=0))
+        rankings = ranked_regions(np.array(vectors) @ regions.T, boxes, WITHOUT_BOXES)
+        for phrase, *orders in zip(phrases, *rankings):
+            truth = np.array(chains.get(phrase.chain, ())).reshape(-1, 4)
+            yield *(boxes[order] for order in orders), truth, phrase.type

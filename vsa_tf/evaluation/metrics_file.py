@@ -317,5 +317,8 @@ def _localization_lines(values):
         names = ("R@1", "R@5", "R@10", "pointing", "upper_bound", "chance")
         cells = "".join(f"{row[key]:9.1f}" for key in names)
         yield f"  {name:16}{cells}{row['num_phrases']:9d}"
+    if "agreed" in values:  # not in files of before
+        cells = "".join(f"{values['agreed'][title]:9.1f}" for title in titles[:4])
+        yield f"  {'all, by agreement':18}{cells[2:]}"
     if values["num_dropped"]:
         yield f"{values['num_dropped']} phrases have no box and are left out"

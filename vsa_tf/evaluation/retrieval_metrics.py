@@ -1,13 +1,17 @@
-"""Recall of images and sentences, in the layout of `metrics.json`."""
+"""Recall of images, sentences and phrases' boxes, in the layout of `metrics.json`."""
 
 import dataclasses
 import math
 
 import numpy as np
+from keras import ops
 
+from vsa_tf.decoding.box_agreement import box_agreement
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
+from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import (
+    RECALL_AT,
     RetrievalRanks,
     chance_recall,
     fold_summaries,
@@ -200,3 +204,41 @@ def chance_line(report):
         "photographs; then try more photographs, more --num_epochs, a lower --learning_rate, or "
         "--start_from"
     )
+
+
+def ranked_regions(scores, boxes, power):
+    """Ranks the regions of an image for phrases by their scores, and by what they agree with.
+
+    Args:
+        scores: float `[P, R]`.
+        boxes: float `[R, 4]`.
+        power: of the overlap, see `box_agreement`.
+
+    Returns:
+        Two arrays int `[P, R]`, best first; of equal regions the earlier is first.
+    """
+    everywhere = np.ones((1, len(boxes)), bool)
+    agreement = ops.convert_to_numpy(box_agreement(scores, boxes[None], everywhere, power))
+    return tuple(np.argsort(-each, axis=1, kind="stable") for each in (scores, agreement))
+
+
+def localization_metrics(phrases):
+    """Scores where phrases are found: by regions' own scores, as in the papers, and by agreement.
+
+    Args:
+        phrases: list of `(ranked_boxes, agreed_boxes, truth_boxes, phrase_type)`, of normalised
+            boxes in both orders of `ranked_regions`.
+
+    Returns:
+        The metrics of `phrase_localization` by their scores, with the recalls and the pointing
+        accuracy by agreement as `"agreed"`; and the phrases as `phrase_localization` takes them, by
+        agreement, which is how `localize` answers.
+    """
+    agreed = [(boxes, *rest) for _, boxes, *rest in phrases]
+    # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
+    own, other = (
+        phrase_localization(each, inclusive_pixels=False)
+        for each in ([(boxes, *rest) for boxes, _, *rest in phrases], agreed)
+    )
+    names = [*(f"R@{k}" for k in RECALL_AT), "pointing"]
+    return {**own, "agreed": {name: other[name] for name in names}}, agreed

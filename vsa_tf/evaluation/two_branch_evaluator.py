@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from vsa_tf.decoding.box_agreement import WITH_BOXES
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
 from vsa_tf.evaluation.evaluation import Evaluation, GivenSplits, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import (
     iapr_tc12_metrics,
+    localization_metrics,
+    ranked_regions,
     recall_sum,
     rescored_metrics,
     retrieval_metrics,
 )
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
-from vsa_tf.metrics.phrase_localization import phrase_localization
 from vsa_tf.metrics.retrieval import recall_summary, retrieval_ranks, sentence_to_sentence_ranks
 from vsa_tf.scoring.embedded_split import EmbeddedPairs
 from vsa_tf.visualization.split_pictures import localized_pictures, retrieved_pictures
@@ -109,40 +111,43 @@ def sentence_metrics(model, data, embedded, options):
 
 def _localize(model, data, embedded, options):
     records = data.records
-    rankings = phrase_rankings(model, embedded, records.image_of_caption)
-    ranked_boxes = [
-        records.region_boxes[image][ranking]
-        for image, ranking in zip(records.image_of_caption, rankings)
+    boxes, images = records.region_boxes, records.image_of_caption
+    rankings = phrase_rankings(model, embedded, images, boxes)
+    phrases = [
+        (*(boxes[image][order] for order in orders), truth[None], kind)
+        for image, orders, truth, kind in zip(
+            images, rankings, records.phrase_boxes, records.phrase_types
+        )
     ]
-    phrases = list(zip(ranked_boxes, records.phrase_boxes[:, None], records.phrase_types))
-    # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
-    metrics = phrase_localization(phrases, inclusive_pixels=False)
+    metrics, phrases = localization_metrics(phrases)
     metrics["num_dropped"] = records.num_dropped
-    best = np.stack([boxes[0] for boxes in ranked_boxes])
+    best = np.stack([ranked_boxes[0] for ranked_boxes, *_ in phrases])
     pictures = localized_pictures(best, records, options.num_pictures)
     return Evaluation(
         {"phrase_localization": metrics}, pictures, embedded=embedded, ranked_phrases=phrases
     )
 
 
-def phrase_rankings(model, embedded, image_of_phrase):
+def phrase_rankings(model, embedded, image_of_phrase, region_boxes):
     """Ranks the regions of each phrase's image by their similarity to the phrase.
 
     Args:
         model: the network, or another object with its `score`.
         embedded: `EmbeddedPairs` of regions and P phrases.
         image_of_phrase: int `[P]`.
+        region_boxes: float `[N, R, 4]`.
 
     Returns:
-        list of P int arrays, each the real regions of the phrase's image, best first; of equal ones
-        the earlier region first.
+        list of P pairs of int arrays, as of `ranked_regions`, each the real regions of the phrase's
+        image, best first.
     """
     rankings = [None] * len(image_of_phrase)
     order = np.argsort(image_of_phrase, kind="stable")
     images, starts = np.unique(image_of_phrase[order], return_index=True)
     for image, phrases in zip(images, np.split(order, starts[1:])):
         real = np.flatnonzero(embedded.region_mask[image])
-        scores = embedded.region_scores(model, image, phrases)
-        for phrase, column in zip(phrases, np.argsort(-scores, axis=0, kind="stable").T):
-            rankings[phrase] = real[column]
+        scores = embedded.region_scores(model, image, phrases).T
+        found = ranked_regions(scores, region_boxes[image][real], WITH_BOXES)
+        for phrase, *orders in zip(phrases, *found):
+            rankings[phrase] = tuple(real[order] for order in orders)
     return rankings

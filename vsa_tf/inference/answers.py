@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from vsa_tf.decoding.box_agreement import WITH_BOXES, WITHOUT_BOXES, box_agreement
 from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
 from vsa_tf.inference.caption_answers import CaptionAnswers, region_answers, tidy
 
@@ -172,10 +173,11 @@ class AlignmentAnswers(FragmentAnswers):
         """Ranks the regions of each row's image by the sum over the words of its phrase.
 
         Returns:
-            boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
+            boxes `[B, R, 4]`, best first; scores `[B, R]`, of `box_agreement`; num_boxes `[B]`.
         """
         phrase = tf.reduce_sum(self._fragments(phrases), axis=1)
-        return ranked_boxes(images, tf.linalg.matvec(self._regions(images), phrase))
+        scores = tf.linalg.matvec(self._regions(images), phrase)
+        return ranked_boxes(images, scores, WITHOUT_BOXES)
 
 
 class TwoBranchAnswers:
@@ -211,10 +213,10 @@ class TwoBranchAnswers:
         """Ranks the regions of each row's image for its phrase.
 
         Returns:
-            boxes `[B, R, 4]`, best first; scores `[B, R]`; num_boxes `[B]`.
+            boxes `[B, R, 4]`, best first; scores `[B, R]`, of `box_agreement`; num_boxes `[B]`.
         """
         vectors = tf.convert_to_tensor(self._model.embed_regions(images))
-        return ranked_boxes(images, self._scores(vectors, phrases))
+        return ranked_boxes(images, self._scores(vectors, phrases), WITH_BOXES)
 
     def _scores(self, vectors, texts):
         """Scores of vectors `[B, r, H]` and one text a row, `[B, r]`."""
@@ -269,25 +271,24 @@ def _join(values, segment, count):
     return tf.strings.unsorted_segment_join(values, segment, count, separator=" ")
 
 
-def ranked_boxes(batch, scores):
-    """Ranks the real regions of each row: the answer of `localize`.
+def ranked_boxes(batch, scores, power):
+    """Ranks the real regions of each row by `box_agreement`: the answer of `localize`.
 
     Args:
         batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
-        scores: float `[B, R]`; of equal ones the earlier region is first.
+        scores: float `[B, R]`.
+        power: of the overlap.
 
     Returns:
-        dict of boxes `[B, R, 4]`, best first, scores `[B, R]`, num_boxes `[B]`; 0 at padding.
+        dict of boxes `[B, R, 4]`, best first, scores `[B, R]`, num_boxes `[B]`; 0 at padding. Of
+        equal regions the earlier is first.
     """
-    mask = tf.convert_to_tensor(batch["region_mask"])
-    order = tf.argsort(
-        tf.where(mask, scores, scores.dtype.min), axis=1, direction="DESCENDING", stable=True
-    )
+    mask, boxes = tf.convert_to_tensor(batch["region_mask"]), batch["region_boxes"]
+    scores = tf.convert_to_tensor(box_agreement(scores, boxes, mask, power))
+    order = tf.argsort(tf.where(mask, scores, -1.0), axis=1, direction="DESCENDING", stable=True)
     mask = tf.gather(mask, order, batch_dims=1)
     return {
-        "boxes": tf.where(
-            mask[..., None], tf.gather(batch["region_boxes"], order, batch_dims=1), 0.0
-        ),
-        "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
+        "boxes": tf.where(mask[..., None], tf.gather(boxes, order, batch_dims=1), 0.0),
+        "scores": tf.gather(scores, order, batch_dims=1),
         "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
     }
