@@ -247,6 +247,13 @@ def test_sentence_batches_cover_the_split_in_order(tmp_path, widths):
         assert {batch["token_ids"].shape[1] for batch in batches} == {10}
 
 
+def test_sentence_batches_may_be_of_a_few_sentences(tmp_path):
+    pipeline, _ = _pipeline(tmp_path)
+    batches = _arrays(pipeline.sentence_batches(2, captions=np.array([7, 30, 3])))
+    assert [batch["sentence_id"].tolist() for batch in batches] == [[7, 30], [3]]
+    assert [batch["token_ids"][:, 0].tolist() for batch in batches] == [[11, 34], [7]]
+
+
 @pytest.mark.parametrize("settings", [{}, {"image_size": 5}])
 def test_batches_of_images_hold_their_first_regions_alone(tmp_path, settings):
     every, plan = _pipeline(tmp_path, **settings)

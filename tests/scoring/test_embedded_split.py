@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,27 @@ def test_a_sentence_is_aligned_with_any_image():
     pairs = aligned_snippets(embedded, np.array([1, 0, 1]), 0.0, np.array([0, 1, 0]))
     expected = [[0, 2, 0, 2], [0, 1, 2, 3]]
     assert pairs.tolist() == [*expected, [1, 0, 0, 1], *([2, *row[1:]] for row in expected)]
+
+
+def test_sentences_are_embedded_by_their_lengths_and_stand_in_the_order_of_the_split():
+    sentences, widths = [[5, 6, 7, 8], [1], [2, 3, 4], [9]], []
+
+    def sentence_batches(batch_size, captions):
+        for rows in np.split(captions, range(batch_size, len(captions), batch_size)):
+            widths.append(max(len(sentences[row]) for row in rows))
+            padded = [(sentences[row] + [0] * 3)[: widths[-1]] for row in rows]
+            yield {"token_ids": np.array(padded), "sentence_id": rows}
+
+    model = types.SimpleNamespace(
+        embed_images=lambda batch: REGIONS,
+        embed_sentences=lambda batch: batch["token_ids"][..., None],
+        sentence_mask=lambda batch: batch["token_ids"] > 0,
+    )
+    data = types.SimpleNamespace(
+        tokens=types.SimpleNamespace(lengths=np.array([4, 1, 3, 1])),
+        image_batches=lambda batch_size: [{"region_mask": MASK}],
+        sentence_batches=sentence_batches,
+    )
+    embedded = EmbeddedSplit.embed(model, data, sentence_batch_size=2)
+    assert embedded.words[:, 0].tolist() == [5, 6, 7, 8, 1, 2, 3, 4, 9]
+    assert widths == [1, 4]
