@@ -1,5 +1,6 @@
 """Models of records whose detector gives the features, too: `--image_encoder=detector`."""
 
+import functools
 import json
 
 import numpy as np
@@ -130,32 +131,40 @@ def test_another_detector_is_refused(model_dirs, tmp_path):
 def whole_way(tmp_path_factory):
     """A network of Model Garden, and what is made with it: records, a model, a SavedModel."""
     folder = tmp_path_factory.mktemp("garden")
-    run_program(
-        export_detector,
-        "--experiment=retinanet_resnetfpn_coco",
-        "--checkpoint=none",
-        f"--params_override={json.dumps(RETINANET)}",
-        "--score_threshold=0",
-        f"--output_dir={folder / 'detector'}",
-    )
-    run_program(
-        write,
-        "--dataset=shape_scenes",
-        "--num_examples=12,4,4",
-        "--image_encoder=detector",
-        f"--detector={folder / 'detector'}",
-        "--num_regions=5",
-        "--num_workers=0",
-        f"--output_dir={folder / 'records'}",
-    )
-    places = {"data_dir": str(folder / "records"), "model_dir": str(folder / "model")}
-    sizes = ("joint_size", "hidden_size", "text_hidden_size", "recurrent_size")
-    small = {**dict.fromkeys(sizes, 4), "word_embedding_size": 4, "batch_size": 6, "num_epochs": 1}
-    # The network is in each signature that reads photographs: two of this model, of another four.
-    train_model(Settings.of("embedding", text="lstm", regions_context=True, **places, **small))
-    detector = str(folder / "detector")
-    export_model(folder / "model", folder / "served", detector=detector, num_examples=2)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        # It takes seconds, and all that is made here loads the network again.
+        patch.setattr(tf.saved_model, "load", functools.cache(tf.saved_model.load))
+        run_program(
+            export_detector,
+            "--experiment=retinanet_resnetfpn_coco",
+            "--checkpoint=none",
+            f"--params_override={json.dumps(RETINANET)}",
+            "--score_threshold=0",
+            f"--output_dir={folder / 'detector'}",
+        )
+        run_program(
+            write,
+            "--dataset=shape_scenes",
+            "--num_examples=12,4,4",
+            "--image_encoder=detector",
+            f"--detector={folder / 'detector'}",
+            "--num_regions=5",
+            "--num_workers=0",
+            f"--output_dir={folder / 'records'}",
+        )
+        places = {"data_dir": str(folder / "records"), "model_dir": str(folder / "model")}
+        sizes = ("joint_size", "hidden_size", "text_hidden_size", "recurrent_size")
+        small = {
+            **dict.fromkeys(sizes, 4),
+            "word_embedding_size": 4,
+            "batch_size": 6,
+            "num_epochs": 1,
+        }
+        # The network is in each signature that reads photographs: of this model two, not four.
+        train_model(Settings.of("embedding", text="lstm", regions_context=True, **places, **small))
+        detector = str(folder / "detector")
+        export_model(folder / "model", folder / "served", detector=detector, num_examples=2)
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -251,6 +251,7 @@ def test_the_program_writes_them(directory, tmp_path):
         "--image_encoder=detector",
         f"--detector={directory}",
         f"--output_dir={tmp_path / 'out'}",
+        "--num_workers=0",
     )
     split = RecordSplit(tmp_path / "out", "train")
     assert split.info.encoder["region_features"] == "pyramid" and split.info.num_regions == 3
