@@ -29,6 +29,7 @@ def _stop_after(epoch):
 
 
 CONSTANT = {"learning_rate_schedule": "constant", "hardness_warmup_epochs": 2.0}
+AVERAGED = {**CONSTANT, "average_weights": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -39,36 +40,43 @@ def constant(data_dir, tmp_path_factory):
     return model_dir
 
 
+@pytest.fixture(scope="module")
+def averaged(data_dir, tmp_path_factory):
+    """The same run with averages of its weights."""
+    model_dir = tmp_path_factory.mktemp("averaged") / "one"
+    train(data_dir, model_dir, num_epochs=1, **AVERAGED)
+    return model_dir
+
+
 def test_more_epochs_at_a_constant_rate_end_as_if_they_had_been_asked_for_at_once(
-    data_dir, constant, tmp_path
+    data_dir, averaged, tmp_path
 ):
     longer = tmp_path / "longer"
-    shutil.copytree(constant, longer)
+    shutil.copytree(averaged, longer)
     # What changes no weight may differ too: here a checkpoint at each step, from the middle on.
-    lines = train(data_dir, longer, num_epochs=2, steps_per_checkpoint=1, **CONSTANT)
+    lines = train(data_dir, longer, num_epochs=2, steps_per_checkpoint=1, **AVERAGED)
     assert "going on from step 2 of 4" in lines
     assert not any("anew" in line for line in lines)
     assert [row["epoch"] for row in progress(longer)["history"]] == [1, 1.5, 2]
-    train(data_dir, tmp_path / "at_once", num_epochs=2, **CONSTANT)
+    train(data_dir, tmp_path / "at_once", num_epochs=2, **AVERAGED)
     assert_same(tmp_path / "at_once", longer, "checkpoint_last.npz")
     # The directory says what it holds now; what was not given is what the run began with.
     stored = Settings.load(longer)
     assert (stored.training.num_epochs, stored.training.steps_per_checkpoint) == (2, 1)
-    assert stored.optimizer == Settings.load(constant).optimizer
+    assert stored.optimizer == Settings.load(averaged).optimizer
     assert "--num_epochs=2" in (longer / "flagfile").read_text().splitlines()
     with pytest.raises(VsaTfError, match="holds a run of 2 epochs. Received: num_epochs=1"):
-        train(data_dir, longer, num_epochs=1, **CONSTANT)
+        train(data_dir, longer, num_epochs=1, **AVERAGED)
     with pytest.raises(VsaTfError, match="another run: learning_rate is 0.5 here"):
-        train(data_dir, longer, num_epochs=3, learning_rate=0.5, **CONSTANT)
+        train(data_dir, longer, num_epochs=3, learning_rate=0.5, **AVERAGED)
+    with pytest.raises(VsaTfError, match="another run: average_weights is 0.0 here and 0.5 there"):
+        train(data_dir, longer, num_epochs=2, **CONSTANT)
     assert Settings.load(longer) == stored
 
 
-def test_averages_are_kept_as_the_best_and_go_on_beside_the_weights(data_dir, constant, tmp_path):
-    values = {**CONSTANT, "average_weights": 0.5}
-    first, longer, at_once = (tmp_path / name for name in ("first", "longer", "at_once"))
-    train(data_dir, first, num_epochs=1, **values)
+def test_averages_are_kept_as_the_best_beside_the_weights(constant, averaged):
     last, best = (
-        list(arrays(first, f"checkpoint_{name}.npz").items()) for name in ("last", "best")
+        list(arrays(averaged, f"checkpoint_{name}.npz").items()) for name in ("last", "best")
     )
     # The weights are those of the run without averages, which its state has besides.
     plain = list(arrays(constant).values())
@@ -84,12 +92,6 @@ def test_averages_are_kept_as_the_best_and_go_on_beside_the_weights(data_dir, co
         else:
             np.testing.assert_array_equal(value, weight)
     assert not averages
-    shutil.copytree(first, longer)
-    train(data_dir, longer, num_epochs=2, **values)
-    train(data_dir, at_once, num_epochs=2, **values)
-    assert_same(at_once, longer)
-    with pytest.raises(VsaTfError, match="another run: average_weights is 0.0 here and 0.5 there"):
-        train(data_dir, longer, num_epochs=2, **CONSTANT)
 
 
 def test_a_schedule_of_another_length_begins_anew_and_goes_on_when_it_is_stopped(
