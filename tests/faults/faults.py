@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 
-from tests.faults.programs import PROGRAMS, Runs
+from tests.faults.programs import MADE, PROGRAMS, Runs
 
 # The code of a program that tells in its last line what is wrong.
 _REFUSED = 1
@@ -24,8 +24,12 @@ class Undisturbed:
     """
 
     def __init__(self, folder):
-        self.runs, self.beside = Runs(folder).make_data(), Runs(folder)
-        self._results, self._seconds = {}, {}
+        self.runs, self.beside = Runs(folder), Runs(folder)
+        self._results, self._seconds = {}, self.runs.make_data()
+
+    def output(self, name):
+        """Returns the directory of a program's undisturbed run."""
+        return self.runs.folder / MADE.get(name, f"undisturbed_{name}")
 
     def seconds(self, name):
         """Returns the seconds of a program's run."""
@@ -35,9 +39,10 @@ class Undisturbed:
     def result(self, name):
         """Returns what a program's run leaves, see `Faulted.result`."""
         if name not in self._results:
-            output, start = self.runs.folder / f"undisturbed_{name}", time.monotonic()
-            self.runs.finish(name, output)
-            self._seconds[name] = time.monotonic() - start
+            output, start = self.output(name), time.monotonic()
+            if name not in MADE:
+                self.runs.finish(name, output)
+                self._seconds[name] = time.monotonic() - start
             self._results[name] = PROGRAMS[name].result(output)
         return self._results[name]
 
@@ -49,10 +54,20 @@ class Undisturbed:
             output: its directory, which is removed.
             **options: of `Runs.start`.
         """
-        expected, text = self.result(name), ""
+        text = ""
         if PROGRAMS[name].may_repeat or not output.exists():
             text = self.runs.finish(name, output, **options)
-        received = PROGRAMS[name].result(output)
+        self.check_result(name, output, text)
+
+    def check_result(self, name, output, text=""):
+        """Refuses another result than the undisturbed one; removes it.
+
+        Args:
+            name: of the program.
+            output: its directory.
+            text: what it printed.
+        """
+        expected, received = self.result(name), PROGRAMS[name].result(output)
         differing = [
             key for key in {**expected, **received} if expected.get(key) != received.get(key)
         ]
@@ -81,7 +96,7 @@ def _kill(undisturbed, name, output, seconds, **options):
 def full_disk(undisturbed, name, output, rng):
     """Lets no file become as large as the largest that the program writes."""
     undisturbed.result(name)
-    written = (undisturbed.runs.folder / f"undisturbed_{name}").rglob("*")
+    written = undisturbed.output(name).rglob("*")
     largest = max(path.stat().st_size for path in written if path.is_file())
     # The log is a file, too.
     limit = rng.randint(min(_LOG_BYTES, largest - 1), largest - 1)
@@ -99,14 +114,13 @@ def clock_jumps(undisturbed, name, output, rng):
 
 
 def no_folder(undisturbed, name, output, rng):
-    """Gives the program an output below a file, where none can be made."""
+    """Gives the program an output below a file, where none can be made: the file stays."""
     del rng
     output.write_bytes(b"a file")
     undisturbed.runs.start(name, output / "below")
     _check_refused(*undisturbed.runs.wait(), "")
     assert output.read_bytes() == b"a file"
     output.unlink()
-    undisturbed.check_end(name, output)
 
 
 def two_at_once(undisturbed, name, output, rng):
@@ -120,7 +134,7 @@ def two_at_once(undisturbed, name, output, rng):
     for code, text in ends:
         if code:
             _check_refused(code, text, "")
-    undisturbed.check_end(name, output)
+    undisturbed.check_result(name, output)
 
 
 def _check_refused(code, text, reason):
