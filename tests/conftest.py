@@ -13,6 +13,20 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # What tests write need not outlast the machine: to wait for its disk takes longer than to write.
 os.fsync = lambda descriptor: None
 
+# Files that fork programs, or workers, from one process that has loaded what they need: that takes
+# ten seconds, for each of the processes that run tests. One runs them all, first.
+_FORKING = {
+    "tests/test_faults.py",
+    "tests/tfrecords_tools/sources/test_source.py",
+    "tests/tfrecords_tools/test_beam_pool.py",
+    "tests/tfrecords_tools/test_given_features.py",
+    "tests/tfrecords_tools/test_write_tfds.py",
+    "tests/tfrecords_tools/test_writer.py",
+    "tests/training/test_compiling.py",
+    "tests/training/test_hosts.py",
+    "tests/training/test_resume.py",
+}
+
 
 def run_graphs_as_written():
     """Does without optimizing graphs, where TensorFlow is: it takes seconds, and each runs seldom.
@@ -39,3 +53,16 @@ def pytest_collection():
 def pytest_collection_finish():
     run_graphs_as_written()
     collect_garbage_seldom()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in _FORKING)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    class Scheduling(sys.modules["xdist.scheduler"].LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "forking" if file in _FORKING else file
+
+    return Scheduling(config, log)
