@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.inference import small_models
 from tests.inference.given_model import ALIGN, GivenModel, GivenSource
+from tests.inference.program_lines import models_opened_once, program_lines
 from tests.inference.small_models import make_model_dir
 from tests.source_imports import ROOT
 from vsa_tf.errors import InputError, VsaTfError
@@ -416,6 +417,32 @@ def test_captions_are_what_is_asked_for_each_time(models, sources, options):
         for each, other in zip(found, expected, strict=True):
             assert len(each.captions) == settings["num_captions"]
             _assert_same(each.to_dict(), other.to_dict(), tolerance=1e-4)
+
+
+def test_caption_prints_of_a_saved_model_as_many_captions_as_asked_for(
+    sources, models, tmp_path, monkeypatch, capsys
+):
+    paths = [str(tmp_path / f"{seed}.png") for seed in range(2)]
+    for seed, path in enumerate(paths):
+        Image.fromarray(_pixels(seed)).save(path)
+    saved, model = f"--saved_model={sources['m_rnn']['saved_model']}", models["m_rnn"]
+
+    def run(*arguments):
+        return program_lines(monkeypatch, capsys, "caption", *arguments, *paths)
+
+    with models_opened_once():
+        for num_captions in (1, 3):  # of a model that writes two
+            lines, _ = run(saved, f"--num_captions={num_captions}")
+            found = model["saved_model"].caption(paths, num_captions)
+            assert lines == [{"image": path, **f.to_dict()} for path, f in zip(paths, found)]
+        lines, error = run(saved, "--num_captions=4")
+        assert all("as many beams" in line["error"] for line in lines)
+        lines, said = run(saved, "--prefix=A zebra", "--beam_size=2")
+    assert "warning: the model does not know zebra" in said
+    texts = [line["captions"][0]["text"] for line in lines]
+    expected = model["model_dir"].caption(paths, prefix="A zebra", beam_size=2)
+    assert texts == [each.captions[0].text for each in expected]
+    assert all(text.startswith("a zebra") for text in texts)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -11,10 +11,7 @@ from PIL import Image
 from tests.inference.given_model import write_files
 from tests.inference.program_lines import models_opened_once, program_lines
 from tests.inference.small_models import make_model_dir, photographs
-from vsa_tf.inference.export_model import GraphModel
-from vsa_tf.inference.local_model import LocalModel
 from vsa_tf.inference.model import open_model
-from vsa_tf.inference.signatures import AnswerSettings
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 
@@ -100,25 +97,6 @@ def test_caption_prints_captions_and_those_of_regions(run, folder, paths):
     lines, _ = run("caption", f"--model_dir={folder / 'regions'}", *SHORT_FLAGS, *paths)
     assert lines == _lines(paths, expected)
     assert all(len(line["regions"]) > 2 for line in lines)
-
-
-def test_caption_prints_of_a_saved_model_as_many_captions_as_asked_for(run, folder, paths):
-    (folder / "saved").mkdir()
-    local = LocalModel(folder / "captioner", settings=AnswerSettings(**SHORT))
-    GraphModel(local).save(folder / "saved" / "1")
-    source = f"--saved_model={folder / 'saved'}"
-    for num_captions in (1, 3):  # of a model that was to write two
-        lines, _ = run("caption", source, f"--num_captions={num_captions}", *paths)
-        assert lines == _lines(paths, open_model(folder / "saved").caption(paths, num_captions))
-    lines, error = run("caption", source, "--num_captions=4", *paths)
-    assert all("as many beams" in line["error"] for line in lines)
-    lines, said = run("caption", source, "--prefix=A zebra", "--beam_size=2", *paths)
-    assert all(line["captions"][0]["text"].startswith("a zebra") for line in lines)
-    assert "warning: the model does not know zebra" in said
-    own = ["--max_words=5", "--prefix=A zebra", "--beam_size=2"]
-    expected, _ = run("caption", f"--model_dir={folder / 'captioner'}", *own, *paths)
-    texts = [[line["captions"][0]["text"] for line in each] for each in (lines, expected)]
-    assert texts[0] == texts[1]
 
 
 @pytest.mark.parametrize(("program", "flag"), [("align", "sentence"), ("localize", "phrase")])

@@ -1,6 +1,7 @@
 """How steps are compiled; batches spread over devices and hosts, with the loss of one device."""
 
 import importlib.util
+import os
 import re
 import types
 
@@ -40,8 +41,8 @@ def test_two_replicas_step_as_one_device_with_the_whole_batch(tmp_path):
 
 @needs_jax
 def test_four_devices_of_jax_step_as_one_with_the_whole_batch(tmp_path):
-    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    options = {"cwd": tmp_path, "paths": [ROOT], "environment": devices}
+    devices = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
+    options = {"cwd": tmp_path, "paths": [ROOT], "environment": {"XLA_FLAGS": devices}}
     _assert_equal(_run(jax_forks(), "data_parallel_steps", tmp_path, **options))
 
 
