@@ -145,8 +145,7 @@ class TestSimilarityNetwork(VsaTfTestCase):
         network.compile(optimizer="sgd", jit_compile=False)
         assert np.isfinite(fit(network, 2, batch)).all()
 
-    @pytest.mark.parametrize("task", TASKS)
-    @pytest.mark.parametrize("negatives", PAIR_NEGATIVES)
+    @pytest.mark.parametrize(("task", "negatives"), zip(TASKS, PAIR_NEGATIVES, strict=True))
     def test_training_lowers_the_loss(self, task, negatives):
         batch = task_batch(task)
         # From its own start, and wider: of four units of ReLU too many may be dead.
