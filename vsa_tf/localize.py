@@ -8,11 +8,11 @@
 
 Prints a JSON line for each file and phrase, a directory counting as its images: `{"image",
 "phrase", "boxes": [{"box", "score"}]}`, the best box first, as `[ymin, xmin, ymax, xmax]` from 0 to
-1. Its score, also from 0 to 1, says how far it overlaps with all that fit the phrase. The boxes are
-those of the detector and the whole frame or, with --boxes, those of a JSON file alone, a list of
-such boxes. Words of the phrase that the model does not know are `"unknown_words"` of the line, and
-warned of. A file that cannot be read is reported in its line, `{"image", "error"}`, and the others
-are done (--strict: the program then ends with 1).
+1: it overlaps most with all that fit the phrase, and its score, how well it fits by itself, need
+not be the highest. The boxes are those of the detector and the whole frame or, with --boxes, those
+of a JSON file alone, a list of such boxes. Words of the phrase that the model does not know are
+`"unknown_words"` of the line, and warned of. A file that cannot be read is reported in its line,
+`{"image", "error"}`, and the others are done (--strict: the program then ends with 1).
 
 With `-` in the place of the files, lines of standard input are answered as they come, by one model
 that is loaded once: `IMAGE`, or `IMAGE<TAB>PHRASE`. What fails is told of as of files.

@@ -98,6 +98,20 @@ def test_words_of_a_phrase_find_their_tokens_and_the_union_of_its_boxes(phrase, 
     np.testing.assert_allclose(metrics["chance"], 100 * 2 / 3)
 
 
+def test_phrases_are_found_by_agreement_too():
+    # RIGHT alone is RIGHT; of LEFT and RIGHT alike it is the frame, which overlaps with both.
+    one, both = _phrase(0, 4, 1, "ball"), _phrase(0, 1, 4, "dog")
+    embedded, data = _split([(one, both), ()])
+    embedded.words[:4] = [[0, 0, 0], [0, 2, 1.9], [0, 0, 0], [0, 0, 3]]
+    found = [[tuple(order[0]) for order in orders[:2]] for orders in ranked_phrases(embedded, data)]
+    assert found == [[RIGHT, RIGHT], [RIGHT, RIGHT]]
+    embedded.words[:4] = [[0, 0, 0], [1, 2, 1.9], [0, 0, 0], [0, 0, 0]]
+    own, agreed, *_ = list(ranked_phrases(embedded, data))[1]
+    assert (tuple(own[0]), tuple(agreed[0])) == (LEFT, WHOLE)
+    metrics = localization_metrics(list(ranked_phrases(embedded, data)))[0]
+    assert metrics["agreed"].keys() == {"R@1", "R@5", "R@10", "pointing"}
+
+
 def test_captions_are_counted_through_the_split():
     split = _split([(), (_phrase(0, 1, 1, "dog"),)])
     metrics = _localized(*split)

@@ -243,6 +243,13 @@ def test_phrases_that_were_left_out_are_counted():
     assert lines[-1] == "9 phrases have no box and are left out"
     lines = _lines({"phrase_localization": {**localization, "num_dropped": 0}})
     assert lines[-1].split()[0] == "people"
+    agreed = {"R@1": 51.0, "R@5": 61.0, "R@10": 71.0, "pointing": 76.0}
+    lines = _lines({"phrase_localization": {**localization, "agreed": agreed}})
+    assert lines[-2].split() == ["all,", "by", "agreement", "51.0", "61.0", "71.0", "76.0"]
+    # Where every phrase was left out, there is nothing to tell of either.
+    empty = {**dict.fromkeys(row, None), "num_phrases": 0, "num_dropped": 9, "by_type": {}}
+    lines = _lines({"phrase_localization": {**empty, "agreed": dict.fromkeys(agreed, None)}})
+    assert len(lines) == 3
 
 
 def test_a_baseline_is_named_with_what_it_is():

@@ -3,6 +3,7 @@ import types
 import numpy as np
 import pytest
 
+from tests.box_agreements import box_agreements
 from tests.evaluation.given_vectors import GivenVectors, given_data, unit_vectors
 from vsa_tf.evaluation.evaluation import EvaluationOptions, GivenSplits
 from vsa_tf.evaluation.two_branch_evaluator import TwoBranchEvaluator, phrase_rankings
@@ -138,6 +139,22 @@ class TestRegionPhrase:
         assert metrics["by_type"]["people"]["R@1"] == 50
         # Two of three regions are right in the first image, both of two in the second.
         assert metrics["chance"] == pytest.approx(100 * (2 / 3 * 3 + 1) / 4)
+
+    def test_phrases_are_found_by_agreement_too(self):
+        # All vectors are of one width: what fits a phrase at 28 degrees is LEFT, and a little WHOLE
+        # and RIGHT; at 2 it is WHOLE, at 58 RIGHT, each of half of the frame.
+        evaluation = _localize(_phrase_data())
+        first = [tuple(boxes[0]) for boxes, *_ in evaluation.ranked_phrases]
+        degrees = [[28, 2, 32], [2, 28, 58], [58, 28, 2]]
+        expected = []
+        for away in degrees:
+            scores = (-np.sqrt(2 - 2 * np.cos(np.deg2rad(away)) + 1e-4)).tolist()
+            own = [list(map(float, box)) for box in (WHOLE, LEFT, RIGHT)]
+            agreement = box_agreements(scores, own, 1.0)
+            expected.append((WHOLE, LEFT, RIGHT)[int(np.argmax(agreement))])
+        assert first[:3] == expected
+        agreed = evaluation.metrics["phrase_localization"]["agreed"]
+        assert agreed.keys() == {"R@1", "R@5", "R@10", "pointing"} and agreed["R@5"] == 100
 
     def test_there_is_nothing_but_localization(self):
         evaluation = _localize(_phrase_data())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.decoding.box_agreements import box_agreements
+from tests.box_agreements import box_agreements
 from tests.inference.answer_batches import (
     BALL,
     DOG,
@@ -30,7 +30,7 @@ from tests.inference.answer_batches import (
 from tests.models.alignment.fragment_batches import NUM_RELATIONS, relation_batch, word_batch
 from tests.models.two_branch.two_branch_batches import region_phrase_batch
 from tests.vsa_tf_test_case import randomize
-from vsa_tf.decoding.box_agreement import WITH_BOXES, WITHOUT_BOXES
+from vsa_tf.boxes import WITH_BOXES, WITHOUT_BOXES
 from vsa_tf.inference.answers import region_answers
 from vsa_tf.inference.exported_model import as_arrays
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
@@ -117,13 +117,11 @@ def _check_alignment(found, images, sentences, scores, smoothness, by_length=Fal
 
 def _check_ranking(found, images, scores, power):
     """Asserts the answer of localize, given for each row the scores of its real regions."""
-    boxes = images["region_boxes"]
-    scores = [
-        box_agreements(list(map(float, row)), boxes[place, : len(row)].tolist(), power)
-        for place, row in enumerate(scores)
-    ]
-    # sorted keeps equals as they are: the earlier region is first.
-    orders = [sorted(range(len(row)), key=lambda region: -row[region]) for row in scores]
+    boxes, orders = images["region_boxes"], []
+    for row, own in enumerate(scores):
+        agreement = box_agreements(list(map(float, own)), boxes[row, : len(own)].tolist(), power)
+        # sorted keeps equals as they are: the earlier region is first.
+        orders.append(sorted(range(len(own)), key=lambda region, of=agreement: -of[region]))
     _check(found, "boxes", [[boxes[row, i] for i in order] for row, order in enumerate(orders)])
     _check(found, "scores", [[scores[row][i] for i in order] for row, order in enumerate(orders)])
     _check_lengths(found, "num_boxes", scores)
@@ -176,7 +174,7 @@ def test_regions_of_a_phrase_by_hand(answer):
     images, sentences = questions(EXAMPLE)
     images["region_boxes"][0] = [[0, 0, 1, 1], [0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 0, 0]]
     found = answer("alignment", GivenScores(), "localize", images, sentences)
-    np.testing.assert_allclose(found["scores"], [[0.915, 0.817, 0.103, 0], [1, 0, 0, 0]], atol=1e-3)
+    assert found["scores"].tolist() == [[12, 5, 7, 0], [-2, 0, 0, 0]]
     assert found["num_boxes"].tolist() == [3, 1]
     np.testing.assert_array_equal(found["boxes"][0], images["region_boxes"][0, [2, 0, 1, 3]])
 
@@ -212,6 +210,14 @@ def test_of_equal_alignments_the_first_is_taken(answer, seed, smoothness):
 def test_of_equal_regions_the_earlier_is_first(answer, seed):
     ids, scores = _scores_with_ties(seed)
     images, sentences = questions(given_scores(ids, scores))
+    # Apart: where they overlap, equal scores are seldom of equal agreement.
+    place = np.arange(images["region_boxes"].shape[1])
+    images["region_boxes"] = (
+        np.float32(
+            [np.stack([place, place, place + 1, place + 1], axis=1) / len(place)] * len(scores)
+        )
+        * images["region_mask"][..., None]
+    )
     found = answer("alignment", GivenScores(), "localize", images, sentences)
     _check_ranking(found, images, [np.sum(words, axis=0) for words in scores], WITHOUT_BOXES)
 
@@ -388,10 +394,10 @@ def test_distances_by_hand(answer):
     for branch in (model.image_branch, model.text_branch):
         branch.output_projection.kernel.assign(np.eye(2))
     found = answer("two_branch", model, "localize", images, sentences)
-    # Of boxes apart the agreement is the share of each: the softmax of its score, standardised,
-    # over 0.7.
-    expected = [[0.9003, 0.0332, 0.0332, 0.0332, 0], [0.8899, 0.0805, 0.0296, 0, 0]]
-    np.testing.assert_allclose(found["scores"], expected, atol=1e-4)
+    near, far, opposite = -0.01, -(2.0001**0.5), -(4.0001**0.5)
+    np.testing.assert_allclose(
+        found["scores"], [[near, far, far, far, 0], [near, far, opposite, 0, 0]], rtol=1e-4
+    )
     for row, order in enumerate([[2, 0, 1, 3, 4], [0, 2, 1, 3, 4]]):
         np.testing.assert_array_equal(found["boxes"][row], images["region_boxes"][row, order])
 

@@ -161,10 +161,22 @@ def test_equal_vectors_rounded_to_float16_are_at_the_smallest_distance():
 
 
 def test_the_box_is_of_the_one_region_for_all_words():
-    # Word by word regions 0 and 1 win, 3 + 3; for both together region 2, 2 + 2, beats 3 + 0.
+    # Word by word regions 0 and 1 win, 3 + 3; for both together region 2, 2 + 2, beats 3 + 0. No
+    # two overlap.
     regions = np.float32([[[3, 0], [0, 3], [2, 2], [9, 9]]])
     boxes = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
     images = Embedded("images", regions, np.int32([3]), boxes)
     query = Embedded("sentences", np.float32([[1, 0], [0, 1]]), np.int32([2]))
     assert entry_scores(query, images, "max_sum").tolist() == [6]
-    np.testing.assert_array_equal(best_boxes(query, images), boxes[:, 2])
+    np.testing.assert_array_equal(best_boxes(query, images, "max_sum"), boxes[:, 2])
+
+
+def test_the_box_agrees_with_those_that_fit():
+    # A face fits best, then the body, then the man about both; the last is another man.
+    vectors = np.float32([[[5], [4], [3.5], [0]]])
+    boxes = [[0.1, 0.4, 0.3, 0.6], [0.3, 0.3, 0.8, 0.7], [0.1, 0.3, 0.8, 0.7], [0, 0.8, 0.8, 1]]
+    boxes = np.float32([boxes])
+    images = Embedded("images", vectors, np.int32([4]), boxes)
+    query = Embedded("sentences", np.float32([[1]]), np.int32([1]))
+    for score, region in (("max_sum", 2), ("distance", 0)):
+        np.testing.assert_array_equal(best_boxes(query, images, score)[0], boxes[0, region])

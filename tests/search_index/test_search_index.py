@@ -52,7 +52,8 @@ def test_the_best_of_all_shards_come_in_order_with_their_boxes(tmp_path, dtype, 
     order = np.argsort(-scores, kind="stable")[:top_k]
     assert [hit.entry for hit in hits] == [f"image {number}" for number in order]
     np.testing.assert_allclose([hit.score for hit in hits], scores[order], rtol=1e-6)
-    np.testing.assert_array_equal([hit.box for hit in hits], best_boxes(query, stored)[order])
+    expected = best_boxes(query, stored, "max_sum")[order]
+    np.testing.assert_array_equal([hit.box for hit in hits], expected)
 
 
 def test_sentences_are_found_and_have_no_boxes(tmp_path):

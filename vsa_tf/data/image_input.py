@@ -8,7 +8,7 @@ import tensorflow as tf
 
 # Stands for `images` until `decode`; never leaves the pipeline.
 ENCODED_IMAGES = "encoded_images"
-# Decoded together, which takes a third of the time that they take one by one; and cropped.
+# Decoded together, in a third of the time that they take one by one, and cropped together.
 _IMAGES_AT_A_TIME = 64
 
 

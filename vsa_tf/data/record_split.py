@@ -203,7 +203,7 @@ class RecordSplit:
             List of n bytes, encoded images.
 
         Raises:
-            ValueError: a record holds no image.
+            ValueError: a record holds no image, or its file has been shortened.
         """
         images = []
         for image in image_indices:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.decoding.box_agreement import WITHOUT_BOXES
+from vsa_tf.boxes import WITHOUT_BOXES
 from vsa_tf.evaluation.evaluation import Evaluation, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling
 from vsa_tf.evaluation.retrieval_metrics import (

@@ -122,7 +122,8 @@ class Evaluation:
             network, else None.
         scores: float `[N, M]`, similarity of every image and sentence; None where there is none.
         ranked_phrases: list of `(ranked_boxes, truth_boxes, phrase_type)`, as of
-            `phrase_localization`, in the order of the records; empty where none was looked for.
+            `phrase_localization`, ranked by agreement, in the order of the records; empty where
+            none was looked for.
         captions: the `GeneratedCaptions` of a caption generator, else None.
         caption_methods: its `CaptionMethods`, else None.
     """

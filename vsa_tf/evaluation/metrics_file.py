@@ -44,7 +44,7 @@ _PROTOCOLS = {
         "phrase_localization",
         "as of Flickr30K Entities: one item a phrase mention, union box of its chain, IoU >= 0.5 "
         "with inclusive pixels; the candidates are the records' regions; phrases whose chain has "
-        "no box are dropped and counted",
+        "no box are dropped and counted; agreed: the candidates by their overlap with all that fit",
     ),
     "captions": (
         "captions",
@@ -317,7 +317,7 @@ def _localization_lines(values):
         names = ("R@1", "R@5", "R@10", "pointing", "upper_bound", "chance")
         cells = "".join(f"{row[key]:9.1f}" for key in names)
         yield f"  {name:16}{cells}{row['num_phrases']:9d}"
-    if "agreed" in values:  # not in files of before
+    if values["num_phrases"] and "agreed" in values:  # not in files of before
         cells = "".join(f"{values['agreed'][title]:9.1f}" for title in titles[:4])
         yield f"  {'all, by agreement':18}{cells[2:]}"
     if values["num_dropped"]:

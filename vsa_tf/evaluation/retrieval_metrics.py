@@ -4,9 +4,8 @@ import dataclasses
 import math
 
 import numpy as np
-from keras import ops
 
-from vsa_tf.decoding.box_agreement import box_agreement
+from vsa_tf.boxes import box_agreement
 from vsa_tf.evaluation.evaluation import EvaluationOptions
 from vsa_tf.metrics.bootstrap import bootstrap_intervals
 from vsa_tf.metrics.phrase_localization import phrase_localization
@@ -217,8 +216,7 @@ def ranked_regions(scores, boxes, power):
     Returns:
         Two arrays int `[P, R]`, best first; of equal regions the earlier is first.
     """
-    everywhere = np.ones((1, len(boxes)), bool)
-    agreement = ops.convert_to_numpy(box_agreement(scores, boxes[None], everywhere, power))
+    agreement = box_agreement(scores, boxes[None], np.ones((1, len(boxes)), bool), power)
     return tuple(np.argsort(-each, axis=1, kind="stable") for each in (scores, agreement))
 
 

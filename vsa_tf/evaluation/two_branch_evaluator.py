@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsa_tf.decoding.box_agreement import WITH_BOXES
+from vsa_tf.boxes import WITH_BOXES
 from vsa_tf.evaluation.combined_retrieval import combined_retrieval
 from vsa_tf.evaluation.evaluation import Evaluation, GivenSplits, RetrievalOptions
 from vsa_tf.evaluation.generated_scenes import generated_ceiling

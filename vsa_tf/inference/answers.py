@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vsa_tf.decoding.box_agreement import WITH_BOXES, WITHOUT_BOXES, box_agreement
+from vsa_tf.boxes import WITH_BOXES, WITHOUT_BOXES, box_agreement
 from vsa_tf.decoding.segment_alignment import smooth_alignment, snippet_numbers
 from vsa_tf.inference.caption_answers import CaptionAnswers, region_answers, tidy
 
@@ -173,7 +173,8 @@ class AlignmentAnswers(FragmentAnswers):
         """Ranks the regions of each row's image by the sum over the words of its phrase.
 
         Returns:
-            boxes `[B, R, 4]`, best first; scores `[B, R]`, of `box_agreement`; num_boxes `[B]`.
+            boxes `[B, R, 4]`, best first by `box_agreement`; their own scores `[B, R]`; num_boxes
+            `[B]`.
         """
         phrase = tf.reduce_sum(self._fragments(phrases), axis=1)
         scores = tf.linalg.matvec(self._regions(images), phrase)
@@ -213,7 +214,8 @@ class TwoBranchAnswers:
         """Ranks the regions of each row's image for its phrase.
 
         Returns:
-            boxes `[B, R, 4]`, best first; scores `[B, R]`, of `box_agreement`; num_boxes `[B]`.
+            boxes `[B, R, 4]`, best first by `box_agreement`; their own scores `[B, R]`; num_boxes
+            `[B]`.
         """
         vectors = tf.convert_to_tensor(self._model.embed_regions(images))
         return ranked_boxes(images, self._scores(vectors, phrases), WITH_BOXES)
@@ -276,7 +278,7 @@ def ranked_boxes(batch, scores, power):
 
     Args:
         batch: dict with region_boxes `[B, R, 4]` and region_mask `[B, R]`.
-        scores: float `[B, R]`.
+        scores: float `[B, R]`, of each region by itself.
         power: of the overlap.
 
     Returns:
@@ -284,11 +286,11 @@ def ranked_boxes(batch, scores, power):
         equal regions the earlier is first.
     """
     mask, boxes = tf.convert_to_tensor(batch["region_mask"]), batch["region_boxes"]
-    scores = tf.convert_to_tensor(box_agreement(scores, boxes, mask, power))
-    order = tf.argsort(tf.where(mask, scores, -1.0), axis=1, direction="DESCENDING", stable=True)
+    agreement = tf.convert_to_tensor(box_agreement(scores, boxes, mask, power, keras.ops))
+    order = tf.argsort(tf.where(mask, agreement, -1.0), axis=1, direction="DESCENDING", stable=True)
     mask = tf.gather(mask, order, batch_dims=1)
     return {
         "boxes": tf.where(mask[..., None], tf.gather(boxes, order, batch_dims=1), 0.0),
-        "scores": tf.gather(scores, order, batch_dims=1),
+        "scores": tf.where(mask, tf.gather(scores, order, batch_dims=1), 0.0),
         "num_boxes": tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),
     }

@@ -117,7 +117,7 @@ class RankedBox:
 
 @dataclasses.dataclass(frozen=True)
 class Localization(_Shown):
-    """The regions of a photograph in the order of their agreement with a phrase (`box_agreement`).
+    """The regions of a photograph in the order of their agreement about a phrase (`box_agreement`).
 
     Attributes:
         phrase: as it was given.

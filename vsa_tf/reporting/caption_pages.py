@@ -194,8 +194,8 @@ class _ImagesAndSentences:
     def image_batches(self, batch_size):
         return self.images.image_batches(batch_size, self.chosen)
 
-    def sentence_batches(self, batch_size):
-        return self.sentences.sentence_batches(batch_size)
+    def sentence_batches(self, batch_size, captions=None):
+        return self.sentences.sentence_batches(batch_size, captions)
 
 
 def reranking_page(examples, methods):

@@ -18,6 +18,10 @@ _PHRASES = (
     "Phrases",
     "A phrase looks for its box, and has found it where half of the two overlap.",
 )
+_AGREED_PHRASES = (
+    "Phrases, by agreement",
+    "Its box is the one that overlaps most with all that fit, as pages of phrases show it.",
+)
 _RANKS = {
     "R@1": "Of a hundred queries, so many have a right answer in the first place.",
     "by chance": "R@1 if the answers came in random order.",
@@ -116,6 +120,8 @@ def _ranked(report):
         values = metrics["phrase_localization"]
         extra = {"by chance": values["chance"], "at best": values["upper_bound"]}
         rows.append((*_PHRASES, values | extra))
+        if "agreed" in values:
+            rows.append((*_AGREED_PHRASES, values["agreed"]))
     return rows
 
 

@@ -70,7 +70,8 @@ def write_report(
         projector_dir: directory of a log of TensorBoard, for its embedding projector; None: none.
         say: called with each line about the work.
         evaluated: the `SplitData` and the `Evaluation` of that split by the one model, as
-            `train_and_evaluate` returns them; None: they are made.
+            `train_and_evaluate` returns them, in the precision and by the seed of the training;
+            None: they are made.
 
     Returns:
         The metrics, laid out as `metrics.json`.

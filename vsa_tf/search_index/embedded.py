@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from vsa_tf.boxes import WITH_BOXES, WITHOUT_BOXES, box_agreement
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 from vsa_tf.scoring.blocked_scores import max_sum_scores
@@ -220,18 +221,21 @@ def entry_scores(query, entries, score):
     return scores
 
 
-def best_boxes(query, entries):
-    """Returns the box of each image's region that best answers a sentence, float32 `[N, 4]`.
+def best_boxes(query, entries, score):
+    """Returns the box of each image that best answers a sentence, float32 `[N, 4]`.
 
-    All words go to one region, as in the signature `localize`.
+    All words go to one box, as in the signature `localize`.
 
     Args:
         query: `Embedded` of one sentence.
         entries: `Embedded` of N images with regions.
+        score: one of `SCORES`.
     """
     phrase = np.asarray(query.vectors, np.float32).sum(axis=0)
     scores = np.asarray(entries.vectors, np.float32) @ phrase
-    regions = np.where(entries.region_mask, scores, -np.inf).argmax(axis=1)
+    # Vectors that are compared by distance are a two-branch network's.
+    power = WITH_BOXES if score == "distance" else WITHOUT_BOXES
+    regions = box_agreement(scores, entries.boxes, entries.region_mask, power).argmax(axis=1)
     return entries.boxes[np.arange(len(entries)), regions]
 
 

@@ -211,7 +211,9 @@ class SearchIndex:
         column = shard.columns["path" if kind == "images" else "sentence"]
         box = None
         if shard.mapped.has_regions and query.kind == "sentences":
-            box = tuple(map(float, best_boxes(query, shard.mapped.take([row]))[0]))
+            box = tuple(
+                map(float, best_boxes(query, shard.mapped.take([row]), self.manifest.score)[0])
+            )
         return Hit(column[row], -negative_score, box)
 
     def sample(self, kind, count, seed=0):

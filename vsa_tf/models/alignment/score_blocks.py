@@ -117,8 +117,10 @@ def blocked_max_sums(regions, penalties, words, weights, counts):
             products = ops.reshape(products, (-1, num_regions, num_sentences * num_words))
             products = products + ops.expand_dims(ops.take(penalty_blocks, block, axis=1), 2)
             best = ops.max(products, axis=1, keepdims=True)
-            # Of whole numbers: Keras would first look for zeros below zero among the products.
-            winners = ops.argmax(ops.cast(ops.equal(products, best), "uint8"), axis=1)
+            # Of truths, as Keras would first look for zeros below zero among numbers; but where
+            # these are narrow, XLA may have rounded `best` alone.
+            is_wide = keras.backend.standardize_dtype(products.dtype) == "float32"
+            winners = ops.argmax(products >= best if is_wide else products, axis=1)
             winners = ops.cast(winners, place_type)
             best = ops.reshape(best, (-1, num_sentences, num_words))
             return ops.einsum("kln,ln->kl", best, weights), winners
