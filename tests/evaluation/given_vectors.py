@@ -48,9 +48,10 @@ def given_data(regions, sentences, image_of_sentence, region_mask=None, **record
             rows = images[first : first + size]
             yield {"region_features": regions[rows], "region_mask": np.array(region_mask)[rows]}
 
-    def sentence_batches(size):
-        for first in range(0, len(sentences), size):
-            yield {"sentence_features": sentences[first : first + size]}
+    def sentence_batches(size, captions=None):
+        rows = sentences if captions is None else sentences[captions]
+        for first in range(0, len(rows), size):
+            yield {"sentence_features": rows[first : first + size]}
 
     return types.SimpleNamespace(
         image_batches=image_batches,

@@ -114,13 +114,14 @@ def clock_jumps(undisturbed, name, output, rng):
 
 
 def no_folder(undisturbed, name, output, rng):
-    """Gives the program an output below a file, where none can be made: the file stays."""
+    """Gives the program an output below a file, where none can be made."""
     del rng
     output.write_bytes(b"a file")
     undisturbed.runs.start(name, output / "below")
     _check_refused(*undisturbed.runs.wait(), "")
     assert output.read_bytes() == b"a file"
     output.unlink()
+    undisturbed.check_end(name, output)
 
 
 def two_at_once(undisturbed, name, output, rng):
