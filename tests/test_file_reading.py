@@ -56,6 +56,11 @@ def test_utf16_is_called_so(encoding):
         text_lines("\ufeffa dog\n".encode(encoding), "text")
 
 
+def test_a_zip_is_called_so():
+    with pytest.raises(VsaTfError, match="byte 0x8e in line 1, as of a zip. Save"):
+        text_lines(b"PK\x03\x04\x14\x00\x8e\n", "text")
+
+
 def test_a_table_keeps_its_line_ends_and_bytes():
     text = decode_text(b'\xef\xbb\xbfa,"b\r\nc"\r\n\xff')
     assert text == 'a,"b\r\nc"\r\n\udcff'

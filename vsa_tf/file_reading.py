@@ -109,6 +109,7 @@ def _checked(line, number, name):
     except UnicodeEncodeError as error:
         byte = ord(line[error.start]) & 0xFF
         kind = ", as of UTF-16" * line.startswith(("\udcff\udcfe", "\udcfe\udcff"))
+        kind += ", as of a zip" * line.startswith("PK\3\4")
         raise VsaTfError(
             f"Expected UTF-8 in {name}. Received: the byte {byte:#04x} in line {number}{kind}. "
             "Save the file as UTF-8"
