@@ -232,11 +232,10 @@ def localization_metrics(phrases):
         accuracy by agreement as `"agreed"`; and the phrases as `phrase_localization` takes them, by
         agreement, which is how `localize` answers.
     """
+    ranked = [(boxes, *rest) for boxes, _, *rest in phrases]
     agreed = [(boxes, *rest) for _, boxes, *rest in phrases]
     # Ends of normalised boxes are pixel edges: the overlap is that of inclusive pixels.
-    own, other = (
-        phrase_localization(each, inclusive_pixels=False)
-        for each in ([(boxes, *rest) for boxes, _, *rest in phrases], agreed)
-    )
+    metrics = phrase_localization(ranked, inclusive_pixels=False)
+    by_agreement = phrase_localization(agreed, inclusive_pixels=False)
     names = [*(f"R@{k}" for k in RECALL_AT), "pointing"]
-    return {**own, "agreed": {name: other[name] for name in names}}, agreed
+    return {**metrics, "agreed": {name: by_agreement[name] for name in names}}, agreed
