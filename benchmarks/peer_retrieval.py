@@ -142,8 +142,8 @@ def train_peer(peer, arrays, num_words, num_epochs, seed, evaluate, say=silent):
         seconds += time.perf_counter() - started
         found = evaluate(peer)
         say(
-            f"epoch {epoch + 1} of {num_epochs}: loss {np.mean(losses):.3f}, "
-            f"sum of recalls {found['sum']:.1f}, {seconds:.0f} s"
+            row(f"epoch {epoch + 1} of {num_epochs}, loss {np.mean(losses):.3f}", found)
+            + f", {seconds:.0f} s"
         )
         if best[0] is None or found["sum"] > best[0]["sum"]:
             best = found, epoch + 1
