@@ -231,7 +231,8 @@ def compare_peers(flags, say=print_line):
         )
     # Ours first, and said last: what cannot be read ends the program before hours of training.
     ours = [our_row(model_dir, held_out) for model_dir in flags.model_dir]
-    settings = resolve_settings(Settings.of(data_dir=flags.data_dir), train.num_captions).data
+    settings = Settings.of(data_dir=flags.data_dir, fold_letters=True)
+    settings = resolve_settings(settings, train.num_captions).data
     text = CaptionText.learn(train.captions, settings)
     arrays, of_split = (read_arrays(each, text, settings.max_words) for each in (train, held_out))
     num_words = len(text.vocabulary)

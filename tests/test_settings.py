@@ -110,11 +110,13 @@ def test_the_kind_of_clipping_that_is_given_takes_the_place_of_the_default(value
 
 
 def test_a_model_that_is_gone_on_from_says_what_is_not_given(tmp_path):
-    start = Settings.of("m_rnn", recurrent_size=7, max_words=9, num_epochs=3, min_count=2)
+    own = {"average_weights": 0.99, "clip_norm": 3.0}
+    start = Settings.of("m_rnn", recurrent_size=7, max_words=9, num_epochs=3, min_count=2, **own)
     (tmp_path / "config.json").write_text(start.to_json({}), encoding="utf-8")
     settings = Settings.of(start_from=str(tmp_path), cell="gru")
     assert (settings.training.model, settings.model.recurrent_size) == ("m_rnn", 7)
     assert (settings.model.cell, settings.data.max_words) == ("gru", 9)
+    assert (settings.optimizer.average_weights, settings.optimizer.clip_norm) == (0.99, 3.0)
     # What is learnt stays: smaller steps, and no warm-up of the loss.
     assert settings.optimizer.learning_rate == pytest.approx(0.0003)
     # What follows the size of the data follows that of the new ones.

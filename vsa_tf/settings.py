@@ -345,6 +345,7 @@ def _taken_over(start, given):
         # The weights of a CNN are those that it has learnt since.
         "cnn_weights": "",
         "learning_rate": start.optimizer.learning_rate / 5,
+        **{name: getattr(start.optimizer, name) for name in ("clip_norm", "average_weights")},
     }
 
 

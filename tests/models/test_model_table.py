@@ -25,7 +25,7 @@ SMALL = {
     "similarity": {"text": "gru", "joint_size": 6, "hidden_size": 5, "text_hidden_size": 4},
 }
 # What a model is told by the records, and what the paper leaves no choice of.
-NO_SETTINGS = {"vocabulary_size", "num_relations", "image_network", "distance"}
+NO_SETTINGS = {"vocabulary_size", "num_relations", "image_network"}
 
 
 def _make(model, inputs=FEATURES, steps_per_epoch=1, **values):

@@ -85,17 +85,17 @@ def relative_scores(model, data, training, options, captions):
 
 def _normalized(model, data, training, options, captions, likelihood):
     """Returns what `relative_scores` does, of `log P(w | I)` `[N, M]`."""
-    images = encode_images(model, training)
     if captions.normalization == "mean_image":
+        images = encode_images(model, training)
         mean = keras.tree.map_structure(lambda each: each.mean(axis=0, keepdims=True), images)
         reference = all_log_likelihoods(model, mean, data.tokens)[0].astype(np.float64)
         return (likelihood - reference) / (data.tokens.lengths + 1)  # of each word and END
-    num_training = len(keras.tree.flatten(images)[0])
+    num_training = training.records.num_images
     generator = np.random.default_rng(options.seed)
     sample = generator.choice(
         num_training, min(captions.num_normalization_images, num_training), replace=False
     )
-    sampled = keras.tree.map_structure(lambda value: value[np.sort(sample)], images)
+    sampled = encode_images(model, training, images=np.sort(sample))
     return likelihood - log_mean_exp(all_log_likelihoods(model, sampled, data.tokens))
 
 

@@ -63,8 +63,8 @@ def averaged_weights(model):
     """Within this context a model has the average of its weights, where its optimiser keeps one.
 
     Afterwards it has its own, bit for bit (`keras.callbacks.SwapEMAWeights` adds and subtracts,
-    which rounds). What is not trained stays: BatchNorm's moving statistics are averages over the
-    last steps themselves.
+    which rounds). What is not trained stays: BatchNorm's moving statistics are of the last steps'
+    own weights, which are the averaged ones only where the learning rate has fallen to 0.
 
     Args:
         model: a compiled Keras model, built.

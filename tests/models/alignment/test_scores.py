@@ -261,6 +261,10 @@ class TestAlignmentScore(VsaTfTestCase):
         with pytest.raises(ValueError, match=f"Expected {name} to be one of.*'median'"):
             AlignmentScore(**{name: "median"})
 
+    def test_a_pooling_of_words_that_nothing_reads_is_refused(self):
+        with pytest.raises(ValueError, match="Expected score='words' or 'both' with another word_pooling"):
+            AlignmentScore(score="regions", word_pooling="log_sum_exp")
+
 
 def _random_fragments():
     rng = np.random.default_rng(0)

@@ -48,7 +48,6 @@ class TestBranch(VsaTfTestCase):
             "hidden_size": 7,
             "linear_branches": True,
             "batch_norm_at": "last",
-            "batch_norm_momentum": 0.5,
             "dropout": 0.25,
             "input_dropout": 0.75,
         }
@@ -86,17 +85,17 @@ class TestBranch(VsaTfTestCase):
 
     @pytest.mark.parametrize("place", ["first", "last"])
     def test_moving_averages_forget_by_the_momentum(self, place):
-        branch = _branch(batch_norm_at=place, batch_norm_momentum=0.75)
+        branch = _branch(batch_norm_at=place)
         branch(FEATURES, training=True)
         values = _affine(branch.hidden_projection, FEATURES)
         if place == "last":
             values = _affine(branch.output_projection, np.maximum(values, 0))
         # They start from mean 0 and variance 1.
         np.testing.assert_allclose(
-            branch.batch_norm.moving_mean, 0.25 * values.mean(axis=0), rtol=1e-4
+            branch.batch_norm.moving_mean, 0.1 * values.mean(axis=0), rtol=1e-4
         )
         np.testing.assert_allclose(
-            branch.batch_norm.moving_variance, 0.75 + 0.25 * values.var(axis=0), rtol=1e-4
+            branch.batch_norm.moving_variance, 0.9 + 0.1 * values.var(axis=0), rtol=1e-4
         )
 
     @pytest.mark.parametrize("place", ["first", "last"])

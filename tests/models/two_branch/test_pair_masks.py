@@ -6,7 +6,6 @@ from vsa_tf.boxes import box_overlap
 from vsa_tf.models.two_branch.pair_masks import (
     NEGATIVE_PHRASES,
     PairMasks,
-    box_overlaps,
     image_sentence_masks,
     is_first_copy,
     region_phrase_masks,
@@ -206,18 +205,3 @@ def test_one_of_every_set_is_marked_the_first(seed):
 def test_first_copies_need_no_batch_size():
     function = tf.function(is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)])
     assert np.array(function(np.eye(3, dtype=bool))).all()
-
-
-def test_hand_made_overlaps():
-    boxes = np.float32([[0, 0, 0.5, 0.5], [0, 0, 1, 1], [0.5, 0.5, 1, 1], [0.3, 0.3, 0.3, 0.3]])
-    # Quarters of the frame; the second quarter only touches the first; the last has no area.
-    expected = [[1, 0.25, 0, 0], [0.25, 1, 0.25, 0], [0, 0.25, 1, 0], [0, 0, 0, 0]]
-    np.testing.assert_array_equal(box_overlaps(boxes, boxes), expected)
-
-
-def test_overlaps_are_those_of_the_metric():
-    rng = np.random.default_rng(0)
-    corners = np.sort(rng.uniform(size=(2, 7, 2, 2)), axis=2).reshape(2, 7, 4)
-    overlaps = np.array(box_overlaps(*corners))
-    for column, other in enumerate(corners[1]):
-        np.testing.assert_allclose(overlaps[:, column], box_overlap(corners[0], other), rtol=1e-10)

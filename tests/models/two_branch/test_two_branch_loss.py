@@ -9,7 +9,6 @@ from tests.vsa_tf_test_case import VsaTfTestCase
 from vsa_tf.models.two_branch.pair_masks import PairMasks, image_sentence_masks
 from vsa_tf.models.two_branch.two_branch_loss import (
     COUNTED_NEIGHBORS,
-    DISTANCES,
     NEGATIVES,
     REDUCTIONS,
     TwoBranchLoss,
@@ -65,8 +64,6 @@ def _brute_force(images, texts, masks, settings):
     """The loss of the docstring, triplet by triplet."""
 
     def distance(x, y):
-        if settings.distance == "cosine":
-            return 1 - x @ y
         return np.sqrt(((x - y) ** 2).sum() + 1e-4)
 
     def triplets(positive_distance, others, num_counted):
@@ -166,19 +163,15 @@ class TestTwoBranchLoss(VsaTfTestCase):
 
     @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("negatives", NEGATIVES)
-    @pytest.mark.parametrize("distance", DISTANCES)
     @pytest.mark.parametrize("counted_neighbors", COUNTED_NEIGHBORS)
     @pytest.mark.parametrize("reduction", REDUCTIONS)
-    def test_the_loss_is_that_of_its_triplets(
-        self, seed, negatives, distance, counted_neighbors, reduction
-    ):
+    def test_the_loss_is_that_of_its_triplets(self, seed, negatives, counted_neighbors, reduction):
         images, texts, masks = _random_case(seed)
         for term in TERMS:
             settings = TwoBranchLoss(
                 margin=0.2,
                 num_hard_negatives=3,
                 negatives=negatives,
-                distance=distance,
                 counted_neighbors=counted_neighbors,
                 reduction=reduction,
                 **_weights(**{term: 1.0}),
@@ -191,14 +184,12 @@ class TestTwoBranchLoss(VsaTfTestCase):
             )
 
     @pytest.mark.parametrize("negatives", NEGATIVES)
-    @pytest.mark.parametrize("distance", DISTANCES)
-    def test_gradients(self, negatives, distance):
+    def test_gradients(self, negatives):
         images, texts, masks = _random_case(0)
         loss = TwoBranchLoss(
             margin=0.2,
             num_hard_negatives=3,
             negatives=negatives,
-            distance=distance,
             image_neighborhood_weight=0.3,
             text_neighborhood_weight=0.7,
         )
@@ -264,7 +255,6 @@ class TestTwoBranchLoss(VsaTfTestCase):
             text_neighborhood_weight=0.3,
             num_hard_negatives=30,
             negatives="hardest",
-            distance="cosine",
         ).get_config()
         revived = TwoBranchLoss(**json.loads(json.dumps(config)))
         assert revived.get_config() == config
@@ -276,7 +266,6 @@ class TestTwoBranchLoss(VsaTfTestCase):
             "text_neighborhood_weight": 0.3,
             "num_hard_negatives": 30,
             "negatives": "hardest",
-            "distance": "cosine",
             "counted_neighbors": "furthest",
             "reduction": "mean",
         }
@@ -285,7 +274,6 @@ class TestTwoBranchLoss(VsaTfTestCase):
         "setting",
         [
             {"negatives": "sum"},
-            {"distance": "manhattan"},
             {"num_hard_negatives": 0},
             {"counted_neighbors": "nearest"},
             {"reduction": "none"},

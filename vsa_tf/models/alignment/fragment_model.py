@@ -7,7 +7,7 @@ from vsa_tf.models.alignment.region_encoder import RegionEncoder
 from vsa_tf.models.alignment.relation_encoder import RelationEncoder
 from vsa_tf.models.alignment.word_encoder import WordEncoder
 from vsa_tf.models.layers.pair_costs import own_rows
-from vsa_tf.models.layers.sets import drop_parts
+from vsa_tf.models.layers.sets import drop_from_batch
 
 
 class FragmentModel(keras.Model):
@@ -143,23 +143,11 @@ class FragmentModel(keras.Model):
         return "relations" if self.num_relations else "token_ids"
 
     def drop(self, batch, training):
-        """Returns a batch without the regions and fragments that are left out in training.
-
-        What is left out has the mask, or the id, of padding: no score counts it, and a recurrence
-        goes on as if it were not there.
-        """
+        """Returns a batch without the regions and fragments that are left out in training."""
         if not training:
             return batch
-        if self.region_dropping:
-            mask = drop_parts(
-                batch["region_mask"], self.region_dropping, self.seed_generator, keep_first=True
-            )
-            batch = {**batch, "region_mask": mask}
-        if self.word_dropping:
-            kept = drop_parts(self.sentence_mask(batch), self.word_dropping, self.seed_generator)
-            ids = batch[self._fragment_ids]
-            batch = {**batch, self._fragment_ids: ops.where(kept, ids, ops.zeros_like(ids))}
-        return batch
+        rates = self.region_dropping, self.word_dropping
+        return drop_from_batch(batch, *rates, self.seed_generator, self._fragment_ids)
 
     def get_config(self):
         return {

@@ -43,7 +43,7 @@ class AlignmentScore:
         block_bytes: of more products than these, scores are made in blocks, see `num_blocks`.
 
     Raises:
-        ValueError: for another choice than these.
+        ValueError: for another choice than these, or a word_pooling that is not read.
 
     Reference: Lee et al., Stacked Cross Attention for Image-Text Matching (SCAN), ECCV 2018: with
     words of length 1 and `attention`, `words` is its text-to-image score, `regions` its
@@ -65,6 +65,11 @@ class AlignmentScore:
             ("word_pooling", word_pooling, WORD_POOLINGS),
         ):
             check_choice(name, value, choices)
+        if word_pooling != "sum" and score == "regions":
+            raise ValueError(
+                "Expected score='words' or 'both' with another word_pooling than 'sum': 'regions' "
+                f"pools none. Received: word_pooling={word_pooling!r}"
+            )
         self.score = score
         self.region_pooling = region_pooling
         self.region_sharpness = region_sharpness
@@ -191,12 +196,9 @@ def pooled_products(regions, region_mask, words, word_mask, pooling="max", sharp
     >>> print(np.array(pooled_products(*sides, "attention", 0.0)).round(3))
     [[[0.777]]]
     """
-    num_images, num_regions, width = ops.shape(regions)
+    num_images, num_regions, _ = ops.shape(regions)
     num_sentences, num_words, _ = ops.shape(words)
-    products = ops.matmul(
-        ops.reshape(regions, (num_images * num_regions, width)),
-        ops.transpose(ops.reshape(words, (num_sentences * num_words, width))),
-    )
+    products = fragment_products(regions, words)
     products = ops.reshape(products, (num_images, num_regions, num_sentences * num_words))
     lowest = ops.expand_dims(_lowest(region_mask, products.dtype), 2)
     if pooling == "max":

@@ -119,7 +119,8 @@ class AlignmentSettings(FragmentSettings):
     )
     region_sharpness: float = setting(
         9.0,
-        "Of --region_pooling=log_sum_exp and attention: 0: the mean, large: the best.",
+        "Of --region_pooling=log_sum_exp, small: the mean, large: the best; of attention (SCAN: 9, "
+        "of --score=regions 4).",
         minimum=0.001,
     )
     word_pooling: str = setting(

@@ -46,6 +46,29 @@ def drop_parts(mask, rate, seed, keep_first=False):
     return ops.logical_and(mask, noise >= threshold)
 
 
+def drop_from_batch(batch, region_dropping, word_dropping, seed, ids="token_ids"):
+    """Returns a batch without the regions and words that a step of training leaves out.
+
+    What is left out has the mask, or the id, of padding: no score counts it, and a recurrence goes
+    on as if it were not there.
+
+    Args:
+        batch: dict of `region_mask`, bool `[B, R]`, and `ids`, int `[B, W]`, 0 for padding; each
+            where some of it is left out.
+        region_dropping, word_dropping: rates, as of `drop_parts`; the first region always stays.
+        seed: as of `drop_parts`.
+        ids: what of the batch numbers the words, or relations.
+    """
+    batch = dict(batch)
+    if region_dropping:
+        mask = batch["region_mask"]
+        batch["region_mask"] = drop_parts(mask, region_dropping, seed, keep_first=True)
+    if word_dropping:
+        kept = drop_parts(ops.not_equal(batch[ids], 0), word_dropping, seed)
+        batch[ids] = ops.where(kept, batch[ids], ops.zeros_like(batch[ids]))
+    return batch
+
+
 @keras.saving.register_keras_serializable("vsa_tf")
 class SetPooling(keras.layers.Layer):
     """Mean, maximum, or a learned pooling between them, of each number over a set.

@@ -20,7 +20,6 @@ class Branch(keras.layers.Layer):
             keeps its first layer: there `units` is the width of that one.
         batch_norm_at: BatchNorm after the `first` FC layer, as in the authors' code, or after the
             `last`, as in the paper.
-        batch_norm_momentum: share of the moving averages that a step keeps.
         dropout: rate of dropout on the hidden layer.
         input_dropout: rate of dropout on the features. The paper has none.
 
@@ -38,7 +37,6 @@ class Branch(keras.layers.Layer):
         hidden_size=2048,
         linear_branches=False,
         batch_norm_at="first",
-        batch_norm_momentum=0.9,
         dropout=0.0,
         input_dropout=0.0,
         **kwargs,
@@ -49,7 +47,6 @@ class Branch(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.linear_branches = linear_branches
         self.batch_norm_at = batch_norm_at
-        self.batch_norm_momentum = batch_norm_momentum
         self.dropout_rate = dropout
         self.input_dropout_rate = input_dropout
 
@@ -58,7 +55,7 @@ class Branch(keras.layers.Layer):
         if not linear_branches:
             self.hidden_projection = keras.layers.Dense(hidden_size, name="hidden_projection")
             self.batch_norm = keras.layers.BatchNormalization(
-                momentum=batch_norm_momentum, epsilon=1e-5, name="batch_norm"
+                momentum=0.9, epsilon=1e-5, name="batch_norm"
             )
             self.dropout = keras.layers.Dropout(dropout)
 
@@ -102,7 +99,6 @@ class Branch(keras.layers.Layer):
             "hidden_size": self.hidden_size,
             "linear_branches": self.linear_branches,
             "batch_norm_at": self.batch_norm_at,
-            "batch_norm_momentum": self.batch_norm_momentum,
             "dropout": self.dropout_rate,
             "input_dropout": self.input_dropout_rate,
         }

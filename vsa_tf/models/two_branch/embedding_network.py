@@ -18,7 +18,7 @@ class EmbeddingNetwork(TwoBranchNetwork):
 
     Args:
         margin, image_to_text_weight, text_to_image_weight, image_neighborhood_weight,
-            text_neighborhood_weight, negatives, num_hard_negatives, distance, counted_neighbors,
+            text_neighborhood_weight, negatives, num_hard_negatives, counted_neighbors,
             reduction: see `TwoBranchLoss`.
         neighborhood_start_step: the neighbourhood terms of the loss count from this step on; 0:
             from the start. The paper adds them for the last epochs.
@@ -39,7 +39,6 @@ class EmbeddingNetwork(TwoBranchNetwork):
         text_neighborhood_weight=0.0,
         negatives="softmax",
         num_hard_negatives=10,
-        distance="euclidean",
         counted_neighbors="furthest",
         reduction="mean",
         neighborhood_start_step=0,
@@ -60,7 +59,6 @@ class EmbeddingNetwork(TwoBranchNetwork):
             text_neighborhood_weight,
             num_hard_negatives,
             negatives,
-            distance,
             counted_neighbors,
             reduction,
         )

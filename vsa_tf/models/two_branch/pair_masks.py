@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from vsa_tf.boxes import box_overlap
 from vsa_tf.models.layers.pair_costs import negative_mask
 
 NEGATIVE_PHRASES = ("unmatched", "other_chains")
@@ -125,7 +126,7 @@ def region_phrase_masks(
 
     same_image = _equal(region_image, image_id)
     same_chain = ops.logical_and(_equal(image_id, image_id), _equal(phrase_id, phrase_id))
-    overlaps = box_overlaps(boxes, phrase_boxes)
+    overlaps = box_overlap(ops.expand_dims(boxes, 1), phrase_boxes, xp=ops)
     same_region = _same_boxes(region_image, boxes, region_image, boxes)
 
     own = ops.reshape(ops.arange(num_regions) == 0, (1, -1, 1))
@@ -194,36 +195,3 @@ def is_first_copy(same):
     # The position of the first True of each row.
     first = ops.argmax(ops.cast(same, "int32"), axis=1)
     return ops.equal(first, ops.arange(ops.shape(same)[0], dtype=first.dtype))
-
-
-def box_overlaps(boxes, others):
-    """Computes the intersection over union of every box with every other.
-
-    Args:
-        boxes: float `[N, 4]`, normalised `ymin, xmin, ymax, xmax`.
-        others: float `[M, 4]`, of the same units.
-
-    Returns:
-        float `[N, M]`, 0..1; 0 where neither box has an area.
-
-    Example:
-
-    >>> import numpy as np
-    >>> float(box_overlaps(np.float32([[0, 0, 1, 1]]), np.float32([[0, 0.5, 1, 1]]))[0, 0])
-    0.5
-    """
-    boxes, others = ops.expand_dims(boxes, 1), ops.expand_dims(others, 0)
-    low = ops.maximum(boxes[..., :2], others[..., :2])
-    high = ops.minimum(boxes[..., 2:], others[..., 2:])
-    intersection = _area(low, high)
-    union = (
-        _area(boxes[..., :2], boxes[..., 2:])
-        + _area(others[..., :2], others[..., 2:])
-        - intersection
-    )
-    return intersection / ops.where(union > 0.0, union, 1.0)
-
-
-def _area(low, high):
-    extent = ops.maximum(high - low, 0.0)
-    return extent[..., 0] * extent[..., 1]

@@ -204,21 +204,35 @@ class TwoBranchSettings(NetworkSettings):
 
     def check(self, data):
         super().check(data)
-        self.check_read("mixture", self.text == "hglmm", "--text=hglmm")
-        if self.reads_sentence_features:
+        reads_words = not self.reads_sentence_features
+        for where, is_read, names in (
+            ("--text=hglmm", self.text == "hglmm", "num_centers mixture text_feature_size"),
+            (
+                "a recurrence, --text=lstm or gru",
+                reads_words,
+                "recurrent_size bidirectional word_pooling word_dropout word_dropping",
+            ),
+            ("a --text of sentence features", not reads_words, "text_normalization"),
+            (
+                "--task=region_phrase",
+                self.pairs_phrases,
+                "num_proposals num_positives negative_overlap positive_overlap negative_phrases",
+            ),
+            (
+                "--regions_context",
+                self.regions_context,
+                "regions_pooling regions_size region_dropping",
+            ),
+        ):
+            for name in names.split():
+                self.check_read(name, is_read, where)
+        if not reads_words:
             if not self.train_word_vectors:
                 raise VsaTfError(
                     f"--train_word_vectors=False has no meaning with --text={self.text}"
                 )
             if self.text not in ("hglmm", "mean_vector") and self.word_vectors:
                 raise VsaTfError(f"--word_vectors has no meaning with --text={self.text}")
-            unset = {"bidirectional": False, "word_pooling": "last", "word_dropping": 0.0}
-            for name, value in unset.items():
-                if getattr(self, name) != value:
-                    raise VsaTfError(
-                        f"--{name} needs a recurrence, --text=lstm or gru. Received: "
-                        f"--text={self.text}"
-                    )
             if data.tokenizer != "word":
                 raise VsaTfError(
                     f"--text={self.text} counts words: it needs --tokenizer=word. Received: "
@@ -233,16 +247,8 @@ class TwoBranchSettings(NetworkSettings):
             raise VsaTfError(
                 "--regions_context needs --task=image_sentence and more regions than the frame"
             )
-        unset = {"regions_pooling": "mean", "regions_size": 0, "region_dropping": 0.0}
-        for name, value in unset.items():
-            if getattr(self, name) != value and not self.regions_context:
-                raise VsaTfError(f"--{name} needs --regions_context")
         if self.region_geometry and not self.pairs_phrases:
             raise VsaTfError("--region_geometry needs --task=region_phrase: a frame is a frame")
-        if self.negative_phrases != "unmatched" and not self.pairs_phrases:
-            raise VsaTfError(
-                "--negative_phrases needs --task=region_phrase: sentences have no chain"
-            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,12 @@ from vsa_tf.models.layers.pair_costs import mean_of_pairs, softmax_costs, sum_of
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 
 NEGATIVES = ("top_k", "hardest", "softmax")
-DISTANCES = ("euclidean", "cosine")
 COUNTED_NEIGHBORS = ("furthest", "all")
 REDUCTIONS = ("mean", "sum")
 
 
 class TwoBranchLoss:
-    """The loss of T eq. 6, of distances d of images x and texts y in the joint space.
+    """The loss of T eq. 6, of Euclidean distances d of images x and texts y in the joint space.
 
         L_st =   lambda1 sum [m + d(x_i, y_j) - d(x_i, y_k)]_+           image->text
                + lambda2 sum [m + d(x_j', y_i') - d(x_k', y_i')]_+       text->image
@@ -52,7 +51,6 @@ class TwoBranchLoss:
         negatives: `top_k` (the paper); `hardest`, K = 1 in the two cross-modal terms (VSE++); or
             `softmax`, in place of triplets the cross entropy over a target's negatives of cosine /
             temperature (InfoNCE).
-        distance: d, `euclidean` as in the paper, or `cosine`, 1 - x.y.
         counted_neighbors: neighbours of a target that count: the `furthest` (authors' code) or
             `all` (the paper).
         reduction: of each term, `mean` (authors' code) or `sum` (the paper).
@@ -81,13 +79,11 @@ class TwoBranchLoss:
         text_neighborhood_weight=0.05,
         num_hard_negatives=10,
         negatives="top_k",
-        distance="euclidean",
         counted_neighbors="furthest",
         reduction="mean",
     ):
         for name, value, choices in (
             ("negatives", negatives, NEGATIVES),
-            ("distance", distance, DISTANCES),
             ("counted_neighbors", counted_neighbors, COUNTED_NEIGHBORS),
             ("reduction", reduction, REDUCTIONS),
         ):
@@ -104,7 +100,6 @@ class TwoBranchLoss:
         self.text_neighborhood_weight = text_neighborhood_weight
         self.num_hard_negatives = num_hard_negatives
         self.negatives = negatives
-        self.distance = distance
         self.counted_neighbors = counted_neighbors
         self.reduction = reduction
 
@@ -122,7 +117,7 @@ class TwoBranchLoss:
         if self.negatives == "softmax":
             scores, term = _cosines(images, texts) / temperature, self._softmax_term
         else:
-            scores, term = self._distances(images, texts), self._ranking_term
+            scores, term = pairwise_distances(images, texts), self._ranking_term
         loss = ops.zeros((), images.dtype)
         if self.image_to_text_weight:
             loss = loss + self.image_to_text_weight * term(
@@ -146,11 +141,6 @@ class TwoBranchLoss:
             loss = loss + neighborhood * self.text_neighborhood_weight * term
         return loss
 
-    def _distances(self, x, y):
-        if self.distance == "euclidean":
-            return pairwise_distances(x, y)
-        return 1.0 - _cosines(x, y)
-
     def _ranking_term(self, distances, positive, negative):
         num_hard_negatives = 1 if self.negatives == "hardest" else self.num_hard_negatives
         return self._triplet_term(distances, positive, negative, num_hard_negatives)
@@ -173,7 +163,7 @@ class TwoBranchLoss:
         if self.negatives == "softmax":
             scores = _cosines(vectors, vectors) / temperature
             return self._softmax_term(scores, neighbors, outsiders)
-        distances = self._distances(vectors, vectors)
+        distances = pairwise_distances(vectors, vectors)
         if self.counted_neighbors == "all":
             return self._triplet_term(distances, neighbors, outsiders, self.num_hard_negatives)
         furthest, has_neighbor = furthest_neighbor(distances, neighbors)
@@ -190,7 +180,6 @@ class TwoBranchLoss:
             "text_neighborhood_weight": self.text_neighborhood_weight,
             "num_hard_negatives": self.num_hard_negatives,
             "negatives": self.negatives,
-            "distance": self.distance,
             "counted_neighbors": self.counted_neighbors,
             "reduction": self.reduction,
         }

@@ -5,7 +5,7 @@ from keras import ops
 
 from vsa_tf.errors import check_choice
 from vsa_tf.models.layers.pair_costs import own_rows
-from vsa_tf.models.layers.sets import SetPooling, drop_parts
+from vsa_tf.models.layers.sets import SetPooling, drop_from_batch
 from vsa_tf.models.layers.vector_length import scale_features, scale_pooled
 from vsa_tf.models.two_branch.branch import Branch
 from vsa_tf.models.two_branch.pair_masks import (
@@ -235,25 +235,14 @@ class TwoBranchNetwork(keras.Model):
 
     def embed_batch(self, batch, training=False):
         """Returns `(regions [B, R, joint_size], texts [B, joint_size])`, what the task pairs."""
-        batch = self._drop(batch) if training else batch
+        if training:
+            rates = self.region_dropping, self.word_dropping
+            batch = drop_from_batch(batch, *rates, self.dropping_seed)
         if self.task == "image_sentence":
             regions = ops.expand_dims(self.embed_images(batch, training), 1)
         else:
             regions = self.embed_regions(batch, training)
         return regions, self.embed_sentences(batch, training)
-
-    def _drop(self, batch):
-        """Gives the regions and words that are left out the mask, or the id, of padding."""
-        dropped = {}
-        if self.region_dropping:
-            dropped["region_mask"] = drop_parts(
-                batch["region_mask"], self.region_dropping, self.dropping_seed, keep_first=True
-            )
-        if self.word_dropping:
-            ids = batch["token_ids"]
-            kept = drop_parts(ops.not_equal(ids, 0), self.word_dropping, self.dropping_seed)
-            dropped["token_ids"] = ops.where(kept, ids, ops.zeros_like(ids))
-        return {**batch, **dropped}
 
     def masks(self, batch):
         """Returns the `PairMasks` of a batch: of its B R regions, row after row, and B texts."""
