@@ -1,9 +1,10 @@
 """Networks of other papers that match images and sentences, in PyTorch, as their code has them.
 
-    VseInfinity: Chen et al., Learning the Best Pooling Strategy for Visual Semantic Embedding, 2021
+    VseInfinity: Chen et al., Learning the Best Pooling Strategy for Visual Semantic Embedding,
+        2021, with a GRU; its best results are of a pretrained BERT
     VsePlusPlus: Faghri et al., VSE++: Improving Visual-Semantic Embeddings, 2018
     Scan: Lee et al., Stacked Cross Attention for Image-Text Matching, 2018, from words to regions
-    Matcher: of today's kind: VseInfinity's pooling, and cross entropy over the batch
+    Matcher: VseInfinity's network by cross entropy over the batch, of no paper
 
 Shapes: n images of R regions of D numbers, m sentences of W words, vectors of H.
 """
