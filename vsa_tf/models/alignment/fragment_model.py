@@ -144,7 +144,7 @@ class FragmentModel(keras.Model):
 
     def drop(self, batch, training):
         """Returns a batch without the regions and fragments that are left out in training."""
-        if not training:
+        if not training or not (self.region_dropping or self.word_dropping):
             return batch
         rates = self.region_dropping, self.word_dropping
         return drop_from_batch(batch, *rates, self.seed_generator, self._fragment_ids)

@@ -235,7 +235,7 @@ class TwoBranchNetwork(keras.Model):
 
     def embed_batch(self, batch, training=False):
         """Returns `(regions [B, R, joint_size], texts [B, joint_size])`, what the task pairs."""
-        if training:
+        if training and (self.region_dropping or self.word_dropping):
             rates = self.region_dropping, self.word_dropping
             batch = drop_from_batch(batch, *rates, self.dropping_seed)
         if self.task == "image_sentence":
