@@ -1,18 +1,22 @@
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import pytest
 from absl import flags
 
+from tests.data.small_records import write_records
 from tests.source_imports import ROOT
 from vsa_tf import table
+from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
+from vsa_tf.settings_flags import settings_from_arguments
 
 ROWS = """# A table.
-linear, one way | --linear_branches --joint_size=4   # in short
-nonlinear | --flagfile="flags/my file.flags"
+linear, one way | --model=embedding --linear_branches --joint_size=4   # in short
+nonlinear | --flagfile="{}/my file.flags"
 """
 
 
@@ -24,18 +28,25 @@ def program(tmp_path, monkeypatch):
     def train(command, check):
         commands.append(command)
         model_dir = next(arg for arg in command if arg.startswith("--model_dir=")).partition("=")[2]
-        if "--fail" in command:
+        if "--seed=13" in command:
             return subprocess.CompletedProcess(command, 1)
-        pathlib.Path(model_dir).mkdir(parents=True)
+        settings = settings_from_arguments(command[3:], "train")
+        pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
+        records = DatasetInfo.load(settings.data.data_dir).fingerprint("train")
+        config = settings.to_json({"records": records})
+        pathlib.Path(model_dir, "config.json").write_text(config)
         metrics = {"phrase_localization": {"R@1": 10.0 * len(commands)}}
         pathlib.Path(model_dir, "metrics.json").write_text(json.dumps({"metrics": metrics}))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", train)
-    (tmp_path / "my.rows").write_text(ROWS)
+    (tmp_path / "my.rows").write_text(ROWS.format(tmp_path))
+    (tmp_path / "my file.flags").write_text("--model=embedding")
+    (tmp_path / "records").mkdir()
+    write_records(tmp_path / "records", num_images=2)
     values = flags.FlagValues()
     flags.DEFINE_string("rows", str(tmp_path / "my.rows"), "", flag_values=values)
-    flags.DEFINE_string("data_dir", "records", "", flag_values=values)
+    flags.DEFINE_string("data_dir", str(tmp_path / "records"), "", flag_values=values)
     flags.DEFINE_string("model_dir", str(tmp_path / "table"), "", flag_values=values)
     values.mark_as_parsed()
     monkeypatch.setattr(flags, "FLAGS", values)
@@ -48,13 +59,14 @@ def test_each_row_is_trained_in_its_own_directory(program, tmp_path, capsys):
         sys.executable,
         "-m",
         "vsa_tf.train",
+        "--model=embedding",
         "--linear_branches",
         "--joint_size=4",
-        "--data_dir=records",
+        f"--data_dir={tmp_path}/records",
         f"--model_dir={tmp_path}/table/linear_one_way",
         "--num_epochs=1",
     ]
-    assert program[1][3] == "--flagfile=flags/my file.flags"
+    assert program[1][3] == f"--flagfile={tmp_path}/my file.flags"
     written = json.loads((tmp_path / "table/table.json").read_text())
     assert [row["name"] for row in written] == ["linear, one way", "nonlinear"]
     assert written[1]["metrics"]["phrase_localization"]["R@1"] == 20
@@ -63,24 +75,50 @@ def test_each_row_is_trained_in_its_own_directory(program, tmp_path, capsys):
 
 
 def test_a_row_that_is_done_is_not_done_again(program, tmp_path):
-    done = tmp_path / "table/linear_one_way"
-    done.mkdir(parents=True)
-    (done / "metrics.json").write_text(json.dumps({"metrics": {}}))
     table.main([])
-    assert len(program) == 1 and "nonlinear" in program[0][-1]
+    (tmp_path / "table/nonlinear/metrics.json").unlink()
+    table.main([])
+    assert len(program) == 3 and "nonlinear" in program[2][-1]
+    shutil.rmtree(tmp_path / "records")
+    table.main([])
+    assert len(program) == 3
+
+
+@pytest.mark.parametrize("change", ["flags", "no flag", "records"])
+def test_a_row_that_is_another_one_by_now_is_not_taken_for_it(program, tmp_path, change):
+    table.main(["--seed=3"])
+    if change == "records":
+        write_records(tmp_path / "records", num_images=4)
+    table.main({"flags": ["--seed=4"], "no flag": [], "records": ["--seed=3"]}[change])
+    assert len(program) == 4
 
 
 def test_a_row_that_fails_ends_the_program(program):
     with pytest.raises(VsaTfError, match="row 'linear, one way' failed: .*--joint_size=4"):
-        table.main(["--fail"])
+        table.main(["--seed=13"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("--joint_siz=4", "row 'linear, one way': Unknown flag joint_siz. Did you mean"),
+        ("--joint_size=none", "row 'linear, one way': flag joint_size=none"),
+        ("joint_size=4", "row 'linear, one way': expected flags"),
+        ("--cell=gru", "row 'linear, one way': cell is not a setting of model=embedding"),
+    ],
+)
+def test_flags_are_refused_before_anything_is_trained(program, flag, reason):
+    with pytest.raises(VsaTfError, match=reason):
+        table.main([flag])
+    assert not program
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("linear --linear_branches", "`NAME | FLAGS` in line 1 of .*Received: 'linear --linear"),
-        ("a | --x\nA! | --y", "rows of different names"),
-        ("# nothing", "rows of different names"),
+        ("a | --x\nA! | --y", "rows of different names.*Received: 'a' and 'A!', both of 'a'"),
+        ("# nothing", "Expected rows, .*Received: .*bad.rows, which has none"),
     ],
 )
 def test_files_that_are_no_rows_are_refused(tmp_path, text, reason):

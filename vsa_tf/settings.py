@@ -12,7 +12,7 @@ from vsa_tf.file_reading import is_count, parse_json, told_as
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, is_open, setting
 
 _OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature")
 
@@ -304,6 +304,14 @@ class Settings:
         if not isinstance(inputs, dict):
             raise VsaTfError(f"{path} is not a settings file of this version: it has no inputs")
         return inputs
+
+    def differing(self, stored):
+        """Yields `(field, value here, value there)` of what differs and is not open."""
+        for group, there in zip(vars(self).values(), vars(stored).values()):
+            for field, value in _values(group):
+                other = getattr(there, field.name, None)
+                if value != other and not is_open(field, value):
+                    yield field, value, other
 
     def to_flags(self):
         """Returns the lines of a flagfile that gives these settings again."""

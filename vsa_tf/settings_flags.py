@@ -90,18 +90,42 @@ def settings_from_flagfile(path, **values):
         VsaTfError: the file cannot be read, or holds what is no setting; names a line that is no
             flag.
     """
-    flag_values = flags.FlagValues()
-    define_flags(flag_values)
-    try:
-        words = flag_values(with_flagfiles(["", f"--flagfile={path}"]))[1:]
-    except flags.Error as error:
-        raise VsaTfError(f"{path}: {reason_of_flags(error, flag_values)}") from error
+    flag_values, words = _parsed([f"--flagfile={path}"], path)
     if words:
         raise VsaTfError(
             f"Expected flags, --name=value, a line each. Received: {words[0]!r} in "
             f"{_place(path, words[0]) or path}"
         )
     return _given(flag_values, values)
+
+
+def settings_from_arguments(arguments, source):
+    """Returns the `Settings` of a list of flags of `vsa_tf.train`.
+
+    Args:
+        arguments: the flags.
+        source: what an error names as their place.
+
+    Raises:
+        VsaTfError: they hold what is no setting.
+    """
+    flag_values, words = _parsed(arguments, source)
+    if words:
+        raise VsaTfError(f"{source}: expected flags, --name=value. Received: {words[0]!r}")
+    try:
+        return _given(flag_values)
+    except VsaTfError as error:
+        raise VsaTfError(f"{source}: {error.of_flags}") from None
+
+
+def _parsed(arguments, source):
+    """Returns flags that hold the arguments, and the words among these that are none."""
+    flag_values = flags.FlagValues()
+    define_flags(flag_values)
+    try:
+        return flag_values, flag_values(with_flagfiles(["", *arguments]))[1:]
+    except flags.Error as error:
+        raise VsaTfError(f"{source}: {reason_of_flags(error, flag_values)}") from error
 
 
 def _place(path, word):

@@ -4,7 +4,8 @@
 
 A line of a rows file is `NAME | FLAGS`: the flags of one `vsa_tf.train`; `#` starts a comment. Each
 row is trained and evaluated in its own directory of `model_dir`; a row that is done is not done
-again, and one that was interrupted goes on. Flags after `--` are given to every row. The table is
+again while its flags and records are the same, and one that was interrupted goes on. Flags after
+`--` are given to every row. All rows' flags are read before the first is trained. The table is
 printed, and kept as `model_dir/table.json`.
 """
 
@@ -18,9 +19,12 @@ import sys
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError, check_given
 from vsa_tf.file_reading import read_lines
 from vsa_tf.files import read_sealed, write_json
+from vsa_tf.settings import Settings, is_path
+from vsa_tf.settings_flags import settings_from_arguments
 
 # Of each kind of metric, what the papers' tables show.
 _COLUMNS = {
@@ -53,9 +57,6 @@ def define_flags():
 
 def main(more_flags):
     values = flags.FLAGS
-    others = [argument for argument in more_flags if not argument.startswith("-")]
-    if others:
-        raise VsaTfError(f"Expected only flags. Received: {' '.join(others)}")
     check_given(
         values,
         rows="a file of rows, NAME | FLAGS a line",
@@ -64,10 +65,11 @@ def main(more_flags):
     )
     rows = read_rows(values.rows)
     model_dir = pathlib.Path(values.model_dir)
+    runs = [_Run(row, values.data_dir, model_dir / row.directory, more_flags) for row in rows]
     table = []
-    for number, row in enumerate(rows, 1):
+    for number, (row, run) in enumerate(zip(rows, runs), 1):
         program.print_note(f"row {number} of {len(rows)}: {row.name}")
-        metrics = _train(row, values.data_dir, model_dir / row.directory, more_flags)
+        metrics = run.metrics()
         table.append({"name": row.name, "flags": list(row.flags), "metrics": metrics})
         write_json(model_dir / "table.json", table)
     print(table_text(table))
@@ -93,27 +95,50 @@ def read_rows(path):
             rows.append(Row(name.strip(), tuple(shlex.split(arguments))))
         except ValueError as error:
             raise VsaTfError(f"line {number} of {path}: {error}: {text!r}") from None
-    if len({row.directory for row in rows}) != len(rows) or not rows:
-        raise VsaTfError(f"Expected rows of different names in {path}. See --help")
+    if not rows:
+        raise VsaTfError(f"Expected rows, `NAME | FLAGS` a line. Received: {path}, which has none")
+    names = {}
+    for row in rows:
+        if row.directory in names:
+            raise VsaTfError(
+                f"Expected rows of different names in {path}, each trained in its own directory. "
+                f"Received: {names[row.directory]!r} and {row.name!r}, both of {row.directory!r}"
+            )
+        names[row.directory] = row.name
     return rows
 
 
-def _train(row, data_dir, model_dir, more_flags):
-    """Trains a row unless that is done. Returns its metrics."""
-    path = model_dir / "metrics.json"
-    if not path.is_file():
-        command = [
-            sys.executable,
-            "-m",
-            "vsa_tf.train",
-            *row.flags,
-            f"--data_dir={data_dir}",
-            f"--model_dir={model_dir}",
-            *more_flags,
-        ]
-        if subprocess.run(command, check=False).returncode:
-            raise VsaTfError(f"row {row.name!r} failed: {shlex.join(command[1:])}")
-    return read_sealed(path)["metrics"]
+class _Run:
+    """The training of a row. Raises VsaTfError for flags that `vsa_tf.train` would refuse."""
+
+    def __init__(self, row, data_dir, model_dir, more_flags):
+        self._name = row.name
+        self._model_dir = model_dir
+        self._flags = (*row.flags, f"--data_dir={data_dir}", f"--model_dir={model_dir}")
+        self._flags += tuple(more_flags)
+        self._settings = settings_from_arguments(self._flags, f"row {row.name!r}")
+
+    def metrics(self):
+        """Trains and evaluates unless that is done. Returns what `metrics.json` holds."""
+        path = self._model_dir / "metrics.json"
+        if not (path.is_file() and self._began_as_now()):
+            # Where the directory holds another run, this refuses it and says what differs.
+            command = [sys.executable, "-m", "vsa_tf.train", *self._flags]
+            if subprocess.run(command, check=False).returncode:
+                raise VsaTfError(f"row {self._name!r} failed: {shlex.join(command[1:])}")
+        return read_sealed(path)["metrics"]
+
+    def _began_as_now(self):
+        """Whether the directory is of these settings and records."""
+        differing = self._settings.differing(Settings.load(self._model_dir))
+        if any(not is_path(field.name) for field, _, _ in differing):
+            return False
+        data, training = self._settings.data, self._settings.training
+        stored = Settings.load_inputs(self._model_dir).get("records")
+        # Records that are gone, or of before they had checksums, are not known to differ.
+        if stored is None or not pathlib.Path(data.data_dir).is_dir():
+            return True
+        return stored == DatasetInfo.load(data.data_dir).fingerprint(training.train_split)
 
 
 def table_text(table):

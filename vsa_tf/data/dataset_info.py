@@ -1,6 +1,7 @@
 """What `dataset_info.json` says about a directory of records."""
 
 import dataclasses
+import hashlib
 import os
 
 from vsa_tf.data import schema
@@ -139,6 +140,11 @@ class DatasetInfo:
                 f"Received: split={name!r}."
             )
         return self.splits[name]
+
+    def fingerprint(self, name):
+        """Returns a checksum of all records of a split, a str."""
+        checksums = "".join(shard.sha256 for shard in self.split(name).shards)
+        return hashlib.sha256(checksums.encode()).hexdigest()
 
     def shard_paths(self, name):
         """Returns the paths of the split's shards, in reading order.

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
@@ -30,7 +29,7 @@ def model_inputs(train):
         "region_feature_size": info.region_feature_size,
         "encoder": info.encoder,
         "detector": info.detector,
-        "records": _fingerprint(info.split(train.records.split).shards),
+        "records": info.fingerprint(train.records.split),
         **train.text.fingerprints(),
     }
     if train.text.sentence_feature is not None:
@@ -38,10 +37,6 @@ def model_inputs(train):
     if train.text.relation_types is not None:
         inputs["num_relations"] = len(train.text.relation_types)
     return inputs
-
-
-def _fingerprint(shards):
-    return hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
 
 
 def check_model_dir(settings, model_dir, inputs, text):
@@ -116,7 +111,7 @@ def going_on(settings, stored):
                     if is_open(field, getattr(group, field.name)) and hasattr(there, field.name)
                 },
             )
-            for group, there in zip(_groups(settings), _groups(stored))
+            for group, there in zip(vars(settings).values(), vars(stored).values())
         )
     )
 
@@ -124,16 +119,10 @@ def going_on(settings, stored):
 def settings_difference(settings, stored):
     """Says in words what differs from stored `Settings` and may not; empty if nothing does."""
     return "; ".join(
-        f"--{field.name} is {value!r} here and {getattr(there, field.name, None)!r} there"
-        for group, there in zip(_groups(settings), _groups(stored))
-        for field in dataclasses.fields(group)
-        for value in [getattr(group, field.name)]
-        if not field.metadata["may_change"] and value != getattr(there, field.name, None)
+        f"--{field.name} is {here!r} here and {there!r} there"
+        for field, here, there in settings.differing(stored)
+        if not field.metadata["may_change"]
     )
-
-
-def _groups(settings):
-    return settings.data, settings.optimizer, settings.training, settings.model
 
 
 @contextlib.contextmanager

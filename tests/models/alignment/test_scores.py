@@ -262,7 +262,9 @@ class TestAlignmentScore(VsaTfTestCase):
             AlignmentScore(**{name: "median"})
 
     def test_a_pooling_of_words_that_nothing_reads_is_refused(self):
-        with pytest.raises(ValueError, match="Expected score='words' or 'both' with another word_pooling"):
+        with pytest.raises(
+            ValueError, match="Expected score='words' or 'both' with another word_pooling"
+        ):
             AlignmentScore(score="regions", word_pooling="log_sum_exp")
 
 
