@@ -153,12 +153,11 @@ class TestAlignmentModel(VsaTfTestCase):
         expected = RankingLoss(0.3, "hardest")(model(batch), batch["image_id"])
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
-    @pytest.mark.parametrize("jit_compile", [False, True])
-    def test_attention_trains(self, jit_compile):
+    def test_attention_trains_compiled(self):
         options = {"similarity": "sentence_cosine", "region_pooling": "attention", "score": "both"}
         batch, model = word_batch(), _model(**options, negatives="softmax", temperature=0.5)
         batch["token_ids"][2] = 0
-        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=jit_compile)
+        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=True)
         losses = fit(model, 40, batch)
         # The sentence without words costs log 5 for ever: all its images score alike.
         assert np.isfinite(losses).all() and losses[-1] < 0.7 * losses[0]
@@ -260,12 +259,13 @@ class TestAlignmentModel(VsaTfTestCase):
         batch["region_features"] = batch["region_features"] * batch["region_mask"][..., None]
         assert not batch["region_mask"].all()
 
-        @tf.function(jit_compile=jit_compile)
         def gradients():
             with tf.GradientTape() as tape:
                 loss = model.compute_loss(x=batch, y_pred=model(batch), training=False)
             return tape.gradient(loss, [model.region_encoder.projection.kernel.value])
 
+        if jit_compile:
+            gradients = tf.function(gradients, jit_compile=True, autograph=False)
         for gradient in gradients():
             assert np.isfinite(gradient).all() and np.any(gradient)
 
