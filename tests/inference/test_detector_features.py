@@ -145,7 +145,7 @@ def whole_way(tmp_path_factory):
         run_program(
             write,
             "--dataset=shape_scenes",
-            "--num_examples=12,4,4",
+            "--num_examples=6,2,4",
             "--image_encoder=detector",
             f"--detector={folder / 'detector'}",
             "--num_regions=5",
@@ -175,7 +175,7 @@ def local(whole_way):
 @pytest.fixture(scope="module")
 def scenes():
     """Encoded photographs of the split test."""
-    return [example.read_image() for example in ShapeScenes(12, 4, 4).examples("test")]
+    return [example.read_image() for example in ShapeScenes(6, 2, 4).examples("test")]
 
 
 def test_records_hold_what_the_network_says_of_the_photographs(whole_way, local, scenes):

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import shutil
@@ -91,24 +92,44 @@ def _export(folder, model, export_dir, **changes):
 
 
 @pytest.fixture(scope="module")
-def alignment(folder):
-    return _export(folder, "alignment", folder / "alignment_models")
+def exported(folder):
+    """Exports a model, once; returns its version, and both models whose answers were compared."""
+
+    @functools.cache
+    def exported(model):
+        compared = []
+        with pytest.MonkeyPatch.context() as patch:
+            for opened in (LocalModel, ExportedModel):
+                patch.setattr(
+                    export_module,
+                    opened.__name__,
+                    lambda *given, opened=opened: compared.append(opened(*given)) or compared[-1],
+                )
+            return _export(folder, model, folder / f"{model}_models"), *compared
+
+    return exported
 
 
 @pytest.fixture(scope="module")
-def captioner(folder):
-    return _export(folder, "captioner", folder / "captioner_models")
+def alignment(exported):
+    return exported("alignment")[0]
 
 
 @pytest.fixture(scope="module")
-def loaded(captioner):
-    return ExportedModel(captioner)
+def captioner(exported):
+    return exported("captioner")[0]
 
 
 @pytest.fixture(scope="module")
-def local(folder):
+def local(exported):
     """The captioner that was exported."""
-    return LocalModel(folder / "captioner", settings=ANSWERS)
+    return exported("captioner")[1]
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    """The same, exported."""
+    return exported("captioner")[2]
 
 
 class CopiedGraph:
@@ -131,7 +152,8 @@ def traced_before(captioner, loaded, local, monkeypatch):
     monkeypatch.setattr(export_module, "ExportedModel", lambda _: loaded)
 
 
-def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
+def test_it_loads_where_there_is_tensorflow_alone(folder, exported, tmp_path):
+    alignment, local, _ = exported("alignment")
     result = subprocess.run(
         [sys.executable, "-c", LOADED_ALONE, str(alignment), str(folder / "0.jpg")],
         cwd=tmp_path,
@@ -143,9 +165,6 @@ def test_it_loads_where_there_is_tensorflow_alone(folder, alignment, tmp_path):
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout.splitlines()[-1])
     assert answer["modules"] == []
-    local = LocalModel(
-        folder / "alignment", str(folder / "encoder"), str(folder / "detector"), ANSWERS
-    )
     image = (folder / "0.jpg").read_bytes()
     expected = local.call("align", image_bytes=[image], sentences=["A dog"])["score"]
     np.testing.assert_allclose(answer["score"], expected, rtol=1e-4)
@@ -214,10 +233,10 @@ def test_the_card_says_what_the_model_is(captioner):
     assert "* output `tokens`: string [?, 2, 5]" in readme
 
 
-def test_there_is_a_warm_up_request_for_every_signature(alignment):
+def test_there_is_a_warm_up_request_for_every_signature(exported):
     prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    alignment, _, loaded = exported("alignment")
     path = alignment / "assets.extra" / "tf_serving_warmup_requests"
-    module = tf.saved_model.load(str(alignment))
     names = set()
     for record in tf.data.TFRecordDataset(str(path)):
         request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
@@ -225,10 +244,10 @@ def test_there_is_a_warm_up_request_for_every_signature(alignment):
             name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()
         }
         name = request.model_spec.signature_name
-        for value in module.signatures[name](**inputs).values():
+        for value in loaded._functions[name](**inputs).values():
             assert value.shape[0] == 1
         names.add(name)
-    assert names == set(module.signatures) - {"serving_default"}
+    assert names == set(loaded.signatures)
 
 
 def test_a_model_that_answers_otherwise_is_refused_and_deleted(

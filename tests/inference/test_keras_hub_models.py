@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     run_program(
         write,
         "--dataset=shape_scenes",
-        "--num_examples=8,4,4",
+        "--num_examples=4,2,2",
         f"--output_dir={folder / 'data'}",
         f"--image_encoder={resnet}",
         f"--detector={retinanet}",
