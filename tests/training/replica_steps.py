@@ -23,7 +23,9 @@ def step(make, batch, distribution):
     with execution_scope(TrainingSettings(distribution=distribution)):
         model = make()
         model({name: value[:2] for name, value in batch.items()})
-        model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+        # On one device eagerly, which is quicker for a step.
+        eager = distribution == "none"
+        model.compile(keras.optimizers.SGD(1.0), jit_compile=False, run_eagerly=eager)
         model.optimizer.build(model.trainable_variables)
     if distribution != "none":
         spread_batches(model)
