@@ -223,6 +223,7 @@ def decoded_images(record_split, image_size, progress=None):
     decode = tf.function(
         lambda encoded: resized_images(encoded, image_size),
         input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     ).get_concrete_function()
 
     def decode_rows(rows):
