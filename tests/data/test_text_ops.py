@@ -48,7 +48,9 @@ needs_tensorflow_text = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def graph_tokens():
     functions = {
-        fold_letters: tf.function(GraphWordTokenizer(fold_letters), input_signature=SPEC)
+        fold_letters: tf.function(
+            GraphWordTokenizer(fold_letters), input_signature=SPEC, autograph=False
+        )
         for fold_letters in (False, True)
     }
 
@@ -166,7 +168,7 @@ def test_an_unknown_tokenizer_and_no_words_at_most_are_refused():
 
 
 def save(text_to_ids, path):
-    @tf.function(input_signature=SPEC)
+    @tf.function(input_signature=SPEC, autograph=False)
     def serve(texts):
         ids, lengths, num_dropped = text_to_ids(texts)
         return {"ids": ids, "lengths": lengths, "num_dropped": num_dropped}
@@ -195,7 +197,9 @@ def test_graph_and_python_give_the_same_wordpieces(piece_vocabulary):
     expected = [tokenizer.tokenize(string.decode("utf-8", "replace")) for string in strings]
     tokens = text_to_ids.tokens(tf.constant(strings)).to_list()
     assert [[token.decode() for token in row] for row in tokens] == expected
-    ids, lengths, _ = tf.function(text_to_ids, input_signature=SPEC)(tf.constant(strings))
+    ids, lengths, _ = tf.function(text_to_ids, input_signature=SPEC, autograph=False)(
+        tf.constant(strings)
+    )
     for row, length, pieces in zip(ids.numpy(), lengths.numpy(), expected):
         assert row[:length].tolist() == piece_vocabulary.encode(pieces or [UNK_TOKEN])
 

@@ -321,6 +321,7 @@ def test_graphs_of_any_batch_size_give_the_same_captions(jit_compile, normalise)
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)],
         jit_compile=jit_compile,
+        autograph=False,
     )
     def decode(hashes, prefix):
         return search(model.step, {"hash": hashes}, tf.shape(hashes)[0], prefix)
@@ -338,7 +339,9 @@ def test_graphs_of_any_batch_size_give_the_same_captions(jit_compile, normalise)
 def test_graphs_of_a_known_batch_size_give_the_same_captions(jit_compile):
     model = HistoryModel(15)
     search = BeamSearch(30, num_captions=30, max_length=3)
-    decode = tf.function(lambda: search(model.step, model.state(2), 2), jit_compile=jit_compile)
+    decode = tf.function(
+        lambda: search(model.step, model.state(2), 2), jit_compile=jit_compile, autograph=False
+    )
     captions, expected = decode(), search(model.step, model.state(2), 2)
     assert captions.token_ids.shape == (2, 30, 3)
     np.testing.assert_array_equal(captions.token_ids, expected.token_ids)

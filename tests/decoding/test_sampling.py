@@ -177,7 +177,10 @@ def graph_of(sampling, model, jit_compile):
         return sampling(model.step, {"hash": hashes}, tf.shape(hashes)[0])
 
     return tf.function(
-        decode, input_signature=[tf.TensorSpec([None], tf.int32)], jit_compile=jit_compile
+        decode,
+        input_signature=[tf.TensorSpec([None], tf.int32)],
+        jit_compile=jit_compile,
+        autograph=False,
     )
 
 
@@ -322,6 +325,7 @@ def test_graphs_of_any_batch_size_search_greedily_as_eager_execution(jit_compile
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)],
         jit_compile=jit_compile,
+        autograph=False,
     )
     def decode(hashes, prefix):
         return search(model.step, {"hash": hashes}, tf.shape(hashes)[0], prefix)

@@ -97,6 +97,7 @@ def test_a_graph_of_unknown_lengths_gives_the_same(jit_compile):
             tf.TensorSpec([None, None], tf.bool),
         ],
         jit_compile=jit_compile,
+        autograph=False,
     )
     np.testing.assert_array_equal(
         graph(scores, lengths, mask).numpy(),

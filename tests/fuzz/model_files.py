@@ -101,7 +101,9 @@ def _write_export(folder):
     def embed(sentences):
         return {"embedding": tf.gather(module.weights, tf.maximum(module.table[sentences], 0))}
 
-    traced = tf.function(embed, input_signature=[tf.TensorSpec([None], tf.string, "sentences")])
+    traced = tf.function(
+        embed, input_signature=[tf.TensorSpec([None], tf.string, "sentences")], autograph=False
+    )
     module.embed = traced
     tf.saved_model.save(
         module, str(folder / "1"), {"embed_sentence": traced.get_concrete_function()}

@@ -18,6 +18,7 @@ def regions():
     return tf.function(
         lambda boxes, scores: graph_regions(boxes, scores, 5, 0.5),
         input_signature=[tf.TensorSpec((None, 4)), tf.TensorSpec((None,))],
+        autograph=False,
     )
 
 

@@ -126,6 +126,7 @@ class TestFragmentAlignmentLoss(VsaTfTestCase):
                 tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([], tf.bool),
             ],
+            autograph=False,
         )
         for multiple_instance in (False, True):
             np.testing.assert_allclose(

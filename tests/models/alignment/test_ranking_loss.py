@@ -152,7 +152,9 @@ def test_mining_takes_the_largest_costs_of_a_row(negatives, num_hard_negatives, 
 @pytest.mark.parametrize("negatives", ["sum", "hardest", "top_k"])
 def test_the_batch_size_may_be_unknown(negatives):
     function = tf.function(
-        lambda costs: mine_costs(costs, negatives, 2), input_signature=[tf.TensorSpec([None, None])]
+        lambda costs: mine_costs(costs, negatives, 2),
+        input_signature=[tf.TensorSpec([None, None])],
+        autograph=False,
     )
     np.testing.assert_array_equal(function(COSTS), mine_costs(COSTS, negatives, 2))
 

@@ -136,6 +136,7 @@ class TestGroupedProduct(VsaTfTestCase):
                 tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([5, 3, 2], tf.float64),
             ],
+            autograph=False,
         )
         np.testing.assert_allclose(
             function(rows, groups, matrices), _brute_force(rows, groups, matrices), rtol=1e-9

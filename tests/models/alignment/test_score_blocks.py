@@ -59,7 +59,8 @@ def test_a_graph_that_does_not_know_its_sizes_trains_in_blocks():
             tf.TensorSpec([None, 4], tf.bool),
             tf.TensorSpec([None, None, 3]),
             tf.TensorSpec([None, None], tf.bool),
-        ]
+        ],
+        autograph=False,
     )
     def score(*given):
         with tf.GradientTape() as tape:

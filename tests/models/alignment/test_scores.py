@@ -128,6 +128,7 @@ class TestMaxSumScore(VsaTfTestCase):
                 tf.TensorSpec([None, None, 2]),
                 tf.TensorSpec([None, None], tf.bool),
             ],
+            autograph=False,
         )
         np.testing.assert_allclose(function(*values), max_sum_score(*values), rtol=1e-6, atol=1e-6)
 
@@ -252,6 +253,7 @@ class TestAlignmentScore(VsaTfTestCase):
         function = tf.function(
             AlignmentScore(**options).__call__,
             input_signature=[tf.TensorSpec([None] * value.ndim, value.dtype) for value in values],
+            autograph=False,
         )
         expected = AlignmentScore(**options)(*values)
         np.testing.assert_allclose(function(*values), expected, rtol=1e-5, atol=1e-6)
@@ -286,7 +288,7 @@ def test_every_region_meets_every_fragment():
 
 def test_products_need_no_sizes_that_a_graph_knows():
     specification = tf.TensorSpec([None, None, 4])
-    function = tf.function(fragment_products, input_signature=[specification] * 2)
+    function = tf.function(fragment_products, input_signature=[specification] * 2, autograph=False)
     np.testing.assert_allclose(
         function(*_random_fragments()),
         fragment_products(*_random_fragments()),

@@ -203,5 +203,7 @@ def test_one_of_every_set_is_marked_the_first(seed):
 
 
 def test_first_copies_need_no_batch_size():
-    function = tf.function(is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)])
+    function = tf.function(
+        is_first_copy, input_signature=[tf.TensorSpec([None, None], tf.bool)], autograph=False
+    )
     assert np.array(function(np.eye(3, dtype=bool))).all()

@@ -356,6 +356,7 @@ def test_draws_need_no_batch_size():
     function = tf.function(
         lambda negative: drawn_negatives(negative, 5, 0),
         input_signature=[tf.TensorSpec([None, None], tf.bool)],
+        autograph=False,
     )
     columns, drawn = function(NEGATIVE)
     assert columns.shape == (3, 5)

@@ -242,6 +242,7 @@ class TestTwoBranchLoss(VsaTfTestCase):
         function = tf.function(
             lambda images, texts, image_id: loss(images, texts, image_sentence_masks(image_id)),
             input_signature=[floats, floats, flags],
+            autograph=False,
         )
         value = function(IMAGES[IMAGE_OF_SENTENCE], SENTENCES, IMAGE_OF_SENTENCE.astype("int32"))
         np.testing.assert_allclose(value, 1.242698, atol=6e-7)
@@ -313,6 +314,7 @@ def test_nearest_negatives_need_no_batch_size():
     function = tf.function(
         lambda distances, negative: nearest_negatives(distances, negative, 3),
         input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None, None], tf.bool)],
+        autograph=False,
     )
     nearest = function(np.float32([[0.5, 0.25]]), np.array([[True, True]]))
     np.testing.assert_array_equal(nearest, [[0.25, 0.5, np.inf]])
