@@ -1,5 +1,6 @@
 """A model from Python: wherever it is, and however a photograph is given, it answers the same."""
 
+import functools
 import io
 import json
 import subprocess
@@ -62,7 +63,9 @@ def sources(tmp_path_factory):
         local = LocalModel(folder / name, settings=AnswerSettings(**ANSWERS))
         GraphModel(local).save(folder / "exported" / name / "1")
     configs = [ModelConfig(name, str(folder / "exported" / name)) for name in MODELS]
-    with ModelServer(configs, settle_seconds=0) as server:
+    with ModelServer(configs, settle_seconds=0) as server, pytest.MonkeyPatch.context() as patch:
+        # It takes seconds.
+        patch.setattr(tf.saved_model, "load", functools.cache(tf.saved_model.load))
         while not all(server.catalog.available()[name] for name in MODELS):
             threading.Event().wait(0.05)
         yield {
