@@ -73,7 +73,7 @@ WITHOUT_A_ROW = {
     "vsa_tf.server.model_versions.warm_up": _TENSORFLOW,
     "vsa_tf.server.tensor_protos.read_message": _SLOW,
     "vsa_tf.settings_flags._place": _COVERED,
-    "vsa_tf.table._train": _COVERED,
+    "vsa_tf.table._Run.metrics": _COVERED,
     "vsa_tf.training.auto_settings.has_bfloat16": _OWN,
 }
 
