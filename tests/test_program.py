@@ -270,8 +270,11 @@ def test_evaluation_refuses_flags_that_the_model_has_no_use_for(
     ],
 )
 def test_evaluation_refuses_what_several_models_cannot_do(run, tmp_path, arguments, message):
-    _write_settings(tmp_path, "alignment")
-    line = refusal(run("vsa_tf.evaluate", *[f"--model_dir={tmp_path}"] * 2, *arguments))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        _write_settings(tmp_path / name, "alignment")
+    model_dirs = [f"--model_dir={tmp_path / name}" for name in "ab"]
+    line = refusal(run("vsa_tf.evaluate", *model_dirs, *arguments))
     assert re.search(message, line)
 
 

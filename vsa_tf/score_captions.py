@@ -97,7 +97,7 @@ def system_names(paths):
     Raises:
         VsaTfError: a file is given twice.
     """
-    if len(set(paths)) != len(paths):
+    if len({pathlib.Path(path).resolve() for path in paths}) != len(paths):
         raise VsaTfError(f"Expected different files as --results. Received: {', '.join(paths)}")
     stems = [pathlib.Path(path).stem for path in paths]
     return stems if len(set(stems)) == len(stems) else [os.fspath(path) for path in paths]

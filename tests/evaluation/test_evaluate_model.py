@@ -1,8 +1,10 @@
 import dataclasses
+import re
 
 import pytest
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation.check_options import given_directories
 from vsa_tf.evaluation.evaluate_model import evaluate_model, make_evaluator
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 from vsa_tf.models.captioning.settings import CaptionerSettings
@@ -224,6 +226,16 @@ def test_what_several_models_cannot_do_is_refused_before_they_are_loaded(
         (tmp_path / str(number) / "config.json").write_text(settings.to_json({}))
     with pytest.raises(VsaTfError, match=message):
         evaluate_model(sorted(tmp_path.iterdir()), **asked)
+
+
+def test_a_model_twice_on_the_same_records_is_refused_however_it_is_spelt(tmp_path):
+    (tmp_path / "a").mkdir()
+    twice = [f"{tmp_path}/a", f"{tmp_path}/b/../a/"]
+    message = f"^model_dir={re.escape(twice[1])} is the same directory as model_dir={twice[0]}: "
+    for data_dir in (None, tmp_path, [tmp_path, f"{tmp_path}/."]):
+        with pytest.raises(VsaTfError, match=message):
+            evaluate_model(twice, data_dir)
+    assert given_directories(twice, ["one", "other"]) == (twice, ["one", "other"])
 
 
 def test_no_model_is_refused():

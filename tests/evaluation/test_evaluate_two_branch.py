@@ -229,12 +229,11 @@ def test_models_of_all_kinds_are_evaluated_together_and_each_beside_them(
     assert said.count("image search") == 4 and f"0.33 alignment, {words}" in said
 
 
-def test_a_model_with_itself_or_all_the_weight_ranks_as_alone(sentences, words):
-    for models, weights in (([words, words], "equal"), ([sentences, words], (0.0, 2.0))):
-        report, _ = _evaluate(models, RetrievalOptions(weights=weights))
-        for direction in ("image_to_sentence", "sentence_to_image"):
-            alone = report["models"][1]["metrics"][direction]
-            assert report["metrics"][direction] == alone
+def test_a_model_with_all_the_weight_ranks_as_alone(sentences, words):
+    report, _ = _evaluate([sentences, words], RetrievalOptions(weights=(0.0, 2.0)))
+    for direction in ("image_to_sentence", "sentence_to_image"):
+        alone = report["models"][1]["metrics"][direction]
+        assert report["metrics"][direction] == alone
 
 
 def test_scores_of_an_ensemble_are_the_weighted_mean_of_the_standardised(sentences, words):
@@ -282,7 +281,9 @@ def test_each_model_may_have_its_own_records_of_the_same_pairs(sentences, words,
     assert said.count("reading train of") == 2
 
 
-def test_models_of_other_pairs_are_refused_before_they_are_loaded(sentences, folder, data_dir):
+def test_models_of_other_pairs_are_refused_before_they_are_loaded(
+    sentences, words, folder, data_dir
+):
     others = _write(folder / "other_captions", captions="w4 w5")
     message = (
         f"^Expected {others} to hold the photographs and captions of {data_dir} in split train, in "
@@ -293,7 +294,7 @@ def test_models_of_other_pairs_are_refused_before_they_are_loaded(sentences, fol
         _evaluate_into(lines, [sentences, sentences], data_dir=[data_dir, others])
     assert not any("scoring" in line for line in lines)
     with pytest.raises(VsaTfError, match="^Expected fold_size of at most the 6 images of split"):
-        evaluate_model([sentences] * 2, split="train", options=EvaluationOptions(fold_size=7))
+        evaluate_model([sentences, words], split="train", options=EvaluationOptions(fold_size=7))
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def given_directories(model_dir, data_dir):
         model_dir, data_dir: see `evaluate_model`.
 
     Raises:
-        VsaTfError: there is no model, or neither one directory of records nor one for each.
+        VsaTfError: there is no model, or one twice on the same records, or neither one directory of
+            records nor one for each.
 
     Example:
 
@@ -133,7 +134,18 @@ def given_directories(model_dir, data_dir):
             f"Expected --data_dir once, or once for each of {len(models)} --model_dir. Received: "
             f"{len(data)} of them"
         )
-    return models, data * len(models) if len(data) == 1 else data
+    data = data * len(models) if len(data) == 1 else data
+    first = {}
+    for pair in zip(models, data):
+        # Another spelling of a path would double the model's weight unseen.
+        resolved = tuple(each and pathlib.Path(each).resolve() for each in pair)
+        if resolved in first:
+            raise VsaTfError(
+                f"--model_dir={pair[0]} is the same directory as --model_dir={first[resolved]}: "
+                "leave one out"
+            )
+        first[resolved] = pair[0]
+    return models, data
 
 
 def _is_one(directory):
