@@ -196,6 +196,28 @@ def listed(names):
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
+def differences(expected, received):
+    """Returns in what two descriptions differ, but for where they lie (`spec`), for a message.
+
+    Args:
+        expected, received: dicts of what can be shown in a few words, or checksums.
+
+    Example:
+
+    >>> differences({"spec": "a", "crop_size": 0, "sha256": "0f"}, {"crop_size": 9, "sha256": "1c"})
+    'crop_size (9, not 0), sha256'
+    """
+    values = {
+        name: [each.get(name, "nothing") for each in (received, expected)]
+        for name in sorted((expected.keys() | received.keys()) - {"spec"})
+    }
+    return ", ".join(
+        name if "sha256" in name else f"{name} ({one}, not {other})"
+        for name, (one, other) in values.items()
+        if one != other
+    )
+
+
 def operation_reason(message):
     """Returns the words of a TensorFlow operation that failed, without the form it gives them.
 

@@ -9,7 +9,7 @@ TRAINED = types.SimpleNamespace(
         training=types.SimpleNamespace(train_split="train", dev_split="dev")
     ),
     text="text",
-    check_records=lambda records: None,
+    check_records=lambda records, say: None,
 )
 
 

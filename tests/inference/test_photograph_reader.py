@@ -85,7 +85,9 @@ def test_pixels_are_read_as_training_read_them():
 def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
     monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_, **__: FakeEncoder())
     inputs = {**_INPUTS, "encoder": {"spec": "other", "feature_size": 7}}
-    with pytest.raises(VsaTfError, match="expected other.*differs in feature_size"):
+    with pytest.raises(
+        VsaTfError, match=r"expected other.*differs in feature_size \(\d+, not 7\)$"
+    ):
         PhotographReader(inputs, 0, "fake")
 
 
@@ -93,13 +95,17 @@ def test_another_encoder_than_that_of_the_records_is_refused(monkeypatch):
     ("parts", "message"),
     [
         (["other_name", "grid"], None),
-        (["a", "shapes"], "expected a,grid.*differs in joined"),
-        (["a"], "expected a,grid.*differs in joined"),
+        (["a", "shapes"], "expected a,grid.*: a,shapes, without grid and with shapes$"),
+        (["a"], "expected a,grid.*: a, without grid$"),
+        (["grid", "a"], "expected a,grid.*: grid,a, joined otherwise$"),
+        (["b", "grid"], None),
     ],
 )
 def test_joined_detectors_are_those_of_the_records_wherever_they_lie(monkeypatch, parts, message):
+    sides = {"shapes": 4, "grid": 3}
+
     def described(names):
-        own = [{"spec": name, "sides": 4 * (name == "shapes")} for name in names]
+        own = [{"spec": name, "sides": sides.get(name, 0)} for name in names]
         return {"spec": ",".join(names), "joined": own}
 
     monkeypatch.setattr(photograph_reader, "make_encoder", lambda *_, **__: FakeEncoder())

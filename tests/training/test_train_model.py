@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from tests import keras_hub_presets
-from tests.data.small_records import write_records
+from tests.data.small_records import NUM_REGIONS, write_records
 from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import Settings
 from vsa_tf.training.train_model import train_model
@@ -56,9 +56,16 @@ def test_features_are_not_augmented(tmp_path):
 def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
     write_records(tmp_path, 1, num_shards=1)
     message = "model=alignment learns by .*two or more in split train. Received: 1"
+    splits, lines = {"dev_split": "train", "test_split": "train"}, []
     with pytest.raises(VsaTfError, match=message):
-        train_model(_settings(tmp_path, dev_split="train", test_split="train"))
+        train_model(_settings(tmp_path, **splits, num_regions=50), lines.append)
     assert not (tmp_path / "model").exists()
+    # On the way there: a setting that the records cannot fill is no silent one.
+    fewer = f"{tmp_path} holds {NUM_REGIONS} regions of an image, fewer than --num_regions=50: all"
+    assert lines[0].startswith(fewer)
+    with pytest.raises(VsaTfError, match=message):
+        train_model(_settings(tmp_path, **splits, num_regions=NUM_REGIONS), lines.append)
+    assert sum("fewer than" in line for line in lines) == 1
 
 
 def test_what_comes_after_a_run_has_not_its_precision(tmp_path):

@@ -239,7 +239,7 @@ class _Member:
 
     def _load(self, split):
         records, trained = self._read(split), self._trained
-        trained.check_records(records)
+        trained.check_records(records, self._say)
         return model_view(records, trained.text, trained.settings, say=self._say)
 
     def load_all(self, *splits):

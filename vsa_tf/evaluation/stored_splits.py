@@ -63,7 +63,8 @@ class StoredSplits:
     def _view(self, split, described):
         if split not in self._records:
             records = read_records(self._data_dir, split, self._say)
-            for model in (self._trained, *self._others):  # before anything is evaluated
+            self._trained.check_records(records, self._say)
+            for model in self._others:  # before anything is evaluated
                 model.check_records(records)
             self._records[split] = records
         if (split, described) not in self._loaded:

@@ -8,7 +8,7 @@ from tfrecords_tools.encoders import make_encoder
 from tfrecords_tools.image_decoding import stored_image
 from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
-from vsa_tf.errors import InputError, VsaTfError
+from vsa_tf.errors import InputError, VsaTfError, differences
 from vsa_tf.model_handles import is_findable, joined_specs
 
 # Of the records' own default.
@@ -155,10 +155,24 @@ def _unnamed(described):
 
 
 def _check_same(flag, recorded, given):
-    own, other = _unnamed(recorded), _unnamed(given)
-    differing = {name for name in own.keys() | other.keys() if own.get(name) != other.get(name)}
-    if differing:
+    if _unnamed(recorded) != _unnamed(given):
+        is_joined = "joined" in recorded or "joined" in given
+        told = _joined_differences if is_joined else differences
         raise VsaTfError(
             f"--{flag}: expected {recorded.get('spec')}, which the model was trained with. "
-            f"Received: {given.get('spec')}, which differs in {', '.join(sorted(differing))}"
+            f"Received: {given.get('spec')}, {'' if is_joined else 'which differs in '}"
+            f"{told(recorded, given)}"
         )
+
+
+def _joined_differences(recorded, given):
+    """Says which of the detectors that are joined there are not here, and the reverse."""
+    own, others = (each.get("joined", [each]) for each in (recorded, given))
+    missing, more = (
+        [each["spec"] for each in these if _unnamed(each) not in list(map(_unnamed, those))]
+        for these, those in ((own, others), (others, own))
+    )
+    more = [f"another {spec}" if spec in missing else spec for spec in more]
+    found = [f"without {', '.join(missing)}"] * bool(missing)
+    found += [f"with {', '.join(more)}"] * bool(more)
+    return " and ".join(found) or "joined otherwise"

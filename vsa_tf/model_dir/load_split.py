@@ -123,7 +123,7 @@ def load_split(trained, data_dir, split, for_training=False, say=silent, describ
         VsaTfError: the records cannot be read, or the model cannot use them.
     """
     records = read_records(data_dir, split, say)
-    trained.check_records(records)
+    trained.check_records(records, say)
     return model_view(records, trained.text, trained.settings, for_training, say, described)
 
 

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, differences
 from vsa_tf.file_reading import told_as
 from vsa_tf.files import array_kind
 from vsa_tf.model_dir.checkpoint import neutral_path, restore_checkpoint
@@ -48,20 +48,31 @@ class TrainedModel:
         self.model = make_model(self.settings, self.inputs, len(self.text.vocabulary))
         self.progress = restore_checkpoint(checkpoint, self.model.variables)
 
-    def check_records(self, records):
+    def check_records(self, records, say=silent):
         """Refuses a `RecordSplit` with other features than the model was trained on.
 
+        Args:
+            records: the `RecordSplit`.
+            say: called with a line where it has fewer regions of an image.
+
         Raises:
-            VsaTfError: names both.
+            VsaTfError: names both, and what differs.
         """
-        expected = self.inputs["region_feature_size"], self.inputs["encoder"]
-        received = records.info.region_feature_size, records.info.encoder
+        info, trained = records.info, self.inputs
+        expected = trained["region_feature_size"], trained["encoder"]
+        received = info.region_feature_size, info.encoder
         if expected != received:
+            others = differences(expected[1], received[1])
             raise VsaTfError(
                 "Expected records with the features the model was trained on, "
                 f"{expected[0]} numbers of {expected[1].get('spec')}. Received: "
-                f"{records.info.data_dir} with {received[0]} of {received[1].get('spec')}, "
-                f"settings {received[1]}"
+                f"{info.data_dir} with {received[0]} of {received[1].get('spec')}"
+                f"{others and ', which differ in '}{others}"
+            )
+        if info.num_regions < trained["num_regions"]:
+            say(
+                f"{info.data_dir} holds {info.num_regions} regions of an image, fewer than the "
+                f"{trained['num_regions']} that the model was trained on"
             )
 
 

@@ -111,6 +111,11 @@ def _train(settings, say, stream):
     model_dir = pathlib.Path(settings.training.model_dir)
     last = model_dir / "checkpoint_last.npz"
     info = check_splits(settings)
+    if settings.data.num_regions > info.num_regions:
+        say(
+            f"{info.data_dir} holds {info.num_regions} regions of an image, fewer than "
+            f"--num_regions={settings.data.num_regions}: all are used"
+        )
     num_captions = info.splits[settings.training.train_split].num_sentences
     settings = resolved_settings(settings, model_dir, num_captions, say)
     keras.config.set_dtype_policy(
