@@ -14,7 +14,7 @@ from absl import flags
 
 from tests.source_imports import PACKAGES, ROOT
 from tests.without_tensorflow import refusal, run_without_tensorflow
-from vsa_tf import errors, program
+from vsa_tf import errors, evaluate, program
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -454,6 +454,15 @@ class TestRun:
 
         with pytest.raises(OSError, match="Input/output error"):
             program.run(main, "")
+
+
+def test_progress_of_an_evaluation_is_a_line_every_few_seconds(capsys):
+    times = iter([0, 4, 5, 5, 6, 11, 11])
+    show = evaluate._printed_progress(lambda: next(times))
+    for done in (1, 2, 3):
+        show(done, 4)
+    show(1, 9, "sentences")
+    assert capsys.readouterr().err == "2 of 4 images\n1 of 9 sentences\n"
 
 
 def test_lines_are_utf8_whatever_the_terminal_is_set_to():

@@ -17,6 +17,7 @@ that are corrected by those of all queries at once.
 """
 
 import dataclasses
+import time
 
 from absl import flags
 
@@ -25,6 +26,7 @@ from vsa_tf.errors import check_given
 from vsa_tf.evaluation.check_options import CHOICES, check_options
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 
+_SECONDS_A_LINE = 5
 _ASKED = (
     "output",
     "beam_size",
@@ -195,7 +197,7 @@ def main():
     check_given(values, model_dir="a directory that vsa_tf.train has written")
     asked = {
         "options": EvaluationOptions(
-            fold_size=values.fold_size, seed=values.seed, progress=_print_progress
+            fold_size=values.fold_size, seed=values.seed, progress=_printed_progress()
         ),
         "captions": CaptionOptions(
             **{each.name: values[each.name].value for each in dataclasses.fields(CaptionOptions)}
@@ -241,9 +243,17 @@ def _weights():
         return text
 
 
-def _print_progress(done, total):
-    if done == total or done % 80 == 0:
-        program.print_note(f"{done} of {total} images")
+def _printed_progress(clock=time.monotonic):
+    """Returns what prints how far a long work is, a line every few seconds."""
+    last = clock()
+
+    def show(done, total, unit="images"):
+        nonlocal last
+        if clock() - last >= _SECONDS_A_LINE:
+            last = clock()
+            program.print_note(f"{done} of {total} {unit}")
+
+    return show
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import numpy as np
@@ -72,6 +73,13 @@ class TestEvaluate:
         assert first > 0
         evaluator.evaluate(model, data, QUICK)
         assert len(traces) == first
+
+    def test_every_batch_is_told(self, data, model, monkeypatch):
+        monkeypatch.setattr("vsa_tf.evaluation.caption_methods._BATCH_SIZE", 3)
+        told = []
+        options = dataclasses.replace(QUICK, progress=lambda *call: told.append(call))
+        _evaluator(CaptionOptions(("greedy",))).evaluate(model, data, options)
+        assert told == [(3, 4, "images"), (4, 4, "images")] * 2
 
     def test_captions_are_in_the_results_format_of_coco(self, data, evaluation):
         results = evaluation.files["captions.json"]

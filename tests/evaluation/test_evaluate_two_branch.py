@@ -1,5 +1,6 @@
 """Trains tiny two-branch networks and evaluates their directories in every way."""
 
+import dataclasses
 import json
 import types
 
@@ -229,8 +230,12 @@ def test_models_of_all_kinds_are_evaluated_together_and_each_beside_them(
     assert said.count("image search") == 4 and f"0.33 alignment, {words}" in said
 
 
-def test_a_model_with_all_the_weight_ranks_as_alone(sentences, words):
-    report, _ = _evaluate([sentences, words], RetrievalOptions(weights=(0.0, 2.0)))
+def test_a_model_with_all_the_weight_ranks_as_alone_and_each_tells_how_far_it_is(sentences, words):
+    retrieval, told = RetrievalOptions(weights=(0.0, 2.0)), []
+    options = dataclasses.replace(QUICK, progress=lambda *call: told.append(call))
+    report = evaluate_model([sentences, words], split="train", options=options, retrieval=retrieval)
+    assert told.count((NUM_IMAGES, NUM_IMAGES, "images")) >= 2
+    assert told.count((30, 30, "sentences")) == 2
     for direction in ("image_to_sentence", "sentence_to_image"):
         alone = report["models"][1]["metrics"][direction]
         assert report["metrics"][direction] == alone

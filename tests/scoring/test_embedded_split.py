@@ -43,6 +43,21 @@ def test_scores_are_those_of_the_model_whatever_the_block(pairs_at_a_time, monke
     np.testing.assert_allclose(scores, -_distances(REGIONS[:, 0], SENTENCES), rtol=1e-5)
 
 
+def test_how_much_is_done_is_told_after_every_batch_and_block(monkeypatch):
+    monkeypatch.setattr("vsa_tf.scoring.embedded_split._BLOCK_PAIRS", 21)
+    told, model = [], GivenVectors()
+    pairs = EmbeddedPairs.embed(model, DATA, 4, 5, lambda *call: told.append(call))
+    pairs.scores(model, lambda *call: told.append(call))
+    assert told[:2] == [(5, 7, "sentences"), (7, 7, "sentences")]
+    assert told[2:] == [(4, 5, "images"), (5, 5, "images"), (3, 5, "images"), (5, 5, "images")]
+    words, lengths = SENTENCES[[0, 1, 2]], np.array([1, 2])
+    for score, expected in (("words", (5, 5)), ("both", (2, 2, "sentences"))):
+        told.clear()
+        split = EmbeddedSplit(REGIONS, MASK, words, lengths)
+        split.scores(AlignmentModel(9, 4, score=score), lambda *call: told.append(call))
+        assert told == [expected]
+
+
 def test_sentences_are_compared_a_block_of_rows_at_a_time():
     pairs = EmbeddedPairs.embed(GivenVectors(), DATA)
     rows = pairs.sentence_scores(GivenVectors(), 2, 4)
@@ -110,10 +125,15 @@ def test_sentences_are_embedded_by_their_lengths_and_stand_in_the_order_of_the_s
         sentence_mask=lambda batch: batch["token_ids"] > 0,
     )
     data = types.SimpleNamespace(
+        records=types.SimpleNamespace(num_images=5),
         tokens=types.SimpleNamespace(lengths=np.array([4, 1, 3, 1])),
         image_batches=lambda batch_size: [{"region_mask": MASK}],
         sentence_batches=sentence_batches,
     )
-    embedded = EmbeddedSplit.embed(model, data, sentence_batch_size=2)
+    told = []
+    embedded = EmbeddedSplit.embed(
+        model, data, sentence_batch_size=2, progress=lambda *call: told.append(call)
+    )
+    assert told == [(5, 5, "images"), (2, 4, "sentences"), (4, 4, "sentences")]
     assert embedded.words[:, 0].tolist() == [5, 6, 7, 8, 1, 2, 3, 4, 9]
     assert widths == [1, 4]

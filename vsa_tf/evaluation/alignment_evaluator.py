@@ -40,8 +40,9 @@ class AlignmentEvaluator:
             data: `SplitData`.
             options: `EvaluationOptions`.
         """
-        records, embedded = data.records, EmbeddedSplit.embed(model, data)
-        scores = embedded.scores(model)
+        records = data.records
+        embedded = EmbeddedSplit.embed(model, data, progress=options.progress)
+        scores = embedded.scores(model, options.progress)
         ranks = retrieval_ranks(scores, records.image_of_caption)
         metrics = retrieval_metrics(scores, records.image_of_caption, options, ranks)
         phrases = [] if model.num_relations else list(ranked_phrases(embedded, data))

@@ -46,7 +46,7 @@ class CaptionEvaluator:
     def evaluate(self, model, data, options):
         """Returns the `Evaluation` of a model on `SplitData`; options: `EvaluationOptions`."""
         images = encode_images(model, data)
-        generated = caption_split(self._generator_of(model), data)
+        generated = caption_split(self._generator_of(model), data, progress=options.progress)
         captions = generated.best
         metrics = {
             "captions": {
@@ -56,7 +56,9 @@ class CaptionEvaluator:
         }
         if isinstance(data.records, DescribedRegions):
             metrics["described_regions"] = data.records.summary()
-        methods = CaptionMethods(model, data, self.settings, self._caption_options, self._splits)
+        methods = CaptionMethods(
+            model, data, self.settings, self._caption_options, self._splits, options.progress
+        )
         if self._caption_options.caption_method:
             metrics["captions_by_method"] = {
                 method: self.scores(methods.captions(method), data, options)

@@ -17,6 +17,7 @@ from vsa_tf.scoring.caption_consensus import (
     nearest_neighbor_captions,
     oracle_reranking,
 )
+from vsa_tf.scoring.embedded_split import told
 from vsa_tf.scoring.nearest_images import nearest_images
 
 _BATCH_SIZE = 64
@@ -36,17 +37,19 @@ class CaptionMethods:
         settings: `CaptionerSettings`.
         options: `CaptionOptions`.
         splits: `GivenSplits` or `StoredSplits`, with the training split.
+        progress: that of `EvaluationOptions`.
 
     Attributes:
         splits: as given.
     """
 
-    def __init__(self, model, data, settings, options, splits):
+    def __init__(self, model, data, settings, options, splits, progress=None):
         self._model = model
         self._data = data
         self._settings = settings
         self._options = options
         self.splits = splits
+        self._progress = progress
         self._images = np.arange(data.records.num_images)
         self._hypotheses = None
         self._nearest = {}
@@ -75,7 +78,7 @@ class CaptionMethods:
         if name == "greedy":
             decoder = GreedySearch(max_length=self._settings.max_caption_words)
             generator = CaptionGenerator(self._model, decoder)
-            return caption_split(generator, self._data, self._images).best
+            return caption_split(generator, self._data, self._images, self._progress).best
         if name == "beam":
             return self.hypotheses.best
         if name == "nearest":
@@ -127,7 +130,7 @@ class CaptionMethods:
                 max_length=self._settings.max_caption_words,
             )
             generator = CaptionGenerator(self._model, decoder)
-            self._hypotheses = caption_split(generator, self._data, self._images)
+            self._hypotheses = caption_split(generator, self._data, self._images, self._progress)
         return self._hypotheses
 
     @property
@@ -221,18 +224,21 @@ def generate_captions(generator, batches, text):
     return captions
 
 
-def caption_split(generator, data, images=None):
+def caption_split(generator, data, images=None, progress=None):
     """Writes captions for the images of a split.
 
     Args:
         generator: a `CaptionGenerator`; one that is used again is compiled once.
         data: `SplitData`.
         images: int `[n]`; None: all.
+        progress: that of `EvaluationOptions`.
 
     Returns:
         `GeneratedCaptions`.
     """
-    return generate_captions(generator, data.image_batches(_BATCH_SIZE, images), data.text)
+    count = data.records.num_images if images is None else len(images)
+    batches = told(data.image_batches(_BATCH_SIZE, images), _BATCH_SIZE, count, "images", progress)
+    return generate_captions(generator, batches, data.text)
 
 
 def _append(captions, text, token_ids, token_log_probs, log_probs):

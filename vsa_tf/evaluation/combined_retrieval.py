@@ -125,7 +125,7 @@ def _partitions(total, count):
             yield (first, *rest)
 
 
-def split_scores(model, data, num_sentences):
+def split_scores(model, data, num_sentences, progress=None):
     """Returns the score of every image and sentence by a model that embeds, float32 `[N, M]`.
 
     Args:
@@ -133,14 +133,15 @@ def split_scores(model, data, num_sentences):
             score is minus d_rp, see `phrase_distances`.
         data: the `SplitData` that it reads.
         num_sentences: M; the captions of `data` may be phrases of the sentences.
+        progress: that of `EvaluationOptions`.
     """
     sentence_of_phrase = getattr(data.records, "sentence_of_phrase", None)
     if sentence_of_phrase is not None:
-        parts = EmbeddedPairs.embed(model, data)
+        parts = EmbeddedPairs.embed(model, data, progress=progress)
         vectors = parts.regions, parts.region_mask, parts.sentences
         return -phrase_distances(*vectors, sentence_of_phrase, num_sentences)
     embedding = EmbeddedPairs if hasattr(model, "task") else EmbeddedSplit
-    return embedding.embed(model, data).scores(model)
+    return embedding.embed(model, data, progress=progress).scores(model, progress)
 
 
 def covered_sentences(model, data, num_sentences):
@@ -267,6 +268,6 @@ class _Member:
     def _scores(self, split, num_sentences):
         model, data, settings = self._trained.model, self.data(split), self._trained.settings
         if settings.model.family != "captioning":
-            return split_scores(model, data, num_sentences)
+            return split_scores(model, data, num_sentences, self._options.progress)
         training = self.data(settings.training.train_split)
         return relative_scores(model, data, training, self._options, self._captions)

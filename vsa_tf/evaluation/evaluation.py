@@ -16,7 +16,7 @@ class EvaluationOptions:
         fold_size: also give retrieval as the mean over folds of this many images; 0: do not.
         seed: of the bootstrap and of samples.
         num_pictures: pictures to draw.
-        progress: `progress(done, total)` of what takes minutes.
+        progress: `progress(done, total, unit="images")` of what may take minutes.
     """
 
     intervals: bool = True

@@ -110,7 +110,9 @@ def _likelihoods(model, data, images, options, captions, retrieval, splits):
     image, sentence = np.nonzero(chosen)
     # Far below any probability, and still ordered: of no use but never NaN.
     scores = np.full((data.records.num_images, data.records.num_captions), -1e9, np.float32)
-    scores[image, sentence] = pair_log_likelihoods(model, images, data.tokens, image, sentence)
+    scores[image, sentence] = pair_log_likelihoods(
+        model, images, data.tokens, image, sentence, options.progress
+    )
     return scores
 
 

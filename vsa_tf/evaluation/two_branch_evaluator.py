@@ -43,14 +43,14 @@ class TwoBranchEvaluator:
             data: `SplitData`; its records are `PhraseRecords` where the task is `region_phrase`.
             options: `EvaluationOptions`.
         """
-        embedded = EmbeddedPairs.embed(model, data)
+        embedded = EmbeddedPairs.embed(model, data, progress=options.progress)
         if self.task == "region_phrase":
             return _localize(model, data, embedded, options)
         return self._retrieve(model, data, embedded, options)
 
     def _retrieve(self, model, data, embedded, options):
         records = data.records
-        scores = embedded.scores(model)
+        scores = embedded.scores(model, options.progress)
         ranks = retrieval_ranks(scores, records.image_of_caption)
         metrics = retrieval_metrics(scores, records.image_of_caption, options, ranks)
         # Nothing in the training of a similarity network makes its sentences comparable.

@@ -12,14 +12,20 @@ _FLOAT_BYTES = 4
 
 
 def max_sum_scores(
-    regions, region_mask, words, lengths, normalize_by_length=False, block_bytes=DEFAULT_BLOCK_BYTES
+    regions,
+    region_mask,
+    words,
+    lengths,
+    normalize_by_length=False,
+    block_bytes=DEFAULT_BLOCK_BYTES,
+    progress=None,
 ):
     """Scores every image k against every sentence l, exactly, as `max_sum_score` (D eq. 8).
 
     A masked region never wins, whatever it holds.
 
     Args:
-        regions, region_mask, words, lengths, block_bytes: see `blocked_scores`.
+        regions, region_mask, words, lengths, block_bytes, progress: see `blocked_scores`.
         normalize_by_length: divide each score by the sentence's number of words.
 
     Returns:
@@ -35,19 +41,25 @@ def max_sum_scores(
     >>> max_sum_scores(regions, None, words, [2, 1]).tolist()
     [[5.0, 10.0]]
     """
-    scores = blocked_scores(regions, region_mask, words, lengths, "max", block_bytes)
+    scores = blocked_scores(regions, region_mask, words, lengths, "max", block_bytes, progress)
     if normalize_by_length:
         scores /= np.maximum(lengths, 1).astype(np.float32)
     return scores
 
 
 def all_fragment_scores(
-    regions, region_mask, fragments, lengths, smoothing=5.0, block_bytes=DEFAULT_BLOCK_BYTES
+    regions,
+    region_mask,
+    fragments,
+    lengths,
+    smoothing=5.0,
+    block_bytes=DEFAULT_BLOCK_BYTES,
+    progress=None,
 ):
     """Scores every image k against every sentence l, exactly, as `fragment_scores` (F eq. 6).
 
     Args:
-        regions, region_mask, lengths, block_bytes: see `blocked_scores`.
+        regions, region_mask, lengths, block_bytes, progress: see `blocked_scores`.
         fragments: float `[P, H]`; s_j, its words.
         smoothing: n.
 
@@ -63,7 +75,9 @@ def all_fragment_scores(
     >>> all_fragment_scores(regions, None, np.array([[3.0]], np.float32), [1]).tolist()
     [[0.5]]
     """
-    scores = blocked_scores(regions, region_mask, fragments, lengths, "positive_sum", block_bytes)
+    scores = blocked_scores(
+        regions, region_mask, fragments, lengths, "positive_sum", block_bytes, progress
+    )
     regions_of_image = np.full(len(scores), np.shape(regions)[1])
     if region_mask is not None:
         regions_of_image = np.sum(region_mask, axis=1)
@@ -160,7 +174,9 @@ def phrase_distances(
     return distances
 
 
-def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DEFAULT_BLOCK_BYTES):
+def blocked_scores(
+    regions, region_mask, words, lengths, pooling, block_bytes=DEFAULT_BLOCK_BYTES, progress=None
+):
     """Scores every image k against every sentence l, exactly.
 
         S_kl = sum over fragments t of sentence l of  pool over regions i of image k of  v_i . s_t
@@ -184,6 +200,7 @@ def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DE
         pooling: `max`, or `positive_sum`, the sum of what is above 0.
         block_bytes: bound of the memory taken besides arguments and result. One image against one
             sentence is the smallest block there is.
+        progress: `progress(done, total)` is called after each block of images.
 
     Returns:
         float32 `[N, M]`.
@@ -227,6 +244,8 @@ def blocked_scores(regions, region_mask, words, lengths, pooling, block_bytes=DE
             filled = first + np.flatnonzero(lengths[first:last])
             # reduceat would give an empty sentence its neighbour's word.
             scores[rows, filled] = np.add.reduceat(pooled, starts[filled] - first_word, axis=0).T
+        if progress:
+            progress(min(rows.stop, num_images), num_images)
     return scores
 
 

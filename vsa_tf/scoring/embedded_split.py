@@ -10,8 +10,8 @@ from vsa_tf.scoring.blocked_scores import all_fragment_scores, max_sum_scores
 
 # By the `score_name` of a `FragmentModel`; what has none is scored by the model itself.
 _SCORES = {"max_sum": max_sum_scores, "fragments": all_fragment_scores}
-# Pairs that are scored at a time; each is a few numbers while it is.
-_BLOCK_PAIRS = 1 << 24
+# Pairs that are scored at a time; each is a few numbers while it is, or a network's pass.
+_BLOCK_PAIRS = 1 << 20
 # Of regions and words, that are pooled at a time by a model itself; it has several such arrays.
 _BLOCK_PRODUCTS = 1 << 22
 # Sentences that are padded to one length, to be cut into snippets or scored.
@@ -47,17 +47,27 @@ class EmbeddedSplit:
         return self.words[start : start + self.lengths[sentence]]
 
     @classmethod
-    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250):
-        """Runs `model` over all images and sentences of `data`, a `SplitData`."""
+    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250, progress=None):
+        """Runs `model` over all images and sentences of `data`, a `SplitData`.
+
+        Args:
+            model: a `FragmentModel`.
+            data: `SplitData`.
+            image_batch_size: images at a time.
+            sentence_batch_size: sentences at a time.
+            progress: see `told`.
+        """
         regions, masks = [], []
-        for batch in data.image_batches(image_batch_size):
+        batches = data.image_batches(image_batch_size)
+        for batch in told(batches, image_batch_size, data.records.num_images, "images", progress):
             regions.append(_array(model.embed_images(batch)))
             masks.append(ops.convert_to_numpy(batch["region_mask"]))
         lengths, words = data.tokens.lengths, None
         starts = np.cumsum(lengths) - lengths
         # A recurrence takes as many steps as the longest sentence of a batch has words.
         by_length = np.argsort(lengths, kind="stable")
-        for batch in data.sentence_batches(sentence_batch_size, by_length):
+        batches = data.sentence_batches(sentence_batch_size, by_length)
+        for batch in told(batches, sentence_batch_size, len(lengths), "sentences", progress):
             vectors = _array(model.embed_sentences(batch))
             mask = ops.convert_to_numpy(model.sentence_mask(batch))
             if words is None:
@@ -66,17 +76,22 @@ class EmbeddedSplit:
             words[(first[:, None] + np.arange(mask.shape[1]))[mask]] = vectors[mask]
         return cls(np.concatenate(regions), np.concatenate(masks), words, lengths)
 
-    def scores(self, model):
+    def scores(self, model, progress=None):
         """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`.
+
+        Args:
+            model: the `FragmentModel`.
+            progress: see `told`.
 
         Raises:
             ValueError: a score is not finite.
         """
         if model.score_name:
             parts = self.regions, self.region_mask, self.words, self.lengths
-            return _SCORES[model.score_name](*parts, **model.score_options)
+            return _SCORES[model.score_name](*parts, **model.score_options, progress=progress)
         scores = np.zeros((len(self.regions), len(self.lengths)), np.float32)
-        for sentences, words in self.padded_blocks():
+        blocks, count = self.padded_blocks(), len(self.lengths)
+        for sentences, words in told(blocks, _SENTENCES_AT_A_TIME, count, "sentences", progress):
             word_mask = np.arange(words.shape[1]) < self.lengths[sentences][:, None]
             rows = max(1, _BLOCK_PRODUCTS // max(self.regions.shape[1] * word_mask.size, 1))
             for first in range(0, len(scores), rows):
@@ -145,7 +160,7 @@ class EmbeddedPairs:
     sentences: np.ndarray
 
     @classmethod
-    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250):
+    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250, progress=None):
         """Runs `model` over all images and sentences of `data`, a `SplitData`.
 
         Args:
@@ -154,22 +169,20 @@ class EmbeddedPairs:
             data: `SplitData`.
             image_batch_size: images at a time.
             sentence_batch_size: sentences at a time.
+            progress: see `told`.
         """
-        sentences = np.concatenate(
-            [
-                _array(model.embed_sentences(batch))
-                for batch in data.sentence_batches(sentence_batch_size)
-            ]
-        )
+        num_images, num_sentences = data.records.num_images, data.records.num_captions
+        batches = data.sentence_batches(sentence_batch_size)
+        batches = told(batches, sentence_batch_size, num_sentences, "sentences", progress)
+        sentences = np.concatenate([_array(model.embed_sentences(batch)) for batch in batches])
+        batches = data.image_batches(image_batch_size)
+        batches = told(batches, image_batch_size, num_images, "images", progress)
         if model.task == "image_sentence":
-            images = [
-                _array(model.embed_images(batch)) for batch in data.image_batches(image_batch_size)
-            ]
+            images = [_array(model.embed_images(batch)) for batch in batches]
             return cls(np.concatenate(images), None, None, sentences)
         # Whole at once: a list of blocks, joined later, would hold the largest array twice.
-        num_images, regions, mask = data.records.num_images, None, None
-        first = 0
-        for batch in data.image_batches(image_batch_size):
+        regions, mask, first = None, None, 0
+        for batch in batches:
             block = _array(model.embed_regions(batch))
             if regions is None:
                 regions = np.empty((num_images, *block.shape[1:]), np.float32)
@@ -179,11 +192,17 @@ class EmbeddedPairs:
             first = rows.stop
         return cls(None, regions, mask, sentences)
 
-    def scores(self, model):
-        """Returns the similarity of every image and sentence, float32 `[N, M]`."""
-        scores = np.empty((len(self.images), len(self.sentences)), np.float32)
+    def scores(self, model, progress=None):
+        """Returns the similarity of every image and sentence, float32 `[N, M]`.
+
+        Args:
+            model: that embedded.
+            progress: see `told`.
+        """
+        num_images = len(self.images)
+        scores = np.empty((num_images, len(self.sentences)), np.float32)
         rows = max(1, _BLOCK_PAIRS // len(self.sentences))
-        for first in range(0, len(self.images), rows):
+        for first in told(range(0, num_images, rows), rows, num_images, "images", progress):
             block = self.images[first : first + rows]
             scores[first : first + rows] = _array(model.score(block, self.sentences))
         return scores
@@ -205,6 +224,22 @@ class EmbeddedPairs:
         """
         regions = self.regions[image][self.region_mask[image]]
         return _array(model.score(regions, self.sentences[phrases]))
+
+
+def told(parts, size, total, unit, progress):
+    """Yields the parts of a long work, and tells after each how much of it is done.
+
+    Args:
+        parts: iterable.
+        size: of each part; the last may be smaller.
+        total: how much there is.
+        unit: what is counted, in the plural.
+        progress: `progress(done, total, unit)`; None: nothing is told.
+    """
+    for number, part in enumerate(parts, 1):
+        yield part
+        if progress:
+            progress(min(number * size, total), total, unit)
 
 
 def _array(values):

@@ -4,12 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from vsa_tf.scoring.embedded_split import told
+
 _PAIRS_IN_A_BATCH = 256
 _IMAGES_IN_A_BLOCK = 8
 _CONTEXTS_IN_A_BLOCK = 128
 
 
-def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
+def pair_log_likelihoods(model, images, tokens, image_index, sentence_index, progress=None):
     """Returns `log P(sentence | image)` of chosen pairs.
 
     Args:
@@ -18,13 +20,15 @@ def pair_log_likelihoods(model, images, tokens, image_index, sentence_index):
         tokens: the `TokenStore` of M sentences.
         image_index: int `[P]`.
         sentence_index: int `[P]`.
+        progress: see `told`.
 
     Returns:
         float32 `[P]`.
     """
     scores = np.empty(len(image_index), np.float32)
     order = np.argsort(tokens.lengths[sentence_index], kind="stable")
-    for first in range(0, len(order), _PAIRS_IN_A_BATCH):
+    starts = range(0, len(order), _PAIRS_IN_A_BATCH)
+    for first in told(starts, _PAIRS_IN_A_BATCH, len(order), "pairs", progress):
         pairs = order[first : first + _PAIRS_IN_A_BATCH]
         sentences = sentence_index[pairs]
         token_ids = tokens.padded(sentences, int(tokens.lengths[sentences].max()))
