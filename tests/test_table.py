@@ -103,7 +103,7 @@ def test_a_row_that_fails_ends_the_program(program):
     [
         ("--joint_siz=4", "row 'linear, one way': Unknown flag joint_siz. Did you mean"),
         ("--joint_size=none", "row 'linear, one way': flag joint_size=none"),
-        ("joint_size=4", "row 'linear, one way': expected flags"),
+        ("joint_size=4", "Expected only flags. Received: joint_size=4"),
         ("--cell=gru", "row 'linear, one way': cell is not a setting of model=embedding"),
     ],
 )

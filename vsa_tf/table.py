@@ -57,6 +57,9 @@ def define_flags():
 
 def main(more_flags):
     values = flags.FLAGS
+    others = [argument for argument in more_flags if not argument.startswith("-")]
+    if others:
+        raise VsaTfError(f"Expected only flags. Received: {' '.join(others)}")
     check_given(
         values,
         rows="a file of rows, NAME | FLAGS a line",

@@ -90,7 +90,7 @@ def test_greedy_and_beam_are_the_decoders(model, data, training, per_word):
 def test_beams_are_searched_once(model, data, training, monkeypatch):
     calls = []
 
-    def search(generator, data, images):
+    def search(generator, data, images, progress):
         calls.append(generator.decoder)
         return GeneratedCaptions([["a dog"]] * 3, [[["a", "dog"]]] * 3, [], [])
 

@@ -58,7 +58,7 @@ def _train(data_dir, model_dir, task):
         joint_size=3,
         hidden_size=5,
         text_hidden_size=5,
-        num_proposals=1,
+        num_proposals=1 if task == "region_phrase" else 10,
         regions_context=False,
     )
     return _train_model(data_dir, model_dir, "embedding", embedding)
