@@ -155,7 +155,7 @@ def test_a_shortlist_of_everything_is_exact(data, alignment):
 def test_a_shortlist_holds_the_best_of_both_directions(data, alignment, size, monkeypatch):
     model, looked_at = make_captioner(data), set()
 
-    def recorded(model, images, tokens, image_index, sentence_index):
+    def recorded(model, images, tokens, image_index, sentence_index, progress):
         looked_at.update(zip(image_index.tolist(), sentence_index.tolist()))
         return pair_log_likelihoods(model, images, tokens, image_index, sentence_index)
 
