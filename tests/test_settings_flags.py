@@ -235,15 +235,15 @@ def test_the_flagfile_of_settings_gives_them_again(read_flags, model, tmp_path):
         ),
         (
             "--regions_pooling=max --task=region_phrase",
-            "--regions_pooling has no meaning without --regions_context",
+            "--regions_pooling has no meaning without regions_context, ",
         ),
         (
             "--regions_size=9 --num_regions=1",
-            "--regions_size has no meaning without --regions_context",
+            "--regions_size has no meaning without regions_context, ",
         ),
         (
             "--region_dropping=0.1 --noregions_context",
-            "--region_dropping has no meaning without --regions_context",
+            "--region_dropping has no meaning without regions_context, ",
         ),
         ("--word_dropout=0.1", "--word_dropout has no meaning without a recurrence"),
         ("--text_feature_size=9", "--text_feature_size has no meaning without --text=hglmm"),

@@ -125,7 +125,8 @@ class AlignmentSettings(FragmentSettings):
     )
     word_pooling: str = setting(
         "sum",
-        "Words of a sentence: their sum (paper), or log_sum_exp (SCAN's LSE).",
+        "Words of a sentence: their sum (paper), or log_sum_exp (SCAN's LSE; with "
+        "--similarity=cosine and --score=words).",
         choices=("sum", "log_sum_exp"),
     )
     word_sharpness: float = setting(6.0, "Of --word_pooling=log_sum_exp.", minimum=0.001)

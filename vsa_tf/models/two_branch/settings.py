@@ -219,7 +219,7 @@ class TwoBranchSettings(NetworkSettings):
                 "num_proposals num_positives negative_overlap positive_overlap negative_phrases",
             ),
             (
-                "--regions_context",
+                "regions_context, which is of --task=image_sentence and more --num_regions than 1",
                 self.regions_context,
                 "regions_pooling regions_size region_dropping",
             ),
