@@ -79,6 +79,26 @@ def test_flags_of_handles_are_refused_by_their_names_and_others_passed_over(kagg
     assert caught.value.of_flags.startswith("--detector: Expected keras_hub:PRESET, ")
 
 
+@pytest.mark.parametrize(
+    ("flag", "spec", "near"),
+    [
+        ("detector", "models/ssd,selectiv_search", "selective_search"),
+        ("export_detector", "Grid", "grid"),
+        ("image_encoder", "pixel", "pixels"),
+    ],
+)
+def test_a_name_that_is_mistyped_is_told_from_a_directory(tmp_path, monkeypatch, flag, spec, near):
+    monkeypatch.chdir(tmp_path)
+    received = spec.rpartition(",")[2]
+    with pytest.raises(VsaTfError) as caught:
+        check_handles(**{flag: spec})
+    message = caught.value.of_flags
+    assert message.startswith(f"--{flag}: expected ")
+    assert message.endswith(f" Received: {received}. Did you mean {near}?")
+    (tmp_path / received).mkdir()
+    check_handles(**{flag: spec})
+
+
 def test_commas_join_detectors_but_not_where_a_path_has_them(tmp_path):
     with_comma, boxes = tmp_path / "a,b", tmp_path / "boxes,1.json"
     with_comma.mkdir()

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import functools
+import json
 import os
 import pathlib
 import re
@@ -205,6 +206,28 @@ def test_evaluation_refuses_a_directory_without_a_model(run, tmp_path):
 def _write_settings(model_dir, model, inputs=None, **values):
     settings = Settings.of(model, **values)
     (model_dir / "config.json").write_text(settings.to_json(inputs or {}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "flag"),
+    [
+        ("vsa_tf.train", ["--dev_split=night", "--data_dir=."], "dev_split"),
+        ("vsa_tf.evaluate", ["--split=night"], "split"),
+        ("vsa_tf.report", ["--split=night", "--data_dir=.", "--output_dir=pages"], "split"),
+        ("vsa_tf.embed", ["--split=night", "--data_dir=.", "--output_dir=vectors"], "split"),
+    ],
+)
+def test_a_split_that_there_is_not_is_refused_by_its_flag(run, tmp_path, name, arguments, flag):
+    _write_settings(tmp_path, "alignment", data_dir=str(tmp_path))
+    shard = {"file": "a", "num_records": 1, "sha256": ""}
+    split = {"num_images": 1, "num_sentences": 5, "num_phrases": 0, "shards": [shard]}
+    sizes = dict.fromkeys(("region_feature_size", "image_feature_size"), 4)
+    info = {"schema_version": 1, "dataset": "small", "num_regions": 2, **sizes}
+    info |= {"images_stored": False, "encoder": {}, "detector": {}, "splits": {"train": split}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(info))
+    line = refusal(run(name, f"--model_dir={tmp_path}", *arguments))
+    message = f"Expected --{flag} to be a split of .*, one of train. Received: --{flag}=night"
+    assert re.search(message, line)
 
 
 @pytest.mark.parametrize(

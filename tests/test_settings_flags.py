@@ -197,7 +197,7 @@ def test_flags_of_other_models_are_refused(read_flags, model, flag):
 
 
 @pytest.mark.parametrize(
-    ("model", "cell"), [("alignment", "rnn"), ("m_rnn", "rnn"), ("dvsa_rnn", "relu")]
+    ("model", "cell"), [("alignment", "rnn"), ("m_rnn", "tanh"), ("dvsa_rnn", "relu")]
 )
 def test_choices_of_other_models_are_refused(read_flags, model, cell):
     choices = "rnn, gru, lstm" if model == "dvsa_rnn" else "relu, gru, lstm"
@@ -206,7 +206,16 @@ def test_choices_of_other_models_are_refused(read_flags, model, cell):
 
 
 def test_choices_of_no_model_are_refused(read_flags):
-    for flag in ("cell=tanh", "variant=m_rnn", "selection=loss", "model=captioner"):
+    # Those of the chosen model alone, not of all that have the flag.
+    with _refused(
+        "--negatives of --model=similarity to be one of random, hardest. Received: softm"
+    ):
+        read_flags("--model=similarity", "--negatives=softmax")
+    choices = "sum, hardest, top_k, softmax"
+    meant = "Received: softmx. Did you mean softmax\\?$"
+    with _refused(f"--negatives of --model=alignment to be one of {choices}. {meant}"):
+        read_flags("--negatives=softmx")
+    for flag in ("variant=m_rnn", "selection=loss", "model=captioner"):
         with pytest.raises(flags.IllegalFlagValueError, match=flag.split("=")[0]):
             read_flags("--model=m_rnn", f"--{flag}")
 

@@ -64,6 +64,7 @@ def _check(info, flag_values):
     """Returns the names of the splits; raises before anything slow is done."""
     splits = flag_values.splits or list(info.splits)
     for split in splits:
+        info.split(split, "splits")
         info.shard_paths(split)
     if len(set(splits)) < len(splits):
         raise VsaTfError(f"Expected each split once. Received: --splits={','.join(splits)}")

@@ -378,7 +378,7 @@ def _print_result(result, output_dir, source):
         print(f"{name}: not written, it has no usable photograph{first}")
     features = f"features of {size}" if (size := info["region_feature_size"]) else "no features"
     print(
-        f"regions: at most {info['num_regions']}, {features}; skipped: {info['num_skipped']} "
+        f"regions: at most {info['num_regions']}, {features}; skipped: {result.skipped} "
         f"(listed in {os.path.join(output_dir, 'dataset_info.json')})"
     )
     asked = info["settings"]["num_regions"]

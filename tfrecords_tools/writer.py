@@ -11,6 +11,7 @@ from tfrecords_tools.detectors import SourceProposals
 from tfrecords_tools.image_decoding import ImageError, decode_image
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.record_directory import RecordDirectory
+from tfrecords_tools.sources.caption_source import UNNAMED
 from tfrecords_tools.worker_pool import ShardTask, WorkerPool
 from tfrecords_tools.write_settings import GIVEN
 from vsa_tf.data import schema
@@ -38,6 +39,14 @@ class WriteResult:
     num_images: int
     startup_seconds: float
     seconds: float
+
+    @property
+    def skipped(self):
+        """How many were left out, a str; apart those that a file of splits does not name."""
+        entries = (own for own in self.info["skipped"] if own["reason"].startswith(UNNAMED))
+        unnamed = sum(own.get("count", 1) for own in entries)
+        apart = f", of these {unnamed} not named by --splits_file" if unnamed else ""
+        return f"{self.info['num_skipped']}{apart}"
 
 
 def write_records(

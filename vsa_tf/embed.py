@@ -18,6 +18,7 @@ the program ends with 1).
 from absl import flags
 
 from vsa_tf import program
+from vsa_tf.data.dataset_info import check_stored_splits
 from vsa_tf.errors import VsaTfError, refuse_missing
 from vsa_tf.inference.image_files import (
     define_strict_flag,
@@ -90,6 +91,7 @@ def main(images):
     if values.data_dir and not values.model_dir:
         raise VsaTfError(f"Expected --model_dir with --data_dir. Received: {source}")
     source.check("embed_image", "embeds images and sentences")
+    check_stored_splits(values.data_dir, split=values.split)
     check_output(values.output_dir, values.table)
     options = {"dtype": values.dtype, "table": values.table, "say": program.print_line}
     if values.data_dir:

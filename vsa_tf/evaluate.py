@@ -23,7 +23,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import check_given
-from vsa_tf.evaluation.check_options import CHOICES, check_options
+from vsa_tf.evaluation.check_options import CHOICES, check_options, check_split
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 
 _SECONDS_A_LINE = 5
@@ -213,6 +213,7 @@ def main():
         **{name: values[name].value for name in _ASKED},
     }
     check_options(values.model_dir, data_dir=values.data_dir, **asked)
+    check_split(values.model_dir, values.data_dir, values.split)
     from vsa_tf.evaluation.evaluate_model import evaluate_model
 
     evaluate_model(

@@ -14,6 +14,11 @@ import tempfile
 from vsa_tf.errors import VsaTfError, meant
 from vsa_tf.file_reading import NOT_AS_EXPECTED, read_json, reason_of
 
+# What each flag names besides models of others and what has a file.
+NAMES = {
+    "image_encoder": ("pixels", "detector"),
+    "detector": ("none", "grid", "shapes", "selective_search"),
+}
 # Detectors that run OpenCV, or read a file: no operations of a graph.
 _OUTSIDE_GRAPHS = ("proposals", "selective_search", "edge_boxes")
 _KAGGLE = re.compile(r"kaggle:([\w.-]+/){3}[\w.-]+(/\d+)?")
@@ -100,7 +105,7 @@ def check_spec(spec):
 
 
 def check_handles(**specs):
-    """Refuses flags whose specs cannot be used, as far as a handle tells by its form alone.
+    """Refuses flags whose specs cannot be used, as far as they tell by their form alone.
 
     Args:
         **specs: of each flag its spec; empty, or any other name, is passed over.
@@ -110,6 +115,13 @@ def check_handles(**specs):
     """
     named = [(flag, part) for flag, spec in specs.items() for part in joined_specs(spec)]
     for flag, spec in named:
+        names = NAMES.get(flag.removeprefix("export_"), ())
+        is_name = spec in names or os.path.exists(spec)
+        if not is_name and (near := meant(spec, names, otherwise="")):
+            raise VsaTfError(
+                f"--{flag}: expected {', '.join(names)}, the directory of a SavedModel, or a "
+                f"handle. Received: {spec}{near}"
+            )
         if spec.startswith(("keras_hub:", "kaggle:", "file:")):
             try:
                 check_spec(spec)

@@ -22,7 +22,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.errors import VsaTfError, check_given
-from vsa_tf.evaluation.check_options import given_directories
+from vsa_tf.evaluation.check_options import check_split, given_directories
 from vsa_tf.reporting.report_folder import ReportOptions, check_report
 
 
@@ -112,6 +112,7 @@ def main():
     check_report(
         given_directories(values.model_dir, values.data_dir)[0], values.output_dir, options
     )
+    check_split(values.model_dir, values.data_dir, values.split)
     from vsa_tf.reporting.write_report import write_report
 
     write_report(

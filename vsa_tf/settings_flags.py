@@ -6,7 +6,6 @@ can be refused, and each model keeps its own defaults. Those of shared flags are
 """
 
 import dataclasses
-import itertools
 
 from absl import flags
 
@@ -52,9 +51,9 @@ def _define(field, default, help, flag_values, choices=()):
     # `Settings.of` refuses what is between the two.
     lowest = AUTO if metadata["auto"] else metadata["minimum"]
     bounds = {"lower_bound": lowest, "upper_bound": metadata["maximum"]}
-    if metadata["choices"] and not any(":" in choice for choice in metadata["choices"]):
-        # Of all the models that have the flag; `Settings.of` knows the chosen one's.
-        allowed = dict.fromkeys(itertools.chain(metadata["choices"], *choices))
+    allowed = metadata["choices"] or ()
+    # Where models differ in what they allow, `Settings.of` knows the chosen one's.
+    if allowed and len({*choices}) < 2 and not any(":" in choice for choice in allowed):
         flags.DEFINE_enum(field.name, default, list(allowed), help, flag_values)
         # Bare, or with "no" before it, it is a switch too.
         flag_values[field.name].boolean = "true" in allowed

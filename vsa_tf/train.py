@@ -14,10 +14,14 @@ Ctrl-C and SIGTERM end it after the step that is computed, with a checkpoint.
 import sys
 
 from vsa_tf import program, settings_flags
+from vsa_tf.data.dataset_info import check_stored_splits
 
 
 def main():
     settings = settings_flags.settings_from_flags()
+    names = ("train_split", "dev_split", "test_split")
+    splits = {name: getattr(settings.training, name) for name in names}
+    check_stored_splits(settings.data.data_dir, **splits)
     # Only now, when the flags are known to be good: TensorFlow takes seconds to import.
     from vsa_tf.training.train_model import train_and_evaluate
 

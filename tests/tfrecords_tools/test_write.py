@@ -248,6 +248,8 @@ def test_a_file_of_splits_divides_what_is_written(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert re.search("^photographs left out, which .*: 1, first .*101_a.jpg$", printed, re.M)
     assert re.search("^names in .* of no photograph: 1, first 999.jpg$", printed, re.M)
+    # The name without a photograph, and the photograph without a name, which is told apart.
+    assert "skipped: 2, of these 1 not named by --splits_file (listed in" in printed
     # Whatever was published.
     assert "as published" not in printed and "not written" not in printed
     info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())

@@ -20,6 +20,8 @@ _NAMES = ("name", "path", "file_name", "filename", "file", "image", "image_path"
 _FIRST_SPLITS = ("train", "dev", "test")
 # Of fewer photographs a model that knows nothing learns little.
 _FEW = 100
+# Begins the reason of a `Skip` that counts them.
+UNNAMED = "photographs left out, which the file of splits does not name"
 
 
 class CaptionSource(Source):
@@ -302,7 +304,7 @@ class SplitSource(WrappedSource):
         skips = [dataclasses.replace(skip, split="") for skip in super().skipped]
         if self._unnamed:
             count = len(self._unnamed)
-            reason = f"photographs left out, which the file of splits does not name: {count}"
+            reason = f"{UNNAMED}: {count}"
             skips.append(Skip("", "", reason, count))
         reason = "no photograph of this name, which the file of splits has"
         return skips + [Skip("", name, reason) for name in self._unknown]

@@ -128,16 +128,16 @@ class DatasetInfo:
         """Returns R where `num_regions` of each image are to be used; 0: all that are stored."""
         return min(num_regions or self.num_regions, self.num_regions)
 
-    def split(self, name):
-        """Returns the `SplitInfo` of split `name`.
+    def split(self, name, flag="split"):
+        """Returns the `SplitInfo` of split `name`; flag: that names it.
 
         Raises:
             VsaTfError: there is no such split; the message lists those there are.
         """
         if name not in self.splits:
             raise VsaTfError(
-                f"Expected a split of {self.data_dir}, one of {sorted(self.splits)}. "
-                f"Received: split={name!r}."
+                f"Expected --{flag} to be a split of {self.data_dir}, one of "
+                f"{', '.join(self.splits)}. Received: --{flag}={name}"
             )
         return self.splits[name]
 
@@ -161,6 +161,23 @@ class DatasetInfo:
                 "command that wrote it."
             )
         return paths
+
+
+def check_stored_splits(data_dir, **splits):
+    """Refuses splits that records lack, before TensorFlow is imported.
+
+    Args:
+        data_dir: directory of the records; one that holds none is passed over.
+        **splits: of each flag the name of a split; an empty one is passed over.
+
+    Raises:
+        VsaTfError: names the flag.
+    """
+    if os.path.isfile(os.path.join(data_dir, schema.DATASET_INFO)):
+        info = DatasetInfo.load(data_dir)
+        for flag, name in splits.items():
+            if name:
+                info.split(name, flag)
 
 
 def _split(contents):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import pathlib
 
+from vsa_tf.data.dataset_info import check_stored_splits
 from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 from vsa_tf.settings import Settings
@@ -108,6 +109,16 @@ def check_options(
         _check_protocol(settings, model_dir, captions)
     if retrieval.rescoring:
         _check_retrieves(settings, captions, "--rescoring")
+
+
+def check_split(model_dir, data_dir, split):
+    """Refuses a split that the records of a model lack, as `check_stored_splits`.
+
+    Args:
+        model_dir, data_dir, split: see `evaluate_model`.
+    """
+    for model, data in zip(*given_directories(model_dir, data_dir)):
+        check_stored_splits(data or Settings.load(model).data.data_dir, split=split)
 
 
 def given_directories(model_dir, data_dir):

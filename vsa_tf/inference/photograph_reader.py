@@ -9,7 +9,7 @@ from tfrecords_tools.image_decoding import stored_image
 from vsa_tf.boxes import select_regions
 from vsa_tf.data.image_input import resized_image
 from vsa_tf.errors import InputError, VsaTfError, differences
-from vsa_tf.model_handles import is_findable, joined_specs
+from vsa_tf.model_handles import NAMES, is_findable, joined_specs
 
 # Of the records' own default.
 NMS_THRESHOLD = 0.5
@@ -132,11 +132,7 @@ def _padded(rows, count):
 def _findable(recorded, flag):
     """Returns the spec that records name, if it is more than the name of a directory."""
     spec = recorded.get("spec", "")
-    names = {
-        "image_encoder": ("pixels", "detector"),
-        "detector": ("none", "grid", "shapes", "selective_search"),
-    }
-    if all(part in names[flag] or is_findable(part) for part in joined_specs(spec)):
+    if all(part in NAMES[flag] or is_findable(part) for part in joined_specs(spec)):
         return spec
     raise VsaTfError(
         f"--{flag} is missing: the model reads what {spec} makes of an image; give its directory"

@@ -10,7 +10,7 @@ import math
 import pathlib
 from typing import ClassVar
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, meant
 
 # The value of a setting that follows the size of the data; a run stores what it became.
 AUTO = -1
@@ -80,6 +80,7 @@ def check_value(field, value, model=""):
         raise VsaTfError(
             f"Expected --{field.name} of --model={model} to be one of "
             f"{', '.join(limits['choices'])}. Received: {value}"
+            f"{meant(value, limits['choices'], otherwise='')}"
         )
     if limits["auto"] and value == AUTO:
         return

@@ -168,11 +168,7 @@ def check_splits(settings):
         ("dev_split", training.dev_split),
         ("test_split", final_split(settings, info)),
     ):
-        if name not in info.splits:
-            raise VsaTfError(
-                f"Expected --{flag} to be a split of {info.data_dir}, one of "
-                f"{', '.join(info.splits)}. Received: --{flag}={name}"
-            )
+        info.split(name, flag)
     context = getattr(settings.model, "image_context", "frame")
     if context != "frame" and info.used_regions(settings.data.num_regions) == 1:
         raise VsaTfError(

@@ -34,7 +34,7 @@ def test_wrong_flags_are_one_clear_error(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--splits=night"], "Received: split='night'"),
+        (["--splits=night"], "one of train. Received: --splits=night"),
         (["--splits=train,train"], "each split once"),
         (["--output_dir=/"], "Expected a directory that is empty or not there"),
     ],
