@@ -69,7 +69,7 @@ def test_batch_equals_sentences_one_by_one_whatever_the_padding_holds():
     for junk in (np.nan, 1e9):
         padded = np.where(np.arange(7)[None, :, None] < lengths[:, None, None], scores, junk)
         padded = np.where(mask[:, None, :], padded, junk).astype(np.float32)
-        batch = keras.ops.convert_to_numpy(batch_segment_alignment(padded, lengths, 0.6, mask))
+        batch = batch_segment_alignment(padded, lengths, 0.6, mask)
         for row, length in enumerate(lengths):
             alone = segment_alignment(scores[row, :length], 0.6, mask[row])
             np.testing.assert_array_equal(batch[row, :length], alone)
@@ -80,7 +80,7 @@ def test_image_without_regions_has_no_alignment():
     batch = batch_segment_alignment(
         np.zeros((2, 3, 2), np.float32), [3, 3], 1.0, np.array([[False, False], [False, True]])
     )
-    assert keras.ops.convert_to_numpy(batch).tolist() == [[-1, -1, -1], [1, 1, 1]]
+    assert batch.tolist() == [[-1, -1, -1], [1, 1, 1]]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a TensorFlow graph")
@@ -90,7 +90,9 @@ def test_a_graph_of_unknown_lengths_gives_the_same(jit_compile):
     scores = random.standard_normal((4, 6, 5)).astype(np.float32)
     lengths, mask = np.array([6, 3, 0, 1], np.int32), np.arange(5) < [[5], [2], [3], [4]]
     graph = tf.function(
-        lambda *arguments: batch_segment_alignment(arguments[0], arguments[1], 0.4, arguments[2]),
+        lambda scores, lengths, mask: batch_segment_alignment(
+            scores, lengths, 0.4, mask, keras.ops
+        ),
         input_signature=[
             tf.TensorSpec([None, None, None], tf.float32),
             tf.TensorSpec([None], tf.int32),
@@ -100,8 +102,7 @@ def test_a_graph_of_unknown_lengths_gives_the_same(jit_compile):
         autograph=False,
     )
     np.testing.assert_array_equal(
-        graph(scores, lengths, mask).numpy(),
-        keras.ops.convert_to_numpy(batch_segment_alignment(scores, lengths, 0.4, mask)),
+        graph(scores, lengths, mask).numpy(), batch_segment_alignment(scores, lengths, 0.4, mask)
     )
 
 
@@ -160,7 +161,9 @@ def test_smoothness_is_in_shares_of_the_mean_best_score(seed, smoothness):
     random = np.random.default_rng(seed)
     scores = random.standard_normal((4, 6, 5)).astype(np.float32)
     lengths, mask = np.array([6, 3, 1, 4], np.int32), np.arange(5) < [[5], [2], [3], [1]]
-    found = keras.ops.convert_to_numpy(smooth_alignment(scores, lengths, smoothness, mask))
+    found = smooth_alignment(scores, lengths, smoothness, mask)
+    of_tensors = smooth_alignment(scores, lengths, smoothness, mask, keras.ops)
+    assert (keras.ops.convert_to_numpy(of_tensors) == found).all()
     for row, length in enumerate(lengths):
         own = scores[row, :length, mask[row]].T.astype(float)
         beta = smoothness * np.abs(own.max(axis=1)).mean()
@@ -173,25 +176,34 @@ def test_smoothness_means_the_same_whatever_the_scale_of_the_scores():
     scores = random.standard_normal((3, 7, 4)).astype(np.float32)
     lengths, mask = np.array([7, 2, 5], np.int32), np.ones((3, 4), bool)
     expected, *others = (
-        keras.ops.convert_to_numpy(smooth_alignment(scores * scale, lengths, 0.5, mask)).tolist()
+        smooth_alignment(scores * scale, lengths, 0.5, mask).tolist()
         for scale in (1, 2**-20, 2**20)
     )
     assert others == [expected] * 2
     # What stands at padding has no part in the mean, and a NaN there does no harm.
     padded = np.where(np.arange(7)[None, :, None] < lengths[:, None, None], scores, np.nan)
-    found = keras.ops.convert_to_numpy(smooth_alignment(padded, lengths, 0.5, mask))
+    found = smooth_alignment(padded, lengths, 0.5, mask)
     assert found.tolist() == expected
+
+
+def test_sentences_without_words_have_no_alignment():
+    scores, mask = np.ones((2, 3, 2), np.float32), np.ones((2, 2), bool)
+    for xp in (np, keras.ops):
+        found = keras.ops.convert_to_numpy(smooth_alignment(scores, [0, 2], 0.5, mask, xp))
+        assert found.tolist() == [[-1, -1, -1], [0, 0, -1]]
 
 
 def test_scores_of_zero_are_aligned_to_the_first_region():
     found = smooth_alignment(np.zeros((1, 3, 2), np.float32), [3], 0.5, np.ones((1, 2), bool))
-    assert keras.ops.convert_to_numpy(found).tolist() == [[0, 0, 0]]
+    assert found.tolist() == [[0, 0, 0]]
 
 
 def test_snippets_are_numbered_by_runs_of_one_region():
     assignment = [[4, 4, 0, 4, 4], [1, 1, -1, -1, -1], [2, 0, 1, -1, -1], [-1] * 5]
     expected = [[0, 0, 1, 2, 2], [0, 0, -1, -1, -1], [0, 1, 2, -1, -1], [-1] * 5]
-    assert keras.ops.convert_to_numpy(snippet_numbers(assignment)).tolist() == expected
+    assert snippet_numbers(assignment).tolist() == expected
+    of_tensors = snippet_numbers(keras.ops.array(assignment), keras.ops)
+    assert keras.ops.convert_to_numpy(of_tensors).tolist() == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -199,7 +211,7 @@ def test_snippet_numbers_are_those_of_the_snippets(seed):
     random = np.random.default_rng(seed)
     lengths = random.integers(1, 9, 6)
     assignment = np.where(np.arange(8) < lengths[:, None], random.integers(0, 3, (6, 8)), -1)
-    numbers = keras.ops.convert_to_numpy(snippet_numbers(assignment))
+    numbers = snippet_numbers(assignment)
     for row, length in enumerate(lengths):
         found = snippets(assignment[row], np.zeros((8, 3)), np.zeros((3, 4)))
         runs = [[n] * (each.last_word - each.first_word + 1) for n, each in enumerate(found)]

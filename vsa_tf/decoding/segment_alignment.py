@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from keras import ops
 
 
 class Snippet(NamedTuple):
@@ -76,25 +74,24 @@ def segment_alignment(word_region_scores, beta, region_mask=None):
         )
     if not len(scores):
         return np.zeros(0, np.int32)
-    assignment = batch_segment_alignment(
-        scores[None], np.array([len(scores)], np.int32), beta, mask[None]
-    )
-    return keras.ops.convert_to_numpy(assignment)[0]
+    lengths = np.array([len(scores)], np.int32)
+    return batch_segment_alignment(scores[None], lengths, beta, mask[None])[0]
 
 
-def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None):
-    """`segment_alignment` of a padded batch, in Keras operations: eager, in a graph, or compiled.
+def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None, xp=np):
+    """`segment_alignment` of a padded batch.
 
     Args:
-        word_region_scores: float tensor `[B, W, R]`, W at least 1; what stands at padded words and
-            masked regions does not matter.
-        lengths: int tensor `[B]`; real words of each sentence.
+        word_region_scores: float `[B, W, R]`, W at least 1; what stands at padded words and masked
+            regions does not matter.
+        lengths: int `[B]`; real words of each sentence.
         beta: bonus for two neighbouring words with one region, a number, 0 or more.
-        region_mask: bool tensor `[B, R]`, True where a region is real; None if all are.
+        region_mask: bool `[B, R]`, True where a region is real; None if all are.
+        xp: numpy; or `keras.ops`, of tensors: eager, in a graph, or compiled.
 
     Returns:
-        int32 tensor `[B, W]`; the region of each word, -1 at padded words and where an image has no
-        real region.
+        int32 `[B, W]`; the region of each word, -1 at padded words and where an image has no real
+        region.
 
     Raises:
         ValueError: on a negative beta.
@@ -103,88 +100,100 @@ def batch_segment_alignment(word_region_scores, lengths, beta, region_mask=None)
         raise ValueError(
             f"Expected a bonus of 0 or more for neighbours with one region. Received: beta={beta}"
         )
-    scores = ops.convert_to_tensor(word_region_scores)
-    lengths = ops.cast(lengths, "int32")
+    scores, lengths = xp.array(word_region_scores), xp.array(lengths, "int32")
     if region_mask is not None:
-        region_mask = ops.convert_to_tensor(region_mask)
-        scores = ops.where(region_mask[:, None, :], scores, ops.cast(-float("inf"), scores.dtype))
-    beta = ops.cast(beta, scores.dtype)
-    scores = ops.transpose(scores, (1, 0, 2))
-    positions = ops.arange(ops.shape(scores)[0], dtype="int32")
+        region_mask = xp.array(region_mask)
+        scores = xp.where(region_mask[:, None, :], scores, xp.array(-float("inf"), scores.dtype))
+    beta = xp.array(beta, scores.dtype)
+    scores = xp.transpose(scores, (1, 0, 2))
+    positions = xp.arange(xp.shape(scores)[0], dtype="int32")
 
     # Whether a word follows another one: before the first, and after the last, nothing is added.
     # It travels as a last column, since Keras 3.15's scan in a TensorFlow graph takes a single
     # tensor of unknown length.
-    follows = ops.logical_and(positions[:, None] > 0, positions[:, None] < lengths[None, :])
-    inputs = ops.concatenate([scores, ops.cast(follows, scores.dtype)[:, :, None]], axis=2)
+    follows = xp.logical_and(positions[:, None] > 0, positions[:, None] < lengths[None, :])
+    zero = xp.zeros_like(scores[:, :, :1])
+    inputs = xp.concatenate([scores, xp.where(follows[:, :, None], zero + 1, zero)], axis=2)
 
     def backward(rest, score_and_follows):
         # rest [B, R]: the best total of the words after this one, by this word's region.
         total = score_and_follows[:, :-1] + rest
-        best_rest = ops.maximum(total + beta, ops.max(total, axis=1, keepdims=True))
-        rest = ops.where(score_and_follows[:, -1:] > 0, best_rest, ops.zeros_like(rest))
+        best_rest = xp.maximum(total + beta, xp.max(total, axis=1, keepdims=True))
+        rest = xp.where(score_and_follows[:, -1:] > 0, best_rest, xp.zeros_like(rest))
         return rest, total
 
-    _, totals = ops.scan(backward, ops.zeros_like(scores[0]), inputs, reverse=True)
+    totals = _scan(backward, xp.zeros_like(scores[0]), inputs, xp, reverse=True)
 
-    regions = ops.arange(ops.shape(scores)[2], dtype="int32")
+    regions = xp.arange(xp.shape(scores)[2], dtype="int32")
 
     def forward(previous, total):
         stays = regions[None, :] == previous[:, None]
         # argmax takes the first of equals.
-        best = ops.cast(ops.argmax(ops.where(stays, total + beta, total), axis=1), "int32")
+        best = xp.array(xp.argmax(xp.where(stays, total + beta, total), axis=1), "int32")
         return best, best
 
     # No region is numbered -1: the first word has nobody to stay with.
-    _, assignment = ops.scan(forward, ops.full_like(lengths, -1), totals)
-    assignment = ops.transpose(assignment, (1, 0))
+    assignment = xp.transpose(_scan(forward, xp.full_like(lengths, -1), totals, xp), (1, 0))
     real = positions[None, :] < lengths[:, None]
     if region_mask is not None:
-        real = ops.logical_and(real, ops.any(region_mask, axis=1)[:, None])
-    return ops.where(real, assignment, -1)
+        real = xp.logical_and(real, xp.any(region_mask, axis=1)[:, None])
+    return xp.where(real, assignment, xp.array(-1, "int32"))
 
 
-def smooth_alignment(word_region_scores, lengths, smoothness, region_mask):
+def _scan(step, state, inputs, xp, reverse=False):
+    """Returns what `step(state, input)` gives beside each next state, `[W, ...]`."""
+    if xp is not np:
+        return xp.scan(step, state, inputs, reverse=reverse)[1]
+    outputs = []
+    for values in inputs[::-1] if reverse else inputs:
+        state, output = step(state, values)
+        outputs.append(output)
+    return np.stack(outputs[::-1] if reverse else outputs)
+
+
+def smooth_alignment(word_region_scores, lengths, smoothness, region_mask, xp=np):
     """`batch_segment_alignment` with a beta that means the same whatever a model's scores are.
 
     Args:
-        word_region_scores, lengths, region_mask: see `batch_segment_alignment`.
+        word_region_scores, lengths, region_mask, xp: see `batch_segment_alignment`.
         smoothness: beta in shares of the mean over a sentence's words of their best score's
             magnitude.
 
     Returns:
-        int32 tensor `[B, W]`, as of `batch_segment_alignment`.
+        int32 `[B, W]`, as of `batch_segment_alignment`.
     """
-    scores = ops.convert_to_tensor(word_region_scores)
-    region_mask = ops.convert_to_tensor(region_mask)
-    lengths = ops.cast(lengths, "int32")
-    none = ops.cast(-float("inf"), scores.dtype)
-    best = ops.max(ops.where(region_mask[:, None, :], scores, none), axis=2)
-    is_word = ops.arange(ops.shape(scores)[1], dtype="int32")[None, :] < lengths[:, None]
-    total = ops.sum(ops.where(is_word, ops.abs(best), ops.zeros_like(best)), axis=1)
-    scale = ops.maximum(total / ops.cast(lengths, scores.dtype), 1e-12)
-    return batch_segment_alignment(scores / scale[:, None, None], lengths, smoothness, region_mask)
+    scores, lengths = xp.array(word_region_scores), xp.array(lengths, "int32")
+    region_mask = xp.array(region_mask)
+    none = xp.array(-float("inf"), scores.dtype)
+    best = xp.max(xp.where(region_mask[:, None, :], scores, none), axis=2)
+    is_word = xp.arange(xp.shape(scores)[1], dtype="int32")[None, :] < lengths[:, None]
+    total = xp.sum(xp.where(is_word, xp.abs(best), xp.zeros_like(best)), axis=1)
+    scale = xp.maximum(total / xp.array(xp.maximum(lengths, 1), scores.dtype), 1e-12)
+    scores = scores / scale[:, None, None]
+    return batch_segment_alignment(scores, lengths, smoothness, region_mask, xp)
 
 
-def snippet_numbers(assignment):
+def snippet_numbers(assignment, xp=np):
     """Numbers the snippets of sentences: runs of neighbouring words with one region.
 
     Args:
-        assignment: int tensor `[B, W]`, the region of each word, negative at padding on the right.
+        assignment: int `[B, W]`, the region of each word, negative at padding on the right.
+        xp: numpy; or `keras.ops`, of tensors.
 
     Returns:
-        int32 tensor `[B, W]`: of each word the number of its snippet, from 0; -1 at padding.
+        int32 `[B, W]`: of each word the number of its snippet, from 0; -1 at padding.
 
     Example:
 
-    >>> keras.ops.convert_to_numpy(snippet_numbers([[4, 4, 0, 4, -1]])).tolist()
+    >>> snippet_numbers([[4, 4, 0, 4, -1]]).tolist()
     [[0, 0, 1, 2, -1]]
     """
-    assignment = ops.cast(assignment, "int32")
+    assignment = xp.array(assignment, "int32")
     is_word = assignment >= 0
-    changes = ops.not_equal(assignment[:, 1:], assignment[:, :-1])
-    starts = ops.concatenate([is_word[:, :1], ops.logical_and(is_word[:, 1:], changes)], axis=1)
-    return ops.where(is_word, ops.cumsum(ops.cast(starts, "int32"), axis=1) - 1, -1)
+    changes = xp.not_equal(assignment[:, 1:], assignment[:, :-1])
+    starts = xp.concatenate([is_word[:, :1], xp.logical_and(is_word[:, 1:], changes)], axis=1)
+    numbers = xp.cumsum(xp.array(starts, "int32"), axis=1, dtype="int32") - 1
+    return xp.where(is_word, numbers, xp.array(-1, "int32"))
 
 
 def snippets(assignment, word_region_scores, boxes):
@@ -224,7 +233,7 @@ def snippets(assignment, word_region_scores, boxes):
     assignment = assignment[: np.append(np.flatnonzero(assignment < 0), len(assignment))[0]]
     if not assignment.size:
         return []
-    numbers = ops.convert_to_numpy(snippet_numbers(assignment[None]))[0]
+    numbers = snippet_numbers(assignment[None])[0]
     found = []
     for number in range(numbers[-1] + 1):
         words = np.flatnonzero(numbers == number)

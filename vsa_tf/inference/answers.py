@@ -154,7 +154,7 @@ class AlignmentAnswers(FragmentAnswers):
         scores = tf.matmul(words, vectors, transpose_b=True)
         regions = tf.convert_to_tensor(
             smooth_alignment(
-                scores, sentences["num_words"], self._smoothness, images["region_mask"]
+                scores, sentences["num_words"], self._smoothness, images["region_mask"], keras.ops
             )
         )
         word_scores = tf.gather(scores, tf.maximum(regions, 0), batch_dims=2)
@@ -244,7 +244,7 @@ def _map_rows(function, parts, shape=()):
 
 def _snippets(tokens, regions, word_scores, boxes):
     """Merges neighbouring words of one region; see `align`."""
-    number = tf.convert_to_tensor(snippet_numbers(regions))
+    number = tf.convert_to_tensor(snippet_numbers(regions, keras.ops))
     num_snippets = tf.reduce_max(number, axis=1) + 1
     count = tf.reduce_max(num_snippets)
     num_rows = tf.shape(regions)[0]

@@ -140,7 +140,7 @@ class EmbeddedSplit:
             own, lengths = images[places], self.lengths[sentences[places]]
             scores = np.matmul(words, self.regions[own].transpose(0, 2, 1))
             regions = smooth_alignment(scores, lengths, smoothness, self.region_mask[own])
-            yield places, scores, ops.convert_to_numpy(regions)
+            yield places, scores, regions
 
 
 @dataclasses.dataclass
@@ -263,7 +263,7 @@ def aligned_snippets(embedded, images, smoothness, sentences=None):
     rows = []
     for places, _, regions in embedded.aligned_blocks(images, smoothness, sentences):
         lengths = embedded.lengths[sentences[places]]
-        numbers = ops.convert_to_numpy(snippet_numbers(regions))
+        numbers = snippet_numbers(regions)
         row, start = np.nonzero(np.diff(numbers, axis=1, prepend=-1) > 0)
         is_last = np.append(row[1:] != row[:-1], True)
         end = np.where(is_last, lengths[row], np.append(start[1:], 0))
