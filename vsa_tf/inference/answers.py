@@ -154,7 +154,11 @@ class AlignmentAnswers(FragmentAnswers):
         scores = tf.matmul(words, vectors, transpose_b=True)
         regions = tf.convert_to_tensor(
             smooth_alignment(
-                scores, sentences["num_words"], self._smoothness, images["region_mask"], keras.ops
+                scores,
+                sentences["num_words"],
+                self._smoothness,
+                images["region_mask"],
+                _array_module(),
             )
         )
         word_scores = tf.gather(scores, tf.maximum(regions, 0), batch_dims=2)
@@ -242,9 +246,14 @@ def _map_rows(function, parts, shape=()):
     return tf.stack([tf.convert_to_tensor(function(*row)) for row in rows])
 
 
+def _array_module():
+    """Loops over words: eager ones of Keras take a hundred times as long as numpy's."""
+    return np if tf.executing_eagerly() else keras.ops
+
+
 def _snippets(tokens, regions, word_scores, boxes):
     """Merges neighbouring words of one region; see `align`."""
-    number = tf.convert_to_tensor(snippet_numbers(regions, keras.ops))
+    number = tf.convert_to_tensor(snippet_numbers(regions, _array_module()))
     num_snippets = tf.reduce_max(number, axis=1) + 1
     count = tf.reduce_max(num_snippets)
     num_rows = tf.shape(regions)[0]
