@@ -40,7 +40,9 @@ def test_another_kind_is_refused(tmp_path):
         read_arrays(tmp_path / "file.npz", "tree")
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "no kind", "array", "pickle"])
+@pytest.mark.parametrize(
+    "damage", ["empty", "text", "cut off", "no kind", "other kind", "array", "pickle"]
+)
 def test_other_files_are_refused(tmp_path, damage):
     path = tmp_path / "file.npz"
     write_arrays(path, "fruit", {"a": np.arange(1000)})
@@ -52,6 +54,8 @@ def test_other_files_are_refused(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:1000])
     elif damage == "no kind":
         np.savez(path, a=np.zeros(3))
+    elif damage == "other kind":
+        np.savez(path, kind=np.zeros((20, 20)))
     elif damage == "array":
         with open(path, "wb") as file:
             np.save(file, np.zeros(3))
@@ -87,8 +91,10 @@ def test_a_number_key_is_sealed_as_it_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: text.replace("7", "8"), "file.json is damaged: .*remove the entry"),
+        (lambda text: text.replace("7", "8"), "file.json is damaged: .*remove the entries"),
         (lambda text: text.replace('"seed"', '"size"'), "file.json is damaged"),
+        (lambda text: text.replace('"content_sha256"', '"content_sha255"'), "is damaged"),
+        (lambda text: text.replace('"sealed_by"', '"sealed_bx"'), "is damaged"),
         (lambda text: text[:-3], "Expected JSON in .*file.json"),
         (lambda text: "[]", "Expected a JSON object in .*file.json. Received: a list"),
     ],

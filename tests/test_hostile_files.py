@@ -22,7 +22,7 @@ from tfrecords_tools.sources.neuraltalk import read_columns
 from tfrecords_tools.sources.region_features import read_arrays
 from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
-from vsa_tf.file_reading import read_arrays_of
+from vsa_tf.file_reading import open_array, read_arrays_of
 from vsa_tf.files import check_files, file_checksums, file_sha256, sealed, write_json
 from vsa_tf.reporting.report_folder import former_files
 from vsa_tf.search_index.embedding_folder import read_embeddings
@@ -78,17 +78,49 @@ def test_arrays_that_swell_are_refused_by_what_they_declare(tmp_path):
             read(tmp_path / "a.npz")
 
 
+def test_a_header_of_gigabytes_is_not_allocated(tmp_path):
+    path = tmp_path / "a.npy"
+    np.lib.format.write_array(path.open("wb"), np.ones(3), version=(2, 0))
+    data = path.read_bytes()
+    np.testing.assert_array_equal(open_array(path), np.ones(3))
+    path.write_bytes(data[:8] + struct.pack("<I", 1 << 31) + data[12:])
+    with pytest.raises(VsaTfError, match="its header is longer than the file"):
+        open_array(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_characters_that_there_are_not_are_refused(tmp_path, order):
+    texts = np.array(["läuft", "\U0010ffff"], f"{order}U5")
+    np.savez(tmp_path / "a.npz", texts=texts)
+    assert read_arrays_of(tmp_path / "a.npz")["texts"].tolist() == texts.tolist()
+    texts.view(f"{order}u4")[3] = 0x110000
+    np.savez(tmp_path / "a.npz", texts=texts)
+    with pytest.raises(VsaTfError, match="characters that there are not"):
+        read_arrays_of(tmp_path / "a.npz")
+
+
+def test_a_member_without_a_name_is_no_file(tmp_path):
+    _zip(tmp_path / "a.zip", sound="b")
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive:
+        archive.writestr("x", "c")
+    data = (tmp_path / "a.zip").read_bytes()
+    place = data.rindex(b"PK\x01\x02") + 46
+    (tmp_path / "a.zip").write_bytes(data[:place] + b"\0" + data[place + 1 :])
+    assert Archive(tmp_path / "a.zip").names() == ["sound"]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_matlab_file_that_swells_is_refused_whatever_it_declares(order):
     sound = io.BytesIO()
     feats = np.random.default_rng(0).random((3, 4)).astype(np.float32)
     scipy.io.savemat(sound, {"feats": feats}, do_compression=True)
     assert read_columns(sound.getvalue()).shape == (3, 4)
-    packed = zlib.compress(bytes(SWOLLEN))
     header = bytes(124) + struct.pack(f"{order}HH", 0x0100, 0x4D49)
-    element = struct.pack(f"{order}II", 15, len(packed)) + packed
-    with pytest.raises(ValueError, match="would fill the memory"):
-        read_columns(header + element)
+    for declared, message in ((SWOLLEN, "would fill the memory"), (0, "another length")):
+        packed = zlib.compress(struct.pack(f"{order}II", 14, declared) + bytes(SWOLLEN))
+        element = struct.pack(f"{order}II", 15, len(packed)) + packed
+        with pytest.raises(ValueError, match=message):
+            read_columns(header + element)
 
 
 def test_a_forest_that_swells_is_refused(tmp_path):
@@ -145,7 +177,10 @@ def test_no_path_of_a_file_leads_outside_its_folder(tmp_path):
     with pytest.raises(VsaTfError, match="not a plain file name"):
         DatasetInfo.load(folder)
     files = {f"{name}/../../secret": "" for name in ("img_emb", "metadata")}
-    write_json(folder / "embeddings.json", sealed({"format": 1, "kind": "images", "files": files}))
+    write_json(
+        folder / "embeddings.json",
+        sealed({"format": 1, "kind": "images", "index": {}, "files": files}),
+    )
     with pytest.raises(VsaTfError, match="names a file outside"):
         list(read_embeddings(folder)[1])
     for name in ("../secret", str(tmp_path / "secret")):

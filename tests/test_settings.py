@@ -61,7 +61,7 @@ def test_a_config_with_an_unknown_setting_is_refused(tmp_path):
         Settings.load(tmp_path)
     # As the message says, and as those of before there were checksums.
     values = json.loads(text)
-    del values["content_sha256"]
+    del values["sealed_by"], values["content_sha256"]
     (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(VsaTfError, match="joint_width"):
         Settings.load(tmp_path)
@@ -74,8 +74,8 @@ def test_a_missing_config_is_refused(tmp_path):
 
 def test_a_config_of_an_earlier_version_folds_letters_and_changes_no_photographs(tmp_path):
     values = json.loads(_settings(tmp_path).to_json({}))
-    del values["data"]["fold_letters"], values["training"]["start_from"], values["content_sha256"]
-    del values["data"]["augmentation"]
+    del values["sealed_by"], values["content_sha256"], values["training"]["start_from"]
+    del values["data"]["fold_letters"], values["data"]["augmentation"]
     values["training"]["mixed_precision"] = False
     earlier = Settings.from_json(json.dumps(values))
     assert earlier.data.fold_letters and earlier.data.augmentation == "none"

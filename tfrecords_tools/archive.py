@@ -223,7 +223,8 @@ def _member_names(archive):
     return sorted(
         info.filename
         for info in archive.infolist()
-        if not info.is_dir()
+        if info.filename
+        and not info.is_dir()
         and not info.filename.startswith("__MACOSX/")
         and not posixpath.basename(info.filename).startswith(".")
     )

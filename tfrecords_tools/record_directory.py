@@ -135,7 +135,7 @@ class RecordDirectory:
         note = self._read_json(f".{name}.json")
         if note is None or note.get("fingerprint") != fingerprint:
             return None
-        return note if self.is_whole(name, note["sha256"]) else None
+        return note if self.is_whole(name, note.get("sha256")) else None
 
     def noted(self):
         """Returns the names of the shards that have notes, of whatever settings."""

@@ -7,9 +7,11 @@ import contextlib
 import io
 import json
 import math
+import os
 import pathlib
 import pickle
 import re
+import sys
 import zipfile
 
 import numpy as np
@@ -206,8 +208,12 @@ def open_array(path):
         OSError: the file cannot be read.
         VsaTfError: it is no such file, or shorter than it says.
     """
-    open(path, "rb").close()  # what there is to say of the path
+    with open(path, "rb") as file:
+        start = file.read(12)
     try:
+        # Later versions declare a header of up to 4 GiB; numpy makes room for it.
+        if start[6:7] > b"\1" and int.from_bytes(start[8:], "little") > os.path.getsize(path):
+            raise ValueError("its header is longer than the file")
         with np.errstate(over="raise"):
             return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # its header is Python text, and leads to whatever Python raises
@@ -260,6 +266,8 @@ def _member(archive, info, most_bytes):
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     # Refuses objects, and what is no whole number of numbers.
     array = np.frombuffer(memoryview(data)[file.tell() :], dtype)
+    if dtype.kind == "U" and array.size and array.view(f"{dtype.str[0]}u4").max() > sys.maxunicode:
+        raise ValueError(f"{info.filename} holds characters that there are not")
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 

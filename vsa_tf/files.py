@@ -20,7 +20,7 @@ from vsa_tf.file_reading import read_arrays_of, read_json, told_as
 # Of an export: what it is, with the checksums of its files.
 MODEL_CARD = "model_card.json"
 _KIND = "kind"
-_CHECKSUM = "content_sha256"
+_SEALED_BY, _CHECKSUM = "sealed_by", "content_sha256"
 # Halves of characters: names of files that are not UTF-8 have them, and UTF-8 cannot.
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -148,8 +148,11 @@ def write_json(path, value):
 
 
 def sealed(values):
-    """Returns a dict for JSON with a checksum of its content, which `unsealed` looks at."""
-    return {**values, _CHECKSUM: _checksum(values)}
+    """Returns a dict for JSON with a checksum of its content, which `unsealed` looks at.
+
+    The first entry says that there is one, so that damage to the name of the last is seen.
+    """
+    return {_SEALED_BY: _CHECKSUM, **values, _CHECKSUM: _checksum(values)}
 
 
 def read_sealed(path):
@@ -170,10 +173,11 @@ def unsealed(values, path):
     if not isinstance(values, dict):
         raise VsaTfError(f"Expected a JSON object in {path}. Received: a {type(values).__name__}")
     values = dict(values)
-    if values.pop(_CHECKSUM, None) not in (None, _checksum(values)):
+    sealed_by, checksum = values.pop(_SEALED_BY, None), values.pop(_CHECKSUM, None)
+    if (sealed_by or checksum) and checksum != _checksum(values):
         raise VsaTfError(
             f"{path} is damaged: its content does not fit its checksum. Restore the file, or, if "
-            f"you have changed it yourself, remove the entry {_CHECKSUM}"
+            f"you have changed it yourself, remove the entries {_SEALED_BY} and {_CHECKSUM}"
         )
     return values
 
@@ -281,7 +285,10 @@ def read_arrays(path, kind):
 def array_kind(path):
     """Returns the kind of a file that `write_arrays` wrote; errors as `read_arrays`."""
     try:
-        return str(read_arrays_of(path, [_KIND])[_KIND])
+        kind = read_arrays_of(path, [_KIND])[_KIND]
+        if kind.shape or kind.dtype.kind != "U":
+            raise VsaTfError("its kind is no text")
+        return str(kind)
     except VsaTfError as error:
         raise VsaTfError(
             f"Expected a file of arrays that this project wrote. Received: {path}: {error}"

@@ -1,11 +1,12 @@
 """A file otherwise than it was written, at random: what disks, copies, programs and enemies do."""
 
-import hashlib
 import io
 import json
 import re
 import warnings
 import zipfile
+
+from vsa_tf.files import sealed
 
 # Of a mutation of JSON: what other programs write, and what no reader counts on.
 _VALUES = (
@@ -56,8 +57,6 @@ _HEADERS = (
     b"'''",
     b"\x00\xff",
 )
-# As `vsa_tf.files.sealed` names it.
-_CHECKSUM = "content_sha256"
 
 
 def damaged(data, name, rng, is_forged=True):
@@ -151,11 +150,9 @@ def _change_json(data, rng):
             content = json.loads(changed)
         except ValueError:
             return changed
-        if isinstance(content, dict) and _CHECKSUM in content:
-            del content[_CHECKSUM]
-            text = json.dumps(content, sort_keys=True)
-            content[_CHECKSUM] = hashlib.sha256(text.encode()).hexdigest()
-            changed = json.dumps(content).encode()
+        if isinstance(content, dict) and content.keys() & sealed({}).keys():
+            content = {key: value for key, value in content.items() if key not in sealed({})}
+            changed = json.dumps(sealed(content)).encode()
     return changed
 
 

@@ -51,7 +51,7 @@ def _write_index(folder):
 def _write_old_index(folder):
     _write_index(folder)
     manifest = json.loads((folder / "index.json").read_bytes())
-    del manifest["content_sha256"]
+    del manifest["sealed_by"], manifest["content_sha256"]
     (folder / "index.json").write_text(json.dumps(manifest))
     for path in folder.glob("*/checksums.json"):
         path.unlink()
@@ -76,7 +76,7 @@ def _write_settings(folder):
 def _write_old_settings(folder):
     _write_settings(folder)
     values = json.loads((folder / "config.json").read_bytes())
-    del values["content_sha256"]
+    del values["sealed_by"], values["content_sha256"]
     (folder / "config.json").write_text(json.dumps(values))
 
 

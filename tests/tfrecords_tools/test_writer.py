@@ -70,6 +70,7 @@ def test_info_says_nothing_of_places_and_times(flickr8k, tmp_path):
         "sources",
         "skipped",
         "num_skipped",
+        "sealed_by",
         "content_sha256",
     }
 

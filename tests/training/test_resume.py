@@ -307,7 +307,7 @@ def test_records_of_another_encoder_are_refused(runs, tmp_path):
 
 
 def test_an_unknown_split_is_refused(runs):
-    with pytest.raises(VsaTfError, match="split.*'holdout'"):
+    with pytest.raises(VsaTfError, match="Expected split to be a split of .*split=holdout"):
         evaluate_model(runs[1], split="holdout")
 
 

@@ -5,23 +5,17 @@ Source: https://github.com/karpathy/neuraltalk
 
 import functools
 import hashlib
-import io
 import json
-import struct
-import zlib
 
 import numpy as np
 
 from tfrecords_tools.archive import AnnotationFile, Archive
 from tfrecords_tools.sources.karpathy_json import KarpathyCaptions
+from tfrecords_tools.sources.matlab_file import read_matrix
 from tfrecords_tools.sources.source import GivenRegions, SourceExample
-from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, swells, text_lines
+from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of, text_lines
 
 FEATURES_FILE = "vgg_feats.mat"
-# Of MATLAB's format v5: its header, and the type of an element that zlib has packed.
-_HEADER_BYTES, _PACKED = 128, 15
-_CHUNK_BYTES = 1 << 20
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # What predict_on_images.py of neuraltalk reads and writes.
 _NAMES_FILE, _RESULTS_FILE = "tasks.txt", "result_struct.json"
 
@@ -104,44 +98,16 @@ def read_columns(data):
     Raises:
         ValueError: when the file is of v7.3 or other HDF5, damaged, or holds no such array.
     """
-    # Slow to import, and nobody else needs it.
-    from scipy.io import loadmat
-
     expected = f"Expected a MATLAB v5 to v7 file with feats [D, N] as {FEATURES_FILE}. Received: "
     try:
-        # Other programs write HDF5 without the header by which MATLAB's v7.3 is known.
-        if data.startswith(_HDF5_SIGNATURE):
-            raise NotImplementedError
-        if swells(len(data), _unpacked_size(data)):
-            raise ValueError("it is packed so that it would fill the memory")
-        content = loadmat(io.BytesIO(data), variable_names=["feats"])
+        return read_matrix(data, "feats")
     except NotImplementedError:
         raise ValueError(
             f"{expected}HDF5, as v7.3 is. Save it in MATLAB with save('-v7'), or write the "
             "features as .npy and give --dataset=precomp."
         ) from None
-    except Exception as error:  # scipy raises whatever the damaged bytes lead to
-        raise ValueError(f"{expected}a file that cannot be read ({error}).") from None
-    columns = content.get("feats")
-    if columns is None or columns.ndim != 2 or columns.dtype.kind != "f" or not columns.size:
-        what = "none" if columns is None else f"{columns.dtype} {list(columns.shape)}"
-        raise ValueError(f"{expected}feats: {what}.")
-    return np.asarray(columns, np.float32)
-
-
-def _unpacked_size(data):
-    """Returns how many bytes the packed elements of a MATLAB file are, or enough to refuse it."""
-    order, place, size = ">" if data[126:128] == b"MI" else "<", _HEADER_BYTES, 0
-    while place + 8 <= len(data) and not swells(len(data), size):
-        kind, length = struct.unpack_from(f"{order}II", data, place)
-        place += 8
-        if kind == _PACKED:
-            unpacker, rest = zlib.decompressobj(), data[place : place + length]
-            while rest and not unpacker.eof and not swells(len(data), size):
-                size += len(unpacker.decompress(rest, _CHUNK_BYTES))
-                rest = unpacker.unconsumed_tail
-        place += length
-    return size
+    except ValueError as error:
+        raise ValueError(f"{expected}{error}.") from None
 
 
 def _row(column, _=None):

@@ -12,7 +12,7 @@ import re
 
 from tfrecords_tools.archive import AnnotationFile, normal_path, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource, file_names, source_ids, tails
-from tfrecords_tools.sources.source import SourceExample
+from tfrecords_tools.sources.source import SourceExample, shown
 from vsa_tf.file_reading import decode_text, split_lines
 
 # Tells captions whose photograph is missing from a README.
@@ -53,7 +53,7 @@ class Pascal1k(CaptionSource):
         if not any(path for path, _ in found.values()):
             raise ValueError(
                 "Expected the photographs of the Pascal sentences, for example "
-                f"{min(names.values())}. "
+                f"{shown(min(names.values()))}. "
                 f"Received: {self._images.path!r}, which holds none of them. Save those of "
                 "http://vision.cs.uiuc.edu/pascal-sentences/ and pass them as --images."
             )

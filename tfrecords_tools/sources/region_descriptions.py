@@ -30,6 +30,7 @@ _ROUNDING = 0.01
 # Numbers up to this in photographs of twice as many pixels are percent.
 _PERCENT = 100
 _LOOKED_AT = 20
+_MOST_PIXELS = 1e9  # Of one side.
 
 # Lists of objects, by what the first has; one that names a box or a caption is a row of a table.
 _KINDS = {
@@ -209,7 +210,7 @@ def _in_short(entry):
 
 
 def _side(value):
-    if not 0 < value < math.inf:
+    if not 0 < value < _MOST_PIXELS:
         raise ValueError(f"a photograph {value} pixels long")
     return value
 

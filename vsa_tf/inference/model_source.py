@@ -107,7 +107,8 @@ class ModelSource:
         else:
             card = self.model_card()
             with told_as(f"{self.saved_model} has a model_card.json that cannot be read"):
-                names, kind = ([*card["signatures"]], card["model"]) if card else ([signature], "")
+                kind = card["model"] if card else ""
+                names = [*map(str, card["signatures"])] if card else [signature]
         self._check(signature, names, f"a model that {purpose}", kind)
 
     def open(self, *signatures, settings=None, num_photographs=None):

@@ -309,11 +309,11 @@ def read_embeddings(folder):
         if values["format"] != _FORMAT:
             raise ValueError(f"its format is {values['format']}, and this program's is {_FORMAT}")
         kind, names = values["kind"], sorted(values["files"])
-        parts = zip(
-            [name for name in names if name.startswith(f"{_NAMES[kind]}/")],
-            [name for name in names if name.startswith("metadata/")],
-            strict=True,
-        )
+        vectors = [name for name in names if name.startswith(f"{_NAMES[kind]}/")]
+        parts = zip(vectors, [name for name in names if name.startswith("metadata/")], strict=True)
+        parts = list(parts)
+        if not isinstance(values["index"], dict):
+            raise ValueError(f"its index is {values['index']!r}"[:80])
     return values, _parts(folder, values, parts)
 
 

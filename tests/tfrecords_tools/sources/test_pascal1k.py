@@ -96,8 +96,16 @@ def test_bad_captions_are_skipped_and_listed(tmp_path):
     assert "not UTF-8" in found[0][2]
 
 
+def test_a_page_of_other_photographs_is_one_line(tmp_path):
+    page = PAGE.read_text().replace(".jpg", "\n.jpg")
+    (tmp_path / "page.html").write_text(page)
+    with pytest.raises(ValueError, match="none of them") as raised:
+        Pascal1k(FOLDER / "dataset", tmp_path / "page.html")
+    assert "\n" not in str(raised.value)
+
+
 def test_missing_files_say_what_to_get(tmp_path):
     with pytest.raises(FileNotFoundError, match="vision.cs.uiuc.edu/pascal-sentences"):
         Pascal1k(FOLDER / "dataset", tmp_path)
-    with pytest.raises(ValueError, match="example 2008_000700.jpg"):
+    with pytest.raises(ValueError, match="example .2008_000700.jpg"):
         Pascal1k(tmp_path, PAGE)

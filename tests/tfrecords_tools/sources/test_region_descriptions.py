@@ -131,6 +131,7 @@ class TestVisualGenome:
             ("[]", "no usable row"),
             ('{"annotations": [{"id": 1, "caption": "a"}]}', "annotations of id and bbox"),
             ('[{"image_id": 1, "width": 0, "height": 4}]', "Received: a photograph 0 pixels long"),
+            (f'[{{"image_id": 1, "width": 1{400 * "0"}, "height": 4}}]', "0 pixels long"),
         ],
     )
     def test_another_file_is_one_line(self, tmp_path, content, message):
