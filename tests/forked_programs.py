@@ -92,6 +92,8 @@ class Forks:
         """Returns the process of a program that has started; None where one has ended."""
         process, *code = map(int, self._process.stdout.readline().split())
         if not code:
+            # After some ten thousand processes their numbers come again.
+            self._codes.pop(process, None)
             return process
         self._codes[process] = code[0]
         return None
