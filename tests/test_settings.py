@@ -98,10 +98,11 @@ def test_defaults_contradict_neither_one_another_nor_a_task(tmp_path, model, tas
 @pytest.mark.parametrize(
     ("values", "clipping"),
     [
-        ({}, (0, 250)),
-        ({"clip_value": 5.0}, (5, 0)),
+        ({}, (0, 0)),
+        ({"negatives": "hardest"}, (0, 250)),
+        ({"negatives": "hardest", "clip_value": 5.0}, (5, 0)),
         ({"clip_norm": 2.0}, (0, 2)),
-        ({"clip_norm": 0.0}, (0, 0)),
+        ({"negatives": "sum", "clip_norm": 0.0}, (0, 0)),
     ],
 )
 def test_the_kind_of_clipping_that_is_given_takes_the_place_of_the_default(values, clipping):
@@ -180,10 +181,13 @@ def test_whole_settings_pass(tmp_path):
         ({"hardness_warmup_epochs": 1.0, "negatives": "softmax"}, "meaning with negatives=softmax"),
         (
             {"region_dropping": 0.2, "num_regions": 1},
-            "region_dropping has no meaning with num_regi",
+            "region_dropping has no meaning without more than one of num_regions",
         ),
-        ({"temperature": 0.1}, "temperature has no meaning without negatives=softmax"),
-        ({"margin": 0.1, "negatives": "softmax"}, "margin has no meaning without negatives=sum, h"),
+        (
+            {"temperature": 0.1, "negatives": "sum"},
+            "temperature has no meaning without negatives=softmax",
+        ),
+        ({"margin": 0.1}, "margin has no meaning without negatives=sum, h"),
         ({"region_sharpness": 4.0}, "region_sharpness has no meaning without region_pooling="),
         ({"word_sharpness": 4.0}, "word_sharpness has no meaning without word_pooling="),
         ({"region_pooling": "attention", "similarity": "inner"}, "attention compares directions"),

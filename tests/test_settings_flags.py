@@ -62,7 +62,12 @@ def test_each_model_has_its_own_defaults(read_flags):
 
 @pytest.mark.parametrize(
     ("model", "expected"),
-    [("alignment", (0.001, 250.0, 0)), ("dvsa_rnn", (0.001, 5.0, 1)), ("m_rnn", (0.0015, 5.0, 1))],
+    [
+        ("alignment", (0.001, 0.0, 0)),
+        ("defrag", (0.001, 250.0, 0)),
+        ("dvsa_rnn", (0.001, 5.0, 1)),
+        ("m_rnn", (0.0015, 5.0, 1)),
+    ],
 )
 def test_shared_flags_start_as_the_model_says(read_flags, model, expected):
     settings = read_flags(f"--model={model}")
@@ -275,8 +280,8 @@ def test_settings_of_two_branch_networks_that_contradict_are_refused(read_flags,
         ("alignment", [], {}),
         (
             "alignment",
-            ["--frame_context", "--joint_size=7", "--margin=2", "--similarity=cosine"],
-            {"frame_context": True, "joint_size": 7, "margin": 2.0, "similarity": "cosine"},
+            ["--frame_context", "--joint_size=7", "--dropout=0.2", "--similarity=cosine"],
+            {"frame_context": True, "joint_size": 7, "dropout": 0.2, "similarity": "cosine"},
         ),
         ("m_rnn", ["--variant=shared", "--num_epochs=3"], {"variant": "shared", "num_epochs": 3}),
         (

@@ -53,10 +53,11 @@ def test_few_captions_have_small_batches_all_words_and_a_short_warmup():
     assert (values["batch_size"], values["min_count"]) == (32, 1)
     steps = values["num_epochs"] * -(-750 // 32)
     assert 0 < values["learning_rate_warmup_steps"] < steps / 10
-    assert values["hardness_warmup_epochs"] == 0.75 * values["num_epochs"]
     (line,) = lines
     assert line.startswith("for 750 captions: ")
     assert "--batch_size=32" in line and "--min_count=1" in line
+    hinge = _values(resolve_settings(Settings.of("alignment", negatives="hardest"), 750))
+    assert hinge["hardness_warmup_epochs"] == 0.75 * hinge["num_epochs"]
 
 
 @pytest.mark.parametrize("negatives", ["sum", "softmax"])

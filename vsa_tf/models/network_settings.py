@@ -52,6 +52,11 @@ def setting(
     )
 
 
+def with_default(group, name, default):
+    """Declares a setting that a group of settings has with another default."""
+    return dataclasses.field(default=default, metadata=group.__dataclass_fields__[name].metadata)
+
+
 def is_open(field, value):
     """Whether the value of a setting is `AUTO` or `auto`, and becomes another when a run begins."""
     return field.metadata["auto"] and value in (AUTO, "auto")

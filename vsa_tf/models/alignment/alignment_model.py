@@ -44,7 +44,7 @@ class AlignmentModel(FragmentModel):
         vocabulary_size,
         joint_size=512,
         margin=0.2,
-        negatives="hardest",
+        negatives="softmax",
         num_hard_negatives=10,
         temperature=0.05,
         similarity="sentence_cosine",

@@ -4,11 +4,13 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting, with_default
 
 # beta of the chain that cuts sentences into snippets (`smooth_alignment`): neighbouring words share
 # a region unless another is better by this share of a word's best score.
 SMOOTHNESS = 0.3
+# Of losses that are hinges, summed over a batch's pairs.
+_CLIP_NORM = 250.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +18,6 @@ class FragmentSettings(NetworkSettings):
     """What models of image regions and sentence fragments share."""
 
     family: ClassVar[str] = "alignment"
-    shared_defaults: ClassVar[dict] = {"clip_norm": 250.0}
     sums_pairs: ClassVar[bool] = True
 
     joint_size: int = setting(512, "Width of region and word vectors (papers: 1000).", minimum=1)
@@ -81,9 +82,10 @@ class FragmentSettings(NetworkSettings):
                 "Dependency relations are between words: they need --tokenizer=word. Received: "
                 f"--tokenizer={data.tokenizer}"
             )
-        if self.region_dropping and data.num_regions == 1:
-            raise VsaTfError(
-                "--region_dropping has no meaning with --num_regions=1: the frame always stays"
+        if self.region_dropping:
+            # The frame always stays.
+            self.check_read(
+                "region_dropping", data.num_regions != 1, "more than one of --num_regions"
             )
 
 
@@ -91,6 +93,12 @@ class FragmentSettings(NetworkSettings):
 class AlignmentSettings(FragmentSettings):
     """The alignment model (DVSA)."""
 
+    flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 14}
+    shared_defaults: ClassVar[dict] = {"average_weights": 0.999}
+
+    feature_normalization: str = with_default(FragmentSettings, "feature_normalization", "power")
+    region_dropping: float = with_default(FragmentSettings, "region_dropping", 0.15)
+    word_dropping: float = with_default(FragmentSettings, "word_dropping", 0.1)
     fragments: str = setting(
         "words",
         "What of a sentence is aligned: words (BRNN), or dependency relations (DepTree).",
@@ -136,14 +144,16 @@ class AlignmentSettings(FragmentSettings):
         "number of words (papers: no).",
     )
     dropout: float = setting(
-        0.2,
+        0.3,
         "Dropout everywhere but in the recurrence (paper: used, rate not stated).",
         minimum=0.0,
         maximum=0.99,
     )
-    margin: float = setting(0.2, "Margin of the ranking loss (paper: 1).", minimum=0.0)
+    margin: float = setting(
+        0.2, "Of the other --negatives: margin of the ranking loss (paper: 1).", minimum=0.0
+    )
     negatives: str = setting(
-        "hardest",
+        "softmax",
         "Negatives of a batch that count (paper: sum); softmax: InfoNCE, without a margin.",
         choices=("sum", "hardest", "top_k", "softmax"),
     )
@@ -156,6 +166,14 @@ class AlignmentSettings(FragmentSettings):
         of_network=False,
         auto=True,
     )
+
+    @classmethod
+    def defaults(cls, given):
+        defaults = super().defaults(given)
+        # As it was measured with a hinge.
+        if given.get("negatives", cls.negatives) != "softmax":
+            defaults["clip_norm"] = _CLIP_NORM
+        return defaults
 
     @property
     def reads_dependencies(self):
@@ -211,12 +229,9 @@ class DeFragSettings(FragmentSettings):
     """Deep fragment embeddings (DeFrag)."""
 
     flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 6}
+    shared_defaults: ClassVar[dict] = {"clip_norm": _CLIP_NORM}
 
-    word_activation: str = setting(
-        "relu",
-        "f of s_t, the vector of a word or relation (papers: relu).",
-        choices=("relu", "linear", "tanh"),
-    )
+    word_activation: str = with_default(FragmentSettings, "word_activation", "relu")
     objective: str = setting(
         "both",
         "What is minimised (paper: both): C_F + beta C_G, or C_F or C_G alone.",
