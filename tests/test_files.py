@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 
 import numpy as np
 import pytest
@@ -95,6 +96,8 @@ def test_a_number_key_is_sealed_as_it_is_read(tmp_path):
         (lambda text: text.replace('"seed"', '"size"'), "file.json is damaged"),
         (lambda text: text.replace('"content_sha256"', '"content_sha255"'), "is damaged"),
         (lambda text: text.replace('"sealed_by"', '"sealed_bx"'), "is damaged"),
+        (lambda text: re.sub("ed_by.*sha", "", text, flags=re.DOTALL), "is damaged"),
+        (lambda text: text.replace("}", ', "more": 1}'), "is damaged"),
         (lambda text: text[:-3], "Expected JSON in .*file.json"),
         (lambda text: "[]", "Expected a JSON object in .*file.json. Received: a list"),
     ],

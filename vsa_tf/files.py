@@ -20,7 +20,7 @@ from vsa_tf.file_reading import read_arrays_of, read_json, told_as
 # Of an export: what it is, with the checksums of its files.
 MODEL_CARD = "model_card.json"
 _KIND = "kind"
-_SEALED_BY, _CHECKSUM = "sealed_by", "content_sha256"
+_SEALED_BY, _CHECKSUM, _CHECKSUM_LENGTH = "sealed_by", "content_sha256", 64
 # Halves of characters: names of files that are not UTF-8 have them, and UTF-8 cannot.
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -150,7 +150,7 @@ def write_json(path, value):
 def sealed(values):
     """Returns a dict for JSON with a checksum of its content, which `unsealed` looks at.
 
-    The first entry says that there is one, so that damage to the name of the last is seen.
+    The first entry says that there is one, so that damage to the last is seen.
     """
     return {_SEALED_BY: _CHECKSUM, **values, _CHECKSUM: _checksum(values)}
 
@@ -173,8 +173,12 @@ def unsealed(values, path):
     if not isinstance(values, dict):
         raise VsaTfError(f"Expected a JSON object in {path}. Received: a {type(values).__name__}")
     values = dict(values)
-    sealed_by, checksum = values.pop(_SEALED_BY, None), values.pop(_CHECKSUM, None)
-    if (sealed_by or checksum) and checksum != _checksum(values):
+    last = next(reversed(values.values()), "")
+    # Whatever damage has made of its name.
+    is_sealed = isinstance(last, str) and len(last) == _CHECKSUM_LENGTH
+    is_sealed |= not values.keys().isdisjoint((_SEALED_BY, _CHECKSUM))
+    values.pop(_SEALED_BY, None)
+    if values.pop(_CHECKSUM, None) != _checksum(values) and is_sealed:
         raise VsaTfError(
             f"{path} is damaged: its content does not fit its checksum. Restore the file, or, if "
             f"you have changed it yourself, remove the entries {_SEALED_BY} and {_CHECKSUM}"

@@ -49,7 +49,9 @@ class ApproximateIndex:
             values = read_sealed(path)
             self.shards = set(values["shards"])
             self.num_cells, self.recall = values["num_cells"], values["recall"]
-            self._names, self._sizes = values["shards"], values["sizes"]
+            self._names, self._sizes = values["shards"], np.asarray(values["sizes"], np.int64)
+            if self._sizes.shape != (len(self.shards),):
+                raise ValueError(f"{len(self.shards)} shards, sizes {list(self._sizes.shape)}")
             file = path.with_name(values["file"])
             if "file_sha256" in values:  # older ones have none
                 check_file(path.parent, file.name, values["file_sha256"])
