@@ -230,6 +230,17 @@ def test_damaged_and_crooked_pickles_are_refused(tmp_path, pickled):
     assert read_objects(tmp_path / "b.npy") == [{"a": b"b"}]
 
 
+def test_texts_of_characters_that_there_are_not_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"caption": np.str_("\U0010abcd")}], object))
+    data = (tmp_path / "a.npy").read_bytes()
+    assert read_objects(tmp_path / "a.npy") == [{"caption": "\U0010abcd"}]
+    changed = data.replace(b"\xcd\xab\x10\x00", b"\xcd\xab\x11\x00")
+    assert changed != data
+    (tmp_path / "a.npy").write_bytes(changed)
+    with pytest.raises(VsaTfError, match="characters that there are not"):
+        read_objects(tmp_path / "a.npy")
+
+
 def test_an_array_of_numbers_is_no_array_of_objects(tmp_path):
     np.save(tmp_path / "a.npy", np.ones(3))
     with pytest.raises(VsaTfError, match="Received: an array of numbers"):

@@ -117,7 +117,9 @@ def test_a_matlab_file_that_swells_is_refused_whatever_it_declares(order):
     assert read_columns(sound.getvalue()).shape == (3, 4)
     header = bytes(124) + struct.pack(f"{order}HH", 0x0100, 0x4D49)
     for declared, message in ((SWOLLEN, "would fill the memory"), (0, "another length")):
-        packed = zlib.compress(struct.pack(f"{order}II", 14, declared) + bytes(SWOLLEN))
+        # Flags of a double, no size, and the name.
+        start = struct.pack(f"{order}6I2I", 6, 8, 6, 0, 5, 0, 1, 5) + b"feats".ljust(8, b"\0")
+        packed = zlib.compress(struct.pack(f"{order}II", 14, declared) + start + bytes(SWOLLEN))
         element = struct.pack(f"{order}II", 15, len(packed)) + packed
         with pytest.raises(ValueError, match=message):
             read_columns(header + element)

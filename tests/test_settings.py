@@ -76,11 +76,12 @@ def test_a_config_of_an_earlier_version_folds_letters_and_changes_no_photographs
     values = json.loads(_settings(tmp_path).to_json({}))
     del values["sealed_by"], values["content_sha256"], values["training"]["start_from"]
     del values["data"]["fold_letters"], values["data"]["augmentation"]
+    del values["model"]["region_dropping"], values["model"]["word_dropping"]
     values["training"]["mixed_precision"] = False
     earlier = Settings.from_json(json.dumps(values))
     assert earlier.data.fold_letters and earlier.data.augmentation == "none"
     # Such a run goes on as before, and not with another augmentation.
-    folding = dict(fold_letters=True)
+    folding = dict(fold_letters=True, region_dropping=0.0, word_dropping=0.0)
     assert not settings_difference(_settings(tmp_path, **folding), earlier)
     mirroring = _settings(tmp_path, augmentation="mirror", **folding)
     assert "augmentation is 'mirror' here and 'none' there" in settings_difference(
@@ -131,6 +132,19 @@ def test_a_model_that_is_gone_on_from_says_what_is_not_given(tmp_path):
     for negatives, margin in (("top_k", 0.1), ("softmax", 0.05)):
         model = Settings.of(start_from=str(tmp_path), negatives=negatives).model
         assert (model.negatives, model.margin, model.hidden_size) == (negatives, margin, 9)
+
+
+def test_clipping_is_taken_over_where_it_is_of_the_same_loss(tmp_path):
+    def started(**values):
+        optimizer = Settings.of(start_from=str(tmp_path), **values).optimizer
+        return optimizer.clip_norm, optimizer.clip_value
+
+    for negatives, other, expected in (("hardest", "softmax", 0.0), ("softmax", "hardest", 250.0)):
+        start = Settings.of("alignment", negatives=negatives)
+        (tmp_path / "config.json").write_text(start.to_json({}), encoding="utf-8")
+        assert started() == (250.0 - expected, 0.0)
+        assert started(negatives=other) == (expected, 0.0)
+        assert started(clip_value=5.0) == (0.0, 5.0)
 
 
 def test_a_start_that_is_no_model_is_refused(tmp_path):

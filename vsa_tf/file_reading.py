@@ -265,10 +265,17 @@ def _member(archive, info, most_bytes):
         raise ValueError(f"{info.filename} is of another version")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     # Refuses objects, and what is no whole number of numbers.
-    array = np.frombuffer(memoryview(data)[file.tell() :], dtype)
-    if dtype.kind == "U" and array.size and array.view(f"{dtype.str[0]}u4").max() > sys.maxunicode:
-        raise ValueError(f"{info.filename} holds characters that there are not")
+    array = _as_read(np.frombuffer(memoryview(data)[file.tell() :], dtype))
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _as_read(array):
+    """Refuses texts of characters that there are not, with which Python itself fails later."""
+    if array.dtype.kind == "U" and array.size:
+        codes = array.view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if codes.max() > sys.maxunicode:
+            raise ValueError("it holds characters that there are not")
+    return array
 
 
 def read_objects(path):
@@ -329,9 +336,8 @@ class _PickledDtype(_Pickled):
         if not _PLAIN_DTYPE.fullmatch(code) or order not in ("<", ">", "|", "="):
             raise ValueError(f"an array of type {order}{code}")
         data = data.value() if isinstance(data, _PickledBytes) else data
-        return np.frombuffer(
-            data.encode("latin-1") if isinstance(data, str) else data, order + code
-        )
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        return _as_read(np.frombuffer(data, order + code))
 
 
 class _PickledScalar(_Pickled):

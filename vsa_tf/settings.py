@@ -240,11 +240,11 @@ class Settings:
                 values[name] = value = os.fspath(value)
             check_value(fields[name], value, model)
         defaults = network.defaults(values)
+        if start and start.training.model == model:
+            defaults |= _taken_over(start, values)
         for one, other in (("clip_norm", "clip_value"), ("clip_value", "clip_norm")):
             if values.get(one):
                 defaults.pop(other, None)  # one of the two: the one that was asked for
-        if start and start.training.model == model:
-            defaults |= _taken_over(start, values)
         values = {**defaults, "model": model, **values}
         return cls(
             *(
@@ -273,11 +273,11 @@ class Settings:
         if isinstance(training["mixed_precision"], bool):  # of an earlier version
             training["mixed_precision"] = str(training["mixed_precision"]).lower()
         return cls(
-            # What an earlier version did without a setting for it.
+            # What an earlier version did without a setting for it, as `earlier`.
             DataSettings(**{"fold_letters": True, **values["data"]}),
             OptimizerSettings(**values["optimizer"]),
             TrainingSettings(**training),
-            model(**values["model"]),
+            model(**{**model.earlier, **values["model"]}),
         )
 
     @classmethod
@@ -346,6 +346,7 @@ def _taken_over(start, given):
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
+    of_optimizer = ("average_weights",) if left else ("average_weights", "clip_norm")
     return {
         **{name: getattr(start.data, name) for name in read},
         # Only weights that know nothing need a warm-up of the loss.
@@ -353,7 +354,7 @@ def _taken_over(start, given):
         # The weights of a CNN are those that it has learnt since.
         "cnn_weights": "",
         "learning_rate": start.optimizer.learning_rate / 5,
-        **{name: getattr(start.optimizer, name) for name in ("clip_norm", "average_weights")},
+        **{name: getattr(start.optimizer, name) for name in of_optimizer},
     }
 
 

@@ -110,7 +110,7 @@ def test_differences_are_named_but_for_what_may_change():
     )
     assert settings_difference(settings, settings) == ""
     assert settings_difference(settings, other) == (
-        "--clip_norm is 250.0 here and 2.0 there; --joint_size is 512 here and 7 there"
+        "--clip_norm is 0.0 here and 2.0 there; --joint_size is 512 here and 7 there"
     )
 
 

@@ -13,6 +13,7 @@ import re
 from tfrecords_tools.archive import AnnotationFile, normal_path, open_photographs
 from tfrecords_tools.sources.caption_source import CaptionSource, file_names
 from tfrecords_tools.sources.source import (
+    MOST_PIXELS,
     SourceExample,
     object_classes,
     shown,
@@ -64,8 +65,8 @@ class Coco(CaptionSource):
                 "unpack them into one directory and pass it as --images."
             )
             raise ValueError(
-                f"Expected the photographs of the captions, for example {names[0]}. Received: "
-                f"{self._images.path!r}, which holds none of them.{advice if self._year else ''}"
+                f"Expected the photographs of the captions, for example {shown(names[0])}. "
+                f"Received: {self._images.path!r}, which holds none of them.{advice if self._year else ''}"
             )
         self._instances = None if instances is None else CocoInstances(instances)
         if self._instances is not None:
@@ -291,7 +292,7 @@ class CocoInstances:
                     self._num_unnumbered += 1
                     continue
                 size = float(item["width"]), float(item["height"])
-                if not all(0 < side < math.inf for side in size):
+                if not all(0 < side < MOST_PIXELS for side in size):
                     raise ValueError(f"image {number} of {size[0]:g} x {size[1]:g} pixels")
                 if number in self._sizes:
                     self._num_entries[number] = self._num_entries.get(number, 0) + 1

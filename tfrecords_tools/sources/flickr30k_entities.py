@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from xml.parsers import expat
 
+from tfrecords_tools.sources.source import MOST_PIXELS
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase, ObjectClass
 from vsa_tf.file_reading import text_lines
 
@@ -285,7 +286,7 @@ def _number(element, path):
         value = float(text)
     except (TypeError, ValueError):
         raise ValueError(f"Expected a number in <{path}>. Received: {text!r}") from None
-    if not abs(value) < 1e9:  # also refuses NaN
+    if not abs(value) < MOST_PIXELS:  # also refuses NaN
         raise ValueError(f"Expected a number of pixels in <{path}>. Received: {text!r}")
     return value
 

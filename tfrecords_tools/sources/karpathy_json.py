@@ -211,7 +211,7 @@ class KarpathyJson(KarpathyCaptions):
         first = next(iter(self._photographs.values()))[0]
         if not any(self._path(image) for split in self._photographs.values() for image in split):
             raise ValueError(
-                f"Expected the photographs of {self.dataset}, for example {first.filename}. "
+                f"Expected the photographs of {self.dataset}, for example {shown(first.filename)}. "
                 f"Received: {self._images.path!r}, which holds none of them. Get them from where "
                 "the data set is published and pass their directory as --images."
             )

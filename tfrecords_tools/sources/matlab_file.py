@@ -3,6 +3,7 @@
 Source: MathWorks, "MAT-File Format". scipy reads more of it, but a damaged file ends its process.
 """
 
+import itertools
 import math
 import struct
 import zlib
@@ -12,6 +13,8 @@ import numpy as np
 from vsa_tf.file_reading import swells
 
 _HEADER_BYTES, _TAG_BYTES = 128, 8
+# Of a packed variable: its name has 63 letters at most.
+_START_BYTES = 512
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ORDERS = {b"IM": "<", b"MI": ">"}
 # Types of elements: numbers as numpy calls them, a variable, and one that zlib has packed.
@@ -44,11 +47,13 @@ def read_matrix(data, name):
     if order is None:
         raise ValueError("a file that cannot be read (it has no header of MATLAB's)")
     for kind, content in _elements(memoryview(data)[_HEADER_BYTES:], order):
-        if kind == _PACKED:
-            content = _unpacked(content, order, len(data))
-        parts = list(_elements(content, order))
-        if len(parts) > 2 and bytes(parts[2][1]) == name.encode():
-            return _matrix(name, parts, order)
+        is_packed = kind == _PACKED
+        start = _unpacked(content, _START_BYTES)[0][_TAG_BYTES:] if is_packed else content
+        # Flags, size and name come first.
+        parts = list(itertools.islice(_elements(start, order), 3))
+        if len(parts) == 3 and bytes(parts[2][1]) == name.encode():
+            whole = _packed_variable(content, order, len(data)) if is_packed else content
+            return _matrix(name, list(_elements(whole, order)), order)
     raise ValueError(f"{name}: none")
 
 
@@ -69,21 +74,25 @@ def _elements(data, order):
         place += _TAG_BYTES + (0 if is_short else padded)
 
 
-def _unpacked(packed, order, file_size):
-    """Returns what is in a packed variable."""
+def _unpacked(packed, num_bytes):
+    """Returns so many bytes of what is packed, or fewer, and whether these are all."""
+    unpacker = zlib.decompressobj()
     try:
-        head = zlib.decompressobj().decompress(packed, _TAG_BYTES)
-        kind, length = struct.unpack(f"{order}II", head)
-        if swells(file_size, length):
-            raise ValueError("it is packed so that it would fill the memory")
-        unpacker = zlib.decompressobj()
-        # One byte more: the checksum after the last is looked at.
-        content = unpacker.decompress(packed, _TAG_BYTES + length + 1)
-        if kind != _VARIABLE or not unpacker.eof or len(content) != _TAG_BYTES + length:
-            raise ValueError("a packed variable is of another length than it says")
-    except (struct.error, zlib.error, ValueError) as error:
+        return memoryview(unpacker.decompress(packed, num_bytes)), unpacker.eof
+    except zlib.error as error:
         raise ValueError(f"a file that cannot be read ({error})") from None
-    return memoryview(content)[_TAG_BYTES:]
+
+
+def _packed_variable(packed, order, file_size):
+    tag, _ = _unpacked(packed, _TAG_BYTES)
+    kind, length = struct.unpack(f"{order}II", tag) if len(tag) == _TAG_BYTES else (0, 0)
+    if swells(file_size, length):
+        raise ValueError("a file that cannot be read (it would fill the memory, unpacked)")
+    # One byte more: the checksum after the last is looked at.
+    content, is_whole = _unpacked(packed, _TAG_BYTES + length + 1)
+    if kind != _VARIABLE or not is_whole or len(content) != _TAG_BYTES + length:
+        raise ValueError("a file that cannot be read (what is packed is of another length)")
+    return content[_TAG_BYTES:]
 
 
 def _matrix(name, parts, order):
@@ -99,4 +108,5 @@ def _matrix(name, parts, order):
     dtype = np.dtype(order + _NUMBERS.get(kind, "u1"))
     if kind not in _NUMBERS or len(numbers) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{name}: {shape}, and {len(numbers)} bytes of type {kind}")
-    return np.asarray(np.frombuffer(numbers, dtype).reshape(shape, order="F"), np.float32)
+    with np.errstate(over="ignore"):  # infinities are refused where records are written
+        return np.asarray(np.frombuffer(numbers, dtype).reshape(shape, order="F"), np.float32)

@@ -20,7 +20,7 @@ from tfrecords_tools.sources.caption_tables import (
     read_tables,
 )
 from tfrecords_tools.sources.csv_captions import CsvCaptions
-from tfrecords_tools.sources.source import shown, whole_number
+from tfrecords_tools.sources.source import MOST_PIXELS, shown, whole_number
 from vsa_tf.data.schema import AnnotatedBox, AnnotatedPhrase
 from vsa_tf.file_reading import NOT_AS_EXPECTED, parse_json, reason_of
 
@@ -30,7 +30,6 @@ _ROUNDING = 0.01
 # Numbers up to this in photographs of twice as many pixels are percent.
 _PERCENT = 100
 _LOOKED_AT = 20
-_MOST_PIXELS = 1e9  # Of one side.
 
 # Lists of objects, by what the first has; one that names a box or a caption is a row of a table.
 _KINDS = {
@@ -210,7 +209,7 @@ def _in_short(entry):
 
 
 def _side(value):
-    if not 0 < value < _MOST_PIXELS:
+    if not 0 < value < MOST_PIXELS:
         raise ValueError(f"a photograph {value} pixels long")
     return value
 

@@ -282,6 +282,10 @@ def whole_number(value):
     return value if is_whole and -(2**63) <= value < 2**63 else None
 
 
+# Of one side of a photograph: beyond are NaN, infinity, and whole numbers that no float holds.
+MOST_PIXELS = 1e9
+
+
 def shown(value):
     """Returns the beginning of a JSON value, as a reason shows it."""
     return json.dumps(value)[:60]

@@ -114,6 +114,8 @@ class NetworkSettings:
 
     family: ClassVar[str] = ""
     shared_defaults: ClassVar[dict] = {}
+    # What earlier versions did that had no setting for it.
+    earlier: ClassVar[dict] = {}
     # Batch size and epochs that suit the 30,000 captions of Flickr8K.
     flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 12}
     # What some models have as settings, for all others.

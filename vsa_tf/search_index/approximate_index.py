@@ -48,10 +48,12 @@ class ApproximateIndex:
         with told_as(f"{path} is damaged", f". Remove it and {again}", (OSError, RuntimeError)):
             values = read_sealed(path)
             self.shards = set(values["shards"])
-            self.num_cells, self.recall = values["num_cells"], values["recall"]
-            self._names, self._sizes = values["shards"], np.asarray(values["sizes"], np.int64)
-            if self._sizes.shape != (len(self.shards),):
-                raise ValueError(f"{len(self.shards)} shards, sizes {list(self._sizes.shape)}")
+            self.num_cells, self.recall = int(values["num_cells"]), float(values["recall"])
+            self._names, self._sizes = values["shards"], values["sizes"]
+            if not all(isinstance(size, int) and size >= 0 for size in self._sizes):
+                raise ValueError(f"its sizes are {self._sizes}"[:80])
+            if len(self._sizes) != len(self.shards):
+                raise ValueError(f"{len(self.shards)} shards, {len(self._sizes)} sizes")
             file = path.with_name(values["file"])
             if "file_sha256" in values:  # older ones have none
                 check_file(path.parent, file.name, values["file_sha256"])

@@ -90,8 +90,8 @@ class FirstStage:
         with told_as(f"{path} is damaged", then, (OSError,)):
             try:
                 stage = cls(index_dir, read_arrays(path, _KIND))
-                if stage._arrays["basis"].dtype.kind != "f":
-                    raise ValueError("its basis is no matrix of numbers")
+                if stage._arrays["basis"].dtype.kind != "f" or stage._arrays["num_measured"] < 1:
+                    raise ValueError("its basis is no matrix of numbers, or measured of nothing")
             except FileNotFoundError:
                 return None
             stage.num_candidates(_RECALL_AT)

@@ -35,6 +35,7 @@ def test_other_variables_stand_before_and_behind_it(do_compression):
     content = {
         "text": "of another kind",
         "x": 3,
+        "swelling": np.zeros((3000, 3000)),
         "cells": np.array([1, "two"], object),
         "record": {"a": 1.0, "b": [2.0, 3.0]},
         "feats": FEATURES,
@@ -109,15 +110,19 @@ def test_a_file_that_is_cut_is_refused_or_has_none(do_compression):
     ("content", "declared", "message"),
     [
         (b"\0" * 64, 1 << 31, "fill the memory"),
-        (b"\0" * 64, 72, "another length"),
+        (b"\0" * 64, 500, "another length"),
         (b"\0" * 64, 56, "another length"),
     ],
 )
 def test_packed_variables_of_another_length_are_refused(content, declared, message):
-    packed = zlib.compress(struct.pack("<II", 14, declared) + content)
+    begin = _written(FEATURES, 9, "<")[136:]  # flags, size and name
+    packed = zlib.compress(struct.pack("<II", 14, declared) + begin + content)
     data = _written(FEATURES, 9, "<")[:128] + struct.pack("<II", 15, len(packed)) + packed
     with pytest.raises(ValueError, match=message):
         read_matrix(data, "feats")
-    spoilt = data[:-4] + bytes(4)
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_matrix(spoilt, "feats")
+
+
+def test_a_packed_checksum_is_looked_at():
+    data = _file(do_compression=True)[:-4] + bytes(4)
+    with pytest.raises(ValueError, match="incorrect data check"):
+        read_matrix(data, "feats")

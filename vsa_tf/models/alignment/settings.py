@@ -18,6 +18,7 @@ class FragmentSettings(NetworkSettings):
     """What models of image regions and sentence fragments share."""
 
     family: ClassVar[str] = "alignment"
+    earlier: ClassVar[dict] = {"region_dropping": 0.0, "word_dropping": 0.0}
     sums_pairs: ClassVar[bool] = True
 
     joint_size: int = setting(512, "Width of region and word vectors (papers: 1000).", minimum=1)
@@ -82,11 +83,9 @@ class FragmentSettings(NetworkSettings):
                 "Dependency relations are between words: they need --tokenizer=word. Received: "
                 f"--tokenizer={data.tokenizer}"
             )
-        if self.region_dropping:
-            # The frame always stays.
-            self.check_read(
-                "region_dropping", data.num_regions != 1, "more than one of --num_regions"
-            )
+        # The frame always stays.
+        has_others = data.num_regions != 1 or not self.region_dropping
+        self.check_read("region_dropping", has_others, "more than one of --num_regions")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +149,7 @@ class AlignmentSettings(FragmentSettings):
         maximum=0.99,
     )
     margin: float = setting(
-        0.2, "Of the other --negatives: margin of the ranking loss (paper: 1).", minimum=0.0
+        0.2, "Margin of --negatives=sum, hardest or top_k (paper: 1).", minimum=0.0
     )
     negatives: str = setting(
         "softmax",
@@ -170,7 +169,6 @@ class AlignmentSettings(FragmentSettings):
     @classmethod
     def defaults(cls, given):
         defaults = super().defaults(given)
-        # As it was measured with a hinge.
         if given.get("negatives", cls.negatives) != "softmax":
             defaults["clip_norm"] = _CLIP_NORM
         return defaults
