@@ -66,7 +66,8 @@ class Coco(CaptionSource):
             )
             raise ValueError(
                 f"Expected the photographs of the captions, for example {shown(names[0])}. "
-                f"Received: {self._images.path!r}, which holds none of them.{advice if self._year else ''}"
+                f"Received: {self._images.path!r}, which holds none of them."
+                f"{advice if self._year else ''}"
             )
         self._instances = None if instances is None else CocoInstances(instances)
         if self._instances is not None:
