@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import pickle
 import struct
 import types
 import zipfile
@@ -13,10 +15,10 @@ import pytest
 import scipy.io
 
 from tests.source_imports import ROOT, source_files
-from tfrecords_tools.archive import Archive
+from tfrecords_tools.archive import Archive, open_photographs
 from tfrecords_tools.exporting.exported_directory import ImageFolder
 from tfrecords_tools.image_decoding import decode_image
-from tfrecords_tools.image_structure import ImageError
+from tfrecords_tools.image_structure import MAX_BYTES, ImageError
 from tfrecords_tools.sources.flickr30k_entities import parse_annotations
 from tfrecords_tools.sources.neuraltalk import read_columns
 from tfrecords_tools.sources.region_features import read_arrays
@@ -24,6 +26,7 @@ from vsa_tf.data.dataset_info import DatasetInfo
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import open_array, read_arrays_of
 from vsa_tf.files import check_files, file_checksums, file_sha256, sealed, write_json
+from vsa_tf.inference.photographs import read_photograph
 from vsa_tf.reporting.report_folder import former_files
 from vsa_tf.search_index.embedding_folder import read_embeddings
 
@@ -57,6 +60,25 @@ def test_a_member_that_is_longer_than_its_file_is_not_allocated(tmp_path, monkey
         read_arrays_of(tmp_path / "a.zip")
     with pytest.raises(OSError, match=f"declare {1 << 31}"):
         Archive(tmp_path / "a.zip").read("a.npy")
+
+
+def test_a_photograph_is_no_pipe_and_not_too_large(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    with open(folder / "large.png", "wb") as file:
+        file.truncate(MAX_BYTES + 1)  # of which none is on the disk
+    photographs = open_photographs(folder)
+    with pytest.raises(OSError, match="is no regular file"):
+        photographs.read("pipe.png")
+    with pytest.raises(OSError, match="is no regular file"):
+        read_photograph(folder / "pipe.png")
+    for found in (photographs, pickle.loads(pickle.dumps(photographs))):
+        with pytest.raises(OSError, match=f"{MAX_BYTES + 1} bytes is too large"):
+            found.read("large.png")
+    _zip(tmp_path / "a.zip", photograph=bytes(11))
+    with pytest.raises(OSError, match="11 bytes is too large"):
+        Archive(tmp_path / "a.zip", most_bytes=10).read("photograph")
 
 
 def test_a_zip_writes_nothing_outside_and_opens_nothing_outside(tmp_path):

@@ -467,6 +467,9 @@ class TestRun:
         assert message.startswith("error: ") and "\n" not in message
         assert os.strerror(number) in message and "run the same command again" in message
 
+    def test_too_little_memory_is_one_line(self):
+        assert "there is not as much memory" in self._raise(MemoryError())
+
     def test_a_path_that_cannot_be_written_is_one_line(self):
         error = OSError(errno.EROFS, "Read-only file system", "runs/x")
         assert self._raise(error) == "error: runs/x: Read-only file system"

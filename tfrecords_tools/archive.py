@@ -3,13 +3,15 @@
 import functools
 import glob
 import hashlib
+import math
 import os
 import posixpath
 import re
 import zipfile
 import zlib
 
-from vsa_tf.file_reading import is_longer, parse_json, swells
+from tfrecords_tools.image_structure import MAX_BYTES
+from vsa_tf.file_reading import is_longer, open_regular, parse_json, swells
 
 
 class Archive:
@@ -20,6 +22,7 @@ class Archive:
 
     Args:
         path: a directory or a zip file.
+        most_bytes: of a file of it: larger ones are refused before they are read.
 
     Raises:
         OSError: when the path is missing, unreadable, or neither a directory nor a sound zip.
@@ -36,8 +39,9 @@ class Archive:
     ('texts/a.txt', b'a dog')
     """
 
-    def __init__(self, path):
+    def __init__(self, path, most_bytes=math.inf):
         self.path = os.fspath(path)
+        self._most_bytes = most_bytes
         self._zip = None
         self._by_basename = None
         if os.path.isdir(self.path):
@@ -51,7 +55,7 @@ class Archive:
             )
 
     def __reduce__(self):
-        return (_reopen, (self.path,))
+        return (_reopen, (self.path, self._most_bytes))
 
     def names(self):
         """Returns the names of all files, sorted."""
@@ -118,16 +122,18 @@ class Archive:
         """Returns the bytes of the file `name`, a name as `names()` lists it.
 
         Raises:
-            OSError: when there is no such file, or it cannot be read whole.
+            OSError: when there is no such file, it is too large, or cannot be read whole.
         """
         if os.path.isdir(self.path):
-            with open(os.path.join(self.path, *name.split("/")), "rb") as file:
+            with open_regular(os.path.join(self.path, *name.split("/"))) as file:
+                self._check_size(os.fstat(file.fileno()).st_size)
                 return file.read()
         try:
             archive = self._open_zip()
             info = archive.getinfo(name)
             if is_longer(archive, info) or swells(info.compress_size, info.file_size):
                 raise OSError(f"{info.compress_size} bytes that declare {info.file_size}")
+            self._check_size(info.file_size)
             return archive.read(info)
         except KeyError:
             raise FileNotFoundError(f"No file {name!r} in {self.path!r}.") from None
@@ -141,6 +147,12 @@ class Archive:
             NotImplementedError,
         ) as error:
             raise OSError(f"{name!r} in {self.path!r} cannot be read: {error}") from None
+
+    def _check_size(self, num_bytes):
+        if num_bytes > self._most_bytes:
+            raise OSError(
+                f"the file of {num_bytes} bytes is too large (at most {self._most_bytes})"
+            )
 
     def _open_zip(self):
         if self._zip is None:
@@ -177,7 +189,7 @@ class NoPhotographs:
 
 def open_photographs(path):
     """Returns the `Archive` of photographs at a path; `NoPhotographs` for None."""
-    return NoPhotographs() if path is None else Archive(path)
+    return NoPhotographs() if path is None else Archive(path, MAX_BYTES)
 
 
 def normal_path(path):
@@ -202,8 +214,8 @@ def matching_files(path, pattern):
 
 
 @functools.lru_cache(maxsize=16)
-def _reopen(path):
-    return Archive(path)
+def _reopen(path, most_bytes):
+    return Archive(path, most_bytes)
 
 
 def _directory_names(path):

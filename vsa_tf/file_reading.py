@@ -4,6 +4,7 @@ What is wrong with a file is one `VsaTfError` that names it, never an error of a
 """
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -11,6 +12,7 @@ import os
 import pathlib
 import pickle
 import re
+import stat
 import sys
 import zipfile
 
@@ -195,6 +197,22 @@ def is_count(text):
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
+def open_regular(path):
+    """Opens a file to read its bytes, but no pipe or device: these have no end, or wait for one.
+
+    Raises:
+        OSError: there is none, or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        reason = os.strerror(number) if stat.S_ISDIR(mode) else "is no regular file"
+        raise OSError(number, reason, os.fspath(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def open_array(path):
     """Maps an array into memory; nothing is allocated, whatever size the file declares.
 
@@ -208,7 +226,7 @@ def open_array(path):
         OSError: the file cannot be read.
         VsaTfError: it is no such file, or shorter than it says.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         start = file.read(12)
     try:
         # Later versions declare a header of up to 4 GiB; numpy makes room for it.
@@ -239,7 +257,7 @@ def read_arrays_of(path, names=None, of_others=0):
         OSError: the file cannot be read.
         VsaTfError: it is no such file, holds objects, is damaged or shorter than it says.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             archive = zipfile.ZipFile(file)
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}

@@ -117,6 +117,8 @@ def run(main, usage, positional=None, help_sections=None):
         sys.exit(
             f"error: {error}. Make room and run the same command again: it goes on where it was"
         )
+    except MemoryError:
+        sys.exit("error: there is not as much memory as this needs: is one of the files too large?")
     except KeyboardInterrupt as error:
         # With where it goes on, if the work has said so.
         sys.exit(": ".join(("interrupted", *map(str, error.args))))

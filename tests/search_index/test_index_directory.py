@@ -1,13 +1,16 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
+from tests.demo.small_index import write_small_index
 from tests.search_index.given_embeddings import images_with_regions
 from vsa_tf.errors import VsaTfError
 from vsa_tf.search_index import index_directory
 from vsa_tf.search_index.embedded import Embedded
 from vsa_tf.search_index.index_directory import IndexManifest, IndexShard, IndexWriter
+from vsa_tf.search_index.search_index import SearchIndex
 
 
 def test_a_saved_manifest_is_loaded(tmp_path):
@@ -80,6 +83,22 @@ def test_another_run_that_writes_at_the_time_takes_another_number(tmp_path, monk
     monkeypatch.setattr(IndexShard, "find", staticmethod(lambda *_: []))
     IndexShard.write(tmp_path, _columns(3), images)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images-00000", "images-00001"]
+
+
+def test_a_shard_of_another_model_is_refused(tmp_path):
+    indexes = []
+    for name, probe in (("a", (0.0, 1.0)), ("b", (1.0, 0.0))):
+        (tmp_path / name).mkdir()
+        indexes.append(write_small_index(tmp_path / name, probe=probe))
+        SearchIndex(indexes[-1])
+    shutil.rmtree(indexes[0] / "images-00000")
+    shutil.copytree(indexes[1] / "images-00000", indexes[0] / "images-00000")
+    with pytest.raises(VsaTfError, match="images-00000 is of another model than index.json"):
+        SearchIndex(indexes[0])
+    # One of before shards said so is taken as it is.
+    path = indexes[0] / "images-00000" / "checksums.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if "." in k}))
+    SearchIndex(indexes[0])
 
 
 @pytest.mark.parametrize("damage", ["cut", "entries", "missing"])

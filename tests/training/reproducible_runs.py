@@ -24,7 +24,7 @@ from vsa_tf.training.train_model import train_model
 _RELATIONS = ((("nummod", "w4", "w5"), ("amod", "w6", "w7")), (), (("amod", "w8", "w4"),))
 # Arguments of a process, and what of a run they change.
 _PROCESSES = {
-    "as usual": {},
+    "as usual": {"caches": 1},
     "nothing cached": {"caches": 0},
     "four steps a call": {"steps_per_execution": 4},
 }

@@ -2,7 +2,6 @@
 
 import io
 import os
-import pathlib
 
 import numpy as np
 from PIL import Image
@@ -10,6 +9,7 @@ from PIL import Image
 from tfrecords_tools.image_decoding import IMAGES_PER_BATCH, decode_image, to_rgb
 from tfrecords_tools.image_structure import MAX_BYTES, ImageError
 from vsa_tf.errors import InputError
+from vsa_tf.file_reading import open_regular
 
 _RUN_LENGTH_CODED = (1, 2)
 _IS_ANIMATED = 0x02
@@ -78,7 +78,7 @@ def read_photograph(path):
         OSError: there is no such file.
         InputError: as of `portable`.
     """
-    with pathlib.Path(path).open("rb") as file:
+    with open_regular(path) as file:
         # One byte too many says that there are more.
         return portable(file.read(MAX_BYTES + 1))
 

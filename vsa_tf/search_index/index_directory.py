@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import hashlib
 import io
 import itertools
+import json
 import os
 import pathlib
 import time
@@ -31,6 +33,8 @@ DTYPES = ("float32", "float16")
 # Files of a shard; arrays are NAME.npy. A shard of before there were checksums has none.
 _COLUMNS_FILE = "entries.json"
 _CHECKSUMS_FILE = "checksums.json"
+# Among the checksums: of the index that the shard was written into.
+_OF_INDEX = "index"
 _ARRAYS = ("vectors", "counts", "boxes")
 _COLUMNS = {"images": {"path": str, "size": int, "mtime_ns": int}, "sentences": {"sentence": str}}
 # A killed run loses at most so much work.
@@ -54,6 +58,12 @@ class IndexManifest:
     score: str
     dtype: str
     probes: dict
+
+    @property
+    def fingerprint(self):
+        """What tells its vectors from those of another model or score, str."""
+        text = json.dumps([self.score, self.probes], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, index_dir):
         """Writes the manifest into a directory."""
@@ -141,6 +151,18 @@ class IndexShard:
     def __len__(self):
         return len(next(iter(self.columns.values())))
 
+    def check_index(self, manifest):
+        """Refuses a shard that was written into an index of another model.
+
+        Raises:
+            VsaTfError: it was.
+        """
+        if (self._checksums or {}).get(_OF_INDEX, manifest.fingerprint) != manifest.fingerprint:
+            raise VsaTfError(
+                f"{self.path} is of another model than {_MANIFEST_FILE} beside it. Restore what "
+                "was exchanged, or remove the shard and run vsa_tf.index again"
+            )
+
     def _whole(self):
         again = ". Remove it and run vsa_tf.index again"
         return told_as(f"{self.path} is damaged", again, (OSError,))
@@ -168,7 +190,9 @@ class IndexShard:
                 np.save(content, array, allow_pickle=False)
                 write_atomically(temporary / f"{name}.npy", content.getbuffer())
             write_atomically(temporary / _COLUMNS_FILE, json_text(columns).encode())
-            write_json(temporary / _CHECKSUMS_FILE, file_checksums(temporary))
+            manifest = IndexManifest.load(index_dir)
+            of_index = {_OF_INDEX: manifest.fingerprint} if manifest else {}
+            write_json(temporary / _CHECKSUMS_FILE, {**file_checksums(temporary), **of_index})
             numbers = itertools.count(len(IndexShard.find(index_dir, kind)))
             rename_to_free(temporary, (index_dir / f"{kind}-{number:05d}" for number in numbers))
 

@@ -70,6 +70,8 @@ class SearchIndex:
             kind: [IndexShard(path, kind) for path in IndexShard.find(index_dir, kind)]
             for kind in ("images", "sentences")
         }
+        for shard in (*self.shards["images"], *self.shards["sentences"]):
+            shard.check_index(self.manifest)
         self.first_stage = FirstStage.load(self.index_dir, self.shards["images"])
         for shard in (*self.shards["images"], *self.shards["sentences"]):
             if self.first_stage is None or shard.name not in self.first_stage.shards:
