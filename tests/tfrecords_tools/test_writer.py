@@ -221,6 +221,24 @@ def test_a_directory_with_a_shard_does_not(flickr8k, tmp_path):
     assert contents(tmp_path / "out") == before
 
 
+def test_captions_that_changed_between_two_runs_are_refused(tmp_path):
+    places = write_directories(tmp_path / "flickr8k", files())
+
+    def run():
+        settings = dataclasses.replace(SETTINGS, num_shards=2)
+        make_models = fake_models.make_refusing_balls
+        write(Flickr8k(**places), tmp_path / "out", settings, make_models=make_models)
+
+    with pytest.raises(ValueError, match="No proposals"):
+        run()
+    before = contents(tmp_path / "out")
+    (captions,) = (tmp_path / "flickr8k").rglob("Flickr8k.token.txt")
+    captions.write_text(captions.read_text().replace("dog", "cat"))
+    with pytest.raises(ValueError, match="sources.*token.* there and .* now"):
+        run()
+    assert contents(tmp_path / "out") == before
+
+
 def proposals(tmp_path, names):
     path = tmp_path / "proposals.json"
     path.write_text(json.dumps({name: {"boxes": [[0, 0, 1, 0.5]]} for name in names}))
