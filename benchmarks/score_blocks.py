@@ -57,7 +57,8 @@ def _step(flags, batch, block_bytes):
     from vsa_tf.models.alignment.alignment_model import AlignmentModel
 
     keras.utils.set_random_seed(0)
-    model = AlignmentModel(_VOCABULARY_SIZE, flags.width, negatives="sum", dropout=0.0)
+    kept = {"dropout": 0.0, "region_dropping": 0.0, "word_dropping": 0.0}
+    model = AlignmentModel(_VOCABULARY_SIZE, flags.width, negatives="sum", **kept)
     model({name: value[:2] for name, value in batch.items()})
     model.alignment_score.block_bytes = block_bytes
     # So small that the sum of thousands of hinges does not explode.

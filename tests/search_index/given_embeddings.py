@@ -31,10 +31,10 @@ def sentences_with_words(rng, count, most_words=5):
     return Embedded("sentences", rng.normal(size=(counts.sum(), WIDTH)).astype(np.float32), counts)
 
 
-def write_index(path, score, *parts, dtype="float32"):
+def write_index(path, score, *parts, dtype="float32", probes=None):
     """Writes an index of `Embedded` parts, a shard each; images are named `image 0`, ..."""
     path.mkdir(exist_ok=True)
-    IndexManifest({"model_dir": "given"}, score, dtype, {}).save(path)
+    IndexManifest({"model_dir": "given"}, score, dtype, probes or {}).save(path)
     numbers = {"images": 0, "sentences": 0}
     for part in parts:
         first = numbers[part.kind]

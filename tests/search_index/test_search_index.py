@@ -1,4 +1,3 @@
-import dataclasses
 import io
 import json
 import pathlib
@@ -27,7 +26,7 @@ from vsa_tf.inference.model_source import ModelSource
 from vsa_tf.models.alignment.settings import AlignmentSettings
 from vsa_tf.search_index.embedded import Embedded, best_boxes, entry_scores
 from vsa_tf.search_index.index_builder import build_index
-from vsa_tf.search_index.index_directory import IndexManifest, IndexWriter
+from vsa_tf.search_index.index_directory import IndexWriter
 from vsa_tf.search_index.model_probe import probe
 from vsa_tf.search_index.search_index import SearchIndex, answer_lines, answer_query
 
@@ -358,10 +357,9 @@ def test_lines_say_which_words_the_model_does_not_know(tmp_path, capsys):
     }
     source = GivenSource(GivenModel(answers))
     index = tmp_path / "index"
-    write_index(index, "distance", Embedded("images", unit(np.random.default_rng(2), 3)))
-    manifest = IndexManifest.load(index)
     probes = {"sentences": probe(source.open(), "sentences").summaries()[0].tolist()}
-    dataclasses.replace(manifest, probes=probes).save(index)
+    images = Embedded("images", unit(np.random.default_rng(2), 3))
+    write_index(index, "distance", images, probes=probes)
     output = io.StringIO()
     answer_lines(index, source, list(known), lambda line: False, "images", 1, output=output)
     found = [json.loads(line) for line in output.getvalue().splitlines()]

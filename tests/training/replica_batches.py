@@ -22,15 +22,18 @@ def _models(batch_size):
     words = fragment_batches.word_batch(size=batch_size)
     relations = fragment_batches.relation_batch(size=batch_size)
     sizes = {"joint_size": 4, "word_embedding_size": 3, "dropout": 0.0}
+    kept = {"region_dropping": 0.0, "word_dropping": 0.0}
     for negatives in ("sum", "hardest", "softmax"):
         yield (
             f"alignment {negatives}",
-            lambda: AlignmentModel(fragment_batches.VOCABULARY_SIZE, negatives=negatives, **sizes),
+            lambda: AlignmentModel(
+                fragment_batches.VOCABULARY_SIZE, negatives=negatives, **sizes, **kept
+            ),
             words,
         )
     yield (
         "alignment blocks",
-        lambda: _in_blocks(AlignmentModel(fragment_batches.VOCABULARY_SIZE, **sizes)),
+        lambda: _in_blocks(AlignmentModel(fragment_batches.VOCABULARY_SIZE, **sizes, **kept)),
         words,
     )
     yield (

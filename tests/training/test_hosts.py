@@ -30,7 +30,8 @@ FLAGS = (
     "--num_epochs=2",
     "--dropout=0.3",
     "--region_dropping=0.2",
-    "--hardness_warmup_epochs=0",
+    # Roots of features near zero make much of what rounding leaves of them.
+    "--feature_normalization=l2",
     "--optimizer=adam",
     "--learning_rate=0.005",
     "--num_pictures=0",

@@ -28,7 +28,8 @@ def _stop_after(epoch):
     return say
 
 
-CONSTANT = {"learning_rate_schedule": "constant", "hardness_warmup_epochs": 2.0}
+CONSTANT = {"learning_rate_schedule": "constant", "average_weights": 0.0}
+CONSTANT |= {"negatives": "hardest", "hardness_warmup_epochs": 2.0}
 AVERAGED = {**CONSTANT, "average_weights": 0.5}
 
 
@@ -143,6 +144,7 @@ def test_a_start_that_does_not_fit_is_refused(constant, data_dir, tmp_path):
 
 def test_a_model_goes_on_with_other_photographs(constant, others, tmp_path):
     values = {"start_from": str(constant), "num_epochs": 1, "batch_size": 5, "learning_rate": 0.0}
+    values |= CONSTANT
     lines = train(others, tmp_path / "new", **values)
     (line,) = [line for line in lines if line.startswith(f"from {constant}: ")]
     start, new = TrainedModel(constant), TrainedModel(tmp_path / "new")

@@ -31,6 +31,7 @@ SETTINGS = {
 }
 # The paper's loss: inner products, all negatives.
 PAPER = {"similarity": "inner", "negatives": "sum", "margin": 1.0}
+PAPER |= {"region_dropping": 0.0, "word_dropping": 0.0}
 
 
 def _alignment(**settings):

@@ -107,7 +107,8 @@ def test_blocks_are_as_large_as_they_may_be():
 
 def test_a_model_scores_the_same_in_blocks():
     batch = word_batch(size=7)
-    model = AlignmentModel(VOCABULARY_SIZE, joint_size=4, word_embedding_size=3, dropout=0.0)
+    nothing_left_out = {"dropout": 0.0, "region_dropping": 0.0, "word_dropping": 0.0}
+    model = AlignmentModel(VOCABULARY_SIZE, joint_size=4, word_embedding_size=3, **nothing_left_out)
     expected = model(batch, training=True)
     model.alignment_score.block_bytes = 400
     np.testing.assert_allclose(model(batch, training=True), expected, rtol=1e-5, atol=1e-6)

@@ -32,7 +32,8 @@ class AlignmentModel(FragmentModel):
         length_normalization: see `AlignmentScore`.
         hardness_warmup_steps: steps in which the loss goes linearly from all negatives to the
             mined ones; 0: mined from the start.
-        **kwargs: of `FragmentModel`.
+        feature_normalization, dropout, region_dropping, word_dropping, **kwargs: of
+            `FragmentModel`.
 
     Call arguments: a batch as of `FragmentModel`, and image_id: int `[B]` (used by the loss alone).
 
@@ -55,9 +56,21 @@ class AlignmentModel(FragmentModel):
         word_sharpness=6.0,
         length_normalization=False,
         hardness_warmup_steps=0,
+        feature_normalization="power",
+        dropout=0.3,
+        region_dropping=0.15,
+        word_dropping=0.1,
         **kwargs,
     ):
-        super().__init__(vocabulary_size, joint_size, **kwargs)
+        super().__init__(
+            vocabulary_size,
+            joint_size,
+            feature_normalization=feature_normalization,
+            dropout=dropout,
+            region_dropping=region_dropping,
+            word_dropping=word_dropping,
+            **kwargs,
+        )
         check_choice("similarity", similarity, SIMILARITIES)
         self.similarity = similarity
         self.length_normalization = length_normalization
