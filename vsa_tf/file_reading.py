@@ -203,14 +203,11 @@ def open_regular(path):
     Raises:
         OSError: there is none, or it is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-        reason = os.strerror(number) if stat.S_ISDIR(mode) else "is no regular file"
-        raise OSError(number, reason, os.fspath(path))
-    return os.fdopen(descriptor, "rb")
+    file = open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+    return file
 
 
 def open_array(path):
@@ -283,11 +280,11 @@ def _member(archive, info, most_bytes):
         raise ValueError(f"{info.filename} is of another version")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     # Refuses objects, and what is no whole number of numbers.
-    array = _as_read(np.frombuffer(memoryview(data)[file.tell() :], dtype))
+    array = _checked_texts(np.frombuffer(memoryview(data)[file.tell() :], dtype))
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _as_read(array):
+def _checked_texts(array):
     """Refuses texts of characters that there are not, with which Python itself fails later."""
     if array.dtype.kind == "U" and array.size:
         codes = array.view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
@@ -355,7 +352,7 @@ class _PickledDtype(_Pickled):
             raise ValueError(f"an array of type {order}{code}")
         data = data.value() if isinstance(data, _PickledBytes) else data
         data = data.encode("latin-1") if isinstance(data, str) else data
-        return _as_read(np.frombuffer(data, order + code))
+        return _checked_texts(np.frombuffer(data, order + code))
 
 
 class _PickledScalar(_Pickled):

@@ -14,7 +14,7 @@ from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, is_open, setting
 
-_OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature")
+_OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature", "clip_norm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,7 +346,7 @@ def _taken_over(start, given):
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
-    of_optimizer = ("average_weights",) if left else ("average_weights", "clip_norm")
+    of_optimizer = [name for name in ("clip_norm", "average_weights") if name not in left]
     return {
         **{name: getattr(start.data, name) for name in read},
         # Only weights that know nothing need a warm-up of the loss.

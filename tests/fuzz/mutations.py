@@ -150,8 +150,9 @@ def _change_json(data, rng):
             content = json.loads(changed)
         except ValueError:
             return changed
-        if isinstance(content, dict) and content.keys() & sealed({}).keys():
-            content = {key: value for key, value in content.items() if key not in sealed({})}
+        marks = sealed({}).keys()
+        if isinstance(content, dict) and content.keys() & marks:
+            content = {key: value for key, value in content.items() if key not in marks}
             changed = json.dumps(sealed(content)).encode()
     return changed
 

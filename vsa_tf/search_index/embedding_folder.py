@@ -310,8 +310,8 @@ def read_embeddings(folder):
             raise ValueError(f"its format is {values['format']}, and this program's is {_FORMAT}")
         kind, names = values["kind"], sorted(values["files"])
         vectors = [name for name in names if name.startswith(f"{_NAMES[kind]}/")]
-        parts = zip(vectors, [name for name in names if name.startswith("metadata/")], strict=True)
-        parts = list(parts)
+        tables = [name for name in names if name.startswith("metadata/")]
+        parts = list(zip(vectors, tables, strict=True))
         if not isinstance(values["index"], dict):
             raise ValueError(f"its index is {values['index']!r}"[:80])
     return values, _parts(folder, values, parts)

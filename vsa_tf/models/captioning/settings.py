@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
-from vsa_tf.models.network_settings import NetworkSettings, setting
+from vsa_tf.models.network_settings import NetworkSettings, setting, with_default
 
 # In place of an alignment model: what people say of regions in the records themselves.
 DESCRIBED = "records"
@@ -105,7 +105,7 @@ class DvsaRnnSettings(CaptionerSettings):
     """The caption generator of DVSA, of images or regions."""
 
     hidden_size: int = setting(512, "Width of the recurrent state (paper: 512).", minimum=1)
-    word_embedding_size: int = setting(512, "Width of the word table.", minimum=1)
+    word_embedding_size: int = with_default(NetworkSettings, "word_embedding_size", 512)
     cell: str = setting("lstm", "Recurrent cell (paper: rnn).", choices=("rnn", "gru", "lstm"))
     image_at: str = setting(
         "first", "Steps at which the image enters (paper: first).", choices=("first", "every")
@@ -205,9 +205,7 @@ class MRnnSettings(CaptionerSettings):
     )
     multimodal_size: int = setting(512, "Width of the multimodal layer (paper: 512).", minimum=1)
     cell: str = setting("relu", "Recurrent cell (paper: relu).", choices=("relu", "gru", "lstm"))
-    weight_penalty: float = setting(
-        1e-5, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0
-    )
+    weight_penalty: float = with_default(CaptionerSettings, "weight_penalty", 1e-5)
 
     @property
     def sees_images(self):

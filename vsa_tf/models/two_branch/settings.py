@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting
+from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting, with_default
 
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
@@ -265,12 +265,7 @@ class EmbeddingSettings(TwoBranchSettings):
         "num_hard_negatives": 30,
     }
 
-    input_dropout: float = setting(
-        0.3,
-        "Dropout on the features that the branches read (paper: none).",
-        minimum=0.0,
-        maximum=0.99,
-    )
+    input_dropout: float = with_default(TwoBranchSettings, "input_dropout", 0.3)
     margin: float = setting(0.05, "Margin m (paper: 0.05).", minimum=0.0)
     image_to_text_weight: float = setting(1.0, "lambda 1 (paper: 1; phrases: 1).", minimum=0.0)
     text_to_image_weight: float = setting(1.5, "lambda 2 (paper: 1.5; phrases: 4).", minimum=0.0)
@@ -336,12 +331,7 @@ class SimilaritySettings(TwoBranchSettings):
 
     epochs_of_images: ClassVar[int] = 4
 
-    num_neighbors: int = setting(
-        1,
-        "Texts of an image, or phrases of a chain, in a batch (paper: 2); 1: no such sampling.",
-        minimum=1,
-        of_network=False,
-    )
+    num_neighbors: int = with_default(TwoBranchSettings, "num_neighbors", 1)
     num_fusion_layers: int = setting(
         3, "Layers on the branches, joined (paper: 3).", minimum=1, maximum=3
     )
