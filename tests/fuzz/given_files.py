@@ -12,11 +12,11 @@ from tfrecords_tools.detection.file_proposals import FileProposals
 from tfrecords_tools.image_decoding import decode_image, image_size, stored_image
 from tfrecords_tools.sources.source import SourceExample
 from vsa_tf import benchmark
-from vsa_tf.file_reading import read_objects
 from vsa_tf.inference.image_files import read_boxes, read_sentences
 from vsa_tf.inference.photographs import read_photograph
 from vsa_tf.inference.remote_model import RemoteModel
 from vsa_tf.metrics.caption_files import read_hypotheses, read_neighbors, read_results, read_vectors
+from vsa_tf.metrics.object_file import read_objects
 from vsa_tf.metrics.system_scores import score_captions
 from vsa_tf.model_handles import check_handles
 from vsa_tf.program import with_flagfiles

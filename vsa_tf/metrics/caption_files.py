@@ -19,11 +19,11 @@ from vsa_tf.file_reading import (
     parse_json,
     read_arrays_of,
     read_json,
-    read_objects,
     text_lines,
     told_as,
 )
 from vsa_tf.files import csv_header
+from vsa_tf.metrics.object_file import read_objects
 
 # What names the photograph of an entry or a column, the first that is there.
 KEYS = ("image_id", "image", "file_name", "filename", "path", "id")
