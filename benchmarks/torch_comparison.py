@@ -9,7 +9,7 @@ the processor's, of all threads together, are the least of the runs, and hold be
 too, on one core: threads that wait for each other lose more than others.
 
     python -m benchmarks.torch_comparison --model=alignment [--jit_compile] [--torch_path=FOLDER]
-    python -m benchmarks.torch_comparison --model=m_rnn --compare=jit
+    python -m benchmarks.torch_comparison --model=m_rnn --compare=jit|bfloat16
     taskset -c 0 python -m benchmarks.torch_comparison --model=m_rnn --steps=1 --repeats=4
 """
 
@@ -25,8 +25,15 @@ from vsa_tf.models.model_table import MODELS
 
 # The later steps differ if a gradient or an update does.
 _CHECKED_STEPS = 4
-_TOLERANCE = 1e-3
+# Of bfloat16, which has eight bits, as on accelerators.
+_TOLERANCE, _BFLOAT16_TOLERANCE = 1e-3, 2e-2
 _OTHERWISE = ", or use --compare=jit"
+# What our plain graph is compared with, and how a table is headed.
+_COMPARED = {
+    "torch": "ours / PyTorch's",
+    "jit": "XLA / the plain graph",
+    "bfloat16": "bfloat16 / float32, both of the plain graph",
+}
 
 
 def _flags():
@@ -45,9 +52,9 @@ def _flags():
     )
     parser.add_argument(
         "--compare",
-        choices=("torch", "jit"),
+        choices=tuple(_COMPARED),
         default="torch",
-        help="PyTorch, or without it the plain graph with XLA (default torch)",
+        help="PyTorch, or without it the plain graph with XLA, or in bfloat16 (default torch)",
     )
     parser.add_argument(
         "--jit_compile", action="store_true", help="time XLA too, beside the plain graph"
@@ -69,6 +76,7 @@ def measure(flags):
     Raises:
         RuntimeError: the losses of the first steps differ.
     """
+    import keras
     import tensorflow as tf
 
     from vsa_tf.training.optimizer import make_optimizer
@@ -81,16 +89,20 @@ def measure(flags):
     )
     settings, batch = case.make_settings(), case.make_batch(case.buckets[-1])
 
-    def ours(jit_compile):
+    def ours(jit_compile=False, policy="float32"):
+        keras.config.set_dtype_policy(policy)
         optimizer = make_optimizer(settings.optimizer, total_steps=1000)
         return keras_step(case.make_model(settings), optimizer, batch, jit_compile)
 
-    steps = {"graph": ours(jit_compile=False)}
+    reference = {"jit": "graph", "bfloat16": "float32"}.get(flags.compare, "torch")
+    steps = {"float32" if flags.compare == "bfloat16" else "graph": ours()}
     if flags.jit_compile or flags.compare == "jit":
         steps["xla"] = ours(jit_compile=True)
+    if flags.compare == "bfloat16":
+        steps["bfloat16"] = ours(policy="mixed_bfloat16")
     # PyTorch draws negatives of its own after the first step of the one, and of the other's
     # RMSProp it adds epsilon to the root, Keras under it.
-    checked_steps = 1 if flags.model in ("similarity", "dvsa_rnn") else _CHECKED_STEPS
+    is_one_step = flags.model in ("similarity", "dvsa_rnn") or flags.compare == "bfloat16"
     if flags.compare == "torch":
         from benchmarks.torch_steps import TorchStep, torch
 
@@ -98,9 +110,13 @@ def measure(flags):
         model = case.make_model(settings)
         peer = TorchStep(flags.model, model, {**batch, **case.drawn(model)}, settings.optimizer)
         steps["torch"] = lambda: peer.step().item()
-    reference = "graph" if flags.compare == "jit" else "torch"
     rows, details = compare_steps(
-        steps, reference, _TOLERANCE, checked_steps, flags.steps, flags.repeats
+        steps,
+        reference,
+        _BFLOAT16_TOLERANCE if flags.compare == "bfloat16" else _TOLERANCE,
+        1 if is_one_step else _CHECKED_STEPS,
+        flags.steps,
+        flags.repeats,
     )
     rows = [{"model": flags.model, "pairs": case.batch_size, **row} for row in rows]
     sizes = {**vars(flags), **dataclasses.asdict(case)}
@@ -127,8 +143,7 @@ def main():
         rows, sizes, details = measure(flags)
     except RuntimeError as error:
         sys.exit(str(error))
-    compared = "ours / PyTorch's" if wants_torch else "XLA / the plain graph"
-    print_entry(compared, rows, sizes, **details)
+    print_entry(_COMPARED[flags.compare], rows, sizes, **details)
 
 
 def import_torch(path, otherwise=""):
