@@ -19,6 +19,8 @@ import time
 
 from benchmarks.benchmark_parser import BenchmarkParser, print_entry
 from tests.server.server_process import MODEL, ServerProcess
+from vsa_tf.errors import VsaTfError
+from vsa_tf.inference.signatures import version_path
 
 _CLIENTS = (1, 4, 16)
 _WAYS = ("direct", "rest", "grpc")
@@ -26,7 +28,7 @@ _WAYS = ("direct", "rest", "grpc")
 
 def _flags():
     parser = BenchmarkParser(__doc__)
-    parser.add_argument("--saved_model", required=True, help="a SavedModel's directory")
+    parser.add_argument("--saved_model", required=True, help="exported model")
     parser.add_argument(
         "--signatures", default="", help="names with commas between them (default all)"
     )
@@ -36,8 +38,10 @@ def _flags():
     )
     parser.add_integers(("requests", 100, "requests of each run"), ("repeats", 3, "runs of each"))
     flags = parser.parse_args()
-    if not pathlib.Path(flags.saved_model, "saved_model.pb").is_file():
-        parser.error(f"--saved_model={flags.saved_model} holds no saved_model.pb")
+    try:
+        flags.saved_model = version_path(flags.saved_model)
+    except VsaTfError as error:
+        parser.error(str(error))
     if flags.image and not os.path.isfile(flags.image):
         parser.error(f"--image={flags.image} is not a file")
     return flags
@@ -127,13 +131,13 @@ def main():
     flags = _flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(pathlib.Path(flags.saved_model).resolve(), pathlib.Path(folder, "1"))
+        os.symlink(flags.saved_model.resolve(), pathlib.Path(folder, "1"))
         server = ServerProcess(folder)
         try:
             from tests.server.model_requests import make_inputs
             from vsa_tf.server.model_versions import LoadedVersion
 
-            loaded = LoadedVersion(MODEL, 1, flags.saved_model)
+            loaded = LoadedVersion(MODEL, 1, str(flags.saved_model))
             names = (
                 flags.signatures.split(",")
                 if flags.signatures

@@ -104,6 +104,9 @@ def test_pytorch_is_named_to_those_who_compare_with_it(program):
         ["-m", "benchmarks.score_blocks"],
         ["-m", "benchmarks.score_blocks", "--batch_size=1024", "--peak"],
     ]
+    values.suite, values.benchmark = None, ["torch_comparison --model=m_rnn --compare=bfloat16"]
+    benchmark.main()
+    assert commands[-1][2:] == ["--model=m_rnn", "--compare=bfloat16"]
 
 
 def test_what_came_before_a_failure_is_kept(program):

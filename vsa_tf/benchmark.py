@@ -196,7 +196,7 @@ def _run(run, torch_path):
     """Runs a benchmark; returns the entry that it prints."""
     name, *given = shlex.split(run)
     command = ["-m", f"benchmarks.{name}", *given]
-    if torch_path and name in _WITH_TORCH:
+    if torch_path and name in _WITH_TORCH and "--compare" not in run:
         command.append(f"--torch_path={torch_path}")
     elif name == "torch_comparison" and not (given[1:] or importlib.util.find_spec("torch")):
         command.append("--compare=jit")  # of a suite
