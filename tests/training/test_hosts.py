@@ -88,22 +88,23 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def of_two(data_dir):
-    model_dir = data_dir.parent / "two"
-    _finish(*_start_hosts(data_dir, model_dir))
-    return _arrays(model_dir)
+def trained(data_dir):
+    """What one process has learnt, and what two hosts: at once, for hosts wait for each other."""
+    one, two = data_dir.parent / "one", data_dir.parent / "two"
+    _finish(*_start_hosts(data_dir, two), _start(data_dir, one))
+    return _arrays(one), _arrays(two)
 
 
-def test_two_hosts_train_as_one_process_does(data_dir, of_two):
-    _finish(_start(data_dir, data_dir.parent / "one"))
-    of_one = _arrays(data_dir.parent / "one")
+def test_two_hosts_train_as_one_process_does(trained):
+    of_one, of_two = trained
     assert list(of_one) == list(of_two)
     for name, value in of_one.items():
         # Adam divides by what rounding makes of small gradients.
         np.testing.assert_allclose(of_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_hosts_of_which_one_was_killed_go_on_exactly(data_dir, of_two):
+def test_hosts_of_which_one_was_killed_go_on_exactly(data_dir, trained):
+    _, of_two = trained
     model_dir = data_dir.parent / "killed"
     first, second = _start_hosts(data_dir, model_dir)
     while not (model_dir / "checkpoint_last.npz").exists():
