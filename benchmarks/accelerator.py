@@ -228,7 +228,7 @@ class Run:
                     "buckets": len(batches),
                     "first_steps": first_steps,
                     "later_steps": later_steps,
-                    "passes": first_steps >= len(batches) and later_steps == 0,
+                    "passes": first_steps == len(batches) and later_steps == 0,
                 },
                 "step_ms": _rounded(1000 * seconds),
                 **_rate(case, batch, seconds),
@@ -284,11 +284,13 @@ def failures(results):
     """Returns what of `Run.results` is wrong, a list of lines.
 
     That is what differs from the CPU, was compiled again, or ended in an error. Time that is over,
-    and a compiler that PyTorch lacks, are no faults of ours.
+    PyTorch that is not there or lacks a compiler or memory, are no faults of ours.
     """
     lines = []
     for each in results["not_measured"]:
-        if not each["why"].startswith("--seconds") and "PyTorch" not in each["what"]:
+        is_theirs = each["what"].endswith("PyTorch compiled") or each["what"] == "PyTorch"
+        is_theirs |= "PyTorch" in each["what"] and each["why"].startswith("OutOfMemoryError")
+        if not each["why"].startswith("--seconds") and not is_theirs:
             lines.append(f"{each['what']}: {each['why']}")
     for row in results["rows"]:
         name = f"{row['model']}, {row['size']}, {row['precision']}"

@@ -102,7 +102,7 @@ def measure(flags):
         steps["bfloat16"] = ours(policy="mixed_bfloat16")
     # PyTorch draws negatives of its own after the first step of the one, and of the other's
     # RMSProp it adds epsilon to the root, Keras under it.
-    is_one_step = flags.model in ("similarity", "dvsa_rnn") or flags.compare == "bfloat16"
+    differs = flags.compare == "torch" and flags.model in ("similarity", "dvsa_rnn")
     if flags.compare == "torch":
         from benchmarks.torch_steps import TorchStep, torch
 
@@ -114,7 +114,7 @@ def measure(flags):
         steps,
         reference,
         _BFLOAT16_TOLERANCE if flags.compare == "bfloat16" else _TOLERANCE,
-        1 if is_one_step else _CHECKED_STEPS,
+        1 if differs or flags.compare == "bfloat16" else _CHECKED_STEPS,
         flags.steps,
         flags.repeats,
     )

@@ -115,13 +115,19 @@ def test_failures_are_told_and_a_lack_of_time_is_none():
         "not_measured": [
             {"what": "m_rnn, large", "why": "--seconds=1 are over"},
             {"what": "PyTorch", "why": "No module named 'torch'"},
+            {"what": "m_rnn, small, float32, PyTorch compiled", "why": "RuntimeError: no compiler"},
+            {"what": "m_rnn, large, float32, PyTorch", "why": "OutOfMemoryError: CUDA"},
         ],
     }
     assert accelerator.failures(results) == []
-    results["not_measured"].append({"what": "peaks", "why": "RuntimeError: no memory"})
+    results["not_measured"] += [
+        {"what": "peaks", "why": "RuntimeError: no memory"},
+        {"what": "m_rnn, small, float32, PyTorch", "why": "KeyError: 'kernel'"},
+    ]
     results["rows"][0] |= {"compilations": bad, "torch": {"eager": {"check": bad}}}
     assert accelerator.failures(results) == [
         "peaks: RuntimeError: no memory",
+        "m_rnn, small, float32, PyTorch: KeyError: 'kernel'",
         f"m_rnn, small, float32, compilations: {bad}",
         f"m_rnn, small, float32, PyTorch eager: {bad}",
     ]

@@ -50,6 +50,13 @@ def test_pages_are_of_the_final_evaluation(run, capsys):
     assert capsys.readouterr().out.splitlines() == ["open pages/index.html"]
 
 
+def test_of_several_hosts_one_has_pages(run, monkeypatch):
+    monkeypatch.setattr(
+        train_model, "train_and_evaluate", lambda *_: ({"split": "test"}, None, None)
+    )
+    assert run("--report_dir=pages") == []
+
+
 def test_an_export_has_the_encoder_and_detector_that_are_named(run):
     calls = run("--export_dir=out", "--export_detector=grid", "--export_image_encoder=keras:X")
     assert calls[-1] == ("export", "model", "out", "keras:X", "grid")

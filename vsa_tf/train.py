@@ -26,7 +26,8 @@ def main():
     from vsa_tf.training.train_model import train_and_evaluate
 
     report, *evaluated = train_and_evaluate(settings, program.print_line, sys.stderr)
-    if settings.training.report_dir:
+    # Of several hosts the first alone has what it is of.
+    if settings.training.report_dir and evaluated[0] is not None:
         _report(settings.training, report["split"], evaluated)
     if settings.training.export_dir:
         _export(settings.training)

@@ -24,7 +24,9 @@ _SMALLER = 5
 def _steps(make, batch, distribution):
     """Returns the mean loss of two steps, and what they take from the weights."""
     with all_devices(TrainingSettings(distribution=distribution)):
-        plan = types.SimpleNamespace(batch_size=_BATCH_SIZE, num_captions=_BATCH_SIZE + _SMALLER)
+        plan = types.SimpleNamespace(
+            batch_size=_BATCH_SIZE, num_captions=_BATCH_SIZE + _SMALLER, has_smaller_batch=True
+        )
         HostPlan(plan)
         keras.utils.set_random_seed(0)
         model = make()

@@ -3,7 +3,7 @@
     python -m tests.training.replica_steps [NAME ...]
 
 Prints a line `NAME loss L weights W` a model: the relative difference of the losses, and of what
-one step of plain gradient descent takes from the weights.
+one step of plain gradient descent takes from the weights, the gradient clipped.
 """
 
 import sys
@@ -25,7 +25,8 @@ def step(make, batch, distribution):
         model({name: value[:2] for name, value in batch.items()})
         # On one device eagerly, which is quicker for a step.
         eager = distribution == "none"
-        model.compile(keras.optimizers.SGD(1.0), jit_compile=False, run_eagerly=eager)
+        optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1e-3)
+        model.compile(optimizer, jit_compile=False, run_eagerly=eager)
         model.optimizer.build(model.trainable_variables)
     if distribution != "none":
         spread_batches(model)

@@ -55,14 +55,20 @@ def model():
     return model
 
 
+def _rows(first, last):
+    return 2 * (last - first)
+
+
 def _run(model, model_dir, costs, progress, first_epoch=0, losses=None, say=silent):
     evaluations, events = iter(costs), _Events()
 
     def evaluate():
         return Evaluation({"cost": next(evaluations)}, {"picture": "of it"})
 
-    # Batches of 2 pairs, whose sum the loss is.
-    callback = EvaluateAndSave(_Evaluator(), evaluate, model_dir, progress, 5, 5, 2, events, say)
+    # The loss is the sum of a batch's pairs.
+    callback = EvaluateAndSave(
+        _Evaluator(), evaluate, model_dir, progress, 5, 5, _rows, 2, events, say
+    )
     callback.set_model(model)
     for epoch in range(first_epoch, first_epoch + len(costs)):
         callback.on_epoch_begin(epoch)
@@ -151,7 +157,7 @@ class _StepEvents:
 
 def test_every_few_steps_are_a_point_with_the_learning_rate_and_their_own_loss():
     events, stream = _StepEvents(), io.StringIO()
-    callback = ShowSteps({"steps": 100}, 25, 2, lambda step: step / 1000, events, stream)
+    callback = ShowSteps({"steps": 100}, 25, _rows, 2, lambda step: step / 1000, events, stream)
     losses = [float(step) for step in range(25)]
     callback.on_epoch_begin(0)
     for step in range(25):
@@ -164,9 +170,24 @@ def test_every_few_steps_are_a_point_with_the_learning_rate_and_their_own_loss()
     np.testing.assert_allclose(received, [np.mean(losses[:10]), np.mean(losses[10:20])])
 
 
+def test_a_smaller_batch_weighs_less():
+    events, rows = _StepEvents(), [20, 10] * 10
+    callback = ShowSteps(
+        {"steps": 0}, 20, lambda first, last: sum(rows[first:last]), 1, 0.5, events
+    )
+    losses = np.arange(20.0)
+    callback.on_epoch_begin(0)
+    for step in range(20):
+        mean = np.average(losses[: step + 1], weights=rows[: step + 1])
+        callback.on_train_batch_end(step, {"loss": mean})
+    received = [scalars["step_loss"] for _, scalars in events.points]
+    expected = [np.average(losses[first:][:10], weights=rows[:10]) for first in (0, 10)]
+    np.testing.assert_allclose(received, expected)
+
+
 def test_several_steps_in_a_call_are_counted():
     events = _StepEvents()
-    callback = ShowSteps({"steps": 0}, 24, 1, 0.5, events)
+    callback = ShowSteps({"steps": 0}, 24, _rows, 1, 0.5, events)
     callback.on_epoch_begin(0)
     for last in (7, 15, 23):
         callback.on_train_batch_end(last, {"loss": 3.0})
@@ -178,7 +199,7 @@ def test_an_epoch_says_where_it_is(monkeypatch, within, shown):
     stream, now = io.StringIO(), iter(range(0, 100, 4))
     monkeypatch.setattr(Progress.__init__, "__defaults__", (None, "images", 5.0, lambda: next(now)))
     progress = {"steps": within, "within": {"steps": within, "loss": 1.0}}
-    callback = ShowSteps(progress, within + 6, 2, 0.5, _StepEvents(), stream)
+    callback = ShowSteps(progress, within + 6, _rows, 2, 0.5, _StepEvents(), stream)
     callback.on_epoch_begin(0)
     for step in range(6):
         callback.on_train_batch_end(step, {"loss": 5.0})

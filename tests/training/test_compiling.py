@@ -51,6 +51,7 @@ class _Plan:
 
     batch_size = 8
     num_captions = 27
+    has_smaller_batch = True
 
     def batch(self, step):
         return 5, list(range(8 * step, min(8 * step + 8, 27)))
@@ -78,6 +79,9 @@ def test_batches_that_devices_cannot_share_are_refused(monkeypatch):
     monkeypatch.setattr(_Plan, "num_captions", 28)
     with pytest.raises(VsaTfError, match="as large as what each of 2 hosts reads"):
         _of_host(monkeypatch, 0)
+    # Of a plan that leaves out what is left over there is none.
+    monkeypatch.setattr(_Plan, "has_smaller_batch", False)
+    assert _of_host(monkeypatch, 0).batch_size == 4
 
 
 @pytest.mark.parametrize(

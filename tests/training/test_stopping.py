@@ -13,8 +13,9 @@ from vsa_tf.files import read_sealed
 from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, stop_signals
 from vsa_tf.training.train_model import intervals_left
 
-# Of 2 steps an epoch: checkpoints stand at steps 3, 6 and 9.
+# Of 2 steps an epoch, the second of fewer pairs: checkpoints stand at steps 3, 6 and 9.
 _VALUES = {"num_epochs": 4, "steps_per_checkpoint": 3, "dropout": 0.3, "average_weights": 0.9}
+_VALUES |= {"batch_size": 25}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,8 @@ def test_weights_that_diverged_are_not_saved(tmp_path):
     with stop_signals() as told:
         os.kill(os.getpid(), signal.SIGTERM)
         callback = EvaluateAndSave(
-            *(None, lambda: Evaluation({}, {}), tmp_path, {"steps": 0}, 5, 5, 1, _Events()),
+            *(None, lambda: Evaluation({}, {}), tmp_path, {"steps": 0}, 5, 5),
+            *(lambda first, last: last - first, 1, _Events()),
             told=told,
         )
         with pytest.raises(KeyboardInterrupt, match="stopped at step 0;"):

@@ -5,6 +5,7 @@ from tests import keras_hub_presets
 from tests.data.small_records import NUM_REGIONS, write_records
 from vsa_tf.errors import VsaTfError
 from vsa_tf.settings import Settings
+from vsa_tf.training import compiling
 from vsa_tf.training.train_model import train_model
 
 
@@ -66,6 +67,16 @@ def test_a_single_photograph_cannot_be_told_from_others(tmp_path):
     with pytest.raises(VsaTfError, match=message):
         train_model(_settings(tmp_path, **splits, num_regions=NUM_REGIONS), lines.append)
     assert sum("fewer than" in line for line in lines) == 1
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_before_the_directory_is_begun(
+    tmp_path, monkeypatch
+):
+    write_records(tmp_path)
+    monkeypatch.setattr(compiling, "this_host", lambda: (0, 1, 3))
+    with pytest.raises(VsaTfError, match="batch_size to be a multiple of the 3 devices"):
+        train_model(_settings(tmp_path, dev_split="train", test_split="train", batch_size=20))
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_comes_after_a_run_has_not_its_precision(tmp_path):

@@ -66,7 +66,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     A run that is told to stop does so after the step that it computes, with a checkpoint, or where
     it evaluates after that. Between two evaluations `progress` holds `within`, the steps since the
-    last one and the sum of their losses, so that the run goes on as if it had not been stopped.
+    last one and as many times their mean loss: the run goes on as if it had not been stopped.
 
     Args:
         evaluator: of the model, see `make_evaluator`; it says which metrics are best.
@@ -75,6 +75,8 @@ class EvaluateAndSave(keras.callbacks.Callback):
         progress: the progress dict of the run; `steps`, `best` and `history` are kept up to date.
         interval: steps between two calls.
         steps_per_epoch: steps of a pass over the training captions.
+        rows: `rows(first, last)` returns the pairs of the batches of steps `first` to `last - 1`:
+            Keras weighs the loss of each by them.
         pairs: what the loss is divided by for people: the pairs of a batch, if it is their sum.
         events: `TensorBoardEvents`.
         say: called with a line at every checkpoint.
@@ -90,6 +92,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         progress,
         interval,
         steps_per_epoch,
+        rows,
         pairs,
         events,
         say=silent,
@@ -103,6 +106,7 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.progress = progress
         self.interval = interval
         self.steps_per_epoch = steps_per_epoch
+        self.rows = rows
         self.pairs = pairs
         self.events = events
         self.say = say
@@ -160,9 +164,16 @@ class EvaluateAndSave(keras.callbacks.Callback):
         self.stop_if_told()
 
     def _within(self, num_steps, loss):
-        """Returns `within` after so many steps more, of that mean loss."""
-        before = self.progress.get("within", {"steps": 0, "loss": 0.0})
-        return {"steps": before["steps"] + num_steps, "loss": before["loss"] + num_steps * loss}
+        """Returns `within` after so many steps more, of that mean loss of their rows."""
+        before, done = (
+            self.progress.get("within", {"steps": 0, "loss": 0.0}),
+            self.progress["steps"],
+        )
+        rows_before = self.rows(done - before["steps"], done)
+        rows = self.rows(done, done + num_steps)
+        total = rows_before * before["loss"] / max(before["steps"], 1) + rows * loss
+        num_steps += before["steps"]
+        return {"steps": num_steps, "loss": num_steps * total / (rows_before + rows)}
 
     def stop_if_told(self):
         """Raises KeyboardInterrupt if the run is told to stop; to be called behind a checkpoint."""
@@ -200,16 +211,17 @@ class ShowSteps(keras.callbacks.Callback):
         progress: the progress dict of the run.
         interval: steps between two checkpoints, which an epoch of `fit` has, or what is left of
             them.
-        pairs: as of `EvaluateAndSave`.
+        rows, pairs: as of `EvaluateAndSave`.
         learning_rate: a schedule of the step, or a number.
         events: `TensorBoardEvents`.
         stream: text file for a bar, on a terminal, or else a line every few seconds; None: neither.
     """
 
-    def __init__(self, progress, interval, pairs, learning_rate, events, stream=None):
+    def __init__(self, progress, interval, rows, pairs, learning_rate, events, stream=None):
         super().__init__()
         self.progress = progress
         self.interval = interval
+        self.rows = rows
         self.pairs = pairs
         self.learning_rate = learning_rate
         self.events = events
@@ -219,26 +231,26 @@ class ShowSteps(keras.callbacks.Callback):
         # What is left of an interval within which the run was stopped.
         self._before = steps_within(self.progress)
         self._bar = Progress(self.interval, self.stream, unit="steps", done=self._before)
-        # Steps of the epoch, and the sum of their losses, at the last point.
-        self._last = 0, 0.0
+        # Steps of the epoch, their rows, and the sum of these rows' losses, at the last point.
+        self._last = 0, 0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         # Of several steps in one call, the last one's number comes.
         done = batch + 1
         mean = float(logs["loss"]) / self.pairs
         self._bar.add(self._before + done - self._bar.done, f"loss {mean:.3g}")
-        last_done, last_sum = self._last
+        last_done, last_rows, last_sum = self._last
         if done - last_done >= _STEPS_PER_POINT:
-            # Keras tells the mean since the epoch began.
-            total = mean * done
+            # Keras tells the mean of the rows since the epoch began.
             step = self.progress["steps"] + done
+            rows = last_rows + self.rows(self.progress["steps"] + last_done, step)
             rate = self.learning_rate
             scalars = {
-                "step_loss": (total - last_sum) / (done - last_done),
+                "step_loss": (rows * mean - last_sum) / (rows - last_rows),
                 "learning_rate": float(rate(step) if callable(rate) else rate),
             }
             self.events.write(step, scalars, {}, {})
-            self._last = done, total
+            self._last = done, rows, rows * mean
 
     def on_epoch_end(self, epoch, logs=None):
         self._bar.close()

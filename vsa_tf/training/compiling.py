@@ -150,7 +150,8 @@ class HostPlan:
                 f"Expected --batch_size to be a multiple of the {num_devices} devices. Received: "
                 f"--batch_size={size}"
             )
-        if self.num_hosts > 1 and plan.num_captions % size == self.batch_size:
+        is_alike = plan.has_smaller_batch and plan.num_captions % size == self.batch_size
+        if self.num_hosts > 1 and is_alike:
             raise VsaTfError(
                 f"The last batch of {plan.num_captions} captions is as large as what each of "
                 f"{self.num_hosts} hosts reads of the others; use another --batch_size. Received: "
@@ -202,10 +203,11 @@ def spread_batches(model):
     batch, of all rows that `gather_replicas` brings together. Whatever way a weight w of replica r
     takes to L, through its own rows or, gathered, through those of others, the gradients add up:
     gathering sums what all replicas' losses say of a row, Keras sums the gradients of the replicas'
-    copies of w, and the sum over replicas of d(L / P) / dw is dL / dw. BatchNorm takes its
-    statistics over all replicas, unless it is given a mask (phrases).
+    copies of w, and the sum over replicas of d(L / P) / dw is dL / dw. It is clipped when it is
+    summed: Keras (3.15) clips what each replica has. BatchNorm takes its statistics over all
+    replicas, unless it is given a mask (phrases).
 
-    Keras (3.15) first takes the mean of what the replicas get, to build a model that is not built
+    Keras first takes the mean of what the replicas get, to build a model that is not built
     yet, and fails: there is no mean of a mask.
 
     Args:
@@ -215,9 +217,19 @@ def spread_batches(model):
     model.gather = gather_replicas
     model.compute_loss = lambda *args, **kwargs: compute_loss(*args, **kwargs) / num_replicas
     model._maybe_symbolic_build = lambda **_: None
+    optimizer, clip = model.optimizer, model.optimizer._clip_gradients
+    optimizer._clip_gradients = lambda gradients: clip(_sum_over_replicas(gradients))
+    optimizer._all_reduce_sum_gradients = list
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
+
+
+def _sum_over_replicas(gradients):
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
 def gather_replicas(values):

@@ -83,7 +83,7 @@ def train_and_evaluate(settings, say=silent, stream=None):
 
     Returns:
         `(report, data, evaluation)`: the content of `metrics.json`, and the `SplitData` and
-        `Evaluation` that it is of.
+        `Evaluation` that it is of; of several hosts the first alone has these two.
 
     Raises:
         VsaTfError: settings contradict one another, or the model directory is of another run.
@@ -124,6 +124,8 @@ def _train(settings, say, stream):
     splits, start = _load_splits(settings, model_dir, say)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
     plan = make_plan(settings, train)
+    # What the devices cannot share is refused here.
+    own_plan = HostPlan(plan)
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
     _check_interval(settings.training, _interval(settings, plan))
@@ -155,7 +157,7 @@ def _train(settings, say, stream):
         await_hosts()
         if is_first:
             begin_model_dir(settings, model_dir, inputs, train.text)
-        _fit(model, settings, plan, train, dev, progress, say, stream)
+        _fit(model, settings, (plan, own_plan), train, dev, progress, say, stream)
         await_hosts()
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
@@ -233,8 +235,13 @@ def intervals_left(progress, interval, total_steps):
     return [(num_steps, number) for num_steps, number in parts if number > 0]
 
 
-def _fit(model, settings, plan, train, dev, progress, say, stream):
-    """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
+def _fit(model, settings, plans, train, dev, progress, say, stream):
+    """Runs the steps that are left, with an evaluation and a checkpoint every so many.
+
+    Args:
+        plans: the plan of batches, and the `HostPlan` of it.
+    """
+    plan, own_plan = plans
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
     parts = intervals_left(progress, interval, total_steps)
@@ -252,6 +259,10 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     is_first = this_host()[0] == 0
     events = TensorBoardEvents(model_dir, settings, is_first)
     pairs = settings.data.batch_size if settings.model.sums_pairs else 1
+
+    def rows(first, last):
+        return sum(len(plan.batch(step)[1]) for step in range(first, last))
+
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
@@ -263,6 +274,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
             progress=progress,
             interval=interval,
             steps_per_epoch=plan.steps_per_epoch,
+            rows=rows,
             pairs=pairs,
             events=events,
             say=say,
@@ -270,7 +282,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
             told=told,
         )
         # First: the other counts the steps of an epoch as done at its end.
-        callbacks = [ShowSteps(progress, interval, pairs, rate, events, stream), checkpoints]
+        callbacks = [ShowSteps(progress, interval, rows, pairs, rate, events, stream), checkpoints]
         for part, (num_steps, number) in enumerate(parts):
             if part:
                 # Keras leaves averages, where the optimizer keeps them, in the place of weights.
@@ -279,7 +291,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                     model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
                 )
             model.fit(
-                train.training_batches(HostPlan(plan), progress["steps"], augmentation, crop),
+                train.training_batches(own_plan, progress["steps"], augmentation, crop),
                 steps_per_epoch=num_steps,
                 epochs=number,
                 callbacks=callbacks,
@@ -307,7 +319,7 @@ def _finish(model, settings, splits, model_dir, say):
     evaluation = evaluator.evaluate(model, data, options)
     report = evaluation_report(settings, data, evaluation.metrics)
     if this_host()[0]:
-        return report, data, evaluation
+        return report, None, None
     for file_name, content in {"metrics.json": sealed(report), **evaluation.files}.items():
         write_json(model_dir / file_name, content)
     for line in filter(None, (*metrics_lines(report), chance_line(report))):
