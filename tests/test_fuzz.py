@@ -60,7 +60,7 @@ WITHOUT_A_ROW = {
     "vsa_tf.model_dir.trained_model.load_sentence_feature": _SLOW,
     "vsa_tf.reporting.write_report._write_pages": _OWN,
     "vsa_tf.search._is_image": _COVERED,
-    "vsa_tf.search_index.approximate_index.ApproximateIndex.__init__": _SLOW,
+    "vsa_tf.search_index.approximate_index.ApproximateIndex.load": _SLOW,
     "vsa_tf.sentence_features.bag_of_words.MeanVector.load": _SLOW,
     "vsa_tf.sentence_features.bag_of_words.TfIdf.load": _SLOW,
     "vsa_tf.sentence_features.fisher_vector.FisherVector.load": _SLOW,

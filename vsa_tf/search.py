@@ -11,8 +11,9 @@ unless it is named again by --model_dir, --saved_model or --server: exported and
 same, any other is refused.
 
 A text looks for photographs with regions in two stages, once the index has 10,000 of them: those
-whose vectors promise most are then scored exactly, and each line says how many, `"candidates"`.
-About 99 in 100 of the exact first ten results are found; --candidates=0 scores all.
+whose vectors promise most are then scored exactly. About 99 in 100 of the exact first ten results
+are found; --candidates=0 scores all. Each line says how many were scored exactly, `"candidates"`,
+as with --approximate: what has been indexed since these were prepared is always among them.
 
 With --query=- each line of standard input is a query, answered as it comes: index and model are
 loaded once. Its results begin with `"query"`; what cannot be answered is `{"query", "error"}`, and

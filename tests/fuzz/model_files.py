@@ -170,7 +170,7 @@ def _ask_approximate(folder):
     from vsa_tf.search_index.embedded import Embedded
 
     query = Embedded("sentences", np.float32([[1, 2, 3, 4]]))
-    found = ApproximateIndex(folder, "sentences").candidates(query, 3)
+    found = ApproximateIndex.load(folder, "sentences").candidates(query, 3)
     return {name: rows.tolist() for name, rows in found.items()}
 
 

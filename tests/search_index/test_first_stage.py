@@ -116,7 +116,8 @@ def test_what_is_indexed_later_is_scored_exactly_and_then_gets_its_vector(tmp_pa
     index = _add(index, new)
     stage = index.first_stage.with_candidates(1)
     assert "images-00003" not in stage.shards
-    assert index.nearest(query, "images", 1, stage)[0].entry == "new 0"
+    (hit,), num_scored = index._nearest(query, "images", 1, stage)
+    assert (hit.entry, num_scored) == ("new 0", 2)  # itself and the candidate
     FirstStage.prepare(index, least=1)
     index = SearchIndex(index.index_dir)
     assert index.first_stage.shards == {f"images-0000{number}" for number in range(4)}
@@ -135,9 +136,10 @@ def test_a_photograph_that_was_indexed_again_counts_once(tmp_path):
     FirstStage.prepare(SearchIndex(index.index_dir), least=1)
     index = SearchIndex(index.index_dir)
     query = index.sample("images", 1)[0]
-    hits = index.nearest(query, "images", 500, index.first_stage.with_candidates(500))
+    stage = index.first_stage.with_candidates(500)
+    hits, num_scored = index._nearest(query, "images", 500, stage)
     assert hits == index.nearest(query, "images", 500)
-    assert len({hit.entry for hit in hits}) == len(hits) == _IMAGES
+    assert len({hit.entry for hit in hits}) == len(hits) == num_scored == _IMAGES
 
 
 def test_words_of_sentences_that_come_later_replace_regions_as_probes(tmp_path):

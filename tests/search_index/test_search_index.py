@@ -275,9 +275,15 @@ def test_approximate_search_is_for_texts_and_single_vectors(aligned, tmp_path):
     (best,) = _lines(
         tmp_path / "index", hashed_source(), SENTENCES[2], False, "sentences", 1, approximate=True
     )
-    assert best.pop("candidates") == 100
+    assert best.pop("candidates") == 3  # there are no more
     # A distance of 0 is the root of 1e-4, see `two_branch_loss.pairwise_distances`.
     assert best == {"rank": 1, "sentence": SENTENCES[2], "score": pytest.approx(-0.01, abs=1e-3)}
+    # What is indexed later is scored besides.
+    build_index(tmp_path / "index", Model.of(hashed_source()), sentences=["a cat", "a cow"])
+    (best,) = _lines(
+        tmp_path / "index", hashed_source(), "a cow", False, "sentences", 1, approximate=True
+    )
+    assert (best["sentence"], best["candidates"]) == ("a cow", 5)
 
 
 def test_two_stages_say_how_many_photographs_were_scored(aligned, tmp_path):

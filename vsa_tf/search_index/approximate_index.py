@@ -8,7 +8,7 @@ import numpy as np
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.file_reading import told_as
-from vsa_tf.files import check_file, file_sha256, read_sealed, sealed, write_json
+from vsa_tf.files import check_file, file_sha256, partial_directory, read_sealed, sealed, write_json
 
 _RECALL = 0.95
 _RECALL_AT = 10
@@ -22,20 +22,38 @@ _SEED = 0
 class ApproximateIndex:
     """Cells of near vectors (faiss IVF), of which only those next to a query are looked into.
 
+    Kept as `KIND.approximate.json` in the index's directory, and the cells as `KIND-SHA.faiss`.
+
     Args:
-        index_dir: the index's directory.
-        kind: `images` or `sentences`.
+        cells: the faiss index of the entries' vectors, numbered from 0.
+        shards: list of the names of their shards.
+        sizes: list of how many entries each has.
+        num_cells, recall: see below; those of one that is not measured yet, if left out.
 
     Attributes:
         shards: names of the shards whose entries it holds, a set; what was indexed later is not in.
         num_cells: cells that are looked into.
         recall: of its first 10 results, when it was built: the mean share of the exact first 10.
-
-    Raises:
-        VsaTfError: faiss is not installed, or there is no such index.
     """
 
-    def __init__(self, index_dir, kind):
+    def __init__(self, cells, shards, sizes, num_cells=1, recall=0.0):
+        self._cells, self._names, self._sizes = cells, shards, sizes
+        self.shards, self.num_cells, self.recall = set(shards), num_cells, recall
+
+    @classmethod
+    def load(cls, index_dir, kind):
+        """Reads that of an index.
+
+        Args:
+            index_dir: the index's directory.
+            kind: `images` or `sentences`.
+
+        Returns:
+            The `ApproximateIndex`.
+
+        Raises:
+            VsaTfError: faiss is not installed, there is no such index, or it is damaged.
+        """
         path = pathlib.Path(index_dir) / f"{kind}.approximate.json"
         faiss = _import_faiss()
         again = f"run vsa_tf.index --index_dir={index_dir} --approximate"
@@ -47,17 +65,18 @@ class ApproximateIndex:
         # faiss's own are RuntimeErrors.
         with told_as(f"{path} is damaged", f". Remove it and {again}", (OSError, RuntimeError)):
             values = read_sealed(path)
-            self.shards = set(values["shards"])
-            self.num_cells, self.recall = int(values["num_cells"]), float(values["recall"])
-            self._names, self._sizes = values["shards"], values["sizes"]
-            if not all(isinstance(size, int) and size >= 0 for size in self._sizes):
-                raise ValueError(f"its sizes are {self._sizes}"[:80])
-            if len(self._sizes) != len(self.shards):
-                raise ValueError(f"{len(self.shards)} shards, {len(self._sizes)} sizes")
+            names, sizes = values["shards"], values["sizes"]
+            num_cells, recall = int(values["num_cells"]), float(values["recall"])
+            if not recall > 0:  # older ones were written before they were measured
+                raise ValueError("its building was interrupted")
+            if not all(isinstance(size, int) and size >= 0 for size in sizes):
+                raise ValueError(f"its sizes are {sizes}"[:80])
+            if len(sizes) != len(set(names)):
+                raise ValueError(f"{len(set(names))} shards, {len(sizes)} sizes")
             file = path.with_name(values["file"])
             if "file_sha256" in values:  # older ones have none
                 check_file(path.parent, file.name, values["file_sha256"])
-            self._faiss = faiss.read_index(str(file))
+            return cls(faiss.read_index(str(file)), names, sizes, num_cells, recall)
 
     def candidates(self, query, top_k):
         """Finds entries that may answer a query.
@@ -72,8 +91,9 @@ class ApproximateIndex:
         vectors = query.summaries()
         if query.has_regions:
             vectors = np.asarray(query.vectors[0, : query.counts[0]], np.float32)
-        self._faiss.nprobe = self.num_cells
-        _, ids = self._faiss.search(vectors, self.num_candidates(top_k))
+        self._cells.nprobe = self.num_cells
+        count = max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
+        _, ids = self._cells.search(vectors, count)
         entries = np.unique(ids[ids >= 0])
         ends = np.cumsum(self._sizes)
         numbers = np.searchsorted(ends, entries, side="right")
@@ -84,21 +104,17 @@ class ApproximateIndex:
         }
 
     @staticmethod
-    def num_candidates(top_k):
-        """Returns how many entries each vector of a query finds, which are then scored exactly."""
-        return max(_FEWEST_CANDIDATES, _CANDIDATES_PER_RESULT * top_k)
-
-    @staticmethod
     def take(shard, rows):
         """Returns those rows of a shard, `Embedded`."""
         return shard.embedded.take(rows)
 
-    @staticmethod
-    def build(index, kind):
+    @classmethod
+    def build(cls, index, kind):
         """Builds the approximate index of all entries of a kind and measures its recall.
 
         Looks into as few cells as give a recall of 0.95 of the first 10, on queries of
-        `SearchIndex.sample`.
+        `SearchIndex.sample`. A run that is killed leaves what was built before, whole, or the new
+        one; what else it leaves is removed by the next.
 
         Args:
             index: the `SearchIndex`.
@@ -117,42 +133,45 @@ class ApproximateIndex:
         for shard in shards:
             cells.add_with_ids(shard.embedded.summaries(), np.arange(first, first + len(shard)))
             first += len(shard)
+        names, sizes = [shard.name for shard in shards], [len(shard) for shard in shards]
         path = index.index_dir / f"{kind}.approximate.json"
-        file = f"{kind}-{len(shards)}.faiss"
-        temporary = path.with_name(f".{file}.{os.getpid()}.partial")
-        faiss.write_index(cells, str(temporary))
-        os.replace(temporary, path.with_name(file))
-        values = {
-            "file": file,
-            "file_sha256": file_sha256(path.with_name(file)),
-            "shards": [shard.name for shard in shards],
-            "sizes": [len(shard) for shard in shards],
-            "num_cells": 1,
-            "recall": 0.0,
-        }
-        write_json(path, sealed(values))
-        result = ApproximateIndex(index.index_dir, kind)
-        result._measure(index, kind, cells.nlist)
-        values |= {"num_cells": result.num_cells, "recall": result.recall}
-        write_json(path, sealed(values))
+        # `KIND` is the name of a shard's folder that is being written.
+        with partial_directory(index.index_dir, f"approximate.{kind}") as folder:
+            faiss.write_index(cells, str(folder / "cells"))
+            with open(folder / "cells", "ab") as written:
+                os.fsync(written.fileno())
+            result = cls(cells, names, sizes)
+            result._measure(index, kind)
+            checksum = file_sha256(folder / "cells")
+            values = {
+                # A file of other cells has another name: the old ones stay until none names them.
+                "file": f"{kind}-{checksum[:16]}.faiss",
+                "file_sha256": checksum,
+                "shards": names,
+                "sizes": sizes,
+                "num_cells": result.num_cells,
+                "recall": result.recall,
+            }
+            write_json(folder / path.name, sealed(values))
+            os.replace(folder / "cells", path.with_name(values["file"]))
+            os.replace(folder / path.name, path)
         for other in path.parent.glob(f"{kind}-*.faiss"):
-            if other.name != file:
+            if other.name != values["file"]:
                 other.unlink()
         return result
 
-    def _measure(self, index, kind, num_cells):
+    def _measure(self, index, kind):
         queries = index.sample(kind, _NUM_QUERIES)
         exact = [_entries(index.nearest(query, kind, _RECALL_AT)) for query in queries]
-        self.num_cells = 1
         while True:
             shares = [
                 len(_entries(index.nearest(query, kind, _RECALL_AT, self)) & entries) / len(entries)
                 for query, entries in zip(queries, exact)
             ]
             self.recall = float(np.mean(shares))
-            if self.recall >= _RECALL or self.num_cells >= num_cells:
+            if self.recall >= _RECALL or self.num_cells >= self._cells.nlist:
                 return
-            self.num_cells = min(2 * self.num_cells, num_cells)
+            self.num_cells = min(2 * self.num_cells, self._cells.nlist)
 
 
 def _import_faiss():

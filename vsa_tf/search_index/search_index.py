@@ -112,7 +112,8 @@ class SearchIndex:
         """Returns `(hits, known, count)`: of `search`, and how it was found.
 
         `known` is a `TextKnowledge`, how much of the query the model knows; of a photograph it says
-        nothing. `count` is how many entries were scored exactly; None if all were.
+        nothing. `count` is how many entries were scored exactly: candidates and what was indexed
+        after the stage, an image that was indexed again once; None: without a stage, all.
         """
         kind = "sentences" if isinstance(query, str) else "images"
         if kind == "sentences":
@@ -131,8 +132,8 @@ class SearchIndex:
         else:
             embedded = Embedded.of_sentences(model.opened, [query])
         known = embedded.known[0] if embedded.known else TextKnowledge()
-        count = None if stage is None else stage.num_candidates(top_k)
-        return self.nearest(embedded, target, top_k, stage), known, count
+        hits, count = self._nearest(embedded, target, top_k, stage)
+        return hits, known, None if stage is None else count
 
     def stage(self, kind, target, approximate=False, candidates=None):
         """Returns what finds the candidates of a search, which alone are then scored exactly.
@@ -171,7 +172,7 @@ class SearchIndex:
         if not approximate:
             return None
         if target not in self._approximate:
-            self._approximate[target] = ApproximateIndex(self.index_dir, target)
+            self._approximate[target] = ApproximateIndex.load(self.index_dir, target)
         return self._approximate[target]
 
     def nearest(self, query, kind, top_k, stage=None):
@@ -187,13 +188,18 @@ class SearchIndex:
         Returns:
             A list of `Hit`, best first; of equal scores the earlier entry.
         """
+        return self._nearest(query, kind, top_k, stage)[0]
+
+    def _nearest(self, query, kind, top_k, stage):
+        """Returns `(hits, count)`: of `nearest`, and how many entries were scored exactly."""
         candidates = {} if stage is None else stage.candidates(query, top_k)
-        places, parts, found = [], [], []
+        places, parts, found, count = [], [], [], 0
         for number, shard in enumerate(self.shards[kind]):
             dead = self._dead[number] if kind == "images" else np.zeros(0, np.int64)
             if stage is None or shard.name not in stage.shards:
                 scores = entry_scores(query, shard.embedded, self.manifest.score)
                 scores[dead] = -np.inf
+                count += len(scores) - len(dead)
                 found += [
                     (-float(scores[row]), number, int(row))
                     for row in _best(scores, top_k)
@@ -206,7 +212,8 @@ class SearchIndex:
         if places:
             scores = entry_scores(query, Embedded.joined(parts), self.manifest.score)
             found += [(-float(scores[place]), *places[place]) for place in _best(scores, top_k)]
-        return [self._hit(query, kind, *place) for place in sorted(found)[:top_k]]
+        hits = [self._hit(query, kind, *place) for place in sorted(found)[:top_k]]
+        return hits, count + len(places)
 
     def _hit(self, query, kind, negative_score, number, row):
         shard = self.shards[kind][number]
