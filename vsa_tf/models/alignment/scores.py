@@ -280,19 +280,10 @@ def max_sums(regions, region_mask, words, weights, block_bytes=BLOCK_BYTES, trai
     """
     regions, words = ops.convert_to_tensor(regions), ops.convert_to_tensor(words)
     counts = num_blocks(regions, words, block_bytes)
-
-    def in_blocks():
+    if training if not isinstance(counts[0], int) else counts != (1, 1):
         return blocked_max_sums(regions, _lowest(region_mask, words.dtype), words, weights, counts)
-
-    def at_once():
-        best = pooled_products(regions, region_mask, words, None)
-        return ops.einsum("kln,ln->kl", best, weights)
-
-    if isinstance(counts[0], int):
-        return at_once() if counts == (1, 1) else in_blocks()
-    if not training:
-        return at_once()
-    return ops.cond(counts[0] * counts[1] == 1, at_once, in_blocks)
+    best = pooled_products(regions, region_mask, words, None)
+    return ops.einsum("kln,ln->kl", best, weights)
 
 
 def fragment_products(regions, fragments):
