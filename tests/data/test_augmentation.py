@@ -110,6 +110,25 @@ def test_an_image_is_mirrored_half_the_time_and_never_beside_left_or_right():
     assert 0.3 < drawn[:, 1].mean() < 0.7
 
 
+@pytest.mark.parametrize("name", ["mirror", "randaugment"])
+def test_hosts_draw_what_one_process_draws(name):
+    # Both halves have every image; the second has a sentence of every other that holds left.
+    whole = _rows(80, np.tile(np.arange(40), 2))
+    whole["sentence_id"][40::2] = 2
+    whole["region_boxes"][:] = (0, 0, 1, 0.5)
+    augmentation = _augmentation(name)[0]
+    expected = augmentation.draw(whole, 3)
+    halves = [slice(0, 40), slice(40, 80)]
+    drawn = [
+        augmentation.draw({key: value[rows] for key, value in whole.items()}, 3, whole, rows)
+        for rows in halves
+    ]
+    for key, value in expected.items():
+        np.testing.assert_array_equal(np.concatenate([half[key] for half in drawn]), value)
+    for half in drawn:
+        assert not half["mirrored"][::2].any() and 2 < half["mirrored"][1::2].sum() < 18
+
+
 def test_boxes_follow_what_they_hold_and_padding_stays():
     batch = _rows(40) | {"region_mask": np.tile([True, True, False], [40, 1])}
     place = np.float32([0.25, 0.125, 0.5, 0.375])

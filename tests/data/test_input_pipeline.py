@@ -14,6 +14,7 @@ from vsa_tf.data.input_pipeline import InputPipeline
 from vsa_tf.data.phrase_regions import PhraseRegions
 from vsa_tf.data.record_split import RecordSplit
 from vsa_tf.data.record_views import PhraseRecords
+from vsa_tf.training import compiling
 
 _BATCH_SIZE = 6
 _KEYS = {"region_boxes", "region_mask", "token_ids", "image_id", "sentence_id"}
@@ -326,6 +327,33 @@ def test_training_batches_of_phrases_have_their_regions_and_evaluation_has_all(t
         owners = np.repeat(batch["image_id"], batch["region_mask"][:, 1:].sum(axis=1))
         np.testing.assert_array_equal(others.astype(int), owners)
     assert next(iter(pipeline.image_batches(4)))["region_features"].shape == (4, 3, 4)
+
+
+def test_hosts_read_what_one_process_reads(tmp_path, monkeypatch):
+    write_records(tmp_path, images_stored=True)
+    records = PhraseRecords(RecordSplit(tmp_path, "train"))
+    tokens = TokenStore([[4]] * 8, max_words=1)
+    regions = PhraseRegions(records, num_negatives=1, negative_overlap=1.0, from_pixels=True)
+    pipeline = InputPipeline(records, tokens, None, regions, image_size=8)
+    augmentation = Augmentation("mirror", records.captions, 8)
+    # A batch of 6, and one of 2 that every host reads whole.
+    plan = BatchPlan(tokens.lengths, records.image_of_caption, 6, seed=1)
+
+    def batches(plan):
+        return _arrays(pipeline.training_batches(plan, 0, 8, augmentation))
+
+    hosts = []
+    for host in (0, 1):
+        monkeypatch.setattr(compiling, "this_host", lambda host=host: (host, 2, 1))
+        hosts.append(batches(compiling.HostPlan(plan)))
+    together = [
+        {key: np.concatenate([batch[key], other[key]]) for key in batch}
+        if len(batch["image_id"]) == 3
+        else batch
+        for batch, other in zip(*hosts, strict=True)
+    ]
+    _assert_same(together, batches(plan))
+    _assert_same(*(host[1::2] for host in hosts))
 
 
 def test_phrases_among_the_first_regions_have_the_same_training_batches(tmp_path):

@@ -18,10 +18,10 @@ def _regions(object_features=True, num_negatives=3, **settings):
     return records, PhraseRegions(records, num_negatives, **settings)
 
 
-def _batch(records, regions, phrases=ALL, step=0):
+def _batch(records, regions, phrases=ALL, step=0, rows=slice(None)):
     tokens = TokenStore([[4]] * 4, max_words=2)
     assembler = BatchAssembler(records, tokens, RegionFeatures(records), phrase_regions=regions)
-    return regions.of(phrases, step, assembler.pair_batch(phrases, 1))
+    return regions.of(phrases, step, assembler.pair_batch(phrases[rows], 1), rows)
 
 
 def test_slot_0_is_the_annotated_box():
@@ -95,6 +95,17 @@ def test_rows_follow_from_seed_and_step_alone():
     again = _batch(*_regions(num_negatives=2, seed=3), step=5)
     for name, value in first.items():
         np.testing.assert_array_equal(value, again[name])
+
+
+def test_hosts_draw_what_one_process_draws():
+    records, regions = _regions(num_negatives=1, positive_overlap=0.7)
+    phrases = np.tile(ALL, 20)
+    expected = _batch(records, regions, phrases, step=5)
+    halves = [_batch(records, regions, phrases, 5, rows) for rows in (slice(0, 40), slice(40, 80))]
+    for name, value in expected.items():
+        np.testing.assert_array_equal(np.concatenate([half[name] for half in halves]), value)
+    # The same phrases have other regions on the other host.
+    assert (halves[0]["region_boxes"] != halves[1]["region_boxes"]).any()
 
 
 def test_num_regions_limits_the_proposals():

@@ -70,6 +70,10 @@ def test_each_host_reads_its_rows_and_all_of_a_smaller_batch(monkeypatch):
     assert first.batch(1) == (5, [8, 9, 10, 11])
     assert second.batch(1) == (5, [12, 13, 14, 15])
     assert first.batch(3) == second.batch(3) == (5, [24, 25, 26])
+    for host in (first, second):
+        for step in (1, 3):
+            captions, rows = host.whole_batch(step)
+            assert captions == _Plan().batch(step)[1] and captions[rows] == host.batch(step)[1]
 
 
 def test_batches_that_devices_cannot_share_are_refused(monkeypatch):

@@ -1,7 +1,8 @@
 """Photographs of training batches changed at random: mirrored, distorted, partly erased.
 
-What is drawn is a pure function of (seed, step, image), so that a run that goes on sees what the
-uninterrupted one would have seen. The operations are Model Garden's; their own draws are not such.
+What is drawn is a pure function of (seed, step, captions of the batch of all hosts), so that a run
+that goes on, also on more or fewer hosts, sees what the uninterrupted one would have seen. The
+operations are Model Garden's; their own draws are not such.
 """
 
 import functools
@@ -57,11 +58,11 @@ def make_augmentation(name, data, seed, say):
 class Augmentation:
     """Changes the photographs of training batches.
 
-    All rows of an image in a batch are alike, for losses take its sentences as true of each of
-    them. It is mirrored, boxes and all, unless one of those sentences holds left or right. Where
-    regions are read, RandAugment and AutoAugment go without the operations that move things: Model
-    Garden's forms of them that move boxes, too, make boxes of padding, cut the whole frame, and
-    round to pixels.
+    All rows of an image in a batch, on whatever host, are alike, for losses take its sentences as
+    true of each of them. It is mirrored, boxes and all, unless one of those sentences holds left or
+    right. Where regions are read, RandAugment and AutoAugment go without the operations that move
+    things: Model Garden's forms of them that move boxes, too, make boxes of padding, cut the whole
+    frame, and round to pixels.
 
     Below n is the number of rows and K of operations one after another.
 
@@ -99,12 +100,15 @@ class Augmentation:
         steps = [rows, self._layers * self._operations.shape[1]]
         return {"mirrored": [rows], "operations": steps, "directions": steps, "erased": [rows, 4]}
 
-    def draw(self, batch, step):
+    def draw(self, batch, step, whole=None, rows=slice(None)):
         """Returns a batch with its boxes mirrored, and what `apply` does to its images.
 
         Args:
             batch: dict of arrays as of `BatchAssembler.assemble_batch`.
             step: from 0, counted through all epochs.
+            whole: dict of image_id and sentence_id, int [N], of the batch of all hosts; None: it
+                is `batch`.
+            rows: slice of `whole` that `batch` has.
 
         Returns:
             dict of the batch; mirrored bool [n], and unless that is all operations int32 [n, K],
@@ -112,14 +116,16 @@ class Augmentation:
         """
         # Other numbers than those of `PhraseRegions`, which are of [seed, step].
         generator = np.random.Generator(np.random.PCG64([self._seed, step, 1]))
-        images, image_of_row = np.unique(batch["image_id"], return_inverse=True)
+        # Captions of an image may lie on several hosts, and a draw is of its place among all.
+        whole = whole or batch
+        images, image_of_row = np.unique(whole["image_id"], return_inverse=True)
         mirrored = generator.random(len(images)) < 0.5
-        mirrored[image_of_row[self.names_side[batch["sentence_id"]]]] = False
+        mirrored[image_of_row[self.names_side[whole["sentence_id"]]]] = False
         drawn = {"mirrored": mirrored}
         if self._distorts:
             drawn |= self._draw_operations(len(images), generator)
             drawn["erased"] = _draw_erased(len(images), generator)
-        drawn = {name: values[image_of_row] for name, values in drawn.items()}
+        drawn = {name: values[image_of_row[rows]] for name, values in drawn.items()}
         mirrored = drawn["mirrored"]
         boxes = batch["region_boxes"]
         there = mirrored[:, None] & batch["region_mask"]

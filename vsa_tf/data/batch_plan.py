@@ -45,6 +45,17 @@ class _EpochPlan:
         epoch, index = divmod(int(step), self.steps_per_epoch)
         return self._batches(epoch)[index]
 
+    def whole_batch(self, step):
+        """Returns the captions of a step's batch on all hosts, and which of them `batch` has.
+
+        Args:
+            step: from 0, counted through all epochs.
+
+        Returns:
+            Pair (caption_indices int64 [N], slice of its rows).
+        """
+        return self.batch(step)[1], slice(None)
+
     def _make_batches(self, generator):
         """Returns the batches of the epoch of a `np.random.Generator`, as of `batches`."""
         raise NotImplementedError

@@ -110,7 +110,7 @@ class BatchAssembler:
         """Returns the batch of a training step.
 
         Args:
-            plan: the `BatchPlan` of the split's captions.
+            plan: the `BatchPlan` of the split's captions, or a `HostPlan` of it.
             step: from 0, counted through all epochs.
 
         Returns:
@@ -119,7 +119,8 @@ class BatchAssembler:
         width, caption_indices = plan.batch(step)
         batch = self.pair_batch(caption_indices, width)
         if self.phrase_regions is not None:
-            batch |= self.phrase_regions.of(caption_indices, step, batch)
+            whole, rows = plan.whole_batch(step)
+            batch |= self.phrase_regions.of(whole, step, batch, rows)
         return batch
 
 
@@ -203,7 +204,7 @@ class InputPipeline:
         """Returns the batches of training steps.
 
         Args:
-            plan: the `BatchPlan` of the split's captions.
+            plan: the `BatchPlan` of the split's captions, or a `HostPlan` of it.
             start_step: the first step, counted through all epochs from 0. The batches from there
                 on are those of a run that began at 0.
             num_steps: number of steps; None goes on for ever.
@@ -234,14 +235,15 @@ class InputPipeline:
         def assemble(step):
             return assembler.assemble_batch(plan, step)
 
+        def draw(step):
+            captions, rows = plan.whole_batch(step)
+            images = self.record_split.image_of_caption[captions]
+            whole = {"image_id": images, "sentence_id": captions}
+            return augmentation.draw(assemble(step), step, whole, rows)
+
         if augmentation is None:
             return self._dataset(steps, assemble, shapes, images=images)
-        return self._dataset(
-            steps,
-            lambda step: augmentation.draw(assemble(step), step),
-            shapes | augmentation.shapes(rows),
-            augmentation.apply,
-        )
+        return self._dataset(steps, draw, shapes | augmentation.shapes(rows), augmentation.apply)
 
     def image_batches(self, batch_size, images=None):
         """Returns every image of the split once, in order; the last batch may be smaller.

@@ -62,27 +62,31 @@ class PhraseRegions:
         # The sampler compares words, not token ids: two unknown words are not the same.
         self._text_ids = np.unique(records.captions, return_inverse=True)[1].astype(np.int32)
 
-    def of(self, phrases, step, batch):
+    def of(self, phrases, step, batch, rows=slice(None)):
         """Returns the entries of a batch that depend on the phrases' regions.
 
         Args:
-            phrases: int `[n]`.
+            phrases: int `[N]`, those of the batch of all hosts.
             step: from 0, counted through all epochs.
-            batch: dict as of `BatchAssembler.pair_batch`, all regions of each phrase's image.
+            batch: dict as of `BatchAssembler.pair_batch`, all regions of each image of n phrases.
+            rows: slice of `phrases`, the n of the batch. Their draws are those of their places
+                among all N.
 
         Returns:
             dict of region_features float16 `[n, S, D]` (unless the batch holds images),
             region_boxes float32 `[n, S, 4]`, region_mask bool `[n, S]`, phrase_id int32 `[n]`,
             phrase_boxes float32 `[n, 4]`, text_id int32 `[n]`.
         """
-        records, rows = self._records, np.arange(len(phrases))[:, None]
+        records = self._records
         generator = np.random.Generator(np.random.PCG64([self._seed, step]))
-        slots, mask = self._choose(phrases, generator)
-        boxes = batch["region_boxes"][rows, slots] * mask[..., None]
+        slots, mask = self._choose(phrases, rows, generator)
+        phrases = phrases[rows]
+        places = np.arange(len(phrases))[:, None]
+        boxes = batch["region_boxes"][places, slots] * mask[..., None]
         chains = records.phrase_chains[phrases]
         regions = {}
         if not self._from_pixels:
-            features = batch["region_features"][rows, slots] * mask[..., None]
+            features = batch["region_features"][places, slots] * mask[..., None]
             if self._annotated:
                 features[:, 0] = records.read_chain_features(chains)
             regions["region_features"] = features
@@ -97,24 +101,29 @@ class PhraseRegions:
             "text_id": self._text_ids[phrases],
         }
 
-    def _choose(self, phrases, generator):
-        """Returns the regions of each row's slots, int `[n, S]`, and which there are."""
+    def _choose(self, phrases, rows, generator):
+        """Returns the regions of the rows' slots, int `[n, S]`, and which there are."""
+        num_phrases, phrases = len(phrases), phrases[rows]
         overlaps = self._overlaps[phrases]
+
+        def draw(allowed, count):
+            noise = generator.random((num_phrases, allowed.shape[1]), np.float32)
+            return _first(allowed, count, noise[rows])
+
         drawn = [(self._best[phrases, None], self.has_region[phrases, None])]
         if self._num_positives:
             close = overlaps >= self._positive_overlap
-            drawn.append(_draw(close, self._num_positives, generator))
+            drawn.append(draw(close, self._num_positives))
         # Padding overlaps by -1: it is neither close nor far.
         far = (overlaps >= 0) & (overlaps < self._negative_overlap)
-        drawn.append(_draw(far, self._num_negatives, generator))
+        drawn.append(draw(far, self._num_negatives))
         slots, mask = zip(*drawn)
         return np.concatenate(slots, axis=1), np.concatenate(mask, axis=1)
 
 
-def _draw(allowed, count, generator):
-    """Draws `count` of the allowed columns of each row: `[n, count]`, and which there are."""
-    noise = generator.random(allowed.shape, np.float32) + ~allowed
-    columns = np.argsort(noise, axis=1, kind="stable")[:, :count]
+def _first(allowed, count, noise):
+    """Returns the `count` allowed columns of least noise of each row, and which there are."""
+    columns = np.argsort(noise + ~allowed, axis=1, kind="stable")[:, :count]
     return columns, np.arange(count) < allowed.sum(axis=1, keepdims=True)
 
 

@@ -166,10 +166,18 @@ class HostPlan:
     def batch(self, step):
         """Returns the pair (width, caption_indices) of a step, as the plan's."""
         width, captions = self._plan.batch(step)
+        return width, captions[self._rows(captions)]
+
+    def whole_batch(self, step):
+        """Returns the pair (caption_indices, slice of this host's rows) of a step's batch."""
+        captions = self._plan.batch(step)[1]
+        return captions, self._rows(captions)
+
+    def _rows(self, captions):
         if len(captions) < self._plan.batch_size:
-            return width, captions
+            return slice(None)
         first = self.host * self.batch_size
-        return width, captions[first : first + self.batch_size]
+        return slice(first, first + self.batch_size)
 
 
 def this_host():
