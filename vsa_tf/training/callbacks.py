@@ -165,10 +165,8 @@ class EvaluateAndSave(keras.callbacks.Callback):
 
     def _within(self, num_steps, loss):
         """Returns `within` after so many steps more, of that mean loss of their rows."""
-        before, done = (
-            self.progress.get("within", {"steps": 0, "loss": 0.0}),
-            self.progress["steps"],
-        )
+        before = self.progress.get("within", {"steps": 0, "loss": 0.0})
+        done = self.progress["steps"]
         rows_before = self.rows(done - before["steps"], done)
         rows = self.rows(done, done + num_steps)
         total = rows_before * before["loss"] / max(before["steps"], 1) + rows * loss

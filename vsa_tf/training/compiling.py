@@ -12,8 +12,8 @@ from vsa_tf.program import silent
 def compile_options(settings, say=silent):
     """Returns the options of `model.compile`, and says what is in force.
 
-    `auto` compiles with XLA where an accelerator is: on a CPU, TensorFlow's plain graph was
-    faster for every form of the model (benchmarks/torch_comparison.py).
+    `auto` compiles with XLA where an accelerator is, and with JAX: on a CPU, TensorFlow's plain
+    graph was faster (benchmarks/torch_comparison.py).
 
     Args:
         settings: `TrainingSettings`.

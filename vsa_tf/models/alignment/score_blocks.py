@@ -57,7 +57,7 @@ def in_blocks(score, regions, region_mask, words, word_mask, block_bytes=BLOCK_B
 
     A block is some of the images with all sentences. The backward pass computes its products once
     more: four matrix products for a plain step's three. Where a graph is built before the sizes are
-    known (TensorFlow's, of batches of which the last is smaller) there is one block.
+    known (TensorFlow's, of several buckets, of a smaller last batch, or of replicas) there is one.
 
     Args:
         score: function to a tensor with a row for each image.
