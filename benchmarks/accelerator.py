@@ -334,12 +334,14 @@ def _table(steps):
     head = f"{'model':10} {'size':7} {'precision':13} {'step ms':>9} {'PyTorch':>9} {'ratio':>6}"
     lines = [f"{head} {'matrix':>7} {'memory':>7} {'MiB':>8} {'gradients':>9}"]
     for row in steps:
-        fastest = min((each["step_ms"] for each in row.get("torch", {}).values()), default=0)
+        fastest = min((each["step_ms"] for each in row.get("torch", {}).values()), default=None)
+        theirs = ("-", "-") if fastest is None else (fastest, row["time_ratio_to_torch"])
+        errors = row["check"]["gradient_error"], row["check"]["direction_error"]
         lines.append(
             f"{row['model']:10} {row['size']:7} {row['precision']:13} {row['step_ms']:9.3f} "
-            f"{fastest:9.3f} {row.get('time_ratio_to_torch', 0):6.2f} "
+            f"{theirs[0]:>9} {theirs[1]:>6} "
             f"{row['share_of_matrix_peak']:7.1%} {row['share_of_bandwidth']:7.1%} "
-            f"{row['peak_memory_mib']:8.0f} {row['check']['gradient_error']:9.1e}"
+            f"{row['peak_memory_mib']:8} {errors[row['precision'] == 'bfloat16']:9.1e}"
         )
     return lines
 
@@ -366,6 +368,8 @@ def _flags():
             if each not in names:
                 parser.error(f"expected --{name} of {', '.join(names)}, received {each!r}")
         setattr(flags, name, given)
+    if flags.torch_path and not os.path.isdir(flags.torch_path):
+        parser.error(f"--torch_path={flags.torch_path} is not a directory")
     if not pathlib.Path(flags.output).absolute().parent.is_dir():
         parser.error(f"--output={flags.output}: there is no such directory")
     return flags

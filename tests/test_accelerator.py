@@ -138,6 +138,7 @@ def test_failures_are_told_and_a_lack_of_time_is_none():
     [
         (["--models=mrnn"], "expected --models of alignment, "),
         (["--sizes=huge"], "expected --sizes of papers, large, small, received 'huge'"),
+        (["--torch_path=nowhere"], "--torch_path=nowhere is not a directory"),
         (["--output=nowhere/x.json"], "--output=nowhere/x.json: there is no such directory"),
     ],
 )

@@ -143,6 +143,7 @@ def test_what_is_measured_again_replaces_what_was_there(program, tmp_path):
         *(_entry(**{name: []}) for name in ("machine", "command", "sizes")),
         *(_entry(**{name: 5}) for name in ("rows", "date", "versions", "not_measured")),
         *(_entry(rows=[{}]), _entry(compared=""), _entry(note="\ud800")),
+        _entry("python -m benchmarks.decoder"),
         *({"entries": [_entry()], "not_measured": lines} for lines in (5, [[]], [{}])),
     ],
 )

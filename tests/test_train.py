@@ -67,6 +67,13 @@ def test_a_detector_that_no_graph_holds_is_refused_before_training(run):
         run("--export_dir=out", "--export_detector=grid,selective_search")
 
 
+@pytest.mark.parametrize("backend", ["torch", "jaxx"])
+def test_another_backend_cannot_train(run, monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(VsaTfError, match=f"KERAS_BACKEND=tensorflow or jax.*Received: {backend}"):
+        run()
+
+
 def test_another_backend_cannot_export(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(VsaTfError, match="export_dir: a SavedModel is written by TensorFlow"):

@@ -162,9 +162,14 @@ def read_results(path):
         f"Expected results of vsa_tf.benchmark, or what one benchmark has printed. Received: {path}"
     ):
         results = {"entries": [results]} if _is_entry(results) else results
+        if not isinstance(results, dict) or "entries" not in results:
+            raise ValueError("neither entries nor what a benchmark prints of itself")
         entries = [*results["entries"]]
         if not all(map(_is_entry, entries)):
             raise ValueError("an entry is not as benchmarks print it")
+        names = {_benchmark(entry) for entry in entries if "subject" not in entry}
+        if unknown := names - _BENCHMARKS:
+            raise ValueError(f"no benchmark {', '.join(map(repr, sorted(unknown)))}")
         results = {"entries": entries, "not_measured": [*results.get("not_measured", [])]}
         # What cannot be joined or shown is refused before anything is measured.
         page_text(_joined(results, entries)).encode()

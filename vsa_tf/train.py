@@ -11,13 +11,22 @@ Ctrl-C and SIGTERM end it after the step that is computed, with a checkpoint.
 `vsa_tf.report` and `vsa_tf.export` do.
 """
 
+import os
 import sys
 
 from vsa_tf import program, settings_flags
 from vsa_tf.data.dataset_info import check_stored_splits
+from vsa_tf.errors import VsaTfError
+
+_BACKENDS = ("tensorflow", "jax")
 
 
 def main():
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in _BACKENDS:
+        raise VsaTfError(
+            f"Expected KERAS_BACKEND={' or '.join(_BACKENDS)}, which train. Received: {backend}"
+        )
     settings = settings_flags.settings_from_flags()
     names = ("train_split", "dev_split", "test_split")
     splits = {name: getattr(settings.training, name) for name in names}

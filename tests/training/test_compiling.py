@@ -3,16 +3,23 @@
 import importlib.util
 import os
 import re
+import sys
 import types
 
+import numpy as np
 import pytest
 
 from tests.forked_programs import jax_forks, tensorflow_forks
 from tests.source_imports import ROOT
 from vsa_tf.errors import VsaTfError
-from vsa_tf.settings import TrainingSettings
+from vsa_tf.settings import Settings, TrainingSettings
 from vsa_tf.training import compiling
-from vsa_tf.training.compiling import HostPlan, check_distribution, compile_options
+from vsa_tf.training.compiling import (
+    HostPlan,
+    check_distribution,
+    check_same_settings,
+    compile_options,
+)
 
 NAMES = ("alignment blocks", "defrag", "embedding softmax", "similarity", "phrases", "MRnn")
 needs_jax = pytest.mark.skipif(
@@ -106,13 +113,41 @@ def test_what_tensorflow_cannot_spread_is_refused(given, message):
         ({"distribution": "mirrored"}, "mirrored is tensorflow's: expected KERAS_BACKEND=tensorf"),
         ({"num_hosts": 2}, "num_hosts=2 needs coordinator_address"),
         ({"num_hosts": 0, "mixed_precision": "auto"}, "mixed_precision=auto is measured by each"),
-        ({"num_hosts": 2, "host_id": 2, "coordinator_address": "a:1"}, "host_id to be below"),
+        ({"num_hosts": 2, "host_id": 2, "coordinator_address": "a:1"}, "host_id of 0 to 1, each"),
+        ({"num_hosts": 2, "coordinator_address": "a:1"}, "num_hosts=2. Received: host_id=-1"),
+        ({"num_hosts": 2, "host_id": 0, "coordinator_address": "a"}, "ADDRESS:PORT. Received: a"),
     ],
 )
 def test_what_jax_cannot_spread_is_refused(given, message, monkeypatch):
     monkeypatch.setattr(compiling.keras.backend, "backend", lambda: "jax")
     with pytest.raises(VsaTfError, match=re.escape(message)):
         check_distribution(TrainingSettings(**{"distribution": "data_parallel", **given}))
+
+
+@pytest.mark.parametrize("others", [{"host_id": 1}, {"batch_size": 7}])
+def test_hosts_of_other_settings_are_refused(others, monkeypatch):
+    places = {"data_dir": "data", "model_dir": "model", "host_id": 0}
+    settings, other = (Settings.of("m_rnn", **places | values) for values in ({}, others))
+
+    def process_allgather(array):
+        """Host 1 sends what it would: the size of its flags, then these."""
+        lines = other.to_flags().splitlines()
+        text = "\n".join(line for line in lines if not re.match("--(host_id|coord.*)=", line))
+        text = text.encode()
+        if not array.ndim:
+            return np.array([array, len(text)])
+        return np.stack([array, np.frombuffer(text.ljust(len(array), b"\0"), np.uint8)])
+
+    utils = types.SimpleNamespace(process_allgather=process_allgather)
+    monkeypatch.setitem(
+        sys.modules, "jax.experimental", types.SimpleNamespace(multihost_utils=utils)
+    )
+    monkeypatch.setattr(compiling, "this_host", lambda: (0, 2, 2))
+    if "host_id" in others:
+        check_same_settings(settings)
+        return
+    with pytest.raises(VsaTfError, match="batch_size=-1 on host 0, batch_size=7 on host 1"):
+        check_same_settings(settings)
 
 
 def test_xla_is_on_where_it_is_asked_for_and_said_to_be():

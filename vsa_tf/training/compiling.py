@@ -4,8 +4,10 @@ import contextlib
 import functools
 
 import keras
+import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import is_count, reason_of
 from vsa_tf.program import silent
 
 
@@ -61,10 +63,14 @@ def check_distribution(training):
             f"--num_hosts={training.num_hosts} needs --coordinator_address, the ADDRESS:PORT of "
             "host 0; or --num_hosts=0 where a cluster's variables tell it"
         )
-    if training.num_hosts and not training.host_id < training.num_hosts:
+    address = training.coordinator_address
+    if address and not (address.rpartition(":")[0] and is_count(address.rpartition(":")[2])):
+        raise VsaTfError(f"Expected --coordinator_address=ADDRESS:PORT. Received: {address}")
+    least = 0 if training.num_hosts > 1 else -1
+    if training.num_hosts and not least <= training.host_id < training.num_hosts:
         raise VsaTfError(
-            f"Expected --host_id to be below --num_hosts={training.num_hosts}. Received: "
-            f"--host_id={training.host_id}"
+            f"Expected --host_id of 0 to {training.num_hosts - 1}, each host its own, with "
+            f"--num_hosts={training.num_hosts}. Received: --host_id={training.host_id}"
         )
 
 
@@ -86,6 +92,9 @@ def all_devices(settings):
 
     Args:
         settings: `TrainingSettings`.
+
+    Raises:
+        VsaTfError: the other hosts are not found.
     """
     if settings.distribution != "data_parallel":
         yield
@@ -94,11 +103,18 @@ def all_devices(settings):
 
     if settings.num_hosts != 1:
         given = settings.num_hosts > 1
-        keras.distribution.initialize(
-            settings.coordinator_address or None,
-            settings.num_hosts if given else None,
-            settings.host_id if given else None,
-        )
+        try:
+            keras.distribution.initialize(
+                settings.coordinator_address or None,
+                settings.num_hosts if given else None,
+                settings.host_id if given else None,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise VsaTfError(
+                f"the hosts of --num_hosts={settings.num_hosts} did not come together "
+                f"({reason_of(error)}); without a cluster's variables give --num_hosts, --host_id "
+                "and --coordinator_address to each"
+            ) from error
     iterator = trainer.JAXEpochIterator
     spread_alike = iterator._get_distributed_iterator
     iterator._get_distributed_iterator = lambda self, _: map(
@@ -186,6 +202,35 @@ def this_host():
     if distribution is None:
         return 0, 1, 1
     return distribution.data_shard_id, distribution.num_processes, distribution.num_model_replicas
+
+
+def check_same_settings(settings):
+    """Refuses, on every host, to train where one was started with other settings than host 0.
+
+    Args:
+        settings: `Settings`.
+
+    Raises:
+        VsaTfError: says which differ.
+    """
+    if this_host()[1] == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    of_a_host = "--host_id=", "--coordinator_address="
+    own = [line for line in settings.to_flags().splitlines() if not line.startswith(of_a_host)]
+    text = np.frombuffer("\n".join(own).encode(), np.uint8)
+    # Arrays that hosts exchange have one size.
+    size = int(multihost_utils.process_allgather(np.int32(len(text))).max())
+    texts = multihost_utils.process_allgather(np.pad(text, (0, size - len(text))))
+    first, *others = (bytes(each).rstrip(b"\0").decode().split("\n") for each in texts)
+    for number, other in enumerate(others, 1):
+        for line, theirs in zip(first, other):
+            if line != theirs:
+                raise VsaTfError(
+                    f"Expected the same command on all hosts. Received: {line} on host 0, {theirs} "
+                    f"on host {number}"
+                )
 
 
 def await_hosts():

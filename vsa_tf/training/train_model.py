@@ -39,6 +39,7 @@ from vsa_tf.training.compiling import (
     all_devices,
     await_hosts,
     check_distribution,
+    check_same_settings,
     compile_options,
     execution_scope,
     spread_batches,
@@ -94,6 +95,7 @@ def train_and_evaluate(settings, say=silent, stream=None):
     keras.utils.set_random_seed(settings.training.seed)
     before = keras.config.dtype_policy()
     with all_devices(settings.training):
+        check_same_settings(settings)
         is_first = this_host()[0] == 0
         if settings.data.dataset and is_first:
             generate_data(settings, stream)
@@ -258,7 +260,7 @@ def _fit(model, settings, plans, train, dev, progress, say, stream):
     options = EvaluationOptions(intervals=False, num_pictures=settings.training.num_pictures)
     is_first = this_host()[0] == 0
     events = TensorBoardEvents(model_dir, settings, is_first)
-    pairs = settings.data.batch_size if settings.model.sums_pairs else 1
+    pairs = min(plan.batch_size, plan.num_captions) if settings.model.sums_pairs else 1
 
     def rows(first, last):
         return sum(len(plan.batch(step)[1]) for step in range(first, last))
