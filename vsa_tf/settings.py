@@ -138,7 +138,7 @@ class TrainingSettings:
     )
     jit_compile: str = setting(
         "auto",
-        "Compile steps with XLA; auto: on an accelerator (slower on a CPU), and with JAX.",
+        "Compile steps with XLA; auto: on an accelerator, and with JAX.",
         choices=("auto", "true", "false"),
     )
     mixed_precision: str = setting(
@@ -163,10 +163,7 @@ class TrainingSettings:
         may_change=True,
     )
     host_id: int = setting(
-        -1,
-        "Of several hosts: which this one is; 0 writes --model_dir. To be given with --num_hosts.",
-        minimum=-1,
-        may_change=True,
+        -1, "Of several hosts, which this is, from 0; 0 writes.", minimum=-1, may_change=True
     )
     coordinator_address: str = setting(
         "", "Of several hosts: host 0, as ADDRESS:PORT.", may_change=True
