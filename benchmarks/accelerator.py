@@ -288,10 +288,11 @@ def failures(results):
     """
     lines = []
     for each in results["not_measured"]:
-        is_theirs = each["what"].endswith("PyTorch compiled") or each["what"] == "PyTorch"
-        is_theirs |= "PyTorch" in each["what"] and each["why"].startswith("OutOfMemoryError")
-        if not each["why"].startswith("--seconds") and not is_theirs:
-            lines.append(f"{each['what']}: {each['why']}")
+        what, why = each["what"], each["why"]
+        is_theirs = what == "PyTorch" or what.endswith("PyTorch compiled")
+        is_theirs |= "PyTorch" in what and why.startswith("OutOfMemoryError")
+        if not why.startswith("--seconds") and not is_theirs:
+            lines.append(f"{what}: {why}")
     for row in results["rows"]:
         name = f"{row['model']}, {row['size']}, {row['precision']}"
         checks = {name: row["check"], f"{name}, compilations": row["compilations"]}
@@ -336,12 +337,13 @@ def _table(steps):
     for row in steps:
         fastest = min((each["step_ms"] for each in row.get("torch", {}).values()), default=None)
         theirs = ("-", "-") if fastest is None else (fastest, row["time_ratio_to_torch"])
-        errors = row["check"]["gradient_error"], row["check"]["direction_error"]
+        # As `_check` compares them.
+        error = "gradient_error" if row["precision"] == "float32" else "direction_error"
         lines.append(
             f"{row['model']:10} {row['size']:7} {row['precision']:13} {row['step_ms']:9.3f} "
             f"{theirs[0]:>9} {theirs[1]:>6} "
             f"{row['share_of_matrix_peak']:7.1%} {row['share_of_bandwidth']:7.1%} "
-            f"{row['peak_memory_mib']:8} {errors[row['precision'] == 'bfloat16']:9.1e}"
+            f"{row['peak_memory_mib']:8} {row['check'][error]:9.1e}"
         )
     return lines
 

@@ -96,11 +96,12 @@ def measure(flags):
         optimizer = make_optimizer(settings.optimizer, total_steps=1000)
         return keras_step(case.make_model(settings), optimizer, batch, jit_compile)
 
+    is_bfloat16 = flags.compare == "bfloat16"
     reference = {"jit": "graph", "bfloat16": "float32"}.get(flags.compare, "torch")
-    steps = {"float32" if flags.compare == "bfloat16" else "graph": ours()}
+    steps = {"float32" if is_bfloat16 else "graph": ours()}
     if flags.jit_compile or flags.compare == "jit":
         steps["xla"] = ours(jit_compile=True)
-    if flags.compare == "bfloat16":
+    if is_bfloat16:
         steps["bfloat16"] = ours(policy="mixed_bfloat16")
     # PyTorch draws negatives of its own after the first step of the one, and of the other's
     # RMSProp it adds epsilon to the root, Keras under it.
@@ -115,8 +116,8 @@ def measure(flags):
     rows, details = compare_steps(
         steps,
         reference,
-        _BFLOAT16_TOLERANCE if flags.compare == "bfloat16" else _TOLERANCE,
-        1 if differs or flags.compare == "bfloat16" else _CHECKED_STEPS,
+        _BFLOAT16_TOLERANCE if is_bfloat16 else _TOLERANCE,
+        1 if differs or is_bfloat16 else _CHECKED_STEPS,
         flags.steps,
         flags.repeats,
     )

@@ -63,9 +63,11 @@ def check_distribution(training):
             f"--num_hosts={training.num_hosts} needs --coordinator_address, the ADDRESS:PORT of "
             "host 0; or --num_hosts=0 where a cluster's variables tell it"
         )
-    address = training.coordinator_address
-    if address and not (address.rpartition(":")[0] and is_count(address.rpartition(":")[2])):
-        raise VsaTfError(f"Expected --coordinator_address=ADDRESS:PORT. Received: {address}")
+    address, _, port = training.coordinator_address.rpartition(":")
+    if training.coordinator_address and not (address and is_count(port)):
+        raise VsaTfError(
+            f"Expected --coordinator_address=ADDRESS:PORT. Received: {training.coordinator_address}"
+        )
     least = 0 if training.num_hosts > 1 else -1
     if training.num_hosts and not least <= training.host_id < training.num_hosts:
         raise VsaTfError(

@@ -125,9 +125,8 @@ def _train(settings, say, stream):
     )
     splits, start = _load_splits(settings, model_dir, say)
     train, dev = splits[settings.training.train_split], splits[settings.training.dev_split]
-    plan = make_plan(settings, train)
     # What the devices cannot share is refused here.
-    own_plan = HostPlan(plan)
+    plan = HostPlan(make_plan(settings, train))
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
     _check_interval(settings.training, _interval(settings, plan))
@@ -159,7 +158,7 @@ def _train(settings, say, stream):
         await_hosts()
         if is_first:
             begin_model_dir(settings, model_dir, inputs, train.text)
-        _fit(model, settings, (plan, own_plan), train, dev, progress, say, stream)
+        _fit(model, settings, plan, train, dev, progress, say, stream)
         await_hosts()
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
@@ -237,13 +236,8 @@ def intervals_left(progress, interval, total_steps):
     return [(num_steps, number) for num_steps, number in parts if number > 0]
 
 
-def _fit(model, settings, plans, train, dev, progress, say, stream):
-    """Runs the steps that are left, with an evaluation and a checkpoint every so many.
-
-    Args:
-        plans: the plan of batches, and the `HostPlan` of it.
-    """
-    plan, own_plan = plans
+def _fit(model, settings, plan, train, dev, progress, say, stream):
+    """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
     parts = intervals_left(progress, interval, total_steps)
@@ -260,10 +254,10 @@ def _fit(model, settings, plans, train, dev, progress, say, stream):
     options = EvaluationOptions(intervals=False, num_pictures=settings.training.num_pictures)
     is_first = this_host()[0] == 0
     events = TensorBoardEvents(model_dir, settings, is_first)
-    pairs = min(plan.batch_size, plan.num_captions) if settings.model.sums_pairs else 1
+    pairs = min(settings.data.batch_size, plan.num_captions) if settings.model.sums_pairs else 1
 
     def rows(first, last):
-        return sum(len(plan.batch(step)[1]) for step in range(first, last))
+        return sum(len(plan.whole_batch(step)[0]) for step in range(first, last))
 
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
@@ -293,7 +287,7 @@ def _fit(model, settings, plans, train, dev, progress, say, stream):
                     model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
                 )
             model.fit(
-                train.training_batches(own_plan, progress["steps"], augmentation, crop),
+                train.training_batches(plan, progress["steps"], augmentation, crop),
                 steps_per_epoch=num_steps,
                 epochs=number,
                 callbacks=callbacks,
