@@ -124,16 +124,15 @@ def test_what_jax_cannot_spread_is_refused(given, message, monkeypatch):
         check_distribution(TrainingSettings(**{"distribution": "data_parallel", **given}))
 
 
-@pytest.mark.parametrize("others", [{"host_id": 1}, {"batch_size": 7}])
-def test_hosts_of_other_settings_are_refused(others, monkeypatch):
-    places = {"data_dir": "data", "model_dir": "model", "host_id": 0}
-    settings, other = (Settings.of("m_rnn", **places | values) for values in ({}, others))
+def _beside_host_1(monkeypatch, **others):
+    """Returns host 0's settings beside a host that was given `others`."""
+    places = {"data_dir": "data", "model_dir": "model"}
+    settings = Settings.of("m_rnn", **places, host_id=0)
+    lines = Settings.of("m_rnn", **places, host_id=1, **others).to_flags().splitlines()
+    text = "\n".join(line for line in lines if not re.match("--(host_id|coord.*)=", line)).encode()
 
     def process_allgather(array):
         """Host 1 sends what it would: the size of its flags, then these."""
-        lines = other.to_flags().splitlines()
-        text = "\n".join(line for line in lines if not re.match("--(host_id|coord.*)=", line))
-        text = text.encode()
         if not array.ndim:
             return np.array([array, len(text)])
         return np.stack([array, np.frombuffer(text.ljust(len(array), b"\0"), np.uint8)])
@@ -143,9 +142,15 @@ def test_hosts_of_other_settings_are_refused(others, monkeypatch):
         sys.modules, "jax.experimental", types.SimpleNamespace(multihost_utils=utils)
     )
     monkeypatch.setattr(compiling, "this_host", lambda: (0, 2, 2))
-    if "host_id" in others:
-        check_same_settings(settings)
-        return
+    return settings
+
+
+def test_hosts_of_the_same_settings_train_together(monkeypatch):
+    check_same_settings(_beside_host_1(monkeypatch))
+
+
+def test_hosts_of_other_settings_are_refused(monkeypatch):
+    settings = _beside_host_1(monkeypatch, batch_size=7)
     with pytest.raises(VsaTfError, match="batch_size=-1 on host 0, batch_size=7 on host 1"):
         check_same_settings(settings)
 
