@@ -31,6 +31,7 @@ _ONLY_IN = {
     # Word pieces are learnt and cut by it, and a server has its operations, as TF Serving has.
     "tensorflow_text": {"vsa_tf.data.text_ops", "vsa_tf.server.model_versions"},
     "waitress": {"vsa_tf.server.model_server"},
+    "wordllama": {"vsa_tf.sentence_features.word_vector_table"},
 }
 # Packages whose `__getattr__` imports what is asked for.
 _LAZY = {"vsa_tf", "vsa_tf.models"}

@@ -23,6 +23,10 @@ def test_json_round_trips(tmp_path):
     assert Settings.load_inputs(tmp_path) == {"num_regions": 5}
 
 
+def test_vectors_of_a_package_set_the_width_of_words(tmp_path):
+    assert _settings(tmp_path, word_vectors="wordllama").model.word_embedding_size == 256
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_settings_of_every_model_round_trip(tmp_path, model):
     settings = _settings(tmp_path, model=model, dropout=0.25, num_regions=1)
@@ -189,6 +193,10 @@ def test_whole_settings_pass(tmp_path):
         ({"data_dir": "nowhere"}, "data_dir=nowhere is not a directory"),
         ({"clip_value": 1.0, "clip_norm": 1.0}, "clip_value and clip_norm"),
         ({"word_vectors": "nowhere.txt"}, "word_vectors=nowhere.txt is not a file"),
+        (
+            {"word_vectors": "wordllama", "word_embedding_size": 300},
+            "wordllama has 256 numbers a word. Received: word_embedding_size=300|needs the package",
+        ),
         ({"train_word_vectors": False}, "train_word_vectors=False needs word_vectors"),
         ({"cnn": "ResNet50"}, "Expected cnn=small or cnn=keras:NAME.*ResNet50"),
         ({"hardness_warmup_epochs": 1.0, "negatives": "sum"}, "no meaning with negatives=sum"),

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from tests.sentence_features.generated_sentences import generated_sentences
-from vsa_tf.sentence_features.word_vector_table import WordVectorTable, train_word_vectors
+from vsa_tf.sentence_features.word_vector_table import (
+    WordVectorTable,
+    read_word_vectors,
+    train_word_vectors,
+)
+from vsa_tf.text.vocabulary import Vocabulary
 
 
 def _write(tmp_path, *lines):
@@ -142,3 +147,16 @@ def test_without_gensim_the_error_says_what_to_install(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)  # as if it were not there
     with pytest.raises(ModuleNotFoundError, match=r'pip install "vsa_tf\[gensim\]"'):
         train_word_vectors([["a"]])
+
+
+def test_words_of_the_package_are_near_those_of_like_meaning():
+    pytest.importorskip("wordllama", reason="wordllama is not installed: the extra [wordllama]")
+    words = ["beach", "dog", "puppy", "sand"]
+    vocabulary = Vocabulary.from_sentences([[*words, "##ing"]])
+    found = read_word_vectors("wordllama", vocabulary, 256)
+    assert sorted(found) == sorted(vocabulary.encode(words))  # no special token, no piece
+    beach, dog, puppy, sand = (found[index] for index in vocabulary.encode(words))
+    np.testing.assert_allclose(np.linalg.norm([beach, dog, puppy, sand], axis=1), 3, rtol=1e-5)
+    assert dog @ puppy > max(dog @ beach, dog @ sand)
+    assert beach @ sand > max(beach @ dog, beach @ puppy)
+    assert WordVectorTable.read("wordllama", ["dog", "cat"], 256).words == ("cat", "dog")

@@ -6,6 +6,7 @@ settings are `flags/*_paper.flags`.
 """
 
 import dataclasses
+import importlib.util
 import math
 import pathlib
 from typing import ClassVar
@@ -14,6 +15,7 @@ from vsa_tf.errors import VsaTfError, meant
 
 # The value of a setting that follows the size of the data; a run stores what it became.
 AUTO = -1
+_WORDLLAMA_SIZE = 256
 
 
 def setting(
@@ -127,7 +129,7 @@ class NetworkSettings:
     word_embedding_size: int = setting(300, "Width of the word table.", minimum=1)
     word_vectors: str = setting(
         "",
-        "Text file of word vectors (word2vec, GloVe or fastText) for the word table.",
+        "Start of the word table: a text file (word2vec, GloVe or fastText), or wordllama.",
         of_network=False,
     )
     train_word_vectors: bool = setting(True, "Train the word table.")
@@ -152,7 +154,10 @@ class NetworkSettings:
         Args:
             given: dict of the settings that are given.
         """
-        return dict(cls.shared_defaults)
+        defaults = dict(cls.shared_defaults)
+        if given.get("word_vectors") == "wordllama":
+            defaults["word_embedding_size"] = _WORDLLAMA_SIZE
+        return defaults
 
     @property
     def signatures(self):
@@ -227,7 +232,18 @@ class NetworkSettings:
 
     def check(self, data):
         """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
-        if self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
+        if self.word_vectors == "wordllama":
+            if importlib.util.find_spec("wordllama") is None:
+                raise VsaTfError(
+                    "--word_vectors=wordllama needs the package: pip install 'vsa_tf[wordllama]' "
+                    "brings it"
+                )
+            if self.word_embedding_size != _WORDLLAMA_SIZE:
+                raise VsaTfError(
+                    f"--word_vectors=wordllama has {_WORDLLAMA_SIZE} numbers a word. Received: "
+                    f"--word_embedding_size={self.word_embedding_size}; leave it out"
+                )
+        elif self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
             raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")
         if not self.train_word_vectors and not self.word_vectors:
             raise VsaTfError(

@@ -3,11 +3,13 @@
 import collections
 import itertools
 import json
+import pathlib
 
 import numpy as np
 import scipy.sparse
 
 from vsa_tf.file_reading import read_lines
+from vsa_tf.text.tokenizer import CONTINUATION
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 # What tells how many numbers a file's vectors have.
@@ -54,11 +56,11 @@ class WordVectorTable:
 
     @classmethod
     def read(cls, path, words, size):
-        """Reads the vectors of a set of words from a word2vec, GloVe or fastText text file.
+        """Reads the vectors of a set of words.
 
         Args:
-            path: of the file; may be much larger than memory.
-            words: iterable of str; those that the file does not have are left out. Words of
+            path: see `read_word_vectors`.
+            words: iterable of str; those that a file does not have are left out. Words of
                 training sentences must be among them, others may be.
             size: D, numbers in a vector.
 
@@ -207,22 +209,25 @@ def train_word_vectors(sentences, size=300, min_count=5, num_epochs=15, seed=0):
 def read_word_vectors(path, vocabulary, size):
     """Reads the vectors of a vocabulary's words.
 
-    The file has a word and `size` numbers a line, separated by spaces; word2vec and fastText have
+    A file has a word and `size` numbers a line, separated by spaces; word2vec and fastText have
     a first line of two counts, which is passed over, as empty lines are, and lines whose word is
     white space or no UTF-8. The first of several lines of a word counts.
 
     Args:
-        path: a text file, see `read_lines`; may be much larger than memory.
+        path: a text file, see `read_lines`, which may be much larger than memory; or `wordllama`,
+            the package, which has a vector for every word.
         vocabulary: a `Vocabulary`.
         size: numbers in a vector.
 
     Returns:
-        A dict of token id to list of float.
+        A dict of token id to sequence of float.
 
     Raises:
         ValueError: a file of vectors of another size, a line without as many numbers, with its
             number, or a file that has none of the words.
     """
+    if path == "wordllama":
+        return _wordllama_vectors(vocabulary, size)
     vectors = {}
     _check_size(itertools.islice(read_lines(path, strict=False), _FIRST_LINES), path, size)
     for number, line in enumerate(read_lines(path, strict=False), start=1):
@@ -251,6 +256,29 @@ def read_word_vectors(path, vocabulary, size):
     if not vectors:
         raise ValueError(f"{path} has none of the vocabulary's {len(vocabulary)} words")
     return vectors
+
+
+def _wordllama_vectors(vocabulary, size):
+    """Returns for every word the mean of its tokens' vectors, less the mean of all words.
+
+    A vector has the length 3, where those of a table that starts at random end near 1: what it says
+    is not undone by the first steps.
+    """
+    import wordllama
+
+    # Its folder has weights and tokeniser; without its name it would download the latter.
+    folder = pathlib.Path(wordllama.__file__).parent
+    model = wordllama.WordLlama.load(dim=size, cache_dir=folder, disable_download=True)
+    # Nor pieces of words, which are none of its tokens.
+    words = [
+        word
+        for word in vocabulary.names
+        if word not in SPECIAL_TOKENS and not word.startswith(CONTINUATION)
+    ]
+    vectors = model.embed(words)
+    vectors = vectors - vectors.mean(axis=0)
+    vectors *= 3.0 / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    return dict(zip(vocabulary.encode(words), vectors, strict=True))
 
 
 def _check_size(lines, path, size):
