@@ -266,7 +266,7 @@ def test_the_flagfile_of_settings_gives_them_again(read_flags, model, tmp_path):
         ("--region_geometry", "needs --task=region_phrase"),
         ("--learn_temperature --negatives=top_k", "no meaning without --negatives=softmax"),
         ("--image_to_text_weight=0 --text_to_image_weight=0", "nothing is learnt"),
-        ("--text=tf_idf --word_vectors=setup.cfg", "no meaning with --text=tf_idf"),
+        ("--text=keras_hub:clip --word_vectors=setup.cfg", "no meaning with --text=keras_hub:clip"),
     ],
 )
 def test_settings_of_two_branch_networks_that_contradict_are_refused(read_flags, flag, reason):

@@ -13,6 +13,9 @@ from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
 from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
+from vsa_tf.models.two_branch.branch import Branch
+from vsa_tf.models.two_branch.settings import EmbeddingSettings
+from vsa_tf.sentence_features.bag_of_words import TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -28,6 +31,7 @@ from vsa_tf.training.learn_text import (
 VOCABULARY = Vocabulary(
     (*SPECIAL_TOKENS, "a", "dog", "cat", "runs", "sits"), (0, 4, 4, 1, 8, 4, 1, 1, 1)
 )
+TEXT = CaptionText(VOCABULARY, "word")
 SHARES = [0.025, 0.025, 0.2, 0.05, 0.4, 0.2, 0.05, 0.05, 0.05]
 
 
@@ -105,7 +109,7 @@ class TestSetInitialWeights:
         self, model_class, settings
     ):
         model = _model(model_class, **settings)
-        set_initial_weights(model, VOCABULARY, DvsaRnnSettings())
+        set_initial_weights(model, TEXT, DvsaRnnSettings())
         for weight in model.trainable_weights:
             if weight is not model.softmax.bias:
                 weight.assign(0 * weight)
@@ -118,7 +122,7 @@ class TestSetInitialWeights:
     def test_the_bias_is_left_where_nothing_is_said(self):
         model = _model()
         before = model.get_weights()
-        set_initial_weights(model, VOCABULARY, MRnnSettings(initialize_bias=False))
+        set_initial_weights(model, TEXT, MRnnSettings(initialize_bias=False))
         for expected, received in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(received, expected)
         assert not np.array(model.softmax.bias).any()
@@ -136,7 +140,7 @@ class TestSetInitialWeights:
             settings = AlignmentSettings(word_vectors=str(path))
         before = np.array(model.word_table.embeddings)
         lines = []
-        set_initial_weights(model, VOCABULARY, settings, lines.append)
+        set_initial_weights(model, TEXT, settings, lines.append)
         table = np.array(model.word_table.embeddings)
         assert table[[4, 5]].tolist() == [[7, 8, 9], [1, 2, 3]]
         np.testing.assert_array_equal(np.delete(table, [4, 5], 0), np.delete(before, [4, 5], 0))
@@ -146,16 +150,37 @@ class TestSetInitialWeights:
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2\n", encoding="utf-8")
         with pytest.raises(VsaTfError, match="^word_vectors: Expected vectors of 3 numbers"):
-            set_initial_weights(_model(), VOCABULARY, MRnnSettings(word_vectors=str(path)))
+            set_initial_weights(_model(), TEXT, MRnnSettings(word_vectors=str(path)))
+
+    @pytest.mark.parametrize("linear", [False, True])
+    def test_words_alike_are_rows_alike_of_a_matrix_that_reads_bags(self, tmp_path, linear):
+        path = tmp_path / "vectors.txt"
+        path.write_text("dog 1 2 0\nbird 0 0 3\ncat 2 4 0\n", encoding="utf-8")
+        words = ("bird", "cat", "dog", "zebra")
+        branch = Branch(500, hidden_size=500, linear_branches=linear)
+        branch.build((None, len(words)))
+        before = np.array(branch.first_projection.kernel)
+        model = types.SimpleNamespace(text_branch=branch)
+        text = types.SimpleNamespace(sentence_feature=TfIdf(words, np.ones(4)))
+        settings = EmbeddingSettings(word_vectors=str(path), word_embedding_size=3)
+        lines = []
+        set_initial_weights(model, text, settings, lines.append)
+        bird, cat, dog, zebra = np.array(branch.first_projection.kernel)
+        np.testing.assert_allclose(cat, dog, rtol=1e-5)
+        assert abs(bird @ dog) < 0.2 * np.linalg.norm(bird) * np.linalg.norm(dog)
+        np.testing.assert_array_equal(zebra, before[3])
+        # As large as the others, whatever the vectors' lengths.
+        np.testing.assert_allclose([dog.std(), bird.std()], before.std(), rtol=0.15)
+        assert lines == [f"3 of 4 words have a vector in {path}"]
 
 
-TEXT = CaptionText(Vocabulary.from_sentences([["a", "dog"]]), "word")
+TWO_WORDS = CaptionText(Vocabulary.from_sentences([["a", "dog"]]), "word")
 
 
 def _data(*captions):
     return types.SimpleNamespace(
-        text=TEXT,
-        tokens=TokenStore.from_captions(captions, TEXT.encode, 40),
+        text=TWO_WORDS,
+        tokens=TokenStore.from_captions(captions, TWO_WORDS.encode, 40),
         records=types.SimpleNamespace(split="dev"),
     )
 

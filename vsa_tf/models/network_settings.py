@@ -240,8 +240,8 @@ class NetworkSettings:
                 )
             if self.word_embedding_size != _WORDLLAMA_SIZE:
                 raise VsaTfError(
-                    f"--word_vectors=wordllama has {_WORDLLAMA_SIZE} numbers a word. Received: "
-                    f"--word_embedding_size={self.word_embedding_size}; leave it out"
+                    f"--word_vectors=wordllama: expected --word_embedding_size={_WORDLLAMA_SIZE}. "
+                    f"Received: --word_embedding_size={self.word_embedding_size}"
                 )
         elif self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
             raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")

@@ -8,6 +8,7 @@ import numpy as np
 
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
+from vsa_tf.file_reading import told_as
 from vsa_tf.program import silent
 from vsa_tf.sentence_features.bag_of_words import MeanVector, TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
@@ -155,12 +156,12 @@ def _word_vectors(sentences, settings, say):
     )
 
 
-def set_initial_weights(model, vocabulary, settings, say=silent):
-    """Sets word vectors from a file and the softmax bias, as the settings say.
+def set_initial_weights(model, text, settings, say=silent):
+    """Sets where words start from vectors of others and the softmax bias, as the settings say.
 
     Args:
         model: a built model.
-        vocabulary: its `Vocabulary`.
+        text: its `CaptionText`.
         settings: its `NetworkSettings`.
         say: called with each line about the work.
 
@@ -168,9 +169,12 @@ def set_initial_weights(model, vocabulary, settings, say=silent):
         VsaTfError: the file of word vectors does not fit.
     """
     if settings.word_vectors and not settings.reads_sentence_features:
-        _assign_word_vectors(model.word_table.embeddings, vocabulary, settings.word_vectors, say)
+        _assign_word_vectors(model.word_table.embeddings, text.vocabulary, settings, say)
+    elif settings.word_vectors and settings.text == "tf_idf":
+        kernel = model.text_branch.first_projection.kernel
+        _project_word_vectors(kernel, text.sentence_feature.words, settings, say)
     if settings.initialize_bias:
-        model.softmax.bias.assign(log_frequencies(vocabulary))
+        model.softmax.bias.assign(log_frequencies(text.vocabulary))
 
 
 def log_frequencies(vocabulary):
@@ -191,16 +195,32 @@ def log_frequencies(vocabulary):
     return np.log(np.maximum(counts, 0.5) / counts.sum()).astype(np.float32)
 
 
-def _assign_word_vectors(table, vocabulary, path, say):
+def _assign_word_vectors(table, vocabulary, settings, say):
     values = np.array(table.value)
-    try:
-        found = read_word_vectors(path, vocabulary, values.shape[1])
-    except ValueError as error:
-        raise VsaTfError(f"--word_vectors: {error}") from error
+    with told_as("--word_vectors"):
+        found = read_word_vectors(settings.word_vectors, vocabulary, values.shape[1])
     for index, vector in found.items():
         values[index] = vector
     table.assign(values)
-    say(f"{len(found)} of {len(vocabulary)} words have a vector in {path}")
+    say(f"{len(found)} of {len(vocabulary)} words have a vector in {settings.word_vectors}")
+
+
+def _project_word_vectors(kernel, words, settings, say):
+    """Makes the rows of a matrix that reads bags of words as much alike as the words' vectors are.
+
+    Row w becomes `u_w G`: u_w the word's vector at length 1, G of random numbers as large as the
+    matrix starts with, which are its own first rows. The hidden layer starts with a random view of
+    the weighted sum of a sentence's word vectors.
+    """
+    values = np.array(kernel.value)
+    with told_as("--word_vectors"):
+        table = WordVectorTable.read(settings.word_vectors, words, settings.word_embedding_size)
+    units = table.vectors / np.maximum(np.linalg.norm(table.vectors, axis=1, keepdims=True), 1e-6)
+    row_of = {word: row for row, word in enumerate(words)}
+    first_rows = np.resize(values, (table.size, values.shape[1]))  # again, where they are too few
+    values[[row_of[word] for word in table.words]] = units @ first_rows
+    kernel.assign(values)
+    say(f"{len(table.words)} of {len(words)} words have a vector in {settings.word_vectors}")
 
 
 def unknown_words_line(data):

@@ -59,6 +59,11 @@ class Branch(keras.layers.Layer):
             )
             self.dropout = keras.layers.Dropout(dropout)
 
+    @property
+    def first_projection(self):
+        """The layer that reads the features."""
+        return self.output_projection if self.linear_branches else self.hidden_projection
+
     def build(self, features_shape, feature_mask_shape=None):
         size = features_shape[-1]
         if not self.linear_branches:

@@ -231,7 +231,7 @@ class TwoBranchSettings(NetworkSettings):
                 raise VsaTfError(
                     f"--train_word_vectors=False has no meaning with --text={self.text}"
                 )
-            if self.text not in ("hglmm", "mean_vector") and self.word_vectors:
+            if self.text.startswith("keras_hub:") and self.word_vectors:
                 raise VsaTfError(f"--word_vectors has no meaning with --text={self.text}")
             if data.tokenizer != "word":
                 raise VsaTfError(
