@@ -162,7 +162,6 @@ def test_help_answers_without_tensorflow(run, program):
         ("search", ["--index_dir=indexed"], "--query is missing"),
         ("search", ["--index_dir=empty", "--query=dog"], "holds no index"),
         ("search", ["--index_dir=indexed", "--query=dog", "--top_k=0"], "top_k"),
-        ("search", ["--index_dir=indexed", "--query=dog", "--candidates=9"], "at least --top_k=10"),
         ("search", ["--index_dir=indexed", "--query=dog", "--target=images"], "sentences alone"),
         ("search", ["--index_dir=indexed", "--query=a.jpg"], "--query=a.jpg is a file, but not"),
         ("search", ["--index_dir=indexed", "--query=dog"], "gone, which is not there: name the"),

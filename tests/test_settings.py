@@ -23,8 +23,37 @@ def test_json_round_trips(tmp_path):
     assert Settings.load_inputs(tmp_path) == {"num_regions": 5}
 
 
-def test_vectors_of_a_package_set_the_width_of_words(tmp_path):
-    assert _settings(tmp_path, word_vectors="wordllama").model.word_embedding_size == 256
+def test_vectors_of_a_package_set_the_width_of_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    settings = _settings(tmp_path, word_vectors="wordllama")
+    assert settings.model.word_embedding_size == 256
+    check(settings)
+    with pytest.raises(VsaTfError, match="expected word_embedding_size=256. Received: .*=300"):
+        check(_settings(tmp_path, word_vectors="wordllama", word_embedding_size=300))
+
+
+def test_vectors_of_a_package_that_is_not_there_are_needed_by_a_new_run_alone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    settings = _settings(tmp_path, word_vectors="wordllama")
+    with pytest.raises(VsaTfError, match="needs the package: pip install"):
+        check(settings)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "checkpoint_last.npz").touch()
+    check(settings)
+
+
+def test_words_go_on_from_those_of_the_start(tmp_path):
+    def started(model, **values):
+        settings = _settings(tmp_path, model=model, word_vectors="a.txt")
+        (tmp_path / "config.json").write_text(settings.to_json({}), encoding="utf-8")
+        return Settings.of(start_from=tmp_path, **values).model.word_vectors
+
+    assert started("alignment") == "a.txt"  # of new words
+    with pytest.raises(VsaTfError, match="b.txt: words go on from what start_from has"):
+        started("alignment", word_vectors="b.txt")
+    assert started("embedding") == ""  # which takes over the sentence feature
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -193,10 +222,6 @@ def test_whole_settings_pass(tmp_path):
         ({"data_dir": "nowhere"}, "data_dir=nowhere is not a directory"),
         ({"clip_value": 1.0, "clip_norm": 1.0}, "clip_value and clip_norm"),
         ({"word_vectors": "nowhere.txt"}, "word_vectors=nowhere.txt is not a file"),
-        (
-            {"word_vectors": "wordllama", "word_embedding_size": 300},
-            "expected word_embedding_size=256. Received: .*=300|needs the package",
-        ),
         ({"train_word_vectors": False}, "train_word_vectors=False needs word_vectors"),
         ({"cnn": "ResNet50"}, "Expected cnn=small or cnn=keras:NAME.*ResNet50"),
         ({"hardness_warmup_epochs": 1.0, "negatives": "sum"}, "no meaning with negatives=sum"),

@@ -56,7 +56,8 @@ def define_flags():
     flags.DEFINE_integer(
         "candidates",
         None,
-        "Photographs that a text scores exactly [as many as a recall of 0.99 needs]; 0: all.",
+        "Photographs that a text scores exactly, --top_k at least [as many as a recall of 0.99 "
+        "needs]; 0: all.",
         lower_bound=0,
     )
 
@@ -69,11 +70,6 @@ def main():
     manifest = IndexManifest.load(values.index_dir)
     if manifest is None:
         raise VsaTfError(f"--index_dir={values.index_dir} holds no index: vsa_tf.index makes one")
-    if values.candidates and values.candidates < values.top_k:
-        raise VsaTfError(
-            f"Expected --candidates of at least --top_k={values.top_k}, or 0: all. "
-            f"Received: --candidates={values.candidates}"
-        )
     target = _target(values)
     of_faiss = values.approximate and not (target == "images" and has_regions(values.index_dir))
     if of_faiss and importlib.util.find_spec("faiss") is None:

@@ -346,6 +346,13 @@ def _taken_over(start, given):
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
+    # A sentence feature is the start's, whatever it was made of; new words begin as its own did.
+    vectors = "" if start.model.reads_sentence_features else start.model.word_vectors
+    if given.get("word_vectors", vectors) != vectors:
+        raise VsaTfError(
+            f"--word_vectors={given['word_vectors']}: words go on from what --start_from has "
+            "learnt; leave it out"
+        )
     of_optimizer = [name for name in ("clip_norm", "average_weights") if name not in left]
     return {
         **{name: getattr(start.data, name) for name in read},
@@ -353,6 +360,7 @@ def _taken_over(start, given):
         **{field.name: 0.0 if field.metadata["auto"] else value for field, value in own},
         # The weights of a CNN are those that it has learnt since.
         "cnn_weights": "",
+        "word_vectors": vectors,
         "learning_rate": start.optimizer.learning_rate / 5,
         **{name: getattr(start.optimizer, name) for name in of_optimizer},
     }
@@ -397,4 +405,6 @@ def check(settings):
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"
         )
+    if not begun:
+        settings.model.check_word_vectors()
     settings.model.check(data)

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -151,12 +152,26 @@ def test_without_gensim_the_error_says_what_to_install(monkeypatch):
 
 def test_words_of_the_package_are_near_those_of_like_meaning():
     pytest.importorskip("wordllama", reason="wordllama is not installed: the extra [wordllama]")
-    words = ["beach", "dog", "puppy", "sand"]
-    vocabulary = Vocabulary.from_sentences([[*words, "##ing"]])
+    words = ["beach", "dog", "puppy", "##sand"]
+    vocabulary = Vocabulary.from_sentences([words])
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
     found = read_word_vectors("wordllama", vocabulary, 256)
-    assert sorted(found) == sorted(vocabulary.encode(words))  # no special token, no piece
+    assert (root.handlers, root.level) == before
+    assert sorted(found) == sorted(vocabulary.encode(words))  # and no special token
     beach, dog, puppy, sand = (found[index] for index in vocabulary.encode(words))
     np.testing.assert_allclose(np.linalg.norm([beach, dog, puppy, sand], axis=1), 3, rtol=1e-5)
     assert dog @ puppy > max(dog @ beach, dog @ sand)
     assert beach @ sand > max(beach @ dog, beach @ puppy)
     assert WordVectorTable.read("wordllama", ["dog", "cat"], 256).words == ("cat", "dog")
+
+
+def test_vectors_of_the_package_have_one_size():
+    with pytest.raises(ValueError, match="vectors of 256 numbers. Received: 300"):
+        WordVectorTable.read("wordllama", ["dog"], 300)
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wordllama", None)  # as if it were not there
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "vsa_tf\[wordllama\]"'):
+        WordVectorTable.read("wordllama", ["dog"], 256)

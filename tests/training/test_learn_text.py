@@ -9,12 +9,10 @@ from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.data.caption_text import CaptionText
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.models.alignment.settings import AlignmentSettings, DeFragSettings
+from vsa_tf.models.alignment.settings import DeFragSettings
 from vsa_tf.models.captioning.dvsa_rnn import DvsaRnn
 from vsa_tf.models.captioning.m_rnn import MRnn
-from vsa_tf.models.captioning.settings import DvsaRnnSettings, MRnnSettings
 from vsa_tf.models.two_branch.branch import Branch
-from vsa_tf.models.two_branch.settings import EmbeddingSettings
 from vsa_tf.sentence_features.bag_of_words import TfIdf
 from vsa_tf.sentence_features.fisher_vector import FisherVector
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -109,7 +107,7 @@ class TestSetInitialWeights:
         self, model_class, settings
     ):
         model = _model(model_class, **settings)
-        set_initial_weights(model, TEXT, DvsaRnnSettings())
+        set_initial_weights(model, TEXT, Settings.of("dvsa_rnn"))
         for weight in model.trainable_weights:
             if weight is not model.softmax.bias:
                 weight.assign(0 * weight)
@@ -122,7 +120,7 @@ class TestSetInitialWeights:
     def test_the_bias_is_left_where_nothing_is_said(self):
         model = _model()
         before = model.get_weights()
-        set_initial_weights(model, TEXT, MRnnSettings(initialize_bias=False))
+        set_initial_weights(model, TEXT, Settings.of("m_rnn", initialize_bias=False))
         for expected, received in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(received, expected)
         assert not np.array(model.softmax.bias).any()
@@ -132,12 +130,12 @@ class TestSetInitialWeights:
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2 3\nbird 4 5 6\na 7 8 9\n", encoding="utf-8")
         if model_class is MRnn:
-            settings = MRnnSettings(word_vectors=str(path), initialize_bias=False)
+            settings = Settings.of("m_rnn", word_vectors=str(path), initialize_bias=False)
             model = _model()
         else:
             model = AlignmentModel(len(VOCABULARY), 4, word_embedding_size=3)
             model(make_batch())
-            settings = AlignmentSettings(word_vectors=str(path))
+            settings = Settings.of("alignment", word_vectors=str(path))
         before = np.array(model.word_table.embeddings)
         lines = []
         set_initial_weights(model, TEXT, settings, lines.append)
@@ -150,7 +148,7 @@ class TestSetInitialWeights:
         path = tmp_path / "vectors.txt"
         path.write_text("dog 1 2\n", encoding="utf-8")
         with pytest.raises(VsaTfError, match="^word_vectors: Expected vectors of 3 numbers"):
-            set_initial_weights(_model(), TEXT, MRnnSettings(word_vectors=str(path)))
+            set_initial_weights(_model(), TEXT, Settings.of("m_rnn", word_vectors=str(path)))
 
     @pytest.mark.parametrize("linear", [False, True])
     def test_words_alike_are_rows_alike_of_a_matrix_that_reads_bags(self, tmp_path, linear):
@@ -161,11 +159,13 @@ class TestSetInitialWeights:
         branch.build((None, len(words)))
         before = np.array(branch.first_projection.kernel)
         model = types.SimpleNamespace(text_branch=branch)
-        text = types.SimpleNamespace(sentence_feature=TfIdf(words, np.ones(4)))
-        settings = EmbeddingSettings(word_vectors=str(path), word_embedding_size=3)
+        feature = TfIdf(words, np.ones(4))
+        text = types.SimpleNamespace(sentence_feature=feature)
+        settings = Settings.of("embedding", word_vectors=str(path), word_embedding_size=3)
         lines = []
         set_initial_weights(model, text, settings, lines.append)
-        bird, cat, dog, zebra = np.array(branch.first_projection.kernel)
+        bags = feature.transform([["bird"], ["cat"], ["dog"], ["zebra"]])
+        bird, cat, dog, zebra = bags @ np.array(branch.first_projection.kernel)
         np.testing.assert_allclose(cat, dog, rtol=1e-5)
         assert abs(bird @ dog) < 0.2 * np.linalg.norm(bird) * np.linalg.norm(dog)
         np.testing.assert_array_equal(zebra, before[3])

@@ -126,10 +126,12 @@ class NetworkSettings:
     # Whether the loss is the sum over a batch's pairs, as the paper has it, not their mean.
     sums_pairs: ClassVar[bool] = False
 
-    word_embedding_size: int = setting(300, "Width of the word table.", minimum=1)
+    word_embedding_size: int = setting(
+        300, "Width of the word table, or of word vectors.", minimum=1
+    )
     word_vectors: str = setting(
         "",
-        "Start of the word table: a text file (word2vec, GloVe or fastText), or wordllama.",
+        "Where words start: a text file (word2vec, GloVe or fastText), or wordllama.",
         of_network=False,
     )
     train_word_vectors: bool = setting(True, "Train the word table.")
@@ -230,21 +232,24 @@ class NetworkSettings:
         if not is_read and getattr(self, name) not in defaults:
             raise VsaTfError(f"--{name} has no meaning without {where}; leave it out")
 
-    def check(self, data):
-        """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
+    def check_word_vectors(self):
+        """Raises VsaTfError where what words start from is not there."""
         if self.word_vectors == "wordllama":
             if importlib.util.find_spec("wordllama") is None:
                 raise VsaTfError(
                     "--word_vectors=wordllama needs the package: pip install 'vsa_tf[wordllama]' "
                     "brings it"
                 )
-            if self.word_embedding_size != _WORDLLAMA_SIZE:
-                raise VsaTfError(
-                    f"--word_vectors=wordllama: expected --word_embedding_size={_WORDLLAMA_SIZE}. "
-                    f"Received: --word_embedding_size={self.word_embedding_size}"
-                )
         elif self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
             raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")
+
+    def check(self, data):
+        """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
+        if self.word_vectors == "wordllama" and self.word_embedding_size != _WORDLLAMA_SIZE:
+            raise VsaTfError(
+                f"--word_vectors=wordllama: expected --word_embedding_size={_WORDLLAMA_SIZE}. "
+                f"Received: --word_embedding_size={self.word_embedding_size}"
+            )
         if not self.train_word_vectors and not self.word_vectors:
             raise VsaTfError(
                 "--train_word_vectors=False needs --word_vectors: nothing would be learnt"

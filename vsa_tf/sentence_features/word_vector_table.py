@@ -3,6 +3,7 @@
 import collections
 import itertools
 import json
+import logging
 import pathlib
 
 import numpy as np
@@ -15,6 +16,8 @@ from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 # What tells how many numbers a file's vectors have.
 _FIRST_LINES = 100
 _LARGEST = float(np.finfo(np.float32).max)
+_WORDLLAMA_SIZE = 256
+_WORDLLAMA_LENGTH = 3.0
 
 
 class WordVectorTable:
@@ -223,8 +226,9 @@ def read_word_vectors(path, vocabulary, size):
         A dict of token id to sequence of float.
 
     Raises:
-        ValueError: a file of vectors of another size, a line without as many numbers, with its
-            number, or a file that has none of the words.
+        ModuleNotFoundError: the package is not installed.
+        ValueError: vectors of another size, a line without as many numbers, with its number, or a
+            file that has none of the words.
     """
     if path == "wordllama":
         return _wordllama_vectors(vocabulary, size)
@@ -259,25 +263,33 @@ def read_word_vectors(path, vocabulary, size):
 
 
 def _wordllama_vectors(vocabulary, size):
-    """Returns for every word the mean of its tokens' vectors, less the mean of all words.
+    """Returns of every word the mean of its tokens' vectors, less the mean of all words.
 
     A vector has the length 3, where those of a table that starts at random end near 1: what it says
     is not undone by the first steps.
     """
-    import wordllama
+    if size != _WORDLLAMA_SIZE:
+        raise ValueError(f"wordllama has vectors of {_WORDLLAMA_SIZE} numbers. Received: {size}")
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        import wordllama
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'wordllama is not installed: pip install "vsa_tf[wordllama]"'
+        ) from error
+    finally:
+        # It sets up logging for the whole program.
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
     # Its folder has weights and tokeniser; without its name it would download the latter.
     folder = pathlib.Path(wordllama.__file__).parent
     model = wordllama.WordLlama.load(dim=size, cache_dir=folder, disable_download=True)
-    # Nor pieces of words, which are none of its tokens.
-    words = [
-        word
-        for word in vocabulary.names
-        if word not in SPECIAL_TOKENS and not word.startswith(CONTINUATION)
-    ]
-    vectors = model.embed(words)
+    words = [word for word in vocabulary.names if word not in SPECIAL_TOKENS]
+    vectors = model.embed([word.removeprefix(CONTINUATION) for word in words])
     vectors = vectors - vectors.mean(axis=0)
-    vectors *= 3.0 / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    vectors *= _WORDLLAMA_LENGTH / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     return dict(zip(vocabulary.encode(words), vectors, strict=True))
 
 

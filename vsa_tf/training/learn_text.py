@@ -162,18 +162,24 @@ def set_initial_weights(model, text, settings, say=silent):
     Args:
         model: a built model.
         text: its `CaptionText`.
-        settings: its `NetworkSettings`.
+        settings: its `Settings`.
         say: called with each line about the work.
 
     Raises:
         VsaTfError: the file of word vectors does not fit.
     """
-    if settings.word_vectors and not settings.reads_sentence_features:
-        _assign_word_vectors(model.word_table.embeddings, text.vocabulary, settings, say)
-    elif settings.word_vectors and settings.text == "tf_idf":
-        kernel = model.text_branch.first_projection.kernel
-        _project_word_vectors(kernel, text.sentence_feature.words, settings, say)
-    if settings.initialize_bias:
+    network = settings.model
+    if network.word_vectors and not network.reads_sentence_features:
+        _assign_word_vectors(model.word_table.embeddings, text.vocabulary, network, say)
+    elif network.word_vectors and network.text == "tf_idf":
+        _project_word_vectors(
+            model.text_branch.first_projection.kernel,
+            text.sentence_feature.words,
+            network,
+            settings.training.seed,
+            say,
+        )
+    if network.initialize_bias:
         model.softmax.bias.assign(log_frequencies(text.vocabulary))
 
 
@@ -205,20 +211,21 @@ def _assign_word_vectors(table, vocabulary, settings, say):
     say(f"{len(found)} of {len(vocabulary)} words have a vector in {settings.word_vectors}")
 
 
-def _project_word_vectors(kernel, words, settings, say):
+def _project_word_vectors(kernel, words, settings, seed, say):
     """Makes the rows of a matrix that reads bags of words as much alike as the words' vectors are.
 
     Row w becomes `u_w G`: u_w the word's vector at length 1, G of random numbers as large as the
-    matrix starts with, which are its own first rows. The hidden layer starts with a random view of
-    the weighted sum of a sentence's word vectors.
+    matrix starts with. The hidden layer starts with a random view of the weighted sum of a
+    sentence's word vectors.
     """
     values = np.array(kernel.value)
     with told_as("--word_vectors"):
         table = WordVectorTable.read(settings.word_vectors, words, settings.word_embedding_size)
     units = table.vectors / np.maximum(np.linalg.norm(table.vectors, axis=1, keepdims=True), 1e-6)
     row_of = {word: row for row, word in enumerate(words)}
-    first_rows = np.resize(values, (table.size, values.shape[1]))  # again, where they are too few
-    values[[row_of[word] for word in table.words]] = units @ first_rows
+    rng = np.random.default_rng(seed)
+    projection = rng.normal(scale=values.std(), size=(table.size, values.shape[1]))
+    values[[row_of[word] for word in table.words]] = units @ projection
     kernel.assign(values)
     say(f"{len(table.words)} of {len(words)} words have a vector in {settings.word_vectors}")
 

@@ -141,7 +141,8 @@ def _train(settings, say, stream):
         model.optimizer.build(model.trainable_variables)
     if settings.training.distribution == "mirrored":
         spread_batches(model)
-    set_initial_weights(model, train.text, settings.model, say)
+    if not last.is_file():
+        set_initial_weights(model, train.text, settings, say)
     if start:
         take_over(model, train.text, start, say)
     is_first = this_host()[0] == 0
