@@ -143,10 +143,7 @@ def _text_tower(spec, captions, say):
 def _word_vectors(sentences, settings, say):
     model = settings.model
     if model.word_vectors:
-        words = {word for sentence in sentences for word in sentence}
-        table = WordVectorTable.read(model.word_vectors, words, model.word_embedding_size)
-        say(f"{len(table.words)} of {len(words)} words have a vector in {model.word_vectors}")
-        return table
+        return _read_table({word for sentence in sentences for word in sentence}, model, say)
     say("no --word_vectors: word vectors are trained on the training captions alone")
     return train_word_vectors(
         sentences,
@@ -154,6 +151,12 @@ def _word_vectors(sentences, settings, say):
         min_count=settings.data.min_count,
         seed=settings.training.seed,
     )
+
+
+def _read_table(words, network, say):
+    table = WordVectorTable.read(network.word_vectors, words, network.word_embedding_size)
+    say(f"{len(table.words)} of {len(words)} words have a vector in {network.word_vectors}")
+    return table
 
 
 def set_initial_weights(model, text, settings, say=silent):
@@ -220,14 +223,13 @@ def _project_word_vectors(kernel, words, settings, seed, say):
     """
     values = np.array(kernel.value)
     with told_as("--word_vectors"):
-        table = WordVectorTable.read(settings.word_vectors, words, settings.word_embedding_size)
+        table = _read_table(words, settings, say)
     units = table.vectors / np.maximum(np.linalg.norm(table.vectors, axis=1, keepdims=True), 1e-6)
     row_of = {word: row for row, word in enumerate(words)}
     rng = np.random.default_rng(seed)
     projection = rng.normal(scale=values.std(), size=(table.size, values.shape[1]))
     values[[row_of[word] for word in table.words]] = units @ projection
     kernel.assign(values)
-    say(f"{len(table.words)} of {len(words)} words have a vector in {settings.word_vectors}")
 
 
 def unknown_words_line(data):
