@@ -88,6 +88,9 @@ NOT_OF_PAPERS = {
     "snippet_smoothness",
     "whole_frame",
     "average_weights",
+    "teachers",
+    "teacher_weight",
+    "teacher_temperature",
 }
 
 

@@ -14,6 +14,8 @@ from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, is_open, setting
 
+# Of a start's own photographs.
+_OF_TEACHERS = ("teachers", "teacher_weight", "teacher_temperature")
 _OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature", "clip_norm")
 
 
@@ -51,7 +53,7 @@ class DataSettings:
     max_words: int = setting(40, "Longer sentences are cut here, and counted.", minimum=1)
     batch_size: int = setting(
         AUTO,
-        "Image-sentence pairs a step (papers: 100; T: 500); -1: by the number of captions.",
+        "Image-sentence pairs a step (papers: 100; T: 500); -1: by the captions' number.",
         minimum=2,
         auto=True,
     )
@@ -89,7 +91,7 @@ class OptimizerSettings:
     )
     learning_rate_warmup_steps: int = setting(
         AUTO,
-        "Steps in which the learning rate grows from 0; -1: a share of all steps.",
+        "Steps in which the learning rate grows from 0; -1: a share of all.",
         minimum=0,
         auto=True,
     )
@@ -345,6 +347,7 @@ def _taken_over(start, given):
     negatives = getattr(start.model, "negatives", None)
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
+    left += _OF_TEACHERS
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
     # A sentence feature is the start's, whatever it was made of; new words begin as its own did.
     vectors = "" if start.model.reads_sentence_features else start.model.word_vectors
@@ -405,6 +408,8 @@ def check(settings):
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"
         )
+    for teacher in getattr(settings.model, "teacher_dirs", ()):
+        Settings.load(teacher)  # refuses what is no model directory
     if not begun:
         settings.model.check_word_vectors()
     settings.model.check(data)

@@ -5,7 +5,12 @@ import pytest
 
 from tests.evaluation.given_vectors import GivenVectors, given_data
 from vsa_tf.models.alignment.alignment_model import AlignmentModel
-from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit, aligned_snippets
+from vsa_tf.scoring.embedded_split import (
+    EmbeddedPairs,
+    EmbeddedSplit,
+    aligned_snippets,
+    embed_split,
+)
 
 RNG = np.random.default_rng(0)
 REGIONS = RNG.normal(size=(5, 3, 4)).astype("float32")
@@ -96,6 +101,28 @@ def test_scores_of_a_model_that_has_diverged_are_refused():
     split = EmbeddedSplit(REGIONS, MASK, words, np.array([1, 1]))
     with pytest.raises(ValueError, match="the model has diverged"):
         split.scores(AlignmentModel(9, 4, score="both"))
+
+
+def test_what_is_taken_is_scored_as_in_the_split():
+    images, sentences = np.array([3, 0, 3]), np.array([6, 1, 4, 4, 2])
+    chosen, model = np.ix_(images, sentences), AlignmentModel(9, 4)
+    lengths = np.array([3, 1, 0, 2, 4, 1, 0])
+    words = RNG.normal(size=(lengths.sum(), 4)).astype("float32")
+    split = EmbeddedSplit(REGIONS, MASK, words, lengths)
+    taken = split.take(images, sentences).scores(model)
+    np.testing.assert_allclose(taken, split.scores(model)[chosen], rtol=1e-6)
+    pairs = EmbeddedPairs.embed(GivenVectors(), DATA)
+    taken = pairs.take(images, sentences).scores(GivenVectors())
+    np.testing.assert_allclose(taken, pairs.scores(GivenVectors())[chosen], rtol=1e-6)
+
+
+def test_vectors_of_half_the_size_are_scored_in_float32():
+    pairs = embed_split(GivenVectors(), DATA, dtype=np.float16)
+    assert pairs.images.dtype == pairs.sentences.dtype == np.float16
+    every = pairs.take(np.arange(5), np.arange(7))
+    assert every.images.dtype == every.sentences.dtype == np.float32
+    expected = -_distances(np.float16(REGIONS[:, 0]), np.float16(SENTENCES))
+    np.testing.assert_allclose(every.scores(GivenVectors()), expected, rtol=1e-5)
 
 
 def test_a_sentence_is_aligned_with_any_image():

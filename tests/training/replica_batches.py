@@ -1,5 +1,7 @@
 """Every model, small, with a batch that training spreads over devices."""
 
+import numpy as np
+
 from tests.models.alignment import fragment_batches
 from tests.models.captioning import small_captioners
 from tests.models.two_branch import two_branch_batches
@@ -31,6 +33,13 @@ def _models(batch_size):
             ),
             words,
         )
+    taught = {"teacher_scores": np.sin(np.arange(batch_size**2.0, dtype="float32"))}
+    taught["teacher_scores"] = taught["teacher_scores"].reshape(batch_size, batch_size)
+    yield (
+        "alignment taught",
+        lambda: AlignmentModel(fragment_batches.VOCABULARY_SIZE, **sizes, **kept),
+        {**words, **taught},
+    )
     yield (
         "alignment blocks",
         lambda: _in_blocks(AlignmentModel(fragment_batches.VOCABULARY_SIZE, **sizes, **kept)),
@@ -54,6 +63,11 @@ def _models(batch_size):
             lambda: EmbeddingNetwork(negatives=negatives, input_dropout=0.0, **small),
             pairs,
         )
+    yield (
+        "embedding taught",
+        lambda: EmbeddingNetwork(input_dropout=0.0, **small),
+        {**pairs, **taught},
+    )
     yield "similarity", lambda: SimilarityNetwork(**small), pairs
     phrases = two_branch_batches.region_phrase_batch(size=batch_size)
     plain = {**small, "task": "region_phrase", "linear_branches": True}
@@ -66,6 +80,14 @@ def _models(batch_size):
             lambda: model(small_captioners.VOCABULARY_SIZE, **settings),
             sentences,
         )
+
+
+def first_rows(batch, size):
+    """Returns so many rows of a batch; of scores of its pairs as many columns."""
+    rows = {name: value[:size] for name, value in batch.items()}
+    if "teacher_scores" in rows:
+        rows["teacher_scores"] = rows["teacher_scores"][:, :size]
+    return rows
 
 
 def _in_blocks(model):

@@ -22,11 +22,11 @@ SMALL = {
 }
 
 
-def train(data_dir, model_dir, say=None, **values):
+def train(data_dir, model_dir, say=None, model=None, **values):
     """Trains, `SMALL` but for some values; returns the lines that are said, if `say` is None."""
     places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
     lines = []
-    train_model(Settings.of(None, **places, **{**SMALL, **values}), say or lines.append)
+    train_model(Settings.of(model, **places, **{**SMALL, **values}), say or lines.append)
     return lines
 
 

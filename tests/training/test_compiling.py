@@ -21,7 +21,7 @@ from vsa_tf.training.compiling import (
     compile_options,
 )
 
-NAMES = ("alignment blocks", "defrag", "embedding softmax", "similarity", "phrases", "MRnn")
+NAMES = ("alignment blocks", "defrag", "embedding taught", "similarity", "phrases", "MRnn")
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install .[jax]"
 )

@@ -26,6 +26,7 @@ _DTYPES = {
     "phrase_id": tf.int32,
     "phrase_boxes": tf.float32,
     "text_id": tf.int32,
+    "teacher_scores": tf.float32,
     # Of `Augmentation.draw`; they never leave the pipeline.
     "mirrored": tf.bool,
     "operations": tf.int32,
@@ -49,6 +50,10 @@ class BatchAssembler:
         phrase_regions: the `PhraseRegions` whose entries take the place of an image's regions in
             the batches of training steps; None: whole images are paired.
 
+    Attributes:
+        teachers: `scores(images, sentences)` gives what stands in the batches of training steps as
+            `teacher_scores`; None: nothing does.
+
     Raises:
         ValueError: the token store is of other captions.
     """
@@ -67,6 +72,7 @@ class BatchAssembler:
         self.images = images
         self.sentence_features = sentence_features
         self.phrase_regions = phrase_regions
+        self.teachers = None
 
     def image_batch(self, image_indices):
         """Returns a batch of images.
@@ -114,13 +120,17 @@ class BatchAssembler:
             step: from 0, counted through all epochs.
 
         Returns:
-            dict as of `pair_batch`, and of `PhraseRegions.of` if there are any.
+            dict as of `pair_batch`, of `PhraseRegions.of` if there are any, and `teacher_scores`,
+            float32 [n, B], if there are teachers.
         """
         width, caption_indices = plan.batch(step)
         batch = self.pair_batch(caption_indices, width)
+        whole, rows = plan.whole_batch(step)
         if self.phrase_regions is not None:
-            whole, rows = plan.whole_batch(step)
             batch |= self.phrase_regions.of(whole, step, batch, rows)
+        if self.teachers is not None:
+            images = self.record_split.image_of_caption[whole]
+            batch["teacher_scores"] = self.teachers.scores(images, whole)[rows]
         return batch
 
 
@@ -141,6 +151,7 @@ class InputPipeline:
     | image_id | int32 [B], position of the image in the split |
     | sentence_id | int32 [B], position of the caption in the split |
     | sentence_features | float16 [B, T], where the pipeline is given any |
+    | teacher_scores | float32 [B, B], of images and sentences, where training is given teachers |
 
     With `phrase_regions`, training batches have S regions of each row's image, those of
     `PhraseRegions.of`, and its other entries.
@@ -200,7 +211,9 @@ class InputPipeline:
         boxes = records.region_boxes[:, :count][records.region_mask[:, :count]]
         return self.assembler.phrase_regions is not None or bool((boxes != WHOLE_FRAME).any())
 
-    def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None, crop=None):
+    def training_batches(
+        self, plan, start_step=0, num_steps=None, augmentation=None, crop=None, teachers=None
+    ):
         """Returns the batches of training steps.
 
         Args:
@@ -212,6 +225,7 @@ class InputPipeline:
             crop: a `RegionCrop` whose crops the batches hold as images, if regions are the same in
                 every step, without augmentation and `phrase_regions`, and there is room for all
                 (see `Pixels.cropped`); else, or None: they hold whole images.
+            teachers: see `BatchAssembler`.
 
         Returns:
             `tf.data.Dataset` of dicts with every key of the class's table.
@@ -222,6 +236,7 @@ class InputPipeline:
         self._check_captions(plan.num_captions)
         self.images.prepare()
         assembler, images = copy.copy(self.assembler), self.images
+        assembler.teachers = teachers
         if crop and augmentation is None and assembler.phrase_regions is None:
             assembler.images = images = images.cropped(crop)
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
@@ -231,6 +246,8 @@ class InputPipeline:
         shapes = (
             images.shapes(rows) | self._sentence_shapes(rows, width) | self._phrase_shapes(rows)
         )
+        if teachers is not None:
+            shapes["teacher_scores"] = [rows, rows and len(plan.whole_batch(start_step)[0])]
 
         def assemble(step):
             return assembler.assemble_batch(plan, step)

@@ -23,7 +23,7 @@ from vsa_tf.scoring.combined_scores import (
     sentence_weights,
     standardize,
 )
-from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
+from vsa_tf.scoring.embedded_split import EmbeddedPairs, embed_split
 from vsa_tf.settings import Settings
 
 # Weights are multiples of a twentieth; of many models, of what gives no more choices than this.
@@ -140,8 +140,7 @@ def split_scores(model, data, num_sentences, progress=None):
         parts = EmbeddedPairs.embed(model, data, progress=progress)
         vectors = parts.regions, parts.region_mask, parts.sentences
         return -phrase_distances(*vectors, sentence_of_phrase, num_sentences)
-    embedding = EmbeddedPairs if hasattr(model, "task") else EmbeddedSplit
-    return embedding.embed(model, data, progress=progress).scores(model, progress)
+    return embed_split(model, data, progress).scores(model, progress)
 
 
 def covered_sentences(model, data, num_sentences):

@@ -87,9 +87,9 @@ class SplitData:
         """The `PhraseRegions` of training batches; None where whole images are paired."""
         return self.pipeline.assembler.phrase_regions
 
-    def training_batches(self, plan, start_step, augmentation=None, crop=None):
+    def training_batches(self, plan, start_step, augmentation=None, crop=None, teachers=None):
         return self.pipeline.training_batches(
-            plan, start_step, augmentation=augmentation, crop=crop
+            plan, start_step, augmentation=augmentation, crop=crop, teachers=teachers
         )
 
     def image_batches(self, batch_size, images=None):

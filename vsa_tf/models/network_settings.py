@@ -258,3 +258,38 @@ class NetworkSettings:
             raise VsaTfError(
                 f"Expected --cnn=small or --cnn=keras:NAME. Received: --cnn={self.cnn}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class TaughtSettings:
+    """What models have that also learn how trained models score the pairs of a batch; a mixin."""
+
+    teachers: str = setting(
+        "",
+        "Trained models, model_dirs with commas between, whose scores are learnt, too.",
+        of_network=False,
+    )
+    teacher_weight: float = setting(
+        0.5, "Share of --teachers in the loss.", minimum=0.0, maximum=1.0
+    )
+    teacher_temperature: float = setting(
+        0.6,
+        "Divides their scores, in standard deviations of a batch's.",
+        minimum=0.01,
+        of_network=False,
+    )
+
+    @property
+    def teacher_dirs(self):
+        """The model directories of `teachers`, a list."""
+        return [each.strip() for each in self.teachers.split(",")] if self.teachers else []
+
+    def check(self, data):
+        super().check(data)
+        for name in ("teacher_weight", "teacher_temperature"):
+            self.check_read(name, self.teachers, "--teachers")
+        if self.teachers and not (self.contrasts_images and self.negatives == "softmax"):
+            raise VsaTfError(
+                "--teachers score photographs and sentences, for cross entropy: they need "
+                "--negatives=softmax, and no --task=region_phrase"
+            )

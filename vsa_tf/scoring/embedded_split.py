@@ -47,7 +47,15 @@ class EmbeddedSplit:
         return self.words[start : start + self.lengths[sentence]]
 
     @classmethod
-    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250, progress=None):
+    def embed(
+        cls,
+        model,
+        data,
+        image_batch_size=100,
+        sentence_batch_size=250,
+        progress=None,
+        dtype=np.float32,
+    ):
         """Runs `model` over all images and sentences of `data`, a `SplitData`.
 
         Args:
@@ -56,11 +64,12 @@ class EmbeddedSplit:
             image_batch_size: images at a time.
             sentence_batch_size: sentences at a time.
             progress: see `told`.
+            dtype: of the vectors; float16 is for `take`, which makes them float32.
         """
         regions, masks = [], []
         batches = data.image_batches(image_batch_size)
         for batch in told(batches, image_batch_size, data.records.num_images, "images", progress):
-            regions.append(_array(model.embed_images(batch)))
+            regions.append(_array(model.embed_images(batch), dtype))
             masks.append(ops.convert_to_numpy(batch["region_mask"]))
         lengths, words = data.tokens.lengths, None
         starts = np.cumsum(lengths) - lengths
@@ -71,10 +80,20 @@ class EmbeddedSplit:
             vectors = _array(model.embed_sentences(batch))
             mask = ops.convert_to_numpy(model.sentence_mask(batch))
             if words is None:
-                words = np.empty((lengths.sum(), vectors.shape[-1]), np.float32)
+                words = np.empty((lengths.sum(), vectors.shape[-1]), dtype)
             first = starts[ops.convert_to_numpy(batch["sentence_id"])]
             words[(first[:, None] + np.arange(mask.shape[1]))[mask]] = vectors[mask]
         return cls(np.concatenate(regions), np.concatenate(masks), words, lengths)
+
+    def take(self, images, sentences):
+        """Returns the `EmbeddedSplit` of some images, int `[n]`, and some sentences, int `[m]`."""
+        lengths = self.lengths[sentences]
+        # Where each sentence's words begin among all, less where they begin among those taken.
+        shifts = self.starts[sentences] - (np.cumsum(lengths) - lengths)
+        words = self.words[np.repeat(shifts, lengths) + np.arange(lengths.sum())]
+        regions = self.regions[images].astype(np.float32, copy=False)
+        words = words.astype(np.float32, copy=False)
+        return EmbeddedSplit(regions, self.region_mask[images], words, lengths)
 
     def scores(self, model, progress=None):
         """Returns `S` of every image and sentence by the model that embedded, float32 `[N, M]`.
@@ -160,7 +179,15 @@ class EmbeddedPairs:
     sentences: np.ndarray
 
     @classmethod
-    def embed(cls, model, data, image_batch_size=100, sentence_batch_size=250, progress=None):
+    def embed(
+        cls,
+        model,
+        data,
+        image_batch_size=100,
+        sentence_batch_size=250,
+        progress=None,
+        dtype=np.float32,
+    ):
         """Runs `model` over all images and sentences of `data`, a `SplitData`.
 
         Args:
@@ -170,27 +197,35 @@ class EmbeddedPairs:
             image_batch_size: images at a time.
             sentence_batch_size: sentences at a time.
             progress: see `told`.
+            dtype: of the vectors; float16 is for `take`, which makes them float32.
         """
         num_images, num_sentences = data.records.num_images, data.records.num_captions
         batches = data.sentence_batches(sentence_batch_size)
         batches = told(batches, sentence_batch_size, num_sentences, "sentences", progress)
-        sentences = np.concatenate([_array(model.embed_sentences(batch)) for batch in batches])
+        sentences = [_array(model.embed_sentences(batch), dtype) for batch in batches]
+        sentences = np.concatenate(sentences)
         batches = data.image_batches(image_batch_size)
         batches = told(batches, image_batch_size, num_images, "images", progress)
         if model.task == "image_sentence":
-            images = [_array(model.embed_images(batch)) for batch in batches]
+            images = [_array(model.embed_images(batch), dtype) for batch in batches]
             return cls(np.concatenate(images), None, None, sentences)
         # Whole at once: a list of blocks, joined later, would hold the largest array twice.
         regions, mask, first = None, None, 0
         for batch in batches:
-            block = _array(model.embed_regions(batch))
+            block = _array(model.embed_regions(batch), dtype)
             if regions is None:
-                regions = np.empty((num_images, *block.shape[1:]), np.float32)
+                regions = np.empty((num_images, *block.shape[1:]), dtype)
                 mask = np.empty(regions.shape[:2], bool)
             rows = slice(first, first + len(block))
             regions[rows], mask[rows] = block, ops.convert_to_numpy(batch["region_mask"])
             first = rows.stop
         return cls(None, regions, mask, sentences)
+
+    def take(self, images, sentences):
+        """Returns the `EmbeddedPairs` of some images, int `[n]`, and some sentences, int `[m]`."""
+        images = self.images[images].astype(np.float32, copy=False)
+        sentences = self.sentences[sentences].astype(np.float32, copy=False)
+        return EmbeddedPairs(images, None, None, sentences)
 
     def scores(self, model, progress=None):
         """Returns the similarity of every image and sentence, float32 `[N, M]`.
@@ -226,6 +261,19 @@ class EmbeddedPairs:
         return _array(model.score(regions, self.sentences[phrases]))
 
 
+def embed_split(model, data, progress=None, dtype=np.float32):
+    """Returns the `EmbeddedSplit` of a `FragmentModel`, or a two-branch network's `EmbeddedPairs`.
+
+    Args:
+        model: that embeds.
+        data: `SplitData`.
+        progress: see `told`.
+        dtype: see their `embed`.
+    """
+    kind = EmbeddedPairs if hasattr(model, "task") else EmbeddedSplit
+    return kind.embed(model, data, progress=progress, dtype=dtype)
+
+
 def told(parts, size, total, unit, progress):
     """Yields the parts of a long work, and tells after each how much of it is done.
 
@@ -242,8 +290,8 @@ def told(parts, size, total, unit, progress):
             progress(min(number * size, total), total, unit)
 
 
-def _array(values):
-    return ops.convert_to_numpy(values).astype(np.float32, copy=False)
+def _array(values, dtype=np.float32):
+    return ops.convert_to_numpy(values).astype(dtype, copy=False)
 
 
 def aligned_snippets(embedded, images, smoothness, sentences=None):

@@ -293,7 +293,7 @@ def gather_replicas(values):
     Differentiable: each replica's rows get the sum of the gradients that all replicas have of them.
 
     Args:
-        values: a nest of tensors `[B / P, ...]` of one of P replicas.
+        values: a nest of tensors `[B / P, ...]` of one of P replicas; None stays None.
 
     Returns:
         The same nest of `[B, ...]`.
@@ -313,7 +313,7 @@ def gather_replicas(values):
         # The graph would know no size of it.
         return tf.ensure_shape(rows, (None, *value.shape[1:]))
 
-    return keras.tree.map_structure(of_all, values)
+    return keras.tree.map_structure(of_all, values, none_is_leaf=False)
 
 
 def _has_accelerator():

@@ -61,6 +61,7 @@ from vsa_tf.training.run_directory import (
     model_inputs,
     resolved_settings,
 )
+from vsa_tf.training.teachers import make_teachers
 
 
 def train_model(settings, say=silent, stream=None):
@@ -145,6 +146,8 @@ def _train(settings, say, stream):
         set_initial_weights(model, train.text, settings, say)
     if start:
         take_over(model, train.text, start, say)
+    # After the model, whose weights and dropout are then those of a run without teachers.
+    teachers = make_teachers(settings, train.records)
     is_first = this_host()[0] == 0
     with model_dir_lock(model_dir) if is_first else contextlib.nullcontext():
         # Again: another run may have begun there meanwhile.
@@ -159,7 +162,7 @@ def _train(settings, say, stream):
         await_hosts()
         if is_first:
             begin_model_dir(settings, model_dir, inputs, train.text)
-        _fit(model, settings, plan, train, dev, progress, say, stream)
+        _fit(model, settings, plan, train, dev, teachers, progress, say, stream)
         await_hosts()
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
@@ -237,7 +240,7 @@ def intervals_left(progress, interval, total_steps):
     return [(num_steps, number) for num_steps, number in parts if number > 0]
 
 
-def _fit(model, settings, plan, train, dev, progress, say, stream):
+def _fit(model, settings, plan, train, dev, teachers, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
@@ -263,6 +266,8 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
+    if teachers is not None:
+        teachers.embed(say)
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
             evaluator=evaluator,
@@ -288,7 +293,7 @@ def _fit(model, settings, plan, train, dev, progress, say, stream):
                     model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
                 )
             model.fit(
-                train.training_batches(plan, progress["steps"], augmentation, crop),
+                train.training_batches(plan, progress["steps"], augmentation, crop, teachers),
                 steps_per_epoch=num_steps,
                 epochs=number,
                 callbacks=callbacks,

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
 from vsa_tf.models.alignment.ranking_loss import RankingLoss, hinge_costs, mine_costs
-from vsa_tf.models.layers.pair_costs import negative_mask
+from vsa_tf.models.layers.pair_costs import distillation_costs, negative_mask
 
 DVSA_SCORES = np.array(
     [[6.307547, 6.461447, 4.375406], [2.919729, 3.695298, 3.896284], [7.630335, 2.557729, 2.200382]]
@@ -45,6 +45,20 @@ class TestRankingLoss(VsaTfTestCase):
             rng.normal(size=(6, 6)),
             np.array([0, 1, 2, 0, 3, 4]),
         )
+
+    @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+    def test_teachers_have_their_share_of_the_loss(self, weight):
+        rng, image_id = np.random.default_rng(0), np.array([0, 1, 2, 0, 3, 4])
+        scores, taught = rng.normal(size=(2, 6, 6))
+        loss = RankingLoss(negatives="softmax", temperature=0.5, teacher_weight=weight)
+        logits = scores / 0.5
+        learnt = sum(
+            np.sum(distillation_costs(each, other))
+            for each, other in ((logits, taught), (logits.T, taught.T))
+        )
+        expected = (1 - weight) * float(loss(scores, image_id)) + weight * learnt
+        received = loss(scores, image_id, teacher_scores=taught)
+        np.testing.assert_allclose(received, expected, rtol=1e-6)
 
     def test_dvsa_fixture(self):
         loss = RankingLoss(margin=1.0)(DVSA_SCORES, np.arange(3))

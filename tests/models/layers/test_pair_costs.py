@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsa_tf.models.layers.pair_costs import mean_of_pairs, negative_mask, softmax_costs
+from vsa_tf.models.layers.pair_costs import (
+    distillation_costs,
+    mean_of_pairs,
+    negative_mask,
+    softmax_costs,
+)
 
 
 def test_pairs_of_one_image_are_never_negatives():
@@ -47,6 +52,25 @@ def test_a_target_without_negatives_costs_nothing_with_a_gradient_of_zero():
 def test_softmax_costs_of_large_scores_are_finite():
     costs = softmax_costs(np.float32([[1e4, -1e4]]), np.array([[True, False]]))
     np.testing.assert_allclose(costs[0, 1], 2e4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distillation_costs_are_the_entropy_and_what_leads_away_from_the_teacher(seed):
+    rng = np.random.default_rng(seed)
+    scores, taught = rng.normal(scale=3, size=(2, 4, 6))
+    costs = np.array(distillation_costs(scores, taught))
+    p, q = (np.exp(each) / np.exp(each).sum(axis=1, keepdims=True) for each in (scores, taught))
+    entropy, divergence = -(q * np.log(q)).sum(axis=1), (q * np.log(q / p)).sum(axis=1)
+    np.testing.assert_allclose(costs, entropy + divergence, rtol=1e-8)
+    # A row of scores that differs by a number alone is the teacher's.
+    np.testing.assert_allclose(distillation_costs(taught + 7, taught), entropy, rtol=1e-8)
+
+
+def test_a_teacher_that_is_sure_teaches_the_pairs():
+    scores = tf.constant([[1.0, 4.0], [2.0, 0.0]])
+    costs = distillation_costs(scores, 1e4 * np.eye(2, dtype="float32"))
+    expected = tf.linalg.diag_part(softmax_costs(scores, ~np.eye(2, dtype=bool)))
+    np.testing.assert_allclose(costs, expected, rtol=1e-6)
 
 
 def test_the_mean_is_over_what_is_counted():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.vsa_tf_test_case import VsaTfTestCase
+from vsa_tf.models.layers.pair_costs import distillation_costs
 from vsa_tf.models.two_branch.pair_masks import PairMasks, image_sentence_masks
 from vsa_tf.models.two_branch.two_branch_loss import (
     COUNTED_NEIGHBORS,
@@ -198,6 +199,28 @@ class TestTwoBranchLoss(VsaTfTestCase):
             lambda: loss(*(tf.identity(variable.value) for variable in variables), masks), variables
         )
 
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    def test_teachers_have_their_share_of_the_terms_across_modalities(self, reduction):
+        weights = {"image_to_text_weight": 2.0, "text_to_image_weight": 3.0}
+        weights["text_neighborhood_weight"] = 0.5
+        masks, temperature = image_sentence_masks(IMAGE_OF_SENTENCE), 0.2
+        images, taught = IMAGES[IMAGE_OF_SENTENCE], np.sin(np.arange(144.0)).reshape(12, 12)
+
+        def loss(teacher_scores=None, **settings):
+            settings = {"negatives": "softmax", "reduction": reduction, **weights, **settings}
+            made = TwoBranchLoss(**settings, teacher_weight=0.25)
+            return float(made(images, SENTENCES, masks, 1.0, temperature, teacher_scores))
+
+        scores = images @ SENTENCES.T / temperature
+        learnt = [
+            getattr(np, reduction)(distillation_costs(each, other))
+            for each, other in ((scores, taught), (scores.T, taught.T))
+        ]
+        within = loss(image_to_text_weight=0.0, text_to_image_weight=0.0)
+        expected = within + 0.75 * (loss() - within)
+        expected += 0.25 * (2.0 * learnt[0] + 3.0 * learnt[1])
+        np.testing.assert_allclose(loss(taught), expected, rtol=1e-6)
+
     @pytest.mark.parametrize("negatives", NEGATIVES)
     def test_a_batch_of_one_image_costs_nothing(self, negatives):
         images, texts = tf.constant(IMAGES), tf.constant(SENTENCES[:6])
@@ -269,6 +292,7 @@ class TestTwoBranchLoss(VsaTfTestCase):
             "negatives": "hardest",
             "counted_neighbors": "furthest",
             "reduction": "mean",
+            "teacher_weight": 0.5,
         }
 
     @pytest.mark.parametrize(

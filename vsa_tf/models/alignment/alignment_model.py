@@ -22,7 +22,7 @@ class AlignmentModel(FragmentModel):
     Args:
         vocabulary_size: number of token ids, PAD = 0 included.
         joint_size: H, the width of region and word vectors.
-        margin, negatives, num_hard_negatives, temperature: see `RankingLoss`.
+        margin, negatives, num_hard_negatives, temperature, teacher_weight: see `RankingLoss`.
         similarity: `inner` as in the paper: magnitudes carry meaning. `cosine`: every vector is
             scaled to length 1. `sentence_cosine`: regions are, and the words of a sentence are
             scaled together so that their sum has length 1: with the whole frame as the only
@@ -35,7 +35,8 @@ class AlignmentModel(FragmentModel):
         feature_normalization, dropout, region_dropping, word_dropping, **kwargs: of
             `FragmentModel`.
 
-    Call arguments: a batch as of `FragmentModel`, and image_id: int `[B]` (used by the loss alone).
+    Call arguments: a batch as of `FragmentModel`, image_id: int `[B]`, and where there are teachers
+        teacher_scores: float `[B, B]` (both used by the loss alone).
 
     Output shape: `[B, B]`, `S[k, l]` of image k and sentence l.
     """
@@ -48,6 +49,7 @@ class AlignmentModel(FragmentModel):
         negatives="softmax",
         num_hard_negatives=10,
         temperature=0.05,
+        teacher_weight=0.5,
         similarity="sentence_cosine",
         score="words",
         region_pooling="max",
@@ -75,7 +77,9 @@ class AlignmentModel(FragmentModel):
         self.similarity = similarity
         self.length_normalization = length_normalization
         self.hardness_warmup_steps = hardness_warmup_steps
-        self.ranking_loss = RankingLoss(margin, negatives, num_hard_negatives, temperature)
+        self.ranking_loss = RankingLoss(
+            margin, negatives, num_hard_negatives, temperature, teacher_weight
+        )
         self.alignment_score = AlignmentScore(
             score,
             region_pooling,
@@ -131,8 +135,9 @@ class AlignmentModel(FragmentModel):
             hardness = 1.0
         if training:
             self.steps_trained.assign_add(1)
-        scores, image_id = self.gather((ops.cast(y_pred, "float32"), x["image_id"]))
-        return self.ranking_loss(scores, image_id, hardness)
+        scores = ops.cast(y_pred, "float32")
+        scores, image_id, taught = self.gather((scores, x["image_id"], x.get("teacher_scores")))
+        return self.ranking_loss(scores, image_id, hardness, taught)
 
     def get_config(self):
         return {

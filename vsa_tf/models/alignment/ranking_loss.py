@@ -3,7 +3,7 @@
 from keras import ops
 
 from vsa_tf.errors import check_choice
-from vsa_tf.models.layers.pair_costs import negative_mask, softmax_costs
+from vsa_tf.models.layers.pair_costs import distillation_costs, negative_mask, softmax_costs
 
 NEGATIVES = ("sum", "hardest", "top_k", "softmax")
 
@@ -17,12 +17,14 @@ class RankingLoss:
 
     With `softmax` the two sums over l of a pair are cross entropies instead, of S / temperature
     (InfoNCE): `-log( e^S_kk / (e^S_kk + sum_l e^S_kl) )` and the same of S_lk, l the negatives.
+    Where there are teachers, a part of it are `distillation_costs`.
 
     Args:
         margin: m. It is 1 in D; for F see `DeFragModel`.
         negatives: `sum` (both papers), `hardest`, `top_k` or `softmax`.
         num_hard_negatives: number of negatives for `top_k`.
         temperature: of `softmax`.
+        teacher_weight: share of the teachers in the loss of `softmax`, where there are any.
 
     Example:
 
@@ -32,14 +34,22 @@ class RankingLoss:
     2.0
     """
 
-    def __init__(self, margin=1.0, negatives="sum", num_hard_negatives=10, temperature=0.05):
+    def __init__(
+        self,
+        margin=1.0,
+        negatives="sum",
+        num_hard_negatives=10,
+        temperature=0.05,
+        teacher_weight=0.5,
+    ):
         check_choice("negatives", negatives, NEGATIVES)
         self.margin = margin
         self.negatives = negatives
         self.num_hard_negatives = num_hard_negatives
         self.temperature = temperature
+        self.teacher_weight = teacher_weight
 
-    def __call__(self, scores, image_id, hardness=1.0):
+    def __call__(self, scores, image_id, hardness=1.0, teacher_scores=None):
         """Returns the loss of a batch, a scalar.
 
         Args:
@@ -48,14 +58,19 @@ class RankingLoss:
             hardness: 0 uses `sum` in place of the chosen negatives, 1 the chosen ones; between
                 them, a blend: hardest negatives learn only from a start that `sum` has made. Of
                 no meaning for `softmax`.
+            teacher_scores: float `[B, B]`, divided by the teachers' temperature; None: there are
+                none. Of meaning for `softmax` alone.
         """
         mask = negative_mask(image_id)
         if self.negatives == "softmax":
             logits = scores / self.temperature
-            return sum(
-                ops.sum(ops.diagonal(softmax_costs(each, mask)))
-                for each in (logits, ops.transpose(logits))
-            )
+            both = logits, ops.transpose(logits)
+            loss = sum(ops.sum(ops.diagonal(softmax_costs(each, mask))) for each in both)
+            if teacher_scores is None:
+                return loss
+            taught = teacher_scores, ops.transpose(teacher_scores)
+            learnt = sum(ops.sum(distillation_costs(*pair)) for pair in zip(both, taught))
+            return (1.0 - self.teacher_weight) * loss + self.teacher_weight * learnt
         loss = 0.0
         for costs in hinge_costs(scores, mask, self.margin):
             mined = mine_costs(costs, self.negatives, self.num_hard_negatives)
@@ -70,6 +85,7 @@ class RankingLoss:
             "negatives": self.negatives,
             "num_hard_negatives": self.num_hard_negatives,
             "temperature": self.temperature,
+            "teacher_weight": self.teacher_weight,
         }
 
 

@@ -4,7 +4,13 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting, with_default
+from vsa_tf.models.network_settings import (
+    AUTO,
+    NetworkSettings,
+    TaughtSettings,
+    setting,
+    with_default,
+)
 
 # beta of the chain that cuts sentences into snippets (`smooth_alignment`): neighbouring words share
 # a region unless another is better by this share of a word's best score.
@@ -38,7 +44,7 @@ class FragmentSettings(NetworkSettings):
         True, "Add the whole frame's feature to every region's (papers: no)."
     )
     region_geometry: bool = setting(
-        False, "Add the place and size of its box to every region's feature (papers: no)."
+        False, "Add a box's place and size to every region's feature (papers: no)."
     )
     region_hidden_size: int = setting(
         0, "Hidden layer beside the matrix of regions, its width (papers: 0).", minimum=0
@@ -89,7 +95,7 @@ class FragmentSettings(NetworkSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class AlignmentSettings(FragmentSettings):
+class AlignmentSettings(TaughtSettings, FragmentSettings):
     """The alignment model (DVSA)."""
 
     flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 14}
@@ -258,9 +264,7 @@ class DeFragSettings(FragmentSettings):
         minimum=0.0,
     )
     smoothing: float = setting(
-        5.0,
-        "n: fragments that a sentence is taken to have besides its own (paper: 5).",
-        minimum=0.0,
+        5.0, "n: fragments a sentence is taken to have besides its own (paper: 5).", minimum=0.0
     )
     weight_penalty: float = setting(
         0.0, "Weight of ||theta||^2 in the cost: alpha of DeFrag, lambda of M eq. 6.", minimum=0.0

@@ -1,4 +1,4 @@
-"""What losses of several papers share: a batch's negatives, InfoNCE, the mean of what counts."""
+"""What losses of several papers share: negatives, InfoNCE, distillation, means of what counts."""
 
 from keras import ops
 
@@ -60,6 +60,32 @@ def softmax_costs(scores, negative):
     """
     refused = ops.logsumexp(ops.where(negative, scores, _NO_SCORE), axis=1, keepdims=True)
     return ops.softplus(refused - scores)
+
+
+def distillation_costs(scores, teacher_scores):
+    """Computes `-sum_j q_ij log p_ij`: p by the softmax of a row of scores, q by a teacher's.
+
+    A teacher says how far each item fits each target, whether or not they are a pair: it knows of
+    wrong items that fit, and of right ones that hardly do.
+
+    Args:
+        scores: float `[N, M]`, one row per target, divided by the temperature.
+        teacher_scores: float `[N, M]`, divided by the teacher's.
+
+    Returns:
+        float `[N]`; the least, the entropy of q, where p is q.
+
+    Example: a teacher to whom two items are alike.
+
+    >>> import math
+    >>> import numpy as np
+    >>> costs = distillation_costs(np.zeros((1, 2), "float32"), np.ones((1, 2), "float32"))
+    >>> round(float(costs[0]) / math.log(2), 6)
+    1.0
+
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, 2015.
+    """
+    return -ops.sum(ops.softmax(teacher_scores) * ops.log_softmax(scores), axis=1)
 
 
 def mean_of_pairs(costs, counted):

@@ -19,12 +19,15 @@ class EmbeddingNetwork(TwoBranchNetwork):
     Args:
         margin, image_to_text_weight, text_to_image_weight, image_neighborhood_weight,
             text_neighborhood_weight, negatives, num_hard_negatives, counted_neighbors,
-            reduction: see `TwoBranchLoss`.
+            reduction, teacher_weight: see `TwoBranchLoss`.
         neighborhood_start_step: the neighbourhood terms of the loss count from this step on; 0:
             from the start. The paper adds them for the last epochs.
         temperature: of the `softmax` negatives.
         learn_temperature: train the temperature, from this start.
         **kwargs: settings of `TwoBranchNetwork`, which also says what a batch holds.
+
+    Call arguments: a batch as of `TwoBranchNetwork`, and where there are teachers teacher_scores:
+        float `[B, B]` (used by the loss alone).
 
     Output: a dict of `images`, `[N, joint_size]` (N = B for images and sentences, B R for regions
         and phrases) and `sentences`, `[B, joint_size]`, rows of length 1.
@@ -41,6 +44,7 @@ class EmbeddingNetwork(TwoBranchNetwork):
         num_hard_negatives=10,
         counted_neighbors="furthest",
         reduction="mean",
+        teacher_weight=0.5,
         neighborhood_start_step=0,
         temperature=0.04,
         learn_temperature=False,
@@ -61,6 +65,7 @@ class EmbeddingNetwork(TwoBranchNetwork):
             negatives,
             counted_neighbors,
             reduction,
+            teacher_weight,
         )
         if learn_temperature and negatives != "softmax":
             raise ValueError(
@@ -95,13 +100,16 @@ class EmbeddingNetwork(TwoBranchNetwork):
         neighborhood = ops.cast(self.steps_trained >= self.neighborhood_start_step, "float32")
         if training:
             self.steps_trained.assign_add(1)
-        images, sentences = self.gather((y_pred["images"], y_pred["sentences"]))
+        images, sentences, taught = self.gather(
+            (y_pred["images"], y_pred["sentences"], x.get("teacher_scores"))
+        )
         return self.two_branch_loss(
             ops.cast(images, "float32"),
             ops.cast(sentences, "float32"),
             self.masks(x),
             neighborhood,
             self._temperature(),
+            taught,
         )
 
     def _temperature(self):

@@ -4,7 +4,13 @@ import dataclasses
 from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
-from vsa_tf.models.network_settings import AUTO, NetworkSettings, setting, with_default
+from vsa_tf.models.network_settings import (
+    AUTO,
+    NetworkSettings,
+    TaughtSettings,
+    setting,
+    with_default,
+)
 
 # T section 5.6: "experimentally found to give the best results".
 DEFAULT_PHRASE_WEIGHT = 0.2
@@ -252,7 +258,7 @@ class TwoBranchSettings(NetworkSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingSettings(TwoBranchSettings):
+class EmbeddingSettings(TaughtSettings, TwoBranchSettings):
     """The embedding network."""
 
     phrase_defaults: ClassVar[dict] = {

@@ -5,7 +5,12 @@ import math
 from keras import ops
 
 from vsa_tf.errors import check_choice
-from vsa_tf.models.layers.pair_costs import mean_of_pairs, softmax_costs, sum_of_pairs
+from vsa_tf.models.layers.pair_costs import (
+    distillation_costs,
+    mean_of_pairs,
+    softmax_costs,
+    sum_of_pairs,
+)
 from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 
 NEGATIVES = ("top_k", "hardest", "softmax")
@@ -54,6 +59,8 @@ class TwoBranchLoss:
         counted_neighbors: neighbours of a target that count: the `furthest` (authors' code) or
             `all` (the paper).
         reduction: of each term, `mean` (authors' code) or `sum` (the paper).
+        teacher_weight: share of the teachers in the first two terms with `softmax`, where there
+            are any: as much of them are `distillation_costs`.
 
     Raises:
         ValueError: for another choice than these, or K below 1.
@@ -81,6 +88,7 @@ class TwoBranchLoss:
         negatives="top_k",
         counted_neighbors="furthest",
         reduction="mean",
+        teacher_weight=0.5,
     ):
         for name, value, choices in (
             ("negatives", negatives, NEGATIVES),
@@ -102,8 +110,11 @@ class TwoBranchLoss:
         self.negatives = negatives
         self.counted_neighbors = counted_neighbors
         self.reduction = reduction
+        self.teacher_weight = teacher_weight
 
-    def __call__(self, images, texts, masks, neighborhood=1.0, temperature=0.07):
+    def __call__(
+        self, images, texts, masks, neighborhood=1.0, temperature=0.07, teacher_scores=None
+    ):
         """Returns the loss of a batch, a scalar.
 
         Args:
@@ -112,6 +123,8 @@ class TwoBranchLoss:
             masks: `PairMasks`.
             neighborhood: factor of the neighbourhood terms, 0 before they are switched on.
             temperature: of `softmax`.
+            teacher_scores: float `[N, M]`, divided by the teachers' temperature; None: there are
+                none. Of meaning for `softmax` alone.
         """
         masks = masks.of_distinct_items()
         if self.negatives == "softmax":
@@ -120,16 +133,19 @@ class TwoBranchLoss:
             scores, term = pairwise_distances(images, texts), self._ranking_term
         loss = ops.zeros((), images.dtype)
         if self.image_to_text_weight:
-            loss = loss + self.image_to_text_weight * term(
-                scores, masks.positive, masks.negative_texts
+            loss = loss + self.image_to_text_weight * self._taught(
+                term(scores, masks.positive, masks.negative_texts), scores, teacher_scores
             )
         positive_images, negative_images, refusing_images = (
             ops.transpose(mask)
             for mask in (masks.positive, masks.negative_images, masks.negative_texts)
         )
         if self.text_to_image_weight:
-            loss = loss + self.text_to_image_weight * term(
-                ops.transpose(scores), positive_images, negative_images
+            scores = ops.transpose(scores)
+            loss = loss + self.text_to_image_weight * self._taught(
+                term(scores, positive_images, negative_images),
+                scores,
+                None if teacher_scores is None else ops.transpose(teacher_scores),
             )
         if self.image_neighborhood_weight:
             neighbors = neighborhood_masks(masks.positive, masks.negative_images)
@@ -153,6 +169,13 @@ class TwoBranchLoss:
 
     def _softmax_term(self, scores, positive, negative):
         return self._reduced(softmax_costs(scores, negative), positive)
+
+    def _taught(self, term, scores, teacher_scores):
+        if teacher_scores is None:
+            return term
+        reduced = ops.sum if self.reduction == "sum" else ops.mean
+        learnt = reduced(distillation_costs(scores, teacher_scores))
+        return (1.0 - self.teacher_weight) * term + self.teacher_weight * learnt
 
     def _reduced(self, costs, counted, costs_of_pair=1):
         if self.reduction == "sum":
@@ -182,6 +205,7 @@ class TwoBranchLoss:
             "negatives": self.negatives,
             "counted_neighbors": self.counted_neighbors,
             "reduction": self.reduction,
+            "teacher_weight": self.teacher_weight,
         }
 
 

@@ -1,0 +1,126 @@
+"""Models that learn how trained ones score the pairs of their batches."""
+
+import numpy as np
+import pytest
+
+from tests.data import small_records
+from tests.training.small_runs import arrays, assert_same, train
+from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation.combined_retrieval import split_scores
+from vsa_tf.model_dir.load_split import load_split, read_records
+from vsa_tf.model_dir.trained_model import TrainedModel
+from vsa_tf.settings import Settings, check
+from vsa_tf.training.teachers import Teachers
+from vsa_tf.training.train_model import train_model
+
+EMBEDDING = {"model": "embedding", "hidden_size": 4, "text_hidden_size": 4, "min_count": 1}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    small_records.write_records(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alignment(data_dir, tmp_path_factory):
+    model_dir = tmp_path_factory.mktemp("teachers") / "alignment"
+    train(data_dir, model_dir, num_epochs=1)
+    return model_dir
+
+
+@pytest.fixture(scope="module")
+def embedding(data_dir, tmp_path_factory):
+    model_dir = tmp_path_factory.mktemp("teachers") / "embedding"
+    train(data_dir, model_dir, num_epochs=1, **EMBEDDING)
+    return model_dir
+
+
+def test_teachers_score_as_evaluations_do_each_by_its_own_deviation(data_dir, alignment, embedding):
+    records = read_records(data_dir, "train")
+    teachers, lines = Teachers([alignment, embedding], 0.5, records), []
+    teachers.embed(lines.append)
+    assert [str(each) in line for each, line in zip((alignment, embedding), lines)] == [True] * 2
+    images, sentences = np.array([3, 0, 3, 5]), np.array([17, 1, 16, 25])
+    expected = np.zeros((4, 4))
+    for model_dir in (alignment, embedding):
+        trained = TrainedModel(model_dir)
+        data = load_split(trained, data_dir, "train")
+        scores = split_scores(trained.model, data, records.num_captions)
+        scores = scores[np.ix_(images, sentences)]
+        expected += scores / scores.std() / 2 / 0.5
+    received = teachers.scores(images, sentences)
+    assert received.dtype == np.float32
+    # Vectors are kept in float16.
+    np.testing.assert_allclose(received, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("student", [{}, EMBEDDING], ids=["alignment", "embedding"])
+def test_a_student_learns_what_its_teachers_share_says(data_dir, alignment, student, tmp_path):
+    student = {"num_epochs": 2, **student}
+    train(data_dir, tmp_path / "alone", **student)
+    taught = {**student, "teachers": str(alignment)}
+    train(data_dir, tmp_path / "unheard", teacher_weight=0.0, **taught)
+    assert_same(tmp_path / "alone", tmp_path / "unheard")
+    train(data_dir, tmp_path / "taught", **taught)
+    pairs = zip(arrays(tmp_path / "alone").values(), arrays(tmp_path / "taught").values())
+    assert any((one != other).any() for one, other in pairs)
+
+
+def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embedding, tmp_path):
+    def say(line):
+        if line.startswith("epoch 1:"):
+            raise KeyboardInterrupt
+
+    taught = {"num_epochs": 2, "teachers": str(embedding)}
+    train(data_dir, tmp_path / "whole", **taught)
+    with pytest.raises(KeyboardInterrupt):
+        train(data_dir, tmp_path / "stopped", say, **taught)
+    lines = train(data_dir, tmp_path / "stopped", **taught)
+    assert "going on from step 2 of 4" in lines
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+    # What is done needs no teacher any more.
+    lines = train(data_dir, tmp_path / "stopped", **taught)
+    assert not any("a teacher" in line for line in lines)
+
+
+def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
+    data_dir, alignment, tmp_path_factory, tmp_path
+):
+    captioner = tmp_path_factory.mktemp("teachers") / "captioner"
+    splits = {"dev_split": "train", "test_split": "train"}
+    small = {"data_dir": data_dir, "num_epochs": 1, "num_pictures": 0, "recurrent_size": 4}
+    train_model(Settings.of("m_rnn", model_dir=captioner, **splits, **small))
+    with pytest.raises(VsaTfError, match="teachers to be models that compare .*with model=m_rnn"):
+        train(data_dir, tmp_path / "model", teachers=f"{alignment},{captioner}")
+    others = tmp_path_factory.mktemp("others")
+    small_records.write_records(others)
+    small_records.change_info(others, encoder={"spec": "another"})
+    with pytest.raises(VsaTfError, match="features the model was trained on"):
+        train(others, tmp_path / "model", teachers=str(alignment))
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        ("alignment", {"teachers": "nowhere"}, "model directory that vsa_tf.train has written"),
+        ("alignment", {"teacher_weight": 0.7}, "teacher_weight has no meaning without teachers"),
+        ("alignment", {"teachers": "TEACHER", "negatives": "sum"}, "they need negatives=softmax"),
+        ("embedding", {"teachers": "TEACHER", "task": "region_phrase"}, "no task=region_phrase"),
+        ("defrag", {"teachers": "TEACHER"}, "teachers is not a setting of model=defrag"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    data_dir, alignment, tmp_path, model, values, message
+):
+    teacher = {"teachers": str(alignment)} if values.get("teachers") == "TEACHER" else {}
+    with pytest.raises(VsaTfError, match=message):
+        check(Settings.of(model, data_dir=data_dir, model_dir=tmp_path, **{**values, **teacher}))
+
+
+def test_a_model_that_goes_on_from_a_student_has_no_teachers(data_dir, alignment, tmp_path):
+    train(data_dir, tmp_path / "first", num_epochs=1, teachers=str(alignment), teacher_weight=0.7)
+    settings = Settings.of(start_from=tmp_path / "first").model
+    assert (settings.teachers, settings.teacher_weight) == ("", 0.5)
