@@ -14,7 +14,7 @@ from vsa_tf.model_handles import check_handles, check_in_graph
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO, NetworkSettings, check_value, is_open, setting
 
-# Of a start's own photographs.
+# Teachers of a start are not taken over: they have seen its photographs, not the new ones.
 _OF_TEACHERS = ("teachers", "teacher_weight", "teacher_temperature")
 _OF_NEGATIVES = ("margin", "num_hard_negatives", "temperature", "learn_temperature", "clip_norm")
 
@@ -369,6 +369,23 @@ def _taken_over(start, given):
     }
 
 
+def _check_teacher(model_dir):
+    """Refuses a `--teachers` that is no trained model of photographs and sentences."""
+    try:
+        settings = Settings.load(model_dir)
+    except VsaTfError as error:
+        raise VsaTfError(f"--teachers={model_dir}: {error.of_flags}") from None
+    # A similarity network has no vectors: it would run over all pairs of every batch.
+    kind, can_teach = settings.training.model, settings.model.contrasts_images
+    if not can_teach or kind == "similarity":
+        raise VsaTfError(
+            "Expected --teachers to be models of --model=alignment, defrag or embedding, of "
+            f"photographs and sentences. Received: {model_dir}, of --model={kind}"
+        )
+    if not (pathlib.Path(model_dir) / "checkpoint_best.npz").is_file():
+        raise VsaTfError(f"--teachers={model_dir} holds no checkpoint yet: train it first")
+
+
 def check(settings):
     """Refuses settings that contradict one another, before anything slow.
 
@@ -408,8 +425,9 @@ def check(settings):
             f"Expected --num_examples to be three counts above 0, train,dev,test. "
             f"Received: {data.num_examples!r}"
         )
-    for teacher in getattr(settings.model, "teacher_dirs", ()):
-        Settings.load(teacher)  # refuses what is no model directory
     if not begun:
         settings.model.check_word_vectors()
     settings.model.check(data)
+    if not begun:
+        for teacher in getattr(settings.model, "teacher_dirs", ()):
+            _check_teacher(teacher)

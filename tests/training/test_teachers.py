@@ -1,5 +1,7 @@
 """Models that learn how trained ones score the pairs of their batches."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.settings import Settings, check
 from vsa_tf.training.teachers import Teachers
-from vsa_tf.training.train_model import train_model
+from vsa_tf.training.train_model import make_plan, train_model
 
 EMBEDDING = {"model": "embedding", "hidden_size": 4, "text_hidden_size": 4, "min_count": 1}
 
@@ -39,8 +41,9 @@ def embedding(data_dir, tmp_path_factory):
 
 def test_teachers_score_as_evaluations_do_each_by_its_own_deviation(data_dir, alignment, embedding):
     records = read_records(data_dir, "train")
-    teachers, lines = Teachers([alignment, embedding], 0.5, records), []
-    teachers.embed(lines.append)
+    lines = []
+    teachers = Teachers([alignment, embedding], 0.5, records, lines.append)
+    teachers.embed()
     assert [str(each) in line for each, line in zip((alignment, embedding), lines)] == [True] * 2
     images, sentences = np.array([3, 0, 3, 5]), np.array([17, 1, 16, 25])
     expected = np.zeros((4, 4))
@@ -73,42 +76,88 @@ def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embe
         if line.startswith("epoch 1:"):
             raise KeyboardInterrupt
 
-    taught = {"num_epochs": 2, "teachers": str(embedding)}
+    teacher = shutil.copytree(embedding, tmp_path / "teacher")
+    # Batches of 15, 15 and 10, and steps in bfloat16: teachers score in float32 all the same.
+    taught = {"num_epochs": 2, "teachers": str(teacher), "batch_size": 15}
+    taught["mixed_precision"] = "true"
     train(data_dir, tmp_path / "whole", **taught)
     with pytest.raises(KeyboardInterrupt):
         train(data_dir, tmp_path / "stopped", say, **taught)
     lines = train(data_dir, tmp_path / "stopped", **taught)
-    assert "going on from step 2 of 4" in lines
+    assert "going on from step 3 of 6" in lines
     assert_same(tmp_path / "whole", tmp_path / "stopped")
-    # What is done needs no teacher any more.
+    # What is done needs no teacher any more; what goes on does.
+    shutil.rmtree(teacher)
     lines = train(data_dir, tmp_path / "stopped", **taught)
     assert not any("a teacher" in line for line in lines)
+    with pytest.raises(VsaTfError, match="teachers=.*/teacher: Expected a model directory"):
+        train(data_dir, tmp_path / "stopped", **{**taught, "num_epochs": 3})
+
+
+def test_every_host_has_its_rows_of_the_scores_of_the_whole_batch(data_dir, alignment):
+    records = read_records(data_dir, "train")
+    data = load_split(TrainedModel(alignment), data_dir, "train")
+    teachers = Teachers([alignment], 0.6, records)
+    teachers.embed()
+    plan = make_plan(Settings.load(alignment), data)
+
+    class OfHost:
+        """The rows of the second of four hosts."""
+
+        widths, batch_size, has_smaller_batch = plan.widths, 5, False
+        num_captions = plan.num_captions
+
+        def batch(self, step):
+            width, captions = plan.batch(step)
+            return width, captions[5:10]
+
+        def whole_batch(self, step):
+            return plan.batch(step)[1], slice(5, 10)
+
+    batches = data.pipeline.training_batches(OfHost(), 0, 2, teachers=teachers)
+    assert batches.element_spec["teacher_scores"].shape == (5, 20)
+    for step, batch in enumerate(batches):
+        captions = plan.batch(step)[1]
+        whole = teachers.scores(records.image_of_caption[captions], captions)
+        np.testing.assert_array_equal(batch["teacher_scores"], whole[5:10])
 
 
 def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
     data_dir, alignment, tmp_path_factory, tmp_path
 ):
-    captioner = tmp_path_factory.mktemp("teachers") / "captioner"
+    folder = tmp_path_factory.mktemp("teachers")
     splits = {"dev_split": "train", "test_split": "train"}
     small = {"data_dir": data_dir, "num_epochs": 1, "num_pictures": 0, "recurrent_size": 4}
-    train_model(Settings.of("m_rnn", model_dir=captioner, **splits, **small))
-    with pytest.raises(VsaTfError, match="teachers to be models that compare .*with model=m_rnn"):
-        train(data_dir, tmp_path / "model", teachers=f"{alignment},{captioner}")
+    train_model(Settings.of("m_rnn", model_dir=folder / "captioner", **splits, **small))
+    with pytest.raises(VsaTfError, match="defrag or embedding, .*/captioner, of model=m_rnn"):
+        train(data_dir, tmp_path / "model", teachers=f"{alignment},{folder / 'captioner'}")
     others = tmp_path_factory.mktemp("others")
     small_records.write_records(others)
     small_records.change_info(others, encoder={"spec": "another"})
-    with pytest.raises(VsaTfError, match="features the model was trained on"):
+    with pytest.raises(VsaTfError, match="teachers=.*features the model was trained on"):
         train(others, tmp_path / "model", teachers=str(alignment))
     assert not (tmp_path / "model").exists()
+
+    def edit(image, values):
+        small_records.set_dependencies(values, [[("nsubj", "w4", "w5"), ("det", "w5", "w6")]] * 5)
+
+    parsed = tmp_path_factory.mktemp("parsed")
+    small_records.write_records(parsed, edit=edit)
+    train(parsed, folder / "relations", num_epochs=1, fragments="dependencies", min_count=1)
+    with pytest.raises(VsaTfError, match="teachers=.*/relations: Expected dependency relations"):
+        train(data_dir, tmp_path / "model", teachers=str(folder / "relations"))
+    train(parsed, tmp_path / "model", teachers=str(folder / "relations"), num_epochs=1)
 
 
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [
-        ("alignment", {"teachers": "nowhere"}, "model directory that vsa_tf.train has written"),
+        ("alignment", {"teachers": "nowhere"}, "teachers=nowhere: Expected a model directory"),
         ("alignment", {"teacher_weight": 0.7}, "teacher_weight has no meaning without teachers"),
         ("alignment", {"teachers": "TEACHER", "negatives": "sum"}, "they need negatives=softmax"),
         ("embedding", {"teachers": "TEACHER", "task": "region_phrase"}, "no task=region_phrase"),
+        ("alignment", {"teachers": "a,"}, "teachers=DIR,DIR and so on, each once"),
+        ("alignment", {"teachers": "a, a"}, "teachers=DIR,DIR and so on, each once"),
         ("defrag", {"teachers": "TEACHER"}, "teachers is not a setting of model=defrag"),
     ],
 )

@@ -58,22 +58,35 @@ class TrainedModel:
         Raises:
             VsaTfError: names both, and what differs.
         """
-        info, trained = records.info, self.inputs
-        expected = trained["region_feature_size"], trained["encoder"]
-        received = info.region_feature_size, info.encoder
-        if expected != received:
-            others = differences(expected[1], received[1])
-            raise VsaTfError(
-                "Expected records with the features the model was trained on, "
-                f"{expected[0]} numbers of {expected[1].get('spec')}. Received: "
-                f"{info.data_dir} with {received[0]} of {received[1].get('spec')}"
-                f"{others and ', which differ in '}{others}"
-            )
-        if info.num_regions < trained["num_regions"]:
-            say(
-                f"{info.data_dir} holds {info.num_regions} regions of an image, fewer than the "
-                f"{trained['num_regions']} that the model was trained on"
-            )
+        check_features(self.inputs, records.info, say)
+
+
+def check_features(trained, info, say=silent):
+    """Refuses records with other features than a model was trained on.
+
+    Args:
+        trained: `inputs` of its `config.json`.
+        info: the records' `DatasetInfo`.
+        say: called with a line where they have fewer regions of an image.
+
+    Raises:
+        VsaTfError: names both, and what differs.
+    """
+    expected = trained["region_feature_size"], trained["encoder"]
+    received = info.region_feature_size, info.encoder
+    if expected != received:
+        others = differences(expected[1], received[1])
+        raise VsaTfError(
+            "Expected records with the features the model was trained on, "
+            f"{expected[0]} numbers of {expected[1].get('spec')}. Received: "
+            f"{info.data_dir} with {received[0]} of {received[1].get('spec')}"
+            f"{others and ', which differ in '}{others}"
+        )
+    if info.num_regions < trained["num_regions"]:
+        say(
+            f"{info.data_dir} holds {info.num_regions} regions of an image, fewer than the "
+            f"{trained['num_regions']} that the model was trained on"
+        )
 
 
 def trained_text(model_dir, settings, inputs):

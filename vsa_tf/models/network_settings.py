@@ -288,7 +288,13 @@ class TaughtSettings:
         super().check(data)
         for name in ("teacher_weight", "teacher_temperature"):
             self.check_read(name, self.teachers, "--teachers")
-        if self.teachers and not (self.contrasts_images and self.negatives == "softmax"):
+        given = self.teacher_dirs
+        if not all(given) or len({*given}) < len(given):
+            raise VsaTfError(
+                "Expected --teachers=DIR,DIR and so on, each once. Received: "
+                f"--teachers={self.teachers}"
+            )
+        if given and not (self.contrasts_images and self.negatives == "softmax"):
             raise VsaTfError(
                 "--teachers score photographs and sentences, for cross entropy: they need "
                 "--negatives=softmax, and no --task=region_phrase"

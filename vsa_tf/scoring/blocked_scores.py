@@ -9,6 +9,8 @@ from vsa_tf.models.two_branch.settings import SQUARE_OFFSET
 
 DEFAULT_BLOCK_BYTES = 64 << 20
 _FLOAT_BYTES = 4
+# Words of a block on an accelerator are filled up to a multiple.
+_WORDS_MULTIPLE = 512
 
 
 def max_sum_scores(
@@ -357,7 +359,8 @@ def _pooled_products(words, regions, buffer, pooling):
     from keras import ops
 
     columns = ops.transpose(ops.reshape(regions, (num_regions * images, width)))
-    products = ops.reshape(ops.matmul(words, columns), shape)
-    if pooling == "max":
-        return ops.convert_to_numpy(ops.max(products, axis=1))
-    return ops.convert_to_numpy(ops.sum(ops.relu(products), axis=1))
+    # Of a few lengths: JAX compiles for each that it has not seen.
+    words = np.pad(words, ((0, -len(words) % _WORDS_MULTIPLE), (0, 0)))
+    products = ops.reshape(ops.matmul(words, columns), (-1, *shape[1:]))
+    pooled = ops.max(products, axis=1) if pooling == "max" else ops.sum(ops.relu(products), axis=1)
+    return ops.convert_to_numpy(pooled)[: shape[0]]

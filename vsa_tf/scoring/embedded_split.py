@@ -22,12 +22,13 @@ _SENTENCES_AT_A_TIME = 256
 class EmbeddedSplit:
     """What a `FragmentModel` makes of a split of N images and M sentences.
 
-    Where the model reads dependency relations, they are meant by words.
+    Vectors are float32, or float16 where `embed` was told so. Where the model reads dependency
+    relations, they are meant by words.
 
     Attributes:
-        regions: float32 `[N, R, H]`, v.
+        regions: float `[N, R, H]`, v.
         region_mask: bool `[N, R]`.
-        words: float32 `[P, H]`, s of the real words, sentence after sentence.
+        words: float `[P, H]`, s of the real words, sentence after sentence.
         lengths: int `[M]`, words of each sentence; they sum to P.
         starts: int `[M]`, position of each sentence's first word.
     """
@@ -66,11 +67,10 @@ class EmbeddedSplit:
             progress: see `told`.
             dtype: of the vectors; float16 is for `take`, which makes them float32.
         """
-        regions, masks = [], []
+        num_images = data.records.num_images
         batches = data.image_batches(image_batch_size)
-        for batch in told(batches, image_batch_size, data.records.num_images, "images", progress):
-            regions.append(_array(model.embed_images(batch), dtype))
-            masks.append(ops.convert_to_numpy(batch["region_mask"]))
+        batches = told(batches, image_batch_size, num_images, "images", progress)
+        regions, region_mask = _all_regions(model.embed_images, batches, num_images, dtype)
         lengths, words = data.tokens.lengths, None
         starts = np.cumsum(lengths) - lengths
         # A recurrence takes as many steps as the longest sentence of a batch has words.
@@ -83,7 +83,7 @@ class EmbeddedSplit:
                 words = np.empty((lengths.sum(), vectors.shape[-1]), dtype)
             first = starts[ops.convert_to_numpy(batch["sentence_id"])]
             words[(first[:, None] + np.arange(mask.shape[1]))[mask]] = vectors[mask]
-        return cls(np.concatenate(regions), np.concatenate(masks), words, lengths)
+        return cls(regions, region_mask, words, lengths)
 
     def take(self, images, sentences):
         """Returns the `EmbeddedSplit` of some images, int `[n]`, and some sentences, int `[m]`."""
@@ -166,11 +166,13 @@ class EmbeddedSplit:
 class EmbeddedPairs:
     """What a two-branch network makes of a split of N images and M sentences or phrases.
 
+    Vectors are float32, or float16 where `embed` was told so.
+
     Attributes:
-        images: float32 `[N, H]`, of the whole frames; None where the task is `region_phrase`.
-        regions: float32 `[N, R, H]`; None where the task is `image_sentence`.
+        images: float `[N, H]`, of the whole frames; None where the task is `region_phrase`.
+        regions: float `[N, R, H]`; None where the task is `image_sentence`.
         region_mask: bool `[N, R]`; None where the task is `image_sentence`.
-        sentences: float32 `[M, H]`, or of the phrases.
+        sentences: float `[M, H]`, or of the phrases.
     """
 
     images: np.ndarray | None
@@ -209,20 +211,14 @@ class EmbeddedPairs:
         if model.task == "image_sentence":
             images = [_array(model.embed_images(batch), dtype) for batch in batches]
             return cls(np.concatenate(images), None, None, sentences)
-        # Whole at once: a list of blocks, joined later, would hold the largest array twice.
-        regions, mask, first = None, None, 0
-        for batch in batches:
-            block = _array(model.embed_regions(batch), dtype)
-            if regions is None:
-                regions = np.empty((num_images, *block.shape[1:]), dtype)
-                mask = np.empty(regions.shape[:2], bool)
-            rows = slice(first, first + len(block))
-            regions[rows], mask[rows] = block, ops.convert_to_numpy(batch["region_mask"])
-            first = rows.stop
+        regions, mask = _all_regions(model.embed_regions, batches, num_images, dtype)
         return cls(None, regions, mask, sentences)
 
     def take(self, images, sentences):
-        """Returns the `EmbeddedPairs` of some images, int `[n]`, and some sentences, int `[m]`."""
+        """Returns the `EmbeddedPairs` of some images, int `[n]`, and some sentences, int `[m]`.
+
+        They are those of the task `image_sentence`.
+        """
         images = self.images[images].astype(np.float32, copy=False)
         sentences = self.sentences[sentences].astype(np.float32, copy=False)
         return EmbeddedPairs(images, None, None, sentences)
@@ -272,6 +268,21 @@ def embed_split(model, data, progress=None, dtype=np.float32):
     """
     kind = EmbeddedPairs if hasattr(model, "task") else EmbeddedSplit
     return kind.embed(model, data, progress=progress, dtype=dtype)
+
+
+def _all_regions(embed, batches, num_images, dtype):
+    """Returns what `embed` makes of all batches of images `[N, R, H]`, and their mask `[N, R]`."""
+    # Whole at once: a list of blocks, joined later, would hold the largest array twice.
+    regions, mask, first = None, None, 0
+    for batch in batches:
+        block = _array(embed(batch), dtype)
+        if regions is None:
+            regions = np.empty((num_images, *block.shape[1:]), dtype)
+            mask = np.empty(regions.shape[:2], bool)
+        rows = slice(first, first + len(block))
+        regions[rows], mask[rows] = block, ops.convert_to_numpy(batch["region_mask"])
+        first = rows.stop
+    return regions, mask
 
 
 def told(parts, size, total, unit, progress):

@@ -61,7 +61,7 @@ from vsa_tf.training.run_directory import (
     model_inputs,
     resolved_settings,
 )
-from vsa_tf.training.teachers import make_teachers
+from vsa_tf.training.teachers import check_teachers, make_teachers
 
 
 def train_model(settings, say=silent, stream=None):
@@ -119,6 +119,8 @@ def _train(settings, say, stream):
             f"{info.data_dir} holds {info.num_regions} regions of an image, fewer than "
             f"--num_regions={settings.data.num_regions}: all are used"
         )
+    if not last.is_file():
+        check_teachers(settings, info)
     num_captions = info.splits[settings.training.train_split].num_sentences
     settings = resolved_settings(settings, model_dir, num_captions, say)
     keras.config.set_dtype_policy(
@@ -146,8 +148,6 @@ def _train(settings, say, stream):
         set_initial_weights(model, train.text, settings, say)
     if start:
         take_over(model, train.text, start, say)
-    # After the model, whose weights and dropout are then those of a run without teachers.
-    teachers = make_teachers(settings, train.records)
     is_first = this_host()[0] == 0
     with model_dir_lock(model_dir) if is_first else contextlib.nullcontext():
         # Again: another run may have begun there meanwhile.
@@ -158,11 +158,15 @@ def _train(settings, say, stream):
             _check_epochs(progress, settings, plan)
             say(f"going on from step {progress['steps']} of {total_steps}")
         _set_schedule(model, progress, settings, model_dir, total_steps, say)
+        parts = intervals_left(progress, _interval(settings, plan), total_steps)
+        # After the model, whose weights and dropout are then those of a run without teachers.
+        teachers = make_teachers(settings, train.records, say) if parts else None
         # What a run goes on from is read by all before the first writes.
         await_hosts()
         if is_first:
             begin_model_dir(settings, model_dir, inputs, train.text)
-        _fit(model, settings, plan, train, dev, teachers, progress, say, stream)
+        if parts:
+            _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stream)
         await_hosts()
         restore_checkpoint(model_dir / "checkpoint_best.npz", model.variables)
         return _finish(model, settings, splits, model_dir, say)
@@ -240,13 +244,10 @@ def intervals_left(progress, interval, total_steps):
     return [(num_steps, number) for num_steps, number in parts if number > 0]
 
 
-def _fit(model, settings, plan, train, dev, teachers, progress, say, stream):
+def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
     interval = _interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
-    parts = intervals_left(progress, interval, total_steps)
-    if not parts:
-        return
     last_step = progress["steps"] + sum(num_steps * number for num_steps, number in parts)
     if last_step != total_steps:
         say(
@@ -267,7 +268,7 @@ def _fit(model, settings, plan, train, dev, teachers, progress, say, stream):
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
     if teachers is not None:
-        teachers.embed(say)
+        teachers.embed()
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
             evaluator=evaluator,

@@ -17,14 +17,14 @@ class RankingLoss:
 
     With `softmax` the two sums over l of a pair are cross entropies instead, of S / temperature
     (InfoNCE): `-log( e^S_kk / (e^S_kk + sum_l e^S_kl) )` and the same of S_lk, l the negatives.
-    Where there are teachers, a part of it are `distillation_costs`.
+    With teachers, of weight w, a batch costs (1 - w) of these and w of its `distillation_costs`.
 
     Args:
         margin: m. It is 1 in D; for F see `DeFragModel`.
         negatives: `sum` (both papers), `hardest`, `top_k` or `softmax`.
         num_hard_negatives: number of negatives for `top_k`.
         temperature: of `softmax`.
-        teacher_weight: share of the teachers in the loss of `softmax`, where there are any.
+        teacher_weight: w, of `softmax`, where there are teachers.
 
     Example:
 

@@ -39,7 +39,7 @@ class TwoBranchLoss:
       without neighbours contributes 0.
 
     An image or text that stands in several rows counts once, as in the authors' code: the first of
-    its embeddings (dropout makes them differ) is the one that learns.
+    its embeddings (dropout makes them differ) is the one that learns. From teachers all rows do.
 
     The mean, as in the authors' code, divides a term by its number of pairs (or targets) times K,
     also where there are fewer negatives than K. The sum, as in the paper's equation, lets a term
@@ -59,8 +59,8 @@ class TwoBranchLoss:
         counted_neighbors: neighbours of a target that count: the `furthest` (authors' code) or
             `all` (the paper).
         reduction: of each term, `mean` (authors' code) or `sum` (the paper).
-        teacher_weight: share of the teachers in the first two terms with `softmax`, where there
-            are any: as much of them are `distillation_costs`.
+        teacher_weight: w, of `softmax`, where there are teachers: the first two terms are then
+            (1 - w) of themselves and w of the mean, or sum, of `distillation_costs`.
 
     Raises:
         ValueError: for another choice than these, or K below 1.
