@@ -11,7 +11,7 @@ from vsa_tf.errors import VsaTfError
 from vsa_tf.evaluation.evaluation import Evaluation
 from vsa_tf.files import read_sealed
 from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, stop_signals
-from vsa_tf.training.train_model import intervals_left
+from vsa_tf.training.run_steps import intervals_left
 
 # Of 2 steps an epoch, the second of fewer pairs: checkpoints stand at steps 3, 6 and 9.
 _VALUES = {"num_epochs": 4, "steps_per_checkpoint": 3, "dropout": 0.3, "average_weights": 0.9}

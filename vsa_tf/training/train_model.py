@@ -26,14 +26,8 @@ from vsa_tf.model_dir.trained_model import load_start, load_text, take_over
 from vsa_tf.models.layers.image_network import RegionCrop
 from vsa_tf.models.model_table import make_model
 from vsa_tf.program import silent
-from vsa_tf.settings import Settings, check
-from vsa_tf.training.callbacks import (
-    EvaluateAndSave,
-    ShowSteps,
-    TensorBoardEvents,
-    steps_within,
-    stop_signals,
-)
+from vsa_tf.settings import check
+from vsa_tf.training.callbacks import EvaluateAndSave, ShowSteps, TensorBoardEvents, stop_signals
 from vsa_tf.training.compiling import (
     HostPlan,
     all_devices,
@@ -60,6 +54,13 @@ from vsa_tf.training.run_directory import (
     model_dir_lock,
     model_inputs,
     resolved_settings,
+)
+from vsa_tf.training.run_steps import (
+    check_epochs,
+    check_interval,
+    checkpoint_interval,
+    intervals_left,
+    set_schedule,
 )
 from vsa_tf.training.teachers import check_teachers, make_teachers
 
@@ -132,7 +133,7 @@ def _train(settings, say, stream):
     plan = HostPlan(make_plan(settings, train))
     steps_per_epoch = plan.steps_per_epoch
     total_steps = settings.training.num_epochs * steps_per_epoch
-    _check_interval(settings.training, _interval(settings, plan))
+    check_interval(settings.training, checkpoint_interval(settings, plan))
     inputs = model_inputs(train)
     check_model_dir(settings, model_dir, inputs, train.text)
     with execution_scope(settings.training):
@@ -155,10 +156,10 @@ def _train(settings, say, stream):
         progress = {"steps": 0, "best": None, "history": []}
         if last.is_file():
             progress = restore_checkpoint(last, model.variables + model.optimizer.variables)
-            _check_epochs(progress, settings, plan)
+            check_epochs(progress, settings, plan)
             say(f"going on from step {progress['steps']} of {total_steps}")
-        _set_schedule(model, progress, settings, model_dir, total_steps, say)
-        parts = intervals_left(progress, _interval(settings, plan), total_steps)
+        set_schedule(model, progress, settings, model_dir, total_steps, say)
+        parts = intervals_left(progress, checkpoint_interval(settings, plan), total_steps)
         # After the model, whose weights and dropout are then those of a run without teachers.
         teachers = make_teachers(settings, train.records, say) if parts else None
         # What a run goes on from is read by all before the first writes.
@@ -172,81 +173,9 @@ def _train(settings, say, stream):
         return _finish(model, settings, splits, model_dir, say)
 
 
-def _check_epochs(progress, settings, plan):
-    """Refuses a run of fewer epochs than are trained already."""
-    num_epochs, interval = settings.training.num_epochs, _interval(settings, plan)
-    steps, total_steps = progress["steps"], num_epochs * plan.steps_per_epoch
-    # Stopped on its way to a checkpoint that a run of so few epochs would not have, or would reach
-    # with no step left for its schedule.
-    is_past = (
-        "within" in progress
-        and progress["schedule"]["num_epochs"] > num_epochs
-        and steps > total_steps
-    )
-    # The last checkpoint may stand behind the last epoch.
-    if is_past or steps >= total_steps + interval:
-        raise VsaTfError(
-            f"{settings.training.model_dir} holds a run of {steps / plan.steps_per_epoch:.3g} "
-            "epochs. Received: "
-            f"--num_epochs={num_epochs}; give at least as many, or another --model_dir"
-        )
-
-
-def _set_schedule(model, progress, settings, model_dir, total_steps, say):
-    """Notes in `progress` where the schedule begins; a run of another length begins one anew."""
-    training = settings.training
-    if "schedule" not in progress:
-        before = Settings.load(model_dir).training if progress["steps"] else training
-        progress["schedule"] = {"start": 0, "num_epochs": before.num_epochs}
-    schedule = progress["schedule"]
-    if schedule["num_epochs"] != training.num_epochs:
-        schedule |= {"start": progress["steps"], "num_epochs": training.num_epochs}
-        if settings.optimizer.learning_rate_schedule != "constant":
-            say(
-                f"--num_epochs was another: the learning rate begins anew at step "
-                f"{schedule['start']}, for {total_steps - schedule['start']} steps"
-            )
-    if schedule["start"]:
-        rate = learning_rate(settings.optimizer, total_steps, schedule["start"])
-        if callable(rate):
-            model.optimizer.learning_rate = rate
-
-
-def _interval(settings, plan):
-    """Returns the steps between two checkpoints."""
-    return settings.training.steps_per_checkpoint or plan.steps_per_epoch
-
-
-def _check_interval(training, interval):
-    """Refuses steps between checkpoints that are not whole executions."""
-    if interval % training.steps_per_execution:
-        raise VsaTfError(
-            f"Expected --steps_per_execution to divide the {interval} steps between two "
-            f"checkpoints. Received: --steps_per_execution={training.steps_per_execution}"
-        )
-
-
-def intervals_left(progress, interval, total_steps):
-    """Returns what is to be trained yet, a list of `(steps, number of intervals of so many)`.
-
-    Args:
-        progress: the progress dict of the run. `within`, see `EvaluateAndSave`, is taken out where
-            there are fewer steps between checkpoints than it tells of.
-        interval: steps between two checkpoints.
-        total_steps: of the run; the last checkpoint may stand behind them.
-    """
-    within = steps_within(progress)
-    if within >= interval:
-        within = 0
-        del progress["within"]
-    number = -(-(total_steps - progress["steps"] + within) // interval)
-    parts = [(interval - within, 1), (interval, number - 1)] if within else [(interval, number)]
-    return [(num_steps, number) for num_steps, number in parts if number > 0]
-
-
 def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
-    interval = _interval(settings, plan)
+    interval = checkpoint_interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
     last_step = progress["steps"] + sum(num_steps * number for num_steps, number in parts)
     if last_step != total_steps:
