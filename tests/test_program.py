@@ -84,6 +84,16 @@ def run(tmp_path):
     return functools.partial(run_without_tensorflow, directory=tmp_path)
 
 
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_lines_that_nobody_reads_end_a_program_in_silence(flag):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "vsa_tf.table", flag]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_help_answers_without_tensorflow(run, name):
     result = run(name, "--help")

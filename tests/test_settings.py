@@ -221,6 +221,7 @@ def test_whole_settings_pass(tmp_path):
         ({"data_dir": ""}, "data_dir is missing"),
         ({"data_dir": "nowhere"}, "data_dir=nowhere is not a directory"),
         ({"clip_value": 1.0, "clip_norm": 1.0}, "clip_value and clip_norm"),
+        ({"word_vectors": "wordlama"}, "word_vectors=wordlama is not a file.*wordllama"),
         ({"word_vectors": "nowhere.txt"}, "word_vectors=nowhere.txt is not a file"),
         ({"train_word_vectors": False}, "train_word_vectors=False needs word_vectors"),
         ({"cnn": "ResNet50"}, "Expected cnn=small or cnn=keras:NAME.*ResNet50"),

@@ -87,17 +87,18 @@ def run(main, usage, positional=None, help_sections=None):
     # tensorflow_hub and tensorboard import what warns of itself; here, and in processes of workers.
     _ignore_warnings("pkg_resources is deprecated")
     flag_values = flags.FLAGS
-    if any(argument in _HELP for argument in sys.argv[1:]):
-        _tell_repeatable(flag_values)
-        if help_sections:
-            _print_sections(usage, flag_values, help_sections)
-        else:
-            _print_help(usage, flag_values)
-        sys.exit(0)
-    if "--version" in sys.argv[1:]:
-        print(f"vsa_tf {sys.modules[__package__].__version__}")
-        sys.exit(0)
     try:
+        if any(argument in _HELP for argument in sys.argv[1:]):
+            _tell_repeatable(flag_values)
+            if help_sections:
+                _print_sections(usage, flag_values, help_sections)
+            else:
+                _print_help(usage, flag_values)
+            sys.stdout.flush()
+            sys.exit(0)
+        if "--version" in sys.argv[1:]:
+            print(f"vsa_tf {sys.modules[__package__].__version__}", flush=True)
+            sys.exit(0)
         arguments = flag_values(with_flagfiles(sys.argv))[1:]
         if positional:
             main(arguments)
@@ -105,10 +106,15 @@ def run(main, usage, positional=None, help_sections=None):
             raise VsaTfError(f"Expected only flags. Received: {' '.join(arguments)}")
         else:
             main()
+        sys.stdout.flush()
     except VsaTfError as error:
         sys.exit(f"error: {' '.join(error.of_flags.split())}")
     except flags.Error as error:
         sys.exit(f"error: {reason_of_flags(error, flag_values)}")
+    except BrokenPipeError:
+        # Who read the lines has gone, as `head` does. Python flushes them once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno in _OF_PATHS and error.filename is not None:
             sys.exit(f"error: {error.filename}: {error.strerror}")
@@ -210,12 +216,7 @@ def _print_help(usage, flag_values):
 
 def _print_sections(usage, flag_values, help_sections):
     arguments = [argument for argument in sys.argv if argument not in _HELP]
-    try:
-        flag_values(with_flagfiles(arguments), known_only=True)
-    except VsaTfError as error:
-        sys.exit(f"error: {' '.join(error.of_flags.split())}")
-    except flags.Error as error:
-        sys.exit(f"error: {reason_of_flags(error, flag_values)}")
+    flag_values(with_flagfiles(arguments), known_only=True)
     print(usage)
     for title, entries in help_sections():
         print(f"{title}\n")

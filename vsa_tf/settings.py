@@ -292,7 +292,7 @@ class Settings:
         except OSError:
             raise VsaTfError(
                 f"Expected a model directory that vsa_tf.train has written. Received: "
-                f"{model_dir!r}, which has no readable config.json"
+                f"{str(model_dir)!r}, which has no readable config.json"
             ) from None
 
     @classmethod
@@ -428,6 +428,8 @@ def check(settings):
     if not begun:
         settings.model.check_word_vectors()
     settings.model.check(data)
-    if not begun:
-        for teacher in getattr(settings.model, "teacher_dirs", ()):
-            _check_teacher(teacher)
+    teachers = getattr(settings.model, "teacher_dirs", ())
+    if os.path.realpath(training.model_dir) in map(os.path.realpath, teachers):
+        raise VsaTfError(f"--teachers names --model_dir={training.model_dir} itself")
+    for teacher in () if begun else teachers:
+        _check_teacher(teacher)

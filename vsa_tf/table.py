@@ -120,6 +120,11 @@ class _Run:
         self._flags = (*row.flags, f"--data_dir={data_dir}", f"--model_dir={model_dir}")
         self._flags += tuple(more_flags)
         self._settings = settings_from_arguments(self._flags, f"row {row.name!r}")
+        try:
+            # Not what is named: a row may be made of what one before it has left.
+            self._settings.model.check(self._settings.data)
+        except VsaTfError as error:
+            raise VsaTfError(f"row {row.name!r}: {error.of_flags}") from None
 
     def metrics(self):
         """Trains and evaluates unless that is done. Returns what `metrics.json` holds."""

@@ -86,12 +86,30 @@ def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embe
     lines = train(data_dir, tmp_path / "stopped", **taught)
     assert "going on from step 3 of 6" in lines
     assert_same(tmp_path / "whole", tmp_path / "stopped")
-    # What is done needs no teacher any more; what goes on does.
+    # What goes on needs the very teachers; what is done needs none any more.
+    with np.load(teacher / "checkpoint_best.npz") as file:
+        weights = {name: value + 1 if value.ndim == 2 else value for name, value in file.items()}
+    np.savez(teacher / "checkpoint_best.npz", **weights)
+    with pytest.raises(VsaTfError, match="/teacher holds other weights than when the run began"):
+        train(data_dir, tmp_path / "stopped", **{**taught, "num_epochs": 3})
     shutil.rmtree(teacher)
     lines = train(data_dir, tmp_path / "stopped", **taught)
     assert not any("a teacher" in line for line in lines)
     with pytest.raises(VsaTfError, match="teachers=.*/teacher: Expected a model directory"):
         train(data_dir, tmp_path / "stopped", **{**taught, "num_epochs": 3})
+
+
+def test_a_teacher_that_is_not_trained_to_its_end_is_told(data_dir, alignment, tmp_path):
+    def taught_by(teacher):
+        lines = []
+        Teachers([teacher], 0.6, read_records(data_dir, "train"), lines.append)
+        return lines
+
+    assert taught_by(alignment) == []
+    half = shutil.copytree(alignment, tmp_path / "half")
+    (half / "metrics.json").unlink()
+    (line,) = taught_by(half)
+    assert line.endswith("/half has not been trained to its end: its best so far")
 
 
 def test_every_host_has_its_rows_of_the_scores_of_the_whole_batch(data_dir, alignment):
@@ -156,17 +174,21 @@ def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
         ("alignment", {"teacher_weight": 0.7}, "teacher_weight has no meaning without teachers"),
         ("alignment", {"teachers": "TEACHER", "negatives": "sum"}, "they need negatives=softmax"),
         ("embedding", {"teachers": "TEACHER", "task": "region_phrase"}, "no task=region_phrase"),
+        ("alignment", {"teachers": "a/b,a/b/"}, "teachers=DIR,DIR and so on, each once"),
+        ("alignment", {"teachers": "own/"}, "teachers names model_dir=.*/own itself"),
         ("alignment", {"teachers": "a,"}, "teachers=DIR,DIR and so on, each once"),
         ("alignment", {"teachers": "a, a"}, "teachers=DIR,DIR and so on, each once"),
         ("defrag", {"teachers": "TEACHER"}, "teachers is not a setting of model=defrag"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(
-    data_dir, alignment, tmp_path, model, values, message
+    data_dir, alignment, tmp_path, monkeypatch, model, values, message
 ):
     teacher = {"teachers": str(alignment)} if values.get("teachers") == "TEACHER" else {}
+    monkeypatch.chdir(tmp_path)
+    places = {"data_dir": data_dir, "model_dir": tmp_path / "own"}
     with pytest.raises(VsaTfError, match=message):
-        check(Settings.of(model, data_dir=data_dir, model_dir=tmp_path, **{**values, **teacher}))
+        check(Settings.of(model, **places, **{**values, **teacher}))
 
 
 def test_a_model_that_goes_on_from_a_student_has_no_teachers(data_dir, alignment, tmp_path):

@@ -8,6 +8,7 @@ settings are `flags/*_paper.flags`.
 import dataclasses
 import importlib.util
 import math
+import os
 import pathlib
 from typing import ClassVar
 
@@ -241,7 +242,8 @@ class NetworkSettings:
                     "brings it"
                 )
         elif self.word_vectors and not pathlib.Path(self.word_vectors).is_file():
-            raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file")
+            near = meant(self.word_vectors, ("wordllama",), otherwise="")
+            raise VsaTfError(f"--word_vectors={self.word_vectors} is not a file{near}")
 
     def check(self, data):
         """Raises VsaTfError for settings that contradict one another or `DataSettings`."""
@@ -266,7 +268,7 @@ class TaughtSettings:
 
     teachers: str = setting(
         "",
-        "Trained models, model_dirs with commas between, whose scores are learnt, too.",
+        "model_dirs of trained models, commas between, that teach it (docs/models.md).",
         of_network=False,
     )
     teacher_weight: float = setting(
@@ -289,7 +291,7 @@ class TaughtSettings:
         for name in ("teacher_weight", "teacher_temperature"):
             self.check_read(name, self.teachers, "--teachers")
         given = self.teacher_dirs
-        if not all(given) or len({*given}) < len(given):
+        if not all(given) or len({*map(os.path.realpath, given)}) < len(given):
             raise VsaTfError(
                 "Expected --teachers=DIR,DIR and so on, each once. Received: "
                 f"--teachers={self.teachers}"

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from vsa_tf.errors import VsaTfError
+from vsa_tf.files import file_sha256
 from vsa_tf.model_dir.load_split import dependencies_to_learn, model_view
 from vsa_tf.model_dir.trained_model import TrainedModel, check_features
 from vsa_tf.program import silent
@@ -53,6 +54,25 @@ def make_teachers(settings, records, say=silent):
     return Teachers(model_dirs, settings.model.teacher_temperature, records, say)
 
 
+def check_same_teachers(progress, teachers):
+    """Refuses to go on with other teachers than a run began with; notes these in its progress.
+
+    Args:
+        progress: the progress dict of the run.
+        teachers: `Teachers`.
+
+    Raises:
+        VsaTfError: a teacher has been trained on since, or another stands in its place.
+    """
+    began = progress.setdefault("teachers", teachers.fingerprints)
+    for model_dir, was, now in zip(teachers.model_dirs, began, teachers.fingerprints):
+        if was != now:
+            raise VsaTfError(
+                f"--teachers={model_dir} holds other weights than when the run began. Restore "
+                "them, or use another --model_dir"
+            )
+
+
 class Teachers:
     """Scores the pairs of training batches by trained models, from vectors that they have made.
 
@@ -66,11 +86,16 @@ class Teachers:
         records: the `RecordSplit` that batches are of.
         say: called with each line about the work.
 
+    Attributes:
+        model_dirs: the argument.
+        fingerprints: of the weights of each, a list of str.
+
     Raises:
         VsaTfError: a directory holds no model that can be read, or one of other records.
     """
 
     def __init__(self, model_dirs, temperature, records, say=silent):
+        self.model_dirs = model_dirs
         self._temperature, self._records, self._say = temperature, records, say
         # Whatever the precision of the run, they score as evaluations do.
         before = keras.config.dtype_policy()
@@ -79,6 +104,9 @@ class Teachers:
             self._to_embed = [self._load(model_dir) for model_dir in model_dirs]
         finally:
             keras.config.set_dtype_policy(before)
+        self.fingerprints = [
+            file_sha256(each.model_dir / "checkpoint_best.npz") for each in self._to_embed
+        ]
         self._embedded = []
 
     def _load(self, model_dir):
@@ -86,6 +114,8 @@ class Teachers:
             trained = TrainedModel(model_dir)
             trained.check_records(self._records, self._say)
             dependencies_to_learn(self._records, trained.settings)  # refuses records without
+        if not (trained.model_dir / "metrics.json").is_file():
+            self._say(f"--teachers={model_dir} has not been trained to its end: its best so far")
         return trained
 
     def embed(self):

@@ -62,7 +62,7 @@ from vsa_tf.training.run_steps import (
     intervals_left,
     set_schedule,
 )
-from vsa_tf.training.teachers import check_teachers, make_teachers
+from vsa_tf.training.teachers import check_same_teachers, check_teachers, make_teachers
 
 
 def train_model(settings, say=silent, stream=None):
@@ -162,6 +162,8 @@ def _train(settings, say, stream):
         parts = intervals_left(progress, checkpoint_interval(settings, plan), total_steps)
         # After the model, whose weights and dropout are then those of a run without teachers.
         teachers = make_teachers(settings, train.records, say) if parts else None
+        if teachers is not None:
+            check_same_teachers(progress, teachers)
         # What a run goes on from is read by all before the first writes.
         await_hosts()
         if is_first:
