@@ -93,6 +93,13 @@ def test_a_row_that_is_another_one_by_now_is_not_taken_for_it(program, tmp_path,
     assert len(program) == 4
 
 
+def test_a_row_may_be_taught_by_one_before_it(program, tmp_path):
+    teacher = f"--teachers={tmp_path}/table/first"
+    (tmp_path / "my.rows").write_text(f"first | --seed=1\nsecond | {teacher}")
+    table.main([])
+    assert [command[3] for command in program] == ["--seed=1", teacher]
+
+
 def test_a_row_that_fails_ends_the_program(program):
     with pytest.raises(VsaTfError, match="row 'linear, one way' failed: .*--joint_size=4"):
         table.main(["--seed=13"])
@@ -105,6 +112,7 @@ def test_a_row_that_fails_ends_the_program(program):
         ("--joint_size=none", "row 'linear, one way': flag joint_size=none"),
         ("joint_size=4", "Expected only flags. Received: joint_size=4"),
         ("--cell=gru", "row 'linear, one way': cell is not a setting of model=embedding"),
+        ("--margin=0.3", "row 'linear, one way': margin has no meaning without negatives=top_k"),
     ],
 )
 def test_flags_are_refused_before_anything_is_trained(program, flag, reason):

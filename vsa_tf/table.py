@@ -5,8 +5,9 @@
 A line of a rows file is `NAME | FLAGS`: the flags of one `vsa_tf.train`; `#` starts a comment. Each
 row is trained and evaluated in its own directory of `model_dir`; a row that is done is not done
 again while its flags and records are the same, and one that was interrupted goes on. Flags after
-`--` are given to every row. All rows' flags are read before the first is trained. The table is
-printed, and kept as `model_dir/table.json`.
+`--` are given to every row. All rows' flags are read before the first is trained; what they name
+may come of a row before, such as `--teachers=MODEL_DIR/row_1`. The table is printed, and kept as
+`model_dir/table.json`.
 """
 
 import dataclasses
