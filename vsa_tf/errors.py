@@ -1,5 +1,6 @@
 """What the user of a program or a function can mend."""
 
+import contextlib
 import difflib
 import re
 import reprlib
@@ -66,6 +67,24 @@ class VsaTfError(ValueError):
 
 class InputError(VsaTfError):
     """A photograph or a text that a model cannot read; the message is the reason."""
+
+
+@contextlib.contextmanager
+def named(source):
+    """Puts what an error is of before its message.
+
+    Example:
+
+    >>> with named("row 'a'"):
+    ...     raise VsaTfError("--k is missing")
+    Traceback (most recent call last):
+    ...
+    vsa_tf.errors.VsaTfError: row 'a': k is missing
+    """
+    try:
+        yield
+    except VsaTfError as error:
+        raise VsaTfError(f"{source}: {error.of_flags}") from None
 
 
 def check_given(values, **needed):

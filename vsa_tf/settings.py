@@ -7,7 +7,7 @@ import dataclasses
 import os
 import pathlib
 
-from vsa_tf.errors import VsaTfError, meant, refuse_missing
+from vsa_tf.errors import VsaTfError, meant, named, refuse_missing
 from vsa_tf.file_reading import is_count, parse_json, told_as
 from vsa_tf.files import json_text, read_sealed, sealed, unsealed
 from vsa_tf.model_handles import check_handles, check_in_graph
@@ -371,10 +371,8 @@ def _taken_over(start, given):
 
 def _check_teacher(model_dir):
     """Refuses a `--teachers` that is no trained model of photographs and sentences."""
-    try:
+    with named(f"--teachers={model_dir}"):
         settings = Settings.load(model_dir)
-    except VsaTfError as error:
-        raise VsaTfError(f"--teachers={model_dir}: {error.of_flags}") from None
     # A similarity network has no vectors: it would run over all pairs of every batch.
     kind, can_teach = settings.training.model, settings.model.contrasts_images
     if not can_teach or kind == "similarity":

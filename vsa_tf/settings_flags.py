@@ -9,7 +9,7 @@ import dataclasses
 
 from absl import flags
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, named
 from vsa_tf.file_reading import read_lines
 from vsa_tf.models.model_table import MODELS
 from vsa_tf.models.network_settings import AUTO
@@ -111,10 +111,8 @@ def settings_from_arguments(arguments, source):
     flag_values, words = _parsed(arguments, source)
     if words:
         raise VsaTfError(f"{source}: expected flags, --name=value. Received: {words[0]!r}")
-    try:
+    with named(source):
         return _given(flag_values)
-    except VsaTfError as error:
-        raise VsaTfError(f"{source}: {error.of_flags}") from None
 
 
 def _parsed(arguments, source):

@@ -21,7 +21,7 @@ from absl import flags
 
 from vsa_tf import program
 from vsa_tf.data.dataset_info import DatasetInfo
-from vsa_tf.errors import VsaTfError, check_given
+from vsa_tf.errors import VsaTfError, check_given, named
 from vsa_tf.file_reading import read_lines
 from vsa_tf.files import read_sealed, write_json
 from vsa_tf.settings import Settings, is_path
@@ -120,12 +120,11 @@ class _Run:
         self._model_dir = model_dir
         self._flags = (*row.flags, f"--data_dir={data_dir}", f"--model_dir={model_dir}")
         self._flags += tuple(more_flags)
-        self._settings = settings_from_arguments(self._flags, f"row {row.name!r}")
-        try:
+        source = f"row {row.name!r}"
+        self._settings = settings_from_arguments(self._flags, source)
+        with named(source):
             # Not what is named: a row may be made of what one before it has left.
             self._settings.model.check(self._settings.data)
-        except VsaTfError as error:
-            raise VsaTfError(f"row {row.name!r}: {error.of_flags}") from None
 
     def metrics(self):
         """Trains and evaluates unless that is done. Returns what `metrics.json` holds."""

@@ -1,11 +1,9 @@
 """Teachers: models that were trained before, whose scores of a batch's pairs a new one learns."""
 
-import contextlib
-
 import keras
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, named
 from vsa_tf.files import file_sha256
 from vsa_tf.model_dir.load_split import dependencies_to_learn, model_view
 from vsa_tf.model_dir.trained_model import TrainedModel, check_features
@@ -25,16 +23,8 @@ def check_teachers(settings, info):
         VsaTfError: names the teacher.
     """
     for model_dir in getattr(settings.model, "teacher_dirs", ()):
-        with _named(model_dir):
+        with named(f"--teachers={model_dir}"):
             check_features(Settings.load_inputs(model_dir), info)
-
-
-@contextlib.contextmanager
-def _named(model_dir):
-    try:
-        yield
-    except VsaTfError as error:
-        raise VsaTfError(f"--teachers={model_dir}: {error.of_flags}") from None
 
 
 def make_teachers(settings, records, say=silent):
@@ -110,7 +100,7 @@ class Teachers:
         self._embedded = []
 
     def _load(self, model_dir):
-        with _named(model_dir):
+        with named(f"--teachers={model_dir}"):
             trained = TrainedModel(model_dir)
             trained.check_records(self._records, self._say)
             dependencies_to_learn(self._records, trained.settings)  # refuses records without
