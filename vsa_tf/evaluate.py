@@ -32,6 +32,7 @@ _ASKED = (
     "beam_size",
     "length_normalization",
     "shortlist_model",
+    "neighbor_model",
     "word_magnitudes",
     "query",
     "phrase_model",
@@ -126,6 +127,12 @@ def define_flags():
         captions.neighbor_features,
         CHOICES["neighbor_features"],
         "What tells similar images: the encoder's features, or m_rnn's g2(V_I I).",
+    )
+    flags.DEFINE_string(
+        "neighbor_model",
+        None,
+        "model_dir of an alignment model or embedding network of images and sentences: its vectors "
+        "tell similar images in place of --neighbor_features.",
     )
     flags.DEFINE_enum(
         "neighbor_distance",

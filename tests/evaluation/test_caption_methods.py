@@ -18,8 +18,10 @@ from vsa_tf.evaluation.caption_methods import (
 from vsa_tf.evaluation.check_options import CHOICES
 from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
+from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.settings import MRnnSettings
+from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.scoring.nearest_images import NearestImages, nearest_images
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -187,6 +189,30 @@ def test_neighbors_may_be_near_in_the_models_refined_features(model, data, train
     np.testing.assert_array_equal(methods.neighbors, nearest_images(*features, 2).images)
     refined = methods._features("refined", training, np.arange(4))
     np.testing.assert_allclose(refined, features[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [AlignmentModel, EmbeddingNetwork])
+def test_neighbors_may_be_near_by_another_models_vectors_of_whole_photographs(
+    model, data, training, kind
+):
+    other = (
+        AlignmentModel(len(data.text.vocabulary), 6, word_embedding_size=4)
+        if kind is AlignmentModel
+        else EmbeddingNetwork(joint_size=3, hidden_size=8)
+    )
+    splits = GivenSplits(training, neighbor_model=lambda records: (other, views[id(records)]))
+    views = {id(each.records): each for each in (data, training)}
+    methods = _methods(model, data, training)
+    methods.splits = splits
+    frames = []
+    for each in (data, training):
+        (batch,) = each.image_batches(10)
+        vectors = np.array(other.embed_images(batch))
+        frames.append(vectors[:, 0] if kind is AlignmentModel else vectors)
+    np.testing.assert_array_equal(methods.neighbors, nearest_images(*frames, 2).images)
+    # Of some images, in their order.
+    expected = nearest_images(frames[0][[2, 0]], frames[1], 2).images
+    np.testing.assert_array_equal(methods.of_images([2, 0]).neighbors, expected)
 
 
 def test_a_few_images_have_what_they_have_among_all(methods, data):

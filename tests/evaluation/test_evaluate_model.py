@@ -60,6 +60,26 @@ def test_every_model_has_an_evaluator(name):
             {"captions": CaptionOptions(retrieval="shortlist")},
             "^retrieval=shortlist needs shortlist_model$",
         ),
+        ("alignment", {}, {"neighbor_model": "."}, "^neighbor_model is not for the model alignm"),
+        ("m_rnn", {}, {"neighbor_model": "."}, "^Expected neighbor_model .* the model m_rnn$"),
+        (
+            "m_rnn",
+            {},
+            {"neighbor_model": ".", "captions": CaptionOptions(neighbor_features="refined")},
+            "^neighbor_features and neighbor_model exclude each other$",
+        ),
+        (
+            "m_rnn",
+            {},
+            {"neighbor_model": ".", "captions": GIVEN_BOXES},
+            "^neighbor_model tells similar photographs; this captions regions$",
+        ),
+        (
+            "dvsa_rnn",
+            {"snippets": "."},
+            {"neighbor_model": "."},
+            "^neighbor_model tells similar photographs; this captions regions$",
+        ),
         (
             "m_rnn",
             {"variant": "rnn_base"},
@@ -158,6 +178,25 @@ def test_what_a_model_has_no_use_for_is_refused_before_it_is_loaded(
     (tmp_path / "config.json").write_text(Settings.of(model, **values).to_json({}))
     with pytest.raises(VsaTfError, match=message):
         evaluate_model(tmp_path, **asked)
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        ("alignment", {}, "^neighbor_model needs caption_method=consensus or nearest$"),
+        ("embedding", {}, "^neighbor_model needs caption_method=consensus or nearest$"),
+        ("embedding", {"task": "region_phrase"}, "Received: .*other with the model embedding of p"),
+        ("similarity", {}, "Received: .*other with the model similarity$"),
+    ],
+)
+def test_what_tells_similar_photographs_has_vectors_of_them_and_is_read(
+    tmp_path, model, values, message
+):
+    for name, settings in (("m", Settings.of("m_rnn")), ("other", Settings.of(model, **values))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(settings.to_json({}))
+    with pytest.raises(VsaTfError, match=message):
+        evaluate_model(tmp_path / "m", neighbor_model=tmp_path / "other")
 
 
 @pytest.mark.parametrize(

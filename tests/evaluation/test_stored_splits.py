@@ -57,4 +57,4 @@ def test_phrases_have_regions_to_learn_from_where_something_is_fitted_to_them(re
 
 def test_models_that_are_not_named_are_not_there(reads):
     splits = StoredSplits(TRAINED, "records")
-    assert splits.shortlist_model is None and splits.phrase_model is None
+    assert splits.shortlist_model is splits.neighbor_model is splits.phrase_model is None

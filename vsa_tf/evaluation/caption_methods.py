@@ -17,7 +17,7 @@ from vsa_tf.scoring.caption_consensus import (
     nearest_neighbor_captions,
     oracle_reranking,
 )
-from vsa_tf.scoring.embedded_split import told
+from vsa_tf.scoring.embedded_split import image_vectors, told
 from vsa_tf.scoring.nearest_images import nearest_images
 
 _BATCH_SIZE = 64
@@ -136,13 +136,14 @@ class CaptionMethods:
     @property
     def neighbors(self):
         """The nearest of the captioned training images to each image, int `[N, k]`."""
-        return self.nearest(self._options.neighbor_features).images
+        features = "model" if self.splits.neighbor_model else self._options.neighbor_features
+        return self.nearest(features).images
 
     def nearest(self, features):
         """Returns the `NearestImages` of each image among the `captioned_images` of training.
 
         Args:
-            features: one of `features`.
+            features: one of `features`, or `model`: by the vectors of `splits.neighbor_model`.
         """
         if features not in self._nearest:
             training = self.splits.training
@@ -155,7 +156,9 @@ class CaptionMethods:
         return self._nearest[features]
 
     def _features(self, name, data, images):
-        """Returns the encoder's features of images, or the model's `I_r = g2(V_I I)`."""
+        """Returns the encoder's vectors of images, the model's `I_r = g2(V_I I)`, or another's."""
+        if name == "model":
+            return image_vectors(*self.splits.neighbor_model(data.records), images)
         if name == "refined":
             encoded = encode_images(self._model, data, images=images)
             return np.asarray(scaled_tanh(encoded["multimodal"][:, 0]))

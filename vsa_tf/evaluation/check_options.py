@@ -40,6 +40,7 @@ _OF_FAMILY = {
         "caption_method",
         "neighbor_features",
         "neighbor_distance",
+        "neighbor_model",
         "region_boxes",
         "region_overlap",
         "retrieval",
@@ -68,8 +69,8 @@ def check_options(
     Args:
         model_dir, data_dir: see `evaluate_model`.
         options, captions, retrieval, output: see `evaluate_model`.
-        **asked: its beam_size, length_normalization, shortlist_model, word_magnitudes, query,
-            phrase_model and baseline.
+        **asked: its beam_size, length_normalization, shortlist_model, neighbor_model,
+            word_magnitudes, query, phrase_model and baseline.
 
     Raises:
         VsaTfError: names what is refused.
@@ -304,16 +305,35 @@ def _check_captioner(settings, model_dir, captions, given):
     if not settings.model.sees_images and captions.retrieval != "none":
         raise VsaTfError("--variant=rnn_base sees no image: it cannot retrieve")
     finds_similar = any(m.startswith(("consensus", "nearest")) for m in captions.caption_method)
-    if finds_similar and captions.neighbor_features == "encoder" and not _has_features(model_dir):
+    reads_encoder = captions.neighbor_features == "encoder" and "neighbor_model" not in given
+    if finds_similar and reads_encoder and not _has_features(model_dir):
         raise VsaTfError(
-            "The records hold no features to find similar images by: --neighbor_features=refined"
+            "The records hold no features to find similar images by: --neighbor_features=refined, "
+            "or --neighbor_model"
         )
+    if "neighbor_model" in given:
+        _check_neighbor_model(settings.model, given)
     if captions.neighbor_features == "refined" and not settings.model.refines_images:
         raise VsaTfError(
             "--neighbor_features=refined needs a model whose multimodal layer sees the image"
         )
     _check_mean_image(settings.model, given)
     _check_read(captions, finds_similar, given, settings.model.beam_size)
+
+
+def _check_neighbor_model(model, given):
+    if "neighbor_features" in given:
+        raise VsaTfError("--neighbor_features and --neighbor_model exclude each other")
+    if model.captions_regions or "region_boxes" in given:
+        raise VsaTfError("--neighbor_model tells similar photographs; this captions regions")
+    neighbor = Settings.load(given["neighbor_model"])
+    compares = neighbor.model.family == "alignment" or neighbor.training.model == "embedding"
+    if not compares or neighbor.model.pairs_phrases:
+        raise VsaTfError(
+            "Expected --neighbor_model to hold an alignment model, or an embedding network of "
+            f"images and sentences. Received: {given['neighbor_model']} with the model "
+            f"{neighbor.training.model}" + " of phrases" * neighbor.model.pairs_phrases
+        )
 
 
 def _check_read(captions, finds_similar, given, beam_size):
@@ -332,6 +352,7 @@ def _check_read(captions, finds_similar, given, beam_size):
         ("num_hypotheses", is_reranked, "--caption_method=beam, consensus or oracle"),
         ("num_neighbors", finds_similar, similar),
         ("neighbor_features", finds_similar, similar),
+        ("neighbor_model", finds_similar, similar),
         ("neighbor_distance", finds_similar, similar),
     ):
         if name in given and not is_read:

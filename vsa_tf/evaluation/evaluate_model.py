@@ -40,6 +40,7 @@ def evaluate_model(
     beam_size=None,
     length_normalization=None,
     shortlist_model=None,
+    neighbor_model=None,
     word_magnitudes=None,
     query=(),
     phrase_model=None,
@@ -62,6 +63,8 @@ def evaluate_model(
         beam_size, length_normalization: of a caption generator, in place of what it was trained
             with.
         shortlist_model: model_dir of an alignment model, for `captions.retrieval=shortlist`.
+        neighbor_model: model_dir of an alignment model or embedding network, whose vectors tell
+            similar images in place of `captions.neighbor_features`.
         word_magnitudes: file for the table of word magnitudes of an alignment model, or None.
         query: snippets of text whose best regions an alignment model finds and says.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
@@ -88,6 +91,7 @@ def evaluate_model(
         beam_size=beam_size,
         length_normalization=length_normalization,
         shortlist_model=shortlist_model,
+        neighbor_model=neighbor_model,
         word_magnitudes=word_magnitudes,
         query=query,
         phrase_model=phrase_model,
@@ -112,6 +116,7 @@ def evaluate_model(
         data_dir or settings.data.data_dir,
         fits=True,
         shortlist_model=shortlist_model if captions.retrieval == "shortlist" else None,
+        neighbor_model=neighbor_model,
         phrase_model=phrase_model,
         say=say,
         described=captions.region_boxes and (captions.region_boxes, captions.region_overlap),

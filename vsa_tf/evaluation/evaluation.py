@@ -34,7 +34,8 @@ class CaptionOptions:
         caption_method: other ways of writing captions, see `CaptionMethods`.
         num_hypotheses: n, the beams that are reranked.
         num_neighbors: k, the similar training images whose captions rank them.
-        neighbor_features: `encoder` or `refined`, what tells similar images.
+        neighbor_features: `encoder` or `refined`, what tells similar images where there is no
+            model that does.
         neighbor_distance: between these, `cosine` or `euclidean`.
         retrieval: by probability: `none`, `shortlist` or `exact`.
         shortlist_size: images looked at for each sentence by `shortlist`.
@@ -92,6 +93,8 @@ class GivenSplits:
         dev: `SplitData` of the dev split, on which choices are made.
         shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
             shortlist of retrieval by probability, and the `SplitData` that it reads.
+        neighbor_model: given a `RecordSplit`, returns the model by whose vectors images are
+            similar, and the `SplitData` that it reads.
         phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
             `SplitData` that it reads; None: sentences are compared as wholes alone.
         retrieval_model: given a `RecordSplit`, returns the model that tells which training caption
@@ -101,6 +104,7 @@ class GivenSplits:
     training: object | None = None
     dev: object | None = None
     shortlist_model: Callable | None = None
+    neighbor_model: Callable | None = None
     phrase_model: Callable | None = None
     retrieval_model: Callable | None = None
 

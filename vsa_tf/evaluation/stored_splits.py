@@ -18,6 +18,8 @@ class StoredSplits:
         data_dir: directory of records.
         fits: whether something may be fitted to the training split, see `model_view`.
         shortlist_model: model_dir of the alignment model that makes shortlists, or None.
+        neighbor_model: model_dir of the alignment model or embedding network by whose vectors
+            images are similar, or None.
         phrase_model: model_dir of an embedding network of regions and phrases, or of a
             `FragmentModel`; or None.
         retrieval_model: model_dir of a model of images and sentences; or None. All are read now,
@@ -29,7 +31,7 @@ class StoredSplits:
 
     Raises:
         VsaTfError: a model cannot be used; later, a split cannot, or has other features than the
-            model of shortlists or retrieval learnt from.
+            model of shortlists, neighbours or retrieval learnt from.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class StoredSplits:
         data_dir,
         fits=False,
         shortlist_model=None,
+        neighbor_model=None,
         phrase_model=None,
         retrieval_model=None,
         say=silent,
@@ -50,9 +53,11 @@ class StoredSplits:
         self._say = say
         self._records, self._loaded = {}, {}
         shortlist = OtherModel(shortlist_model, say) if shortlist_model else None
+        neighbor = OtherModel(neighbor_model, say) if neighbor_model else None
         retrieval = OtherModel(retrieval_model, say) if retrieval_model else None
-        self._others = [each for each in (shortlist, retrieval) if each]
+        self._others = [each for each in (shortlist, neighbor, retrieval) if each]
         self.shortlist_model = shortlist.load if shortlist else None
+        self.neighbor_model = neighbor.load if neighbor else None
         self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
         self.retrieval_model = retrieval.load if retrieval else None
 

@@ -270,6 +270,23 @@ def embed_split(model, data, progress=None, dtype=np.float32):
     return kind.embed(model, data, progress=progress, dtype=dtype)
 
 
+def image_vectors(model, data, images, batch_size=100):
+    """Returns a vector of each image: of its whole frame where the model sees regions.
+
+    Args:
+        model: a `FragmentModel`, or a two-branch network of images and sentences.
+        data: `SplitData`.
+        images: int `[n]`, their numbers.
+        batch_size: images at a time.
+
+    Returns:
+        float32 `[n, H]`.
+    """
+    vectors = [_array(model.embed_images(each)) for each in data.image_batches(batch_size, images)]
+    vectors = np.concatenate(vectors)
+    return vectors if vectors.ndim == 2 else vectors[:, 0]
+
+
 def _all_regions(embed, batches, num_images, dtype):
     """Returns what `embed` makes of all batches of images `[N, R, H]`, and their mask `[N, R]`."""
     # Whole at once: a list of blocks, joined later, would hold the largest array twice.
