@@ -348,6 +348,8 @@ def _taken_over(start, given):
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
     left += _OF_TEACHERS
+    if given.get("teachers"):
+        left += ("selection",)  # By what the start was chosen a student is not.
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
     # A sentence feature is the start's, whatever it was made of; new words begin as its own did.
     vectors = "" if start.model.reads_sentence_features else start.model.word_vectors
@@ -369,16 +371,15 @@ def _taken_over(start, given):
     }
 
 
-def _check_teacher(model_dir):
-    """Refuses a `--teachers` that is no trained model of photographs and sentences."""
+def _check_teacher(network, model_dir):
+    """Refuses a `--teachers` that is no trained model from which one of `network` can learn."""
     with named(f"--teachers={model_dir}"):
-        settings = Settings.load(model_dir)
-    # A similarity network has no vectors: it would run over all pairs of every batch.
-    kind, can_teach = settings.training.model, settings.model.contrasts_images
-    if not can_teach or kind == "similarity":
+        teacher = Settings.load(model_dir)
+    kind = teacher.training.model
+    if not network.can_learn_from(kind, teacher.model):
         raise VsaTfError(
-            "Expected --teachers to be models of --model=alignment, defrag or embedding, of "
-            f"photographs and sentences. Received: {model_dir}, of --model={kind}"
+            f"Expected --teachers to be {network.teaching}. Received: {model_dir}, of "
+            f"--model={kind}"
         )
     if not (pathlib.Path(model_dir) / "checkpoint_best.npz").is_file():
         raise VsaTfError(f"--teachers={model_dir} holds no checkpoint yet: train it first")
@@ -430,4 +431,4 @@ def check(settings):
     if os.path.realpath(training.model_dir) in map(os.path.realpath, teachers):
         raise VsaTfError(f"--teachers names --model_dir={training.model_dir} itself")
     for teacher in () if begun else teachers:
-        _check_teacher(teacher)
+        _check_teacher(settings.model, teacher)

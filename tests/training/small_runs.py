@@ -23,10 +23,14 @@ SMALL = {
 
 
 def train(data_dir, model_dir, say=None, model=None, **values):
-    """Trains, `SMALL` but for some values; returns the lines that are said, if `say` is None."""
+    """Trains, `SMALL` but for some values; returns the lines that are said, if `say` is None.
+
+    What is None is left out: a setting that the model has not.
+    """
     places = {"data_dir": str(data_dir), "model_dir": str(model_dir)}
     lines = []
-    train_model(Settings.of(model, **places, **{**SMALL, **values}), say or lines.append)
+    given = {name: value for name, value in {**SMALL, **values}.items() if value is not None}
+    train_model(Settings.of(model, **places, **given), say or lines.append)
     return lines
 
 

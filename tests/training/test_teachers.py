@@ -1,6 +1,7 @@
-"""Models that learn how trained ones score the pairs of their batches."""
+"""Models that learn how trained ones score the pairs of their batches, or what they write."""
 
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -8,13 +9,19 @@ import pytest
 from tests.data import small_records
 from tests.training.small_runs import arrays, assert_same, train
 from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation.caption_methods import CaptionMethods
 from vsa_tf.evaluation.combined_retrieval import split_scores
+from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.settings import Settings, check
-from vsa_tf.training.teachers import Teachers
+from vsa_tf.training.teachers import ScoringTeachers, WritingTeachers
 from vsa_tf.training.train_model import make_plan, train_model
 
+CAPTIONER = {
+    **{"model": "m_rnn", "joint_size": None, "recurrent_size": 4, "multimodal_size": 4},
+    **{"min_count": 1, "max_caption_words": 4},
+}
 EMBEDDING = {"model": "embedding", "hidden_size": 4, "text_hidden_size": 4, "min_count": 1}
 
 
@@ -33,6 +40,18 @@ def alignment(data_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def captioner(data_dir, tmp_path_factory):
+    model_dir = tmp_path_factory.mktemp("teachers") / "captioner"
+    train_captioner(data_dir, model_dir, num_epochs=1)
+    return model_dir
+
+
+def train_captioner(data_dir, model_dir, say=None, **values):
+    """Trains a small generator of captions as `train` does."""
+    return train(data_dir, model_dir, say, **{**CAPTIONER, **values})
+
+
+@pytest.fixture(scope="module")
 def embedding(data_dir, tmp_path_factory):
     model_dir = tmp_path_factory.mktemp("teachers") / "embedding"
     train(data_dir, model_dir, num_epochs=1, **EMBEDDING)
@@ -42,7 +61,7 @@ def embedding(data_dir, tmp_path_factory):
 def test_teachers_score_as_evaluations_do_each_by_its_own_deviation(data_dir, alignment, embedding):
     records = read_records(data_dir, "train")
     lines = []
-    teachers = Teachers([alignment, embedding], 0.5, records, lines.append)
+    teachers = ScoringTeachers([alignment, embedding], 0.5, records, lines.append)
     teachers.embed()
     assert [str(each) in line for each, line in zip((alignment, embedding), lines)] == [True] * 2
     images, sentences = np.array([3, 0, 3, 5]), np.array([17, 1, 16, 25])
@@ -102,7 +121,7 @@ def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embe
 def test_a_teacher_that_is_not_trained_to_its_end_is_told(data_dir, alignment, tmp_path):
     def taught_by(teacher):
         lines = []
-        Teachers([teacher], 0.6, read_records(data_dir, "train"), lines.append)
+        ScoringTeachers([teacher], 0.6, read_records(data_dir, "train"), lines.append)
         return lines
 
     assert taught_by(alignment) == []
@@ -115,7 +134,7 @@ def test_a_teacher_that_is_not_trained_to_its_end_is_told(data_dir, alignment, t
 def test_every_host_has_its_rows_of_the_scores_of_the_whole_batch(data_dir, alignment):
     records = read_records(data_dir, "train")
     data = load_split(TrainedModel(alignment), data_dir, "train")
-    teachers = Teachers([alignment], 0.6, records)
+    teachers = ScoringTeachers([alignment], 0.6, records)
     teachers.embed()
     plan = make_plan(Settings.load(alignment), data)
 
@@ -132,7 +151,7 @@ def test_every_host_has_its_rows_of_the_scores_of_the_whole_batch(data_dir, alig
         def whole_batch(self, step):
             return plan.batch(step)[1], slice(5, 10)
 
-    batches = data.pipeline.training_batches(OfHost(), 0, 2, teachers=teachers)
+    batches = data.pipeline.taught_by(teachers).training_batches(OfHost(), 0, 2)
     assert batches.element_spec["teacher_scores"].shape == (5, 20)
     for step, batch in enumerate(batches):
         captions = plan.batch(step)[1]
@@ -179,6 +198,10 @@ def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
         ("alignment", {"teachers": "a,"}, "teachers=DIR,DIR and so on, each once"),
         ("alignment", {"teachers": "a, a"}, "teachers=DIR,DIR and so on, each once"),
         ("defrag", {"teachers": "TEACHER"}, "teachers is not a setting of model=defrag"),
+        ("m_rnn", {"teachers": "TEACHER"}, "be caption generators of whole .*, of model=alignment"),
+        ("m_rnn", {"teachers": "a", "augmentation": "mirror"}, "which write others, leave it out"),
+        ("dvsa_rnn", {"teachers": "a", "snippets": "records"}, "photographs: leave out snippets"),
+        ("m_rnn", {"teachers": "a,a"}, "teachers=DIR,DIR and so on, each once"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(
@@ -195,3 +218,105 @@ def test_a_model_that_goes_on_from_a_student_has_no_teachers(data_dir, alignment
     train(data_dir, tmp_path / "first", num_epochs=1, teachers=str(alignment), teacher_weight=0.7)
     settings = Settings.of(start_from=tmp_path / "first").model
     assert (settings.teachers, settings.teacher_weight) == ("", 0.5)
+
+
+def test_captions_that_are_learnt_are_the_teachers_most_like_peoples(data_dir, captioner):
+    trained = TrainedModel(captioner)
+    data = load_split(trained, data_dir, "train")
+    lines = []
+    teachers = WritingTeachers([captioner], 20, data.records, lines.append)
+    learnt = teachers.learnt(data)
+    assert lines[0] == f"writing captions of train by {captioner}, a teacher"
+    options = CaptionOptions(num_hypotheses=10)
+    methods = CaptionMethods(
+        trained.model, data, trained.settings.model, options, GivenSplits(data)
+    )
+    ranking = methods.oracle("cider")
+    for image, (tokens, order) in enumerate(zip(methods.hypotheses.tokens, ranking.order)):
+        # Five captions of each photograph, the best first.
+        rows = [learnt.tokens.row(5 * image + place).tolist() for place in range(5)]
+        # An empty caption is none.
+        expected = [tokens[place] for place in order if tokens[place]]
+        assert [data.text.decode(row) for row in rows] == expected[:5]
+    best = [scores.max() for scores in ranking.scores]
+    assert lines[-1].endswith(f"have a CIDEr-D of {np.mean(best):.3g} with people's")
+    # What models are evaluated by stays people's.
+    assert learnt.records is data.records
+    assert data.tokens.row(0).tolist() != learnt.tokens.row(0).tolist()
+    plan = make_plan(trained.settings, learnt)
+    (batch,) = learnt.pipeline.training_batches(plan, num_steps=1)
+    captions = plan.batch(0)[1]
+    width = batch["token_ids"].shape[1]
+    np.testing.assert_array_equal(batch["token_ids"], learnt.tokens.padded(captions, width))
+
+
+def test_where_few_captions_were_written_the_best_are_learnt_again_where_none_peoples(
+    data_dir, captioner, monkeypatch
+):
+    data = load_split(TrainedModel(captioner), data_dir, "train")
+    written = [["", "w5 w6", "w7"], ["", ""], *([["w8"]] * 6)]
+
+    class Written:
+        """What a teacher wrote, and how like it is."""
+
+        hypotheses = types.SimpleNamespace(texts=written)
+
+        def __init__(self, *_):
+            pass
+
+        def oracle(self, kind):
+            assert kind == "cider"
+            scores = [[0.5, 0.1, 0.2][: len(texts)] for texts in written]
+            return types.SimpleNamespace(scores=scores)
+
+    monkeypatch.setattr("vsa_tf.training.teachers.CaptionMethods", Written)
+    lines = []
+    learnt = WritingTeachers([captioner], 20, data.records, lines.append).learnt(data)
+    texts = [data.text.decode(learnt.tokens.row(caption).tolist()) for caption in range(15)]
+    assert texts[:5] == [["w7"], ["w5", "w6"], ["w7"], ["w5", "w6"], ["w7"]]
+    assert texts[5:10] == data.caption_tokens[5:10]
+    assert texts[10:] == [["w8"]] * 5
+    assert f"CIDEr-D of {(0.2 + 0 + 6 * 0.5) / 8:.3g} with" in lines[-1]
+
+
+def test_two_teachers_of_captions_write_more_than_each(data_dir, captioner, tmp_path, monkeypatch):
+    train_captioner(data_dir, tmp_path / "other", num_epochs=1, seed=4)
+    monkeypatch.setattr("vsa_tf.training.teachers._NUM_HYPOTHESES", 3)
+    data = load_split(TrainedModel(captioner), data_dir, "train")
+
+    def of_first(*model_dirs):
+        lines = []
+        learnt = WritingTeachers(model_dirs, 20, data.records, lines.append).learnt(data)
+        rows = {tuple(learnt.tokens.row(caption)) for caption in range(5)}
+        return rows, float(lines[-1].split("CIDEr-D of ")[1].split()[0])
+
+    one, other = of_first(captioner), of_first(tmp_path / "other")
+    both = of_first(captioner, tmp_path / "other")
+    assert one[0] != other[0] and both[0] <= one[0] | other[0]
+    assert len(both[0]) == min(5, len(one[0] | other[0]))
+    assert both[1] >= max(one[1], other[1])
+
+
+def test_a_student_that_writes_goes_on_as_if_it_had_not_been_stopped(data_dir, captioner, tmp_path):
+    def say(line):
+        if line.startswith("epoch 1:"):
+            raise KeyboardInterrupt
+
+    taught = {"num_epochs": 2, "teachers": str(captioner), "batch_size": 15, "num_buckets": 4}
+    train_captioner(data_dir, tmp_path / "whole", **taught)
+    with pytest.raises(KeyboardInterrupt):
+        train_captioner(data_dir, tmp_path / "stopped", say, **taught)
+    lines = train_captioner(data_dir, tmp_path / "stopped", **taught)
+    assert "going on from step 3 of 6" in lines
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+    train_captioner(data_dir, tmp_path / "alone", **{**taught, "teachers": ""})
+    pairs = zip(arrays(tmp_path / "alone").values(), arrays(tmp_path / "whole").values())
+    assert any((one != other).any() for one, other in pairs)
+
+
+def test_a_student_is_chosen_by_its_captions_whatever_it_starts_from(data_dir, captioner):
+    assert Settings.load(captioner).model.selection == "perplexity"
+    student = {"start_from": captioner, "teachers": str(captioner)}
+    assert Settings.of(**student).model.selection == "CIDEr"
+    assert Settings.of(**student, selection="perplexity").model.selection == "perplexity"
+    assert Settings.of(start_from=captioner).model.selection == "perplexity"

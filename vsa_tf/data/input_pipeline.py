@@ -211,9 +211,23 @@ class InputPipeline:
         boxes = records.region_boxes[:, :count][records.region_mask[:, :count]]
         return self.assembler.phrase_regions is not None or bool((boxes != WHOLE_FRAME).any())
 
-    def training_batches(
-        self, plan, start_step=0, num_steps=None, augmentation=None, crop=None, teachers=None
-    ):
+    def taught_by(self, teachers):
+        """Returns the pipeline whose training batches hold `teacher_scores` by these teachers."""
+        return self._with(teachers=teachers)
+
+    def with_tokens(self, token_store):
+        """Returns the pipeline of the same images with other captions, as many, a `TokenStore`."""
+        taught = self._with(token_store=token_store)
+        taught.token_store = token_store
+        return taught
+
+    def _with(self, **parts):
+        changed = copy.copy(self)
+        changed.assembler = copy.copy(self.assembler)
+        vars(changed.assembler).update(parts)
+        return changed
+
+    def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None, crop=None):
         """Returns the batches of training steps.
 
         Args:
@@ -225,7 +239,6 @@ class InputPipeline:
             crop: a `RegionCrop` whose crops the batches hold as images, if regions are the same in
                 every step, without augmentation and `phrase_regions`, and there is room for all
                 (see `Pixels.cropped`); else, or None: they hold whole images.
-            teachers: see `BatchAssembler`.
 
         Returns:
             `tf.data.Dataset` of dicts with every key of the class's table.
@@ -236,7 +249,6 @@ class InputPipeline:
         self._check_captions(plan.num_captions)
         self.images.prepare()
         assembler, images = copy.copy(self.assembler), self.images
-        assembler.teachers = teachers
         if crop and augmentation is None and assembler.phrase_regions is None:
             assembler.images = images = images.cropped(crop)
         stop_step = np.iinfo(np.int64).max if num_steps is None else start_step + num_steps
@@ -246,7 +258,7 @@ class InputPipeline:
         shapes = (
             images.shapes(rows) | self._sentence_shapes(rows, width) | self._phrase_shapes(rows)
         )
-        if teachers is not None:
+        if assembler.teachers is not None:
             shapes["teacher_scores"] = [rows, rows and len(plan.whole_batch(start_step)[0])]
 
         def assemble(step):

@@ -12,6 +12,7 @@ from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.m_rnn import scaled_tanh
 from vsa_tf.scoring.caption_consensus import (
+    Reranking,
     closest_captions,
     consensus_reranking,
     nearest_neighbor_captions,
@@ -86,11 +87,8 @@ class CaptionMethods:
             chosen = nearest_neighbor_captions(self.neighbors, similarity).captions
             training = self.splits.training.records.captions
             return [training[caption] for caption in chosen]
-        if name == "consensus":
-            best = [order[0] for order in self.consensus(kind).order]
-        else:
-            best = self._oracle(kind)
-        return [texts[index] for texts, index in zip(self.hypotheses.texts, best)]
+        ranking = self.consensus(kind) if name == "consensus" else self.oracle(kind)
+        return [texts[order[0]] for texts, order in zip(self.hypotheses.texts, ranking.order)]
 
     def consensus(self, kind):
         """Returns the `Reranking` of the hypotheses by `cider`, `bleu` or `f1`."""
@@ -105,18 +103,28 @@ class CaptionMethods:
         training = learnt.records.captions
         return [training[row] for row in closest_captions(tokens, similarity).captions]
 
-    def _oracle(self, kind):
-        """Returns the hypothesis nearest to the true captions, the first where there are none."""
-        truth = self._true_captions()
+    def oracle(self, kind):
+        """Returns the `Reranking` of the hypotheses by the true captions of their images.
+
+        Without any they stay in their order, and score 0.
+
+        Args:
+            kind: `cider`, `bleu` or `f1`.
+        """
+        truth, hypotheses = self._true_captions(), self.hypotheses.tokens
         places = [place for place, captions in enumerate(truth) if captions]
-        ranking = oracle_reranking(
-            [self.hypotheses.tokens[place] for place in places],
+        ranked = oracle_reranking(
+            [hypotheses[place] for place in places],
             [truth[place] for place in places],
             self._similarity(kind, self.splits.training),
         )
-        best = np.zeros(len(truth), int)
-        best[places] = [order[0] for order in ranking.order]
-        return best
+        ranking = Reranking(
+            [np.arange(len(each)) for each in hypotheses],
+            [np.zeros(len(each)) for each in hypotheses],
+        )
+        for place, order, scores in zip(places, *ranked):
+            ranking.order[place], ranking.scores[place] = order, scores
+        return ranking
 
     @property
     def hypotheses(self):

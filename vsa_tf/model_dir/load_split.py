@@ -87,9 +87,9 @@ class SplitData:
         """The `PhraseRegions` of training batches; None where whole images are paired."""
         return self.pipeline.assembler.phrase_regions
 
-    def training_batches(self, plan, start_step, augmentation=None, crop=None, teachers=None):
+    def training_batches(self, plan, start_step, augmentation=None, crop=None):
         return self.pipeline.training_batches(
-            plan, start_step, augmentation=augmentation, crop=crop, teachers=teachers
+            plan, start_step, augmentation=augmentation, crop=crop
         )
 
     def image_batches(self, batch_size, images=None):

@@ -264,13 +264,47 @@ class NetworkSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TaughtSettings:
-    """What models have that also learn how trained models score the pairs of a batch; a mixin."""
+    """What models have that learn from trained ones, too; a mixin.
+
+    Attributes:
+        teaching: which models can teach, for messages.
+    """
+
+    teaching: ClassVar[str] = ""
 
     teachers: str = setting(
         "",
         "model_dirs of trained models, commas between, that teach it (docs/models.md).",
         of_network=False,
     )
+
+    @property
+    def teacher_dirs(self):
+        """The model directories of `teachers`, a list."""
+        return [each.strip() for each in self.teachers.split(",")] if self.teachers else []
+
+    def can_learn_from(self, name, network):
+        """Returns whether a model of that name and these `NetworkSettings` can teach."""
+        raise NotImplementedError
+
+    def check(self, data):
+        super().check(data)
+        given = self.teacher_dirs
+        if not all(given) or len({*map(os.path.realpath, given)}) < len(given):
+            raise VsaTfError(
+                "Expected --teachers=DIR,DIR and so on, each once. Received: "
+                f"--teachers={self.teachers}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class DistilledSettings(TaughtSettings):
+    """What models have that also learn how trained models score the pairs of a batch; a mixin."""
+
+    teaching: ClassVar[str] = (
+        "models of --model=alignment, defrag or embedding, of photographs and sentences"
+    )
+
     teacher_weight: float = setting(
         0.5, "Share of --teachers in the loss.", minimum=0.0, maximum=1.0
     )
@@ -281,22 +315,15 @@ class TaughtSettings:
         of_network=False,
     )
 
-    @property
-    def teacher_dirs(self):
-        """The model directories of `teachers`, a list."""
-        return [each.strip() for each in self.teachers.split(",")] if self.teachers else []
+    def can_learn_from(self, name, network):
+        # A similarity network has no vectors: it would run over all pairs of every batch.
+        return network.contrasts_images and name != "similarity"
 
     def check(self, data):
         super().check(data)
         for name in ("teacher_weight", "teacher_temperature"):
             self.check_read(name, self.teachers, "--teachers")
-        given = self.teacher_dirs
-        if not all(given) or len({*map(os.path.realpath, given)}) < len(given):
-            raise VsaTfError(
-                "Expected --teachers=DIR,DIR and so on, each once. Received: "
-                f"--teachers={self.teachers}"
-            )
-        if given and not (self.contrasts_images and self.negatives == "softmax"):
+        if self.teachers and not (self.contrasts_images and self.negatives == "softmax"):
             raise VsaTfError(
                 "--teachers score photographs and sentences, for cross entropy: they need "
                 "--negatives=softmax, and no --task=region_phrase"

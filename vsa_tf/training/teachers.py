@@ -1,15 +1,26 @@
-"""Teachers: models that were trained before, whose scores of a batch's pairs a new one learns."""
+"""Teachers: models that were trained before, and what a new one learns from them.
+
+Of pairs how they score them, of caption generators what they write.
+"""
+
+import dataclasses
 
 import keras
 import numpy as np
 
+from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.errors import VsaTfError, named
+from vsa_tf.evaluation.caption_methods import CaptionMethods
+from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.files import file_sha256
 from vsa_tf.model_dir.load_split import dependencies_to_learn, model_view
 from vsa_tf.model_dir.trained_model import TrainedModel, check_features
 from vsa_tf.program import silent
 from vsa_tf.scoring.embedded_split import embed_split
 from vsa_tf.settings import Settings
+
+# Beams of a teacher that writes captions.
+_NUM_HYPOTHESES = 10
 
 
 def check_teachers(settings, info):
@@ -28,7 +39,7 @@ def check_teachers(settings, info):
 
 
 def make_teachers(settings, records, say=silent):
-    """Returns the `Teachers` of a run, which have embedded nothing yet; None where it has none.
+    """Returns the `Teachers` of a run, which have done nothing yet; None where it has none.
 
     Args:
         settings: `Settings`.
@@ -41,7 +52,9 @@ def make_teachers(settings, records, say=silent):
     model_dirs = getattr(settings.model, "teacher_dirs", ())
     if not model_dirs:
         return None
-    return Teachers(model_dirs, settings.model.teacher_temperature, records, say)
+    if settings.model.family == "captioning":
+        return WritingTeachers(model_dirs, settings.data.max_words, records, say)
+    return ScoringTeachers(model_dirs, settings.model.teacher_temperature, records, say)
 
 
 def check_same_teachers(progress, teachers):
@@ -64,16 +77,13 @@ def check_same_teachers(progress, teachers):
 
 
 class Teachers:
-    """Scores the pairs of training batches by trained models, from vectors that they have made.
+    """Trained models from which another one learns; the base of those that score and that write.
 
-    A teacher's scores are divided by their standard deviation over the batch, so that one
-    temperature suits cosines, distances and sums; of several teachers the mean counts. They see
-    photographs as they are, whatever `--augmentation` makes of them.
+    They see photographs as they are, whatever `--augmentation` makes of them.
 
     Args:
-        model_dirs: directories that training wrote, of fragment models and embedding networks.
-        temperature: T above 0, in standard deviations of a teacher's scores.
-        records: the `RecordSplit` that batches are of.
+        model_dirs: directories that training wrote.
+        records: the `RecordSplit` that is trained on.
         say: called with each line about the work.
 
     Attributes:
@@ -84,20 +94,23 @@ class Teachers:
         VsaTfError: a directory holds no model that can be read, or one of other records.
     """
 
-    def __init__(self, model_dirs, temperature, records, say=silent):
+    def __init__(self, model_dirs, records, say=silent):
         self.model_dirs = model_dirs
-        self._temperature, self._records, self._say = temperature, records, say
-        # Whatever the precision of the run, they score as evaluations do.
+        self._records, self._say = records, say
+        # Whatever the precision of the run, they compute as evaluations do.
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("float32")
         try:
-            self._to_embed = [self._load(model_dir) for model_dir in model_dirs]
+            self._unheard = [self._load(model_dir) for model_dir in model_dirs]
         finally:
             keras.config.set_dtype_policy(before)
         self.fingerprints = [
-            file_sha256(each.model_dir / "checkpoint_best.npz") for each in self._to_embed
+            file_sha256(each.model_dir / "checkpoint_best.npz") for each in self._unheard
         ]
-        self._embedded = []
+
+    def learnt(self, train):
+        """Returns the `SplitData` that steps learn from, where `train` is without teachers."""
+        raise NotImplementedError
 
     def _load(self, model_dir):
         with named(f"--teachers={model_dir}"):
@@ -108,6 +121,35 @@ class Teachers:
             self._say(f"--teachers={model_dir} has not been trained to its end: its best so far")
         return trained
 
+    def _seen(self, work):
+        """Yields each teacher, which is then forgotten, and the `SplitData` that it sees."""
+        while self._unheard:
+            trained = self._unheard.pop(0)
+            self._say(f"{work} {self._records.split} by {trained.model_dir}, a teacher")
+            yield trained, model_view(self._records, trained.text, trained.settings, say=self._say)
+
+
+class ScoringTeachers(Teachers):
+    """Score the pairs of training batches, from vectors that they have made: fragment models and
+    embedding networks.
+
+    A teacher's scores are divided by their standard deviation over the batch, so that one
+    temperature suits cosines, distances and sums; of several teachers the mean counts.
+
+    Args:
+        temperature: T above 0, in standard deviations of a teacher's scores.
+        model_dirs, records, say: see `Teachers`.
+    """
+
+    def __init__(self, model_dirs, temperature, records, say=silent):
+        super().__init__(model_dirs, records, say)
+        self._temperature = temperature
+        self._embedded = []
+
+    def learnt(self, train):
+        self.embed()
+        return dataclasses.replace(train, pipeline=train.pipeline.taught_by(self))
+
     def embed(self):
         """Embeds all photographs and sentences, before `scores` is called.
 
@@ -117,10 +159,7 @@ class Teachers:
         Raises:
             VsaTfError: a vector is not finite.
         """
-        while self._to_embed:
-            trained = self._to_embed.pop(0)
-            self._say(f"embedding {self._records.split} by {trained.model_dir}, a teacher")
-            data = model_view(self._records, trained.text, trained.settings, say=self._say)
+        for trained, data in self._seen("embedding"):
             embedded = embed_split(trained.model, data, dtype=np.float16)
             arrays = [each for each in vars(embedded).values() if each is not None]
             if not all(np.isfinite(each).all() for each in arrays):
@@ -142,3 +181,50 @@ class Teachers:
             scores = embedded.take(images, sentences).scores(model)
             total += scores / (scores.std() or 1.0)
         return total / np.float32(self._temperature * len(self._embedded))
+
+
+class WritingTeachers(Teachers):
+    """Write captions of the training photographs, to be learnt in the place of people's.
+
+    Of a photograph with c captions those c of their best beams are taken that are most like what
+    people wrote (CIDEr-D with all of these): they say what is seen in the words that a generator
+    finds by itself, so that the likeliest word leads where a wide search leads.
+
+    Args:
+        max_words: longer captions lose their end.
+        model_dirs, records, say: see `Teachers`.
+
+    Reference: Kim and Rush, Sequence-level knowledge distillation, EMNLP 2016, section 3.3
+    (interpolation).
+    """
+
+    def __init__(self, model_dirs, max_words, records, say=silent):
+        super().__init__(model_dirs, records, say)
+        self._max_words = max_words
+
+    def learnt(self, train):
+        records = self._records
+        # What was written of each image, and how like what people wrote.
+        written = [{} for _ in range(records.num_images)]
+        options = CaptionOptions(num_hypotheses=_NUM_HYPOTHESES)
+        for trained, data in self._seen("writing captions of"):
+            network, splits = trained.settings.model, GivenSplits(data)
+            methods = CaptionMethods(trained.model, data, network, options, splits)
+            texts, likeness = methods.hypotheses.texts, methods.oracle("cider").scores
+            for each, *more in zip(written, texts, likeness):
+                each.update((text, score) for text, score in zip(*more) if text)
+        captions = list(records.captions)
+        for image, each in enumerate(written):
+            own = range(*records.first_caption[image : image + 2])
+            best = sorted(each, key=each.get, reverse=True)[: len(own)]
+            # Where fewer were written than people wrote, the best are learnt twice.
+            for place, caption in enumerate(own if best else ()):
+                captions[caption] = best[place % len(best)]
+        best = [max(each.values(), default=0.0) for each in written]
+        self._say(
+            f"{len(captions)} captions to learn; the best of each photograph have a CIDEr-D of "
+            f"{np.mean(best):.3g} with people's"
+        )
+        tokens = TokenStore.from_captions(captions, train.text.encode, self._max_words)
+        pipeline = train.pipeline.with_tokens(tokens)
+        return dataclasses.replace(train, tokens=tokens, pipeline=pipeline)

@@ -198,8 +198,11 @@ def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stre
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
+    learnt = train
     if teachers is not None:
-        teachers.embed()
+        learnt = teachers.learnt(train)
+        # Of what they write, the lengths are others; the number of steps is the same.
+        plan = HostPlan(make_plan(settings, learnt))
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
             evaluator=evaluator,
@@ -225,7 +228,7 @@ def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stre
                     model_dir / "checkpoint_last.npz", model.variables + model.optimizer.variables
                 )
             model.fit(
-                train.training_batches(plan, progress["steps"], augmentation, crop, teachers),
+                learnt.training_batches(plan, progress["steps"], augmentation, crop),
                 steps_per_epoch=num_steps,
                 epochs=number,
                 callbacks=callbacks,

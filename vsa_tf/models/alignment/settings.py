@@ -6,8 +6,8 @@ from typing import ClassVar
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.network_settings import (
     AUTO,
+    DistilledSettings,
     NetworkSettings,
-    TaughtSettings,
     setting,
     with_default,
 )
@@ -95,7 +95,7 @@ class FragmentSettings(NetworkSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class AlignmentSettings(TaughtSettings, FragmentSettings):
+class AlignmentSettings(DistilledSettings, FragmentSettings):
     """The alignment model (DVSA)."""
 
     flickr8k: ClassVar[dict] = {"batch_size": 128, "num_epochs": 14}

@@ -6,16 +6,17 @@ from typing import ClassVar
 
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.alignment.settings import SMOOTHNESS
-from vsa_tf.models.network_settings import NetworkSettings, setting, with_default
+from vsa_tf.models.network_settings import NetworkSettings, TaughtSettings, setting, with_default
 
 # In place of an alignment model: what people say of regions in the records themselves.
 DESCRIBED = "records"
 
 
 @dataclasses.dataclass(frozen=True)
-class CaptionerSettings(NetworkSettings):
+class CaptionerSettings(TaughtSettings, NetworkSettings):
     """What all caption generators have."""
 
+    teaching: ClassVar[str] = "caption generators of whole photographs"
     family: ClassVar[str] = "captioning"
     shared_defaults: ClassVar[dict] = {"num_regions": 1, "clip_norm": 5.0}
     # Of captioners of regions, `DvsaRnnSettings`.
@@ -84,10 +85,21 @@ class CaptionerSettings(NetworkSettings):
         defaults = super().defaults(given)
         if given.get("image_context", "frame") != "frame":
             del defaults["num_regions"]
+        if given.get("teachers"):
+            # Captions as teachers write them come at the price of people's words' perplexity.
+            defaults["selection"] = "CIDEr"
         return defaults
+
+    def can_learn_from(self, name, network):
+        return network.family == "captioning" and not network.captions_regions
 
     def check(self, data):
         super().check(data)
+        if self.teachers and data.augmentation != "none":
+            raise VsaTfError(
+                "--augmentation mirrors no photograph whose caption says left or right, as people "
+                "wrote it: with --teachers, which write others, leave it out"
+            )
         if self.image_context == "frame" and data.num_regions != 1:
             raise VsaTfError(
                 "A caption generator sees one region, the whole frame: --num_regions=1, or "
@@ -169,6 +181,8 @@ class DvsaRnnSettings(CaptionerSettings):
                 "The region captioner (--snippets) sees one region, and with --whole_frame its "
                 f"frame. Received: --image_context={self.image_context}; leave it out"
             )
+        if self.teachers and self.snippets:
+            raise VsaTfError("--teachers write captions of whole photographs: leave out --snippets")
         if self.whole_frame and not self.snippets:
             raise VsaTfError(
                 "--whole_frame is for the region captioner: give --snippets too, or leave it out"

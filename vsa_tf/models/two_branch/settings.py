@@ -6,8 +6,8 @@ from typing import ClassVar
 from vsa_tf.errors import VsaTfError
 from vsa_tf.models.network_settings import (
     AUTO,
+    DistilledSettings,
     NetworkSettings,
-    TaughtSettings,
     setting,
     with_default,
 )
@@ -258,7 +258,7 @@ class TwoBranchSettings(NetworkSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingSettings(TaughtSettings, TwoBranchSettings):
+class EmbeddingSettings(DistilledSettings, TwoBranchSettings):
     """The embedding network."""
 
     phrase_defaults: ClassVar[dict] = {
