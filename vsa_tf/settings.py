@@ -348,8 +348,8 @@ def _taken_over(start, given):
     # Other negatives do not read what these did.
     left = _OF_NEGATIVES if given.get("negatives", negatives) != negatives else ()
     left += _OF_TEACHERS
-    if given.get("teachers"):
-        left += ("selection",)  # By what the start was chosen a student is not.
+    if given.get("teachers") or getattr(start.model, "teachers", ""):
+        left += ("selection",)  # What teachers write is chosen by another measure.
     own = [(field, value) for field, value in _values(start.model) if field.name not in left]
     # A sentence feature is the start's, whatever it was made of; new words begin as its own did.
     vectors = "" if start.model.reads_sentence_features else start.model.word_vectors
@@ -379,7 +379,7 @@ def _check_teacher(network, model_dir):
     if not network.can_learn_from(kind, teacher.model):
         raise VsaTfError(
             f"Expected --teachers to be {network.teaching}. Received: {model_dir}, of "
-            f"--model={kind}"
+            f"--model={kind}" + " of regions" * teacher.model.captions_regions
         )
     if not (pathlib.Path(model_dir) / "checkpoint_best.npz").is_file():
         raise VsaTfError(f"--teachers={model_dir} holds no checkpoint yet: train it first")
@@ -430,5 +430,10 @@ def check(settings):
     teachers = getattr(settings.model, "teacher_dirs", ())
     if os.path.realpath(training.model_dir) in map(os.path.realpath, teachers):
         raise VsaTfError(f"--teachers names --model_dir={training.model_dir} itself")
+    if teachers and settings.model.family == "captioning" and training.num_hosts != 1:
+        raise VsaTfError(
+            "--teachers write captions on one host: several might write others. Received: "
+            f"--num_hosts={training.num_hosts}"
+        )
     for teacher in () if begun else teachers:
         _check_teacher(settings.model, teacher)

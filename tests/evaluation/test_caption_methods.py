@@ -1,6 +1,7 @@
 import dataclasses
 import types
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -18,10 +19,8 @@ from vsa_tf.evaluation.caption_methods import (
 from vsa_tf.evaluation.check_options import CHOICES
 from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.metrics.caption_similarity import KINDS, CaptionSimilarity
-from vsa_tf.models.alignment.alignment_model import AlignmentModel
 from vsa_tf.models.captioning.captioner import CaptionGenerator
 from vsa_tf.models.captioning.settings import MRnnSettings
-from vsa_tf.models.two_branch.embedding_network import EmbeddingNetwork
 from vsa_tf.scoring.nearest_images import NearestImages, nearest_images
 from vsa_tf.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -191,28 +190,58 @@ def test_neighbors_may_be_near_in_the_models_refined_features(model, data, train
     np.testing.assert_allclose(refined, features[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [AlignmentModel, EmbeddingNetwork])
+@pytest.mark.parametrize("has_regions", [True, False])
 def test_neighbors_may_be_near_by_another_models_vectors_of_whole_photographs(
-    model, data, training, kind
+    model, data, training, has_regions
 ):
-    other = (
-        AlignmentModel(len(data.text.vocabulary), 6, word_embedding_size=4)
-        if kind is AlignmentModel
-        else EmbeddingNetwork(joint_size=3, hidden_size=8)
-    )
-    splits = GivenSplits(training, neighbor_model=lambda records: (other, views[id(records)]))
-    views = {id(each.records): each for each in (data, training)}
+    class Other:
+        def embed_images(self, batch):
+            angle = np.float32([0, 2.2, 1, 3])[np.asarray(batch["image_id"])][:, None] / 2
+            frames = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+            # Of regions beside the frame nothing is asked.
+            others = np.random.default_rng(0).normal(size=(*frames.shape, 5)).swapaxes(1, 2)
+            return np.concatenate([frames[:, None], others], 1) if has_regions else frames
+
+    pipelines = {id(each.records): each.pipeline for each in (data, training)}
     methods = _methods(model, data, training)
-    methods.splits = splits
-    frames = []
-    for each in (data, training):
-        (batch,) = each.image_batches(10)
-        vectors = np.array(other.embed_images(batch))
-        frames.append(vectors[:, 0] if kind is AlignmentModel else vectors)
-    np.testing.assert_array_equal(methods.neighbors, nearest_images(*frames, 2).images)
-    # Of some images, in their order.
-    expected = nearest_images(frames[0][[2, 0]], frames[1], 2).images
-    np.testing.assert_array_equal(methods.of_images([2, 0]).neighbors, expected)
+    by_encoder = methods.neighbors
+    other = GivenSplits(training, neighbor_model=lambda records: (Other(), pipelines[id(records)]))
+    methods = CaptionMethods(
+        model, data, SETTINGS, CaptionOptions(num_neighbors=2, num_hypotheses=4), other
+    )
+    assert methods.neighbors.tolist() == [[0, 2], [1, 3], [2, 0]] != by_encoder.tolist()
+    assert methods.of_images([2, 0]).neighbors.tolist() == [[2, 0], [0, 2]]
+
+
+def test_generators_are_given_arrays_which_every_backend_takes(data):
+    def predict_on_batch(batch):
+        assert {type(value) for value in batch.values()} == {np.ndarray}
+        rows = len(batch["image_id"])
+        return np.full((rows, 1, 1), RED), np.zeros((rows, 1, 1)), np.zeros((rows, 1))
+
+    generator = types.SimpleNamespace(predict_on_batch=predict_on_batch)
+    assert len(caption_split(generator, data).texts) == data.records.num_images
+
+
+def test_a_generator_computes_as_its_captioner_whatever_the_process_does(model, data):
+    features = np.random.default_rng(0).normal(size=(3, 1, 4)).astype(np.float16)
+    expected = CaptionGenerator(model, BeamSearch(beam_size=3, num_captions=3))
+    expected = expected.predict_on_batch({"region_features": features})
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        generator = CaptionGenerator(model, BeamSearch(beam_size=3, num_captions=3))
+        received = generator.predict_on_batch({"region_features": features})
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for one, other in zip(expected, received):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_captions_that_were_written_elsewhere_are_ranked_by_peoples(data):
+    texts = [["Grass.", "A dog on grass."], [], ["A dog.", "Cats sit on a dog.", "Cats."]]
+    ranking = CaptionMethods.of_texts(data, texts).oracle("cider")
+    assert [order[:1].tolist() for order in ranking.order] == [[1], [], [1]]
+    assert ranking.scores[0][1] > ranking.scores[0][0] > 0
 
 
 def test_a_few_images_have_what_they_have_among_all(methods, data):
@@ -263,6 +292,8 @@ def test_images_without_captions_help_nobody_and_still_get_one(model, tmp_path_f
 
 class _Chain:
     """A captioner whose next token depends on the last one and on the image's number alone."""
+
+    dtype_policy = "float32"
 
     def __init__(self, *tables):
         """Tables `[V, V]` of probabilities, one for each image."""

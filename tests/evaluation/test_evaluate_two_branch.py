@@ -10,14 +10,16 @@ from PIL import Image
 from tests.data import small_records
 from vsa_tf.data import schema
 from vsa_tf.errors import VsaTfError
+from vsa_tf.evaluation import caption_methods
 from vsa_tf.evaluation.evaluate_model import evaluate_model
-from vsa_tf.evaluation.evaluation import EvaluationOptions, RetrievalOptions
+from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 from vsa_tf.evaluation.retrieval_metrics import recall_sum, retrieval_metrics
 from vsa_tf.evaluation.stored_splits import PhraseModel, check_same_pairs
 from vsa_tf.files import read_sealed
 from vsa_tf.model_dir.load_split import load_split, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.models.alignment.settings import AlignmentSettings
+from vsa_tf.models.captioning.settings import MRnnSettings
 from vsa_tf.models.two_branch.settings import EmbeddingSettings
 from vsa_tf.scoring.embedded_split import EmbeddedPairs, EmbeddedSplit
 from vsa_tf.settings import DataSettings, OptimizerSettings, Settings, TrainingSettings
@@ -66,7 +68,12 @@ def _train(data_dir, model_dir, task):
 
 def _train_model(data_dir, model_dir, model, model_settings):
     settings = Settings(
-        DataSettings(data_dir=str(data_dir), batch_size=4, min_count=1),
+        DataSettings(
+            data_dir=str(data_dir),
+            batch_size=4,
+            min_count=1,
+            num_regions=int(model_settings.family == "captioning"),
+        ),
         OptimizerSettings(optimizer="adam"),
         TrainingSettings(
             model=model,
@@ -198,18 +205,18 @@ def test_their_weight_may_be_chosen_on_dev(sentences, phrases):
 def test_phrases_have_the_regions_that_their_model_was_trained_on(phrases, folder):
     frames = _write(folder / "frames", num_regions=1)
     records = read_records(frames, "train")
-    _, data = PhraseModel(phrases).load(records)
+    _, data = PhraseModel("phrase_model", phrases).load(records)
     assert data.num_regions == small_records.NUM_REGIONS
     assert data.records.sentence_of_phrase.tolist() == [2, 7, 12, 17, 22, 27]
     same = read_records(folder / "data", "train")
-    _, data = PhraseModel(phrases).load(same)
+    _, data = PhraseModel("phrase_model", phrases).load(same)
     assert data.records.read_image.__self__ is same
 
 
 def test_phrases_of_other_captions_are_refused(phrases, folder):
     others = _write(folder / "others", num_regions=1, captions="w4 w5")
     with pytest.raises(VsaTfError, match="phrase_model was trained on"):
-        PhraseModel(phrases).load(read_records(others, "train"))
+        PhraseModel("phrase_model", phrases).load(read_records(others, "train"))
 
 
 def test_models_of_all_kinds_are_evaluated_together_and_each_beside_them(
@@ -337,3 +344,35 @@ def test_a_baseline_is_evaluated_in_the_models_place(task, request):
     assert "cca, on the features of embedding, on small train" in said
     assert ("to learn from" in said) == (task == "phrases")
     assert report["protocol"]["baseline"] in said
+
+
+def test_another_model_says_which_photographs_are_alike_for_a_generator_of_captions(
+    sentences, words, data_dir, folder, monkeypatch
+):
+    small = MRnnSettings(word_embedding_size=4, recurrent_size=4, multimodal_size=4)
+    model_dir = _train_model(data_dir, folder / "captions", "m_rnn", small)
+    seen, vectors = [], caption_methods.image_vectors
+
+    def image_vectors(model, data, images):
+        seen.append((type(model).__name__, len(images)))
+        return vectors(model, data, images)
+
+    monkeypatch.setattr(caption_methods, "image_vectors", image_vectors)
+    options = CaptionOptions(("nearest_cider",), num_neighbors=1)
+    for other, name in ((sentences, "EmbeddingNetwork"), (words, "AlignmentModel")):
+        evaluate_model(
+            model_dir, split="train", options=QUICK, captions=options, neighbor_model=other
+        )
+        assert seen == [(name, NUM_IMAGES)] * 2
+        seen.clear()
+    others = _write(folder / "other_encoder")
+    small_records.change_info(others, encoder={"spec": "another"})
+    with pytest.raises(VsaTfError, match="neighbor_model=.*the features the model was trained on"):
+        evaluate_model(
+            _train_model(others, folder / "other_captions", "m_rnn", small),
+            split="train",
+            captions=options,
+            neighbor_model=words,
+        )
+    with pytest.raises(VsaTfError, match="neighbor_model=nowhere: Expected a model directory"):
+        evaluate_model(model_dir, captions=options, neighbor_model="nowhere")

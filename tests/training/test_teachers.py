@@ -198,7 +198,14 @@ def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
         ("alignment", {"teachers": "a,"}, "teachers=DIR,DIR and so on, each once"),
         ("alignment", {"teachers": "a, a"}, "teachers=DIR,DIR and so on, each once"),
         ("defrag", {"teachers": "TEACHER"}, "teachers is not a setting of model=defrag"),
-        ("m_rnn", {"teachers": "TEACHER"}, "be caption generators of whole .*, of model=alignment"),
+        (
+            "m_rnn",
+            {"teachers": "TEACHER"},
+            "be caption generators that see whole .*, of model=alignment",
+        ),
+        ("m_rnn", {"teachers": "BLIND"}, "be caption generators that see .*, of model=m_rnn$"),
+        ("m_rnn", {"teachers": "OF_REGIONS"}, "be caption .*, of model=dvsa_rnn of regions$"),
+        ("m_rnn", {"teachers": "a", "num_hosts": 2}, "write captions on one host: several"),
         ("m_rnn", {"teachers": "a", "augmentation": "mirror"}, "which write others, leave it out"),
         ("dvsa_rnn", {"teachers": "a", "snippets": "records"}, "photographs: leave out snippets"),
         ("m_rnn", {"teachers": "a,a"}, "teachers=DIR,DIR and so on, each once"),
@@ -207,8 +214,13 @@ def test_who_cannot_teach_is_refused_before_the_directory_is_begun(
 def test_settings_that_do_not_go_together_are_refused(
     data_dir, alignment, tmp_path, monkeypatch, model, values, message
 ):
-    teacher = {"teachers": str(alignment)} if values.get("teachers") == "TEACHER" else {}
     monkeypatch.chdir(tmp_path)
+    blind, of_regions = ("m_rnn", {"variant": "rnn_base"}), ("dvsa_rnn", {"snippets": "records"})
+    for name, (other, of_other) in {"BLIND": blind, "OF_REGIONS": of_regions}.items():
+        (tmp_path / name).mkdir()
+        settings = Settings.of(other, **of_other)
+        (tmp_path / name / "config.json").write_text(settings.to_json({}))
+    teacher = {"teachers": str(alignment)} if values.get("teachers") == "TEACHER" else {}
     places = {"data_dir": data_dir, "model_dir": tmp_path / "own"}
     with pytest.raises(VsaTfError, match=message):
         check(Settings.of(model, **places, **{**values, **teacher}))
@@ -231,7 +243,7 @@ def test_captions_that_are_learnt_are_the_teachers_most_like_peoples(data_dir, c
     methods = CaptionMethods(
         trained.model, data, trained.settings.model, options, GivenSplits(data)
     )
-    ranking = methods.oracle("cider")
+    ranking = CaptionMethods.of_texts(data, methods.hypotheses.texts).oracle("cider")
     for image, (tokens, order) in enumerate(zip(methods.hypotheses.tokens, ranking.order)):
         # Five captions of each photograph, the best first.
         rows = [learnt.tokens.row(5 * image + place).tolist() for place in range(5)]
@@ -254,29 +266,42 @@ def test_where_few_captions_were_written_the_best_are_learnt_again_where_none_pe
     data_dir, captioner, monkeypatch
 ):
     data = load_split(TrainedModel(captioner), data_dir, "train")
-    written = [["", "w5 w6", "w7"], ["", ""], *([["w8"]] * 6)]
-
-    class Written:
-        """What a teacher wrote, and how like it is."""
-
-        hypotheses = types.SimpleNamespace(texts=written)
-
-        def __init__(self, *_):
-            pass
-
-        def oracle(self, kind):
-            assert kind == "cider"
-            scores = [[0.5, 0.1, 0.2][: len(texts)] for texts in written]
-            return types.SimpleNamespace(scores=scores)
-
-    monkeypatch.setattr("vsa_tf.training.teachers.CaptionMethods", Written)
+    own = data.records.captions
+    written = [["", own[3], own[0]], ["", ""], *([["w8"]] * 6)]
+    of_teachers(monkeypatch, written)
     lines = []
     learnt = WritingTeachers([captioner], 20, data.records, lines.append).learnt(data)
     texts = [data.text.decode(learnt.tokens.row(caption).tolist()) for caption in range(15)]
-    assert texts[:5] == [["w7"], ["w5", "w6"], ["w7"], ["w5", "w6"], ["w7"]]
+    own = data.caption_tokens[:5]
+    assert sorted(texts[:2]) == [own[0], own[3]] and texts[2:5] == [*texts[:2], texts[0]]
     assert texts[5:10] == data.caption_tokens[5:10]
     assert texts[10:] == [["w8"]] * 5
-    assert f"CIDEr-D of {(0.2 + 0 + 6 * 0.5) / 8:.3g} with" in lines[-1]
+    assert "40 captions to learn, 27 of them again, 5 as people wrote them" in lines[-1]
+
+
+def of_teachers(monkeypatch, written):
+    """Has all teachers write these captions, a list of str of each photograph."""
+    hypotheses = types.SimpleNamespace(texts=written)
+    monkeypatch.setattr("vsa_tf.evaluation.caption_methods.caption_split", lambda *_: hypotheses)
+
+
+def test_captions_longer_than_peoples_are_learnt(data_dir, captioner, tmp_path, monkeypatch):
+    data = load_split(TrainedModel(captioner), data_dir, "train")
+    longest = int(data.tokens.lengths.max())
+    caption = " ".join(["w5", "w6"] * longest)
+    of_teachers(monkeypatch, [[caption]] * 8)
+    taught = {"teachers": str(captioner), "num_epochs": 1, "num_buckets": 3}
+    lines = train_captioner(data_dir, tmp_path / "whole", **taught)
+    assert any(line.startswith("40 captions to learn, 32 of them again") for line in lines)
+    # Other captions than a run began with would make other batches.
+    of_teachers(monkeypatch, [["w5 w7"]] * 8)
+    with pytest.raises(VsaTfError, match="other captions here than when the run began"):
+        train_captioner(data_dir, tmp_path / "whole", **{**taught, "num_epochs": 2})
+    # Longer than the student reads: their end is cut, and what it does not know is told.
+    of_teachers(monkeypatch, [["unheard of w5"]] * 8)
+    taught |= {"max_words": 2}
+    lines = train_captioner(data_dir, tmp_path / "cut", **taught)
+    assert any("100% of the words are unknown" in line for line in lines)
 
 
 def test_two_teachers_of_captions_write_more_than_each(data_dir, captioner, tmp_path, monkeypatch):
@@ -314,9 +339,13 @@ def test_a_student_that_writes_goes_on_as_if_it_had_not_been_stopped(data_dir, c
     assert any((one != other).any() for one, other in pairs)
 
 
-def test_a_student_is_chosen_by_its_captions_whatever_it_starts_from(data_dir, captioner):
+def test_a_student_is_chosen_by_its_captions_whatever_it_starts_from(data_dir, captioner, tmp_path):
     assert Settings.load(captioner).model.selection == "perplexity"
     student = {"start_from": captioner, "teachers": str(captioner)}
     assert Settings.of(**student).model.selection == "CIDEr"
     assert Settings.of(**student, selection="perplexity").model.selection == "perplexity"
     assert Settings.of(start_from=captioner).model.selection == "perplexity"
+    train_captioner(data_dir, tmp_path / "student", num_epochs=1, **student)
+    # It has no teachers of its own, and is chosen as any other.
+    assert Settings.load(tmp_path / "student").model.selection == "CIDEr"
+    assert Settings.of(start_from=tmp_path / "student").model.selection == "perplexity"

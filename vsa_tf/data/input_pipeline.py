@@ -213,19 +213,21 @@ class InputPipeline:
 
     def taught_by(self, teachers):
         """Returns the pipeline whose training batches hold `teacher_scores` by these teachers."""
-        return self._with(teachers=teachers)
+        taught = self._copy()
+        taught.assembler.teachers = teachers
+        return taught
 
     def with_tokens(self, token_store):
         """Returns the pipeline of the same images with other captions, as many, a `TokenStore`."""
-        taught = self._with(token_store=token_store)
-        taught.token_store = token_store
-        return taught
-
-    def _with(self, **parts):
-        changed = copy.copy(self)
-        changed.assembler = copy.copy(self.assembler)
-        vars(changed.assembler).update(parts)
+        changed = self._copy()
+        changed.token_store = changed.assembler.token_store = token_store
+        changed._check_captions(len(self.record_split.image_of_caption))
         return changed
+
+    def _copy(self):
+        copied = copy.copy(self)
+        copied.assembler = copy.copy(self.assembler)
+        return copied
 
     def training_batches(self, plan, start_step=0, num_steps=None, augmentation=None, crop=None):
         """Returns the batches of training steps.

@@ -3,10 +3,12 @@
 import copy
 import dataclasses
 
+import keras
 import numpy as np
 
 from vsa_tf.decoding.beam_search import BeamSearch
 from vsa_tf.decoding.sampling import GreedySearch
+from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
 from vsa_tf.evaluation.probability_retrieval import encode_images
 from vsa_tf.metrics.caption_similarity import CaptionSimilarity
 from vsa_tf.models.captioning.captioner import CaptionGenerator
@@ -55,6 +57,19 @@ class CaptionMethods:
         self._hypotheses = None
         self._nearest = {}
         self._similarities = {}
+
+    @classmethod
+    def of_texts(cls, data, texts):
+        """Returns the `CaptionMethods` whose hypotheses are captions that were written elsewhere.
+
+        Args:
+            data: `SplitData` of the images; what captions are compared by is learnt from its own.
+            texts: of each image a list of str, none of them empty.
+        """
+        methods = cls(None, data, None, CaptionOptions(), GivenSplits(data))
+        tokens = [[data.text.tokenize(text) for text in each] for each in texts]
+        methods._hypotheses = GeneratedCaptions(texts, tokens, None, None)
+        return methods
 
     def of_images(self, images):
         """Returns the `CaptionMethods` of some images of the split, int `[n]`, in their order.
@@ -106,13 +121,14 @@ class CaptionMethods:
     def oracle(self, kind):
         """Returns the `Reranking` of the hypotheses by the true captions of their images.
 
-        Without any they stay in their order, and score 0.
+        Where there are none to compare they stay in their order, and score 0.
 
         Args:
             kind: `cider`, `bleu` or `f1`.
         """
         truth, hypotheses = self._true_captions(), self.hypotheses.tokens
-        places = [place for place, captions in enumerate(truth) if captions]
+        both = enumerate(zip(truth, hypotheses))
+        places = [place for place, (captions, written) in both if captions and written]
         ranked = oracle_reranking(
             [hypotheses[place] for place in places],
             [truth[place] for place in places],
@@ -229,7 +245,8 @@ def generate_captions(generator, batches, text):
     """
     captions = GeneratedCaptions([], [], [], [])
     for batch in batches:
-        hypotheses = generator.predict_on_batch(batch)
+        # As arrays: not every backend takes TensorFlow's tensors.
+        hypotheses = generator.predict_on_batch(keras.tree.map_structure(np.asarray, batch))
         for row in zip(*(np.asarray(value) for value in hypotheses)):
             _append(captions, text, *row)
     return captions
@@ -247,9 +264,15 @@ def caption_split(generator, data, images=None, progress=None):
     Returns:
         `GeneratedCaptions`.
     """
-    count = data.records.num_images if images is None else len(images)
-    batches = told(data.image_batches(_BATCH_SIZE, images), _BATCH_SIZE, count, "images", progress)
-    return generate_captions(generator, batches, data.text)
+    images = np.arange(data.records.num_images) if images is None else np.asarray(images)
+    count, size = len(images), min(_BATCH_SIZE, len(images)) or 1
+    # The last image again and again: a batch of another size would compile the search anew.
+    images = np.pad(images, (0, -count % size), "edge")
+    batches = told(data.image_batches(size, images), size, count, "images", progress)
+    captions = generate_captions(generator, batches, data.text)
+    for values in vars(captions).values():
+        del values[count:]
+    return captions
 
 
 def _append(captions, text, token_ids, token_log_probs, log_probs):

@@ -5,7 +5,7 @@ import math
 import pathlib
 
 from vsa_tf.data.dataset_info import check_stored_splits
-from vsa_tf.errors import VsaTfError
+from vsa_tf.errors import VsaTfError, named
 from vsa_tf.evaluation.evaluation import CaptionOptions, EvaluationOptions, RetrievalOptions
 from vsa_tf.settings import Settings
 
@@ -326,7 +326,8 @@ def _check_neighbor_model(model, given):
         raise VsaTfError("--neighbor_features and --neighbor_model exclude each other")
     if model.captions_regions or "region_boxes" in given:
         raise VsaTfError("--neighbor_model tells similar photographs; this captions regions")
-    neighbor = Settings.load(given["neighbor_model"])
+    with named(f"--neighbor_model={given['neighbor_model']}"):
+        neighbor = Settings.load(given["neighbor_model"])
     compares = neighbor.model.family == "alignment" or neighbor.training.model == "embedding"
     if not compares or neighbor.model.pairs_phrases:
         raise VsaTfError(

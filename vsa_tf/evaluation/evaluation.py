@@ -94,7 +94,7 @@ class GivenSplits:
         shortlist_model: given a `RecordSplit`, returns the alignment model that makes the
             shortlist of retrieval by probability, and the `SplitData` that it reads.
         neighbor_model: given a `RecordSplit`, returns the model by whose vectors images are
-            similar, and the `SplitData` that it reads.
+            similar, and the `InputPipeline` of the images as it sees them.
         phrase_model: given a `RecordSplit`, returns the model of d_rp in T eq. 8, and the
             `SplitData` that it reads; None: sentences are compared as wholes alone.
         retrieval_model: given a `RecordSplit`, returns the model that tells which training caption

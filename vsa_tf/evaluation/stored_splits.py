@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from vsa_tf.errors import VsaTfError
-from vsa_tf.model_dir.load_split import model_view, read_records
+from vsa_tf.errors import VsaTfError, named
+from vsa_tf.model_dir.load_split import images_view, model_view, read_records
 from vsa_tf.model_dir.trained_model import TrainedModel
 from vsa_tf.program import silent
 
@@ -52,13 +52,19 @@ class StoredSplits:
         self._fits = fits
         self._say = say
         self._records, self._loaded = {}, {}
-        shortlist = OtherModel(shortlist_model, say) if shortlist_model else None
-        neighbor = OtherModel(neighbor_model, say) if neighbor_model else None
-        retrieval = OtherModel(retrieval_model, say) if retrieval_model else None
+        shortlist, neighbor, retrieval = (
+            OtherModel(name, model_dir, say) if model_dir else None
+            for name, model_dir in (
+                ("shortlist_model", shortlist_model),
+                ("neighbor_model", neighbor_model),
+                ("retrieval_model", retrieval_model),
+            )
+        )
         self._others = [each for each in (shortlist, neighbor, retrieval) if each]
         self.shortlist_model = shortlist.load if shortlist else None
-        self.neighbor_model = neighbor.load if neighbor else None
-        self.phrase_model = PhraseModel(phrase_model, say).load if phrase_model else None
+        self.neighbor_model = neighbor.load_images if neighbor else None
+        phrases = PhraseModel("phrase_model", phrase_model, say) if phrase_model else None
+        self.phrase_model = phrases.load if phrases else None
         self.retrieval_model = retrieval.load if retrieval else None
 
     def load(self, split):
@@ -105,17 +111,21 @@ class OtherModel:
     """A trained model that an evaluation consults, and the records of a split as it sees them.
 
     Args:
+        name: of the flag that names it.
         model_dir: directory that training wrote.
         say: called with each line about the work.
     """
 
-    def __init__(self, model_dir, say=silent):
-        self._trained = TrainedModel(model_dir)
+    def __init__(self, name, model_dir, say=silent):
+        self._flag = f"--{name}={model_dir}"
+        with named(self._flag):
+            self._trained = TrainedModel(model_dir)
         self._say = say
 
     def check_records(self, records):
         """Refuses a `RecordSplit` with other features than it was trained on, a VsaTfError."""
-        self._trained.check_records(records)
+        with named(self._flag):
+            self._trained.check_records(records)
 
     def load(self, records):
         """Returns the model and the `SplitData` that it reads of a `RecordSplit`.
@@ -127,6 +137,15 @@ class OtherModel:
         self.check_records(records)
         data = model_view(records, trained.text, trained.settings, say=self._say)
         return trained.model, data
+
+    def load_images(self, records):
+        """Returns the model and the `InputPipeline` of a `RecordSplit`'s images as it sees them.
+
+        Raises:
+            VsaTfError: it was trained on other features.
+        """
+        self.check_records(records)
+        return self._trained.model, images_view(records, self._trained.settings.data)
 
 
 class PhraseModel(OtherModel):

@@ -46,15 +46,8 @@ class SplitData:
         else:
             fragments = text.encode_dependencies(records.dependencies)
             tokens = FragmentStore(fragments, settings.max_words)
-        image_size = settings.image_size if records.info.region_feature_size == 0 else 0
-        pipeline = InputPipeline(
-            records,
-            tokens,
-            text.sentence_features(records.captions),
-            phrase_regions,
-            image_size,
-            settings.num_regions,
-        )
+        features = text.sentence_features(records.captions)
+        pipeline = images_view(records, settings, tokens, features, phrase_regions)
         return cls(records, text, tokens, pipeline)
 
     @functools.cached_property
@@ -125,6 +118,19 @@ def load_split(trained, data_dir, split, for_training=False, say=silent, describ
     records = read_records(data_dir, split, say)
     trained.check_records(records, say)
     return model_view(records, trained.text, trained.settings, for_training, say, described)
+
+
+def images_view(records, settings, *of_sentences):
+    """Returns the `InputPipeline` of a split, of its images alone where no more is given.
+
+    Args:
+        records: the `RecordSplit`, or a view of one.
+        settings: the `DataSettings`.
+        *of_sentences: what it reads of captions, see `InputPipeline`.
+    """
+    image_size = settings.image_size if records.info.region_feature_size == 0 else 0
+    parts = {"image_size": image_size, "num_regions": settings.num_regions}
+    return InputPipeline(records, *of_sentences, **parts)
 
 
 def captions_to_learn(records, settings):

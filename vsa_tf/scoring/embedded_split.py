@@ -275,16 +275,15 @@ def image_vectors(model, data, images, batch_size=100):
 
     Args:
         model: a `FragmentModel`, or a two-branch network of images and sentences.
-        data: `SplitData`.
+        data: `SplitData`, or an `InputPipeline` of its images.
         images: int `[n]`, their numbers.
         batch_size: images at a time.
 
     Returns:
         float32 `[n, H]`.
     """
-    vectors = [_array(model.embed_images(each)) for each in data.image_batches(batch_size, images)]
-    vectors = np.concatenate(vectors)
-    return vectors if vectors.ndim == 2 else vectors[:, 0]
+    vectors = (_array(model.embed_images(each)) for each in data.image_batches(batch_size, images))
+    return np.concatenate([each if each.ndim == 2 else each[:, 0].copy() for each in vectors])
 
 
 def _all_regions(embed, batches, num_images, dtype):

@@ -4,6 +4,7 @@ Of pairs how they score them, of caption generators what they write.
 """
 
 import dataclasses
+import hashlib
 
 import keras
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from vsa_tf.data.caption_rows import TokenStore
 from vsa_tf.errors import VsaTfError, named
 from vsa_tf.evaluation.caption_methods import CaptionMethods
-from vsa_tf.evaluation.evaluation import CaptionOptions, GivenSplits
+from vsa_tf.evaluation.evaluation import CaptionOptions
 from vsa_tf.files import file_sha256
 from vsa_tf.model_dir.load_split import dependencies_to_learn, model_view
 from vsa_tf.model_dir.trained_model import TrainedModel, check_features
 from vsa_tf.program import silent
 from vsa_tf.scoring.embedded_split import embed_split
 from vsa_tf.settings import Settings
+from vsa_tf.training.learn_text import unknown_words_line
 
 # Beams of a teacher that writes captions.
 _NUM_HYPOTHESES = 10
@@ -76,6 +78,27 @@ def check_same_teachers(progress, teachers):
             )
 
 
+def check_same_captions(progress, learnt):
+    """Refuses to go on with other captions than a run began with; notes them in its progress.
+
+    What teachers write anew, elsewhere or by other libraries, may be other captions, and batches
+    would be put together otherwise.
+
+    Args:
+        progress: the progress dict of the run.
+        learnt: the `SplitData` that steps learn from.
+
+    Raises:
+        VsaTfError: the captions are other ones.
+    """
+    now = hashlib.sha256(learnt.tokens.packed_ids.tobytes()).hexdigest()
+    if progress.setdefault("learnt", now) != now:
+        raise VsaTfError(
+            "--teachers write other captions here than when the run began. Go on where and as it "
+            "began, or use another --model_dir"
+        )
+
+
 class Teachers:
     """Trained models from which another one learns; the base of those that score and that write.
 
@@ -101,11 +124,11 @@ class Teachers:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("float32")
         try:
-            self._unheard = [self._load(model_dir) for model_dir in model_dirs]
+            self._waiting = [self._load(model_dir) for model_dir in model_dirs]
         finally:
             keras.config.set_dtype_policy(before)
         self.fingerprints = [
-            file_sha256(each.model_dir / "checkpoint_best.npz") for each in self._unheard
+            file_sha256(each.model_dir / "checkpoint_best.npz") for each in self._waiting
         ]
 
     def learnt(self, train):
@@ -123,8 +146,8 @@ class Teachers:
 
     def _seen(self, work):
         """Yields each teacher, which is then forgotten, and the `SplitData` that it sees."""
-        while self._unheard:
-            trained = self._unheard.pop(0)
+        while self._waiting:
+            trained = self._waiting.pop(0)
             self._say(f"{work} {self._records.split} by {trained.model_dir}, a teacher")
             yield trained, model_view(self._records, trained.text, trained.settings, say=self._say)
 
@@ -203,28 +226,39 @@ class WritingTeachers(Teachers):
         self._max_words = max_words
 
     def learnt(self, train):
-        records = self._records
-        # What was written of each image, and how like what people wrote.
-        written = [{} for _ in range(records.num_images)]
+        written = [[] for _ in range(self._records.num_images)]
         options = CaptionOptions(num_hypotheses=_NUM_HYPOTHESES)
         for trained, data in self._seen("writing captions of"):
-            network, splits = trained.settings.model, GivenSplits(data)
-            methods = CaptionMethods(trained.model, data, network, options, splits)
-            texts, likeness = methods.hypotheses.texts, methods.oracle("cider").scores
-            for each, *more in zip(written, texts, likeness):
-                each.update((text, score) for text, score in zip(*more) if text)
-        captions = list(records.captions)
-        for image, each in enumerate(written):
-            own = range(*records.first_caption[image : image + 2])
-            best = sorted(each, key=each.get, reverse=True)[: len(own)]
-            # Where fewer were written than people wrote, the best are learnt twice.
-            for place, caption in enumerate(own if best else ()):
-                captions[caption] = best[place % len(best)]
-        best = [max(each.values(), default=0.0) for each in written]
-        self._say(
-            f"{len(captions)} captions to learn; the best of each photograph have a CIDEr-D of "
-            f"{np.mean(best):.3g} with people's"
-        )
+            methods = CaptionMethods(trained.model, data, trained.settings.model, options, None)
+            for texts, more in zip(written, methods.hypotheses.texts):
+                texts += (text for text in more if text and text not in texts)
+        captions = self._most_like_people(train, written)
         tokens = TokenStore.from_captions(captions, train.text.encode, self._max_words)
         pipeline = train.pipeline.with_tokens(tokens)
-        return dataclasses.replace(train, tokens=tokens, pipeline=pipeline)
+        learnt = dataclasses.replace(train, tokens=tokens, pipeline=pipeline)
+        if line := unknown_words_line(learnt):
+            self._say(line)
+        return learnt
+
+    def _most_like_people(self, train, written):
+        """Returns as many captions of each image as people wrote; theirs where none was written."""
+        ranking = CaptionMethods.of_texts(train, written).oracle("cider")
+        captions, first_caption = list(train.records.captions), train.records.first_caption
+        likeness, num_repeated, num_left = [], 0, 0
+        for image, (texts, order) in enumerate(zip(written, ranking.order)):
+            first, last = first_caption[image : image + 2]
+            best = [texts[place] for place in order[: last - first]]
+            if not best:
+                num_left += last - first
+                continue
+            # Where fewer were written than people wrote, the best are learnt again.
+            for place in range(first, last):
+                captions[place] = best[(place - first) % len(best)]
+            num_repeated += last - first - len(best)
+            likeness.append(ranking.scores[image][order[0]])
+        self._say(
+            f"{len(captions)} captions to learn, {num_repeated} of them again, {num_left} as "
+            "people wrote them; the best of each photograph have a CIDEr-D of "
+            f"{np.mean(likeness or [0.0]):.3g} with people's"
+        )
+        return captions

@@ -62,7 +62,12 @@ from vsa_tf.training.run_steps import (
     intervals_left,
     set_schedule,
 )
-from vsa_tf.training.teachers import check_same_teachers, check_teachers, make_teachers
+from vsa_tf.training.teachers import (
+    check_same_captions,
+    check_same_teachers,
+    check_teachers,
+    make_teachers,
+)
 
 
 def train_model(settings, say=silent, stream=None):
@@ -177,6 +182,12 @@ def _train(settings, say, stream):
 
 def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stream):
     """Runs the steps that are left, with an evaluation and a checkpoint every so many."""
+    learnt = train
+    if teachers is not None:
+        learnt = teachers.learnt(train)
+        check_same_captions(progress, learnt)
+        # Captions of other lengths make other batches; the number of steps is the same.
+        plan = HostPlan(make_plan(settings, learnt))
     interval = checkpoint_interval(settings, plan)
     total_steps = settings.training.num_epochs * plan.steps_per_epoch
     last_step = progress["steps"] + sum(num_steps * number for num_steps, number in parts)
@@ -198,11 +209,6 @@ def _fit(model, settings, plan, train, dev, teachers, parts, progress, say, stre
     rate = learning_rate(settings.optimizer, total_steps, progress["schedule"]["start"])
     augmentation = make_augmentation(settings.data.augmentation, train, settings.training.seed, say)
     crop = RegionCrop(settings.model.crop_size) if train.from_pixels else None
-    learnt = train
-    if teachers is not None:
-        learnt = teachers.learnt(train)
-        # Of what they write, the lengths are others; the number of steps is the same.
-        plan = HostPlan(make_plan(settings, learnt))
     with stop_signals() if this_host()[1] == 1 else contextlib.nullcontext() as told:
         checkpoints = EvaluateAndSave(
             evaluator=evaluator,

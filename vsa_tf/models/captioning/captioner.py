@@ -245,7 +245,8 @@ class CaptionGenerator(keras.Model):
     """
 
     def __init__(self, captioner, decoder, **kwargs):
-        super().__init__(**kwargs)
+        # Of the captioner's precision, whatever that of the process: Keras casts what comes in.
+        super().__init__(**{"dtype": captioner.dtype_policy, **kwargs})
         self.captioner = captioner
         self.decoder = decoder
 

@@ -16,7 +16,7 @@ DESCRIBED = "records"
 class CaptionerSettings(TaughtSettings, NetworkSettings):
     """What all caption generators have."""
 
-    teaching: ClassVar[str] = "caption generators of whole photographs"
+    teaching: ClassVar[str] = "caption generators that see whole photographs"
     family: ClassVar[str] = "captioning"
     shared_defaults: ClassVar[dict] = {"num_regions": 1, "clip_norm": 5.0}
     # Of captioners of regions, `DvsaRnnSettings`.
@@ -50,7 +50,7 @@ class CaptionerSettings(TaughtSettings, NetworkSettings):
     )
     selection: str = setting(
         "perplexity",
-        "What chooses the best epoch on dev.",
+        "What chooses the best epoch on dev; with --teachers CIDEr, if nothing is said.",
         choices=("perplexity", "CIDEr"),
         of_network=False,
     )
@@ -91,7 +91,8 @@ class CaptionerSettings(TaughtSettings, NetworkSettings):
         return defaults
 
     def can_learn_from(self, name, network):
-        return network.family == "captioning" and not network.captions_regions
+        is_captioner = network.family == "captioning"
+        return is_captioner and network.sees_images and not network.captions_regions
 
     def check(self, data):
         super().check(data)
