@@ -90,21 +90,27 @@ def test_a_student_learns_what_its_teachers_share_says(data_dir, alignment, stud
     assert any((one != other).any() for one, other in pairs)
 
 
-def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embedding, tmp_path):
+def assert_goes_on(data_dir, tmp_path, **taught):
+    """Of two epochs of three steps, `stopped` after the first, all comes out as in `whole`."""
+
     def say(line):
         if line.startswith("epoch 1:"):
             raise KeyboardInterrupt
 
-    teacher = shutil.copytree(embedding, tmp_path / "teacher")
-    # Batches of 15, 15 and 10, and steps in bfloat16: teachers score in float32 all the same.
-    taught = {"num_epochs": 2, "teachers": str(teacher), "batch_size": 15}
-    taught["mixed_precision"] = "true"
     train(data_dir, tmp_path / "whole", **taught)
     with pytest.raises(KeyboardInterrupt):
         train(data_dir, tmp_path / "stopped", say, **taught)
     lines = train(data_dir, tmp_path / "stopped", **taught)
     assert "going on from step 3 of 6" in lines
     assert_same(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_student_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, embedding, tmp_path):
+    teacher = shutil.copytree(embedding, tmp_path / "teacher")
+    # Batches of 15, 15 and 10, and steps in bfloat16: teachers score in float32 all the same.
+    taught = {"num_epochs": 2, "teachers": str(teacher), "batch_size": 15}
+    taught["mixed_precision"] = "true"
+    assert_goes_on(data_dir, tmp_path, **taught)
     # What goes on needs the very teachers; what is done needs none any more.
     with np.load(teacher / "checkpoint_best.npz") as file:
         weights = {name: value + 1 if value.ndim == 2 else value for name, value in file.items()}
@@ -323,17 +329,8 @@ def test_two_teachers_of_captions_write_more_than_each(data_dir, captioner, tmp_
 
 
 def test_a_student_that_writes_goes_on_as_if_it_had_not_been_stopped(data_dir, captioner, tmp_path):
-    def say(line):
-        if line.startswith("epoch 1:"):
-            raise KeyboardInterrupt
-
     taught = {"num_epochs": 2, "teachers": str(captioner), "batch_size": 15, "num_buckets": 4}
-    train_captioner(data_dir, tmp_path / "whole", **taught)
-    with pytest.raises(KeyboardInterrupt):
-        train_captioner(data_dir, tmp_path / "stopped", say, **taught)
-    lines = train_captioner(data_dir, tmp_path / "stopped", **taught)
-    assert "going on from step 3 of 6" in lines
-    assert_same(tmp_path / "whole", tmp_path / "stopped")
+    assert_goes_on(data_dir, tmp_path, **{**CAPTIONER, **taught})
     train_captioner(data_dir, tmp_path / "alone", **{**taught, "teachers": ""})
     pairs = zip(arrays(tmp_path / "alone").values(), arrays(tmp_path / "whole").values())
     assert any((one != other).any() for one, other in pairs)
